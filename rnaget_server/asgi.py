@@ -1,0 +1,16 @@
+"""The object that gunicorn serves, made in each worker after the fork: HDF5 must not be open before it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+# Connexion imports Starlette's test client, which warns about a package that only tests use.
+warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")
+
+from rnaget_server.app import create_app  # noqa: E402
+from rnaget_server.configuration import configuration  # noqa: E402
+
+_settings = configuration()
+logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+app = create_app(_settings)

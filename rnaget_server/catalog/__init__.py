@@ -1,0 +1,7 @@
+"""YAML on disk → checked records → look-up by id."""
+
+from rnaget_server.catalog.live import LiveCatalog
+from rnaget_server.catalog.load import load
+from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Tsv
+
+__all__ = ["Catalog", "Filter", "LiveCatalog", "Matrix", "Project", "Study", "Tsv", "load"]

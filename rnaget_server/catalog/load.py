@@ -1,0 +1,207 @@
+"""Read a catalogue directory into records, and find every mistake in it at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from rnaget_server.catalog.models import (
+    ExpressionEntry,
+    FilterEntry,
+    Organization,
+    ProjectFile,
+    ServiceFile,
+    StudyFile,
+    TsvEntry,
+)
+from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Tsv
+from rnaget_server.catalog.yaml_text import Places, read_yaml
+from rnaget_server.errors import CatalogError, Problem
+from rnaget_server.settings import Settings
+
+File = TypeVar("File", bound=BaseModel)
+_MODELS = (ServiceFile, Organization, ProjectFile, StudyFile, ExpressionEntry, FilterEntry, TsvEntry)
+_KEYS = sorted({key for model in _MODELS for key in model.model_fields} | set(Settings.model_fields))
+
+
+def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
+    """Return the catalogue of everything sound in the directory `data`, and every problem found.
+
+    A file with a mistake is left out whole, with what lies below it; the rest stands. Without a
+    sound ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
+    """
+    return _Loader().load(data)
+
+
+def watched_files(data: Path) -> list[Path]:
+    """Return the YAML files that make up the catalogue in `data`, whether sound or not."""
+    return [data / "catalog.yaml", *data.glob("*/project.yaml"), *data.glob("*/*/study.yaml")]
+
+
+class _Loader:
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.used: dict[tuple[str, str], tuple[Path, tuple[str | int, ...]]] = {}
+
+    def load(self, data: Path) -> tuple[Catalog | None, list[Problem]]:
+        service = self.service(data)
+        projects = [self._project(path) for path in sorted(data.glob("*/project.yaml"))]
+        for path in sorted(data.glob("*/*/study.yaml")):
+            if not (path.parent.parent / "project.yaml").exists():
+                self.problems.append(
+                    Problem(path, None, None, f"there is no project.yaml in {path.parent.parent}: write one")
+                )
+        if service is None:
+            return None, self.problems
+        found = {project.id: project for project in projects if project is not None}
+        return Catalog(service=service, projects=found), self.problems
+
+    def service(self, data: Path) -> ServiceFile | None:
+        """Return the sound ``catalog.yaml`` of `data`."""
+        path = data / "catalog.yaml"
+        service = self._read(path, ServiceFile)
+        if service is not None:
+            try:
+                Settings(**service.settings)
+            except ValidationError as error:
+                self.problems.extend(_explained(path, error, ("settings",)))
+        return service
+
+    def _project(self, path: Path) -> Project | None:
+        file = self._read(path, ProjectFile)
+        if file is None or not self._claim("project", file.id, path, ("id",)):
+            return None
+        studies = [self._study(below, file) for below in sorted(path.parent.glob("*/study.yaml"))]
+        return Project(
+            id=file.id,
+            path=path,
+            version=file.version,
+            name=file.name,
+            description=file.description,
+            tags=file.tags,
+            studies=tuple(study for study in studies if study is not None),
+        )
+
+    def _study(self, path: Path, project: ProjectFile) -> Study | None:
+        file = self._read(path, StudyFile)
+        if file is None or not self._claim("study", file.id, path, ("id",)):
+            return None
+        matrices = [
+            _matrix(entry, file, project, path)
+            for number, entry in enumerate(file.expressions)
+            if self._claim("expression", entry.id, path, ("expressions", number, "id"))
+        ]
+        return Study(
+            id=file.id,
+            project_id=project.id,
+            path=path,
+            version=file.version,
+            name=file.name,
+            description=file.description,
+            genome=file.genome,
+            license=file.license,
+            tags=file.tags,
+            matrices=tuple(matrices),
+        )
+
+    def _read(self, path: Path, model: type[File]) -> File | None:
+        content, problems = read_yaml(path)
+        self.problems.extend(problems)
+        if problems:
+            return None
+        if not isinstance(content, dict):
+            self.problems.append(Problem(path, 1, 1, "the file must hold `key: value` lines"))
+            return None
+        try:
+            return model.model_validate(content)
+        except ValidationError as error:
+            self.problems.extend(_explained(path, error))
+            return None
+
+    def _claim(self, kind: str, id: str, path: Path, where: tuple[str | int, ...]) -> bool:
+        """Return whether `id` is still free for this `kind`; a second use of it is a problem."""
+        first = self.used.setdefault((kind, id), (path, where))
+        if first == (path, where):
+            return True
+        message = f"the {kind} id {id!r} is already used in {first[0]}: choose another"
+        self.problems.append(Places(path).problem(where, message))
+        return False
+
+
+def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path: Path) -> Matrix:
+    filters = {
+        name: Filter(name, one.attribute, one.axis, one.description or f"{one.attribute} of the {one.axis}")
+        for name, one in entry.filters.items()
+    }
+    tsv = Tsv(
+        labels=entry.tsv.labels or (entry.feature_id,),
+        column=entry.tsv.column or "{" + entry.sample_id + "}",
+        comments=entry.tsv.comments,
+    )
+    return Matrix(
+        id=entry.id,
+        project_id=project.id,
+        study_id=study.id,
+        path=path.parent / entry.file,
+        units=entry.units,
+        version=entry.version or study.version,
+        name=entry.name,
+        description=entry.description,
+        tags=entry.tags,
+        license=entry.license or study.license,
+        feature_id=entry.feature_id,
+        feature_name=entry.feature_name,
+        sample_id=entry.sample_id,
+        filters=filters,
+        tsv=tsv,
+        default_format=entry.default_format,
+    )
+
+
+def _explained(path: Path, error: ValidationError, below: tuple[str, ...] = ()) -> Iterator[Problem]:
+    try:
+        places = Places(path)
+    except (OSError, yaml.YAMLError):  # the file changed between two reads
+        return
+    for mistake in error.errors():
+        where = (*below, *(part for part in mistake["loc"] if part != "[key]"))
+        yield places.problem(where, _message(mistake))
+
+
+def _message(mistake: Any) -> str:
+    key = str(mistake["loc"][-1]) if mistake["loc"] else ""
+    kind = mistake["type"]
+    if kind == "missing":
+        return f"the key {key!r} is missing: add it"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(key, _KEYS, n=1)
+        return f"the key {key!r} is not known here" + (f": did you mean {near[0]!r}?" if near else ": remove it")
+    if kind == "value_error":
+        return str(mistake["ctx"]["error"])
+    if kind in ("string_type", "none_required"):
+        return f"the value of {key!r} must be text"
+    if kind in ("tuple_type", "list_type"):
+        return f"the value of {key!r} must be a list: lines that start with '- '"
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return f"the value of {key!r} must be `key: value` lines"
+    return f"the value of {key!r} is wrong: {mistake['msg']}"
+
+
+def settings_in(data: Path) -> dict[str, Any]:
+    """Return the ``settings:`` of the ``catalog.yaml`` in `data`.
+
+    Raises
+    ------
+    CatalogError
+        If the file is missing or has a mistake.
+    """
+    loader = _Loader()
+    service = loader.service(data)
+    if service is None or loader.problems:
+        raise CatalogError(loader.problems)
+    return service.settings

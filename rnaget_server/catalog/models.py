@@ -1,0 +1,176 @@
+"""The YAML files of a catalogue as checked records.
+
+The field names here are the keys of the files; ``docs/catalogue.md`` describes them for providers.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+RESERVED_PARAMETERS = frozenset(
+    (
+        *("format", "projectID", "studyID", "version", "units", "name", "tags", "type"),
+        *("sampleIDList", "featureIDList", "featureNameList", "feature_min_value", "feature_max_value"),
+        *("chr", "start", "end", "bins", "summary", "group_by", "top", "offset", "limit", "download"),
+    )
+)
+_RESERVED_IDS = frozenset(("bytes", "ticket", "formats", "filters", "units", "info", "features", "samples"))
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+
+
+def check_id(value: str) -> str:
+    """Return `value` if it can stand in a URL as an id.
+
+    Raises
+    ------
+    ValueError
+        If it holds anything but letters, digits, ``.``, ``_`` and ``-``, or is the name of a route.
+    """
+    if not _ID.fullmatch(value):
+        raise ValueError(
+            f"the id {value!r} cannot stand in a URL: use letters, digits, '.', '_' and '-', "
+            "starting with a letter or digit, at most 128 of them"
+        )
+    if value in _RESERVED_IDS:
+        raise ValueError(f"the id {value!r} is the name of a route: choose another")
+    return value
+
+
+def _check_parameter(value: str) -> str:
+    if not _PARAMETER.fullmatch(value):
+        raise ValueError(
+            f"the filter name {value!r} cannot be a query parameter: use letters, digits, '.', '_' and '-'"
+        )
+    if value in RESERVED_PARAMETERS:
+        raise ValueError(f"the filter name {value!r} is a parameter of the standard: choose another")
+    return value
+
+
+def _check_text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("the value is empty: give one, or leave the key out")
+    return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Id = Annotated[str, AfterValidator(check_id)]
+Text = Annotated[str, AfterValidator(_check_text)]
+Parameter = Annotated[str, AfterValidator(_check_parameter)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Organization(_Model):
+    """Who runs the service, as in GA4GH service-info."""
+
+    name: Text
+    url: Text
+
+
+class ServiceFile(_Model):
+    """``catalog.yaml``: the service as a whole."""
+
+    id: Id
+    name: Text
+    description: str | None = None
+    organization: Organization | None = None
+    contact_url: Text | None = None
+    documentation_url: Text | None = None
+    environment: Text | None = None
+    version: Text | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ProjectFile(_Model):
+    """``project.yaml``: what RNAget calls a project."""
+
+    id: Id
+    version: Text = "1.0"
+    name: Text | None = None
+    description: str | None = None
+    tags: TextList = ()
+
+
+class FilterEntry(_Model):
+    """One metadata filter: a public query parameter that selects by an attribute of samples or features."""
+
+    attribute: Text
+    axis: Literal["sample", "feature"]
+    description: str | None = None
+
+
+class TsvEntry(_Model):
+    """How a matrix is written as TSV."""
+
+    labels: TextList | None = None
+    column: Text | None = None
+    comments: bool = False
+
+    @model_validator(mode="after")
+    def _check_template(self) -> TsvEntry:
+        if self.column is not None and not template_fields(self.column):
+            raise ValueError(
+                f"the column template {self.column!r} names no sample attribute: write one as {{attribute}}"
+            )
+        return self
+
+
+class ExpressionEntry(_Model):
+    """One expression matrix of a study."""
+
+    id: Id
+    file: Text
+    units: Text
+    version: Text | None = None
+    name: Text | None = None
+    description: str | None = None
+    tags: TextList = ()
+    license: Text | None = None
+    feature_id: Text
+    feature_name: Text | None = None
+    sample_id: Text
+    filters: dict[Parameter, FilterEntry] = Field(default_factory=dict)
+    tsv: TsvEntry = TsvEntry()
+    default_format: Text = "tsv"
+
+
+class StudyFile(_Model):
+    """``study.yaml``: what RNAget calls a study, with its matrices."""
+
+    id: Id
+    version: Text = "1.0"
+    name: Text | None = None
+    description: str | None = None
+    genome: Text | None = None
+    license: Text | None = None
+    tags: TextList = ()
+    expressions: tuple[ExpressionEntry, ...] = ()
+
+
+def template_fields(template: str) -> tuple[str, ...]:
+    """Return the attribute names in a template such as ``{Sample}, {Tissue}``.
+
+    Raises
+    ------
+    ValueError
+        If a brace is not closed, or a field is empty or holds a format.
+    """
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"the template {template!r} is not well formed: {error}") from None
+    fields = [part for part in parts if part[1] is not None]
+    if any(not name or form or conversion for _, name, form, conversion in fields):
+        raise ValueError(f"the template {template!r} must hold plain attribute names such as {{Sample}}")
+    return tuple(str(name) for _, name, _, _ in fields)

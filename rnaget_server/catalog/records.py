@@ -1,0 +1,106 @@
+"""What the server knows of its projects, studies and matrices. Frozen; a changed catalogue is a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from rnaget_server.catalog.models import ServiceFile
+
+Axis = Literal["sample", "feature"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A query parameter that selects the samples or features whose `attribute` has one of the values asked for."""
+
+    name: str
+    attribute: str
+    axis: Axis
+    description: str
+
+
+@dataclass(frozen=True)
+class Tsv:
+    """How a matrix is written as TSV: label columns, template of the column labels, comment lines."""
+
+    labels: tuple[str, ...]
+    column: str
+    comments: bool
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """One expression matrix: where its file is, and how its attributes are named."""
+
+    id: str
+    project_id: str
+    study_id: str
+    path: Path
+    units: str
+    version: str
+    name: str | None
+    description: str | None
+    tags: tuple[str, ...]
+    license: str | None
+    feature_id: str
+    feature_name: str | None
+    sample_id: str
+    filters: Mapping[str, Filter]
+    tsv: Tsv
+    default_format: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study of a project, with its matrices."""
+
+    id: str
+    project_id: str
+    path: Path
+    version: str
+    name: str | None
+    description: str | None
+    genome: str | None
+    license: str | None
+    tags: tuple[str, ...]
+    matrices: tuple[Matrix, ...]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project, with its studies."""
+
+    id: str
+    path: Path
+    version: str
+    name: str | None
+    description: str | None
+    tags: tuple[str, ...]
+    studies: tuple[Study, ...]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The service and everything it offers, in catalogue order (by directory name, then as written)."""
+
+    service: ServiceFile
+    projects: Mapping[str, Project]
+
+    @cached_property
+    def studies(self) -> Mapping[str, Study]:
+        """Every study by id."""
+        return {study.id: study for project in self.projects.values() for study in project.studies}
+
+    @cached_property
+    def matrices(self) -> Mapping[str, Matrix]:
+        """Every expression matrix by id."""
+        return {matrix.id: matrix for study in self.studies.values() for matrix in study.matrices}
+
+    @cached_property
+    def filter_names(self) -> frozenset[str]:
+        """Every public name under which some matrix can be filtered."""
+        return frozenset(name for matrix in self.matrices.values() for name in matrix.filters)

@@ -1,0 +1,1 @@
+"""The command lines: `server` for providers, `client` for data users."""

@@ -1,0 +1,141 @@
+"""``rnaget-server``: the commands for providers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from rnaget_server import __version__
+from rnaget_server.catalog import Catalog, load
+from rnaget_server.cli.importing import import_command
+from rnaget_server.cli.new import write_new_catalog
+from rnaget_server.configuration import configuration
+from rnaget_server.errors import CatalogError, Problem, Unavailable
+from rnaget_server.registry import Registry
+from rnaget_server.stores.cache import StoreCache, misfits, open_store
+
+_DATA = click.argument("data", required=False, type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="rnaget-server")
+def main() -> None:
+    """Publish RNA expression matrices and signal tracks by the GA4GH RNAget standard."""
+
+
+main.add_command(import_command)
+
+
+@main.command()
+@_DATA
+@click.option("--host", help="Address to listen on (0.0.0.0: all). [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on. [default: 8080]")
+@click.option("--workers", type=int, help="Worker processes. [default: one for each processor]")
+@click.option("--reload", is_flag=True, help="Restart workers when the program's code changes.")
+def serve(data: Path | None, host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
+    """Serve the catalogue in DATA; without DATA, the demo catalogue."""
+    given = {"data": data, "host": host, "port": port, "workers": workers}
+    settings = _configuration(given)
+    _, problems = load(settings.data)
+    for problem in problems:
+        click.echo(f"left out: {problem}", err=True)
+    set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
+    set_here["RNAGET_DATA"] = str(settings.data)
+    click.echo(f"Serving {settings.data} at http://{settings.host}:{settings.port}", err=True)
+    command = [sys.executable, "-m", "gunicorn", "-c", str(files("rnaget_server") / "gunicorn.conf.py")]
+    command += ["--reload"] if reload else []
+    os.execve(sys.executable, [*command, "rnaget_server.asgi:app"], {**os.environ, **set_here})
+
+
+@main.command()
+@_DATA
+def check(data: Path | None) -> None:
+    """Check the catalogue in DATA and every file it names; exit with 1 if anything is wrong."""
+    directory = _data(data)
+    catalog, problems = load(directory)
+    problems += _file_problems(catalog) if catalog else []
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems or catalog is None:
+        sys.exit(1)
+    click.echo(f"ok: {_count(catalog)}")
+
+
+@main.command(name="list")
+@_DATA
+def list_(data: Path | None) -> None:
+    """List what the catalogue in DATA offers."""
+    catalog, problems = load(_data(data))
+    for problem in problems:
+        click.echo(f"left out: {problem}", err=True)
+    if catalog is None:
+        sys.exit(1)
+    stores = StoreCache(Registry("rnaget_server.stores"))
+    for project in catalog.projects.values():
+        click.echo(f"{project.id}  {project.name or ''}".rstrip())
+        for study in project.studies:
+            click.echo(f"  {study.id}  {study.name or ''}".rstrip())
+            for matrix in study.matrices:
+                try:
+                    store = stores.open(matrix)
+                    size = "{:,} features × {:,} samples".format(*store.shape)
+                    click.echo(f"    {matrix.id}  {size}  {', '.join(store.units)}")
+                except Unavailable:
+                    click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
+    click.echo(_count(catalog))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--name", help="Name of the service. [default: the directory's]")
+def init(directory: Path, name: str | None) -> None:
+    """Start an empty catalogue in DIRECTORY."""
+    try:
+        write_new_catalog(directory, name)
+    except FileExistsError:
+        raise click.ClickException(f"{directory} already holds a catalogue; nothing was changed") from None
+    click.echo(f"{directory / 'catalog.yaml'} is there. Import a matrix next:")
+    click.echo(f"  rnaget-server import matrix.tsv --data {directory} --project P --study S --id ID --units TPM")
+
+
+def _configuration(given: dict[str, Any]) -> Any:
+    try:
+        return configuration(**given)
+    except CatalogError as error:
+        raise click.ClickException(f"the catalogue cannot be served:\n{error}") from None
+    except ValidationError as error:
+        told = "\n".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())
+        raise click.ClickException(f"a setting is wrong:\n{told}") from None
+
+
+def _data(data: Path | None) -> Path:
+    path: Path = _configuration({"data": data}).data
+    return path
+
+
+def _file_problems(catalog: Catalog) -> list[Problem]:
+    kinds = Registry("rnaget_server.stores")
+    formats = Registry("rnaget_server.writers").names
+    problems = []
+    for matrix in catalog.matrices.values():
+        study = catalog.studies[matrix.study_id].path
+        try:
+            found = misfits(matrix, open_store(matrix, kinds))
+        except OSError as error:
+            found = [str(error)]
+        if matrix.default_format not in formats:
+            found.append(f"there is no format {matrix.default_format!r}: there are {', '.join(formats)}")
+        problems += [Problem(study, None, None, f"expression {matrix.id}: {one}") for one in found]
+    return problems
+
+
+def _count(catalog: Catalog) -> str:
+    counts = ((catalog.projects, "project"), (catalog.studies, "study"), (catalog.matrices, "matrix"))
+    plurals = {"project": "projects", "study": "studies", "matrix": "matrices"}
+    return ", ".join(f"{len(part):,} {name if len(part) == 1 else plurals[name]}" for part, name in counts)

@@ -1,0 +1,77 @@
+"""Every error of the domain, and the one table from error to HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class RnagetError(Exception):
+    """An error whose text is for the user: it says what is wrong and how to mend it, and names no path."""
+
+
+class InvalidQuery(RnagetError):
+    """A parameter is unknown, misspelt, empty or of the wrong type."""
+
+
+class UnknownId(RnagetError):
+    """Nothing of that id, or nothing that matches the query, is here."""
+
+
+class NotAcceptable(RnagetError):
+    """The client accepts none of the media types that can be had."""
+
+
+class ResultTooLarge(RnagetError):
+    """The result is larger than this server's limit."""
+
+
+class GroupSwitchedOff(RnagetError):
+    """The provider does not offer this group of routes."""
+
+
+class Unavailable(RnagetError):
+    """A data file cannot be read at the moment."""
+
+
+STATUS: dict[type[RnagetError], int] = {
+    InvalidQuery: 400,
+    UnknownId: 404,
+    NotAcceptable: 406,
+    ResultTooLarge: 413,
+    GroupSwitchedOff: 501,
+    Unavailable: 503,
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a file of the provider, as ``file:line:column: message``."""
+
+    path: Path
+    line: int | None
+    column: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+        return f"{place}: {self.message}"
+
+
+class CatalogError(Exception):
+    """The catalogue cannot be used; its text has one line for each problem. For the provider, not for HTTP."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class ImportFailure(Exception):
+    """A source file cannot be imported; its text is ``file:line: message``. For the provider, not for HTTP."""
+
+    def __init__(self, message: str, path: Path | None = None, line: int | None = None) -> None:
+        place = ":".join(str(part) for part in (path, line) if part is not None)
+        super().__init__(f"{place}: {message}" if place else message)
+        self.path = path
+        self.line = line

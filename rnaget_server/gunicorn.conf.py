@@ -1,0 +1,26 @@
+"""How gunicorn runs the server; ``rnaget-server serve`` uses this file.
+
+With gunicorn directly: ``RNAGET_DATA=DIR gunicorn -c .../rnaget_server/gunicorn.conf.py rnaget_server.asgi:app``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnaget_server.configuration import configuration
+
+_settings = configuration()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+worker_class = "uvicorn_worker.UvicornWorker"
+timeout = _settings.timeout
+forwarded_allow_ips = _settings.forwarded_allow_ips
+loglevel = _settings.log_level
+errorlog = "-"
+# Query strings may hold what is nobody's business; a proxy in front can log what it needs.
+accesslog = None
+# The workers' heartbeat must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+# Nothing here uses it, and two servers of one user would fight for it.
+control_socket_disable = True

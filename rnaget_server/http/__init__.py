@@ -1,0 +1,1 @@
+"""What all the APIs share: media types, replies, errors, streaming."""

@@ -1,0 +1,61 @@
+"""Content negotiation: which of the media types on offer an Accept header prefers (RFC 9110, 12.5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ANY = "*/*"
+
+
+@dataclass(frozen=True)
+class _Range:
+    type: str
+    quality: float
+    place: int
+
+    @property
+    def precision(self) -> int:
+        return 0 if self.type == ANY else 1 if self.type.endswith("/*") else 2
+
+    def covers(self, media_type: str) -> bool:
+        return self.type in (ANY, media_type) or (self.type.endswith("/*") and media_type.startswith(self.type[:-1]))
+
+
+def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
+    """Return the offer that the client likes best, or None if it accepts none.
+
+    Among equals a type named exactly goes before a wildcard, then the client's order, then that of `offers`.
+    A missing or empty header accepts everything; parameters other than ``q`` and stray ``;`` are ignored.
+    """
+    ranges = _parse(accept or ANY)
+    best: tuple[tuple[float, int, int, int], str] | None = None
+    for number, offer in enumerate(offers):
+        covering = [one for one in ranges if one.covers(offer)]
+        if not covering:
+            continue
+        one = max(covering, key=lambda covered: (covered.precision, -covered.place))
+        rank = (one.quality, one.precision, -one.place, -number)
+        if one.quality > 0 and (best is None or rank > best[0]):
+            best = (rank, offer)
+    return best and best[1]
+
+
+def _parse(accept: str) -> list[_Range]:
+    ranges = []
+    for place, part in enumerate(accept.split(",")):
+        type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if type:
+            ranges.append(_Range(ANY if type == "*" else type, _quality(parameters), place))
+    return ranges or [_Range(ANY, 1.0, 0)]
+
+
+def _quality(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                return 1.0
+    return 1.0

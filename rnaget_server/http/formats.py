@@ -1,0 +1,60 @@
+"""Which output format a request gets: the one it names, else the default, else one that Accept names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from rnaget_server.errors import InvalidQuery, NotAcceptable
+from rnaget_server.http.accept import preferred
+from rnaget_server.query.parameters import shown
+from rnaget_server.service import Services
+from rnaget_server.writers.base import Writer
+
+_BYTES = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A writer, and the media type to send."""
+
+    writer: Writer
+    media_type: str
+
+
+def format_for_ticket(services: Services, name: str) -> str:
+    """Return `name` if it is a format.
+
+    Raises
+    ------
+    InvalidQuery
+        If it is none; the message lists all.
+    """
+    if name not in services.writers.names:
+        raise InvalidQuery(f"there is no format {shown(name)}: there are {', '.join(services.formats)}")
+    return name
+
+
+def choose_format(request: Request, services: Services, asked: str | None, default: str | None) -> Chosen:
+    """Return the writer for the format `asked`, or for what `default` and the Accept header say together.
+
+    Raises
+    ------
+    InvalidQuery
+        If there is no such format.
+    NotAcceptable
+        If the client does not accept the media type of the format.
+    """
+    accept = request.headers.get("accept")
+    names = [format_for_ticket(services, asked)] if asked else [str(default), *services.formats]
+    for name in names:
+        writer: Writer = services.writers[format_for_ticket(services, name)]()
+        media_type = preferred(accept, (*writer.media_types, _BYTES))
+        if media_type is not None:
+            return Chosen(writer, media_type if media_type == _BYTES else writer.media_types[0])
+    writer = services.writers[names[0]]()
+    raise NotAcceptable(
+        f"the format {names[0]} is sent as {writer.media_types[0]}, which Accept does not name: "
+        "add it, leave Accept out, or ask for another format"
+    )

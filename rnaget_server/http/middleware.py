@@ -1,0 +1,54 @@
+"""ASGI layers in front of the APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rnaget_server.errors import GroupSwitchedOff
+from rnaget_server.http.replies import error_reply
+from rnaget_server.http.request import SCOPE_KEY
+from rnaget_server.service import Services
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def dispatch(services: Services, apis: dict[str, ASGIApp], pages: ASGIApp, lifespan: ASGIApp) -> Handler:
+    """Return the application that sends a request to the API whose prefix it has, else to the pages.
+
+    APIs get this server's services in the scope, and paths without a slash at the end (``/projects/`` is
+    ``/projects``, as some clients write it).
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(scope, receive, send)
+            return
+        path = scope["path"]
+        for prefix, api in apis.items():
+            if path.startswith(f"{prefix}/"):
+                inside: dict[str, Any] = {**scope, SCOPE_KEY: services}
+                if path.endswith("/"):
+                    inside |= {"path": path.rstrip("/"), "raw_path": scope["raw_path"].rstrip(b"/")}
+                await api(inside, receive, send)
+                return
+        await pages(scope, receive, send)
+
+    return application
+
+
+def switchable(prefix: str, switched_off: frozenset[str], api: ASGIApp) -> Handler:
+    """Return `api` with the groups of routes in `switched_off` answering 501, whatever their parameters."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        group = scope["path"].removeprefix(f"{prefix}/").split("/")[0] if scope["type"] == "http" else ""
+        if group in switched_off:
+            refusal = GroupSwitchedOff(f"this server does not offer {group}: {prefix}/service-info says what it offers")
+            await error_reply(Request(scope), refusal)(scope, receive, send)
+            return
+        await api(scope, receive, send)
+
+    return application

@@ -1,0 +1,181 @@
+"""Several matrices as one: samples side by side, features by id in an outer join, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.base import MatrixStore, Positions
+from rnaget_server.stores.hdf5 import BLOCK_BYTES
+from rnaget_server.writers.base import Labels, LayerInfo
+
+SOURCE_ATTRIBUTE = "expressionID"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one matrix contributes: its selection, and the labels of it."""
+
+    matrix_id: str
+    store: MatrixStore
+    units: str
+    features: Positions | None
+    samples: Positions | None
+    feature_labels: Labels
+    sample_labels: Labels
+
+
+@dataclass(frozen=True)
+class _JoinedFeatures:
+    """Features of all parts; a row takes its labels from the first part that has it."""
+
+    parts: Sequence[Part]
+    rows: Sequence[NDArray[np.int64]]
+    """For each part, where each joined feature stands in it, or -1."""
+
+    @property
+    def size(self) -> int:
+        return len(self.rows[0])
+
+    @property
+    def id(self) -> str:
+        return self.parts[0].feature_labels.id
+
+    @property
+    def name(self) -> str | None:
+        return self.parts[0].feature_labels.name
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return _union([part.feature_labels for part in self.parts])
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        joined = np.full(self.size, None, object)
+        unset = np.ones(self.size, bool)
+        for part, rows in zip(self.parts, self.rows, strict=True):
+            own = _own_name(attribute, self, part.feature_labels)
+            here = unset & (rows >= 0)
+            if own is not None:
+                joined[here] = part.feature_labels.column(own)[rows[here]]
+            unset &= rows < 0
+        return _filled(joined)
+
+
+@dataclass(frozen=True)
+class _JoinedSamples:
+    """Samples of all parts in turn, with an attribute that says which matrix each comes from."""
+
+    parts: Sequence[Part]
+
+    @property
+    def size(self) -> int:
+        return sum(part.sample_labels.size for part in self.parts)
+
+    @property
+    def id(self) -> str:
+        return self.parts[0].sample_labels.id
+
+    @property
+    def name(self) -> str | None:
+        return None
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        union = _union([part.sample_labels for part in self.parts])
+        return union if SOURCE_ATTRIBUTE in union else (*union, SOURCE_ATTRIBUTE)
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        columns = []
+        for part in self.parts:
+            own = _own_name(attribute, self, part.sample_labels)
+            if own is not None:
+                columns.append(part.sample_labels.column(own).astype(object))
+            else:
+                source = part.matrix_id if attribute == SOURCE_ATTRIBUTE else None
+                columns.append(np.full(part.sample_labels.size, source, object))
+        return _filled(np.concatenate(columns))
+
+
+def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:
+    """Return the labels and the cells of the outer join of `parts`, in their order.
+
+    Features stand in the order of the first part, then those that only later ones have; a cell that a
+    matrix lacks is NaN.
+    """
+    rows = _row_plan([part.feature_labels.column(part.feature_labels.id) for part in parts])
+    types = [part.store.dtype(part.units) for part in parts]
+    layer = LayerInfo(
+        units=parts[0].units,
+        dtype=np.result_type(*types),
+        whole=all(part.store.whole(part.units) for part in parts),
+        blocks=lambda: _blocks(parts, rows, np.result_type(*types)),
+    )
+    return _JoinedFeatures(parts, rows), _JoinedSamples(parts), layer
+
+
+def _row_plan(ids: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]:
+    order: dict[str, int] = {}
+    for column in ids:
+        for one in column:
+            order.setdefault(one, len(order))
+    plan = []
+    for column in ids:
+        rows = np.full(len(order), -1, np.int64)
+        rows[[order[one] for one in column]] = np.arange(len(column))
+        plan.append(rows)
+    return plan
+
+
+def _blocks(parts: Sequence[Part], rows: Sequence[NDArray[np.int64]], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    widths = [part.sample_labels.size for part in parts]
+    ends = np.cumsum(widths)
+    step = max(1, BLOCK_BYTES // (sum(widths) * dtype.itemsize))
+    for start in range(0, len(rows[0]), step):
+        stop = min(start + step, len(rows[0]))
+        block = np.full((stop - start, sum(widths)), np.nan, dtype)
+        for part, plan, end, width in zip(parts, rows, ends, widths, strict=True):
+            _place(part, plan[start:stop], block[:, end - width : end])
+        yield block
+
+
+def _place(part: Part, wanted: NDArray[np.int64], to: NDArray[Any]) -> None:
+    """Put the features `wanted` (positions in the part's selection, -1 for none) into the rows of `to`."""
+    here = np.flatnonzero(wanted >= 0)
+    chosen = wanted[here] if part.features is None else part.features[wanted[here]]
+    order = np.argsort(chosen)
+    at = 0
+    for block in part.store.blocks(part.units, chosen[order], part.samples) if len(here) else ():
+        to[here[order[at : at + len(block)]]] = block
+        at += len(block)
+
+
+def _union(labels: Sequence[Labels]) -> tuple[str, ...]:
+    first = labels[0]
+    names = list(first.attributes)
+    for one in labels[1:]:
+        names += [name for name in one.attributes if name not in (one.id, one.name) and name not in names]
+    return tuple(names)
+
+
+def _own_name(attribute: str, joined: Labels, own: Labels) -> str | None:
+    """Return what a part calls an attribute of the join: ids and names go by their role."""
+    if attribute == joined.id:
+        return own.id
+    if attribute == joined.name:
+        return own.name
+    return attribute if attribute in own.attributes and attribute not in (own.id, own.name) else None
+
+
+def _filled(column: NDArray[Any]) -> NDArray[Any]:
+    """Return the column with gaps filled: NaN among numbers, nothing among text."""
+    present = [value for value in column if value is not None]
+    if present and not any(isinstance(value, str) for value in present):
+        return np.array(
+            [np.nan if value is None else value for value in column],
+            np.float64 if len(present) < len(column) else None,
+        )
+    return np.array(["" if value is None else str(value) for value in column], object)

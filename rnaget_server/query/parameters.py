@@ -1,0 +1,95 @@
+"""The query parameters of one request, read strictly: what is misspelt, empty or repeated is refused."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+
+from rnaget_server.errors import InvalidQuery
+
+_MOST_NAMED = 20
+
+
+class Parameters:
+    """The parameters of a request by name; a name that starts with ``_`` is ignored.
+
+    Raises
+    ------
+    InvalidQuery
+        If a name is not among `known`: the message tells the nearest one, since a misspelt filter that is
+        ignored would send a whole matrix.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+        self._values: dict[str, list[str]] = {}
+        self._known = tuple(known)
+        for name, value in pairs:
+            if not name.startswith("_"):
+                self._values.setdefault(name, []).append(value)
+        for name in self._values:
+            if name not in self._known:
+                raise InvalidQuery(unknown_name("query parameter", name, self._known))
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether the parameter was given."""
+        return name in self._values
+
+    def text(self, name: str) -> str | None:
+        """Return the one value of a parameter, None if it is not given."""
+        values = self._values.get(name)
+        if values is None:
+            return None
+        if len(set(values)) > 1:
+            raise InvalidQuery(f"{name} is given {len(values)} times: give it once")
+        if not values[0].strip():
+            raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
+        return values[0].strip()
+
+    def number(self, name: str, least: float = -math.inf) -> float | None:
+        """Return the value of a parameter as a finite number not below `least`, None if it is not given."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            value = float(text) if "_" not in text else math.nan
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise InvalidQuery(f"{name} must be a number such as 1.5, not {shown(text)}")
+        if value < least:
+            raise InvalidQuery(f"{name} must not be below {least:g}, but is {value:g}")
+        return value
+
+    def values(self, name: str) -> tuple[str, ...] | None:
+        """Return what was given for a list (``a,b`` or repeated, not yet split), None if it is not given."""
+        given = self._values.get(name)
+        if given is None:
+            return None
+        kept = tuple(value for value in given if value.strip(" ,"))
+        if not kept:
+            raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
+        return kept
+
+    def lists(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the lists that are given among `names`."""
+        return {name: values for name in names if (values := self.values(name)) is not None}
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that is not known: the nearest one, or all there are."""
+    by_lower = {one.lower(): one for one in known}
+    start = f"there is no {what} {shown(name)}"
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    if near:
+        return f"{start}: did you mean {by_lower[near[0]]!r}?"
+    if not by_lower:
+        return f"{start}, nor any other here: leave it out"
+    some = list(by_lower.values())[:_MOST_NAMED]
+    more = f" and {len(by_lower) - len(some):,} more" if len(by_lower) > len(some) else ""
+    return f"{start}: there {'are' if len(by_lower) > 1 else 'is'} {', '.join(some)}{more}"
+
+
+def shown(text: str, most: int = 80) -> str:
+    """Return what a client sent fit for a message: quoted, and cut when long."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

@@ -1,0 +1,84 @@
+"""Typed settings of one server: the environment over ``settings:`` of catalog.yaml over the defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rnaget_server.resources import shipped
+
+Group = Literal["projects", "studies", "expressions", "continuous"]
+_PREFIX = "RNAGET_"
+
+
+class Settings(BaseSettings):
+    """What a provider can set. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    data: Path = Field(default_factory=lambda: shipped("data"), description="Directory of the catalogue.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, 8),
+        ge=1,
+        description="Worker processes; by default one for each processor, at most 8.",
+    )
+    public_url: str = Field(
+        "",
+        description="Address that clients see, such as https://rna.example.org, for ticket URLs behind a "
+        "proxy. Empty: the address of the request.",
+    )
+    forwarded_allow_ips: str = Field(
+        "127.0.0.1", description="Proxies whose X-Forwarded headers are believed, separated by commas."
+    )
+    switched_off: Annotated[tuple[Group, ...], NoDecode] = Field(
+        (),
+        description="Groups of routes that answer 501: projects, studies, expressions, continuous.",
+    )
+    max_cells: int = Field(
+        0,
+        ge=0,
+        description="Most cells (features × samples) of one reply; more is refused by 413. 0: any number.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",), description="Origins whose pages may read the replies; * for all."
+    )
+    reload_seconds: float = Field(
+        2.0, ge=0, description="How often, at most, changed catalogue files are looked for. 0: never."
+    )
+    timeout: int = Field(120, ge=1, description="Seconds after which a worker that hangs is replaced.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least grave messages that are logged."
+    )
+
+    @field_validator("switched_off", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.absolute()
+
+
+def load_settings(in_file: dict[str, Any] | None = None, **given: Any) -> Settings:
+    """Return the settings: `given` (of the command line) over the environment over `in_file` (catalog.yaml).
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value is wrong or a key of `in_file` is unknown.
+    """
+    by_file = {key: value for key, value in (in_file or {}).items() if _PREFIX + key.upper() not in os.environ}
+    return Settings(**{**by_file, **{key: value for key, value in given.items() if value is not None}})

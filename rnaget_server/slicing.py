@@ -1,0 +1,302 @@
+"""From a query to what a writer writes: which matrices match, what each contributes, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from numpy.typing import NDArray
+
+from rnaget_server import __version__
+from rnaget_server.catalog import Catalog, Matrix
+from rnaget_server.catalog.models import template_fields
+from rnaget_server.errors import InvalidQuery, ResultTooLarge, Unavailable, UnknownId
+from rnaget_server.join import Part, join
+from rnaget_server.query import MatrixQuery
+from rnaget_server.query.parameters import shown, unknown_name
+from rnaget_server.service import Services
+from rnaget_server.stores.base import Axis, MatrixStore, Positions, as_text
+from rnaget_server.stores.select import Selection, select, within
+from rnaget_server.writers.base import LayerInfo, Slice
+
+
+@dataclass(frozen=True)
+class Found:
+    """A slice, the matrices it is made of, and what was asked for and left out."""
+
+    slice: Slice
+    matrices: tuple[Matrix, ...]
+    missing: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    matrix: Matrix
+    store: MatrixStore
+    selection: Selection
+
+    @property
+    def empty(self) -> bool:
+        return 0 in self.selection.size(self.store)
+
+
+def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found:
+    """Return the slice of one matrix.
+
+    Raises
+    ------
+    UnknownId
+        If there is no such matrix, or nothing of it matches.
+    InvalidQuery
+        If the matrix has no such filter or units.
+    ResultTooLarge, Unavailable
+        See `rnaget_server.errors`.
+    """
+    catalog = services.catalog.current
+    matrix = catalog.matrices.get(matrix_id)
+    if matrix is None:
+        raise UnknownId(unknown_name("expression matrix", matrix_id, catalog.matrices))
+    for name in query.filters:
+        if name not in matrix.filters:
+            raise InvalidQuery(f"{matrix.id}: " + unknown_name("filter", name, matrix.filters))
+    if not _matches(matrix, query):
+        raise UnknownId(f"the matrix {matrix.id} does not belong to that projectID, studyID and version")
+    store = services.stores.open(matrix)
+    if query.units is not None and query.units not in store.units:
+        raise InvalidQuery(f"{matrix.id} has no units {shown(query.units)}: it has {', '.join(store.units)}")
+    return _made(services, query, [_Candidate(matrix, store, select(store, matrix, query))], ())
+
+
+def slice_by_search(services: Services, query: MatrixQuery) -> Found:
+    """Return the join of every matrix that matches; those in other units than the first are left out.
+
+    Raises
+    ------
+    UnknownId
+        If nothing matches.
+    InvalidQuery
+        If no matrix has the units asked for.
+    ResultTooLarge, Unavailable
+        See `rnaget_server.errors`.
+    """
+    catalog = services.catalog.current
+    matching = [matrix for matrix in catalog.matrices.values() if _matches(matrix, query)]
+    if not matching:
+        raise UnknownId(_no_matrix(catalog, query))
+    candidates: list[_Candidate] = []
+    omitted: list[str] = []
+    units: set[str] = set()
+    for matrix in matching:
+        if not query.filters.keys() <= matrix.filters.keys():
+            continue
+        try:
+            store = services.stores.open(matrix)
+        except Unavailable:
+            omitted.append(matrix.id)
+            continue
+        units.update(store.units)
+        if query.units is None or query.units in store.units:
+            candidates.append(_Candidate(matrix, store, select(store, matrix, query)))
+    if not candidates and query.units is not None and query.units not in units:
+        raise InvalidQuery(f"no matrix has the units {shown(query.units)}: there are {', '.join(sorted(units))}")
+    if not candidates and omitted:
+        raise Unavailable(f"the matrices {', '.join(omitted)} cannot be read at the moment")
+    return _made(services, query, candidates, tuple(omitted))
+
+
+def _made(services: Services, query: MatrixQuery, candidates: list[_Candidate], omitted: tuple[str, ...]) -> Found:
+    missing = _missing(candidates)
+    used = [one for one in candidates if not one.empty]
+    if not used:
+        raise UnknownId(_nothing(candidates, missing, query))
+    units = query.units or used[0].matrix.units
+    other = tuple(one.matrix.id for one in used if query.units is None and one.matrix.units != units)
+    used = [one for one in used if one.matrix.id not in other]
+    if query.minimum is not None or query.maximum is not None:
+        used = [_narrowed(one, units, query) for one in used]
+        used = [one for one in used if not one.empty]
+        if not used:
+            raise UnknownId(
+                "no feature has every selected value between feature_min_value and feature_max_value: widen them"
+            )
+    catalog = services.catalog.current
+    made = _single(catalog, used[0], units, query) if len(used) == 1 else _joined(catalog, used, units, query)
+    _check_size(made, services.settings.max_cells)
+    return Found(
+        slice=made,
+        matrices=tuple(one.matrix for one in used),
+        missing=tuple(value for values in missing.values() for value in values),
+        omitted=(*omitted, *other),
+    )
+
+
+def _matches(matrix: Matrix, query: MatrixQuery) -> bool:
+    return (
+        query.project_id in (None, matrix.project_id)
+        and query.study_id in (None, matrix.study_id)
+        and query.version in (None, matrix.version)
+    )
+
+
+def _no_matrix(catalog: Catalog, query: MatrixQuery) -> str:
+    if query.project_id is not None and query.project_id not in catalog.projects:
+        return unknown_name("project", query.project_id, catalog.projects)
+    if query.study_id is not None and query.study_id not in catalog.studies:
+        return unknown_name("study", query.study_id, catalog.studies)
+    return "no expression matrix has that projectID, studyID and version together: leave one out"
+
+
+def _missing(candidates: list[_Candidate]) -> Mapping[str, list[str]]:
+    """Return the values asked for that no candidate has, by parameter."""
+    if not candidates:
+        return {}
+    missing = {name: list(values) for name, values in candidates[0].selection.missing.items()}
+    for one in candidates[1:]:
+        for name, values in missing.items():
+            absent = set(one.selection.missing[name])
+            values[:] = [value for value in values if value in absent]
+    return missing
+
+
+def _nothing(candidates: list[_Candidate], missing: Mapping[str, list[str]], query: MatrixQuery) -> str:
+    """Return the message for a query that selects no cell."""
+    if not candidates:
+        return f"no matrix can be filtered by {' and '.join(query.filters)} at once: ask with fewer filters"
+    for name, values in missing.items():
+        if values and not any(name in one.selection.found for one in candidates):
+            named = ", ".join(shown(value) for value in values[:10])
+            more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
+            return f"nothing here has the {name} {named}{more}: check the spelling, or ask for others"
+    return f"no cell matches {', '.join(missing)} together, though each alone matches: leave one out"
+
+
+def _narrowed(one: _Candidate, units: str, query: MatrixQuery) -> _Candidate:
+    features = within(one.store, units, one.selection, query.minimum, query.maximum)
+    chosen = Selection(features, one.selection.samples, one.selection.missing, one.selection.found)
+    return _Candidate(one.matrix, one.store, chosen)
+
+
+@dataclass(frozen=True)
+class _AxisLabels:
+    """The labels of the selected part of one axis of a matrix."""
+
+    axis: Axis
+    positions: Positions | None
+    id: str
+    name: str | None
+
+    @property
+    def size(self) -> int:
+        return self.axis.size if self.positions is None else len(self.positions)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return self.axis.attributes
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        return self.axis.column(attribute, self.positions)
+
+
+def _labels(one: _Candidate) -> tuple[_AxisLabels, _AxisLabels]:
+    matrix, store, chosen = one.matrix, one.store, one.selection
+    return (
+        _AxisLabels(store.features, chosen.features, matrix.feature_id, matrix.feature_name),
+        _AxisLabels(store.samples, chosen.samples, matrix.sample_id, None),
+    )
+
+
+def _column_labels(one: _Candidate) -> list[str]:
+    """Return the label of each selected sample in TSV, by the matrix's template."""
+    template = one.matrix.tsv.column
+    fields = template_fields(template)
+    columns = [one.store.samples.column(name, one.selection.samples) for name in fields]
+    if template == f"{{{fields[0]}}}":
+        return [as_text(value) for value in columns[0]]
+    rows = zip(*([as_text(value) for value in column] for column in columns), strict=True)
+    return [template.format_map(dict(zip(fields, row, strict=True))) for row in rows]
+
+
+def _layer(one: _Candidate, units: str) -> LayerInfo:
+    store, chosen = one.store, one.selection
+    return LayerInfo(
+        units=units,
+        dtype=store.dtype(units),
+        whole=store.whole(units),
+        blocks=lambda: store.blocks(units, chosen.features, chosen.samples),
+    )
+
+
+def _single(catalog: Catalog, one: _Candidate, units: str, query: MatrixQuery) -> Slice:
+    features, samples = _labels(one)
+    further = [name for name in one.store.units if name != units] if query.units is None else []
+    return Slice(
+        features=features,
+        samples=samples,
+        layers=tuple(_layer(one, name) for name in (units, *further)),
+        tsv_labels=one.matrix.tsv.labels,
+        tsv_columns=lambda: _column_labels(one),
+        tsv_comments=one.matrix.tsv.comments,
+        origin=_origin(catalog, [one.matrix], units, query),
+    )
+
+
+def _joined(catalog: Catalog, used: list[_Candidate], units: str, query: MatrixQuery) -> Slice:
+    parts = [
+        Part(one.matrix.id, one.store, units, one.selection.features, one.selection.samples, *_labels(one))
+        for one in used
+    ]
+    features, samples, layer = join(parts)
+    first = used[0].matrix.tsv
+    return Slice(
+        features=features,
+        samples=samples,
+        layers=(layer,),
+        tsv_labels=first.labels,
+        tsv_columns=lambda: [label for one in used for label in _column_labels(one)],
+        tsv_comments=first.comments,
+        origin=_origin(catalog, [one.matrix for one in used], units, query),
+    )
+
+
+def _origin(catalog: Catalog, matrices: Iterable[Matrix], units: str, query: MatrixQuery) -> dict[str, str]:
+    """Return where a download comes from, as it is written into it."""
+    matrices = list(matrices)
+    studies = [catalog.studies[one.study_id] for one in matrices if one.study_id in catalog.studies]
+    told = {
+        "expression": ", ".join(one.id for one in matrices),
+        "version": ", ".join(dict.fromkeys(one.version for one in matrices)),
+        "study": ", ".join(dict.fromkeys(study.id for study in studies)),
+        "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
+        "units": units,
+        "license": ", ".join(dict.fromkeys(one.license for one in matrices if one.license)),
+        "query": urlencode(query.given)[:2000],
+        "server": f"{catalog.service.name}, rnaget-server {__version__}",
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _check_size(made: Slice, limit: int) -> None:
+    features, samples = made.shape
+    if not limit or features * samples * len(made.layers) <= limit:
+        return
+    layers = f" × {len(made.layers)} units" if len(made.layers) > 1 else ""
+    raise ResultTooLarge(
+        f"{features:,} features × {samples:,} samples{layers} are more than the {limit:,} cells that this server "
+        f"gives in one reply: {_smaller(made, limit)}"
+    )
+
+
+def _smaller(made: Slice, limit: int) -> str:
+    features, samples = made.shape
+    units = f"units={made.layers[0].units} and " if len(made.layers) > 1 else ""
+    if limit >= features:
+        some = made.samples.column(made.samples.id)[: min(3, limit // features)]
+        return f"ask for at most {limit // features:,} samples at once, such as {units}sampleIDList={','.join(some)}"
+    some = made.features.column(made.features.id)[: max(1, min(3, limit // samples))]
+    if limit >= samples:
+        return f"ask for at most {limit // samples:,} features at once, such as {units}featureIDList={','.join(some)}"
+    column = made.samples.column(made.samples.id)[0]
+    return f"ask for fewer of both, such as {units}featureIDList={some[0]}&sampleIDList={column}"

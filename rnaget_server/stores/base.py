@@ -1,0 +1,258 @@
+"""What every store of matrices offers, and the labels along an axis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.text import decode, encode
+
+Positions = NDArray[np.int64]
+Raw = NDArray[Any]
+
+# An Ensembl stable id without its version, with the mark of the second copy of a pseudoautosomal gene.
+_ENSEMBL = re.compile(r"(ENS[A-Z]*\d{11})(_PAR_Y)?")
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Per feature: least and greatest value (NaN where there is none), and the number of NaN cells."""
+
+    minimum: NDArray[Any]
+    maximum: NDArray[Any]
+    nans: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The values of one attribute, sorted, for binary search: ``ordered[i]`` stands at ``positions[i]``."""
+
+    ordered: Raw
+    positions: NDArray[Any]
+
+    @classmethod
+    def of(cls, raw: Raw) -> Index:
+        """Return the index of a column of fixed-width bytes."""
+        positions = np.argsort(raw, kind="stable")
+        return cls(raw[positions], positions)
+
+    def find(self, values: Sequence[str]) -> tuple[Positions, list[str]]:
+        """Return the positions (unordered) that hold any of `values`, and the values that nothing holds."""
+        width = self.ordered.dtype.itemsize
+        keys = [encode(value) for value in values]
+        # A key longer than the column cannot be there, and would make numpy widen the whole mapped column.
+        short = [number for number, key in enumerate(keys) if 0 < len(key) <= width]
+        asked = np.array([keys[number] for number in short], dtype=self.ordered.dtype)
+        left = np.searchsorted(self.ordered, asked, side="left")
+        right = np.searchsorted(self.ordered, asked, side="right")
+        found = [self.positions[low:high] for low, high in zip(left, right, strict=True)]
+        hit = {number for number, low, high in zip(short, left, right, strict=True) if high > low}
+        missing = []
+        for number, value in enumerate(values):
+            if number not in hit:
+                versions = self._versions_of(value)
+                found.append(versions)
+                if not versions.size:
+                    missing.append(value)
+        return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64), missing
+
+    def _versions_of(self, value: str) -> Positions:
+        """Return where an Ensembl id stands with its version (``ENSG00000011600`` as ``ENSG00000011600.7``)."""
+        plain = _ENSEMBL.fullmatch(value)
+        if not plain:
+            return np.empty(0, np.int64)
+        stem, copy = plain.groups("")
+        versioned = re.compile(rf"{stem}\.\d+{copy}".encode())
+        start = int(np.searchsorted(self.ordered, np.bytes_(f"{stem}.".encode())))
+        stop = start
+        while stop < len(self.ordered) and self.ordered[stop].startswith(f"{stem}.".encode()):
+            stop += 1
+        return np.array(
+            [self.positions[i] for i in range(start, stop) if versioned.fullmatch(self.ordered[i])], np.int64
+        )
+
+    @property
+    def repeated(self) -> str | None:
+        """A value that stands more than once, or None."""
+        same = np.flatnonzero(self.ordered[1:] == self.ordered[:-1])
+        return decode(self.ordered[same[:1]])[0] if same.size else None
+
+
+class Axis:
+    """The features or the samples of a matrix: their attributes, and where a value of one stands.
+
+    Parameters
+    ----------
+    size
+        Number of features or samples.
+    attributes
+        Names of the attributes, in the order of the file.
+    read
+        Returns the column of an attribute as stored: fixed-width bytes (see `stores.text`) or numbers.
+    index
+        Returns the stored index of an attribute, or None where the file has none.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        attributes: Sequence[str],
+        read: Callable[[str], Raw],
+        index: Callable[[str], Index | None] = lambda _: None,
+    ) -> None:
+        self.size = size
+        self.attributes = tuple(attributes)
+        self._read = lru_cache(maxsize=None)(read)
+        self._index = lru_cache(maxsize=None)(lambda name: index(name) or Index.of(self._text(name)))
+        self._few = lru_cache(maxsize=None)(self._distinct)
+
+    def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
+        """Return the values of an attribute: an object array of str, or numbers as stored."""
+        raw = self._read(attribute)
+        raw = raw if positions is None else raw[positions]
+        return decode(raw) if raw.dtype.kind == "S" else np.asarray(raw)
+
+    def index(self, attribute: str) -> Index:
+        """Return the index of an attribute; made in memory where the file has none."""
+        return self._index(attribute)
+
+    def find(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
+        """Return the positions (ascending) whose id or name is among `values`, and the values not found.
+
+        A value is taken whole first; where that is not found and it holds commas, it is a list.
+        """
+        index = self.index(attribute)
+        return _found(values, index.find)
+
+    def where(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
+        """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
+        raw = self._read(attribute)
+        return _found(values, lambda asked: _equal(raw, asked))
+
+    def values(self, attribute: str, most: int) -> list[str] | None:
+        """Return the distinct values of an attribute as text, sorted; None if there are more than `most`."""
+        distinct = self._few(attribute)
+        return None if len(distinct) > most else distinct
+
+    def is_number(self, attribute: str) -> bool:
+        """Return whether the attribute holds numbers."""
+        return self._read(attribute).dtype.kind != "S"
+
+    def _text(self, attribute: str) -> Raw:
+        raw = self._read(attribute)
+        if raw.dtype.kind == "S":
+            return raw
+        return np.array([encode(as_text(value)) for value in raw])
+
+    def _distinct(self, attribute: str) -> list[str]:
+        raw = np.unique(self._read(attribute))
+        if raw.dtype.kind == "S":
+            return [value for value in decode(raw) if value]
+        return [as_text(value) for value in raw if value == value]
+
+
+class MatrixStore(Protocol):
+    """An open matrix file: labels along both axes, and blocks of cells. Safe to share among threads."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+
+    @property
+    def features(self) -> Axis:
+        """The rows."""
+
+    @property
+    def samples(self) -> Axis:
+        """The columns."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units to be had, those of the main matrix first."""
+
+    def dtype(self, units: str) -> np.dtype[Any]:
+        """Return the type of the cells: float32, or float64 where whole numbers need it."""
+
+    def whole(self, units: str) -> bool:
+        """Return whether every cell is known to be a whole number (or NaN)."""
+
+    def ranges(self, units: str) -> Ranges | None:
+        """Return the stored ranges of the features, or None where the file has none."""
+
+    def blocks(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield consecutive blocks of rows (features × samples) of the selection, None meaning all.
+
+        Positions are ascending, without repeats. Each block is a new C-contiguous array of bounded size.
+        """
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Return whether the file is of this kind."""
+
+
+class StoreClass(Protocol):
+    """How a store is opened; what an entry point of the group ``rnaget_server.stores`` names."""
+
+    def __call__(
+        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+    ) -> MatrixStore:
+        """Open the file.
+
+        Raises
+        ------
+        OSError
+            If the file is missing, truncated or of another kind.
+        """
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether the file is of this kind."""
+
+
+def as_text(value: Any) -> str:
+    """Return a number as text, a whole one without ``.0``; NaN as nothing; text as it is."""
+    if isinstance(value, str):
+        return value
+    if value != value:
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _found(
+    values: Sequence[str], look: Callable[[Sequence[str]], tuple[Positions, list[str]]]
+) -> tuple[Positions, list[str]]:
+    lists = [value for value in values if "," in value]
+    whole, not_whole = look(lists) if lists else (np.empty(0, np.int64), [])
+    listed = [part.strip() for value in not_whole for part in value.split(",")]
+    single = [value for value in values if "," not in value]
+    found, missing = look([value for value in dict.fromkeys([*single, *listed]) if value])
+    return np.unique(np.concatenate([whole, found])), missing
+
+
+def _equal(raw: Raw, values: Sequence[str]) -> tuple[Positions, list[str]]:
+    hit = np.zeros(len(raw), bool)
+    missing = []
+    for value in values:
+        same = _same(raw, value)
+        if not same.any():
+            missing.append(value)
+        hit |= same
+    return np.flatnonzero(hit).astype(np.int64), missing
+
+
+def _same(raw: Raw, value: str) -> NDArray[np.bool_]:
+    if raw.dtype.kind == "S":
+        key = encode(value)
+        return raw == key if len(key) <= raw.dtype.itemsize else np.zeros(len(raw), bool)
+    try:
+        return np.asarray(raw == float(value))
+    except ValueError:
+        return np.zeros(len(raw), bool)

@@ -1,0 +1,120 @@
+"""Open stores of one process, by matrix; a file that was replaced is opened anew."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from rnaget_server.catalog.models import template_fields
+from rnaget_server.catalog.records import Matrix
+from rnaget_server.errors import Unavailable
+from rnaget_server.registry import Registry
+from rnaget_server.stores.base import MatrixStore
+
+_log = logging.getLogger(__name__)
+
+
+class StoreCache:
+    """Opens the data files of matrices and keeps the last `most` open.
+
+    A store that drops out is not closed but forgotten, since a reply may still be read from it; its file
+    closes with the last reader.
+    """
+
+    def __init__(self, kinds: Registry, most: int = 256) -> None:
+        self._kinds = kinds
+        self._most = most
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, tuple[tuple[object, ...], MatrixStore | str]] = OrderedDict()
+
+    def open(self, matrix: Matrix) -> MatrixStore:
+        """Return the open store of `matrix`.
+
+        Raises
+        ------
+        Unavailable
+            If the file is missing, unreadable, or lacks what the catalogue says of it.
+        """
+        key = (matrix, *_state(matrix.path))
+        with self._lock:
+            kept = self._open.get(matrix.id)
+            if kept is None or kept[0] != key:
+                kept = (key, self._try(matrix))
+                self._open[matrix.id] = kept
+                if len(self._open) > self._most:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(matrix.id)
+        if isinstance(kept[1], str):
+            raise Unavailable(
+                f"the matrix {matrix.id} cannot be read at the moment; its provider has been told in the log"
+            )
+        return kept[1]
+
+    def _try(self, matrix: Matrix) -> MatrixStore | str:
+        problems = []
+        try:
+            store = open_store(matrix, self._kinds)
+            problems = misfits(matrix, store)
+        except OSError as error:
+            problems = [str(error)]
+        if not problems:
+            return store
+        for problem in problems:
+            _log.error("the matrix %s is not served: %s", matrix.id, problem)
+        return problems[0]
+
+
+def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
+    """Return the opened file of `matrix`, by the first kind of store that recognises it.
+
+    Raises
+    ------
+    OSError
+        With a message that names no directory, if there is no such file or it cannot be read.
+    """
+    if not matrix.path.is_file():
+        raise OSError(f"there is no file {matrix.path.name}")
+    try:
+        for kind in kinds.all().values():
+            if kind.recognises(matrix.path):
+                store: MatrixStore = kind(
+                    matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id, matrix.units
+                )
+                return store
+    except (OSError, KeyError, ValueError) as error:
+        raise OSError(f"{matrix.path.name} is damaged or truncated ({_first_line(error)})") from None
+    raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
+
+
+def misfits(matrix: Matrix, store: MatrixStore) -> list[str]:
+    """Return what the catalogue says of a matrix and its file does not hold; empty if all is well."""
+    axes = {"feature": store.features, "sample": store.samples}
+    asked = [("feature_id", "feature", matrix.feature_id), ("sample_id", "sample", matrix.sample_id)]
+    if matrix.feature_name is not None:
+        asked.append(("feature_name", "feature", matrix.feature_name))
+    asked += [("tsv labels", "feature", name) for name in matrix.tsv.labels]
+    asked += [("tsv column", "sample", name) for name in template_fields(matrix.tsv.column)]
+    asked += [(f"filter {one.name}", one.axis, one.attribute) for one in matrix.filters.values()]
+    problems = [
+        f"{what}: {matrix.path.name} has no {axis} attribute {name!r}; it has {', '.join(axes[axis].attributes)}"
+        for what, axis, name in asked
+        if name not in axes[axis].attributes
+    ]
+    for axis, name in (("feature", matrix.feature_id), ("sample", matrix.sample_id)):
+        if name in axes[axis].attributes and (twice := axes[axis].index(name).repeated) is not None:
+            problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
+    return problems
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,109 @@
+"""Rectangles out of chunked HDF5 datasets, each needed chunk decoded once.
+
+h5py's own list indexing is 3 to 77 times slower than reading the runs of rows and columns that share
+chunks and picking from them, which is what is done here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.base import Positions
+
+BLOCK_BYTES = 8 << 20
+
+
+def chunk_of(dataset: h5py.Dataset) -> tuple[int, int]:
+    """Return rows and columns of a chunk; of a contiguous dataset, one row."""
+    return dataset.chunks or (1, dataset.shape[1])
+
+
+def spans(positions: Positions, chunk: int) -> list[tuple[int, int, slice]]:
+    """Return runs (first, last + 1, which of `positions`) so that no chunk belongs to two runs.
+
+    Neighbouring positions share a run; so do positions in one chunk.
+    """
+    if not len(positions):
+        return []
+    new = (np.diff(positions) != 1) & (np.diff(positions // chunk) != 0)
+    starts = [0, *(np.flatnonzero(new) + 1).tolist()]
+    stops = [*starts[1:], len(positions)]
+    return [(int(positions[a]), int(positions[b - 1]) + 1, slice(a, b)) for a, b in zip(starts, stops, strict=True)]
+
+
+def read(
+    dataset: h5py.Dataset, rows: Positions | slice, columns: Positions | None, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return ``dataset[rows][:, columns]`` as `dtype`; positions ascending, None for all columns."""
+    if isinstance(rows, slice) and columns is None:
+        return np.ascontiguousarray(dataset[rows], dtype=dtype)
+    row_chunk, column_chunk = chunk_of(dataset)
+    row_positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    row_spans = spans(row_positions, row_chunk)
+    width = dataset.shape[1]
+    column_spans = [(0, width, slice(0, width))] if columns is None else spans(columns, column_chunk)
+    out = np.empty((len(row_positions), width if columns is None else len(columns)), dtype)
+    for first, last, to_rows in row_spans:
+        for low, high, to_columns in column_spans:
+            part = dataset[first:last, low:high]
+            if last - first != to_rows.stop - to_rows.start:
+                part = part[row_positions[to_rows] - first]
+            if columns is not None and high - low != to_columns.stop - to_columns.start:
+                part = part[:, columns[to_columns] - low]
+            out[to_rows, to_columns] = part
+    return out
+
+
+def decoded_bytes(dataset: h5py.Dataset, rows: Positions | None, columns: Positions | None) -> int:
+    """Return how many bytes of chunks a selection decodes."""
+    shape, chunk = dataset.shape, chunk_of(dataset)
+    touched = [
+        -(-shape[axis] // chunk[axis]) if asked is None else len(np.unique(asked // chunk[axis]))
+        for axis, asked in ((0, rows), (1, columns))
+    ]
+    return touched[0] * chunk[0] * touched[1] * chunk[1] * int(dataset.dtype.itemsize)
+
+
+def row_blocks(
+    dataset: h5py.Dataset, rows: Positions | None, columns: Positions | None, dtype: np.dtype[Any]
+) -> Iterator[NDArray[Any]]:
+    """Yield the selected cells in blocks of rows, each of about `BLOCK_BYTES` as read, cut between chunks."""
+    row_chunk, column_chunk = chunk_of(dataset)
+    if columns is None:
+        width = dataset.shape[1]
+    else:
+        width = min(dataset.shape[1], len(np.unique(columns // column_chunk)) * column_chunk)
+    step = max(1, BLOCK_BYTES // max(1, width * dataset.dtype.itemsize))
+    if step > row_chunk:
+        step -= step % row_chunk
+    if rows is None:
+        for start in range(0, dataset.shape[0], step):
+            yield read(dataset, slice(start, min(start + step, dataset.shape[0])), columns, dtype)
+        return
+    bounds = np.searchsorted(rows, np.arange(0, dataset.shape[0] + step, step)) if step >= row_chunk else None
+    if bounds is None or len(rows) <= step:
+        bounds = np.arange(0, len(rows) + step, step).clip(max=len(rows))
+    for start, stop in itertools.pairwise(bounds):
+        if stop > start:
+            yield read(dataset, rows[start:stop], columns, dtype)
+
+
+def column_blocks(
+    by_column: h5py.Dataset, rows: Positions | None, columns: Positions, dtype: np.dtype[Any]
+) -> Iterator[NDArray[Any]]:
+    """Yield blocks of rows out of the copy whose rows are the matrix's columns, as wide as its chunks."""
+    height, step = by_column.shape[1], chunk_of(by_column)[1]
+    for start in range(0, height, step):
+        stop = min(start + step, height)
+        if rows is None:
+            wanted = np.arange(start, stop)
+        else:
+            wanted = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
+        if len(wanted):
+            yield np.ascontiguousarray(read(by_column, columns, wanted, dtype).T)

@@ -1,0 +1,64 @@
+"""Where things stand in the native store: the one place that names its HDF5 paths.
+
+Loom readers see ``/matrix``, ``/layers``, ``/row_attrs`` and ``/col_attrs`` (loom 2.0.1) and pass over
+``/rnaget``, where the second orientation, the indexes and the ranges are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+
+VERSION_ATTRIBUTE = "rnaget_store"
+VERSION = 1
+LOOM_VERSION = "2.0.1"
+
+MATRIX = "matrix"
+LAYERS = "layers"
+UNITS = "units"
+WHOLE = "whole"
+NAME = "name"
+ORDER = "order"
+
+
+@dataclass(frozen=True)
+class AxisLayout:
+    """Groups of one axis: its attributes, their indexes, and the graphs that loom readers look for."""
+
+    attributes: str
+    index: str
+    graphs: str
+
+
+FEATURES = AxisLayout("row_attrs", "rnaget/index/features", "row_graphs")
+SAMPLES = AxisLayout("col_attrs", "rnaget/index/samples", "col_graphs")
+
+
+def by_sample(number: int) -> str:
+    """Return where layer `number` (0: main) stands with samples as rows."""
+    return f"rnaget/by_sample/{number}"
+
+
+def ranges(number: int) -> str:
+    """Return the group of the ranges of layer `number`."""
+    return f"rnaget/ranges/{number}"
+
+
+def layer_names(file: h5py.File) -> list[str]:
+    """Return the names below ``/layers``, in the order in which the layers were added."""
+    return sorted(file[LAYERS], key=lambda name: int(file[LAYERS][name].attrs[ORDER]))
+
+
+def link_name(group: h5py.Group, name: str) -> str:
+    """Return a free link in `group` for `name`: HDF5 links hold no ``/``, so the full name is an attribute."""
+    link = name.replace("/", "_") if name.strip(".") else f"_{name}"
+    while link in group:
+        link += "_"
+    return link
+
+
+def text_of(value: Any) -> str:
+    """Return an HDF5 attribute as text, whether stored as bytes or str."""
+    return value.decode() if isinstance(value, bytes) else str(value)

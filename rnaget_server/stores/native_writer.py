@@ -1,0 +1,203 @@
+"""Write the native store.
+
+The cells stand twice: ``/matrix`` (and ``/layers/…``) chunked along rows, so that a feature is one cheap
+read, and ``/rnaget/by_sample/N`` with samples as rows, so that a sample is one too. Chunks hold about
+`CHUNK_BYTES` of a long row, or several whole short rows. Columns of attributes, sorted indexes and ranges are
+contiguous, so that readers can map them.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import hdf5plugin
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores import layout
+from rnaget_server.stores.base import Index, Raw
+from rnaget_server.stores.text import encode_all
+
+CHUNK_BYTES = 128 << 10
+_SHORT_ROWS_BYTES = 32 << 10
+_ROW_BUFFER = 16 << 20
+_COLUMN_BUFFER = 160 << 20
+
+
+class Values(Protocol):
+    """The cells of one layer, wherever they are."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the cells of features `start` to `stop` (half-open), features × samples."""
+
+    def columns(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the cells of samples `start` to `stop` (half-open), features × samples."""
+
+
+@dataclass(frozen=True)
+class AxisTable:
+    """The labels of one axis: attribute name → column, and which attributes hold the ids and the names.
+
+    Columns are object arrays of str, or int64 or float64; the id column is text.
+    """
+
+    id: str
+    columns: dict[str, NDArray[Any]]
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """One layer to write: float32, or float64 for whole numbers beyond 2**24."""
+
+    units: str
+    values: Values
+    dtype: np.dtype[Any]
+    whole: bool
+
+
+def _share(progress: Callable[[float], None], number: int, layers: int, done: float) -> None:
+    progress((number + done) / layers)
+
+
+def _nothing(_: float) -> None:
+    """Take progress and show none."""
+
+
+def write_native(
+    path: Path,
+    features: AxisTable,
+    samples: AxisTable,
+    layers: Sequence[LayerSource],
+    progress: Callable[[float], None] = _nothing,
+) -> None:
+    """Write the native store to `path`: to a file beside it first, renamed once it is whole.
+
+    Parameters
+    ----------
+    path
+        Where the store shall be; a file there is replaced.
+    features, samples
+        Labels of the rows and columns.
+    layers
+        The main matrix, then further units.
+    progress
+        Called with the share done, from 0 to 1.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        with h5py.File(beside, "w", libver="v110") as file:
+            file.attrs[layout.VERSION_ATTRIBUTE] = layout.VERSION
+            file.attrs["LOOM_SPEC_VERSION"] = np.bytes_(layout.LOOM_VERSION)
+            _write_axis(file, layout.FEATURES, features)
+            _write_axis(file, layout.SAMPLES, samples)
+            file.create_group(layout.LAYERS)
+            for number, layer in enumerate(layers):
+                _write_layer(file, number, layer, partial(_share, progress, number, len(layers)))
+        beside.chmod(0o666 & ~_umask())
+        with beside.open("rb") as written:
+            os.fsync(written.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def chunk_shape(rows: int, columns: int, itemsize: int) -> tuple[int, int]:
+    """Return the chunk of a dataset that is read by rows."""
+    parts = -(-columns * itemsize // CHUNK_BYTES)
+    width = -(-columns // parts)
+    height = max(1, _SHORT_ROWS_BYTES // (width * itemsize)) if parts == 1 else 1
+    return min(height, rows), width
+
+
+def _write_axis(file: h5py.File, axis: layout.AxisLayout, table: AxisTable) -> None:
+    group = file.create_group(axis.attributes)
+    file.create_group(axis.graphs)
+    for order, (name, values) in enumerate(table.columns.items()):
+        raw = values if values.dtype.kind in "if" else encode_all(values)
+        link = layout.link_name(group, name)
+        column = group.create_dataset(link, data=raw)
+        column.attrs[layout.NAME] = name
+        column.attrs[layout.ORDER] = order
+        if name in (table.id, table.name) and raw.dtype.kind == "S":
+            _write_index(file.create_group(f"{axis.index}/{link}"), raw)
+
+
+def _write_index(group: h5py.Group, raw: Raw) -> None:
+    index = Index.of(raw)
+    group.create_dataset("ordered", data=index.ordered)
+    group.create_dataset("positions", data=index.positions.astype(np.int32))
+
+
+def _write_layer(file: h5py.File, number: int, layer: LayerSource, progress: Callable[[float], None]) -> None:
+    features, samples = layer.values.shape
+    further = file[layout.LAYERS]
+    name = f"{layout.LAYERS}/{layout.link_name(further, layer.units)}" if number else layout.MATRIX
+    by_row = _create(file, name, (features, samples), layer.dtype)
+    by_row.attrs[layout.UNITS] = layer.units
+    by_row.attrs[layout.WHOLE] = layer.whole
+    by_row.attrs[layout.ORDER] = number
+    _fill_rows(by_row, file.create_group(layout.ranges(number)), layer, lambda share: progress(share / 2))
+    by_column = _create(file, layout.by_sample(number), (samples, features), layer.dtype)
+    _fill_columns(by_column, layer, lambda share: progress(0.5 + share / 2))
+
+
+def _create(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> h5py.Dataset:
+    return file.create_dataset(
+        name,
+        shape,
+        dtype,
+        chunks=chunk_shape(*shape, dtype.itemsize),
+        compression=hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE),
+    )
+
+
+def _fill_rows(
+    dataset: h5py.Dataset, ranges: h5py.Group, layer: LayerSource, progress: Callable[[float], None]
+) -> None:
+    features, samples = dataset.shape
+    minimum, maximum = np.empty(features, layer.dtype), np.empty(features, layer.dtype)
+    nans = np.empty(features, np.int32)
+    height = dataset.chunks[0]
+    step = max(height, _ROW_BUFFER // (samples * layer.dtype.itemsize) // height * height)
+    for start in range(0, features, step):
+        stop = min(start + step, features)
+        block = layer.values.rows(start, stop).astype(layer.dtype, copy=False)
+        dataset[start:stop] = block
+        minimum[start:stop] = np.fmin.reduce(block, axis=1)
+        maximum[start:stop] = np.fmax.reduce(block, axis=1)
+        nans[start:stop] = np.isnan(block).sum(axis=1)
+        progress(stop / features)
+    ranges.create_dataset("minimum", data=minimum)
+    ranges.create_dataset("maximum", data=maximum)
+    ranges.create_dataset("nans", data=nans)
+
+
+def _fill_columns(dataset: h5py.Dataset, layer: LayerSource, progress: Callable[[float], None]) -> None:
+    samples, features = dataset.shape
+    height = dataset.chunks[0]
+    step = max(height, _COLUMN_BUFFER // (features * layer.dtype.itemsize) // height * height)
+    for start in range(0, samples, step):
+        stop = min(start + step, samples)
+        block = layer.values.columns(start, stop).astype(layer.dtype, copy=False)
+        dataset[start:stop] = np.ascontiguousarray(block.T)
+        progress(stop / samples)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""Contract tests that every store and every writer passes; third parties inherit them."""

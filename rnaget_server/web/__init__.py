@@ -1,0 +1,8 @@
+"""The pages for people: templates, static files, and what renders them. Knows no web framework and no data file."""
+
+from __future__ import annotations
+
+from rnaget_server.web.json_view import json_page
+from rnaget_server.web.render import PAGE_HEADERS, STATIC, render
+
+__all__ = ["PAGE_HEADERS", "STATIC", "json_page", "render"]

@@ -1,0 +1,1 @@
+"""Blocks of a slice → the bytes of a format."""

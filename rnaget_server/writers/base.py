@@ -1,0 +1,82 @@
+"""What a writer gets, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Labels(Protocol):
+    """The labels of the selected features or samples, in order."""
+
+    @property
+    def size(self) -> int:
+        """How many are selected."""
+
+    @property
+    def id(self) -> str:
+        """The attribute that holds the ids."""
+
+    @property
+    def name(self) -> str | None:
+        """The attribute that holds the names, if there is one."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes to be had."""
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        """Return the values of one attribute: an object array of str, or numbers."""
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """Cells in one unit: their type, whether all are whole numbers, and how to read them by blocks of rows."""
+
+    units: str
+    dtype: np.dtype[Any]
+    whole: bool
+    blocks: Callable[[], Iterator[NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What is to be written: labels, layers (main first), the TSV form, and where it comes from."""
+
+    features: Labels
+    samples: Labels
+    layers: tuple[LayerInfo, ...]
+    tsv_labels: tuple[str, ...]
+    tsv_columns: Callable[[], list[str]]
+    tsv_comments: bool
+    origin: Mapping[str, str]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+        return self.features.size, self.samples.size
+
+
+@dataclass(frozen=True)
+class Body:
+    """The bytes of a reply as they are made, and how many there will be, where that is known."""
+
+    chunks: Iterator[bytes]
+    length: int | None = None
+
+
+class Writer(Protocol):
+    """One output format; what an entry point of the group ``rnaget_server.writers`` names."""
+
+    media_types: ClassVar[tuple[str, ...]]
+    """The media type that is sent, then its synonyms."""
+
+    extension: ClassVar[str]
+    """Of file names, without a dot."""
+
+    def write(self, slice: Slice) -> Body:
+        """Return the bytes of the slice. They are made while they are read, so memory stays bounded."""

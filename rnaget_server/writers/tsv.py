@@ -1,0 +1,63 @@
+"""Tab-separated values: comment lines if wanted, one header row, label columns, a column for each sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rnaget_server.stores.base import as_text
+from rnaget_server.writers.base import Body, Slice
+from rnaget_server.writers.cells import row_texts
+
+_CHUNK_BYTES = 256 << 10
+
+
+class TsvWriter:
+    """Writes the main layer. Text that holds tabs or line ends has spaces in their place."""
+
+    media_types = ("text/tab-separated-values", "application/tab-separated-values")
+    extension = "tsv"
+
+    def write(self, slice: Slice) -> Body:
+        """Return the slice as UTF-8 text; its length is not known beforehand."""
+        return Body(gathered(_lines(slice)))
+
+
+def _lines(slice: Slice) -> Iterator[bytes]:
+    if slice.tsv_comments:
+        yield b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
+    yield ("\t".join(clean(text) for text in (*slice.tsv_labels, *slice.tsv_columns())) + "\n").encode()
+    labels = label_texts([slice.features.column(name) for name in slice.tsv_labels])
+    layer = slice.layers[0]
+    start = 0
+    for block in layer.blocks():
+        cells = row_texts(block, layer.whole, b"\t", b"NaN")
+        yield b"".join(b"%b\t%b\n" % pair for pair in zip(labels[start : start + len(cells)], cells, strict=True))
+        start += len(cells)
+
+
+def label_texts(columns: Sequence[NDArray[Any]]) -> list[bytes]:
+    """Return the label columns of each row, joined by tabs."""
+    texts = [[clean(as_text(value)) for value in column] for column in columns]
+    return ["\t".join(row).encode() for row in zip(*texts, strict=True)]
+
+
+def clean(text: str) -> str:
+    """Return the text without what would break a line of TSV."""
+    return text if text.isprintable() else " ".join(text.replace("\t", " ").splitlines())
+
+
+def gathered(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the parts gathered to chunks worth sending."""
+    kept: list[bytes] = []
+    size = 0
+    for part in parts:
+        kept.append(part)
+        size += len(part)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(kept)
+            kept, size = [], 0
+    if kept:
+        yield b"".join(kept)
