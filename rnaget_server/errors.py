@@ -31,6 +31,10 @@ class GroupSwitchedOff(RnagetError):
     """The provider does not offer this group of routes."""
 
 
+class ReversedRange(RnagetError):
+    """A range starts after its end; RNAget's compliance suite wants 501 for it, not 400."""
+
+
 class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
 
@@ -41,6 +45,7 @@ STATUS: dict[type[RnagetError], int] = {
     NotAcceptable: 406,
     ResultTooLarge: 413,
     GroupSwitchedOff: 501,
+    ReversedRange: 501,
     Unavailable: 503,
 }
 

@@ -13,7 +13,7 @@ _settings = configuration()
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "uvicorn_worker.UvicornWorker"
+worker_class = "rnaget_server.http.worker.Worker"
 timeout = _settings.timeout
 forwarded_allow_ips = _settings.forwarded_allow_ips
 loglevel = _settings.log_level

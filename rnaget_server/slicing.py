@@ -17,7 +17,8 @@ from rnaget_server.join import Part, join
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.parameters import shown, unknown_name
 from rnaget_server.service import Services
-from rnaget_server.stores.base import Axis, MatrixStore, Positions, as_text
+from rnaget_server.stores.base import Axis, MatrixStore, Positions
+from rnaget_server.stores.columns import as_text
 from rnaget_server.stores.select import Selection, select, within
 from rnaget_server.writers.base import LayerInfo, Slice
 

@@ -126,7 +126,7 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     for matrix in catalog.matrices.values():
         study = catalog.studies[matrix.study_id].path
         try:
-            found = misfits(matrix, open_store(matrix, kinds))
+            found = misfits(matrix, open_store(matrix, kinds)) + _loom_mistakes(matrix.path)
         except OSError as error:
             found = [str(error)]
         if matrix.default_format not in formats:
@@ -135,7 +135,22 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     return problems
 
 
+def _loom_mistakes(path: Path) -> list[str]:
+    """Return where a loom file departs from the loom specification, so that users' readers will refuse it."""
+    if path.suffix != ".loom":
+        return []
+    from loompy import LoomValidator  # takes a second to import
+
+    validator = LoomValidator()
+    validator.validate(str(path))
+    return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]
+
+
 def _count(catalog: Catalog) -> str:
     counts = ((catalog.projects, "project"), (catalog.studies, "study"), (catalog.matrices, "matrix"))
     plurals = {"project": "projects", "study": "studies", "matrix": "matrices"}
     return ", ".join(f"{len(part):,} {name if len(part) == 1 else plurals[name]}" for part, name in counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from rnaget_server.errors import STATUS, NotAcceptable, RnagetError, Unavailable
 from rnaget_server.http.accept import preferred
-from rnaget_server.web import json_page
+from rnaget_server.web import PAGE_HEADERS, json_page
 from rnaget_server.writers.base import Body
 
 _log = logging.getLogger(__name__)
@@ -52,17 +52,23 @@ def error_reply(request: Request, error: Exception) -> Response:
         place = traceback.extract_tb(error.__traceback__)[-1:]
         where = ", ".join(f"{frame.name}:{frame.lineno}" for frame in place)
         _log.error("%s in %s for %s %s", type(error).__name__, where, request.method, request.url.path)
-    type_ = preferred(request.headers.get("accept"), JSON_TYPES) or _NEWEST
-    return _as(type_, request, {"message": message}, status, f"Error {status}")
+    type = preferred(request.headers.get("accept"), JSON_TYPES) or _NEWEST
+    reply = _as(type, request, {"message": message}, status, f"Error {status}")
+    if status == 405:
+        reply.headers["Allow"] = "GET, HEAD"
+    return reply
 
 
 def stream_reply(request: Request, body: Body, media_type: str, filename: str, headers: Mapping[str, str]) -> Response:
     """Return a download. The first bytes are made before the status is, so that a broken file is an error."""
-    told = {**headers, "Content-Disposition": f'attachment; filename="{filename}"'}
+    told = {**headers, "Content-Disposition": f'attachment; filename="{filename}"', "Vary": "Accept"}
     if body.length is not None:
         told["Content-Length"] = str(body.length)
     if request.method == "HEAD":
-        return Response(media_type=media_type, headers=told)
+        reply = Response(media_type=media_type, headers=told)
+        if body.length is None:
+            del reply.headers["Content-Length"]
+        return reply
     chunks = iter(body.chunks)
     try:
         first = next(chunks, b"")
@@ -97,13 +103,19 @@ def _told(error: Exception) -> tuple[int, str]:
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return 404, "there is no such route: the page /docs lists them all"
+        if error.status_code == 405:
+            return 405, "this route takes GET and HEAD only"
         return error.status_code, str(error.detail)
     return 500, "the server failed on this request; its log names the place"
 
 
 def _as(type: str, request: Request, payload: Any, status: int, title: str) -> Response:
+    headers = {"Vary": "Accept"}
     if type == "text/html":
-        return Response(json_page(payload, title, request.url.path), status, media_type="text/html")
+        url = request.url
+        path = f"{url.path}?{url.query}" if url.query else url.path
+        page = json_page(payload, title, path, address=f"{url.scheme}://{url.netloc}")
+        return Response(page, status, media_type=type, headers={**headers, **PAGE_HEADERS})
     # Starlette adds a charset to text types only.
     charset = "; charset=us-ascii" if type == _NEWEST else ""
-    return Response(json.dumps(payload), status, headers={"Content-Type": type + charset})
+    return Response(json.dumps(payload), status, headers={**headers, "Content-Type": type + charset})

@@ -2,5 +2,6 @@
 
 from rnaget_server.query.matrix import MatrixQuery, parse_matrix_query
 from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.region import RegionQuery, parse_region_query
 
-__all__ = ["MatrixQuery", "Parameters", "parse_matrix_query"]
+__all__ = ["MatrixQuery", "Parameters", "RegionQuery", "parse_matrix_query", "parse_region_query"]

@@ -61,6 +61,18 @@ class Parameters:
             raise InvalidQuery(f"{name} must not be below {least:g}, but is {value:g}")
         return value
 
+    def whole_number(self, name: str, least: int, greatest: int) -> int | None:
+        """Return the value of a parameter as a whole number from `least` to `greatest`, None if it is not given."""
+        text = self.text(name)
+        if text is None:
+            return None
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit()):
+            raise InvalidQuery(f"{name} must be a whole number such as 1000, not {shown(text)}")
+        if len(digits) > 18 or not least <= int(text) <= greatest:
+            raise InvalidQuery(f"{name} must be from {least} to {greatest}, but is {shown(text)}")
+        return int(text)
+
     def values(self, name: str) -> tuple[str, ...] | None:
         """Return what was given for a list (``a,b`` or repeated, not yet split), None if it is not given."""
         given = self._values.get(name)

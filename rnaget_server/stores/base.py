@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.text import decode, encode
+from rnaget_server.stores.columns import Column, FixedText, as_text
+from rnaget_server.stores.text import decode, encode, encode_all
 
 Positions = NDArray[np.int64]
 Raw = NDArray[Any]
@@ -95,7 +96,7 @@ class Axis:
     attributes
         Names of the attributes, in the order of the file.
     read
-        Returns the column of an attribute as stored: fixed-width bytes (see `stores.text`) or numbers.
+        Returns the column of an attribute.
     index
         Returns the stored index of an attribute, or None where the file has none.
     """
@@ -104,20 +105,18 @@ class Axis:
         self,
         size: int,
         attributes: Sequence[str],
-        read: Callable[[str], Raw],
+        read: Callable[[str], Column],
         index: Callable[[str], Index | None] = lambda _: None,
     ) -> None:
         self.size = size
         self.attributes = tuple(attributes)
-        self._read = lru_cache(maxsize=None)(read)
-        self._index = lru_cache(maxsize=None)(lambda name: index(name) or Index.of(self._text(name)))
-        self._few = lru_cache(maxsize=None)(self._distinct)
+        self._read = cache(read)
+        self._index = cache(lambda name: index(name) or Index.of(self._fixed(name)))
+        self._distinct = cache(lambda name: self._read(name).distinct())
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
-        raw = self._read(attribute)
-        raw = raw if positions is None else raw[positions]
-        return decode(raw) if raw.dtype.kind == "S" else np.asarray(raw)
+        return self._read(attribute).take(positions)
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""
@@ -128,34 +127,27 @@ class Axis:
 
         A value is taken whole first; where that is not found and it holds commas, it is a list.
         """
-        index = self.index(attribute)
-        return _found(values, index.find)
+        return _found(values, self.index(attribute).find)
 
     def where(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
         """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
-        raw = self._read(attribute)
-        return _found(values, lambda asked: _equal(raw, asked))
+        column = self._read(attribute)
+        return _found(values, lambda asked: _equal(column, asked, self.size))
 
     def values(self, attribute: str, most: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `most`."""
-        distinct = self._few(attribute)
+        distinct = self._distinct(attribute)
         return None if len(distinct) > most else distinct
 
     def is_number(self, attribute: str) -> bool:
         """Return whether the attribute holds numbers."""
-        return self._read(attribute).dtype.kind != "S"
+        return self._read(attribute).is_number
 
-    def _text(self, attribute: str) -> Raw:
-        raw = self._read(attribute)
-        if raw.dtype.kind == "S":
-            return raw
-        return np.array([encode(as_text(value)) for value in raw])
-
-    def _distinct(self, attribute: str) -> list[str]:
-        raw = np.unique(self._read(attribute))
-        if raw.dtype.kind == "S":
-            return [value for value in decode(raw) if value]
-        return [as_text(value) for value in raw if value == value]
+    def _fixed(self, attribute: str) -> Raw:
+        column = self._read(attribute)
+        if isinstance(column, FixedText):
+            return column.raw
+        return encode_all(as_text(value) for value in column.take(None))
 
 
 class MatrixStore(Protocol):
@@ -217,15 +209,6 @@ class StoreClass(Protocol):
         """Return whether the file is of this kind."""
 
 
-def as_text(value: Any) -> str:
-    """Return a number as text, a whole one without ``.0``; NaN as nothing; text as it is."""
-    if isinstance(value, str):
-        return value
-    if value != value:
-        return ""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
 def _found(
     values: Sequence[str], look: Callable[[Sequence[str]], tuple[Positions, list[str]]]
 ) -> tuple[Positions, list[str]]:
@@ -237,22 +220,12 @@ def _found(
     return np.unique(np.concatenate([whole, found])), missing
 
 
-def _equal(raw: Raw, values: Sequence[str]) -> tuple[Positions, list[str]]:
-    hit = np.zeros(len(raw), bool)
+def _equal(column: Column, values: Sequence[str], size: int) -> tuple[Positions, list[str]]:
+    hit = np.zeros(size, bool)
     missing = []
     for value in values:
-        same = _same(raw, value)
+        same = column.equal(value)
         if not same.any():
             missing.append(value)
         hit |= same
     return np.flatnonzero(hit).astype(np.int64), missing
-
-
-def _same(raw: Raw, value: str) -> NDArray[np.bool_]:
-    if raw.dtype.kind == "S":
-        key = encode(value)
-        return raw == key if len(key) <= raw.dtype.itemsize else np.zeros(len(raw), bool)
-    try:
-        return np.asarray(raw == float(value))
-    except ValueError:
-        return np.zeros(len(raw), bool)

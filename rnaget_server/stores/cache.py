@@ -84,7 +84,7 @@ def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
                 )
                 return store
     except (OSError, KeyError, ValueError) as error:
-        raise OSError(f"{matrix.path.name} is damaged or truncated ({_first_line(error)})") from None
+        raise OSError(f"{matrix.path.name} is damaged or truncated ({_told(error, matrix.path)})") from None
     raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
 
 
@@ -116,5 +116,6 @@ def _state(path: Path) -> tuple[int, int, int]:
     return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _told(error: Exception, path: Path) -> str:
+    line = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return line.replace(str(path), path.name)

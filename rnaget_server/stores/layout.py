@@ -25,15 +25,16 @@ ORDER = "order"
 
 @dataclass(frozen=True)
 class AxisLayout:
-    """Groups of one axis: its attributes, their indexes, and the graphs that loom readers look for."""
+    """Groups of one axis: its attributes, their indexes, long texts unpadded, and the graphs that loom readers look for."""
 
     attributes: str
     index: str
+    long_text: str
     graphs: str
 
 
-FEATURES = AxisLayout("row_attrs", "rnaget/index/features", "row_graphs")
-SAMPLES = AxisLayout("col_attrs", "rnaget/index/samples", "col_graphs")
+FEATURES = AxisLayout("row_attrs", "rnaget/index/features", "rnaget/text/features", "row_graphs")
+SAMPLES = AxisLayout("col_attrs", "rnaget/index/samples", "rnaget/text/samples", "col_graphs")
 
 
 def by_sample(number: int) -> str:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Axis, Positions, Raw
+from rnaget_server.stores.columns import Column, column_of
 from rnaget_server.stores.hdf5 import row_blocks
-from rnaget_server.stores.text import encode_all
 
 _EXACT_IN_FLOAT32 = 2**24
 
@@ -79,15 +79,18 @@ class LoomStore:
             if isinstance(column, h5py.Dataset) and column.shape == (size,) and column.dtype.kind in "SOiufb"
         ]
 
-        def read(name: str) -> Raw:
-            raw = columns[name][()]
-            if raw.dtype.kind == "O":  # variable-length strings, as loompy 3 writes them
-                return encode_all(value.decode() if isinstance(value, bytes) else str(value) for value in raw)
-            if raw.dtype.kind == "S":
-                return np.asarray(raw)
-            return np.asarray(raw, np.float64 if raw.dtype.kind == "f" else np.int64)
+        def read(name: str) -> Column:
+            return column_of(_stored(columns[name][()]))
 
         return Axis(size, names, read)
+
+
+def _stored(raw: Raw) -> Raw:
+    if raw.dtype.kind == "O":  # variable-length strings, as loompy 3 writes them: escaped already
+        return np.array([_ascii(value) for value in raw], dtype=bytes)
+    if raw.dtype.kind == "S":
+        return raw
+    return raw.astype(np.float64 if raw.dtype.kind == "f" else np.int64)
 
 
 def _served_type(layer: h5py.Dataset) -> np.dtype[Any]:
@@ -96,3 +99,8 @@ def _served_type(layer: h5py.Dataset) -> np.dtype[Any]:
             if block.size and max(abs(int(block.min())), abs(int(block.max()))) > _EXACT_IN_FLOAT32:
                 return np.dtype(np.float64)
     return np.dtype(np.float32)
+
+
+def _ascii(value: bytes | str) -> bytes:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text.encode("ascii", "xmlcharrefreplace")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Axis, Index, Positions, Ranges, Raw
+from rnaget_server.stores.columns import Column, LongText, column_of
 from rnaget_server.stores.hdf5 import column_blocks, decoded_bytes, row_blocks
 
 # Reading by columns holds all selected samples of one chunk's height at a time.
@@ -94,8 +95,11 @@ class NativeStore:
         names = {layout.text_of(column.attrs[layout.NAME]): key for key, column in self._file[axis.attributes].items()}
         order = sorted(names, key=lambda name: int(self._file[axis.attributes][names[name]].attrs[layout.ORDER]))
 
-        def read(name: str) -> Raw:
-            return self._mapped(self._file[f"{axis.attributes}/{names[name]}"])
+        def read(name: str) -> Column:
+            text = self._file.get(f"{axis.long_text}/{names[name]}")
+            if text is not None:
+                return LongText(self._mapped(text["data"]), self._mapped(text["offsets"]))
+            return column_of(self._mapped(self._file[f"{axis.attributes}/{names[name]}"]))
 
         def index(name: str) -> Index | None:
             group = self._file.get(f"{axis.index}/{names[name]}")

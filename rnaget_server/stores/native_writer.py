@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Index, Raw
-from rnaget_server.stores.text import encode_all
+from rnaget_server.stores.text import encode_all, padding, write_padded
 
 CHUNK_BYTES = 128 << 10
 _SHORT_ROWS_BYTES = 32 << 10
@@ -127,13 +127,30 @@ def _write_axis(file: h5py.File, axis: layout.AxisLayout, table: AxisTable) -> N
     group = file.create_group(axis.attributes)
     file.create_group(axis.graphs)
     for order, (name, values) in enumerate(table.columns.items()):
-        raw = values if values.dtype.kind in "if" else encode_all(values)
         link = layout.link_name(group, name)
-        column = group.create_dataset(link, data=raw)
+        searched = name in (table.id, table.name)
+        column = _write_column(file, axis, link, values, searched)
         column.attrs[layout.NAME] = name
         column.attrs[layout.ORDER] = order
-        if name in (table.id, table.name) and raw.dtype.kind == "S":
-            _write_index(file.create_group(f"{axis.index}/{link}"), raw)
+
+
+def _write_column(
+    file: h5py.File, axis: layout.AxisLayout, link: str, values: NDArray[Any], searched: bool
+) -> h5py.Dataset:
+    group = file[axis.attributes]
+    if values.dtype.kind in "if":
+        return group.create_dataset(link, data=values)
+    width, wasteful = padding(values)
+    if wasteful and not searched:
+        encoded = [text.encode() for text in values]
+        text = file.create_group(f"{axis.long_text}/{link}")
+        text.create_dataset("data", data=np.frombuffer(b"".join(encoded) or b"\0", np.uint8))
+        text.create_dataset("offsets", data=np.cumsum([0, *map(len, encoded)], dtype=np.int64))
+        return write_padded(group, link, values, width)
+    raw = encode_all(values)
+    if searched:
+        _write_index(file.create_group(f"{axis.index}/{link}"), raw)
+    return group.create_dataset(link, data=raw)
 
 
 def _write_index(group: h5py.Group, raw: Raw) -> None:

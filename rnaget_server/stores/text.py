@@ -7,11 +7,14 @@ loompy unescapes what it reads, so ``&`` is escaped only where the text would ot
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+_PIECE_BYTES = 1 << 20
 
 
 def encode(text: str) -> bytes:
@@ -25,6 +28,28 @@ def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     """Return a column of fixed-width bytes, at least one wide."""
     column = np.array([encode(text) for text in texts], dtype=bytes)
     return column if column.dtype.itemsize else column.astype("S1")
+
+
+def write_padded(group: h5py.Group, link: str, texts: Sequence[str], width: int) -> h5py.Dataset:
+    """Write a column of fixed-width bytes compressed and in pieces, and return it.
+
+    For long texts: padded to the longest, a column may be a hundred times larger than its texts.
+    """
+    kind = np.dtype(f"S{width}")
+    rows = max(1, _PIECE_BYTES // width)
+    column = group.create_dataset(
+        link, (len(texts),), kind, chunks=(min(rows, len(texts)),), compression="gzip", compression_opts=1
+    )
+    for start in range(0, len(texts), rows):
+        column[start : start + rows] = np.array([encode(text) for text in texts[start : start + rows]], kind)
+    return column
+
+
+def padding(texts: Sequence[str]) -> tuple[int, bool]:
+    """Return the width of the longest text, and whether padding all to it would be a waste."""
+    lengths = [len(encode(text)) for text in texts]
+    width = max(1, *lengths)
+    return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
 
 
 def decode(raw: NDArray[Any]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
-from rnaget_server.stores.text import encode, encode_all
+from rnaget_server.stores.text import encode, encode_all, padding, write_padded
 from rnaget_server.writers.base import Body, Labels, LayerInfo, Slice
 
 _PIECE = 1 << 20
@@ -75,8 +75,15 @@ def _write_axis(file: h5py.File, axis: layout.AxisLayout, labels: Labels) -> Non
     file.create_group(axis.graphs)
     for name in labels.attributes:
         values = labels.column(name)
-        raw = values if values.dtype.kind in "if" else encode_all(values)
-        group.create_dataset(layout.link_name(group, name), data=raw)
+        link = layout.link_name(group, name)
+        if values.dtype.kind in "if":
+            group.create_dataset(link, data=values)
+            continue
+        width, wasteful = padding(values)
+        if wasteful:
+            write_padded(group, link, values, width)
+        else:
+            group.create_dataset(link, data=encode_all(values))
 
 
 def _stream(skeleton: BinaryIO, length: int, places: list[tuple[int, int, LayerInfo]]) -> Iterator[bytes]:

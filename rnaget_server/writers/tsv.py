@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import as_text
+from rnaget_server.stores.columns import as_text
 from rnaget_server.writers.base import Body, Slice
 from rnaget_server.writers.cells import row_texts
 

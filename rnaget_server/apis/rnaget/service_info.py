@@ -8,6 +8,7 @@ from rnaget_server import __version__
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.http.replies import json_reply
 from rnaget_server.http.request import current, public_root
+from rnaget_server.query import Parameters
 from rnaget_server.service import GROUPS
 
 RNAGET_VERSION = "1.2.0"
@@ -16,6 +17,7 @@ RNAGET_VERSION = "1.2.0"
 def get_service_info() -> Response:
     """Return what this server is, who runs it, and which groups of routes it offers."""
     request, services = current()
+    Parameters(request.query_params.multi_items(), ())
     service = services.catalog.current.service
     root = public_root(request, services)
     organization = service.organization

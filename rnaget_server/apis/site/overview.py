@@ -81,13 +81,15 @@ class Page:
 _Entry = tuple[Project, Study | None, Matrix | None]
 
 
-def overview(services: Services, base: str, number: int) -> tuple[Page, tuple[ProjectView, ...]]:
+def overview(services: Services, catalog: Catalog, base: str, number: int) -> tuple[Page, tuple[ProjectView, ...]]:
     """Return page `number` of the catalogue: at most 50 matrices (or studies and projects without any).
 
     Parameters
     ----------
     services
         The running server.
+    catalog
+        The catalogue to show.
     base
         Address of the server as its clients see it, for the queries.
     number
@@ -98,7 +100,6 @@ def overview(services: Services, base: str, number: int) -> tuple[Page, tuple[Pr
     LookupError
         If there is no such page.
     """
-    catalog = services.catalog.current
     page = Page(number, max(1, -(-sum(1 for _ in _entries(catalog)) // _PER_PAGE)))
     if not 1 <= number <= page.last:
         raise LookupError(f"there are {page.last} pages")

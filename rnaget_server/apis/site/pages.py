@@ -56,12 +56,14 @@ def create_pages(services: Services) -> Flask:
 def _add_pages(pages: Flask, services: Services) -> None:
     @pages.get("/")
     def landing() -> str:
+        if not request.host:  # Werkzeug empties what is no host name, and the queries would name none
+            abort(400)
         base = services.settings.public_url or request.url_root.rstrip("/")
+        catalog = services.catalog.current
         try:
-            page, projects = overview(services, base, int(request.args.get("page", "1")))
+            page, projects = overview(services, catalog, base, int(request.args.get("page", "1")))
         except (LookupError, ValueError):
             abort(404)
-        catalog = services.catalog.current
         return render(
             "index.html",
             root=_root(services),
@@ -87,7 +89,6 @@ def _add_pages(pages: Flask, services: Services) -> None:
             name=services.catalog.current.service.name,
             spec=f"{root}/rnaget/openapi.json",
         )
-
 
     @pages.get("/rnaget")
     def api_address() -> Response:

@@ -1,0 +1,291 @@
+"""Change the YAML files of a catalogue and leave what people wrote in them as it is.
+
+Comments, order and quotes survive. New contents stand beside the old files until all are written, and take
+their places one after the other, the study last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.resolver import VersionedResolver
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from rnaget_server.catalog.load import load
+from rnaget_server.catalog.models import ExpressionEntry, check_id
+from rnaget_server.catalog.records import Catalog, Matrix
+from rnaget_server.errors import CatalogError
+
+_WIDE = 1 << 16
+# Other YAML readers would take these for numbers, truth values or nothing; braces need quotes anyway.
+_QUOTED = re.compile(r"[-+.\d].*|.*[{}].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
+
+
+class _TextResolver(VersionedResolver):
+    """Takes every scalar for the text it is written as, so that it is written again as it was."""
+
+    @property
+    def versioned_resolver(self) -> dict[Any, list[Any]]:
+        kept = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+        return {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
+            for first, resolvers in super().versioned_resolver.items()
+        }
+
+
+class CatalogEdit:
+    """The catalogue in `data`, about to get a matrix in a study; what is missing of all three is made.
+
+    Nothing is written before `commit`.
+
+    Raises
+    ------
+    CatalogError
+        If the catalogue as it is does not check.
+    ValueError
+        If an id is not fit, the study is in another project, or a directory is taken; the text says which.
+    """
+
+    def __init__(self, data: Path, project: str, study: str) -> None:
+        for id in (project, study):
+            check_id(id)
+        self.data = data
+        self._catalog = _sound(data)
+        self.project_directory = self._find_project(project)
+        self.study_directory = self._find_study(project, study)
+        self._project, self._study = project, study
+        self._contents: dict[Path, tuple[bytes | None, str]] = {}
+
+    @property
+    def study_file(self) -> Path:
+        """The study.yaml that the matrix is entered in."""
+        return self.study_directory / "study.yaml"
+
+    def matrix(self, id: str) -> Matrix | None:
+        """Return the matrix of that id in this study, or None if the id is free.
+
+        Raises
+        ------
+        ValueError
+            If the id is not fit, or a matrix of another study has it.
+        """
+        check_id(id)
+        matrix = self._catalog.matrices.get(id) if self._catalog else None
+        if matrix is not None and matrix.study_id != self._study:
+            raise ValueError(
+                f"the id {id!r} belongs to a matrix of the study {matrix.study_id!r} already: choose another"
+            )
+        return matrix
+
+    def check_genome(self, genome: str) -> None:
+        """Raise ValueError if the study is on another genome."""
+        study = self._catalog.studies.get(self._study) if self._catalog else None
+        if study is not None and study.genome not in (None, genome):
+            raise ValueError(
+                f"the study {self._study!r} is on the genome {study.genome!r}: a matrix on {genome!r} needs "
+                "a study of its own"
+            )
+
+    def put_expression(self, entry: Mapping[str, Any], genome: str | None = None) -> None:
+        """Enter a matrix in the study, or bring its entry up to date; keys that `entry` does not name stay.
+
+        Raises
+        ------
+        ValueError
+            If the resulting entry would not check.
+        """
+        self._put_missing()
+        text = self._text(self.study_file, f"id: {_quoted(self._study)}\nexpressions: []\n")
+        yaml, study = _parsed(text)
+        if genome and study.get("genome") is None:
+            keys = list(study)
+            study.insert(keys.index("expressions") if "expressions" in keys else len(keys), "genome", genome)
+        if not study.get("expressions"):
+            study["expressions"] = CommentedSeq()
+        entries = study["expressions"]
+        place = next((number for number, one in enumerate(entries) if one.get("id") == entry["id"]), None)
+        if place is None:
+            entries.append(CommentedMap())
+            place = len(entries) - 1
+        _update(entries[place], entry)
+        _check_entry(entries[place])
+        self._set(self.study_file, _dumped(yaml, study))
+
+    def commit(self) -> None:
+        """Write the files, and load the catalogue; if it does not check, put the old files back.
+
+        Raises
+        ------
+        CatalogError
+            If the catalogue would not check. It is then as it was.
+        OSError
+            If a file cannot be written. The catalogue is then as it was.
+        """
+        written: list[Path] = []
+        try:
+            for path, (_, text) in self._contents.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                written.append(path)
+                _write(path, text.encode())
+            problems = load(self.data)[1]
+            if problems:
+                raise CatalogError(problems)
+        except BaseException:
+            for path in reversed(written):
+                self._restore(path)
+            raise
+
+    def _find_project(self, id: str) -> Path:
+        if self._catalog and id in self._catalog.projects:
+            return self._catalog.projects[id].path.parent
+        directory = self.data / id
+        if (directory / "project.yaml").exists():
+            raise ValueError(f"the directory {directory} holds a project of another id: choose another id")
+        return directory
+
+    def _find_study(self, project: str, id: str) -> Path:
+        found = self._catalog.studies.get(id) if self._catalog else None
+        if found is not None:
+            if found.project_id != project:
+                raise ValueError(f"the study {id!r} belongs to the project {found.project_id!r} already")
+            return found.path.parent
+        directory = self.project_directory / id
+        if (directory / "study.yaml").exists():
+            raise ValueError(f"the directory {directory} holds a study of another id: choose another id")
+        return directory
+
+    def _put_missing(self) -> None:
+        catalog, project = self.data / "catalog.yaml", self.project_directory / "project.yaml"
+        if not catalog.exists():
+            id = re.sub(r"[^A-Za-z0-9.-]+", "-", self.data.absolute().name).strip("-.") or "rnaget"
+            self._set(catalog, f"# The service as a whole.\nid: {_quoted(id)}\nname: RNA expression data\n")
+        if not project.exists():
+            self._set(project, f"id: {_quoted(self._project)}\n")
+
+    def _text(self, path: Path, default: str) -> str:
+        if path in self._contents:
+            return self._contents[path][1]
+        return path.read_text(encoding="utf-8-sig") if path.exists() else default
+
+    def _set(self, path: Path, text: str) -> None:
+        before = path.read_bytes() if path.exists() else None
+        self._contents[path] = (before, text)
+
+    def _restore(self, path: Path) -> None:
+        before = self._contents[path][0]
+        with contextlib.suppress(OSError):
+            if before is None:
+                path.unlink(missing_ok=True)
+            else:
+                _write(path, before)
+
+
+def _sound(data: Path) -> Catalog | None:
+    """Return the catalogue, or None if the directory has none yet."""
+    if not (data / "catalog.yaml").exists() and not any(data.glob("*/project.yaml")):
+        return None
+    catalog, problems = load(data)
+    if problems:
+        raise CatalogError(problems)
+    return catalog
+
+
+def _parsed(text: str) -> tuple[YAML, CommentedMap]:
+    yaml = YAML()
+    yaml.Resolver = _TextResolver
+    yaml.preserve_quotes = True
+    yaml.width = _WIDE
+    indented = re.search(r"^( *)- ", text, re.MULTILINE)
+    offset = len(indented[1]) if indented else 2
+    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
+    return yaml, yaml.load(text)
+
+
+def _dumped(yaml: YAML, content: CommentedMap) -> str:
+    out = io.StringIO()
+    yaml.dump(content, out)
+    return out.getvalue()
+
+
+def _update(entry: CommentedMap, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if key == "filters":
+            _update_filters(entry, value)
+        elif value is None:
+            entry.pop(key, None)
+        elif entry.get(key) != value:
+            entry[key] = _styled(value)
+
+
+def _update_filters(entry: CommentedMap, filters: Mapping[str, Any]) -> None:
+    if not filters:
+        entry.pop("filters", None)
+        return
+    if not entry.get("filters"):
+        entry["filters"] = CommentedMap()
+    there = entry["filters"]
+    for name in [name for name in there if name not in filters]:
+        del there[name]
+    for name, value in filters.items():
+        if name not in there:
+            there[_styled(name)] = _styled(value)
+
+
+def _styled(value: Any) -> Any:
+    """Return a value as it shall look: maps and lists in one line, text that could be misread in quotes."""
+    if isinstance(value, Mapping):
+        styled = CommentedMap({_styled(key): _styled(one) for key, one in value.items()})
+        styled.fa.set_flow_style()
+        return styled
+    if isinstance(value, list | tuple):
+        sequence = CommentedSeq([_styled(one) for one in value])
+        sequence.fa.set_flow_style()
+        return sequence
+    if isinstance(value, bool):
+        return str(value).lower()
+    return DoubleQuotedScalarString(value) if _QUOTED.fullmatch(value) else value
+
+
+def _quoted(id: str) -> str:
+    """Return an id as YAML; ids hold no quotes themselves."""
+    return f'"{id}"' if _QUOTED.fullmatch(id) else id
+
+
+def _check_entry(entry: CommentedMap) -> None:
+    """Raise ValueError if the entry does not check."""
+    try:
+        ExpressionEntry.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file beside `path`, then put it in its place."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

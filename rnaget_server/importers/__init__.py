@@ -1,0 +1,1 @@
+"""The files users have → native store + YAML: expression matrices as text, GCT or loom."""

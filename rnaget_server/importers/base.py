@@ -1,0 +1,103 @@
+"""What every importer offers, and what it hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.spool import SpooledCells
+from rnaget_server.registry import Registry
+from rnaget_server.stores.native_writer import AxisTable
+
+GROUP = "rnaget_server.importers"
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How the provider says that a source is to be read; None where it is for the importer to find out."""
+
+    transpose: bool = False
+    column: str | None = None
+    label_columns: int | None = None
+    sample_id: str | None = None
+    feature_id: str | None = None
+    feature_name: str | None = None
+
+
+@dataclass(frozen=True)
+class TsvStyle:
+    """How the source labels its rows and columns, where the output shall do the same; None: as usual."""
+
+    labels: tuple[str, ...] | None = None
+    column: str | None = None
+    comments: bool = False
+
+
+@dataclass(frozen=True)
+class SourceMatrix:
+    """A matrix that was read: labels, and cells in a temporary file.
+
+    An axis whose id column has no name in the source has the id ``""``. `remarks` are lines for the
+    provider about what was understood.
+    """
+
+    features: AxisTable
+    samples: AxisTable
+    cells: SpooledCells
+    tsv: TsvStyle = TsvStyle()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServedFile:
+    """A file that is served as it is, under the attribute names it has."""
+
+    suffix: str
+    shape: tuple[int, int]
+    feature_id: str
+    feature_name: str | None
+    sample_id: str
+    feature_attributes: tuple[str, ...]
+    sample_attributes: tuple[str, ...]
+    first_feature: str
+    tsv: TsvStyle = TsvStyle()
+
+
+class Importer(Protocol):
+    """One kind of source; an entry point of the group ``rnaget_server.importers`` names a class of this form.
+
+    `takes_any_text` marks an importer that recognises text in general: it is asked after all others.
+    """
+
+    takes_any_text: bool
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Return whether the file is of this kind, by its first (decompressed) bytes."""
+
+    def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
+        """Return what is in the file; cells are spooled to an unnamed file in `directory`.
+
+        Raises
+        ------
+        ImportFailure
+            If the file is not well formed.
+        """
+
+
+def importer_for(path: Path, head: bytes) -> Importer:
+    """Return the importer that recognises the file.
+
+    Raises
+    ------
+    ImportFailure
+        If none does.
+    """
+    kinds: list[Importer] = [kind() for kind in Registry(GROUP).all().values()]
+    for kind in sorted(kinds, key=lambda kind: kind.takes_any_text):
+        if kind.recognises(path, head):
+            return kind
+    raise ImportFailure("this is neither a text table nor a GCT nor a loom file, and no other importer knows it", path)

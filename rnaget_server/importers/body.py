@@ -1,0 +1,145 @@
+"""The rows below the header: labels into lists, cells into the spool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Progress
+from rnaget_server.importers.fields import QuoteError, shortened, split_labels
+from rnaget_server.importers.lines import Lines
+from rnaget_server.importers.numbers import BadCell, RaggedRow, parse_cells
+from rnaget_server.importers.spool import Spool
+
+
+@dataclass
+class Body:
+    """Reads the rows of a matrix.
+
+    Parameters
+    ----------
+    path
+        For messages.
+    separator
+        Of the fields.
+    labels
+        Number of label columns; the first holds the id.
+    names
+        Headers of the cell columns.
+    kind
+        What a row is: ``feature`` or ``sample``.
+    """
+
+    path: Path
+    separator: bytes
+    labels: int
+    names: Sequence[str]
+    kind: str
+    columns: list[list[str]] = field(default_factory=list)
+    _seen: dict[str, int] = field(default_factory=dict)
+
+    def read(self, lines: Lines, spool: Spool, progress: Progress) -> None:
+        """Read every row that is left; afterwards `columns` holds the label columns.
+
+        Raises
+        ------
+        ImportFailure
+            If a row has more or fewer fields than the header, a cell is no number, or an id is empty or
+            repeated.
+        """
+        self.columns = [[] for _ in range(self.labels)]
+        for numbers, block in lines.blocks():
+            cells = [self._row(number, line) for number, line in zip(numbers, block, strict=True)]
+            try:
+                spool.append(parse_cells(cells, self.separator, len(self.names), single=not spool.whole))
+            except BadCell as error:
+                raise self._bad_cell(error, numbers[error.row]) from None
+            except RaggedRow as error:
+                raise self._ragged(self.labels + error.found, numbers[error.row]) from None
+            progress(lines.share)
+        if not self._seen:
+            raise ImportFailure(f"there is no {self.kind} below the header", self.path)
+
+    def _row(self, number: int, line: bytes) -> bytes:
+        """Return the cells of a line, having kept its labels."""
+        try:
+            labels, cells = split_labels(line, self.separator, self.labels)
+            texts = [label.decode("utf-8") for label in labels]
+        except QuoteError as error:
+            raise ImportFailure(str(error), self.path, number) from None
+        except UnicodeDecodeError:
+            raise not_utf8(self.path, number) from None
+        if cells is None:
+            raise self._ragged(len(labels), number)
+        self._keep_id(texts[0], number)
+        for column, text in zip(self.columns, texts, strict=True):
+            column.append(text)
+        return cells
+
+    def _keep_id(self, id: str, number: int) -> None:
+        if not id.strip():
+            raise ImportFailure(f"the {self.kind} id (the first field) is empty", self.path, number)
+        first = self._seen.setdefault(id, number)
+        if first != number:
+            raise ImportFailure(
+                f"the {self.kind} id {shortened(id)} stands here and in line {first} already: "
+                "ids must be unique, so leave one of the two out or rename it",
+                self.path,
+                number,
+            )
+
+    def _ragged(self, found: int, number: int) -> ImportFailure:
+        expected = self.labels + len(self.names)
+        return ImportFailure(f"this line has {found} fields, and the header {expected}", self.path, number)
+
+    def _bad_cell(self, error: BadCell, number: int) -> ImportFailure:
+        place = f"in the column {shortened(self.names[error.column])}"
+        hint = ""
+        if error.column == 0 and self.kind == "feature":
+            hint = "; if that column describes the features, say so by --label-columns"
+        return ImportFailure(f"the cell {shortened(error.text)} {place} {error.wrong}{hint}", self.path, number)
+
+
+def not_utf8(path: Path, line: int) -> ImportFailure:
+    """Return the error for bytes that are no UTF-8 text."""
+    return ImportFailure("the text is not UTF-8: convert the file, as by `iconv -f LATIN1 -t UTF-8 FILE`", path, line)
+
+
+def decoded(fields: Sequence[bytes], path: Path, line: int) -> list[str]:
+    """Return the fields of a line as text.
+
+    Raises
+    ------
+    ImportFailure
+        If they are not UTF-8.
+    """
+    try:
+        return [one.decode("utf-8") for one in fields]
+    except UnicodeDecodeError:
+        raise not_utf8(path, line) from None
+
+
+def check_ids(ids: Sequence[str], kind: str, path: Path, line: int) -> None:
+    """Check the ids in a header line.
+
+    Raises
+    ------
+    ImportFailure
+        If there are none, or one is empty or repeated.
+    """
+    if not ids:
+        raise ImportFailure(f"the header names no {kind}: it has label columns alone", path, line)
+    seen: dict[str, int] = {}
+    for column, id in enumerate(ids, 1):
+        if not id.strip():
+            raise ImportFailure(f"the {kind} id in the header is empty (the {column}. of {len(ids)})", path, line)
+        if id in seen:
+            raise ImportFailure(
+                f"the {kind} id {shortened(id)} stands in the header twice "
+                f"(the {seen[id]}. and the {column}. of {len(ids)}): ids must be unique, so rename one",
+                path,
+                line,
+            )
+        seen[id] = column

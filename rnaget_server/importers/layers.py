@@ -1,0 +1,175 @@
+"""A further unit of a matrix that is there already: labels of both, cells aligned by id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.catalog.records import Matrix
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import SourceMatrix
+from rnaget_server.importers.columns import Column, picked, same, text_column
+from rnaget_server.importers.spool import SpooledCells
+from rnaget_server.importers.tables import listed
+from rnaget_server.stores.base import Axis
+from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native_writer import AxisTable, LayerSource
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What is to be written: both axes, every layer, the aligned spool (to be closed), and remarks."""
+
+    features: AxisTable
+    samples: AxisTable
+    layers: tuple[LayerSource, ...]
+    cells: SpooledCells
+    remarks: tuple[str, ...]
+
+
+class StoredValues:
+    """The cells of a layer of a native store, with rows of NaN for `features` beyond its own."""
+
+    def __init__(self, store: NativeStore, units: str, features: int) -> None:
+        self._store = store
+        self._units = units
+        self._own, samples = store.shape
+        self.shape = (features, samples)
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the cells of features `start` to `stop`."""
+        own = np.arange(start, min(stop, self._own))
+        return self._read((stop - start, self.shape[1]), own, None)
+
+    def columns(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the cells of samples `start` to `stop`."""
+        return self._read((self.shape[0], stop - start), None, np.arange(start, stop))
+
+    def _read(self, shape: tuple[int, int], features: Positions | None, samples: Positions | None) -> NDArray[Any]:
+        cells = np.full(shape, np.nan, self._store.dtype(self._units))
+        at = 0
+        if features is None or features.size:
+            for block in self._store.blocks(self._units, features, samples):
+                cells[at : at + len(block)] = block
+                at += len(block)
+        return cells
+
+
+def merge(matrix: Matrix, store: NativeStore, source: SourceMatrix, units: str, directory: Path) -> Merged:
+    """Return the stored matrix with the source as its layer `units`, new or in the place of the old one.
+
+    Features that only one of them has get NaN in the other. Attributes that are there keep their values.
+
+    Raises
+    ------
+    ImportFailure
+        If the samples are not the same ones, or no feature is.
+    """
+    feature_ids = store.features.column(matrix.feature_id)
+    sample_ids = store.samples.column(matrix.sample_id)
+    new_ids = source.features.columns[source.features.id]
+    _check_samples(matrix, sample_ids, source.samples.columns[source.samples.id])
+    added = _without(new_ids, feature_ids)
+    if len(added) == len(new_ids):
+        raise ImportFailure(
+            f"no feature of this file is in the matrix {matrix.id}: {listed(added)}; import it under an id of its own"
+        )
+    features = _positions([*feature_ids, *added], new_ids)
+    samples = _positions(sample_ids, source.samples.columns[source.samples.id])
+    remarks = [_of_features(matrix, units, len(added), int((features < 0).sum()), len(features))]
+    feature_axis = _grown(store.features, matrix.feature_id, matrix.feature_name, source.features, features, remarks)
+    sample_axis = _grown(store.samples, matrix.sample_id, None, source.samples, samples, remarks)
+    cells = source.cells
+    if not (_in_order(features, len(new_ids)) and _in_order(samples, len(sample_ids))):
+        cells = source.cells.aligned(features, samples, directory)
+        source.cells.close()
+    new = LayerSource(units, cells, cells.dtype, cells.whole)
+    old = {
+        name: LayerSource(name, StoredValues(store, name, len(features)), store.dtype(name), store.whole(name))
+        for name in store.units
+    }
+    layers = {**old, units: new}
+    return Merged(feature_axis, sample_axis, tuple(layers.values()), cells, tuple(line for line in remarks if line))
+
+
+def _check_samples(matrix: Matrix, there: Column, new: Column) -> None:
+    lacking, unknown = _without(there, new), _without(new, there)
+    if lacking or unknown:
+        parts = []
+        if lacking:
+            parts.append(f"this file lacks {listed(lacking)}")
+        if unknown:
+            parts.append(f"the matrix has no {listed(unknown)}")
+        raise ImportFailure(
+            f"a further unit of the matrix {matrix.id} needs the same samples, but {' and '.join(parts)}"
+        )
+
+
+def _without(ids: Column, others: Column) -> list[str]:
+    """Return the ids that are not among the others, in their order."""
+    known = set(others)
+    return [id for id in ids if id not in known]
+
+
+def _positions(wanted: Sequence[str] | Column, ids: Column) -> Positions:
+    at = {id: position for position, id in enumerate(ids)}
+    return np.array([at.get(id, -1) for id in wanted], np.int64)
+
+
+def _in_order(positions: Positions, size: int) -> bool:
+    return len(positions) == size and bool((positions == np.arange(size)).all())
+
+
+def _of_features(matrix: Matrix, units: str, added: int, lacking: int, total: int) -> str:
+    if not added and not lacking:
+        return ""
+    return (
+        f"features joined to {total}: {added} of them were not in {matrix.id} yet, {lacking} of them "
+        f"have no {units}; where a unit lacks a feature its cells are NaN"
+    )
+
+
+def _grown(
+    axis: Axis, id: str, name: str | None, new: AxisTable, positions: Positions, remarks: list[str]
+) -> AxisTable:
+    """Return the stored axis with new members and new attributes; `positions` in the new axis of all members."""
+    all_ids = [*axis.column(id), *_without(new.columns[new.id], axis.column(id))]
+    stored = np.where(np.arange(len(all_ids)) < axis.size, np.arange(len(all_ids)), -1)
+    columns: dict[str, Column] = {}
+    for attribute in axis.attributes:
+        if attribute == id:
+            columns[id] = text_column(all_ids)
+            continue
+        column = picked(axis.column(attribute), stored)
+        if attribute in new.columns and attribute != new.id:
+            other = picked(new.columns[attribute], positions)
+            both = (stored >= 0) & (positions >= 0)
+            differing = int((~same(column[both], other[both])).sum())
+            if differing:
+                remarks.append(
+                    f"the attribute {attribute} differs in {differing} places; the values that were there stay"
+                )
+            column = _filled(column, other, stored < 0)
+        columns[attribute] = column
+    for attribute, column in new.columns.items():
+        if attribute != new.id and attribute not in columns:
+            columns[attribute] = picked(column, positions)
+    return AxisTable(id, columns, name or new.name)
+
+
+def _filled(column: Column, other: Column, where: NDArray[np.bool_]) -> Column:
+    """Return the column with the other's values at the places of new members; as text if the types differ."""
+    if not where.any():
+        return column
+    if (column.dtype == object) != (other.dtype == object):
+        column, other = (text_column(["" if v != v else str(v) for v in one]) for one in (column, other))
+    column = column.copy()
+    column[where] = other[where]
+    return column

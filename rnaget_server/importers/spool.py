@@ -1,0 +1,178 @@
+"""Cells on their way from the source to the store: an unnamed temporary file of raw numbers.
+
+The file has no name, so it is gone once it is closed, whatever ends the process. Cells are float32; they
+become float64 while all are whole and some are beyond 2**24, and float32 again if a fraction follows.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EXACT = 2.0**24
+_BUFFER = 16 << 20
+# Reading a stretch of every row costs about as much as reading this many bytes more of each.
+_SEEK_BYTES = 16 << 10
+_SINGLE: np.dtype[Any] = np.dtype(np.float32)
+_DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+
+Positions = NDArray[np.int64]
+
+
+class SpooledCells:
+    """A matrix in a temporary file, readable by features and by samples without holding more than is asked for.
+
+    Parameters
+    ----------
+    file
+        Raw cells, row by row.
+    shape
+        Rows and columns as they are in the file.
+    dtype, whole
+        Type of the cells, and whether every finite one is a whole number.
+    transposed
+        Whether the rows of the file are samples.
+    """
+
+    def __init__(
+        self, file: IO[bytes], shape: tuple[int, int], dtype: np.dtype[Any], whole: bool, transposed: bool
+    ) -> None:
+        self._file = file
+        self._stored = shape
+        self.dtype = dtype
+        self.whole = whole
+        self.transposed = transposed
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+        rows, columns = self._stored
+        return (columns, rows) if self.transposed else (rows, columns)
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the cells of features `start` to `stop`, features × samples."""
+        return self._across(start, stop).T if self.transposed else self._along(start, stop)
+
+    def columns(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the cells of samples `start` to `stop`, features × samples."""
+        return self._along(start, stop).T if self.transposed else self._across(start, stop)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._file.close()
+
+    def aligned(self, features: Positions, samples: Positions, directory: Path) -> SpooledCells:
+        """Return a new spool of the features and samples at these positions; -1 stands for a row of NaN."""
+        rows, columns = (samples, features) if self.transposed else (features, samples)
+        file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
+        for row in rows:
+            if row < 0:
+                cells = np.full(len(columns), np.nan, self.dtype)
+            else:
+                cells = np.where(columns < 0, self.dtype.type(np.nan), self._along(row, row + 1)[0, columns])
+            file.write(cells.astype(self.dtype).data)
+        file.flush()
+        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.transposed)
+
+    def _along(self, start: int, stop: int) -> NDArray[Any]:
+        cells = np.empty((stop - start, self._stored[1]), self.dtype)
+        self._fill(cells, start * self._stored[1] * self.dtype.itemsize)
+        return cells
+
+    def _across(self, start: int, stop: int) -> NDArray[Any]:
+        rows, columns = self._stored
+        size = self.dtype.itemsize
+        cells = np.empty((rows, stop - start), self.dtype)
+        if (columns - (stop - start)) * size > _SEEK_BYTES:
+            for row in range(rows):
+                self._fill(cells[row], (row * columns + start) * size)
+            return cells
+        step = max(1, _BUFFER // (columns * size))
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            cells[first:last] = self._along(first, last)[:, start:stop]
+        return cells
+
+    def _fill(self, cells: NDArray[Any], offset: int) -> None:
+        target = cells.data.cast("B") if cells.size else memoryview(b"")
+        while target:
+            read = os.preadv(self._file.fileno(), [target], offset)
+            if not read:
+                raise OSError("the temporary file is shorter than what was written to it")
+            target, offset = target[read:], offset + read
+
+
+class Spool:
+    """Takes rows as they are read from the source.
+
+    Parameters
+    ----------
+    directory
+        Where the temporary file is made.
+    columns
+        Number of cells of a row.
+    transposed
+        Whether the rows are samples.
+    """
+
+    def __init__(self, directory: Path, columns: int, transposed: bool = False) -> None:
+        self._directory = directory
+        self._file = self._new_file()
+        self._columns = columns
+        self._rows = 0
+        self._dtype = _SINGLE
+        self._whole = True
+        self._transposed = transposed
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell so far is a whole number; while it is, blocks must be float64."""
+        return self._whole
+
+    def append(self, block: NDArray[Any]) -> None:
+        """Take the next rows."""
+        if self._whole:
+            self._judge(block)
+        with np.errstate(over="ignore"):
+            self._file.write(np.ascontiguousarray(block, self._dtype).data)
+        self._rows += len(block)
+
+    def finish(self) -> SpooledCells:
+        """Return what was taken, to be read; the spool takes no more."""
+        self._file.flush()
+        return SpooledCells(self._file, (self._rows, self._columns), self._dtype, self._whole, self._transposed)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._file.close()
+
+    def _judge(self, block: NDArray[Any]) -> None:
+        fraction = np.rint(block) != block
+        if np.count_nonzero(fraction) > np.count_nonzero(np.isnan(block)):
+            self._whole = False
+            self._convert(_SINGLE)
+        elif self._dtype == _SINGLE and np.any(np.isfinite(block) & (np.abs(block) > _EXACT)):
+            self._convert(_DOUBLE)
+
+    def _convert(self, dtype: np.dtype[Any]) -> None:
+        if dtype == self._dtype:
+            return
+        converted = self._new_file()
+        for cells in self._cells():
+            converted.write(cells.astype(dtype).data)
+        self._file.close()
+        self._file, self._dtype = converted, dtype
+
+    def _cells(self) -> Iterator[NDArray[Any]]:
+        self._file.seek(0)
+        while raw := self._file.read(_BUFFER):
+            yield np.frombuffer(raw, self._dtype)
+
+    def _new_file(self) -> IO[bytes]:
+        return tempfile.TemporaryFile(dir=self._directory)

@@ -1,0 +1,98 @@
+"""The query for a slice of signal tracks: a range of bases, which tracks, one column per base or bins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rnaget_server.errors import InvalidQuery, ReversedRange, UnknownId
+from rnaget_server.query.matrix import SEARCH_PARAMETERS
+from rnaget_server.query.parameters import Parameters, shown
+
+REGION_PARAMETERS = ("chr", "start", "end", "sampleIDList", "units", "format", "bins", "summary", "approximate")
+SUMMARIES = ("mean", "min", "max", "coverage")
+_MOST_BINS = 1_000_000
+_FARTHEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class RegionQuery:
+    """Which bases of which tracks are asked for: 0-based, half-open; None means no restriction."""
+
+    chromosome: str | None = None
+    start: int | None = None
+    end: int | None = None
+    bins: int | None = None
+    summary: str = "mean"
+    approximate: bool = False
+    samples: tuple[str, ...] | None = None
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    units: str | None = None
+    format: str | None = None
+    project_id: str | None = None
+    study_id: str | None = None
+    version: str | None = None
+    given: tuple[tuple[str, str], ...] = ()
+
+
+def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str]) -> RegionQuery:
+    """Return the query in the parameters of a request; `filters` are the names of the metadata filters.
+
+    Raises
+    ------
+    InvalidQuery
+        If a parameter is unknown, empty or of the wrong type, or a range has no chromosome.
+    ReversedRange
+        If start is greater than end, whatever the chromosome.
+    UnknownId
+        If start equals end (the standard wants 404 for it).
+    """
+    given = tuple((name, value) for name, value in pairs if not name.startswith("_"))
+    filters = tuple(filters)
+    parameters = Parameters(given, (*REGION_PARAMETERS, *SEARCH_PARAMETERS, *filters))
+    start, end = (parameters.whole_number(name, 0, _FARTHEST) for name in ("start", "end"))
+    chromosome = parameters.text("chr")
+    _check_range(chromosome, start, end)
+    bins = parameters.whole_number("bins", 1, _MOST_BINS)
+    summary = parameters.text("summary")
+    approximate = _flag(parameters, "approximate")
+    if bins is None and (summary is not None or approximate):
+        raise InvalidQuery("summary and approximate say how bins are made: add bins=N, or leave them out")
+    if summary is not None and summary not in SUMMARIES:
+        raise InvalidQuery(f"summary must be one of {', '.join(SUMMARIES)}, not {shown(summary)}")
+    if bins is not None and chromosome is None:
+        raise InvalidQuery("bins divide a range of one chromosome: add chr")
+    format = parameters.text("format")
+    return RegionQuery(
+        chromosome=chromosome,
+        start=start,
+        end=end,
+        bins=bins,
+        summary=summary or "mean",
+        approximate=approximate,
+        samples=parameters.values("sampleIDList"),
+        filters=parameters.lists(filters),
+        units=parameters.text("units"),
+        format=format and format.lower(),
+        project_id=parameters.text("projectID"),
+        study_id=parameters.text("studyID"),
+        version=parameters.text("version"),
+        given=given,
+    )
+
+
+def _check_range(chromosome: str | None, start: int | None, end: int | None) -> None:
+    for name, value in (("start", start), ("end", end)):
+        if value is not None and chromosome is None:
+            raise InvalidQuery(f"{name} is given without chr: name the chromosome as well")
+    if start is not None and end is not None and start > end:
+        raise ReversedRange(f"start {start} is greater than end {end}: swap them")
+    if end is not None and end == (start or 0):
+        raise UnknownId(f"the range from {start or 0} to {end} holds no base, since end is not part of it: raise end")
+
+
+def _flag(parameters: Parameters, name: str) -> bool:
+    text = parameters.text(name)
+    if text not in (None, "true", "false"):
+        raise InvalidQuery(f"{name} must be true or false, not {shown(str(text))}")
+    return text == "true"

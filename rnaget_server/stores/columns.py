@@ -1,0 +1,121 @@
+"""The values of one attribute along an axis, as they are stored: fixed-width text, long text, or numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.text import decode, encode
+
+Mask = NDArray[np.bool_]
+
+
+class Column(Protocol):
+    """What can be asked of a column, whatever its form."""
+
+    is_number: bool
+
+    def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Return the values at `positions` (None: all): an object array of str, or numbers."""
+
+    def equal(self, value: str) -> Mask:
+        """Return where the column has this value."""
+
+    def distinct(self) -> list[str]:
+        """Return the values as text, each once, sorted, without the empty one."""
+
+
+class FixedText:
+    """Text as fixed-width ASCII bytes (see `text.encode`), which may be mapped from a file."""
+
+    is_number = False
+
+    def __init__(self, raw: NDArray[np.bytes_]) -> None:
+        self.raw = raw
+
+    def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Return the texts."""
+        return decode(self.raw if positions is None else self.raw[positions])
+
+    def equal(self, value: str) -> Mask:
+        """Return where the text is `value`."""
+        key = encode(value)
+        # numpy would widen the whole column to compare it with a longer key.
+        return self.raw == key if len(key) <= self.raw.dtype.itemsize else np.zeros(len(self.raw), bool)
+
+    def distinct(self) -> list[str]:
+        """Return the texts, each once."""
+        return sorted(value for value in decode(np.unique(self.raw)) if value)
+
+
+class LongText:
+    """Texts of very different lengths: UTF-8 one after another, and where each starts."""
+
+    is_number = False
+
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        self._data = data
+        self._offsets = offsets
+
+    def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Return the texts."""
+        starts, stops = self._offsets[:-1], self._offsets[1:]
+        if positions is not None:
+            starts, stops = starts[positions], stops[positions]
+        data = memoryview(self._data)
+        texts = np.empty(len(starts), object)
+        texts[:] = [str(data[a:b], "utf-8") for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+        return texts
+
+    def equal(self, value: str) -> Mask:
+        """Return where the text is `value`."""
+        key = value.encode()
+        same = np.diff(self._offsets) == len(key)
+        for position in np.flatnonzero(same):
+            start = self._offsets[position]
+            same[position] = self._data[start : start + len(key)].tobytes() == key
+        return same
+
+    def distinct(self) -> list[str]:
+        """Return the texts, each once."""
+        return sorted({text for text in self.take(None) if text})
+
+
+class Numbers:
+    """int64 or float64; NaN where there is none."""
+
+    is_number = True
+
+    def __init__(self, raw: NDArray[Any]) -> None:
+        self.raw = raw
+
+    def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Return the numbers."""
+        return np.asarray(self.raw if positions is None else self.raw[positions])
+
+    def equal(self, value: str) -> Mask:
+        """Return where the number is `value`, nowhere if that is none."""
+        try:
+            return np.asarray(self.raw == float(value))
+        except ValueError:
+            return np.zeros(len(self.raw), bool)
+
+    def distinct(self) -> list[str]:
+        """Return the numbers as text, each once."""
+        return [as_text(value) for value in np.unique(self.raw) if value == value]
+
+
+def column_of(raw: NDArray[Any]) -> Column:
+    """Return the column of fixed-width bytes or numbers."""
+    return FixedText(raw) if raw.dtype.kind == "S" else Numbers(raw)
+
+
+def as_text(value: Any) -> str:
+    """Return a number as text, a whole one without ``.0``; NaN as nothing; text as it is."""
+    if isinstance(value, str):
+        return value
+    if value != value:
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,0 +1,65 @@
+"""Small matrices with every difficulty in them, for the contract tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.native_writer import AxisTable
+
+FEATURES, SAMPLES = 60, 25
+
+
+class InMemory:
+    """An array as the source of a layer."""
+
+    def __init__(self, cells: NDArray[Any]) -> None:
+        self.cells = cells
+        self.shape: tuple[int, int] = (cells.shape[0], cells.shape[1])
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return some features."""
+        return self.cells[start:stop]
+
+    def columns(self, start: int, stop: int) -> NDArray[Any]:
+        """Return some samples."""
+        return self.cells[:, start:stop]
+
+
+def example_axes() -> tuple[AxisTable, AxisTable]:
+    """Return labels: versioned ids, repeated names, text that is not ASCII, an empty and a very long one, numbers."""
+    genes = [f"ENSG{number:011d}.{number % 3 + 1}" for number in range(FEATURES)]
+    genes[7] = genes[6] + "_PAR_Y"
+    symbols = [f"GENE{number // 2}" for number in range(FEATURES)]
+    samples = [f"S {number}" for number in range(SAMPLES)]
+    notes = ["β-cell", "R&D", "", "a &lt; b", "plain"]
+    features = AxisTable(
+        "gene",
+        {
+            "gene": np.array(genes, object),
+            "symbol": np.array(symbols, object),
+            "story": np.array(["", "short ü", *(["word " * 9000] * 3), *(["x"] * (FEATURES - 5))], object),
+            "length": np.arange(FEATURES, dtype=np.int64) * 10,
+        },
+        "symbol",
+    )
+    columns = {
+        "sample": np.array(samples, object),
+        "note": np.array([notes[number % len(notes)] for number in range(SAMPLES)], object),
+        "age": np.where(np.arange(SAMPLES) % 4 == 3, np.nan, np.arange(SAMPLES) + 0.5),
+    }
+    return features, AxisTable("sample", columns)
+
+
+def example_cells() -> list[tuple[str, NDArray[Any], bool]]:
+    """Return layers as (units, cells, whether whole): fractions with gaps, and counts beyond 2**24."""
+    random = np.random.default_rng(7)
+    fractions = np.round(random.lognormal(1, 2, (FEATURES, SAMPLES)), 3).astype(np.float32)
+    fractions[random.random(fractions.shape) < 0.4] = 0
+    fractions[3, 4] = np.nan
+    fractions[5] = np.nan
+    fractions[8, 2] = np.inf
+    counts = random.integers(0, 2**30, (FEATURES, SAMPLES)).astype(np.float64)
+    return [("TPM", fractions, False), ("counts", counts, True)]

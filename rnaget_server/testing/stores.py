@@ -1,0 +1,98 @@
+"""The contract of a matrix store as tests. Inherit, and give the fixture ``store``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnaget_server.stores.base import MatrixStore, Positions
+from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
+
+
+class MatrixStoreContract:
+    """A store made of `example_axes` and `example_cells` passes all of these."""
+
+    @pytest.fixture
+    def store(self) -> MatrixStore:
+        """Return the store to test."""
+        raise NotImplementedError("give a fixture `store` of the kind to test")
+
+    def test_shape_and_units(self, store: MatrixStore) -> None:
+        """The shape is features × samples, and the main units come first."""
+        assert store.shape == (FEATURES, SAMPLES)
+        assert store.units == ("TPM", "counts")
+        assert not store.whole("TPM")
+        assert store.whole("counts")
+
+    @pytest.mark.parametrize("units", [0, 1])
+    @pytest.mark.parametrize("rows", [None, [0], [59], [3, 4, 5], [0, 7, 20, 21, 58], list(range(60))])
+    @pytest.mark.parametrize("columns", [None, [0], [24], [2, 3, 4], [0, 9, 11, 23], list(range(25))])
+    def test_blocks(self, store: MatrixStore, units: int, rows: list[int] | None, columns: list[int] | None) -> None:
+        """Blocks are the selected cells, exactly, in order."""
+        name, cells, _ = example_cells()[units]
+        read = list(store.blocks(name, _positions(rows), _positions(columns)))
+        expected = cells if rows is None else cells[rows]
+        expected = expected if columns is None else expected[:, columns]
+        assert all(block.flags.c_contiguous for block in read)
+        assert np.array_equal(np.concatenate(read), expected, equal_nan=True)
+        assert store.dtype(name) == cells.dtype
+
+    def test_attributes(self, store: MatrixStore) -> None:
+        """Text and numbers come back as they were, whole or in part."""
+        for axis, table in zip((store.features, store.samples), example_axes(), strict=True):
+            assert set(axis.attributes) == set(table.columns)
+            for name, column in table.columns.items():
+                assert _same(axis.column(name), column)
+                assert _same(axis.column(name, np.array([1, 4])), column[[1, 4]])
+                assert axis.is_number(name) == (column.dtype.kind in "if")
+
+    def test_ids_are_found_exactly_and_without_their_version(self, store: MatrixStore) -> None:
+        """An Ensembl id matches with or without its version; anything else exactly."""
+        find = store.features.find
+        assert find("gene", ["ENSG00000000010.2"])[0].tolist() == [10]
+        assert find("gene", ["ENSG00000000010"])[0].tolist() == [10]
+        assert find("gene", ["ENSG00000000006"])[0].tolist() == [6]
+        assert find("gene", ["ENSG00000000006_PAR_Y"])[0].tolist() == [7]
+        assert find("gene", ["ENSG0000000001"])[1] == ["ENSG0000000001"]
+        assert find("gene", ["ENSG00000000010.22", "ENSG00000000059.3"])[1] == ["ENSG00000000010.22"]
+
+    def test_lists(self, store: MatrixStore) -> None:
+        """Lists are joined by commas, repeated, or both; the order is that of the file."""
+        positions, missing = store.samples.find("sample", ["S 9,S 2", "S 11", "S 2", "T"])
+        assert positions.tolist() == [2, 9, 11]
+        assert missing == ["T"]
+
+    def test_repeated_names(self, store: MatrixStore) -> None:
+        """All features of a name are found."""
+        assert store.features.find("symbol", ["GENE4"])[0].tolist() == [8, 9]
+
+    def test_where(self, store: MatrixStore) -> None:
+        """Attributes select by text or number."""
+        assert store.samples.where("note", ["R&D"])[0].tolist() == [1, 6, 11, 16, 21]
+        assert store.samples.where("note", ["β-cell", "none"]) [1] == ["none"]
+        assert store.features.where("story", ["short ü"])[0].tolist() == [1]
+        assert store.features.where("story", ["word " * 9000, "y"])[1] == ["y"]
+        assert store.samples.where("age", ["2.5"])[0].tolist() == [2]
+        assert store.samples.where("age", ["old"])[1] == ["old"]
+        assert store.samples.values("note", 10) == ["R&D", "a &lt; b", "plain", "β-cell"]
+        assert store.features.values("gene", 10) is None
+
+    def test_ranges(self, store: MatrixStore) -> None:
+        """Stored ranges are those of the cells."""
+        for name, cells, _ in example_cells():
+            ranges = store.ranges(name)
+            if ranges is not None:
+                assert np.array_equal(ranges.minimum, np.fmin.reduce(cells, axis=1), equal_nan=True)
+                assert np.array_equal(ranges.maximum, np.fmax.reduce(cells, axis=1), equal_nan=True)
+                assert np.array_equal(ranges.nans, np.isnan(cells).sum(axis=1))
+
+
+def _positions(of: list[int] | None) -> Positions | None:
+    return None if of is None else np.array(of, np.int64)
+
+
+def _same(one: object, other: object) -> bool:
+    first, second = np.asarray(one), np.asarray(other)
+    if second.dtype.kind == "f":
+        return np.array_equal(first.astype(float), second, equal_nan=True)
+    return bool(first.tolist() == second.tolist())

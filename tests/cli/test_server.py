@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rnaget_server.cli.server import main
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_check_and_list_the_demo(demo: Path) -> None:
+    assert run("check", str(demo)) == (0, "ok: 1 project, 1 study, 1 matrix\n")
+    code, output = run("list", str(demo))
+    assert code == 0
+    assert "marioni_counts  5,088 features × 10 samples  counts" in output
+
+
+def test_check_finds_what_files_lack(demo: Path) -> None:
+    study = next(demo.glob("*/*/study.yaml"))
+    text = study.read_text()
+    study.write_text(text.replace("feature_id: gene_id", "feature_id: geneid").replace("labels: [gene_id]", "labels: [a, b]"))
+    code, output = run("check", str(demo))
+    assert code == 1
+    assert "has no feature attribute 'geneid'; it has gene_id" in output
+
+
+def test_check_finds_duplicate_ids_in_a_loom_file(demo: Path) -> None:
+    import h5py
+
+    study = next(demo.glob("*/*/study.yaml"))
+    with h5py.File(study.parent / "twice.loom", "w") as file:
+        file["matrix"] = [[1.0, 2.0], [3.0, 4.0]]
+        file["row_attrs/Gene"] = [b"A", b"A"]
+        file["col_attrs/CellID"] = [b"x", b"y"]
+    entry = "  - {id: twice, file: twice.loom, units: TPM, feature_id: Gene, sample_id: CellID}\n"
+    study.write_text(study.read_text().rstrip("\n") + "\n" + entry)
+    code, output = run("check", str(demo))
+    assert code == 1
+    assert "the feature id 'A' more than once" in output
+
+
+def test_init_then_check(tmp_path: Path) -> None:
+    code, output = run("init", str(tmp_path / "new"), "--name", "My: lab")
+    assert code == 0
+    assert "rnaget-server import" in output
+    assert run("check", str(tmp_path / "new")) == (0, "ok: 0 projects, 0 studies, 0 matrices\n")
+    code, output = run("init", str(tmp_path / "new"))
+    assert code == 1
+    assert "nothing was changed" in output
+
+
+@pytest.mark.parametrize(
+    ("break_", "told"),
+    [
+        (lambda data: shutil.rmtree(data), "catalog.yaml: the file cannot be read"),
+        (lambda data: (data / "catalog.yaml").write_text("id: c\nname: C\nsettings: {port: x}\n"), "catalog.yaml:3:18"),
+    ],
+)
+def test_serve_refuses_what_cannot_be_served(demo: Path, break_, told: str) -> None:
+    break_(demo)
+    code, output = run("serve", str(demo))
+    assert code == 1
+    assert told in output
+
+
+def test_serve_refuses_wrong_settings_of_the_environment(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNAGET_PORT", "99999")
+    code, output = run("serve", str(demo))
+    assert code == 1
+    assert "port" in output

@@ -1,0 +1,148 @@
+"""What tests share: the real data where it is, catalogues made from it, and servers that really listen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from click.testing import CliRunner
+from starlette.testclient import TestClient
+
+from rnaget_server.app import create_app, create_services
+from rnaget_server.cli.server import main
+from rnaget_server.service import Services
+from rnaget_server.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+Import = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory of real data."""
+    if not SHARED.is_dir():
+        pytest.skip("shared data is absent")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("RNAGET_") and name != "RNAGET_COMPLIANCE_DATA":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """A copy of the demo catalogue."""
+    return Path(shutil.copytree(ROOT / "data", tmp_path / "demo"))
+
+
+@pytest.fixture
+def services(demo: Path) -> Services:
+    """The parts of a server of the demo catalogue."""
+    return create_services(Settings(data=demo, reload_seconds=0))
+
+
+@pytest.fixture
+def client(demo: Path) -> Iterator[TestClient]:
+    """A client of the demo catalogue, without a socket."""
+    yield from client_of(demo)
+
+
+def client_of(data: Path, **settings: object) -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(data=data, **settings)), raise_server_exceptions=False) as client:  # type: ignore[arg-type]
+        yield client
+
+
+def import_matrix(data: Path, source: Path, *options: str, study: str = "s", project: str = "p") -> str:
+    """Import `source` by the command; return what it printed."""
+    arguments = ["import", str(source), "--data", str(data), "--project", project, "--study", study, *options]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="session")
+def real_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of the full-size bulk matrices: uhlen in two units, bodymap and brawand."""
+    data = tmp_path_factory.mktemp("real")
+    uhlen, bodymap = shared_data / "uhlen", shared_data / "bodymap"
+    genes = ("--features", str(shared_data / "genes" / "geneInfoEns76.tsv.gz"), "--feature-name", "gene_name")
+    import_matrix(
+        data, uhlen / "uhlen.htseq.tpm.pooled.tsv.gz", "--id", "uhlen", "--units", "TPM", *genes, study="hpa"
+    )
+    import_matrix(
+        data, uhlen / "uhlen.htseq.raw.pooled.tsv.gz", "--id", "uhlen", "--units", "counts", study="hpa"
+    )
+    import_matrix(
+        data, bodymap / "ibm.htseq.raw.tsv.gz", "--id", "bodymap", "--units", "counts", study="bodymap"
+    )
+    import_matrix(
+        data, bodymap / "ibm.htseq.fpkm.tsv.gz", "--id", "bodymap", "--units", "FPKM", study="bodymap"
+    )
+    import_matrix(
+        data,
+        shared_data / "brawand" / "brawand.htseq.fpkm.tsv.gz",
+        "--id",
+        "brawand",
+        "--units",
+        "FPKM",
+        study="brawand",
+    )
+    return data
+
+
+def read_source(path: Path) -> pd.DataFrame:
+    """The cells of a source file by pandas, as float32, ids as the index."""
+    return pd.read_csv(path, sep="\t", index_col=0, float_precision="round_trip").astype(np.float32)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[..., str]]:
+    """Start real servers (``rnaget-server serve``) on free ports; all are ended with the session."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(data: Path, *, workers: int = 1, **environment: str) -> str:
+        port = free_port()
+        command = [sys.executable, "-m", "rnaget_server.cli.server", "serve", str(data)]
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--workers", str(workers)],
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        running.append(process)
+        root = f"http://127.0.0.1:{port}"
+        for _ in range(200):
+            try:
+                if requests.get(f"{root}/readyz", timeout=5).ok:
+                    return root
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise RuntimeError("the server did not start")
+
+    yield start
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(20)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnaget_server.catalog import Catalog, Matrix, load
+from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.job import ImportRequest, Outcome, run_import
+from rnaget_server.stores.native import NativeStore
+
+
+@dataclass
+class Workshop:
+    """Imports into one catalogue, and reads back what came of it."""
+
+    data: Path
+
+    def run(
+        self,
+        source: Path,
+        *,
+        id: str = "m",
+        units: str = "TPM",
+        study: str = "s",
+        samples: Path | None = None,
+        features: Path | None = None,
+        replace: bool = False,
+        **options: Any,
+    ) -> Outcome:
+        request = ImportRequest(
+            source=source,
+            data=self.data,
+            project="p",
+            study=study,
+            id=id,
+            units=units,
+            samples=samples,
+            features=features,
+            options=ReadOptions(**options),
+            replace=replace,
+        )
+        return run_import(request, lambda _: None)
+
+    @property
+    def catalog(self) -> Catalog:
+        catalog, problems = load(self.data)
+        assert not problems
+        assert catalog is not None
+        return catalog
+
+    def matrix(self, id: str = "m") -> Matrix:
+        return self.catalog.matrices[id]
+
+    def store(self, id: str = "m") -> NativeStore:
+        matrix = self.matrix(id)
+        return NativeStore(matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id)
+
+    def frame(self, units: str = "TPM", id: str = "m") -> pd.DataFrame:
+        """The cells as pandas would have them: features × samples, labelled by ids."""
+        matrix, store = self.matrix(id), self.store(id)
+        return pd.DataFrame(
+            np.vstack(list(store.blocks(units))),
+            index=store.features.column(matrix.feature_id),
+            columns=store.samples.column(matrix.sample_id),
+        )
+
+    def by_columns(self, units: str = "TPM", id: str = "m") -> Any:
+        """The cells as the copy by samples has them."""
+        store = self.store(id)
+        every = np.arange(store.shape[0])
+        one = [np.vstack(list(store.blocks(units, every, np.array([at])))) for at in range(store.shape[1])]
+        return np.hstack(one)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path / "data")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def make(content: str | bytes, name: str = "matrix.tsv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return make

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.query import parse_matrix_query
+
+
+def parse(*pairs: tuple[str, str]):
+    return parse_matrix_query(pairs, ("Tissue",))
+
+
+def test_lists_are_kept_as_given_and_joined_with_and() -> None:
+    query = parse(("sampleIDList", "a,b"), ("sampleIDList", "c"), ("Tissue", "liver"), ("units", "TPM"))
+    assert query.samples == ("a,b", "c")
+    assert query.filters == {"Tissue": ("liver",)}
+    assert query.units == "TPM"
+    assert query.feature_ids is None
+
+
+def test_a_parameter_that_starts_with_an_underscore_is_ignored() -> None:
+    assert parse(("_", "123"), ("_x", "")).given == ()
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        (("featureIdList", "a"), "did you mean 'featureIDList'?"),
+        (("tissue", "liver"), "did you mean 'Tissue'?"),
+        (("feature_min_value", "abc"), "must be a number such as 1.5, not 'abc'"),
+        (("feature_min_value", "nan"), "must be a number"),
+        (("feature_min_value", "1_0"), "must be a number"),
+        (("feature_max_value", "-1"), "must not be below 0"),
+        (("sampleIDList", ""), "the list sampleIDList is empty"),
+        (("featureIDList", " , "), "the list featureIDList is empty"),
+        (("Tissue", ""), "the list Tissue is empty"),
+        (("units", ""), "units is empty"),
+    ],
+)
+def test_bad_parameters_are_refused_with_what_to_do(pair: tuple[str, str], told: str) -> None:
+    with pytest.raises(InvalidQuery, match=told.replace("?", r"\?")):
+        parse(pair)
+
+
+def test_one_value_given_twice_is_refused() -> None:
+    with pytest.raises(InvalidQuery, match="give it once"):
+        parse(("units", "TPM"), ("units", "counts"))
+    assert parse(("format", "TSV"), ("format", "TSV")).format == "tsv"
+
+
+def test_an_empty_interval_is_refused() -> None:
+    with pytest.raises(InvalidQuery, match="swap them"):
+        parse(("feature_min_value", "2"), ("feature_max_value", "1"))
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    with pytest.raises(InvalidQuery) as error:
+        parse(("x" * 1000, "a"))
+    assert len(str(error.value)) < 500

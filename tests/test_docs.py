@@ -1,0 +1,75 @@
+"""The documentation is complete: every setting, key, command, option, route, format and header is in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from rnaget_server.catalog import models
+from rnaget_server.cli.client import main as client
+from rnaget_server.cli.server import main as server
+from rnaget_server.registry import Registry
+from rnaget_server.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+ALL = "\n".join([*DOCS.values(), (ROOT / "README.md").read_text()])
+ROUTES = yaml.safe_load((ROOT / "openapi" / "rnaget.yaml").read_text())["paths"]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_settings(name: str) -> None:
+    assert f"| `{name}` | `RNAGET_{name.upper()}` |" in DOCS["settings.md"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [models.ServiceFile, models.ProjectFile, models.StudyFile, models.ExpressionEntry, models.TsvEntry, models.FilterEntry],
+)
+def test_catalogue_keys(model: type) -> None:
+    for key in model.model_fields:  # type: ignore[attr-defined]
+        assert f"`{key}`" in DOCS["catalogue.md"] or f"{key}:" in DOCS["catalogue.md"], key
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_routes(route: str) -> None:
+    assert re.sub(r"\{[^}]*\}", "{id}", route) in re.sub(r"\{[^}]*\}", "{id}", DOCS["rnaget-api.md"])
+
+
+@pytest.mark.parametrize("format", Registry("rnaget_server.writers").names)
+def test_formats(format: str) -> None:
+    assert f"`{format}`" in DOCS["rnaget-api.md"]
+
+
+@pytest.mark.parametrize("header", ["RNAget-Missing", "RNAget-Omitted", "Content-Disposition"])
+def test_headers(header: str) -> None:
+    assert header in DOCS["rnaget-api.md"]
+
+
+@pytest.mark.parametrize("group", [server, client], ids=["rnaget-server", "rnaget"])
+def test_commands(group: click.Group) -> None:
+    program = "rnaget-server" if group is server else "rnaget"
+    for name, command in group.commands.items():
+        assert f"{program} {name}" in ALL, name
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--"):
+                    assert option in ALL, f"{program} {name} {option}"
+
+
+@pytest.mark.parametrize("page", [*DOCS, "README.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    base = ROOT if page == "README.md" else ROOT / "docs"
+    text = (base / page).read_text()
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if not target.startswith(("http", "mailto")):
+            assert (base / target).exists(), target
+
+
+def test_every_page_is_in_the_index() -> None:
+    for page in DOCS:
+        assert page == "index.md" or f"({page})" in DOCS["index.md"], page

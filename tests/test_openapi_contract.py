@@ -1,0 +1,170 @@
+"""Holds openapi/rnaget.yaml against the facts of RNAget 1.2.0, both ways."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+ROOT = Path(__file__).parent.parent
+FACTS: dict[str, Any] = json.loads((ROOT / "tests/data/rnaget-1.2.0.json").read_text(encoding="utf-8"))
+DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "openapi/rnaget.yaml").read_text(encoding="utf-8"))
+
+ROUTES = sorted(FACTS["routes"])
+
+# What the document has beyond the facts. Anything else is an error.
+EXTRA_ROUTES: set[tuple[str, str]] = set()
+EXTRA_ERRORS = {"400", "404", "406", "413", "503"}
+EXTRA_MEDIA = {"json": {"application/vnd.ga4gh.rnaget.v1.2.0+json"}, "bytes": {"application/json"}}
+BY_ID_DATA = re.compile(r"/(expressions|continuous)/\{\w+\}/(ticket|bytes)")
+EXTRA_PROPERTIES = {"project": {"tags"}, "study": {"license", "tags"}}
+
+
+def resolved(part: Any) -> Any:
+    """Follow a $ref inside the document."""
+    while isinstance(part, dict) and "$ref" in part:
+        target: Any = DOCUMENT
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            target = target[name]
+        part = target
+    return part
+
+
+def operation(path: str) -> dict[str, Any]:
+    return dict(DOCUMENT["paths"][path]["get"])
+
+
+def parameters(path: str) -> dict[str, dict[str, Any]]:
+    item = DOCUMENT["paths"][path]
+    listed = [resolved(one) for one in [*item.get("parameters", []), *item["get"].get("parameters", [])]]
+    assert len({one["name"] for one in listed}) == len(listed)
+    return {one["name"]: as_fact(one) for one in listed}
+
+
+def as_fact(parameter: dict[str, Any]) -> dict[str, Any]:
+    schema = parameter["schema"]
+    fact = {"in": parameter["in"], "required": parameter.get("required", False), "type": schema["type"]}
+    fact |= {key: schema[key] for key in ("format", "minimum") if key in schema}
+    if schema["type"] == "array":
+        fact |= {"items": schema["items"]["type"], "style": parameter["style"], "explode": parameter["explode"]}
+    return fact
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_document_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+    assert DOCUMENT["servers"][0]["url"] == "/rnaget"
+    assert DOCUMENT["info"]["version"] == FACTS["version"]
+
+
+def test_document_has_nothing_a_template_engine_would_read() -> None:
+    text = (ROOT / "openapi/rnaget.yaml").read_text(encoding="utf-8")
+    assert not re.search(r"\{\{|\{%|\{#", text)
+
+
+def test_routes_are_those_of_the_standard() -> None:
+    routes = {(method, path) for path, item in DOCUMENT["paths"].items() for method in item if method != "parameters"}
+    assert routes == {("get", path) for path in ROUTES} | EXTRA_ROUTES
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_parameters(path: str) -> None:
+    expected = {name: FACTS["parameters"][name] for name in FACTS["routes"][path]["parameters"]}
+    if BY_ID_DATA.fullmatch(path):
+        expected["format"] = {"in": "query", "required": False, "type": "string"}
+    assert parameters(path) == expected
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_path_parameters_are_declared(path: str) -> None:
+    in_path = {name for name, fact in parameters(path).items() if fact["in"] == "path"}
+    assert in_path == set(re.findall(r"\{(\w+)\}", path))
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_responses(path: str) -> None:
+    fact = FACTS["routes"][path]
+    responses = {status: set(resolved(one)["content"]) for status, one in operation(path)["responses"].items()}
+    kind = fact["media"]
+    assert responses.pop("200") == set(FACTS["media"][kind]) | EXTRA_MEDIA[kind]
+    required = {str(status) for status in fact["errors"]}
+    assert required <= set(responses) <= required | EXTRA_ERRORS
+    for media in responses.values():
+        assert media == set(FACTS["media"]["json"]) | EXTRA_MEDIA["json"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_scopes_are_noted(path: str) -> None:
+    assert operation(path)["x-scopes"] == FACTS["routes"][path]["scopes"]
+    assert "security" not in operation(path)
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_operation_id_is_the_path_of_its_handler(path: str) -> None:
+    group = path.split("/")[1].replace("-", "_")
+    name = snake_case(FACTS["routes"][path]["operationId"])
+    assert operation(path)["operationId"] == f"rnaget_server.apis.rnaget.{group}.{name}"
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_operation_id_imports(path: str) -> None:
+    module, _, name = operation(path)["operationId"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_operations_are_described(path: str) -> None:
+    assert operation(path)["summary"]
+    assert operation(path)["description"]
+    assert len(operation(path)["tags"]) == 1
+
+
+@pytest.mark.parametrize("name", sorted(FACTS["schemas"]))
+def test_schemas(name: str) -> None:
+    schema, fact = DOCUMENT["components"]["schemas"][name], FACTS["schemas"][name]
+    if "properties" not in fact:
+        assert len(schema["allOf"]) == 2
+        assert resolved(schema["allOf"][1]["properties"]["supported"]) is DOCUMENT["components"]["schemas"]["Supported"]
+        return
+    extra = EXTRA_PROPERTIES.get(name, set())
+    properties = {key: resolved(one)["type"] for key, one in schema["properties"].items()}
+    assert {key: type_ for key, type_ in properties.items() if key not in extra} == fact["properties"]
+    assert extra <= set(properties)
+    assert schema.get("required", []) == fact["required"]
+
+
+def test_no_component_is_unused() -> None:
+    text = json.dumps(DOCUMENT)
+    for kind, parts in DOCUMENT["components"].items():
+        for name in parts:
+            assert f'"#/components/{kind}/{name}"' in text, f"{kind}/{name} is used nowhere"
+
+
+def test_own_table_equals_the_full_fact_sheet() -> None:
+    """The table in tests/data says the same as the sheet it was made from, where that is at hand."""
+    sheet = os.environ.get("CONTRACT_FACT_SHEET")
+    if not sheet:
+        pytest.skip("CONTRACT_FACT_SHEET does not name the full sheet of facts on RNAget 1.2.0")
+    full = json.loads(Path(sheet).read_text(encoding="utf-8"))
+    assert {f"GET {path}": expanded(fact) for path, fact in FACTS["routes"].items()} == full["routes"]
+    assert FACTS["schemas"] == full["schemas"]
+
+
+def expanded(fact: dict[str, Any]) -> dict[str, Any]:
+    errors = {str(status): FACTS["media"]["json"] for status in fact["errors"]}
+    return {
+        "operationId": fact["operationId"],
+        "parameters": [{"name": name, **FACTS["parameters"][name]} for name in fact["parameters"]],
+        "responses": {"200": FACTS["media"][fact["media"]], **errors},
+        "scopes": fact["scopes"],
+    }

@@ -1,0 +1,116 @@
+"""The project's own files: what is in them, and what must not be."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "pyproject.toml",
+    "requirements",
+} | {"rnaget_server", "openapi", "data", "tests", "compliance", "benchmarks", "deploy", "docs"}
+# Taken apart, so that this file does not name them itself.
+REGISTRIES = re.compile("|".join(["py" + r"pi\.", "python" + "hosted", "npm" + r"js\.", "deb" + r"\.debian\.org"]))
+_CHANGE_KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+@pytest.fixture(scope="module")
+def files() -> list[Path]:
+    """Every file that is in git or would be added to it."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, object]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def _dependencies(project: dict[str, object]) -> set[str]:
+    extras = project["optional-dependencies"]
+    groups = [project["dependencies"], *extras.values()]
+    return {_normal(re.match(r"[\w.-]+", one)[0]) for group in groups for one in group}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_top_level_holds_what_was_agreed(files: list[Path]) -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in files} <= TOP_LEVEL
+
+
+def test_no_file_names_a_package_registry(files: list[Path]) -> None:
+    naming = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in files
+        if (match := REGISTRIES.search(path.read_bytes().decode(errors="replace")))
+    ]
+    assert not naming
+
+
+def test_every_dependency_is_explained(project: dict[str, object]) -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    assert _dependencies(project) <= {_normal(name) for name in re.findall(r"`([\w.-]+)`", page)}
+
+
+def test_explained_dependencies_are_still_there(project: dict[str, object]) -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("## Apart from the project")[0]
+    assert {_normal(name) for name in re.findall(r"^\| `([\w.-]+)` \|", page, re.M)} == _dependencies(project)
+
+
+def test_every_dependency_is_pinned(project: dict[str, object]) -> None:
+    pinned = {_normal(name) for name in re.findall(r"^([\w.-]+)==", _requirements("dev.txt"), re.M)}
+    assert _dependencies(project) <= pinned
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_are_pinned_and_hashed_and_name_no_place(path: Path) -> None:
+    text = _requirements(path.name)
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=sha256:", ""), re.M)
+    requirements = re.sub(r"\\\n\s+", "", text).splitlines()
+    for requirement in requirements:
+        if requirement and not requirement.startswith("#"):
+            assert re.match(r"[\w.-]+==\S+ ", requirement)
+            assert re.search(r"--hash=sha256:[0-9a-f]{64}", requirement)
+
+
+def test_versions_agree_between_environments() -> None:
+    chosen = dict(re.findall(r"^([\w.-]+)==(\S+)", _requirements("serve.txt"), re.M))
+    for path in REQUIREMENTS:
+        for name, version in re.findall(r"^([\w.-]+)==(\S+)", _requirements(path.name), re.M):
+            assert chosen.get(name, version) == version, path.name
+
+
+def test_changelog_keeps_its_form() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert text.startswith("# Changelog\n")
+    assert "keepachangelog.com" in text
+    releases = re.findall(r"^## (.*)$", text, re.M)
+    assert releases[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", release) for release in releases[1:])
+    assert set(re.findall(r"^### (.*)$", text, re.M)) <= _CHANGE_KINDS
+
+
+def test_license_is_the_one_named(project: dict[str, object]) -> None:
+    assert project["license"] == "Apache-2.0"
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License\n" in text and "Version 2.0, January 2004" in text
+
+
+def _requirements(name: str) -> str:
+    return (ROOT / "requirements" / name).read_text(encoding="utf-8")
