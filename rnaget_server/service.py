@@ -14,7 +14,6 @@ from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.cache import StoreCache
 
 GROUPS = ("projects", "studies", "expressions", "continuous")
-NOT_BUILT = frozenset({"continuous"})
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,25 @@ class Services:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The names of the output formats, TSV first."""
-        return tuple(sorted(self.writers.names, key=lambda name: (name != "tsv", name != "loom", name)))
+        """The names of the output formats of expression matrices, TSV first."""
+        return self.formats_of("expressions")
+
+    def formats_of(self, group: str) -> tuple[str, ...]:
+        """Return the names of the output formats of ``expressions`` or ``continuous``, TSV first."""
+        return self._formats[group]
+
+    @cached_property
+    def _formats(self) -> dict[str, tuple[str, ...]]:
+        ordered = sorted(self.writers.names, key=lambda name: (name != "tsv", name != "loom", name))
+        return {
+            group: tuple(name for name in ordered if group in self.writers[name].groups)
+            for group in ("expressions", "continuous")
+        }
 
     @cached_property
     def switched_off(self) -> frozenset[str]:
         """The groups of routes that answer 501."""
-        return NOT_BUILT | frozenset(self.settings.switched_off)
+        return frozenset(self.settings.switched_off)
 
     def readable_stores(self) -> dict[str, MatrixStore]:
         """Return the open store of every matrix whose file can be read, by id of the matrix."""

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Most cells (features × samples) of one reply; more is refused by 413. 0: any number.",
     )
+    max_positions: int = Field(
+        5_000_000, ge=0, description="Most bases or bins of one reply of signal tracks; more is refused by 413."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from numpy.typing import NDArray
 
 from rnaget_server import __version__
-from rnaget_server.catalog import Catalog, Matrix
-from rnaget_server.catalog.models import template_fields
+from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.catalog.models import fill_template, template_fields
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, Unavailable, UnknownId
 from rnaget_server.join import Part, join
-from rnaget_server.query import MatrixQuery
+from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
 from rnaget_server.service import Services
 from rnaget_server.stores.base import Axis, MatrixStore, Positions
@@ -25,12 +25,17 @@ from rnaget_server.writers.base import LayerInfo, Slice
 
 @dataclass(frozen=True)
 class Found:
-    """A slice, the matrices it is made of, and what was asked for and left out."""
+    """A slice, the matrices or sets of tracks it is made of, and what was asked for and left out."""
 
     slice: Slice
-    matrices: tuple[Matrix, ...]
+    records: tuple[Matrix | TrackSet, ...]
     missing: tuple[str, ...] = ()
     omitted: tuple[str, ...] = ()
+
+    @property
+    def default_format(self) -> str:
+        """The format of a request that names none."""
+        return self.records[0].default_format
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found
     for name in query.filters:
         if name not in matrix.filters:
             raise InvalidQuery(f"{matrix.id}: " + unknown_name("filter", name, matrix.filters))
-    if not _matches(matrix, query):
+    if not belongs(matrix, query):
         raise UnknownId(f"the matrix {matrix.id} does not belong to that projectID, studyID and version")
     store = services.stores.open(matrix)
     if query.units is not None and query.units not in store.units:
@@ -84,9 +89,9 @@ def slice_by_search(services: Services, query: MatrixQuery) -> Found:
         See `rnaget_server.errors`.
     """
     catalog = services.catalog.current
-    matching = [matrix for matrix in catalog.matrices.values() if _matches(matrix, query)]
+    matching = [matrix for matrix in catalog.matrices.values() if belongs(matrix, query)]
     if not matching:
-        raise UnknownId(_no_matrix(catalog, query))
+        raise UnknownId(no_record(catalog, query, "expression matrix"))
     candidates: list[_Candidate] = []
     omitted: list[str] = []
     units: set[str] = set()
@@ -112,7 +117,7 @@ def _made(services: Services, query: MatrixQuery, candidates: list[_Candidate], 
     missing = _missing(candidates)
     used = [one for one in candidates if not one.empty]
     if not used:
-        raise UnknownId(_nothing(candidates, missing, query))
+        raise UnknownId(not_found(missing, [one.selection.found for one in candidates], query.filters))
     units = query.units or used[0].matrix.units
     other = tuple(one.matrix.id for one in used if query.units is None and one.matrix.units != units)
     used = [one for one in used if one.matrix.id not in other]
@@ -128,26 +133,28 @@ def _made(services: Services, query: MatrixQuery, candidates: list[_Candidate], 
     _check_size(made, services.settings.max_cells)
     return Found(
         slice=made,
-        matrices=tuple(one.matrix for one in used),
+        records=tuple(one.matrix for one in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
     )
 
 
-def _matches(matrix: Matrix, query: MatrixQuery) -> bool:
+def belongs(record: Matrix | TrackSet, query: MatrixQuery | RegionQuery) -> bool:
+    """Return whether a record is of the project, study and version that the query names."""
     return (
-        query.project_id in (None, matrix.project_id)
-        and query.study_id in (None, matrix.study_id)
-        and query.version in (None, matrix.version)
+        query.project_id in (None, record.project_id)
+        and query.study_id in (None, record.study_id)
+        and query.version in (None, record.version)
     )
 
 
-def _no_matrix(catalog: Catalog, query: MatrixQuery) -> str:
+def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> str:
+    """Return the message for a search to which no record belongs."""
     if query.project_id is not None and query.project_id not in catalog.projects:
         return unknown_name("project", query.project_id, catalog.projects)
     if query.study_id is not None and query.study_id not in catalog.studies:
         return unknown_name("study", query.study_id, catalog.studies)
-    return "no expression matrix has that projectID, studyID and version together: leave one out"
+    return f"no {kind} has that projectID, studyID and version together: leave one out"
 
 
 def _missing(candidates: list[_Candidate]) -> Mapping[str, list[str]]:
@@ -162,16 +169,26 @@ def _missing(candidates: list[_Candidate]) -> Mapping[str, list[str]]:
     return missing
 
 
-def _nothing(candidates: list[_Candidate], missing: Mapping[str, list[str]], query: MatrixQuery) -> str:
-    """Return the message for a query that selects no cell."""
-    if not candidates:
-        return f"no matrix can be filtered by {' and '.join(query.filters)} at once: ask with fewer filters"
+def not_found(missing: Mapping[str, Sequence[str]], found: Sequence[Collection[str]], filters: Collection[str]) -> str:
+    """Return the message for a query that selects nothing.
+
+    Parameters
+    ----------
+    missing
+        For each list parameter, the values that no candidate has.
+    found
+        For each candidate, the list parameters of which it has a value.
+    filters
+        The metadata filters of the query.
+    """
+    if not found:
+        return f"nothing can be filtered by {' and '.join(filters)} at once: ask with fewer filters"
     for name, values in missing.items():
-        if values and not any(name in one.selection.found for one in candidates):
+        if values and not any(name in one for one in found):
             named = ", ".join(shown(value) for value in values[:10])
             more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
             return f"nothing here has the {name} {named}{more}: check the spelling, or ask for others"
-    return f"no cell matches {', '.join(missing)} together, though each alone matches: leave one out"
+    return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"
 
 
 def _narrowed(one: _Candidate, units: str, query: MatrixQuery) -> _Candidate:
@@ -217,7 +234,7 @@ def _column_labels(one: _Candidate) -> list[str]:
     if template == f"{{{fields[0]}}}":
         return [as_text(value) for value in columns[0]]
     rows = zip(*([as_text(value) for value in column] for column in columns), strict=True)
-    return [template.format_map(dict(zip(fields, row, strict=True))) for row in rows]
+    return [fill_template(template, dict(zip(fields, row, strict=True))) for row in rows]
 
 
 def _layer(one: _Candidate, units: str) -> LayerInfo:
@@ -240,7 +257,7 @@ def _single(catalog: Catalog, one: _Candidate, units: str, query: MatrixQuery) -
         tsv_labels=one.matrix.tsv.labels,
         tsv_columns=lambda: _column_labels(one),
         tsv_comments=one.matrix.tsv.comments,
-        origin=_origin(catalog, [one.matrix], units, query),
+        origin=origin(catalog, [one.matrix], units, query),
     )
 
 
@@ -258,21 +275,23 @@ def _joined(catalog: Catalog, used: list[_Candidate], units: str, query: MatrixQ
         tsv_labels=first.labels,
         tsv_columns=lambda: [label for one in used for label in _column_labels(one)],
         tsv_comments=first.comments,
-        origin=_origin(catalog, [one.matrix for one in used], units, query),
+        origin=origin(catalog, [one.matrix for one in used], units, query),
     )
 
 
-def _origin(catalog: Catalog, matrices: Iterable[Matrix], units: str, query: MatrixQuery) -> dict[str, str]:
+def origin(
+    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: MatrixQuery | RegionQuery
+) -> dict[str, str]:
     """Return where a download comes from, as it is written into it."""
-    matrices = list(matrices)
-    studies = [catalog.studies[one.study_id] for one in matrices if one.study_id in catalog.studies]
+    studies = [catalog.studies[one.study_id] for one in records if one.study_id in catalog.studies]
+    kind = "expression" if isinstance(records[0], Matrix) else "continuous"
     told = {
-        "expression": ", ".join(one.id for one in matrices),
-        "version": ", ".join(dict.fromkeys(one.version for one in matrices)),
+        kind: ", ".join(one.id for one in records),
+        "version": ", ".join(dict.fromkeys(one.version for one in records)),
         "study": ", ".join(dict.fromkeys(study.id for study in studies)),
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
         "units": units,
-        "license": ", ".join(dict.fromkeys(one.license for one in matrices if one.license)),
+        "license": ", ".join(dict.fromkeys(one.license for one in records if one.license)),
         "query": urlencode(query.given)[:2000],
         "server": f"{catalog.service.name}, rnaget-server {__version__}",
     }

@@ -23,7 +23,18 @@ ROUTES = sorted(FACTS["routes"])
 EXTRA_ROUTES: set[tuple[str, str]] = set()
 EXTRA_ERRORS = {"400", "404", "406", "413", "503"}
 EXTRA_MEDIA = {"json": {"application/vnd.ga4gh.rnaget.v1.2.0+json"}, "bytes": {"application/json"}}
+EXTRA_TRACK_MEDIA = {"text/x-bedgraph", "application/x-bigwig"}
+TRACKS = "/continuous/"
 BY_ID_DATA = re.compile(r"/(expressions|continuous)/\{\w+\}/(ticket|bytes)")
+EXTRA_BY_ID = {"format": {"in": "query", "required": False, "type": "string"}}
+TRACK_DATA = re.compile(r"/continuous/(\{\w+\}/)?(ticket|bytes)")
+EXTRA_OF_TRACKS = {
+    "bins": {"in": "query", "required": False, "type": "integer", "format": "int32", "minimum": 1},
+    "summary": {"in": "query", "required": False, "type": "string"},
+    "approximate": {"in": "query", "required": False, "type": "boolean"},
+    "units": FACTS["parameters"]["units"],
+    "sampleIDList": FACTS["parameters"]["sampleIDList"],
+}
 EXTRA_PROPERTIES = {"project": {"tags"}, "study": {"license", "tags"}}
 
 
@@ -81,7 +92,9 @@ def test_routes_are_those_of_the_standard() -> None:
 def test_parameters(path: str) -> None:
     expected = {name: FACTS["parameters"][name] for name in FACTS["routes"][path]["parameters"]}
     if BY_ID_DATA.fullmatch(path):
-        expected["format"] = {"in": "query", "required": False, "type": "string"}
+        expected |= EXTRA_BY_ID
+    if TRACK_DATA.fullmatch(path):
+        expected |= EXTRA_OF_TRACKS
     assert parameters(path) == expected
 
 
@@ -96,7 +109,8 @@ def test_responses(path: str) -> None:
     fact = FACTS["routes"][path]
     responses = {status: set(resolved(one)["content"]) for status, one in operation(path)["responses"].items()}
     kind = fact["media"]
-    assert responses.pop("200") == set(FACTS["media"][kind]) | EXTRA_MEDIA[kind]
+    of_tracks = EXTRA_TRACK_MEDIA if kind == "bytes" and path.startswith(TRACKS) else set()
+    assert responses.pop("200") == set(FACTS["media"][kind]) | EXTRA_MEDIA[kind] | of_tracks
     required = {str(status) for status in fact["errors"]}
     assert required <= set(responses) <= required | EXTRA_ERRORS
     for media in responses.values():

@@ -2,6 +2,6 @@
 
 from rnaget_server.catalog.live import LiveCatalog
 from rnaget_server.catalog.load import load
-from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Tsv
+from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
 
-__all__ = ["Catalog", "Filter", "LiveCatalog", "Matrix", "Project", "Study", "Tsv", "load"]
+__all__ = ["Catalog", "Filter", "LiveCatalog", "Matrix", "Project", "Study", "Track", "TrackSet", "Tsv", "load"]

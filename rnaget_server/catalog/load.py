@@ -11,21 +11,27 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rnaget_server.catalog.models import (
+    ContinuousEntry,
     ExpressionEntry,
     FilterEntry,
     Organization,
     ProjectFile,
     ServiceFile,
     StudyFile,
+    TrackEntry,
+    TrackFilterEntry,
     TsvEntry,
 )
-from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Tsv
+from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
 
 File = TypeVar("File", bound=BaseModel)
-_MODELS = (ServiceFile, Organization, ProjectFile, StudyFile, ExpressionEntry, FilterEntry, TsvEntry)
+_MODELS = (
+    *(ServiceFile, Organization, ProjectFile, StudyFile, ExpressionEntry, FilterEntry, TsvEntry),
+    *(ContinuousEntry, TrackEntry, TrackFilterEntry),
+)
 _KEYS = sorted({key for model in _MODELS for key in model.model_fields} | set(Settings.model_fields))
 
 
@@ -107,6 +113,11 @@ class _Loader:
             license=file.license,
             tags=file.tags,
             matrices=tuple(matrices),
+            track_sets=tuple(
+                _track_set(entry, file, project, path)
+                for number, entry in enumerate(file.continuous)
+                if self._claim("continuous", entry.id, path, ("continuous", number, "id"))
+            ),
         )
 
     def _read(self, path: Path, model: type[File]) -> File | None:
@@ -159,6 +170,30 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         sample_id=entry.sample_id,
         filters=filters,
         tsv=tsv,
+        default_format=entry.default_format,
+    )
+
+
+def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, path: Path) -> TrackSet:
+    return TrackSet(
+        id=entry.id,
+        project_id=project.id,
+        study_id=study.id,
+        units=entry.units,
+        version=entry.version or study.version,
+        name=entry.name,
+        description=entry.description,
+        tags=entry.tags,
+        license=entry.license or study.license,
+        tracks=tuple(Track(one.sample, path.parent / one.file, one.attributes) for one in entry.tracks),
+        path=None if entry.file is None else path.parent / entry.file,
+        track_id=entry.track_id,
+        position=entry.position,
+        filters={
+            name: Filter(name, one.attribute, one.axis, one.description or f"{one.attribute} of the sample")
+            for name, one in entry.filters.items()
+        },
+        no_data=float(entry.no_data),
         default_format=entry.default_format,
     )
 

@@ -6,7 +6,7 @@ The field names here are the keys of the files; ``docs/catalogue.md`` describes 
 from __future__ import annotations
 
 import re
-import string
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -15,11 +15,12 @@ RESERVED_PARAMETERS = frozenset(
     (
         *("format", "projectID", "studyID", "version", "units", "name", "tags", "type"),
         *("sampleIDList", "featureIDList", "featureNameList", "feature_min_value", "feature_max_value"),
-        *("chr", "start", "end", "bins", "summary", "group_by", "top", "offset", "limit", "download"),
+        *("chr", "start", "end", "bins", "approximate", "summary", "group_by", "top", "offset", "limit", "download"),
     )
 )
 _RESERVED_IDS = frozenset(("bytes", "ticket", "formats", "filters", "units", "info", "features", "samples"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FIELD = re.compile(r"\{([^{}]+)\}")
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
@@ -145,6 +146,52 @@ class ExpressionEntry(_Model):
     default_format: Text = "tsv"
 
 
+class TrackEntry(_Model):
+    """One signal track: a bigWig file of one sample."""
+
+    sample: Text
+    file: Text
+    attributes: dict[Text, str] = Field(default_factory=dict)
+
+
+class TrackFilterEntry(_Model):
+    """One metadata filter of tracks: a public query parameter that selects by an attribute of the samples."""
+
+    attribute: Text
+    axis: Literal["sample"] = "sample"
+    description: str | None = None
+
+
+class ContinuousEntry(_Model):
+    """One set of signal tracks of a study: bigWig files, or one loom file with positions as columns."""
+
+    id: Id
+    units: Text
+    version: Text | None = None
+    name: Text | None = None
+    description: str | None = None
+    tags: TextList = ()
+    license: Text | None = None
+    tracks: tuple[TrackEntry, ...] = ()
+    file: Text | None = None
+    track_id: Text = "tracks"
+    position: Text = "position"
+    filters: dict[Parameter, TrackFilterEntry] = Field(default_factory=dict)
+    no_data: Literal["NaN", "0"] = "NaN"
+    default_format: Text = "tsv"
+
+    @model_validator(mode="after")
+    def _check_source(self) -> ContinuousEntry:
+        if bool(self.tracks) == (self.file is not None):
+            raise ValueError("a continuous set needs either `tracks` or `file`: give one of them")
+        seen: set[str] = set()
+        for track in self.tracks:
+            if track.sample in seen:
+                raise ValueError(f"the sample {track.sample!r} has two tracks in {self.id}: name them apart")
+            seen.add(track.sample)
+        return self
+
+
 class StudyFile(_Model):
     """``study.yaml``: what RNAget calls a study, with its matrices."""
 
@@ -156,21 +203,27 @@ class StudyFile(_Model):
     license: Text | None = None
     tags: TextList = ()
     expressions: tuple[ExpressionEntry, ...] = ()
+    continuous: tuple[ContinuousEntry, ...] = ()
 
 
 def template_fields(template: str) -> tuple[str, ...]:
-    """Return the attribute names in a template such as ``{Sample}, {Tissue}``.
+    """Return the attribute names in a template such as ``{Sample}, {Tissue}``; a name holds no braces.
 
     Raises
     ------
     ValueError
-        If a brace is not closed, or a field is empty or holds a format.
+        If a brace is without its partner, or a field without a name.
     """
-    try:
-        parts = list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise ValueError(f"the template {template!r} is not well formed: {error}") from None
-    fields = [part for part in parts if part[1] is not None]
-    if any(not name or form or conversion for _, name, form, conversion in fields):
-        raise ValueError(f"the template {template!r} must hold plain attribute names such as {{Sample}}")
-    return tuple(str(name) for _, name, _, _ in fields)
+    if set("{}") & set(_FIELD.sub("", template)):
+        raise ValueError(f"the template {template!r} is not well formed: write each field as {{attribute}}")
+    return tuple(_FIELD.findall(template))
+
+
+def template_literals(template: str) -> list[str]:
+    """Return the text before, between and behind the fields of a template."""
+    return _FIELD.split(template)[::2]
+
+
+def fill_template(template: str, values: Mapping[str, str]) -> str:
+    """Return the template with each ``{attribute}`` replaced by its value."""
+    return _FIELD.sub(lambda field: values[field[1]], template)

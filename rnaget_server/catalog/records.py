@@ -55,6 +55,37 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Track:
+    """A signal track: whose it is, where its file is, and its attributes."""
+
+    sample: str
+    path: Path
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TrackSet:
+    """A set of signal tracks: bigWig files, or one loom file (`path`) with positions as columns."""
+
+    id: str
+    project_id: str
+    study_id: str
+    units: str
+    version: str
+    name: str | None
+    description: str | None
+    tags: tuple[str, ...]
+    license: str | None
+    tracks: tuple[Track, ...]
+    path: Path | None
+    track_id: str
+    position: str
+    filters: Mapping[str, Filter]
+    no_data: float
+    default_format: str
+
+
+@dataclass(frozen=True)
 class Study:
     """A study of a project, with its matrices."""
 
@@ -68,6 +99,7 @@ class Study:
     license: str | None
     tags: tuple[str, ...]
     matrices: tuple[Matrix, ...]
+    track_sets: tuple[TrackSet, ...]
 
 
 @dataclass(frozen=True)
@@ -99,6 +131,16 @@ class Catalog:
     def matrices(self) -> Mapping[str, Matrix]:
         """Every expression matrix by id."""
         return {matrix.id: matrix for study in self.studies.values() for matrix in study.matrices}
+
+    @cached_property
+    def track_sets(self) -> Mapping[str, TrackSet]:
+        """Every set of signal tracks by id."""
+        return {one.id: one for study in self.studies.values() for one in study.track_sets}
+
+    @cached_property
+    def track_filter_names(self) -> frozenset[str]:
+        """Every public name under which some set of tracks can be filtered."""
+        return frozenset(name for one in self.track_sets.values() for name in one.filters)
 
     @cached_property
     def filter_names(self) -> frozenset[str]:

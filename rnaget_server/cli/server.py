@@ -126,7 +126,9 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     for matrix in catalog.matrices.values():
         study = catalog.studies[matrix.study_id].path
         try:
-            found = misfits(matrix, open_store(matrix, kinds)) + _loom_mistakes(matrix.path)
+            # First, since loompy locks the file that the store opens without a lock.
+            found = _loom_mistakes(matrix.path)
+            found += misfits(matrix, open_store(matrix, kinds))
         except OSError as error:
             found = [str(error)]
         if matrix.default_format not in formats:

@@ -44,9 +44,7 @@ class Client:
         with self._open(path, query or {}, "application/json") as reply:
             return json.load(reply)
 
-    def download(
-        self, matrix: str | None, query: Mapping[str, Sequence[str] | str], output: Path
-    ) -> dict[str, str]:
+    def download(self, matrix: str | None, query: Mapping[str, Sequence[str] | str], output: Path) -> dict[str, str]:
         """Write a slice of `matrix` (None: of all that match) to `output`; return the reply's headers.
 
         The file is written beside `output` and renamed, so that a broken download leaves nothing.

@@ -23,20 +23,20 @@ class Chosen:
     media_type: str
 
 
-def format_for_ticket(services: Services, name: str) -> str:
-    """Return `name` if it is a format.
+def checked_format(services: Services, group: str, name: str) -> str:
+    """Return `name` if it is a format of the group ``expressions`` or ``continuous``.
 
     Raises
     ------
     InvalidQuery
         If it is none; the message lists all.
     """
-    if name not in services.writers.names:
-        raise InvalidQuery(f"there is no format {shown(name)}: there are {', '.join(services.formats)}")
+    if name not in services.formats_of(group):
+        raise InvalidQuery(f"there is no format {shown(name)}: there are {', '.join(services.formats_of(group))}")
     return name
 
 
-def choose_format(request: Request, services: Services, asked: str | None, default: str | None) -> Chosen:
+def choose_format(request: Request, services: Services, group: str, asked: str | None, default: str | None) -> Chosen:
     """Return the writer for the format `asked`, or for what `default` and the Accept header say together.
 
     Raises
@@ -47,14 +47,18 @@ def choose_format(request: Request, services: Services, asked: str | None, defau
         If the client does not accept the media type of the format.
     """
     accept = request.headers.get("accept")
-    names = [format_for_ticket(services, asked)] if asked else [str(default), *services.formats]
+    names = [asked] if asked else [str(default), *services.formats_of(group)]
     for name in names:
-        writer: Writer = services.writers[format_for_ticket(services, name)]()
+        writer = _writer(services, group, name)
         media_type = preferred(accept, (*writer.media_types, _BYTES))
         if media_type is not None:
             return Chosen(writer, media_type if media_type == _BYTES else writer.media_types[0])
-    writer = services.writers[names[0]]()
     raise NotAcceptable(
-        f"the format {names[0]} is sent as {writer.media_types[0]}, which Accept does not name: "
-        "add it, leave Accept out, or ask for another format"
+        f"the format {names[0]} is sent as {_writer(services, group, names[0]).media_types[0]}, which Accept does "
+        "not name: add it, leave Accept out, or ask for another format"
     )
+
+
+def _writer(services: Services, group: str, name: str) -> Writer:
+    writer: Writer = services.writers[checked_format(services, group, name)]()
+    return writer

@@ -52,8 +52,8 @@ def error_reply(request: Request, error: Exception) -> Response:
         place = traceback.extract_tb(error.__traceback__)[-1:]
         where = ", ".join(f"{frame.name}:{frame.lineno}" for frame in place)
         _log.error("%s in %s for %s %s", type(error).__name__, where, request.method, request.url.path)
-    type = preferred(request.headers.get("accept"), JSON_TYPES) or _NEWEST
-    reply = _as(type, request, {"message": message}, status, f"Error {status}")
+    media_type = preferred(request.headers.get("accept"), JSON_TYPES) or _NEWEST
+    reply = _as(media_type, request, {"message": message}, status, f"Error {status}")
     if status == 405:
         reply.headers["Allow"] = "GET, HEAD"
     return reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +81,10 @@ def read_header(lines: Lines, options: ReadOptions) -> Header:
     separator = find_separator(lines.path, line, rows)
     try:
         fields = decoded(split_fields(line, separator), lines.path, number)
-        cells = [split_fields(row, separator) for row in rows]
     except QuoteError as error:
         raise ImportFailure(str(error), lines.path, number) from None
-    if len(cells[0]) == len(fields) + 1:
+    cells = _split_rows(rows, separator)
+    if cells and len(cells[0]) == len(fields) + 1:
         if not any(row[-1] for row in cells):
             raise ImportFailure(
                 "every line ends with a separator and the header does not: remove it at the line ends",
@@ -118,6 +119,15 @@ def _is_header(comment: bytes, following: bytes) -> bool:
         if len(names) == len(cells) > 1 and is_number(cells[-1]) and not is_number(names[-1]):
             return True
     return False
+
+
+def _split_rows(rows: Sequence[bytes], separator: bytes) -> list[list[bytes]]:
+    """Return the fields of the rows, up to one with bad quotes: that one is told of, by its line, once it is read."""
+    cells: list[list[bytes]] = []
+    with contextlib.suppress(QuoteError):
+        for row in rows:
+            cells.append(split_fields(row, separator))
+    return cells
 
 
 def _label_columns(fields: Sequence[str], rows: Sequence[Sequence[bytes]], options: ReadOptions) -> int:

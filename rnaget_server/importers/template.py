@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Sequence
 from pathlib import Path
 
-from rnaget_server.catalog.models import template_fields
+from rnaget_server.catalog.models import template_fields, template_literals
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.fields import shortened
 
@@ -61,7 +60,5 @@ class LabelTemplate:
         return values
 
     def _pattern(self, quantifier: str) -> re.Pattern[str]:
-        parts = []
-        for literal, name, _, _ in string.Formatter().parse(self.template):
-            parts.append(re.escape(literal) + (f"({quantifier})" if name is not None else ""))
-        return re.compile("".join(parts), re.DOTALL)
+        literals = (re.escape(literal) for literal in template_literals(self.template))
+        return re.compile(f"({quantifier})".join(literals), re.DOTALL)

@@ -8,10 +8,13 @@ from collections import OrderedDict
 from pathlib import Path
 
 from rnaget_server.catalog.models import template_fields
-from rnaget_server.catalog.records import Matrix
+from rnaget_server.catalog.records import Matrix, TrackSet
 from rnaget_server.errors import Unavailable
 from rnaget_server.registry import Registry
 from rnaget_server.stores.base import MatrixStore
+from rnaget_server.stores.bigwig import BigWigStore
+from rnaget_server.stores.positions import PositionsStore
+from rnaget_server.stores.tracks import TrackStore
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ class StoreCache:
         self._kinds = kinds
         self._most = most
         self._lock = threading.Lock()
+        self._open_tracks: dict[str, tuple[tuple[object, ...], TrackStore]] = {}
         self._open: OrderedDict[str, tuple[tuple[object, ...], MatrixStore | str]] = OrderedDict()
 
     def open(self, matrix: Matrix) -> MatrixStore:
@@ -51,6 +55,29 @@ class StoreCache:
                 f"the matrix {matrix.id} cannot be read at the moment; its provider has been told in the log"
             )
         return kept[1]
+
+    def open_tracks(self, record: TrackSet) -> TrackStore:
+        """Return the open store of a set of signal tracks.
+
+        Raises
+        ------
+        Unavailable
+            If a file is missing, unreadable, or of another genome than the others.
+        """
+        key = (record, *_state(record.path or record.tracks[0].path))
+        with self._lock:
+            kept = self._open_tracks.get(record.id)
+            if kept is not None and kept[0] == key:
+                return kept[1]
+            try:
+                store = track_store(record)
+            except OSError as error:
+                _log.error("the continuous set %s is not served: %s", record.id, error)
+                raise Unavailable(
+                    f"the set {record.id} cannot be read at the moment; its provider has been told in the log"
+                ) from None
+            self._open_tracks[record.id] = (key, store)
+            return store
 
     def _try(self, matrix: Matrix) -> MatrixStore | str:
         problems = []
@@ -86,6 +113,34 @@ def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
     except (OSError, KeyError, ValueError) as error:
         raise OSError(f"{matrix.path.name} is damaged or truncated ({_told(error, matrix.path)})") from None
     raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
+
+
+def track_store(record: TrackSet) -> TrackStore:
+    """Return the opened set of signal tracks.
+
+    Raises
+    ------
+    OSError
+        If a file is missing or cannot be read, the tracks are of two genomes, or an attribute that a filter names is
+        not there. The message names no directory.
+    """
+    store: TrackStore
+    if record.path is not None:
+        if not record.path.is_file():
+            raise OSError(f"there is no file {record.path.name}")
+        try:
+            store = PositionsStore(record.path, record.track_id, record.position)
+        except (OSError, KeyError, ValueError) as error:
+            raise OSError(f"{record.path.name}: {_told(error, record.path)}") from None
+    else:
+        names = dict.fromkeys(name for track in record.tracks for name in track.attributes)
+        attributes = {name: [track.attributes.get(name, "") for track in record.tracks] for name in names}
+        samples = [track.sample for track in record.tracks]
+        store = BigWigStore([track.path for track in record.tracks], {record.track_id: samples, **attributes})
+    for one in record.filters.values():
+        if one.attribute not in store.tracks.attributes:
+            raise OSError(f"filter {one.name}: no track has the attribute {one.attribute!r}")
+    return store
 
 
 def misfits(matrix: Matrix, store: MatrixStore) -> list[str]:

@@ -43,7 +43,9 @@ class FixedText:
         """Return where the text is `value`."""
         key = encode(value)
         # numpy would widen the whole column to compare it with a longer key.
-        return self.raw == key if len(key) <= self.raw.dtype.itemsize else np.zeros(len(self.raw), bool)
+        if len(key) > self.raw.dtype.itemsize:
+            return np.zeros(len(self.raw), bool)
+        return np.asarray(self.raw == key)
 
     def distinct(self) -> list[str]:
         """Return the texts, each once."""
@@ -64,7 +66,7 @@ class LongText:
         starts, stops = self._offsets[:-1], self._offsets[1:]
         if positions is not None:
             starts, stops = starts[positions], stops[positions]
-        data = memoryview(self._data)
+        data = memoryview(self._data.data)
         texts = np.empty(len(starts), object)
         texts[:] = [str(data[a:b], "utf-8") for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
         return texts
@@ -72,7 +74,7 @@ class LongText:
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
         key = value.encode()
-        same = np.diff(self._offsets) == len(key)
+        same: Mask = np.asarray(np.diff(self._offsets) == len(key))
         for position in np.flatnonzero(same):
             start = self._offsets[position]
             same[position] = self._data[start : start + len(key)].tobytes() == key

@@ -25,7 +25,7 @@ ORDER = "order"
 
 @dataclass(frozen=True)
 class AxisLayout:
-    """Groups of one axis: its attributes, their indexes, long texts unpadded, and the graphs that loom readers look for."""
+    """Groups of one axis: its attributes, their indexes, long texts, and the graphs that loom has."""
 
     attributes: str
     index: str

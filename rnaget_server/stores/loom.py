@@ -49,6 +49,11 @@ class LoomStore:
             )
 
     @property
+    def main(self) -> h5py.Dataset:
+        """The main matrix."""
+        return next(iter(self._layers.values()))
+
+    @property
     def units(self) -> tuple[str, ...]:
         """The units of the main matrix, then the names of the layers."""
         return tuple(self._layers)

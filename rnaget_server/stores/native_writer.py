@@ -178,7 +178,7 @@ def _create(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype[
         shape,
         dtype,
         chunks=chunk_shape(*shape, dtype.itemsize),
-        compression=hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE),
+        compression=hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PIECE_BYTES = 1 << 20
+Texts = Sequence[str] | NDArray[Any]
 
 
 def encode(text: str) -> bytes:
@@ -30,7 +31,7 @@ def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     return column if column.dtype.itemsize else column.astype("S1")
 
 
-def write_padded(group: h5py.Group, link: str, texts: Sequence[str], width: int) -> h5py.Dataset:
+def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py.Dataset:
     """Write a column of fixed-width bytes compressed and in pieces, and return it.
 
     For long texts: padded to the longest, a column may be a hundred times larger than its texts.
@@ -45,7 +46,7 @@ def write_padded(group: h5py.Group, link: str, texts: Sequence[str], width: int)
     return column
 
 
-def padding(texts: Sequence[str]) -> tuple[int, bool]:
+def padding(texts: Texts) -> tuple[int, bool]:
     """Return the width of the longest text, and whether padding all to it would be a waste."""
     lengths = [len(encode(text)) for text in texts]
     width = max(1, *lengths)

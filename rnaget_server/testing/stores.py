@@ -69,7 +69,7 @@ class MatrixStoreContract:
     def test_where(self, store: MatrixStore) -> None:
         """Attributes select by text or number."""
         assert store.samples.where("note", ["R&D"])[0].tolist() == [1, 6, 11, 16, 21]
-        assert store.samples.where("note", ["β-cell", "none"]) [1] == ["none"]
+        assert store.samples.where("note", ["β-cell", "none"])[1] == ["none"]
         assert store.features.where("story", ["short ü"])[0].tolist() == [1]
         assert store.features.where("story", ["word " * 9000, "y"])[1] == ["y"]
         assert store.samples.where("age", ["2.5"])[0].tolist() == [2]

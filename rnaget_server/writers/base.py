@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ class Labels(Protocol):
         """The attributes to be had."""
 
     def column(self, attribute: str) -> NDArray[Any]:
-        """Return the values of one attribute: an object array of str, or numbers."""
+        """Return the values of one attribute: an object array of str, numbers, or ASCII bytes where they are many."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,11 @@ class Slice:
     samples: Labels
     layers: tuple[LayerInfo, ...]
     tsv_labels: tuple[str, ...]
-    tsv_columns: Callable[[], list[str]]
+    tsv_columns: Callable[[], Iterable[str]]
     tsv_comments: bool
     origin: Mapping[str, str]
+    tsv_head: Mapping[str, str] = field(default_factory=dict)
+    """Comment lines that stand first, as ``#key<tab>value``."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,6 +79,9 @@ class Writer(Protocol):
 
     extension: ClassVar[str]
     """Of file names, without a dot."""
+
+    groups: ClassVar[tuple[str, ...]]
+    """What it can write: ``expressions``, ``continuous``, or both."""
 
     def write(self, slice: Slice) -> Body:
         """Return the bytes of the slice. They are made while they are read, so memory stays bounded."""

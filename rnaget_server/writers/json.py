@@ -18,6 +18,7 @@ class JsonWriter:
 
     media_types = ("application/json",)
     extension = "json"
+    groups = ("expressions", "continuous")
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as ASCII JSON; its length is not known beforehand."""
@@ -51,6 +52,8 @@ def _axis(labels: Labels) -> dict[str, Any]:
 
 
 def _column(values: NDArray[Any]) -> list[Any]:
+    if values.dtype.kind == "S":
+        values = values.astype(str)
     return [None if value != value else value for value in values.tolist()]
 
 

@@ -28,6 +28,7 @@ class LoomWriter:
 
     media_types = ("application/vnd.loom",)
     extension = "loom"
+    groups = ("expressions", "continuous")
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as a loom file and its exact length."""
@@ -76,7 +77,7 @@ def _write_axis(file: h5py.File, axis: layout.AxisLayout, labels: Labels) -> Non
     for name in labels.attributes:
         values = labels.column(name)
         link = layout.link_name(group, name)
-        if values.dtype.kind in "if":
+        if values.dtype.kind in "ifS":
             group.create_dataset(link, data=values)
             continue
         width, wasteful = padding(values)

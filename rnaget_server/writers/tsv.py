@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from rnaget_server.writers.base import Body, Slice
 from rnaget_server.writers.cells import row_texts
 
 _CHUNK_BYTES = 256 << 10
+_LABELS_AT_ONCE = 1 << 16
 
 
 class TsvWriter:
@@ -19,6 +21,7 @@ class TsvWriter:
 
     media_types = ("text/tab-separated-values", "application/tab-separated-values")
     extension = "tsv"
+    groups = ("expressions", "continuous")
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
@@ -26,9 +29,15 @@ class TsvWriter:
 
 
 def _lines(slice: Slice) -> Iterator[bytes]:
+    for key, value in slice.tsv_head.items():
+        yield f"#{key}\t{clean(value)}\n".encode()
     if slice.tsv_comments:
         yield b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
-    yield ("\t".join(clean(text) for text in (*slice.tsv_labels, *slice.tsv_columns())) + "\n").encode()
+    yield "\t".join(clean(text) for text in slice.tsv_labels).encode()
+    columns = iter(slice.tsv_columns())
+    while some := list(islice(columns, _LABELS_AT_ONCE)):
+        yield "".join("\t" + clean(text) for text in some).encode()
+    yield b"\n"
     labels = label_texts([slice.features.column(name) for name in slice.tsv_labels])
     layer = slice.layers[0]
     start = 0

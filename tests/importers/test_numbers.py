@@ -51,7 +51,8 @@ def test_text_is_a_number_or_refused_by_name(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["true", "false", "[1]", "[", "{}", "1,5", '"1"', "1_000", "0x10", "1e", "e5", "--1", "1 2", "١", "-", "~"]
+    "cell",
+    ["true", "false", "[1]", "[", "{}", "1,5", '"1"', "1_000", "0x10", "1e", "e5", "--1", "1 2", "\u0661", "-", "~"],
 )
 def test_what_python_or_json_take_but_tables_do_not_mean(cell: str) -> None:
     with pytest.raises(BadCell):

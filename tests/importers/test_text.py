@@ -120,7 +120,7 @@ def test_template_reads_back_what_it_wrote_or_refuses(values: list[str]) -> None
     assert [found[name] for name in "abc"] == [[value] for value in values]
 
 
-@pytest.mark.parametrize("template", ["Sample", "{a}{", "{a} {a}", "{a:>3}", "{}"])
+@pytest.mark.parametrize("template", ["Sample", "{a}{", "{a} {a}", "{}"])
 def test_template_must_be_well_formed(template: str) -> None:
     with pytest.raises(ImportFailure, match="--column"):
         LabelTemplate(template)
@@ -195,7 +195,10 @@ def test_filters_that_are_there_keep_their_names() -> None:
     ]
 
 
-@given(st.lists(st.text(min_size=1, max_size=6), unique=True), st.lists(st.text(min_size=1, max_size=6), unique=True))
+ATTRIBUTES = st.lists(st.text(min_size=1, max_size=6).filter(str.strip), unique=True)
+
+
+@given(ATTRIBUTES, ATTRIBUTES)
 def test_any_attributes_get_filters_of_their_own(samples: list[str], features: list[str]) -> None:
     made = make_filters(samples, features, {})
     assert len(made) == len(samples) + len(features)

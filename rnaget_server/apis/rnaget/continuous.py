@@ -1,41 +1,103 @@
-"""Signal tracks: a group that this server does not offer yet; its routes answer 501."""
+"""Signal tracks: tickets and bytes of ranges, by id and by search; formats and filters."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.errors import GroupSwitchedOff
+from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
+from rnaget_server.apis.rnaget.listing import described
+from rnaget_server.http.formats import checked_format, choose_format
+from rnaget_server.http.replies import json_reply
+from rnaget_server.http.request import current
+from rnaget_server.query import Parameters, RegionQuery, parse_region_query
+from rnaget_server.regions import region_by_id, region_by_search
+from rnaget_server.service import Services
+
+GROUP = "continuous"
+_MOST_VALUES = 100
+_STANDARD = (
+    ("sampleIDList", "string", "samples whose tracks to return, separated by commas or repeated"),
+    ("chr", "string", "chromosome of the range"),
+    ("start", "integer", "first base of the range, 0-based"),
+    ("end", "integer", "end of the range, 0-based, not part of it"),
+    ("bins", "integer", "number of columns to summarise the range in, instead of one for each base"),
+    ("summary", "string", "how bins are summarised", ["mean", "min", "max", "coverage"]),
+    ("approximate", "string", "whether bins may come from the zoom levels of the files", ["true", "false"]),
+)
 
 
 def get_continuous_ticket_by_id(continuous_id: str) -> Response:
-    """Refuse: signal tracks are not offered."""
-    raise _refusal()
+    """Return the URL of a range of one set."""
+    request, services = current()
+    query = _query(request, services)
+    found = region_by_id(services, continuous_id, query)
+    format = checked_format(services, GROUP, query.format or found.default_format)
+    return ticket(request, services, query.given, found, format, f"/continuous/{continuous_id}/bytes")
 
 
 def get_continuous_file_by_id(continuous_id: str) -> Response:
-    """Refuse: signal tracks are not offered."""
-    raise _refusal()
+    """Return a range of one set."""
+    request, services = current()
+    query = _query(request, services)
+    found = region_by_id(services, continuous_id, query)
+    return download(request, found, choose_format(request, services, GROUP, query.format, found.default_format))
 
 
 def get_continuous_ticket() -> Response:
-    """Refuse: signal tracks are not offered."""
-    raise _refusal()
+    """Return the URL of a range of all sets that match."""
+    request, services = current()
+    query = _query(request, services)
+    format = named_format(services, GROUP, query.format)
+    return ticket(request, services, query.given, region_by_search(services, query), format, "/continuous/bytes")
 
 
 def get_continuous_file() -> Response:
-    """Refuse: signal tracks are not offered."""
-    raise _refusal()
+    """Return a range of all sets that match, their tracks as rows."""
+    request, services = current()
+    query = _query(request, services)
+    format = named_format(services, GROUP, query.format)
+    found = region_by_search(services, query)
+    return download(request, found, choose_format(request, services, GROUP, format, None))
 
 
 def get_continuous_formats() -> Response:
-    """Refuse: signal tracks are not offered."""
-    raise _refusal()
+    """Return the names of the formats."""
+    request, services = current()
+    Parameters(request.query_params.multi_items(), ())
+    return json_reply(request, list(services.formats_of(GROUP)), "Formats of continuous data")
 
 
 def get_continuous_filters() -> Response:
-    """Refuse: signal tracks are not offered."""
-    raise _refusal()
+    """Return every filter."""
+    request, services = current()
+    Parameters(request.query_params.multi_items(), ())
+    return json_reply(request, _filters(services), "Filters of continuous data")
 
 
-def _refusal() -> GroupSwitchedOff:
-    return GroupSwitchedOff("this server offers no continuous data: /service-info says what it offers")
+def _query(request: Request, services: Services) -> RegionQuery:
+    return parse_region_query(request.query_params.multi_items(), services.catalog.current.track_filter_names)
+
+
+def _filters(services: Services) -> list[dict[str, Any]]:
+    sets = services.catalog.current.track_sets.values()
+    told = [
+        described("projectID", "string", "project of the set", sorted({one.project_id for one in sets})),
+        described("studyID", "string", "study of the set", sorted({one.study_id for one in sets})),
+        described("version", "string", "version of the set", sorted({one.version for one in sets})),
+        described("units", "string", "units of the values", sorted({one.units for one in sets})),
+        described("format", "string", "format of the file", list(services.formats_of(GROUP))),
+        *(described(*one) for one in _STANDARD),
+    ]
+    values: dict[str, set[str]] = {}
+    words: dict[str, str] = {}
+    for one in sets:
+        for name, filter in one.filters.items():
+            words.setdefault(name, filter.description)
+            values.setdefault(name, set()).update(track.attributes.get(filter.attribute, "") for track in one.tracks)
+    for name, found in values.items():
+        shown = sorted(value for value in found if value)
+        told.append(described(name, "string", words[name], shown if len(shown) <= _MOST_VALUES else None))
+    return told

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rnaget_server.apis.rnaget.listing import described
 from rnaget_server.catalog import Filter
 from rnaget_server.service import Services
 
 _MOST_VALUES = 100
 
 
-def described(services: Services, kind: str | None) -> list[dict[str, Any]]:
+def filters_of_matrices(services: Services, kind: str | None) -> list[dict[str, Any]]:
     """Return the filters: those of whole matrices, of features and of samples; `kind` picks one axis."""
     told = [] if kind else list(_of_matrices(services))
     for axis, standard in (("feature", _OF_FEATURES), ("sample", _OF_SAMPLES)):
         if kind in (None, axis):
-            told += [_filter(*one) for one in standard]
+            told += [described(*one) for one in standard]
             told += list(_of_attributes(services, axis))
     return told
 
@@ -34,11 +35,11 @@ def _of_matrices(services: Services) -> Iterator[dict[str, Any]]:
     catalog = services.catalog.current
     matrices = catalog.matrices.values()
     units = dict.fromkeys(name for store in services.readable_stores().values() for name in store.units)
-    yield _filter("projectID", "string", "project of the matrix", sorted({one.project_id for one in matrices}))
-    yield _filter("studyID", "string", "study of the matrix", sorted({one.study_id for one in matrices}))
-    yield _filter("version", "string", "version of the matrix", sorted({one.version for one in matrices}))
-    yield _filter("units", "string", "units of the values", list(units))
-    yield _filter("format", "string", "format of the file", list(services.formats))
+    yield described("projectID", "string", "project of the matrix", sorted({one.project_id for one in matrices}))
+    yield described("studyID", "string", "study of the matrix", sorted({one.study_id for one in matrices}))
+    yield described("version", "string", "version of the matrix", sorted({one.version for one in matrices}))
+    yield described("units", "string", "units of the values", list(units))
+    yield described("format", "string", "format of the file", list(services.formats_of("expressions")))
 
 
 def _of_attributes(services: Services, axis: str) -> Iterator[dict[str, Any]]:
@@ -61,9 +62,4 @@ def _of_attributes(services: Services, axis: str) -> Iterator[dict[str, Any]]:
             few = labels.values(one.attribute, _MOST_VALUES)
             values = None if few is None or values is None else values | set(few)
         shown = sorted(values) if values and len(values) <= _MOST_VALUES else None
-        yield _filter(name, "float" if number else "string", uses[0][1].description, shown)
-
-
-def _filter(name: str, type: str, description: str, values: list[str] | None = None) -> dict[str, Any]:
-    told: dict[str, Any] = {"filter": name, "fieldType": type, "description": description}
-    return {**told, "values": values} if values else told
+        yield described(name, "float" if number else "string", uses[0][1].description, shown)

@@ -40,14 +40,15 @@ def by_id(kind: str, id: str, records: Mapping[str, Record]) -> Record:
 def filters(records: Sequence[Any], fields: Fields) -> list[dict[str, Any]]:
     """Return the filter of each field, with the values that occur."""
     return [
-        {
-            "filter": name,
-            "fieldType": "string",
-            "description": description,
-            "values": sorted({value for record in records if (value := get(record))}),
-        }
+        described(name, "string", description, sorted({value for record in records if (value := get(record))}))
         for name, (get, description) in fields.items()
     ]
+
+
+def described(name: str, type: str, description: str, values: Sequence[str] | None = None) -> dict[str, Any]:
+    """Return the description of one filter, as every ``/filters`` route lists it."""
+    told: dict[str, Any] = {"filter": name, "fieldType": type, "description": description}
+    return {**told, "values": list(values)} if values else told
 
 
 def present(**values: Any) -> dict[str, Any]:

@@ -40,13 +40,26 @@ BYTES = "/rnaget/expressions/marioni_counts/bytes"
         ("/rnaget/expressions/bytes?format=tsv&studyID=other", 404, "no study 'other'"),
         ("/rnaget/expressions/bytes?format=tsv&units=TPM", 400, "there are counts"),
         ("/rnaget/expressions/filters?type=gene", 400, "feature or sample"),
-        ("/rnaget/continuous/formats", 501, "service-info"),
-        ("/rnaget/continuous/x/bytes?start=abc", 501, "service-info"),
     ],
 )
 def test_refused(client: TestClient, url: str, status: int, told: str) -> None:
     reply = client.get(url)
     assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+
+
+def test_groups_that_are_switched_off_answer_501_whatever_is_asked(demo: Path) -> None:
+    for client in client_of(demo, switched_off=("continuous", "studies")):
+        for path in ("continuous/formats", "continuous/x/bytes?start=abc", "studies", "studies/", "studies/x?y=z"):
+            reply = client.get(f"/rnaget/{path}")
+            assert reply.status_code == 501
+            assert "service-info" in reply.json()["message"]
+        assert client.get("/rnaget/service-info").json()["supported"] == {
+            "projects": True,
+            "studies": False,
+            "expressions": True,
+            "continuous": False,
+        }
+        assert client.get("/rnaget/projects").status_code == 200
 
 
 def test_other_methods_are_refused(client: TestClient) -> None:

@@ -1,0 +1,108 @@
+# `make serve` and `make test` need nothing but make and Python 3.11, 3.12 or 3.13; everything else they install
+# themselves, into .venv. `make PYTHON=/path/to/python …` names the Python to use.
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON    ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+               "$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
+
+PINS   := requirements
+BIN    := .venv/bin
+SUITE  := .venv-compliance
+# Packages that exist as sources only are built with the pinned tools of build.txt, not with what is newest that day.
+PIP    := python -m pip install -qq --disable-pip-version-check --require-hashes --no-build-isolation
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test test-long lint compliance bench bench-quick pins clean
+
+help:
+	@echo "make serve        serve the demo catalogue on http://127.0.0.1:8080 (ARGS='DIR --port 9000' for another)"
+	@echo "make test         run the tests (ARGS='-k name' for some of them)"
+	@echo "make test-long    run the tests that take minutes, too"
+	@echo "make lint         check style, types and the import rules"
+	@echo "make compliance   run the official RNAget compliance suite against the server"
+	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
+	@echo "make pins         renew requirements/ after a change of pyproject.toml (UPGRADE=1: newest versions)"
+	@echo "make clean        remove what the other targets made"
+
+serve: .venv/.serve
+	@$(BIN)/rnaget-server serve $(ARGS)
+
+test: .venv/.dev $(SUITE)/.installed
+	@$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: .venv/.dev $(SUITE)/.installed
+	@$(BIN)/python -m pytest $(ARGS)
+
+# Every check runs, so that one look shows all there is to mend.
+lint: .venv/.dev
+	@failed=; \
+	$(BIN)/ruff check --output-format concise . || failed=1; \
+	$(BIN)/ruff format --check . || failed=1; \
+	$(BIN)/mypy --strict --no-error-summary -p rnaget_server -p compliance -p benchmarks || failed=1; \
+	$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; failed=1; }; \
+	test -z "$$failed" && echo "lint: style, types and import rules are in order"
+
+compliance: .venv/.serve $(SUITE)/.installed
+	@$(BIN)/python -W ignore -m compliance.run $(ARGS)
+
+bench: .venv/.bench
+	@$(BIN)/python -W ignore -m benchmarks $(ARGS)
+
+bench-quick: .venv/.bench
+	@$(BIN)/python -W ignore -m benchmarks --quick $(ARGS)
+
+# Stamps: an environment is brought up to date when the pins are newer than what was last installed from them.
+.venv/.build: $(PINS)/build.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 was not found; name one: make PYTHON=/path/to/python"; exit 1; }
+	@"$(PYTHON)" -c '$(SUPPORTED)' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13"; exit 1; }
+	@echo "Installing into .venv; this takes about a minute the first time"
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN)/$(PIP) -r $<
+	@touch $@
+
+.venv/.serve: $(PINS)/serve.txt pyproject.toml .venv/.build
+	@$(BIN)/$(PIP) -r $<
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/.dev: $(PINS)/dev.txt .venv/.serve
+	@$(BIN)/$(PIP) -r $<
+	@touch $@
+
+.venv/.bench: $(PINS)/bench.txt .venv/.serve
+	@$(BIN)/$(PIP) -r $<
+	@touch $@
+
+$(SUITE)/.installed: $(PINS)/build.txt $(PINS)/compliance.txt .venv/.build
+	@echo "Installing the compliance suite into $(SUITE)"
+	@$(BIN)/python -m venv $(SUITE)
+	@$(SUITE)/bin/$(PIP) -r $(PINS)/build.txt
+	@$(SUITE)/bin/$(PIP) -r $(PINS)/compliance.txt
+	@touch $@
+
+# The pins are made with the oldest supported Python, so that every version in them exists for all of them.
+PIP_TOOLS := 7.6.2
+COMPILE   := CUSTOM_COMPILE_COMMAND="make pins" .venv-pins/bin/pip-compile -q --generate-hashes --allow-unsafe \
+	--strip-extras --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
+CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
+
+pins: .venv-pins/.installed
+	@$(COMPILE) -o $(PINS)/build.txt $(PINS)/build.in
+	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt pyproject.toml
+	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev pyproject.toml
+	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
+	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
+
+.venv-pins/.installed: Makefile
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "the pins are made with Python 3.11: make pins PYTHON=python3.11"; exit 1; }
+	@"$(PYTHON)" -m venv .venv-pins
+	@.venv-pins/bin/python -m pip install -qq --disable-pip-version-check pip-tools==$(PIP_TOOLS)
+	@touch $@
+
+clean:
+	@rm -rf .venv .venv-compliance .venv-pins .bench build dist .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The official compliance suites, run against a server that this package starts."""

@@ -1,0 +1,77 @@
+"""Runs the official RNAget suite against the real server in every way of serving, and prints one table.
+
+``python -m compliance.run`` ends with 0 only if every case passed and none was missing. The dataset of the
+suite is looked for in ``RNAGET_COMPLIANCE_DATA``, else in ``../shared/data/compliance``. No report is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from compliance import suite
+from compliance.catalogues import from_loom, from_tsv
+from compliance.server import serving
+
+_DATASET = Path(__file__).parents[2] / "shared" / "data" / "compliance"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way of serving the dataset: how its catalogue is made, and which groups are switched off."""
+
+    name: str
+    build: Callable[[Path, Path], None]
+    switched_off: tuple[str, ...] = ()
+
+
+MODES = (
+    Mode("loom", from_loom),
+    Mode("tsv", from_tsv),
+    Mode("switched off", from_loom, suite.GROUPS),
+)
+
+
+def dataset() -> Path:
+    """Return the directory of the official dataset, whether it is there or not."""
+    return Path(os.environ.get("RNAGET_COMPLIANCE_DATA") or _DATASET).absolute()
+
+
+def run(mode: Mode) -> suite.Outcome:
+    """Serve the official dataset in one way and return what the suite finds.
+
+    Raises
+    ------
+    RuntimeError
+        If the import fails, the server does not start, or the suite breaks off.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        data = Path(directory, "data")
+        mode.build(dataset(), data)
+        with serving(data, mode.switched_off) as address:
+            served = set(suite.GROUPS) - set(mode.switched_off)
+            return suite.run(f"{address}/rnaget/", served)
+
+
+def main() -> int:
+    """Run all modes; return the exit code."""
+    if not dataset().is_dir():
+        print(f"the official dataset is not in {dataset()}: set RNAGET_COMPLIANCE_DATA", file=sys.stderr)
+        return 2
+    outcomes = {mode.name: run(mode) for mode in MODES}
+    for name, outcome in outcomes.items():
+        for case in outcome.not_passed:
+            print(f"{name}: {case.describe()}")
+    print(f"{'mode':14}{'cases':>8}{'passed':>8}{'failed':>8}{'skipped':>8}{'expected':>10}")
+    for name, outcome in outcomes.items():
+        counts = (len(outcome.cases), outcome.passed, len(outcome.not_passed), outcome.left_out)
+        print(f"{name:14}" + "".join(f"{count:8}" for count in counts) + f"{outcome.expected:10}")
+    return 0 if all(outcome.complete for outcome in outcomes.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Intervals into a bigWig file, by a writer that keeps its errors to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pybigtools
+
+from rnaget_server.importers.tracks_bedgraph import Interval
+
+_ENDED = "the bigWig file could not be written: is there space left on the disk?"
+
+
+def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval], covered: int) -> None:
+    """Write intervals into a new bigWig file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sizes
+        Size of each chromosome.
+    rows
+        Intervals in order; what they raise is raised.
+    covered
+        Number of bases in `rows`, by which the file is checked.
+
+    Raises
+    ------
+    OSError
+        If the file could not be written whole.
+    """
+    feed = _Feed(rows)
+    try:
+        pybigtools.open(str(path), "w").write(dict(sizes), iter(feed))
+    except Exception as error:
+        raise feed.error or OSError(f"{_ENDED} ({error})") from error
+    except BaseException as error:
+        if feed.error is None and type(error).__name__ == "PanicException":  # of Rust; no class to import
+            raise OSError(_ENDED) from error
+        raise
+    if feed.error is not None:
+        raise feed.error
+    if not feed.done or _covered(path) != covered:
+        raise OSError(_ENDED)
+
+
+class _Feed:
+    """Hands over rows, and keeps what they raise: the writer would print it and leave a broken file behind."""
+
+    def __init__(self, rows: Iterable[Interval]) -> None:
+        self._rows = rows
+        self.error: BaseException | None = None
+        self.done = False
+
+    def __iter__(self) -> Iterator[Interval]:
+        try:
+            yield from self._rows
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.error = error
+        else:
+            self.done = True
+
+
+def _covered(path: Path) -> int:
+    try:
+        with pybigtools.open(str(path)) as file:
+            return int(file.info()["summary"]["basesCovered"])
+    except (pybigtools.BBIReadError, ValueError, OSError):
+        return -1

@@ -1,0 +1,238 @@
+"""From a query for a range to what a writer writes: which sets match, which tracks, which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.catalog import Catalog, TrackSet
+from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
+from rnaget_server.query import RegionQuery
+from rnaget_server.query.parameters import shown, unknown_name
+from rnaget_server.service import Services
+from rnaget_server.slicing import Found, belongs, no_record, not_found, origin
+from rnaget_server.stores.base import Positions
+from rnaget_server.stores.bins import summarised
+from rnaget_server.stores.track_columns import Columns, PositionLabels, columns_of
+from rnaget_server.stores.tracks import Run, TrackStore, range_of
+from rnaget_server.writers.base import LayerInfo, Slice
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    record: TrackSet
+    store: TrackStore
+    tracks: Positions
+    missing: dict[str, list[str]]
+    found: frozenset[str]
+
+
+def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
+    """Return a range of one set of tracks.
+
+    Raises
+    ------
+    UnknownId
+        If there is no such set, chromosome or track.
+    InvalidQuery
+        If the set has no such filter or units, or the range starts beyond the chromosome.
+    ResultTooLarge, Unavailable
+        See `rnaget_server.errors`.
+    """
+    catalog = services.catalog.current
+    record = catalog.track_sets.get(set_id)
+    if record is None:
+        raise UnknownId(unknown_name("continuous set", set_id, catalog.track_sets))
+    for name in query.filters:
+        if name not in record.filters:
+            raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))
+    if not belongs(record, query):
+        raise UnknownId(f"the set {record.id} does not belong to that projectID, studyID and version")
+    if query.units not in (None, record.units):
+        raise InvalidQuery(f"{record.id} has no units {shown(str(query.units))}: it has {record.units}")
+    return _made(services, query, [_candidate(services, record, query)], ())
+
+
+def region_by_search(services: Services, query: RegionQuery) -> Found:
+    """Return the tracks of every set that matches, as rows; sets with other units or columns are left out.
+
+    Raises
+    ------
+    UnknownId
+        If nothing matches.
+    InvalidQuery
+        If no set has the units asked for, or the range starts beyond the chromosome in all.
+    ResultTooLarge, Unavailable
+        See `rnaget_server.errors`.
+    """
+    catalog = services.catalog.current
+    matching = [one for one in catalog.track_sets.values() if belongs(one, query)]
+    if not matching:
+        raise UnknownId(no_record(catalog, query, "continuous set"))
+    units = dict.fromkeys(one.units for one in matching)
+    if query.units is not None and query.units not in units:
+        raise InvalidQuery(f"no set has the units {shown(query.units)}: there are {', '.join(units)}")
+    candidates, omitted = [], []
+    for record in matching:
+        if query.units in (None, record.units) and query.filters.keys() <= record.filters.keys():
+            try:
+                candidates.append(_candidate(services, record, query))
+            except Unavailable:
+                omitted.append(record.id)
+    if not candidates and omitted:
+        raise Unavailable(f"the sets {', '.join(omitted)} cannot be read at the moment")
+    return _made(services, query, candidates, tuple(omitted))
+
+
+def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Candidate:
+    store = services.stores.open_tracks(record)
+    tracks: Positions = np.arange(store.tracks.size)
+    missing: dict[str, list[str]] = {}
+    found = set()
+    asked = {name: (record.filters[name].attribute, values) for name, values in query.filters.items()}
+    if query.samples is not None:
+        asked["sampleIDList"] = (record.track_id, query.samples)
+    for name, (attribute, values) in asked.items():
+        look = store.tracks.find if name == "sampleIDList" else store.tracks.where
+        positions, missing[name] = look(attribute, values)
+        if positions.size:
+            found.add(name)
+        tracks = np.intersect1d(tracks, positions, assume_unique=True)
+    return _Candidate(record, store, tracks, missing, frozenset(found))
+
+
+def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], omitted: tuple[str, ...]) -> Found:
+    missing = {
+        name: [value for value in values if all(value in one.missing[name] for one in candidates)]
+        for name, values in (candidates[0].missing if candidates else {}).items()
+    }
+    used = [one for one in candidates if one.tracks.size]
+    if not used:
+        raise UnknownId(not_found(missing, [one.found for one in candidates], query.filters))
+    columns, used, other = _columns(used, query)
+    _check_size(services, columns, sum(len(one.tracks) for one in used), query)
+    catalog = services.catalog.current
+    return Found(
+        slice=_slice(catalog, used, columns, query),
+        records=tuple(one.record for one in used),
+        missing=tuple(value for values in missing.values() for value in values),
+        omitted=(*omitted, *other),
+    )
+
+
+def _columns(used: list[_Candidate], query: RegionQuery) -> tuple[Columns, list[_Candidate], list[str]]:
+    """Return the columns of the first set that has the range, the sets that have the same, and the others."""
+    columns: Columns | None = None
+    kept: list[_Candidate] = []
+    other: list[str] = []
+    refusal: RnagetError | None = None
+    for one in used:
+        if kept and one.record.units != kept[0].record.units:
+            other.append(one.record.id)
+            continue
+        try:
+            own = columns_of(one.store, query)
+        except (InvalidQuery, UnknownId) as error:
+            refusal = refusal or error
+            other.append(one.record.id)
+            continue
+        if columns is None or own == columns:
+            columns = columns or own
+            kept.append(one)
+        else:
+            other.append(one.record.id)
+    if columns is None:
+        raise refusal or UnknownId("no set has that range")
+    return columns, kept, other
+
+
+def _check_size(services: Services, columns: Columns, tracks: int, query: RegionQuery) -> None:
+    most = services.settings.max_positions
+    cells = services.settings.max_cells
+    if cells and tracks * len(columns) > cells:
+        most = min(most or cells, cells // tracks)
+    if (most == 0 and not cells) or len(columns) <= most:
+        return
+    run = columns.runs[0]
+    smaller = f"chr={run.chromosome}&start={run.start}&end={run.start + max(1, min(most, len(run)))}"
+    bins = f", or for bins such as chr={run.chromosome}&bins={min(1000, max(1, most), len(run))}"
+    raise ResultTooLarge(
+        f"{len(columns):,} columns of {tracks:,} tracks are more than this server gives in one reply "
+        f"(here at most {most:,}): ask for a smaller range such as {smaller}{bins}"
+    )
+
+
+def _slice(catalog: Catalog, used: list[_Candidate], columns: Columns, query: RegionQuery) -> Slice:
+    first = used[0].record
+    track_labels = _TrackLabels(tuple(used), first.track_id)
+    told = origin(catalog, [one.record for one in used], first.units, query)
+    return Slice(
+        features=track_labels,
+        samples=PositionLabels(columns, used[0].store.chromosomes, first.position),
+        layers=(LayerInfo(first.units, np.dtype(np.float32), False, partial(_rows, used, columns, query)),),
+        tsv_labels=(first.track_id,),
+        tsv_columns=lambda: chain.from_iterable(piece.astype(str).tolist() for piece in columns.labels()),
+        tsv_comments=True,
+        tsv_head={"labels": first.track_id, "range": columns.told()},
+        origin=told,
+    )
+
+
+def _rows(used: Iterable[_Candidate], columns: Columns, query: RegionQuery) -> Iterator[NDArray[np.float32]]:
+    """Yield one row for each track."""
+    for one in used:
+        for track in one.tracks.tolist():
+            row = _row(one, track, columns, query)
+            if one.record.no_data == one.record.no_data and query.summary != "coverage":
+                row = np.nan_to_num(row, nan=one.record.no_data, posinf=np.inf, neginf=-np.inf)
+            yield row.reshape(1, -1)
+
+
+def _row(one: _Candidate, track: int, columns: Columns, query: RegionQuery) -> NDArray[np.float32]:
+    # Sets that are joined may write the chromosome in their own way.
+    runs = (
+        one.store.runs(None, 0, None)
+        if query.chromosome is None
+        else range_of(one.store, query.chromosome, query.start, query.end)
+    )
+    if columns.bins is None:
+        parts = [one.store.read(track, run) for run in runs]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if query.approximate:
+        whole = Run(runs[0].chromosome, columns.start, columns.stop)
+        row = one.store.zoomed(track, whole, columns.bins, query.summary)
+        if row is not None:
+            return row
+    return summarised(one.store, track, runs, columns.borders, query.summary, one.record.no_data)
+
+
+@dataclass(frozen=True)
+class _TrackLabels:
+    """The selected tracks of all sets in turn."""
+
+    used: tuple[_Candidate, ...]
+    id: str
+    name: str | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(len(one.tracks) for one in self.used)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(chain.from_iterable(one.store.tracks.attributes for one in self.used)))
+
+    def column(self, attribute: str) -> NDArray[np.object_]:
+        parts = []
+        for one in self.used:
+            own = one.record.track_id if attribute == self.id else attribute
+            if own in one.store.tracks.attributes:
+                parts.append(one.store.tracks.column(own, one.tracks).astype(object))
+            else:
+                parts.append(np.full(len(one.tracks), "", object))
+        return np.concatenate(parts)

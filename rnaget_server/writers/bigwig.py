@@ -1,0 +1,62 @@
+"""bigWig: one track, as genome browsers read it over the network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pybigtools
+
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.stores.track_columns import PositionLabels
+from rnaget_server.writers.base import Body, Slice
+from rnaget_server.writers.bedgraph import intervals
+
+_PIECE = 1 << 20
+
+
+class BigWigWriter:
+    """Writes one track, with its chromosomes' full sizes and zoom levels."""
+
+    media_types = ("application/x-bigwig",)
+    extension = "bw"
+    groups = ("continuous",)
+
+    def write(self, slice: Slice) -> Body:
+        """Return the track as a bigWig file and its length.
+
+        Raises
+        ------
+        InvalidQuery
+            If the slice has several tracks, of which a bigWig file holds one.
+        """
+        names = slice.features.column(slice.features.id)
+        if len(names) > 1:
+            raise InvalidQuery(
+                f"a bigWig file holds one track, and {len(names)} match: choose one, such as sampleIDList={names[0]}"
+            )
+        labels = slice.samples
+        if not isinstance(labels, PositionLabels):
+            raise TypeError("only slices of signal tracks can be bigWig")
+        with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
+            path = Path(directory) / "slice.bw"
+            pybigtools.open(str(path), "w").write(dict(labels.chromosomes), _values(slice))
+            file = path.open("rb")
+        length = file.seek(0, 2)
+        return Body(_sent(file), length)
+
+
+def _values(slice: Slice) -> Iterator[tuple[str, int, int, float]]:
+    for block in slice.layers[0].blocks():
+        for chromosome, starts, stops, values in intervals(slice, block[0]):
+            for start, stop, value in zip(starts.tolist(), stops.tolist(), values.tolist(), strict=True):
+                yield chromosome, start, stop, value
+
+
+def _sent(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while piece := file.read(_PIECE):
+            yield piece
