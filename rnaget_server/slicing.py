@@ -18,7 +18,7 @@ from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
 from rnaget_server.service import Services
 from rnaget_server.stores.base import Axis, MatrixStore, Positions
-from rnaget_server.stores.columns import as_text
+from rnaget_server.stores.columns import as_texts
 from rnaget_server.stores.select import Selection, select, within
 from rnaget_server.writers.base import LayerInfo, Slice
 
@@ -232,8 +232,8 @@ def _column_labels(one: _Candidate) -> list[str]:
     fields = template_fields(template)
     columns = [one.store.samples.column(name, one.selection.samples) for name in fields]
     if template == f"{{{fields[0]}}}":
-        return [as_text(value) for value in columns[0]]
-    rows = zip(*([as_text(value) for value in column] for column in columns), strict=True)
+        return as_texts(columns[0])
+    rows = zip(*(as_texts(column) for column in columns), strict=True)
     return [fill_template(template, dict(zip(fields, row, strict=True))) for row in rows]
 
 

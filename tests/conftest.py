@@ -81,18 +81,10 @@ def real_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     data = tmp_path_factory.mktemp("real")
     uhlen, bodymap = shared_data / "uhlen", shared_data / "bodymap"
     genes = ("--features", str(shared_data / "genes" / "geneInfoEns76.tsv.gz"), "--feature-name", "gene_name")
-    import_matrix(
-        data, uhlen / "uhlen.htseq.tpm.pooled.tsv.gz", "--id", "uhlen", "--units", "TPM", *genes, study="hpa"
-    )
-    import_matrix(
-        data, uhlen / "uhlen.htseq.raw.pooled.tsv.gz", "--id", "uhlen", "--units", "counts", study="hpa"
-    )
-    import_matrix(
-        data, bodymap / "ibm.htseq.raw.tsv.gz", "--id", "bodymap", "--units", "counts", study="bodymap"
-    )
-    import_matrix(
-        data, bodymap / "ibm.htseq.fpkm.tsv.gz", "--id", "bodymap", "--units", "FPKM", study="bodymap"
-    )
+    import_matrix(data, uhlen / "uhlen.htseq.tpm.pooled.tsv.gz", "--id", "uhlen", "--units", "TPM", *genes, study="hpa")
+    import_matrix(data, uhlen / "uhlen.htseq.raw.pooled.tsv.gz", "--id", "uhlen", "--units", "counts", study="hpa")
+    import_matrix(data, bodymap / "ibm.htseq.raw.tsv.gz", "--id", "bodymap", "--units", "counts", study="bodymap")
+    import_matrix(data, bodymap / "ibm.htseq.fpkm.tsv.gz", "--id", "bodymap", "--units", "FPKM", study="bodymap")
     import_matrix(
         data,
         shared_data / "brawand" / "brawand.htseq.fpkm.tsv.gz",

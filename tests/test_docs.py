@@ -28,7 +28,14 @@ def test_settings(name: str) -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [models.ServiceFile, models.ProjectFile, models.StudyFile, models.ExpressionEntry, models.TsvEntry, models.FilterEntry],
+    [
+        models.ServiceFile,
+        models.ProjectFile,
+        models.StudyFile,
+        models.ExpressionEntry,
+        models.TsvEntry,
+        models.FilterEntry,
+    ],
 )
 def test_catalogue_keys(model: type) -> None:
     for key in model.model_fields:  # type: ignore[attr-defined]

@@ -11,22 +11,23 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from rnaget_server.catalog.load import load
-from rnaget_server.catalog.models import ExpressionEntry, check_id
-from rnaget_server.catalog.records import Catalog, Matrix
+from rnaget_server.catalog.models import ContinuousEntry, ExpressionEntry, check_id
+from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
 from rnaget_server.errors import CatalogError
 
 _WIDE = 1 << 16
+_SECTIONS = ("expressions", "continuous")
 # Other YAML readers would take these for numbers, truth values or nothing; braces need quotes anyway.
 _QUOTED = re.compile(r"[-+.\d].*|.*[{}].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
 
@@ -44,7 +45,7 @@ class _TextResolver(VersionedResolver):
 
 
 class CatalogEdit:
-    """The catalogue in `data`, about to get a matrix in a study; what is missing of all three is made.
+    """The catalogue in `data`, about to get a matrix or tracks in a study; what is missing of all three is made.
 
     Nothing is written before `commit`.
 
@@ -68,7 +69,7 @@ class CatalogEdit:
 
     @property
     def study_file(self) -> Path:
-        """The study.yaml that the matrix is entered in."""
+        """The study.yaml that the entry goes into."""
         return self.study_directory / "study.yaml"
 
     def matrix(self, id: str) -> Matrix | None:
@@ -87,13 +88,39 @@ class CatalogEdit:
             )
         return matrix
 
+    def track_set(self, id: str) -> TrackSet | None:
+        """Return the continuous set of that id in this study, or None if the id is free.
+
+        Raises
+        ------
+        ValueError
+            If the id is not fit, or a set of another study has it.
+        """
+        check_id(id)
+        found = self._catalog.track_sets.get(id) if self._catalog else None
+        if found is not None and found.study_id != self._study:
+            raise ValueError(
+                f"the id {id!r} belongs to a continuous set of the study {found.study_id!r} already: choose another"
+            )
+        return found
+
+    def files(self, but: TrackSet | None) -> set[Path]:
+        """Return the data files of every matrix and continuous set, except those of one set."""
+        if self._catalog is None:
+            return set()
+        used = {matrix.path for matrix in self._catalog.matrices.values()}
+        for one in self._catalog.track_sets.values():
+            if but is None or one.id != but.id:
+                used |= {track.path for track in one.tracks} | ({one.path} if one.path else set())
+        return used
+
     def check_genome(self, genome: str) -> None:
         """Raise ValueError if the study is on another genome."""
         study = self._catalog.studies.get(self._study) if self._catalog else None
         if study is not None and study.genome not in (None, genome):
             raise ValueError(
-                f"the study {self._study!r} is on the genome {study.genome!r}: a matrix on {genome!r} needs "
-                "a study of its own"
+                f"the study {self._study!r} is on the genome {study.genome!r}: data on {genome!r} need "
+                "a study of their own"
             )
 
     def put_expression(self, entry: Mapping[str, Any], genome: str | None = None) -> None:
@@ -104,21 +131,44 @@ class CatalogEdit:
         ValueError
             If the resulting entry would not check.
         """
+        self._put("expressions", ExpressionEntry, entry, genome)
+
+    def put_continuous(self, entry: Mapping[str, Any], genome: str | None = None, *, keep_tracks: bool = False) -> None:
+        """Enter a continuous set in the study, or bring its entry up to date; keys that `entry` does not name stay.
+
+        With `keep_tracks`, so do tracks of samples that `entry` does not name.
+
+        Raises
+        ------
+        ValueError
+            If the resulting entry would not check.
+        """
+        self._put("continuous", ContinuousEntry, entry, genome, keep_tracks)
+
+    def _put(
+        self,
+        section: str,
+        model: type[BaseModel],
+        entry: Mapping[str, Any],
+        genome: str | None,
+        keep_tracks: bool = False,
+    ) -> None:
         self._put_missing()
-        text = self._text(self.study_file, f"id: {_quoted(self._study)}\nexpressions: []\n")
+        text = self._text(self.study_file, f"id: {_quoted(self._study)}\n{section}: []\n")
         yaml, study = _parsed(text)
         if genome and study.get("genome") is None:
             keys = list(study)
-            study.insert(keys.index("expressions") if "expressions" in keys else len(keys), "genome", genome)
-        if not study.get("expressions"):
-            study["expressions"] = CommentedSeq()
-        entries = study["expressions"]
-        place = next((number for number, one in enumerate(entries) if one.get("id") == entry["id"]), None)
-        if place is None:
+            place = min([keys.index(one) for one in _SECTIONS if one in keys], default=len(keys))
+            study.insert(place, "genome", genome)
+        if not study.get(section):
+            study[section] = CommentedSeq()
+        entries = study[section]
+        number = next((number for number, one in enumerate(entries) if one.get("id") == entry["id"]), None)
+        if number is None:
             entries.append(CommentedMap())
-            place = len(entries) - 1
-        _update(entries[place], entry)
-        _check_entry(entries[place])
+            number = len(entries) - 1
+        _update(entries[number], entry, keep_tracks)
+        _check_entry(entries[number], model)
         self._set(self.study_file, _dumped(yaml, study))
 
     def commit(self) -> None:
@@ -217,10 +267,12 @@ def _dumped(yaml: YAML, content: CommentedMap) -> str:
     return out.getvalue()
 
 
-def _update(entry: CommentedMap, values: Mapping[str, Any]) -> None:
+def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -> None:
     for key, value in values.items():
         if key == "filters":
             _update_filters(entry, value)
+        elif key == "tracks" and value:
+            _update_tracks(entry, value, keep_tracks)
         elif value is None:
             entry.pop(key, None)
         elif entry.get(key) != value:
@@ -239,6 +291,24 @@ def _update_filters(entry: CommentedMap, filters: Mapping[str, Any]) -> None:
     for name, value in filters.items():
         if name not in there:
             there[_styled(name)] = _styled(value)
+
+
+def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], keep: bool) -> None:
+    if not entry.get("tracks"):
+        entry["tracks"] = CommentedSeq()
+    there = entry["tracks"]
+    wanted = {track["sample"] for track in tracks}
+    if not keep:
+        for number in reversed(range(len(there))):
+            if there[number]["sample"] not in wanted:
+                del there[number]
+    by_sample = {one["sample"]: one for one in there}
+    for track in tracks:
+        old = by_sample.get(track["sample"])
+        if old is None:
+            there.append(_styled(track))
+        else:
+            _update(old, {"attributes": None, **track}, keep)
 
 
 def _styled(value: Any) -> Any:
@@ -261,10 +331,10 @@ def _quoted(id: str) -> str:
     return f'"{id}"' if _QUOTED.fullmatch(id) else id
 
 
-def _check_entry(entry: CommentedMap) -> None:
+def _check_entry(entry: CommentedMap, model: type[BaseModel]) -> None:
     """Raise ValueError if the entry does not check."""
     try:
-        ExpressionEntry.model_validate(entry)
+        model.model_validate(entry)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None

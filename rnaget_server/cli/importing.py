@@ -1,4 +1,4 @@
-"""``rnaget-server import``: an expression matrix into a catalogue."""
+"""``rnaget-server import``: an expression matrix, or signal tracks, into a catalogue."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnaget_server.errors import ImportFailure
 
+if TYPE_CHECKING:
+    from rnaget_server.importers.job import Outcome
+    from rnaget_server.importers.tracks_kinds import TrackKind
+
 _STEPS = 1000
 _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_MATRIX_ONLY = ("features", "transpose", "column", "label_columns", "feature_id", "feature_name")
+_TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
 @click.command("import")
-@click.argument("source", type=_FILE)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=_FILE)
 @click.option(
     "--data",
     required=True,
@@ -29,7 +36,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--id",
     required=True,
-    help="Id of the matrix. With the id of one that is there, and other units, the values become a further layer.",
+    help="Id of the matrix or continuous set. With the id of one that is there, a matrix in other units becomes a "
+    "further layer, and tracks are added to the set.",
 )
 @click.option("--units", required=True, help="Units of the values, such as TPM, FPKM or count.")
 @click.option("--samples", type=_FILE, help="Table of sample attributes: one row per sample, ids in the first column.")
@@ -55,57 +63,58 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--feature-id", metavar="COLUMN", help="Column of the feature table (attribute of the loom) with the feature ids."
 )
 @click.option("--feature-name", metavar="COLUMN", help="Column with the feature names, such as gene symbols.")
-@click.option("--name", help="Name of the matrix.")
-@click.option("--version", help="Version of the matrix.")
+@click.option(
+    "--chrom-sizes", type=_FILE, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
+)
+@click.option(
+    "--no-data", type=click.Choice(["0", "NaN"]), help="Tracks: value of bases that have none. [default: NaN]"
+)
+@click.option(
+    "--position", metavar="NAME", help="Tracks in a loom file: column attribute with positions such as chr1:20."
+)
+@click.option("--link", is_flag=True, help="Tracks: make a hard link to a bigWig file, and no copy.")
+@click.option("--name", help="Name of the matrix or set.")
+@click.option("--version", help="Version of the matrix or set.")
 @click.option("--genome", help="Genome of the study, such as GRCh38.")
-@click.option("--license", help="Licence of the matrix: an SPDX id or a URL.")
-@click.option("--replace", is_flag=True, help="Take these values in the place of those the matrix has in these units.")
+@click.option("--license", help="Licence of the matrix or set: an SPDX id or a URL.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Take these values in the place of those the matrix has in these units; these tracks in the place of all.",
+)
 def import_command(
-    source: Path,
+    sources: tuple[Path, ...],
     data: Path,
     project: str,
     study: str,
     id: str,
     units: str,
-    samples: Path | None,
-    features: Path | None,
-    transpose: bool,
-    column: str | None,
-    label_columns: int | None,
-    sample_id: str | None,
-    feature_id: str | None,
-    feature_name: str | None,
     name: str | None,
     version: str | None,
     genome: str | None,
     license: str | None,
     replace: bool,
+    **special: Any,
 ) -> None:
-    """Import the expression matrix SOURCE into a catalogue.
+    """Import an expression matrix, or signal tracks, into a catalogue.
 
-    SOURCE is a TSV or CSV table, a GCT 1.2 or 1.3 file (each plain or gzip), or a loom file.
+    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 file (each plain or gzip), or one loom file; or one or many
+    bigWig or bedGraph files, which make a continuous set.
     """
-    from rnaget_server.importers.base import ReadOptions
-    from rnaget_server.importers.job import ImportRequest, run_import
+    from rnaget_server.importers.tracks_kinds import kinds_of
 
     texts = {"version": version, "name": name, "license": license}
-    request = ImportRequest(
-        source=source,
-        data=data,
-        project=project,
-        study=study,
-        id=id,
-        units=units,
-        samples=samples,
-        features=features,
-        options=ReadOptions(transpose, column, label_columns, sample_id, feature_id, feature_name),
-        texts={key: value for key, value in texts.items() if value},
-        genome=genome,
-        replace=replace,
-    )
+    common = {
+        **{"data": data, "project": project, "study": study, "id": id, "units": units, "genome": genome},
+        **{"texts": {key: value for key, value in texts.items() if value}, "replace": replace},
+    }
     try:
+        kinds = kinds_of(sources, special["position"])
         with _progress() as progress:
-            outcome = run_import(request, progress)
+            if kinds:
+                outcome = _import_tracks(sources, kinds, common, special, progress)
+            else:
+                outcome = _import_matrix(sources[0], common, special, progress)
     except ImportFailure as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
@@ -114,6 +123,45 @@ def import_command(
     click.echo(f"  filters: {_filters(outcome.new_filters)}")
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
+
+
+def _import_matrix(
+    source: Path, common: dict[str, Any], special: dict[str, Any], progress: Callable[[float], None]
+) -> Outcome:
+    from rnaget_server.importers.base import ReadOptions
+    from rnaget_server.importers.job import ImportRequest, run_import
+
+    _refuse(special, _TRACKS_ONLY, "an expression matrix", source)
+    reading = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name")
+    request = ImportRequest(
+        source=source,
+        samples=special["samples"],
+        features=special["features"],
+        options=ReadOptions(**{key: special[key] for key in reading}),
+        **common,
+    )
+    return run_import(request, progress)
+
+
+def _import_tracks(
+    sources: tuple[Path, ...],
+    kinds: tuple[TrackKind, ...],
+    common: dict[str, Any],
+    special: dict[str, Any],
+    progress: Callable[[float], None],
+) -> Outcome:
+    from rnaget_server.importers.tracks import TracksRequest, run_tracks_import
+
+    _refuse(special, _MATRIX_ONLY, "signal tracks", sources[0])
+    given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
+    return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, **given, **common), progress)
+
+
+def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: Path) -> None:
+    """Refuse options that do not apply to what the source is."""
+    given = [f"--{name.replace('_', '-')}" for name in names if special[name]]
+    if given:
+        raise ImportFailure(f"{', '.join(given)} cannot be given for {what}, which this is", source)
 
 
 def _filters(names: tuple[str, ...]) -> str:

@@ -12,14 +12,16 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server import __version__
-from rnaget_server.catalog import Catalog, load
+from rnaget_server.catalog import Catalog, TrackSet, load
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.configuration import configuration
 from rnaget_server.errors import CatalogError, Problem, Unavailable
 from rnaget_server.registry import Registry
-from rnaget_server.stores.cache import StoreCache, misfits, open_store
+from rnaget_server.stores.cache import StoreCache, misfits, open_store, track_store
 
+_FORMAT_GROUPS = ("expressions", "continuous")
+_SHOWN = 3
 _DATA = click.argument("data", required=False, type=click.Path(path_type=Path, file_okay=False))
 
 
@@ -88,6 +90,8 @@ def list_(data: Path | None) -> None:
                     click.echo(f"    {matrix.id}  {size}  {', '.join(store.units)}")
                 except Unavailable:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
+            for one in study.track_sets:
+                click.echo(f"    {one.id}  {_told_of_tracks(one)}")
     click.echo(_count(catalog))
 
 
@@ -121,7 +125,8 @@ def _data(data: Path | None) -> Path:
 
 def _file_problems(catalog: Catalog) -> list[Problem]:
     kinds = Registry("rnaget_server.stores")
-    formats = Registry("rnaget_server.writers").names
+    writers = Registry("rnaget_server.writers").all()
+    formats = {group: [name for name in writers if group in writers[name].groups] for group in _FORMAT_GROUPS}
     problems = []
     for matrix in catalog.matrices.values():
         study = catalog.studies[matrix.study_id].path
@@ -131,10 +136,33 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
             found += misfits(matrix, open_store(matrix, kinds))
         except OSError as error:
             found = [str(error)]
-        if matrix.default_format not in formats:
-            found.append(f"there is no format {matrix.default_format!r}: there are {', '.join(formats)}")
+        found += _format_mistakes(matrix.default_format, formats["expressions"])
         problems += [Problem(study, None, None, f"expression {matrix.id}: {one}") for one in found]
+    for record in catalog.track_sets.values():
+        study = catalog.studies[record.study_id].path
+        try:
+            track_store(record)
+            found = _loom_mistakes(record.path) if record.path else []
+        except OSError as error:
+            found = [str(error)]
+        found += _format_mistakes(record.default_format, formats["continuous"])
+        problems += [Problem(study, None, None, f"continuous {record.id}: {one}") for one in found]
     return problems
+
+
+def _format_mistakes(name: str, formats: list[str]) -> list[str]:
+    return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
+
+
+def _told_of_tracks(record: TrackSet) -> str:
+    try:
+        store = track_store(record)
+    except OSError:
+        return "cannot be read: see `rnaget-server check`"
+    names = list(store.chromosomes)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    tracks = "1 track" if store.tracks.size == 1 else f"{store.tracks.size:,} tracks"
+    return f"{tracks}, {', '.join(names[:_SHOWN])}{more}  {record.units}"
 
 
 def _loom_mistakes(path: Path) -> list[str]:
@@ -149,8 +177,9 @@ def _loom_mistakes(path: Path) -> list[str]:
 
 
 def _count(catalog: Catalog) -> str:
-    counts = ((catalog.projects, "project"), (catalog.studies, "study"), (catalog.matrices, "matrix"))
-    plurals = {"project": "projects", "study": "studies", "matrix": "matrices"}
+    counts = [(catalog.projects, "project"), (catalog.studies, "study"), (catalog.matrices, "matrix")]
+    counts += [(catalog.track_sets, "continuous set")] if catalog.track_sets else []
+    plurals = {"project": "projects", "study": "studies", "matrix": "matrices", "continuous set": "continuous sets"}
     return ", ".join(f"{len(part):,} {name if len(part) == 1 else plurals[name]}" for part, name in counts)
 
 

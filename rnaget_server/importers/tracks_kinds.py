@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -112,5 +113,5 @@ def _is_bedgraph(path: Path, head: bytes) -> bool:
         len(first) == 4
         and first[1].isdigit()
         and first[2].isdigit()
-        and any(len(one) == len(two) == 4 and one[0] == two[0] for one, two in zip(rows, rows[1:], strict=False))
+        and any(len(one) == len(two) == 4 and one[0] == two[0] for one, two in pairwise(rows))
     )

@@ -83,7 +83,7 @@ def put_file(source: Path, target: Path, link: bool) -> None:
 
 def put_made(target: Path, make: Callable[[Path], None]) -> None:
     """Have a file made beside `target`, then put it in its place."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside = target.with_name(f".{os.getpid()}.{target.name}")
     try:
         make(beside)
         beside.replace(target)

@@ -112,7 +112,7 @@ class Axis:
         self.attributes = tuple(attributes)
         self._read = cache(read)
         self._index = cache(lambda name: index(name) or Index.of(self._fixed(name)))
-        self._distinct = cache(lambda name: self._read(name).distinct())
+        self._distinct = cache(lambda name, most: self._read(name).distinct(most))
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
@@ -136,8 +136,8 @@ class Axis:
 
     def values(self, attribute: str, most: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `most`."""
-        distinct = self._distinct(attribute)
-        return None if len(distinct) > most else distinct
+        distinct: list[str] | None = self._distinct(attribute, most)
+        return None if distinct is None or len(distinct) > most else distinct
 
     def is_number(self, attribute: str) -> bool:
         """Return whether the attribute holds numbers."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnaget_server.stores.text import decode, encode
 
 Mask = NDArray[np.bool_]
+_ROWS_AT_ONCE = 256
 
 
 class Column(Protocol):
@@ -23,8 +24,8 @@ class Column(Protocol):
     def equal(self, value: str) -> Mask:
         """Return where the column has this value."""
 
-    def distinct(self) -> list[str]:
-        """Return the values as text, each once, sorted, without the empty one."""
+    def distinct(self, most: int) -> list[str] | None:
+        """Return the values as text, each once, sorted, without the empty one; None if there are more than `most`."""
 
 
 class FixedText:
@@ -47,9 +48,10 @@ class FixedText:
             return np.zeros(len(self.raw), bool)
         return np.asarray(self.raw == key)
 
-    def distinct(self) -> list[str]:
-        """Return the texts, each once."""
-        return sorted(value for value in decode(np.unique(self.raw)) if value)
+    def distinct(self, most: int) -> list[str] | None:
+        """Return the texts, each once, if they are few."""
+        unique = np.unique(self.raw)
+        return sorted(value for value in decode(unique) if value) if len(unique) <= most + 1 else None
 
 
 class LongText:
@@ -80,9 +82,14 @@ class LongText:
             same[position] = self._data[start : start + len(key)].tobytes() == key
         return same
 
-    def distinct(self) -> list[str]:
-        """Return the texts, each once."""
-        return sorted({text for text in self.take(None) if text})
+    def distinct(self, most: int) -> list[str] | None:
+        """Return the texts, each once, if they are few."""
+        found: set[str] = set()
+        for start in range(0, len(self._offsets) - 1, _ROWS_AT_ONCE):
+            found.update(self.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(self._offsets) - 1))))
+            if len(found) > most + 1:
+                return None
+        return sorted(found - {""})
 
 
 class Numbers:
@@ -104,9 +111,10 @@ class Numbers:
         except ValueError:
             return np.zeros(len(self.raw), bool)
 
-    def distinct(self) -> list[str]:
-        """Return the numbers as text, each once."""
-        return [as_text(value) for value in np.unique(self.raw) if value == value]
+    def distinct(self, most: int) -> list[str] | None:
+        """Return the numbers as text, each once, if they are few."""
+        unique = np.unique(self.raw)
+        return [as_text(value) for value in unique if value == value] if len(unique) <= most + 1 else None
 
 
 def column_of(raw: NDArray[Any]) -> Column:
@@ -121,3 +129,8 @@ def as_text(value: Any) -> str:
     if value != value:
         return ""
     return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def as_texts(values: NDArray[Any]) -> list[str]:
+    """Return the values of a column as text; see `as_text`."""
+    return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values]

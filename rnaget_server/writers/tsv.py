@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rnaget_server.stores.columns import as_text
+from rnaget_server.stores.columns import as_texts
 from rnaget_server.writers.base import Body, Slice
 from rnaget_server.writers.cells import row_texts
 
@@ -33,10 +33,10 @@ def _lines(slice: Slice) -> Iterator[bytes]:
         yield f"#{key}\t{clean(value)}\n".encode()
     if slice.tsv_comments:
         yield b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
-    yield "\t".join(clean(text) for text in slice.tsv_labels).encode()
+    yield "\t".join(cleaned(slice.tsv_labels)).encode()
     columns = iter(slice.tsv_columns())
     while some := list(islice(columns, _LABELS_AT_ONCE)):
-        yield "".join("\t" + clean(text) for text in some).encode()
+        yield "\t".join(["", *cleaned(some)]).encode()
     yield b"\n"
     labels = label_texts([slice.features.column(name) for name in slice.tsv_labels])
     layer = slice.layers[0]
@@ -49,8 +49,14 @@ def _lines(slice: Slice) -> Iterator[bytes]:
 
 def label_texts(columns: Sequence[NDArray[Any]]) -> list[bytes]:
     """Return the label columns of each row, joined by tabs."""
-    texts = [[clean(as_text(value)) for value in column] for column in columns]
-    return ["\t".join(row).encode() for row in zip(*texts, strict=True)]
+    texts = [cleaned(as_texts(column)) for column in columns]
+    rows = texts[0] if len(texts) == 1 else ["\t".join(row) for row in zip(*texts, strict=True)]
+    return "\n".join(rows).encode().split(b"\n")
+
+
+def cleaned(texts: Sequence[str]) -> Sequence[str]:
+    """Return texts without what would break a line of TSV. Mostly all are sound, which one look at them tells."""
+    return texts if "".join(texts).isprintable() else [clean(text) for text in texts]
 
 
 def clean(text: str) -> str:

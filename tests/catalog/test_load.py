@@ -8,7 +8,12 @@ from rnaget_server.catalog import load
 
 
 def write(data: Path, **files: str) -> None:
-    names = {"catalog": "catalog.yaml", "project": "p/project.yaml", "study": "p/s/study.yaml", "other": "p/t/study.yaml"}
+    names = {
+        "catalog": "catalog.yaml",
+        "project": "p/project.yaml",
+        "study": "p/s/study.yaml",
+        "other": "p/t/study.yaml",
+    }
     defaults = {"catalog": "id: c\nname: C\n", "project": "id: p\n"}
     for key, text in {**defaults, **files}.items():
         path = data / names[key]
@@ -60,7 +65,11 @@ def test_three_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> No
         ("id: s\nname: [a]\n", "2:1", "must be text"),
         ("id: s\nexpressions: {a: b}\n", "2:1", "must be a list"),
         (f"id: s\nexpressions:\n{ENTRY}{ENTRY}", "8:9", "already used"),
-        (f"id: s\nexpressions:\n{ENTRY}    filters: {{units: {{attribute: a, axis: sample}}}}\n", "8:15", "parameter of the"),
+        (
+            f"id: s\nexpressions:\n{ENTRY}    filters: {{units: {{attribute: a, axis: sample}}}}\n",
+            "8:15",
+            "parameter of the",
+        ),
         (f"id: s\nexpressions:\n{ENTRY.replace('    units: TPM', '')}", "3:5", "the key 'units' is missing"),
     ],
 )

@@ -24,7 +24,9 @@ def test_check_and_list_the_demo(demo: Path) -> None:
 def test_check_finds_what_files_lack(demo: Path) -> None:
     study = next(demo.glob("*/*/study.yaml"))
     text = study.read_text()
-    study.write_text(text.replace("feature_id: gene_id", "feature_id: geneid").replace("labels: [gene_id]", "labels: [a, b]"))
+    study.write_text(
+        text.replace("feature_id: gene_id", "feature_id: geneid").replace("labels: [gene_id]", "labels: [a, b]")
+    )
     code, output = run("check", str(demo))
     assert code == 1
     assert "has no feature attribute 'geneid'; it has gene_id" in output

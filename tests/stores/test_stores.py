@@ -24,9 +24,7 @@ class TestNativeStore(MatrixStoreContract):
     def store(self, tmp_path):
         path = tmp_path / "m.h5"
         features, samples = example_axes()
-        layers = [
-            LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()
-        ]
+        layers = [LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()]
         write_native(path, features, samples, layers)
         return NativeStore(path, "gene", "symbol", "sample")
 
@@ -44,8 +42,7 @@ class TestNativeStoreOfLongRows(TestNativeStore):
             path = tmp_path / "m.h5"
             features, samples = example_axes()
             layers = [
-                LayerSource(units, InMemory(cells), cells.dtype, whole)
-                for units, cells, whole in example_cells()
+                LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()
             ]
             write_native(path, features, samples, layers)
             return NativeStore(path, "gene", "symbol", "sample")
@@ -76,9 +73,7 @@ def test_native_store_is_a_loom_file_that_loompy_reads(tmp_path: Path) -> None:
     loompy = pytest.importorskip("loompy")
     features, samples = example_axes()
     (units, cells, whole), *_ = example_cells()
-    write_native(
-        tmp_path / "m.loom", features, samples, [LayerSource(units, InMemory(cells), cells.dtype, whole)]
-    )
+    write_native(tmp_path / "m.loom", features, samples, [LayerSource(units, InMemory(cells), cells.dtype, whole)])
     with loompy.connect(str(tmp_path / "m.loom"), "r") as loom:
         assert np.array_equal(loom[:, :], cells, equal_nan=True)
         assert loom.ra.gene.tolist() == features.columns["gene"].tolist()
@@ -93,9 +88,7 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path) -> None:
     features, samples = example_axes()
     cells = example_cells()[0][1]
     with pytest.raises(RuntimeError):
-        write_native(
-            tmp_path / "m.h5", features, samples, [LayerSource("TPM", Broken(cells), cells.dtype, False)]
-        )
+        write_native(tmp_path / "m.h5", features, samples, [LayerSource("TPM", Broken(cells), cells.dtype, False)])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,9 +105,7 @@ def test_any_shape_and_any_slice(tmp_path_factory, shape, data) -> None:
         [LayerSource("TPM", InMemory(cells), cells.dtype, False)],
     )
     store = NativeStore(path, "id", None, "id")
-    picked = [
-        np.array(sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1))), np.int64) for n in shape
-    ]
+    picked = [np.array(sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1))), np.int64) for n in shape]
     for rows in (None, picked[0]):
         for columns in (None, picked[1]):
             read = np.concatenate(list(store.blocks("TPM", rows, columns)))

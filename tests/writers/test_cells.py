@@ -25,7 +25,9 @@ def test_text_is_the_shortest(block: np.ndarray) -> None:
     for row, text in zip(block, row_texts(block, False, b"\t", b"NaN"), strict=True):
         for cell, written in zip(row, text.split(b"\t"), strict=True):
             digits = written.lstrip(b"-").split(b"e")[0].replace(b".", b"").strip(b"0")
-            shortest = np.format_float_scientific(cell, unique=True).lstrip("-").split("e")[0].replace(".", "").strip("0")
+            shortest = (
+                np.format_float_scientific(cell, unique=True).lstrip("-").split("e")[0].replace(".", "").strip("0")
+            )
             assert len(digits) == len(shortest)
 
 

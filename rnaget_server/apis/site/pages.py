@@ -40,7 +40,7 @@ def create_pages(services: Services) -> Flask:
     Parameters
     ----------
     services
-        The running server. Read only: the catalogue, the sizes and labels of matrices, settings, formats.
+        The running server. Read only: the catalogue, the sizes and labels of matrices and tracks, settings, formats.
     """
     pages = Flask("rnaget_server.web", static_folder=str(STATIC), static_url_path="/static")
     pages.config["SEND_FILE_MAX_AGE_DEFAULT"] = _CACHED_SECONDS
@@ -75,8 +75,10 @@ def _add_pages(pages: Flask, services: Services) -> None:
                 "projects": len(catalog.projects),
                 "studies": len(catalog.studies),
                 "matrices": len(catalog.matrices),
+                "track_sets": len(catalog.track_sets),
             },
             formats=services.formats,
+            track_formats=services.formats_of("continuous"),
             lists=[(label, path) for label, path, group in _LISTS if group not in services.switched_off],
         )
 

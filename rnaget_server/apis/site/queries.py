@@ -1,4 +1,4 @@
-"""Queries a reader can copy and run: the same slice by curl, pandas and R."""
+"""Queries a reader can copy and run: the same slice by curl, pandas and R, or in a genome browser."""
 
 from __future__ import annotations
 
@@ -7,59 +7,84 @@ import shlex
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from rnaget_server.catalog.records import Tsv
-
 
 @dataclass(frozen=True)
 class Query:
-    """One slice and how to get it: its address, and a command or program for each tool."""
+    """One slice and how to get it: its address, a command, and what to write in other programs (name → text)."""
 
     title: str
     url: str
     curl: str
-    python: str
-    r: str
+    others: str
+    programs: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the queries on one matrix have in common: its address and the form of its TSV."""
+    """What the queries on one matrix or set of tracks have in common.
+
+    Parameters
+    ----------
+    base
+        Address of the server.
+    path
+        Where the data lies below ``/rnaget``, such as ``expressions/uhlen``.
+    labelled_by_id
+        Whether the first column of the TSV can name the rows: names of features may repeat, ids do not.
+    comments
+        Whether the TSV has lines that start with ``#``.
+    """
 
     base: str
-    matrix_id: str
-    feature_id: str
-    tsv: Tsv
+    path: str
+    labelled_by_id: bool
+    comments: bool
 
     def part(self, title: str, parameters: dict[str, str]) -> Query:
         """Return the query for a slice small enough to be shown on a screen."""
-        return self._query(title, parameters, "curl {}")
+        return self._table(title, parameters, "curl {}")
 
     def whole(self, title: str) -> Query:
-        """Return the query for the whole matrix, saved under the name that the server gives it."""
-        return self._query(title, {}, "curl -OJ {}")
+        """Return the query for everything, saved under the name that the server gives it."""
+        return self._table(title, {}, "curl -OJ {}")
 
-    def _query(self, title: str, parameters: dict[str, str], command: str) -> Query:
-        asked = urlencode({**parameters, "format": "tsv"}, quote_via=quote)
-        url = f"{self.base}/rnaget/expressions/{quote(self.matrix_id)}/bytes?{asked}"
-        return Query(title, url, command.format(shlex.quote(url)), self._python(url), self._r(url))
+    def browsed(self, title: str, sample: str, parameters: dict[str, str]) -> Query:
+        """Return the query for one track in the formats of genome browsers."""
+        asked = {"sampleIDList": sample, **parameters}
+        url, intervals = self._url({**asked, "format": "bigwig"}), self._url({**asked, "format": "bedgraph"})
+        track = json.dumps({"type": "wig", "format": "bigwig", "name": sample, "url": url}, indent=2)
+        locus = f"{parameters['chr']}:{int(parameters['start']) + 1}-{parameters['end']}"
+        return Query(
+            title,
+            url,
+            f"curl -OJ {shlex.quote(url)}",
+            "igv.js and the UCSC browser",
+            (
+                ("igv.js", f"browser.search({json.dumps(locus)});\nbrowser.loadTrack({track});"),
+                ("UCSC genome browser, as a custom track", intervals),
+            ),
+        )
 
-    @property
-    def _labelled_by_id(self) -> bool:
-        """Whether the first column can name the rows: names of features may repeat, ids do not."""
-        return self.tsv.labels[:1] == (self.feature_id,)
+    def _table(self, title: str, parameters: dict[str, str], command: str) -> Query:
+        url = self._url({**parameters, "format": "tsv"})
+        programs = (("Python (pandas)", self._python(url)), ("R", self._r(url)))
+        return Query(title, url, command.format(shlex.quote(url)), "Python and R", programs)
+
+    def _url(self, parameters: dict[str, str]) -> str:
+        return f"{self.base}/rnaget/{quote(self.path)}/bytes?{urlencode(parameters, quote_via=quote)}"
 
     def _python(self, url: str) -> str:
         options = ['sep="\\t"']
-        if self._labelled_by_id:
+        if self.labelled_by_id:
             options.append("index_col=0")
-        if self.tsv.comments:
+        if self.comments:
             options.append('comment="#"')
         return f"import pandas as pd\n\nurl = {json.dumps(url)}\ntable = pd.read_csv(url, {', '.join(options)})"
 
     def _r(self, url: str) -> str:
         options = ["check.names = FALSE"]
-        if self._labelled_by_id:
+        if self.labelled_by_id:
             options.append("row.names = 1")
-        if self.tsv.comments:
+        if self.comments:
             options.append('comment.char = "#"')
         return f"url <- {json.dumps(url)}\ntable <- read.delim(url, {', '.join(options)})"

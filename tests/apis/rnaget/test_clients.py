@@ -35,11 +35,17 @@ def test_rnaget_client_with_lists_and_single_values(demo_server: str) -> None:
     assert client.get_study("marioni")["parentProjectID"] == "demo"
     assert client.get_expression_formats()[0] == "tsv"
     assert client.get_expression_units() == ["counts"]
-    assert {one["filter"] for one in client.get_filters("expressions", {"type": "sample"})} >= {"sampleIDList", "Tissue"}
+    assert {one["filter"] for one in client.get_filters("expressions", {"type": "sample"})} >= {
+        "sampleIDList",
+        "Tissue",
+    }
     genes = ["ENSG00000187634", "ENSG00000188976"]
     ticket = client.get_expression("marioni_counts", featureIDList=genes, sampleIDList="R1L1Kidney")
     assert ticket["units"] == "counts"
-    assert requests.get(ticket["url"], timeout=30).text == "gene_id\tR1L1Kidney\nENSG00000187634\t49\nENSG00000188976\t73\n"
+    assert (
+        requests.get(ticket["url"], timeout=30).text
+        == "gene_id\tR1L1Kidney\nENSG00000187634\t49\nENSG00000188976\t73\n"
+    )
     content = b"".join(client.get_expression("marioni_counts", download=True, featureIDList=genes[0], Tissue="Liver"))
     table = pd.read_csv(io.BytesIO(content), sep="\t", index_col=0)
     assert table.loc[genes[0]].tolist() == [27, 34, 23, 35, 25]
@@ -132,7 +138,18 @@ def test_our_own_commands(demo_server: str, tmp_path: Path) -> None:
     assert "marioni" in run("studies")
     assert "Tissue" in run("expressions")
     output = tmp_path / "slice.json"
-    run("get", "marioni_counts", "-o", str(output), "--genes", "ENSG00000188976", "--filter", "Tissue=Liver", "--format", "json")
+    run(
+        "get",
+        "marioni_counts",
+        "-o",
+        str(output),
+        "--genes",
+        "ENSG00000188976",
+        "--filter",
+        "Tissue=Liver",
+        "--format",
+        "json",
+    )
     assert json.loads(output.read_text())["values"] == [[34, 56, 45, 55, 42]]
     assert "404" in run("get", "marioni_counts", "-o", str(output), "--genes", "NOPE")
     assert "message" not in output.read_text()

@@ -167,7 +167,11 @@ def test_the_unforeseen_is_500_without_a_trace(client: TestClient, demo: Path, m
 def test_a_changed_catalogue_is_taken_over_and_a_broken_one_is_not(demo: Path) -> None:
     study = next(demo.glob("*/*/study.yaml"))
     for client in client_of(demo, reload_seconds=0.001):
-        study.write_text(study.read_text().replace("genome:", "name: Renamed study\ngenome:") if "\nname:" not in study.read_text() else study.read_text().replace("\nname:", "\nname: Renamed,"))
+        study.write_text(
+            study.read_text().replace("genome:", "name: Renamed study\ngenome:")
+            if "\nname:" not in study.read_text()
+            else study.read_text().replace("\nname:", "\nname: Renamed,")
+        )
         assert "Renamed" in client.get("/rnaget/studies/marioni").json()["name"]
         study.write_text("id: marioni\nbroken: [")
         assert "Renamed" in client.get("/rnaget/studies/marioni").json()["name"]

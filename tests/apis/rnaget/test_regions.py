@@ -118,7 +118,9 @@ def test_values_of_single_bases(client, data, tmp_path, set_id, chromosome, star
         assert np.array_equal(read(reply.content), expected, equal_nan=True)
     graph = client.get(f"/rnaget/continuous/{set_id}/bytes?{query}&format=bedgraph").text
     assert np.array_equal(read_bedgraph(graph, start, end, len(expected)), expected, equal_nan=True)
-    samples = client.get(f"/rnaget/continuous/{set_id}/bytes?{query}&format=json").json()["features"]["attributes"]["tracks"]
+    samples = client.get(f"/rnaget/continuous/{set_id}/bytes?{query}&format=json").json()["features"]["attributes"][
+        "tracks"
+    ]
     for sample, row in zip(samples, expected, strict=True):
         reply = client.get(f"/rnaget/continuous/{set_id}/bytes?{query}&format=bigwig&sampleIDList={sample}")
         path = tmp_path / f"{sample}.bw"
@@ -168,7 +170,9 @@ def test_bins_over_more_than_is_read_at_once(client, data) -> None:
     served = read_tsv(client.get("/rnaget/continuous/igv/bytes?chr=chr1&end=5000000&bins=3").content)
     edges = [i * 5_000_000 // 3 for i in range(4)]
     with np.errstate(all="ignore"):
-        expected = [np.nansum(values[a:b]) / (~np.isnan(values[a:b])).sum() for a, b in zip(edges, edges[1:], strict=False)]
+        expected = [
+            np.nansum(values[a:b]) / (~np.isnan(values[a:b])).sum() for a, b in zip(edges, edges[1:], strict=False)
+        ]
     np.testing.assert_allclose(served[0], expected, rtol=1e-6)
 
 
@@ -313,6 +317,7 @@ def test_tickets_lead_to_the_same_bytes(client) -> None:
     assert ticket["units"] == "count"
     assert ticket["fileType"] == "tsv"
     assert ticket["studyID"] == "signal"
-    assert client.get(ticket["url"]).content.splitlines()[-1] == client.get(
-        f"/rnaget/continuous/er/bytes?{query}"
-    ).content.splitlines()[-1]
+    assert (
+        client.get(ticket["url"]).content.splitlines()[-1]
+        == client.get(f"/rnaget/continuous/er/bytes?{query}").content.splitlines()[-1]
+    )

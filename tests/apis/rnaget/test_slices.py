@@ -125,7 +125,12 @@ def test_min_and_max_values(client, source, samples, interval) -> None:
     keep &= True if low is None else (frame >= low).all(axis=1).to_numpy()
     keep &= True if high is None else (frame <= high).all(axis=1).to_numpy()
     assert keep.any()
-    query = {"units": "TPM", "feature_min_value": interval[0], "feature_max_value": interval[1], "sampleIDList": samples}
+    query = {
+        "units": "TPM",
+        "feature_min_value": interval[0],
+        "feature_max_value": interval[1],
+        "sampleIDList": samples,
+    }
     check(client, "uhlen", {key: value for key, value in query.items() if value is not None}, frame[keep])
 
 

@@ -14,7 +14,6 @@ import pytest
 import requests
 
 from rnaget_server.apis.site.queries import Source
-from rnaget_server.catalog.records import Tsv
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,19 +54,21 @@ def test_every_first_link_of_the_landing_page_answers(serve: Callable[..., str])
 
 @pytest.mark.parametrize("host", ["http://x'y", 'http://x"y', "http://x$(id)", "http://x`id`y", "http://x\\y"])
 def test_a_strange_host_stays_inside_its_quotes(host: str) -> None:
-    query = Source(host, "m", "gene_id", Tsv(("gene_id",), "{Sample}", False)).part("One", {"featureIDList": "a'b c&d"})
+    query = Source(host, "expressions/m", True, False).part("One", {"featureIDList": "a'b c&d"})
     assert shlex.split(query.curl) == ["curl", query.url]
     assert query.url.endswith("?featureIDList=a%27b%20c%26d&format=tsv")
     names: dict[str, Any] = {}
-    exec(query.python.split("\n")[2], names)
+    exec(dict(query.programs)["Python (pandas)"].split("\n")[2], names)
     assert names["url"] == query.url
 
 
 def test_programs_read_the_tsv_that_the_matrix_has() -> None:
-    plain = Source("http://h", "m", "gene_id", Tsv(("gene_id", "Gene Name"), "{Sample}", False)).whole("All")
-    assert 'read_csv(url, sep="\\t", index_col=0)' in plain.python
-    assert "read.delim(url, check.names = FALSE, row.names = 1)" in plain.r
+    plain = Source("http://h", "expressions/m", True, False).whole("All")
+    python, r = (text for _, text in plain.programs)
+    assert 'read_csv(url, sep="\\t", index_col=0)' in python
+    assert "read.delim(url, check.names = FALSE, row.names = 1)" in r
     assert plain.curl == "curl -OJ 'http://h/rnaget/expressions/m/bytes?format=tsv'"
-    named = Source("http://h", "m", "gene_id", Tsv(("Gene Name",), "{Sample}", True)).whole("All")
-    assert 'read_csv(url, sep="\\t", comment="#")' in named.python
-    assert 'read.delim(url, check.names = FALSE, comment.char = "#")' in named.r
+    named = Source("http://h", "expressions/m", False, True).whole("All")
+    python, r = (text for _, text in named.programs)
+    assert 'read_csv(url, sep="\\t", comment="#")' in python
+    assert 'read.delim(url, check.names = FALSE, comment.char = "#")' in r

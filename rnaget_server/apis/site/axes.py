@@ -1,0 +1,29 @@
+"""What the landing page takes from the labels of a matrix or of a set of tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rnaget_server.apis.site.views import FilterView
+from rnaget_server.catalog.records import Filter
+
+if TYPE_CHECKING:
+    from rnaget_server.stores.base import Axis
+
+_MOST_VALUES = 12
+
+# The stores index arrays by this; an array of positions would need numpy here.
+_HEAD: Any = slice(20)
+
+
+def filter_view(axis: Axis, filter_: Filter) -> FilterView:
+    """Return a filter as the page shows it, with its values if they are at most 12."""
+    return FilterView(filter_.name, filter_.description, tuple(axis.values(filter_.attribute, _MOST_VALUES) or ()))
+
+
+def first_value(axis: Axis, attribute: str) -> str | None:
+    """Return the first value that can stand in a list as it is: text, not empty, without a comma."""
+    for value in axis.column(attribute, _HEAD):
+        if isinstance(value, str) and value.strip() and "," not in value:
+            return value
+    return None

@@ -1,0 +1,58 @@
+"""What the landing page says of a matrix: its size, units, filters, and first queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rnaget_server.apis.site.axes import filter_view, first_value
+from rnaget_server.apis.site.queries import Query, Source
+from rnaget_server.apis.site.views import MatrixDetail
+from rnaget_server.catalog.records import Matrix
+
+if TYPE_CHECKING:
+    from rnaget_server.service import Services
+    from rnaget_server.stores.base import MatrixStore
+
+
+def matrix_detail(services: Services, matrix: Matrix, base: str) -> MatrixDetail:
+    """Return what the file of a matrix tells, and queries that this server answers.
+
+    Raises
+    ------
+    Unavailable
+        If the file cannot be read.
+    """
+    store = services.stores.open(matrix)
+    features, samples = store.shape
+    axes = {"feature": store.features, "sample": store.samples}
+    return MatrixDetail(
+        features,
+        samples,
+        tuple(store.units),
+        tuple(filter_view(axes[one.axis], one) for one in matrix.filters.values()),
+        () if "expressions" in services.switched_off else tuple(_queries(services, matrix, store, base)),
+    )
+
+
+def _queries(services: Services, matrix: Matrix, store: MatrixStore, base: str) -> Iterator[Query]:
+    features, samples = store.shape
+    most = (services.settings.max_cells or features * samples * len(store.units)) // len(store.units)
+    labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
+    source = Source(base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments)
+    feature = first_value(store.features, matrix.feature_id)
+    if feature and samples <= most:
+        yield source.part("One feature in all samples", {"featureIDList": feature})
+        if chosen := _filter_value(store, matrix):
+            name, value = chosen
+            yield source.part(f"The same feature where {name} is {value}", {"featureIDList": feature, name: value})
+    if feature and features * samples <= most:
+        yield source.whole("The whole matrix")
+
+
+def _filter_value(store: MatrixStore, matrix: Matrix) -> tuple[str, str] | None:
+    """Return a filter on samples and a value that some sample has, so that one feature is left of any."""
+    for filter_ in matrix.filters.values():
+        if filter_.axis == "sample" and (value := first_value(store.samples, filter_.attribute)):
+            return filter_.name, value
+    return None

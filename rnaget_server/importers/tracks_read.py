@@ -1,0 +1,136 @@
+"""What the sources of a set of tracks hold, and whether they are of one genome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pybigtools
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Progress
+from rnaget_server.importers.tracks_bedgraph import Extent, extent_of, read_sizes
+from rnaget_server.importers.tracks_kinds import TrackKind
+from rnaget_server.stores.bigwig import chromosomes_of, joint_chromosomes
+
+BIGWIG_SUFFIXES = (".bw", ".bigWig", ".bigwig")
+"""By which the reader tells a bigWig file."""
+
+_SHOWN_BASES = 100
+_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True)
+class Genome:
+    """The chromosomes of a set with their sizes, and what each bedGraph file covers."""
+
+    sizes: dict[str, int]
+    extents: dict[Path, Extent]
+    guessed: bool
+    """Whether a size is only the largest end in the bedGraph files."""
+
+
+def read_genome(
+    sources: Sequence[tuple[Path, TrackKind]],
+    there: Sequence[Path],
+    chrom_sizes: Path | None,
+    progress: Progress,
+) -> Genome:
+    """Return the chromosomes of bigWig and bedGraph files, having checked every file.
+
+    Parameters
+    ----------
+    sources
+        The files to be imported.
+    there
+        bigWig files that are in the set already.
+    chrom_sizes
+        A table of chromosome sizes. Without it, a chromosome of a bedGraph file has the size that a bigWig file
+        says, or else its largest end in all bedGraph files.
+    progress
+        Called with the share done, from 0 to 1.
+
+    Raises
+    ------
+    ImportFailure
+        If a file is damaged or has a mistake, or the files are of two genomes.
+    """
+    given = {} if chrom_sizes is None else {str(chrom_sizes): read_sizes(chrom_sizes)}
+    bigwigs = [*there, *(path for path, kind in sources if kind == "bigwig")]
+    by_file: dict[str, Mapping[str, int]] = {str(path): _chromosomes(path) for path in bigwigs}
+    texts = [path for path, kind in sources if kind == "bedgraph"]
+    sizes = next(iter(given.values()), None)
+    extents = {}
+    for number, path in enumerate(texts):
+
+        def told(share: float, number: int = number) -> None:
+            progress((number + share) / len(texts))
+
+        extents[path] = extent_of(path, sizes, told)
+    known = _joint({**by_file, **given})
+    largest: dict[str, int] = {}
+    for extent in extents.values():
+        for name, end in extent.ends.items():
+            largest[name] = max(end, largest.get(name, 0))
+    for path, extent in extents.items():
+        _check_ends(path, extent, known)
+        by_file[str(path)] = {name: known.get(name, largest[name]) for name in extent.ends}
+    return Genome(_joint({**by_file, **given}), extents, not largest.keys() <= known.keys())
+
+
+def first_range(path: Path) -> tuple[str, int, int]:
+    """Return some bases of a bigWig file that have a value, other than zero if there soon is one."""
+    first: tuple[str, int] | None = None
+    with pybigtools.open(str(path)) as file:
+        sizes = file.chroms()
+        for name in sizes:
+            for _, (start, _, value) in zip(range(_LOOKED_AT), file.records(name), strict=False):
+                first = first or (name, start)
+                if value:
+                    return name, start, min(start + _SHOWN_BASES, int(sizes[name]))
+    name, start = first or (next(iter(sizes)), 0)
+    return name, start, min(start + _SHOWN_BASES, int(sizes[name]))
+
+
+def _chromosomes(path: Path) -> dict[str, int]:
+    try:
+        with _named(path) as file:
+            found = chromosomes_of(file)
+    except OSError as error:
+        raise ImportFailure(str(error).removeprefix(f"{file.name} "), path) from None
+    if not found:
+        raise ImportFailure("the file holds no chromosome", path)
+    return found
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[Path]:
+    """Give a bigWig file a name under which it can be opened, whatever it is called."""
+    if path.suffix in BIGWIG_SUFFIXES:
+        yield path
+        return
+    with TemporaryDirectory(prefix="rnaget-") as directory:
+        link = Path(directory) / "file.bw"
+        link.symlink_to(path.resolve())
+        yield link
+
+
+def _joint(by_file: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    try:
+        return joint_chromosomes(by_file)
+    except OSError as error:
+        raise ImportFailure(str(error)) from None
+
+
+def _check_ends(path: Path, extent: Extent, known: Mapping[str, int]) -> None:
+    for name, end in extent.ends.items():
+        if end > known.get(name, end):
+            raise ImportFailure(
+                f"the file reaches up to {name}:{end}, and {name} has {known[name]} bases in the other files of the "
+                "set: they are of two genomes, or that size is only the largest end of an earlier bedGraph file; "
+                "in that case import all of them again with --chrom-sizes and --replace",
+                path,
+            )
