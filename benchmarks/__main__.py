@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import importing, reads, writing
+from benchmarks import importing, reads, signal, writing
 from benchmarks.material import SIZES, Material, prepare
 from benchmarks.measure import Row, table
 
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row]]] = {
     "reads": reads.rows,
     "writing": writing.rows,
     "importing": importing.rows,
+    "signal": signal.rows,
 }
 
 

@@ -18,6 +18,7 @@ from rnaget_server.service import Services
 from rnaget_server.slicing import Found, belongs, no_record, not_found, origin
 from rnaget_server.stores.base import Positions
 from rnaget_server.stores.bins import summarised
+from rnaget_server.stores.select import Chooser
 from rnaget_server.stores.track_columns import Columns, PositionLabels, columns_of
 from rnaget_server.stores.tracks import Run, TrackStore, range_of
 from rnaget_server.writers.base import LayerInfo, Slice
@@ -30,6 +31,7 @@ class _Candidate:
     tracks: Positions
     missing: dict[str, list[str]]
     found: frozenset[str]
+    near: dict[str, list[str]]
 
 
 def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
@@ -91,19 +93,12 @@ def region_by_search(services: Services, query: RegionQuery) -> Found:
 
 def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Candidate:
     store = services.stores.open_tracks(record)
-    tracks: Positions = np.arange(store.tracks.size)
-    missing: dict[str, list[str]] = {}
-    found = set()
-    asked = {name: (record.filters[name].attribute, values) for name, values in query.filters.items()}
-    if query.samples is not None:
-        asked["sampleIDList"] = (record.track_id, query.samples)
-    for name, (attribute, values) in asked.items():
-        look = store.tracks.find if name == "sampleIDList" else store.tracks.where
-        positions, missing[name] = look(attribute, values)
-        if positions.size:
-            found.add(name)
-        tracks = np.intersect1d(tracks, positions, assume_unique=True)
-    return _Candidate(record, store, tracks, missing, frozenset(found))
+    chosen = Chooser(store.tracks)
+    chosen.by_id("sampleIDList", record.track_id, query.samples, query.not_samples)
+    for name, condition in query.filters.items():
+        chosen.by_condition(name, record.filters[name].attribute, condition)
+    tracks = np.arange(store.tracks.size) if chosen.positions is None else chosen.positions
+    return _Candidate(record, store, tracks, chosen.missing, frozenset(chosen.found), chosen.near)
 
 
 def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], omitted: tuple[str, ...]) -> Found:
@@ -113,7 +108,9 @@ def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], 
     }
     used = [one for one in candidates if one.tracks.size]
     if not used:
-        raise UnknownId(not_found(missing, [one.found for one in candidates], query.filters))
+        raise UnknownId(
+            not_found(missing, [one.found for one in candidates], [one.near for one in candidates], query.filters)
+        )
     columns, used, other = _columns(used, query)
     _check_size(services, columns, sum(len(one.tracks) for one in used), query)
     catalog = services.catalog.current
@@ -203,11 +200,10 @@ def _row(one: _Candidate, track: int, columns: Columns, query: RegionQuery) -> N
     if columns.bins is None:
         parts = [one.store.read(track, run) for run in runs]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
-    if query.approximate:
-        whole = Run(runs[0].chromosome, columns.start, columns.stop)
-        row = one.store.zoomed(track, whole, columns.bins, query.summary)
-        if row is not None:
-            return row
+    whole = Run(runs[0].chromosome, columns.start, columns.stop)
+    row = one.store.summary(track, whole, columns.bins, query.summary, one.record.no_data, exact=not query.approximate)
+    if row is not None:
+        return row
     return summarised(one.store, track, runs, columns.borders, query.summary, one.record.no_data)
 
 

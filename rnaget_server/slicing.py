@@ -117,7 +117,8 @@ def _made(services: Services, query: MatrixQuery, candidates: list[_Candidate], 
     missing = _missing(candidates)
     used = [one for one in candidates if not one.empty]
     if not used:
-        raise UnknownId(not_found(missing, [one.selection.found for one in candidates], query.filters))
+        chosen = [one.selection for one in candidates]
+        raise UnknownId(not_found(missing, [one.found for one in chosen], [one.near for one in chosen], query.filters))
     units = query.units or used[0].matrix.units
     other = tuple(one.matrix.id for one in used if query.units is None and one.matrix.units != units)
     used = [one for one in used if one.matrix.id not in other]
@@ -169,25 +170,37 @@ def _missing(candidates: list[_Candidate]) -> Mapping[str, list[str]]:
     return missing
 
 
-def not_found(missing: Mapping[str, Sequence[str]], found: Sequence[Collection[str]], filters: Collection[str]) -> str:
+def not_found(
+    missing: Mapping[str, Sequence[str]],
+    found: Sequence[Collection[str]],
+    near: Sequence[Mapping[str, Sequence[str]]],
+    filters: Collection[str],
+) -> str:
     """Return the message for a query that selects nothing.
 
     Parameters
     ----------
     missing
-        For each list parameter, the values that no candidate has.
+        For each parameter, the values that no candidate has.
     found
-        For each candidate, the list parameters of which it has a value.
+        For each candidate, the parameters that select something by themselves.
+    near
+        For each candidate and parameter, values like those that were asked for.
     filters
         The metadata filters of the query.
     """
     if not found:
         return f"nothing can be filtered by {' and '.join(filters)} at once: ask with fewer filters"
     for name, values in missing.items():
-        if values and not any(name in one for one in found):
-            named = ", ".join(shown(value) for value in values[:10])
-            more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
-            return f"nothing here has the {name} {named}{more}: check the spelling, or ask for others"
+        if any(name in one for one in found):
+            continue
+        if not values:
+            return f"nothing here lies within {name}: widen them"
+        named = ", ".join(shown(value) for value in values[:10])
+        more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
+        like = list(dict.fromkeys(text for one in near for text in one.get(name, ())))[:3]
+        hint = f"did you mean {' or '.join(shown(text) for text in like)}?" if like else "check the spelling"
+        return f"nothing here has the {name} {named}{more}: {hint}"
     return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"
 
 

@@ -34,6 +34,9 @@ def test_settings(name: str) -> None:
         models.StudyFile,
         models.ExpressionEntry,
         models.TsvEntry,
+        models.ContinuousEntry,
+        models.TrackEntry,
+        models.TrackFilterEntry,
         models.FilterEntry,
     ],
 )

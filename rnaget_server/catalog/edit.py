@@ -28,8 +28,8 @@ from rnaget_server.errors import CatalogError
 
 _WIDE = 1 << 16
 _SECTIONS = ("expressions", "continuous")
-# Other YAML readers would take these for numbers, truth values or nothing; braces need quotes anyway.
-_QUOTED = re.compile(r"[-+.\d].*|.*[{}].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
+# Other YAML readers would take these for numbers, truth values or nothing, or stumble over the marks within.
+_QUOTED = re.compile(r"[-+.:\d].*|.*[{}?\x85].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
 
 
 class _TextResolver(VersionedResolver):

@@ -259,7 +259,9 @@ class _Job:
         before = () if there is None else (there.path,) if there.path else tuple(track.path for track in there.tracks)
         unused = [] if self._extended is not None else [path for path in before if path not in targets]
         if unused:
-            remarks += (f"no longer used: {listed([str(path) for path in unused])}; remove what nothing else needs",)
+            more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
+            shown = ", ".join(str(path) for path in unused[:_SHOWN]) + more
+            remarks += (f"no longer used: {shown}; remove what nothing else needs",)
         remarks += (f"attributes: {', '.join(attributes) or '(none)'}",)
         chromosome, start, end = query
         address = f"/rnaget/continuous/{self._request.id}/bytes?format=tsv&chr={quote(chromosome, safe='')}"

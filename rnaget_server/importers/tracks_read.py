@@ -58,27 +58,25 @@ def read_genome(
     ImportFailure
         If a file is damaged or has a mistake, or the files are of two genomes.
     """
-    given = {} if chrom_sizes is None else {str(chrom_sizes): read_sizes(chrom_sizes)}
+    given = None if chrom_sizes is None else read_sizes(chrom_sizes)
     bigwigs = [*there, *(path for path, kind in sources if kind == "bigwig")]
-    by_file: dict[str, Mapping[str, int]] = {str(path): _chromosomes(path) for path in bigwigs}
-    texts = [path for path, kind in sources if kind == "bedgraph"]
-    sizes = next(iter(given.values()), None)
-    extents = {}
-    for number, path in enumerate(texts):
-
-        def told(share: float, number: int = number) -> None:
-            progress((number + share) / len(texts))
-
-        extents[path] = extent_of(path, sizes, told)
-    known = _joint({**by_file, **given})
+    known: dict[Path, Mapping[str, int]] = {path: _chromosomes(path) for path in bigwigs}
+    if chrom_sizes is not None and given is not None:
+        known[chrom_sizes] = given
+    sizes = _joint(known)
+    extents = _extents([path for path, kind in sources if kind == "bedgraph"], given, progress)
     largest: dict[str, int] = {}
-    for extent in extents.values():
+    for path, extent in extents.items():
+        _check_ends(path, extent, sizes)
         for name, end in extent.ends.items():
             largest[name] = max(end, largest.get(name, 0))
+    guessed = not largest.keys() <= sizes.keys()
+    sizes = {**largest, **sizes}
     for path, extent in extents.items():
-        _check_ends(path, extent, known)
-        by_file[str(path)] = {name: known.get(name, largest[name]) for name in extent.ends}
-    return Genome(_joint({**by_file, **given}), extents, not largest.keys() <= known.keys())
+        known[path] = {name: sizes[name] for name in extent.ends}
+    # In the order of the set, as it is checked whenever it is opened.
+    served = _joint({path: known[path] for path in (*there, *(path for path, _ in sources))})
+    return Genome(served, extents, guessed)
 
 
 def first_range(path: Path) -> tuple[str, int, int]:
@@ -96,11 +94,11 @@ def first_range(path: Path) -> tuple[str, int, int]:
 
 
 def _chromosomes(path: Path) -> dict[str, int]:
-    try:
-        with _named(path) as file:
+    with _named(path) as file:
+        try:
             found = chromosomes_of(file)
-    except OSError as error:
-        raise ImportFailure(str(error).removeprefix(f"{file.name} "), path) from None
+        except OSError as error:
+            raise ImportFailure(str(error).removeprefix(f"{file.name} "), path) from None
     if not found:
         raise ImportFailure("the file holds no chromosome", path)
     return found
@@ -118,9 +116,20 @@ def _named(path: Path) -> Iterator[Path]:
         yield link
 
 
-def _joint(by_file: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def _extents(texts: Sequence[Path], sizes: Mapping[str, int] | None, progress: Progress) -> dict[Path, Extent]:
+    extents = {}
+    for number, path in enumerate(texts):
+
+        def told(share: float, number: int = number) -> None:
+            progress((number + share) / len(texts))
+
+        extents[path] = extent_of(path, sizes, told)
+    return extents
+
+
+def _joint(by_file: Mapping[Path, Mapping[str, int]]) -> dict[str, int]:
     try:
-        return joint_chromosomes(by_file)
+        return joint_chromosomes({str(path): sizes for path, sizes in by_file.items()})
     except OSError as error:
         raise ImportFailure(str(error)) from None
 

@@ -42,7 +42,7 @@ def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval],
         raise
     if feed.error is not None:
         raise feed.error
-    if not feed.done or _covered(path) != covered:
+    if not feed.done or covered_bases(path) != covered:
         raise OSError(_ENDED)
 
 
@@ -65,7 +65,8 @@ class _Feed:
             self.done = True
 
 
-def _covered(path: Path) -> int:
+def covered_bases(path: Path) -> int:
+    """Return the number of bases with a value in a bigWig file, -1 if it cannot be read."""
     try:
         with pybigtools.open(str(path)) as file:
             return int(file.info()["summary"]["basesCovered"])

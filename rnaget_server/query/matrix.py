@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.query.conditions import Condition, conditions, parameter_names
 from rnaget_server.query.parameters import Parameters
 
 SLICE_PARAMETERS = (
     "sampleIDList",
     "featureIDList",
     "featureNameList",
+    "sampleIDList_not",
+    "featureIDList_not",
+    "featureNameList_not",
     "feature_min_value",
     "feature_max_value",
     "units",
@@ -31,7 +35,10 @@ class MatrixQuery:
     samples: tuple[str, ...] | None = None
     feature_ids: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
-    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    not_samples: tuple[str, ...] | None = None
+    not_feature_ids: tuple[str, ...] | None = None
+    not_feature_names: tuple[str, ...] | None = None
+    filters: Mapping[str, Condition] = field(default_factory=dict)
     minimum: float | None = None
     maximum: float | None = None
     units: str | None = None
@@ -59,7 +66,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
     """
     given = tuple((name, value) for name, value in pairs if not name.startswith("_"))
     filters = tuple(filters)
-    parameters = Parameters(given, (*SLICE_PARAMETERS, *SEARCH_PARAMETERS, *filters))
+    parameters = Parameters(given, (*SLICE_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
     minimum = parameters.number("feature_min_value", least=0)
     maximum = parameters.number("feature_max_value", least=0)
     if minimum is not None and maximum is not None and minimum > maximum:
@@ -69,7 +76,10 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
         samples=parameters.values("sampleIDList"),
         feature_ids=parameters.values("featureIDList"),
         feature_names=parameters.values("featureNameList"),
-        filters=parameters.lists(filters),
+        not_samples=parameters.values("sampleIDList_not"),
+        not_feature_ids=parameters.values("featureIDList_not"),
+        not_feature_names=parameters.values("featureNameList_not"),
+        filters=conditions(parameters, filters),
         minimum=minimum,
         maximum=maximum,
         units=parameters.text("units"),

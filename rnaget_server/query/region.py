@@ -6,10 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery, ReversedRange, UnknownId
+from rnaget_server.query.conditions import Condition, conditions, parameter_names
 from rnaget_server.query.matrix import SEARCH_PARAMETERS
 from rnaget_server.query.parameters import Parameters, shown
 
-REGION_PARAMETERS = ("chr", "start", "end", "sampleIDList", "units", "format", "bins", "summary", "approximate")
+REGION_PARAMETERS = (
+    "chr",
+    "start",
+    "end",
+    "sampleIDList",
+    "sampleIDList_not",
+    "units",
+    "format",
+    "bins",
+    "summary",
+    "approximate",
+)
 SUMMARIES = ("mean", "min", "max", "coverage")
 _MOST_BINS = 1_000_000
 _FARTHEST = 2**31 - 1
@@ -26,7 +38,8 @@ class RegionQuery:
     summary: str = "mean"
     approximate: bool = False
     samples: tuple[str, ...] | None = None
-    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    not_samples: tuple[str, ...] | None = None
+    filters: Mapping[str, Condition] = field(default_factory=dict)
     units: str | None = None
     format: str | None = None
     project_id: str | None = None
@@ -49,7 +62,7 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
     """
     given = tuple((name, value) for name, value in pairs if not name.startswith("_"))
     filters = tuple(filters)
-    parameters = Parameters(given, (*REGION_PARAMETERS, *SEARCH_PARAMETERS, *filters))
+    parameters = Parameters(given, (*REGION_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
     start, end = (parameters.whole_number(name, 0, _FARTHEST) for name in ("start", "end"))
     chromosome = parameters.text("chr")
     _check_range(chromosome, start, end)
@@ -71,7 +84,8 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
         summary=summary or "mean",
         approximate=approximate,
         samples=parameters.values("sampleIDList"),
-        filters=parameters.lists(filters),
+        not_samples=parameters.values("sampleIDList_not"),
+        filters=conditions(parameters, filters),
         units=parameters.text("units"),
         format=format and format.lower(),
         project_id=parameters.text("projectID"),

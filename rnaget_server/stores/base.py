@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from rnaget_server.stores.text import decode, encode, encode_all
 Positions = NDArray[np.int64]
 Raw = NDArray[Any]
 
+_FEW_TO_COMPARE = 2_000
 # An Ensembl stable id without its version, with the mark of the second copy of a pseudoautosomal gene.
 _ENSEMBL = re.compile(r"(ENS[A-Z]*\d{11})(_PAR_Y)?")
 
@@ -79,6 +81,14 @@ class Index:
             [self.positions[i] for i in range(start, stop) if versioned.fullmatch(self.ordered[i])], np.int64
         )
 
+    def neighbours(self, value: str, count: int) -> list[str]:
+        """Return up to `count` values that stand beside `value` in order and begin as its first half does."""
+        key = encode(value)
+        at = int(np.searchsorted(self.ordered, np.bytes_(key[: self.ordered.dtype.itemsize])))
+        beside = np.unique(self.ordered[max(0, at - count) : at + count])
+        stem = value[: max(1, len(value) // 2)].lower()
+        return [text for text in decode(beside) if text.lower().startswith(stem)][:count]
+
     @property
     def repeated(self) -> str | None:
         """A value that stands more than once, or None."""
@@ -133,6 +143,24 @@ class Axis:
         """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
         column = self._read(attribute)
         return _found(values, lambda asked: _equal(column, asked, self.size))
+
+    def nearest(self, attribute: str, value: str, count: int = 3) -> list[str]:
+        """Return up to `count` values of an attribute that are like `value`: alike, or its neighbours in order."""
+        few = self.values(attribute, _FEW_TO_COMPARE)
+        if few is not None:
+            by_lower = {text.lower(): text for text in few}
+            return [by_lower[text] for text in difflib.get_close_matches(value.lower(), by_lower, count, 0.5)]
+        return self.index(attribute).neighbours(value, count)
+
+    def between(self, attribute: str, minimum: float | None, maximum: float | None) -> Positions:
+        """Return the positions (ascending) where a number lies within the closed interval; NaN lies nowhere."""
+        numbers = self.column(attribute).astype(np.float64)
+        inside = ~np.isnan(numbers)
+        if minimum is not None:
+            inside &= numbers >= minimum
+        if maximum is not None:
+            inside &= numbers <= maximum
+        return np.flatnonzero(inside).astype(np.int64)
 
     def values(self, attribute: str, most: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `most`."""

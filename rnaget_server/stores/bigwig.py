@@ -15,6 +15,7 @@ import pybigtools
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Axis
+from rnaget_server.stores.bins import edges
 from rnaget_server.stores.columns import Column, column_of
 from rnaget_server.stores.text import encode_all
 from rnaget_server.stores.tracks import Run
@@ -23,7 +24,7 @@ _MAGIC = 0x888FFC26
 _HEADER = struct.Struct("<IHHQQQHHQQIQ")
 _ZOOM = struct.Struct("<IIQQ")
 _INDEX_HEADER = 48
-_STATISTICS = {"mean": "mean", "min": "min", "max": "max", "coverage": "bin_covered"}
+_STATISTICS = {"mean": "mean", "min": "min", "max": "max", "coverage": "bases_covered"}
 
 
 class BigWigStore:
@@ -60,20 +61,33 @@ class BigWigStore:
 
     def read(self, track: int, run: Run) -> NDArray[np.float32]:
         """Return the value at each base, NaN where there is none."""
-        return self._values(track, run, {})
+        values = self._values(track, run)
+        return np.full(len(run), np.nan, np.float32) if values is None else values
 
-    def zoomed(self, track: int, run: Run, bins: int, summary: str) -> NDArray[np.float32]:
-        """Return a summary of each bin from the file's zoom levels."""
-        values = self._values(track, run, {"bins": bins, "summary": _STATISTICS[summary], "exact": False})
-        return np.nan_to_num(values) if summary == "coverage" else values
+    def summary(
+        self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool
+    ) -> NDArray[np.float32] | None:
+        """Return one value for each bin, which pybigtools takes from the intervals, or from zoom levels.
 
-    def _values(self, track: int, run: Run, how: dict[str, Any]) -> NDArray[np.float32]:
+        None where bins are not of one width: pybigtools computes their borders in floating point, and puts a base
+        now and then into the bin beside its own.
+        """
+        if exact and len(run) % bins:
+            return None
+        uncovered = None if no_data != no_data else no_data
+        values = self._values(track, run, bins=bins, summary=_STATISTICS[summary], exact=exact, uncovered=uncovered)
+        if summary == "coverage":
+            bases = np.zeros(bins) if values is None else np.nan_to_num(values)
+            return (bases / np.diff(edges(run.start, run.stop, bins))).clip(max=1).astype(np.float32)
+        return np.full(bins, no_data, np.float32) if values is None else values
+
+    def _values(self, track: int, run: Run, **how: Any) -> NDArray[np.float32] | None:
+        """Return what pybigtools gives for a run; None if the file lacks the chromosome."""
         try:
             with pybigtools.open(str(self._paths[track])) as file:
-                if run.chromosome not in file.chroms():
-                    return np.full(how.get("bins", len(run)), np.nan, np.float32)
-                values = file.values(run.chromosome, run.start, run.stop, fillna=None, **how)
-                return np.asarray(values, np.float32)
+                return np.asarray(file.values(run.chromosome, run.start, run.stop, fillna=None, **how), np.float32)
+        except KeyError:
+            return None
         except (pybigtools.BBIReadError, ValueError) as error:
             raise OSError(f"{self._paths[track].name} cannot be read") from error
 

@@ -62,8 +62,8 @@ class PositionsStore:
         cells: NDArray[np.float32] = read(self._loom.main, slice(track, track + 1), columns, np.dtype(np.float32))[0]
         return cells
 
-    def zoomed(self, track: int, run: Run, bins: int, summary: str) -> None:
-        """Return None: a loom file has no zoom levels."""
+    def summary(self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool) -> None:
+        """Return None: a loom file has the single bases only."""
         return None
 
 

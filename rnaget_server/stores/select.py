@@ -4,13 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 
 import numpy as np
 
 from rnaget_server.catalog.records import Matrix
-from rnaget_server.query import MatrixQuery
-from rnaget_server.stores.base import MatrixStore, Positions
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.query import Condition, MatrixQuery
+from rnaget_server.stores.base import Axis, MatrixStore, Positions
+
+
+class Chooser:
+    """Narrows an axis by what a query asks of it: everything joins with AND.
+
+    Attributes
+    ----------
+    positions
+        What is chosen, ascending; None while nothing was asked.
+    missing
+        For each parameter, the values asked for that the axis does not have.
+    found
+        The parameters that chose something by themselves.
+    near
+        For each parameter that chose nothing, values that are like what was asked for.
+    """
+
+    def __init__(self, axis: Axis) -> None:
+        self._axis = axis
+        self.positions: Positions | None = None
+        self.missing: dict[str, list[str]] = {}
+        self.found: set[str] = set()
+        self.near: dict[str, list[str]] = {}
+
+    def by_id(
+        self, name: str, attribute: str, values: tuple[str, ...] | None, excluded: tuple[str, ...] | None
+    ) -> None:
+        """Keep what has one of the ids or names `values`, and drop what has one of those `excluded`."""
+        if values is not None:
+            self._keep(name, *self._axis.find(attribute, values), attribute)
+        if excluded is not None:
+            self._drop(f"{name}_not", *self._axis.find(attribute, excluded))
+
+    def by_condition(self, name: str, attribute: str, condition: Condition) -> None:
+        """Keep what fulfils a condition on an attribute.
+
+        Raises
+        ------
+        InvalidQuery
+            If bounds are asked of an attribute that holds text.
+        """
+        if condition.values is not None:
+            self._keep(name, *self._axis.where(attribute, condition.values), attribute)
+        if condition.excluded is not None:
+            self._drop(f"{name}_not", *self._axis.where(attribute, condition.excluded))
+        if condition.minimum is not None or condition.maximum is not None:
+            if not self._axis.is_number(attribute):
+                raise InvalidQuery(f"{name} holds text, so {name}_min and {name}_max say nothing: ask for values")
+            positions = self._axis.between(attribute, condition.minimum, condition.maximum)
+            self._keep(f"{name}_min and {name}_max", positions, [], attribute)
+
+    def _keep(self, name: str, positions: Positions, missing: list[str], attribute: str) -> None:
+        self.missing[name] = missing
+        if positions.size:
+            self.found.add(name)
+        elif missing:
+            self.near[name] = self._axis.nearest(attribute, missing[0])
+        kept = positions if self.positions is None else np.intersect1d(self.positions, positions, assume_unique=True)
+        self.positions = kept
+
+    def _drop(self, name: str, positions: Positions, missing: list[str]) -> None:
+        self.missing[name] = missing
+        self.found.add(name)
+        here = np.arange(self._axis.size) if self.positions is None else self.positions
+        self.positions = np.setdiff1d(here, positions, assume_unique=True)
 
 
 @dataclass(frozen=True)
@@ -18,13 +83,14 @@ class Selection:
     """Rows and columns (ascending positions; None for all), and what was asked for and is not here.
 
     `missing` has, for each list parameter of the query, the values that this matrix does not have;
-    `found` names the list parameters of which it has at least one value.
+    `found` names the list parameters of which it has at least one value; `near` has likely meanings of the others.
     """
 
     features: Positions | None
     samples: Positions | None
     missing: Mapping[str, list[str]] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
+    near: Mapping[str, list[str]] = field(default_factory=dict)
 
     def size(self, store: MatrixStore) -> tuple[int, int]:
         """Return the number of selected features and samples."""
@@ -36,31 +102,28 @@ class Selection:
 
 
 def select(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Selection:
-    """Return what the ids, names and metadata filters of `query` select: they join with AND."""
-    rows: list[Positions] = []
-    columns: list[Positions] = []
-    missing: dict[str, list[str]] = {}
-    found = set()
+    """Return what the ids, names and metadata filters of `query` select: they join with AND.
 
-    def note(name: str, result: tuple[Positions, list[str]], to: list[Positions]) -> None:
-        positions, absent = result
-        to.append(positions)
-        missing[name] = absent
-        if positions.size:
-            found.add(name)
-
-    if query.feature_ids is not None:
-        note("featureIDList", store.features.find(matrix.feature_id, query.feature_ids), rows)
-    if query.feature_names is not None:
-        named = matrix.feature_name or matrix.feature_id
-        note("featureNameList", store.features.find(named, query.feature_names), rows)
-    if query.samples is not None:
-        note("sampleIDList", store.samples.find(matrix.sample_id, query.samples), columns)
-    for name, values in query.filters.items():
+    Raises
+    ------
+    InvalidQuery
+        If bounds are asked of an attribute that holds text.
+    """
+    rows, columns = Chooser(store.features), Chooser(store.samples)
+    named = matrix.feature_name or matrix.feature_id
+    rows.by_id("featureIDList", matrix.feature_id, query.feature_ids, query.not_feature_ids)
+    rows.by_id("featureNameList", named, query.feature_names, query.not_feature_names)
+    columns.by_id("sampleIDList", matrix.sample_id, query.samples, query.not_samples)
+    for name, condition in query.filters.items():
         one = matrix.filters[name]
-        axis, to = (store.features, rows) if one.axis == "feature" else (store.samples, columns)
-        note(name, axis.where(one.attribute, values), to)
-    return Selection(_all_of(rows), _all_of(columns), missing, frozenset(found))
+        (rows if one.axis == "feature" else columns).by_condition(name, one.attribute, condition)
+    return Selection(
+        rows.positions,
+        columns.positions,
+        rows.missing | columns.missing,
+        frozenset(rows.found | columns.found),
+        rows.near | columns.near,
+    )
 
 
 def within(
@@ -89,9 +152,3 @@ def within(
         inside = [((block >= low) & (block <= high)).all(axis=1) for block in blocks]
         sure[unsure] = np.concatenate(inside)
     return features[sure]
-
-
-def _all_of(parts: list[Positions]) -> Positions | None:
-    if not parts:
-        return None
-    return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), parts)

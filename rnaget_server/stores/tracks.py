@@ -58,8 +58,13 @@ class TrackStore(Protocol):
             If the file cannot be read.
         """
 
-    def zoomed(self, track: int, run: Run, bins: int, summary: str) -> NDArray[np.float32] | None:
-        """Return about what `rnaget_server.stores.bins.summarised` returns, from zoom levels; None without any."""
+    def summary(
+        self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool
+    ) -> NDArray[np.float32] | None:
+        """Return what `rnaget_server.stores.bins.summarised` returns, or about that from zoom levels if not `exact`.
+
+        None, if the file can do no better than give the single bases.
+        """
 
 
 def range_of(store: TrackStore, chromosome: str | None, start: int | None, end: int | None) -> tuple[Run, ...]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rnaget_server.errors import InvalidQuery
-from rnaget_server.query import parse_matrix_query
+from rnaget_server.query import Condition, parse_matrix_query
 
 
 def parse(*pairs: tuple[str, str]):
@@ -13,7 +13,7 @@ def parse(*pairs: tuple[str, str]):
 def test_lists_are_kept_as_given_and_joined_with_and() -> None:
     query = parse(("sampleIDList", "a,b"), ("sampleIDList", "c"), ("Tissue", "liver"), ("units", "TPM"))
     assert query.samples == ("a,b", "c")
-    assert query.filters == {"Tissue": ("liver",)}
+    assert query.filters == {"Tissue": Condition(values=("liver",))}
     assert query.units == "TPM"
     assert query.feature_ids is None
 
@@ -35,6 +35,8 @@ def test_a_parameter_that_starts_with_an_underscore_is_ignored() -> None:
         (("featureIDList", " , "), "the list featureIDList is empty"),
         (("Tissue", ""), "the list Tissue is empty"),
         (("units", ""), "units is empty"),
+        (("Tissue_min", "old"), "must be a number"),
+        (("Tissue_nott", "old"), "did you mean 'Tissue_not'?"),
     ],
 )
 def test_bad_parameters_are_refused_with_what_to_do(pair: tuple[str, str], told: str) -> None:
@@ -57,3 +59,16 @@ def test_long_values_are_cut_in_messages() -> None:
     with pytest.raises(InvalidQuery) as error:
         parse(("x" * 1000, "a"))
     assert len(str(error.value)) < 500
+
+
+def test_bounds_and_exclusions_of_a_filter() -> None:
+    query = parse(("Tissue_not", "liver,heart"), ("Tissue_min", "-1.5"), ("sampleIDList_not", "a"))
+    assert query.filters == {"Tissue": Condition(excluded=("liver,heart",), minimum=-1.5)}
+    assert query.not_samples == ("a",)
+    with pytest.raises(InvalidQuery, match="swap them"):
+        parse(("Tissue_min", "2"), ("Tissue_max", "1"))
+
+
+def test_a_filter_called_like_the_bound_of_another_is_itself() -> None:
+    query = parse_matrix_query([("age_min", "young")], ("age", "age_min"))
+    assert query.filters == {"age_min": Condition(values=("young",))}

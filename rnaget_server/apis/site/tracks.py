@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ def _queries(services: Services, record: TrackSet, store: TrackStore, base: str)
     size = store.chromosomes[place.chromosome]
     bins = min(_BINS, size)
     if bins <= most:
-        # Long chromosomes by every base take minutes; a loom file has no zoom levels, and is small.
+        # By every base, a long chromosome of many tracks takes long; a loom file has no zoom levels, and is small.
         approximate = {"approximate": "true"} if record.path is None else {}
         title = f"The whole of {place.chromosome} in {bins} bins"
         yield source.part(title, {"chr": place.chromosome, "bins": str(bins), **approximate})
@@ -92,7 +93,7 @@ def _with_data(store: TrackStore) -> Run | None:
 
 def _first_base(store: TrackStore, run: Run) -> int | None:
     while len(run) > _STEP:
-        covered = store.zoomed(0, run, _STEP, "coverage")
+        covered = store.summary(0, run, _STEP, "coverage", math.nan, exact=False)
         if covered is None:
             break
         at = next((number for number, share in enumerate(covered.tolist()) if share > 0), None)
