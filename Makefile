@@ -103,6 +103,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-pins .bench build dist .mypy_cache .pytest_cache .ruff_cache \
+	@rm -rf .venv .venv-compliance .venv-pins .venv-browser .bench build dist .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -112,7 +112,7 @@ def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], 
             not_found(missing, [one.found for one in candidates], [one.near for one in candidates], query.filters)
         )
     columns, used, other = _columns(used, query)
-    _check_size(services, columns, sum(len(one.tracks) for one in used), query)
+    _check_size(services, columns, sum(len(one.tracks) for one in used))
     catalog = services.catalog.current
     return Found(
         slice=_slice(catalog, used, columns, query),
@@ -148,19 +148,20 @@ def _columns(used: list[_Candidate], query: RegionQuery) -> tuple[Columns, list[
     return columns, kept, other
 
 
-def _check_size(services: Services, columns: Columns, tracks: int, query: RegionQuery) -> None:
-    most = services.settings.max_positions
-    cells = services.settings.max_cells
-    if cells and tracks * len(columns) > cells:
-        most = min(most or cells, cells // tracks)
-    if (most == 0 and not cells) or len(columns) <= most:
+def _check_size(services: Services, columns: Columns, tracks: int) -> None:
+    settings = services.settings
+    limits = [settings.max_positions] if settings.max_positions else []
+    limits += [settings.max_cells // tracks] if settings.max_cells else []
+    most = min(limits, default=len(columns))
+    if len(columns) <= most:
         return
     run = columns.runs[0]
-    smaller = f"chr={run.chromosome}&start={run.start}&end={run.start + max(1, min(most, len(run)))}"
-    bins = f", or for bins such as chr={run.chromosome}&bins={min(1000, max(1, most), len(run))}"
+    fitting = max(1, min(most, len(run)))
     raise ResultTooLarge(
-        f"{len(columns):,} columns of {tracks:,} tracks are more than this server gives in one reply "
-        f"(here at most {most:,}): ask for a smaller range such as {smaller}{bins}"
+        f"{len(columns):,} columns for each of {tracks:,} track{'s' if tracks > 1 else ''} are more than this server "
+        f"gives in one reply (here at most {most:,}): ask for a smaller range such as "
+        f"chr={run.chromosome}&start={run.start}&end={run.start + fitting}, or for bins such as "
+        f"chr={run.chromosome}&bins={min(1000, fitting)}"
     )
 
 

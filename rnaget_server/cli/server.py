@@ -141,8 +141,8 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     for record in catalog.track_sets.values():
         study = catalog.studies[record.study_id].path
         try:
-            track_store(record)
             found = _loom_mistakes(record.path) if record.path else []
+            track_store(record)
         except OSError as error:
             found = [str(error)]
         found += _format_mistakes(record.default_format, formats["continuous"])
@@ -172,7 +172,10 @@ def _loom_mistakes(path: Path) -> list[str]:
     from loompy import LoomValidator  # takes a second to import
 
     validator = LoomValidator()
-    validator.validate(str(path))
+    try:
+        validator.validate(str(path))
+    except OSError:  # a file that cannot be opened is told of when its store is
+        return []
     return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]
 
 

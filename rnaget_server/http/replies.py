@@ -65,6 +65,7 @@ def stream_reply(request: Request, body: Body, media_type: str, filename: str, h
     if body.length is not None:
         told["Content-Length"] = str(body.length)
     if request.method == "HEAD":
+        body.close()
         reply = Response(media_type=media_type, headers=told)
         if body.length is None:
             del reply.headers["Content-Length"]
@@ -73,6 +74,7 @@ def stream_reply(request: Request, body: Body, media_type: str, filename: str, h
     try:
         first = next(chunks, b"")
     except OSError:
+        body.close()
         raise Unavailable("the data of this matrix cannot be read at the moment") from None
     return StreamingResponse(itertools.chain([first], chunks), media_type=media_type, headers=told)
 

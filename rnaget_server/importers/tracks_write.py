@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pybigtools
@@ -33,7 +36,8 @@ def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval],
     """
     feed = _Feed(rows)
     try:
-        pybigtools.open(str(path), "w").write(dict(sizes), iter(feed))
+        with feed.taking_interrupts():
+            pybigtools.open(str(path), "w").write(dict(sizes), iter(feed))
     except Exception as error:
         raise feed.error or OSError(f"{_ENDED} ({error})") from error
     except BaseException as error:
@@ -56,13 +60,32 @@ class _Feed:
 
     def __iter__(self) -> Iterator[Interval]:
         try:
-            yield from self._rows
+            for row in self._rows:
+                if self.error is not None:
+                    return
+                yield row
         except GeneratorExit:
             raise
         except BaseException as error:
             self.error = error
         else:
             self.done = True
+
+    @contextmanager
+    def taking_interrupts(self) -> Iterator[None]:
+        """Make Ctrl-C end the rows: raised wherever it comes, it could get lost between them and the writer."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _interrupt(self, *_: object) -> None:
+        self.error = KeyboardInterrupt()
 
 
 def covered_bases(path: Path) -> int:

@@ -30,6 +30,7 @@ class StoreCache:
         self._kinds = kinds
         self._most = most
         self._lock = threading.Lock()
+        self._told: dict[str, str] = {}
         self._open_tracks: dict[str, tuple[tuple[object, ...], TrackStore]] = {}
         self._open: OrderedDict[str, tuple[tuple[object, ...], MatrixStore | str]] = OrderedDict()
 
@@ -72,7 +73,9 @@ class StoreCache:
             try:
                 store = track_store(record)
             except OSError as error:
-                _log.error("the continuous set %s is not served: %s", record.id, error)
+                if self._told.get(record.id) != str(error):
+                    self._told[record.id] = str(error)
+                    _log.error("the continuous set %s is not served: %s", record.id, error)
                 raise Unavailable(
                     f"the set {record.id} cannot be read at the moment; its provider has been told in the log"
                 ) from None

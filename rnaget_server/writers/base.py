@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def _nothing() -> None:
+    """Free nothing."""
+
+
 class Labels(Protocol):
     """The labels of the selected features or samples, in order."""
 
@@ -69,6 +73,8 @@ class Body:
 
     chunks: Iterator[bytes]
     length: int | None = None
+    close: Callable[[], None] = _nothing
+    """Frees what the chunks are made from; for a reply whose chunks are never asked for."""
 
 
 class Writer(Protocol):

@@ -45,7 +45,7 @@ class BigWigWriter:
             pybigtools.open(str(path), "w").write(dict(labels.chromosomes), _values(slice))
             file = path.open("rb")
         length = file.seek(0, 2)
-        return Body(_sent(file), length)
+        return Body(_sent(file), length, file.close)
 
 
 def _values(slice: Slice) -> Iterator[tuple[str, int, int, float]]:

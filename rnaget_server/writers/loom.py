@@ -37,7 +37,7 @@ class LoomWriter:
             places = _skeleton(path, slice)
             skeleton = path.open("rb")
         length = skeleton.seek(0, 2)
-        return Body(_stream(skeleton, length, places), length)
+        return Body(_stream(skeleton, length, places), length, skeleton.close)
 
 
 def _skeleton(path: Path, slice: Slice) -> list[tuple[int, int, LayerInfo]]:

@@ -135,3 +135,13 @@ def test_the_format_of_a_matrix_is_one_of_matrices(tmp_path: Path) -> None:
     study = data / "p" / "s" / "study.yaml"
     study.write_text(study.read_text() + "    default_format: bigwig\n")
     assert "expression t: there is no format 'bigwig'" in run("check", data)[2]
+
+
+def test_check_tells_of_a_loom_that_is_gone(shared_data: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    assert run("import", shared_data / "compliance" / "continuous.loom", *options(data))[0] == 0
+    file = data / "p" / "s" / "t" / "continuous.loom"
+    file.write_bytes(b"x")
+    assert "continuous t: continuous.loom: " in run("check", data)[2]
+    file.unlink()
+    assert run("check", data)[2].endswith("continuous t: there is no file continuous.loom\n")

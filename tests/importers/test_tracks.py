@@ -594,7 +594,8 @@ def test_any_intervals_come_back(tmp_path_factory: pytest.TempPathFactory, parts
     assert back == rows
 
 
-_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
+_MARKS = st.sampled_from(list(":?,[]{}#&*!|>'%@`-=~ \\\x85\u2028\ufeff0"))
+_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")) | _MARKS, min_size=1, max_size=12)
 
 
 @settings(max_examples=60, deadline=None)

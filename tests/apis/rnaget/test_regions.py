@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -154,7 +155,7 @@ SUMMARIES = {"mean": np.nanmean, "min": np.nanmin, "max": np.nanmax}
 def test_bins_are_those_of_the_single_bases(client, data, set_id, chromosome, start, end, bins) -> None:
     values = bases(data, set_id, chromosome, start, end).astype(np.float64)
     edges = [i * (end - start) // bins for i in range(bins + 1)]
-    parts = [values[:, a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [values[:, a:b] for a, b in pairwise(edges)]
     query = f"chr={chromosome}&start={start}&end={end}&bins={bins}&format=tsv"
     for summary, function in SUMMARIES.items():
         served = read_tsv(client.get(f"/rnaget/continuous/{set_id}/bytes?{query}&summary={summary}").content)
@@ -170,9 +171,7 @@ def test_bins_over_more_than_is_read_at_once(client, data) -> None:
     served = read_tsv(client.get("/rnaget/continuous/igv/bytes?chr=chr1&end=5000000&bins=3").content)
     edges = [i * 5_000_000 // 3 for i in range(4)]
     with np.errstate(all="ignore"):
-        expected = [
-            np.nansum(values[a:b]) / (~np.isnan(values[a:b])).sum() for a, b in zip(edges, edges[1:], strict=False)
-        ]
+        expected = [np.nansum(values[a:b]) / (~np.isnan(values[a:b])).sum() for a, b in pairwise(edges)]
     np.testing.assert_allclose(served[0], expected, rtol=1e-6)
 
 
@@ -306,9 +305,19 @@ def test_too_large_a_range_names_one_that_works(client) -> None:
         assert head.status_code == 200, message
 
 
-def test_a_set_of_two_genomes_is_named_in_the_log_with_what_differs(client, caplog) -> None:
-    client.get("/rnaget/continuous/two_genomes/bytes?chr=chr1&end=9")
-    assert "valid.bigWig (chr17) has no chromosome in common with igvjs_chr1.bw (chr1)" in caplog.text
+def test_a_set_of_two_genomes_is_named_in_the_log_with_what_differs(data, caplog) -> None:
+    for client in client_of(data):
+        for _ in range(3):
+            client.get("/rnaget/continuous/two_genomes/bytes?chr=chr1&end=9")
+    assert caplog.text.count("valid.bigWig (chr17) has no chromosome in common with igvjs_chr1.bw (chr1)") == 1
+
+
+def test_limits_by_cells_and_by_positions_join(data) -> None:
+    for client in client_of(data, max_cells=40, max_positions=0):
+        url = "/rnaget/continuous/er/bytes?chr=chr18&start=0"
+        assert client.get(f"{url}&end=10").status_code == 200
+        assert "at most 10" in client.get(f"{url}&end=11").json()["message"]
+        assert client.get(f"{url}&end=40&sampleIDList=input").status_code == 200
 
 
 def test_tickets_lead_to_the_same_bytes(client) -> None:
