@@ -25,7 +25,7 @@ from rnaget_server.importers.tracks_loom import SourceSet, read_positions
 from rnaget_server.importers.tracks_places import put_file, put_made, targets_for
 from rnaget_server.importers.tracks_read import BIGWIG_SUFFIXES, Genome, first_range, read_genome
 from rnaget_server.importers.tracks_samples import Sample, samples_by_name, samples_by_table
-from rnaget_server.importers.tracks_write import write_bigwig
+from rnaget_server.stores.bigwig_writer import write_bigwig
 
 _TRACK_ID = "tracks"
 _CHECKING = 0.3

@@ -120,9 +120,11 @@ class Axis:
     ) -> None:
         self.size = size
         self.attributes = tuple(attributes)
+        # Not bound to self: a store that is let go closes its file at once, and a cycle would keep it open.
         self._read = cache(read)
-        self._index = cache(lambda name: index(name) or Index.of(self._fixed(name)))
-        self._distinct = cache(lambda name, most: self._read(name).distinct(most))
+        self._stored_index = index
+        self._indexes: dict[str, Index] = {}
+        self._few: dict[tuple[str, int], list[str] | None] = {}
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
@@ -130,7 +132,9 @@ class Axis:
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""
-        return self._index(attribute)
+        if attribute not in self._indexes:
+            self._indexes[attribute] = self._stored_index(attribute) or Index.of(self._fixed(attribute))
+        return self._indexes[attribute]
 
     def find(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
         """Return the positions (ascending) whose id or name is among `values`, and the values not found.
@@ -164,8 +168,10 @@ class Axis:
 
     def values(self, attribute: str, most: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `most`."""
-        distinct: list[str] | None = self._distinct(attribute, most)
-        return None if distinct is None or len(distinct) > most else distinct
+        if (attribute, most) not in self._few:
+            distinct = self._read(attribute).distinct(most)
+            self._few[attribute, most] = None if distinct is None or len(distinct) > most else distinct
+        return self._few[attribute, most]
 
     def is_number(self, attribute: str) -> bool:
         """Return whether the attribute holds numbers."""

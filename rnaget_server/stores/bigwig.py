@@ -6,7 +6,8 @@ A file is opened for each read, which costs ten microseconds: no handle outlives
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,23 @@ class BigWigStore:
     def _values(self, track: int, run: Run, **how: Any) -> NDArray[np.float32] | None:
         """Return what pybigtools gives for a run; None if the file lacks the chromosome."""
         try:
-            with pybigtools.open(str(self._paths[track])) as file:
+            with opened(self._paths[track]) as file:
                 return np.asarray(file.values(run.chromosome, run.start, run.stop, fillna=None, **how), np.float32)
         except KeyError:
             return None
         except (pybigtools.BBIReadError, ValueError) as error:
             raise OSError(f"{self._paths[track].name} cannot be read") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a bigWig file whatever its name; pybigtools takes paths of the usual extensions only."""
+    if path.suffix in (".bw", ".bigWig", ".bigwig"):
+        with pybigtools.open(str(path)) as reader:
+            yield reader
+        return
+    with path.open("rb") as file, pybigtools.open(file) as reader:
+        yield reader
 
 
 def chromosomes_of(path: Path) -> dict[str, int]:
@@ -104,7 +116,7 @@ def chromosomes_of(path: Path) -> dict[str, int]:
         raise OSError(f"there is no file {path.name}")
     _check_whole(path)
     try:
-        with pybigtools.open(str(path)) as file:
+        with opened(path) as file:
             return {str(name): int(size) for name, size in file.chroms().items()}
     except (pybigtools.BBIReadError, ValueError) as error:
         raise OSError(f"{path.name} is damaged or no bigWig file") from error

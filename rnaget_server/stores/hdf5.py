@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
 
-BLOCK_BYTES = 8 << 20
+# Text of a block takes several times its bytes while it is made.
+BLOCK_BYTES = 2 << 20
 _TILE = 1024
 
 
@@ -107,12 +108,16 @@ def column_blocks(
         else:
             wanted = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
         if len(wanted):
-            yield _turned(read(by_column, columns, wanted, dtype))
+            yield from _turned(read(by_column, columns, wanted, dtype))
 
 
-def _turned(block: NDArray[Any]) -> NDArray[Any]:
-    """Return the transposed block, copied tile by tile: at once, every cell would miss the processor's cache."""
-    turned = np.empty(block.shape[::-1], block.dtype)
-    for start in range(0, block.shape[1], _TILE):
-        turned[start : start + _TILE] = block[:, start : start + _TILE].T
-    return turned
+def _turned(block: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the transposed block in pieces; at once, every cell copied would miss the processor's cache."""
+    columns, rows = block.shape
+    height = max(1, BLOCK_BYTES // (columns * block.dtype.itemsize))
+    for start in range(0, rows, height):
+        piece = block[:, start : start + height]
+        turned = np.empty(piece.shape[::-1], block.dtype)
+        for tile in range(0, piece.shape[1], _TILE):
+            turned[tile : tile + _TILE] = piece[:, tile : tile + _TILE].T
+        yield turned

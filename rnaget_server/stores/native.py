@@ -18,7 +18,7 @@ from rnaget_server.stores.columns import Column, LongText, column_of
 from rnaget_server.stores.hdf5 import column_blocks, decoded_bytes, row_blocks
 
 # Reading by columns holds all selected samples of one chunk's height at a time.
-_MOST_COLUMN_BYTES = 64 << 20
+_MOST_COLUMN_BYTES = 32 << 20
 
 
 class NativeStore:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-import pybigtools
-
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, UnknownId
+from rnaget_server.stores.bigwig_writer import Interval, write_bigwig
 from rnaget_server.stores.track_columns import PositionLabels
 from rnaget_server.writers.base import Body, Slice
 from rnaget_server.writers.bedgraph import intervals
@@ -31,6 +31,8 @@ class BigWigWriter:
         ------
         InvalidQuery
             If the slice has several tracks, of which a bigWig file holds one.
+        UnknownId
+            If no base of the slice has data.
         """
         names = slice.features.column(slice.features.id)
         if len(names) > 1:
@@ -40,15 +42,19 @@ class BigWigWriter:
         labels = slice.samples
         if not isinstance(labels, PositionLabels):
             raise TypeError("only slices of signal tracks can be bigWig")
+        values = _values(slice)
+        first = next(values, None)
+        if first is None:
+            raise UnknownId(f"{names[0]} has no data in that range, and a bigWig file must hold some: ask for another")
         with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
             path = Path(directory) / "slice.bw"
-            pybigtools.open(str(path), "w").write(dict(labels.chromosomes), _values(slice))
+            write_bigwig(path, labels.chromosomes, chain([first], values))
             file = path.open("rb")
         length = file.seek(0, 2)
         return Body(_sent(file), length, file.close)
 
 
-def _values(slice: Slice) -> Iterator[tuple[str, int, int, float]]:
+def _values(slice: Slice) -> Iterator[Interval]:
     for block in slice.layers[0].blocks():
         for chromosome, starts, stops, values in intervals(slice, block[0]):
             for start, stop, value in zip(starts.tolist(), stops.tolist(), values.tolist(), strict=True):

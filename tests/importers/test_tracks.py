@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 
 from rnaget_server.catalog import TrackSet, load
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import tracks, tracks_write
+from rnaget_server.importers import tracks
 from rnaget_server.importers.job import Outcome
 from rnaget_server.importers.tracks import TracksRequest, run_tracks_import
 from rnaget_server.importers.tracks_bedgraph import intervals
 from rnaget_server.importers.tracks_kinds import kinds_of
-from rnaget_server.importers.tracks_write import write_bigwig
+from rnaget_server.stores.bigwig_writer import covered_bases, write_bigwig
 from rnaget_server.stores.cache import track_store
 from rnaget_server.stores.tracks import Run
 
@@ -531,7 +531,7 @@ def test_errors_while_writing_are_raised(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="could not be written"):
         write_bigwig(tmp_path / "absent" / "a.bw", {"a": 9}, [("a", 0, 5, 1.0)], 5)
     write_bigwig(tmp_path / "a.bw", {"a": 9}, [("a", 0, 5, 1.0)], 5)
-    assert tracks_write.covered_bases(tmp_path / "a.bw") == 5
+    assert covered_bases(tmp_path / "a.bw") == 5
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, Unavailable
 from rnaget_server.http.formats import Chosen, checked_format
 from rnaget_server.http.replies import id_headers, json_reply, stream_reply
 from rnaget_server.http.request import public_root
@@ -60,9 +60,13 @@ def ticket(
 def download(request: Request, found: Found, chosen: Chosen) -> Response:
     """Return the slice as a file in the format chosen."""
     name = found.records[0].id if len(found.records) == 1 else "joined"
+    try:
+        body = chosen.writer.write(found.slice)
+    except OSError:
+        raise Unavailable("the data cannot be read or written at the moment") from None
     return stream_reply(
         request,
-        chosen.writer.write(found.slice),
+        body,
         chosen.media_type,
         f"{name}.{chosen.writer.extension}",
         id_headers(found.missing, found.omitted),

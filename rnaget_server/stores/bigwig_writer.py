@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pybigtools
 
-from rnaget_server.importers.tracks_bedgraph import Interval
-
+Interval = tuple[str, int, int, float]
 _ENDED = "the bigWig file could not be written: is there space left on the disk?"
 
 
-def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval], covered: int) -> None:
+def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval], covered: int | None = None) -> None:
     """Write intervals into a new bigWig file.
 
     Parameters
@@ -27,7 +26,7 @@ def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval],
     rows
         Intervals in order; what they raise is raised.
     covered
-        Number of bases in `rows`, by which the file is checked.
+        Number of bases in `rows`, by which the file is checked; None for as many as there turn out to be.
 
     Raises
     ------
@@ -46,7 +45,7 @@ def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval],
         raise
     if feed.error is not None:
         raise feed.error
-    if not feed.done or covered_bases(path) != covered:
+    if not feed.done or covered_bases(path) != feed.covered or covered not in (None, feed.covered):
         raise OSError(_ENDED)
 
 
@@ -57,12 +56,14 @@ class _Feed:
         self._rows = rows
         self.error: BaseException | None = None
         self.done = False
+        self.covered = 0
 
     def __iter__(self) -> Iterator[Interval]:
         try:
             for row in self._rows:
                 if self.error is not None:
                     return
+                self.covered += row[2] - row[1]
                 yield row
         except GeneratorExit:
             raise
