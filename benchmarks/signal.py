@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyBigWig
@@ -28,7 +29,7 @@ def rows(material: Material) -> Iterator[Row]:
     paths = sorted(data.glob("made/tracks/*.bw"))
     million, short = 1_000_000, 10_000
 
-    def ours(number: int, **more: object) -> None:
+    def ours(number: int, **more: Any) -> None:
         found = region_by_id(services, "made", _query(number, **more))
         for block in found.slice.layers[0].blocks():
             block.sum()
@@ -44,7 +45,7 @@ def rows(material: Material) -> Iterator[Row]:
             file.stats("chr1", number * 10_000, number * 10_000 + million, nBins=1000, exact=True)
 
     repeats = material.size.repeats
-    one = {"sampleIDList": paths[0].stem}
+    one: dict[str, Any] = {"sampleIDList": paths[0].stem}
     ways: dict[str, Callable[[int], object]]
     ways = {"ours": lambda n: ours(n, length=million, **one), "bare": lambda n: bare(n, paths[:1], million)}
     taken = side_by_side(ways, repeats)

@@ -43,7 +43,8 @@ def get_continuous_file_by_id(continuous_id: str) -> Response:
     request, services = current()
     query = _query(request, services)
     found = region_by_id(services, continuous_id, query)
-    return download(request, found, choose_format(request, services, GROUP, query.format, found.default_format))
+    chosen = choose_format(request, services, GROUP, query.format, found.default_format)
+    return download(request, found, chosen, query.given)
 
 
 def get_continuous_ticket() -> Response:
@@ -60,7 +61,8 @@ def get_continuous_file() -> Response:
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
     found = region_by_search(services, query)
-    return download(request, found, choose_format(request, services, GROUP, format, None))
+    chosen = choose_format(request, services, GROUP, format, None)
+    return download(request, found, chosen, query.given)
 
 
 def get_continuous_formats() -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.errors import InvalidQuery, Unavailable
+from rnaget_server.http.etags import slice_tag, unchanged
 from rnaget_server.http.formats import Chosen, checked_format
 from rnaget_server.http.replies import id_headers, json_reply, stream_reply
 from rnaget_server.http.request import public_root
@@ -57,17 +58,22 @@ def ticket(
     return reply
 
 
-def download(request: Request, found: Found, chosen: Chosen) -> Response:
-    """Return the slice as a file in the format chosen."""
+def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple[str, str]]) -> Response:
+    """Return the slice as a file in the format chosen, or 304 if the client has it; `given` are the parameters.
+
+    Raises
+    ------
+    Unavailable
+        If a data file cannot be read.
+    """
     name = found.records[0].id if len(found.records) == 1 else "joined"
+    headers = id_headers(found.missing, found.omitted)
     try:
+        tag = slice_tag(found.records, found.slice.origin, given, chosen.media_type)
+        headers |= {"ETag": tag} if tag else {}
+        if unchanged(request, tag):
+            return Response(status_code=304, headers={**headers, "Vary": "Accept"})
         body = chosen.writer.write(found.slice)
     except OSError:
         raise Unavailable("the data cannot be read or written at the moment") from None
-    return stream_reply(
-        request,
-        body,
-        chosen.media_type,
-        f"{name}.{chosen.writer.extension}",
-        id_headers(found.missing, found.omitted),
-    )
+    return stream_reply(request, body, chosen.media_type, f"{name}.{chosen.writer.extension}", headers)

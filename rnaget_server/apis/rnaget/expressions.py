@@ -32,7 +32,8 @@ def get_expression_file_by_id(expression_id: str) -> Response:
     request, services = current()
     query = _query(request, services)
     found = slice_by_id(services, expression_id, query)
-    return download(request, found, choose_format(request, services, GROUP, query.format, found.default_format))
+    chosen = choose_format(request, services, GROUP, query.format, found.default_format)
+    return download(request, found, chosen, query.given)
 
 
 def get_expression_ticket() -> Response:
@@ -50,7 +51,8 @@ def get_expression_file() -> Response:
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
     found = slice_by_search(services, query)
-    return download(request, found, choose_format(request, services, GROUP, format, None))
+    chosen = choose_format(request, services, GROUP, format, None)
+    return download(request, found, chosen, query.given)
 
 
 def get_expression_formats() -> Response:
