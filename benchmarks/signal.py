@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyBigWig
 import pybigtools
+import pyBigWig
 
 from benchmarks.material import Material
 from benchmarks.measure import Row, side_by_side
