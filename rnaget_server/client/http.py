@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,10 +10,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
+
+if TYPE_CHECKING:
+    import pandas
 
 _TIMEOUT = 300
 
@@ -59,6 +63,23 @@ class Client:
             finally:
                 Path(name).unlink(missing_ok=True)
             return dict(reply.headers.items())
+
+    def frame(self, matrix: str | None, query: Mapping[str, Sequence[str] | str]) -> pandas.DataFrame:
+        """Return a slice as a table: feature ids as the index, a column for each sample, labels in front if sent.
+
+        Raises
+        ------
+        ClientError
+            If the server refuses, or cannot be reached.
+        """
+        import pandas  # only who asks for a table pays for it
+
+        path = f"expressions/{quote(matrix, safe='')}/bytes" if matrix else "expressions/bytes"
+        with self._open(path, {**query, "format": "tsv"}, "*/*") as reply:
+            text = reply.read().decode("utf-8")
+        while text.startswith("#"):
+            text = text.partition("\n")[2]
+        return pandas.read_csv(io.StringIO(text), sep="\t", index_col=0)
 
     def _open(self, path: str, query: Mapping[str, Sequence[str] | str], accept: str) -> HTTPResponse:
         given = {key: value for key, value in query.items() if value}

@@ -135,8 +135,9 @@ def within(
     lies nowhere. The stored ranges decide what they can; only the other features are read.
     """
     cell = store.dtype(units).type
-    low = cell(-np.inf if minimum is None else minimum)
-    high = cell(np.inf if maximum is None else maximum)
+    with np.errstate(over="ignore"):  # a bound beyond float32 is as good as infinite
+        low = cell(-np.inf if minimum is None else minimum)
+        high = cell(np.inf if maximum is None else maximum)
     features = np.arange(store.shape[0]) if selection.features is None else selection.features
     ranges = store.ranges(units)
     if ranges is None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,3 +154,20 @@ def test_our_own_commands(demo_server: str, tmp_path: Path) -> None:
     assert json.loads(output.read_text())["values"] == [[34, 56, 45, 55, 42]]
     assert "404" in run("get", "marioni_counts", "-o", str(output), "--genes", "NOPE")
     assert "message" not in output.read_text()
+
+
+def test_our_own_client_gives_a_table(demo_server: str, shared_data: Path) -> None:
+    from rnaget_server.client import Client, ClientError
+
+    client = Client(f"{demo_server}/rnaget")
+    genes = ["ENSG00000187634", "ENSG00000188976"]
+    table = client.frame("marioni_counts", {"featureIDList": genes, "Tissue": "Liver"})
+    source = pd.read_csv(shared_data / "marioni" / "counts.tsv", sep="\t", index_col=0)
+    assert table.equals(source.loc[genes, [name for name in source if "Liver" in name]])
+    with pytest.raises(ClientError, match="404"):
+        client.frame("nothing", {})
+
+
+def test_importing_the_client_costs_little() -> None:
+    code = "import sys, rnaget_server.client; print(*(set(sys.modules) & {'numpy', 'pandas', 'h5py', 'connexion'}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
