@@ -305,31 +305,34 @@ def origin(
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
         "units": units,
         "license": ", ".join(dict.fromkeys(one.license for one in records if one.license)),
-        "query": urlencode(query.given)[:2000],
+        "query": canonical(query.given)[:2000],
         "server": f"{catalog.service.name}, rnaget-server {__version__}",
     }
     return {key: value for key, value in told.items() if value}
 
 
+def canonical(given: Sequence[tuple[str, str]]) -> str:
+    """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
+    return urlencode(sorted(pair for pair in given if pair[0] != "format"))
+
+
 def _check_size(made: Slice, limit: int) -> None:
     features, samples = made.shape
-    if not limit or features * samples * len(made.layers) <= limit:
+    if not limit or features * samples <= limit:
         return
-    layers = f" × {len(made.layers)} units" if len(made.layers) > 1 else ""
     raise ResultTooLarge(
-        f"{features:,} features × {samples:,} samples{layers} are more than the {limit:,} cells that this server "
+        f"{features:,} features × {samples:,} samples are more than the {limit:,} cells that this server "
         f"gives in one reply: {_smaller(made, limit)}"
     )
 
 
 def _smaller(made: Slice, limit: int) -> str:
     features, samples = made.shape
-    units = f"units={made.layers[0].units} and " if len(made.layers) > 1 else ""
     if limit >= features:
         some = made.samples.column(made.samples.id)[: min(3, limit // features)]
-        return f"ask for at most {limit // features:,} samples at once, such as {units}sampleIDList={','.join(some)}"
+        return f"ask for at most {limit // features:,} samples at once, such as sampleIDList={','.join(some)}"
     some = made.features.column(made.features.id)[: max(1, min(3, limit // samples))]
     if limit >= samples:
-        return f"ask for at most {limit // samples:,} features at once, such as {units}featureIDList={','.join(some)}"
+        return f"ask for at most {limit // samples:,} features at once, such as featureIDList={','.join(some)}"
     column = made.samples.column(made.samples.id)[0]
-    return f"ask for fewer of both, such as {units}featureIDList={some[0]}&sampleIDList={column}"
+    return f"ask for fewer of both, such as featureIDList={some[0]}&sampleIDList={column}"

@@ -114,14 +114,14 @@ def serve() -> Iterator[Callable[..., str]]:
     """Start real servers (``rnaget-server serve``) on free ports; all are ended with the session."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(data: Path, *, workers: int = 1, **environment: str) -> str:
+    def start(data: Path, *, workers: int = 1, log: Path | None = None, **environment: str) -> str:
         port = free_port()
         command = [sys.executable, "-m", "rnaget_server.cli.server", "serve", str(data)]
         process = subprocess.Popen(
             [*command, "--port", str(port), "--workers", str(workers)],
             env={**os.environ, **environment},
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if log is None else log.open("w"),
         )
         running.append(process)
         root = f"http://127.0.0.1:{port}"

@@ -80,9 +80,11 @@ class _Loader:
 
     def _project(self, path: Path) -> Project | None:
         file = self._read(path, ProjectFile)
-        if file is None or not self._claim("project", file.id, path, ("id",)):
-            return None
+        sound = file is not None and self._claim("project", file.id, path, ("id",))
+        # The studies of a project that is left out are read all the same, for the mistakes in them.
         studies = [self._study(below, file) for below in sorted(path.parent.glob("*/study.yaml"))]
+        if file is None or not sound:
+            return None
         return Project(
             id=file.id,
             path=path,
@@ -93,9 +95,9 @@ class _Loader:
             studies=tuple(study for study in studies if study is not None),
         )
 
-    def _study(self, path: Path, project: ProjectFile) -> Study | None:
+    def _study(self, path: Path, project: ProjectFile | None) -> Study | None:
         file = self._read(path, StudyFile)
-        if file is None or not self._claim("study", file.id, path, ("id",)):
+        if file is None or not self._claim("study", file.id, path, ("id",)) or project is None:
             return None
         matrices = [
             _matrix(entry, file, project, path)
@@ -225,6 +227,17 @@ def _message(mistake: Any) -> str:
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return f"the value of {key!r} must be `key: value` lines"
     return f"the value of {key!r} is wrong: {mistake['msg']}"
+
+
+def entry_problem(study: Path, kind: str, id: str, message: str) -> Problem:
+    """Return a problem at the entry `id` in the list `kind` (``expressions`` or ``continuous``) of a study.yaml."""
+    told = f"{'expression' if kind == 'expressions' else kind} {id}: {message}"
+    content, _ = read_yaml(study)
+    entries = content.get(kind) or [] if isinstance(content, dict) else []
+    for number, entry in enumerate(entries):
+        if isinstance(entry, dict) and entry.get("id") == id:
+            return Places(study).problem((kind, number, "id"), told)
+    return Problem(study, None, None, told)
 
 
 def settings_in(data: Path) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from pydantic import ValidationError
 
 from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, TrackSet, load
+from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.configuration import configuration
 from rnaget_server.errors import CatalogError, Problem, Unavailable
 from rnaget_server.registry import Registry
+from rnaget_server.resources import shipped
 from rnaget_server.stores.cache import StoreCache, misfits, open_store, track_store
 
 _FORMAT_GROUPS = ("expressions", "continuous")
@@ -119,8 +121,8 @@ def _configuration(given: dict[str, Any]) -> Any:
 
 
 def _data(data: Path | None) -> Path:
-    path: Path = _configuration({"data": data}).data
-    return path
+    """Return the directory of the catalogue, without looking into it."""
+    return data.absolute() if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data")).absolute()
 
 
 def _file_problems(catalog: Catalog) -> list[Problem]:
@@ -137,7 +139,7 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
         except OSError as error:
             found = [str(error)]
         found += _format_mistakes(matrix.default_format, formats["expressions"])
-        problems += [Problem(study, None, None, f"expression {matrix.id}: {one}") for one in found]
+        problems += [entry_problem(study, "expressions", matrix.id, one) for one in found]
     for record in catalog.track_sets.values():
         study = catalog.studies[record.study_id].path
         try:
@@ -146,7 +148,7 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
         except OSError as error:
             found = [str(error)]
         found += _format_mistakes(record.default_format, formats["continuous"])
-        problems += [Problem(study, None, None, f"continuous {record.id}: {one}") for one in found]
+        problems += [entry_problem(study, "continuous", record.id, one) for one in found]
     return problems
 
 

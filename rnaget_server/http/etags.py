@@ -17,7 +17,7 @@ _MOST_FILES = 1000
 def slice_tag(
     records: Iterable[Matrix | TrackSet],
     origin: Mapping[str, str],
-    query: Iterable[tuple[str, str]],
+    query: str,
     media_type: str,
 ) -> str | None:
     """Return the tag of a slice: a digest of what it is made of, and not of its bytes, which are yet to be made.
@@ -25,7 +25,7 @@ def slice_tag(
     It changes with the data files (their place, size and time), with what the catalogue says of them, with what is
     written of their `origin` into downloads, the query and the format. None for a set of too many files to look at.
     """
-    digest = hashlib.sha256(repr((__version__, media_type, tuple(query), tuple(origin.items()))).encode())
+    digest = hashlib.sha256(repr((__version__, media_type, query, tuple(origin.items()))).encode())
     for record in records:
         paths = [record.path] if record.path is not None else [track.path for track in record.tracks]
         if len(paths) > _MOST_FILES:

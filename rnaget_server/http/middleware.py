@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff
-from rnaget_server.http.replies import error_reply
+from rnaget_server.http.replies import BrokenReplyError, error_reply
 from rnaget_server.http.request import SCOPE_KEY
 from rnaget_server.service import Services
 
@@ -33,7 +34,9 @@ def dispatch(services: Services, apis: dict[str, ASGIApp], pages: ASGIApp, lifes
                 inside: dict[str, Any] = {**scope, SCOPE_KEY: services}
                 if path.endswith("/"):
                     inside |= {"path": path.rstrip("/"), "raw_path": scope["raw_path"].rstrip(b"/")}
-                await api(inside, receive, send)
+                # Without a last piece of the body, the server below cuts the connection.
+                with suppress(BrokenReplyError):
+                    await api(inside, receive, send)
                 return
         await pages(scope, receive, send)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -73,10 +72,27 @@ def stream_reply(request: Request, body: Body, media_type: str, filename: str, h
     chunks = iter(body.chunks)
     try:
         first = next(chunks, b"")
-    except OSError:
+    except OSError as error:
         body.close()
-        raise Unavailable("the data of this matrix cannot be read at the moment") from None
-    return StreamingResponse(itertools.chain([first], chunks), media_type=media_type, headers=told)
+        _log.error("reading %s failed: %s", filename, type(error).__name__)
+        raise Unavailable("the data cannot be read at the moment; the provider has been told in the log") from None
+    return StreamingResponse(_guarded(first, chunks, filename), media_type=media_type, headers=told)
+
+
+class BrokenReplyError(BaseException):
+    """The rest of a reply cannot be made: its connection has to be cut, so that nobody takes a part for the whole.
+
+    Not an Exception, for those are turned into replies, which it is too late for, and logged with their trace.
+    """
+
+
+def _guarded(first: bytes, chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
+    yield first
+    try:
+        yield from chunks
+    except Exception as error:
+        _log.error("reading %s failed in mid-reply: %s", filename, type(error).__name__)
+        raise BrokenReplyError from None
 
 
 def listed(values: Sequence[str]) -> str:

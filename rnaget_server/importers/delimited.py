@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,15 @@ from rnaget_server.importers.body import Body, check_ids, decoded
 from rnaget_server.importers.columns import describes_features, text_column
 from rnaget_server.importers.fields import QuoteError, find_separator, shortened, split_fields
 from rnaget_server.importers.lines import Lines
-from rnaget_server.importers.numbers import is_number
+from rnaget_server.importers.numbers import MISSING, is_number
 from rnaget_server.importers.spool import Spool
 from rnaget_server.importers.template import LabelTemplate
 from rnaget_server.stores.native_writer import AxisTable
 
 _LOOKED_AT = 100
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]")
+# What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
+_NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,10 @@ def read_header(lines: Lines, options: ReadOptions) -> Header:
             )
         fields = ["", *fields]  # R's write.table names no column of row names
     labels = _label_columns(fields, cells, options)
+    if len(fields) == 1:
+        raise ImportFailure(
+            "neither tabs nor commas separate the header: save the table with one of them", lines.path, number
+        )
     if labels >= len(fields):
         raise ImportFailure(f"all {len(fields)} columns are label columns, and none holds numbers", lines.path, number)
     return Header(number, separator, _names(fields[:labels], lines.path, number), tuple(fields[labels:]), comments)
@@ -136,11 +144,16 @@ def _label_columns(fields: Sequence[str], rows: Sequence[Sequence[bytes]], optio
     count = 1
     while count < len(fields):
         known = not options.transpose and (fields[count] == options.feature_name or describes_features(fields[count]))
-        cells = [row[count] for row in rows if count < len(row)]
-        if not known and 2 * sum(not is_number(cell) for cell in cells) <= len(cells):
+        if not known and not _are_words([row[count] for row in rows if count < len(row)]):
             break
         count += 1
     return count
+
+
+def _are_words(cells: Sequence[bytes]) -> bool:
+    """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
+    told = [cell.strip() for cell in cells if cell.strip() not in MISSING]
+    return len(told) > 1 and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in told)
 
 
 def _names(labels: Sequence[str], path: Path, line: int) -> tuple[str, ...]:

@@ -70,6 +70,8 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
         return "bigwig"
     if _BIGBED in magic:
         raise ImportFailure("this is a bigBed file, which holds regions and no signal: import a bigWig file", path)
+    if path.suffix.lower() in (".bw", ".bigwig"):
+        raise ImportFailure("this is no bigWig file, whatever its name says", path)
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None
     return "bedgraph" if _is_bedgraph(path, read_head(path)) else None

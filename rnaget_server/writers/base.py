@@ -89,5 +89,8 @@ class Writer(Protocol):
     groups: ClassVar[tuple[str, ...]]
     """What it can write: ``expressions``, ``continuous``, or both."""
 
+    def check(self, slice: Slice) -> None:
+        """Refuse a slice that the format cannot hold, as `write` would; so a ticket is given only for what works."""
+
     def write(self, slice: Slice) -> Body:
         """Return the bytes of the slice. They are made while they are read, so memory stays bounded."""

@@ -23,6 +23,9 @@ class BedGraphWriter:
     extension = "bedGraph"
     groups = ("continuous",)
 
+    def check(self, slice: Slice) -> None:
+        """Accept every slice."""
+
     def write(self, slice: Slice) -> Body:
         """Return the slice as text; its length is not known beforehand."""
         return Body(gathered(_lines(slice)))

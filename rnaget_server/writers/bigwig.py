@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,8 +23,8 @@ class BigWigWriter:
     extension = "bw"
     groups = ("continuous",)
 
-    def write(self, slice: Slice) -> Body:
-        """Return the track as a bigWig file and its length.
+    def check(self, slice: Slice) -> None:
+        """Refuse several tracks, and a range without data.
 
         Raises
         ------
@@ -39,16 +38,18 @@ class BigWigWriter:
             raise InvalidQuery(
                 f"a bigWig file holds one track, and {len(names)} match: choose one, such as sampleIDList={names[0]}"
             )
+        if next(_values(slice), None) is None:
+            raise UnknownId(f"{names[0]} has no data in that range, and a bigWig file must hold some: ask for another")
+
+    def write(self, slice: Slice) -> Body:
+        """Return the track as a bigWig file and its length; see `check` for what is refused."""
+        self.check(slice)
         labels = slice.samples
         if not isinstance(labels, PositionLabels):
             raise TypeError("only slices of signal tracks can be bigWig")
-        values = _values(slice)
-        first = next(values, None)
-        if first is None:
-            raise UnknownId(f"{names[0]} has no data in that range, and a bigWig file must hold some: ask for another")
         with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
             path = Path(directory) / "slice.bw"
-            write_bigwig(path, labels.chromosomes, chain([first], values))
+            write_bigwig(path, labels.chromosomes, _values(slice))
             file = path.open("rb")
         length = file.seek(0, 2)
         return Body(_sent(file), length, file.close)

@@ -30,6 +30,9 @@ class LoomWriter:
     extension = "loom"
     groups = ("expressions", "continuous")
 
+    def check(self, slice: Slice) -> None:
+        """Accept every slice."""
+
     def write(self, slice: Slice) -> Body:
         """Return the slice as a loom file and its exact length."""
         with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:

@@ -81,6 +81,19 @@ def test_mistakes(tmp_path: Path, study: str, place: str, told: str) -> None:
     assert told in problems[0].message
 
 
+def test_mistakes_below_a_mistake_are_told_too(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        catalog="id: c\nname: C\nsettings: {prot: 1}\n",
+        project="id: p\nnmae: x\n",
+        study="id: s\nverson: 1\n",
+    )
+    catalog, problems = load(tmp_path)
+    assert [problem.path.name for problem in problems] == ["catalog.yaml", "project.yaml", "study.yaml"]
+    assert catalog is not None
+    assert not catalog.projects
+
+
 def test_files_that_are_no_text(tmp_path: Path) -> None:
     write(tmp_path, study="id: s\n")
     (tmp_path / "p" / "s" / "study.yaml").write_bytes(b"id: \xff\xfe")

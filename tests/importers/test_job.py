@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "no such name column": (GOOD, {"feature_name": "x"}, "--feature-name: there is no column 'x'"),
     "sample id without table": (GOOD, {"sample_id": "x"}, "--sample-id names a column of the table"),
     "feature id without table": (GOOD, {"feature_id": "x"}, "--feature-id names a column of the table"),
-    "two label columns": ("id\tx\tx\tS\ng\ta\tb\t1\n", {}, ":1: two label columns have the header 'x'"),
+    "two label columns": ("id\tx\tx\tS\ng\ta\tb\t1\nh\tc\td\t2\n", {}, ":1: two label columns have the header 'x'"),
     "gct counts": ("#1.2\n2\n", {}, ":2: the second line of a GCT"),
     "gct features": (
         "#1.2\n2\t1\nName\tDescription\tS1\ng\td\t1\n",

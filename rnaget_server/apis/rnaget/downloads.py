@@ -16,7 +16,7 @@ from rnaget_server.http.formats import Chosen, checked_format
 from rnaget_server.http.replies import id_headers, json_reply, stream_reply
 from rnaget_server.http.request import public_root
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found
+from rnaget_server.slicing import Found, canonical
 
 
 def named_format(services: Services, group: str, name: str | None) -> str:
@@ -40,7 +40,14 @@ def ticket(
     format: str,
     path: str,
 ) -> Response:
-    """Return the ticket for a slice: the URL at `path` that sends it, with the parameters `given`."""
+    """Return the ticket for a slice: the URL at `path` that sends it, with the parameters `given`.
+
+    Raises
+    ------
+    InvalidQuery, UnknownId
+        If the format cannot hold the slice.
+    """
+    services.writers[format]().check(found.slice)
     parameters = [*(pair for pair in given if pair[0] != "format"), ("format", format)]
     told: dict[str, Any] = {
         "url": f"{public_root(request, services)}{BASE_PATH}{path}?{urlencode(parameters)}",
@@ -69,7 +76,7 @@ def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tup
     name = found.records[0].id if len(found.records) == 1 else "joined"
     headers = id_headers(found.missing, found.omitted)
     try:
-        tag = slice_tag(found.records, found.slice.origin, given, chosen.media_type)
+        tag = slice_tag(found.records, found.slice.origin, canonical(given), chosen.media_type)
         headers |= {"ETag": tag} if tag else {}
         if unchanged(request, tag):
             return Response(status_code=304, headers={**headers, "Vary": "Accept"})

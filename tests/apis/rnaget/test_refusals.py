@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 import requests
 from starlette.testclient import TestClient
@@ -185,3 +186,34 @@ def test_two_servers_in_one_process(demo: Path, tmp_path: Path) -> None:
         for second in client_of(other):
             assert [p["id"] for p in first.get("/rnaget/projects").json()] == ["demo"]
             assert [p["id"] for p in second.get("/rnaget/projects").json()] == ["second"]
+
+
+def test_a_file_that_breaks_in_mid_reply_cuts_the_connection_and_tells_one_line(
+    serve, demo: Path, tmp_path: Path
+) -> None:
+    data = next(demo.glob("*/*/*.h5"))
+    with h5py.File(data) as file:
+        chunk = file["matrix"].id.get_chunk_info(3)
+    whole = bytearray(data.read_bytes())
+    whole[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    data.write_bytes(whole)
+    log = tmp_path / "log"
+    root = serve(demo, log=log)
+    with pytest.raises(requests.exceptions.RequestException):
+        requests.get(f"{root}{BYTES}?format=loom", timeout=30)
+    assert requests.get(f"{root}{BYTES}", timeout=30).status_code == 503
+    assert (
+        requests.get(f"{root}{BYTES}?sampleIDList=R1L1Kidney&featureIDList=ENSG00000188976", timeout=30).status_code
+        == 200
+    )
+    told = log.read_text()
+    assert "reading marioni_counts.loom failed in mid-reply" in told
+    assert "reading marioni_counts.tsv failed" in told
+    assert "Traceback" not in told
+    assert str(demo) not in told.split("Application startup complete")[-1]
+
+
+def test_tickets_are_given_for_what_works_only_and_give_the_same_bytes(client: TestClient) -> None:
+    asked = "format=JSON&featureIDList=ENSG00000187634,ENSG00000188976&Tissue=Liver&_=7"
+    ticket = client.get(f"{BYTES.replace('bytes', 'ticket')}?{asked}").json()
+    assert client.get(ticket["url"]).content == client.get(f"{BYTES}?{asked}").content

@@ -283,6 +283,8 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
         ("igv/bytes?chr=chr1&end=9&Assay=ChIP", 400, "no filter 'Assay'"),
         ("er/bytes?chr=chr18&end=9&format=bigwig", 400, "sampleIDList=ER_1"),
         ("er/bytes?chr=chr18&end=9&format=bigwig&sampleIDList=ER_1", 404, "no data in that range"),
+        ("er/ticket?chr=chr18&end=9&format=bigwig&sampleIDList=ER_1", 404, "no data in that range"),
+        ("er/ticket?chr=chr18&end=9&format=bigwig", 400, "sampleIDList=ER_1"),
         ("two_genomes/bytes?chr=chr1&end=9", 503, "cannot be read"),
         ("truncated/bytes?chr=chr18&end=9", 503, "cannot be read"),
         ("text/bytes?chr=chr18&end=9", 503, "cannot be read"),
