@@ -124,7 +124,7 @@ def test_check_and_list_tell_of_damage(source: Path, tmp_path: Path) -> None:
     study.write_text(text)
     (data / "p" / "s" / "t" / "a.bw").write_bytes(b"x" * 30)
     code, _, err = run("check", data)
-    assert (code, err) == (1, f"{study}: continuous t: a.bw is too short for a bigWig file\n")
+    assert (code, err) == (1, f"{study}:3:9: continuous t: a.bw is too short for a bigWig file\n")
     assert "    t  cannot be read: see `rnaget-server check`\n" in run("list", data)[1]
     (data / "p" / "s" / "t" / "a.bw").unlink()
     assert "continuous t: there is no file a.bw" in run("check", data)[2]
