@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from rnaget_server.catalog import Catalog, TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
 from rnaget_server.query import RegionQuery
-from rnaget_server.query.parameters import shown, unknown_name
+from rnaget_server.query.parameters import shown
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found, belongs, no_record, not_found, origin
+from rnaget_server.slicing import Found, belongs, no_record, not_found, origin, record_by_id
 from rnaget_server.stores.base import Positions
 from rnaget_server.stores.bins import summarised
 from rnaget_server.stores.select import Chooser
@@ -47,14 +47,7 @@ def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
         See `rnaget_server.errors`.
     """
     catalog = services.catalog.current
-    record = catalog.track_sets.get(set_id)
-    if record is None:
-        raise UnknownId(unknown_name("continuous set", set_id, catalog.track_sets))
-    for name in query.filters:
-        if name not in record.filters:
-            raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))
-    if not belongs(record, query):
-        raise UnknownId(f"the set {record.id} does not belong to that projectID, studyID and version")
+    record = record_by_id("continuous set", set_id, catalog.track_sets, query)
     if query.units not in (None, record.units):
         raise InvalidQuery(f"{record.id} has no units {shown(str(query.units))}: it has {record.units}")
     return _made(services, query, [_candidate(services, record, query)], ())

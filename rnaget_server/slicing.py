@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from numpy.typing import NDArray
@@ -62,14 +62,7 @@ def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found
         See `rnaget_server.errors`.
     """
     catalog = services.catalog.current
-    matrix = catalog.matrices.get(matrix_id)
-    if matrix is None:
-        raise UnknownId(unknown_name("expression matrix", matrix_id, catalog.matrices))
-    for name in query.filters:
-        if name not in matrix.filters:
-            raise InvalidQuery(f"{matrix.id}: " + unknown_name("filter", name, matrix.filters))
-    if not belongs(matrix, query):
-        raise UnknownId(f"the matrix {matrix.id} does not belong to that projectID, studyID and version")
+    matrix = record_by_id("expression matrix", matrix_id, catalog.matrices, query)
     store = services.stores.open(matrix)
     if query.units is not None and query.units not in store.units:
         raise InvalidQuery(f"{matrix.id} has no units {shown(query.units)}: it has {', '.join(store.units)}")
@@ -138,6 +131,30 @@ def _made(services: Services, query: MatrixQuery, candidates: list[_Candidate], 
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
     )
+
+
+Record = TypeVar("Record", Matrix, TrackSet)
+
+
+def record_by_id(kind: str, id: str, records: Mapping[str, Record], query: MatrixQuery | RegionQuery) -> Record:
+    """Return the matrix or set of tracks of that id, if it has the filters of the query and belongs where it says.
+
+    Raises
+    ------
+    UnknownId
+        If there is none, or it is of another project, study or version.
+    InvalidQuery
+        If it lacks a filter of the query.
+    """
+    record = records.get(id)
+    if record is None:
+        raise UnknownId(unknown_name(kind, id, records))
+    for name in query.filters:
+        if name not in record.filters:
+            raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))
+    if not belongs(record, query):
+        raise UnknownId(f"the {kind} {record.id} does not belong to that projectID, studyID and version")
+    return record
 
 
 def belongs(record: Matrix | TrackSet, query: MatrixQuery | RegionQuery) -> bool:

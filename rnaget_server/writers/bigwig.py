@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,26 +34,34 @@ class BigWigWriter:
         UnknownId
             If no base of the slice has data.
         """
-        names = slice.features.column(slice.features.id)
-        if len(names) > 1:
-            raise InvalidQuery(
-                f"a bigWig file holds one track, and {len(names)} match: choose one, such as sampleIDList={names[0]}"
-            )
-        if next(_values(slice), None) is None:
-            raise UnknownId(f"{names[0]} has no data in that range, and a bigWig file must hold some: ask for another")
+        _sound_values(slice)
 
     def write(self, slice: Slice) -> Body:
         """Return the track as a bigWig file and its length; see `check` for what is refused."""
-        self.check(slice)
+        values = _sound_values(slice)
         labels = slice.samples
         if not isinstance(labels, PositionLabels):
             raise TypeError("only slices of signal tracks can be bigWig")
         with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
             path = Path(directory) / "slice.bw"
-            write_bigwig(path, labels.chromosomes, _values(slice))
+            write_bigwig(path, labels.chromosomes, values)
             file = path.open("rb")
         length = file.seek(0, 2)
         return Body(_sent(file), length, file.close)
+
+
+def _sound_values(slice: Slice) -> Iterator[Interval]:
+    """Return the intervals of the one track of a slice, of which there is at least one, read once."""
+    names = slice.features.column(slice.features.id)
+    if len(names) > 1:
+        raise InvalidQuery(
+            f"a bigWig file holds one track, and {len(names)} match: choose one, such as sampleIDList={names[0]}"
+        )
+    values = _values(slice)
+    first = next(values, None)
+    if first is None:
+        raise UnknownId(f"{names[0]} has no data in that range, and a bigWig file must hold some: ask for another")
+    return chain([first], values)
 
 
 def _values(slice: Slice) -> Iterator[Interval]:
