@@ -274,6 +274,7 @@ def _layer(one: _Candidate, units: str) -> LayerInfo:
         dtype=store.dtype(units),
         whole=store.whole(units),
         blocks=lambda: store.blocks(units, chosen.features, chosen.samples),
+        sparse=store.sparse(units, chosen.features, chosen.samples),
     )
 
 

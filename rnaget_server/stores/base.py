@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,35 @@ from rnaget_server.stores.text import decode, encode, encode_all
 
 Positions = NDArray[np.int64]
 Raw = NDArray[Any]
+Direction = Literal["features", "samples"]
 
 _FEW_TO_COMPARE = 2_000
 # An Ensembl stable id without its version, with the mark of the second copy of a pseudoautosomal gene.
 _ENSEMBL = re.compile(r"(ENS[A-Z]*\d{11})(_PAR_Y)?")
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """Consecutive rows (or columns) of a sparse selection: the cells that are stored, one row after another.
+
+    Row ``i`` holds ``values[starts[i]:starts[i + 1]]`` at ``positions[starts[i]:starts[i + 1]]``, which count
+    within the selection and ascend; every other cell of it is 0.
+    """
+
+    starts: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SparseCells:
+    """A selection out of a sparse layer, without its zeros."""
+
+    count: Callable[[], int]
+    """Returns how many cells are stored in the selection."""
+
+    along: Callable[[Direction], Iterator[Compressed]]
+    """Yields the selection in bounded pieces, compressed along ``features`` (rows) or ``samples`` (columns)."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +244,11 @@ class MatrixStore(Protocol):
 
         Positions are ascending, without repeats. Each block is a new C-contiguous array of bounded size.
         """
+
+    def sparse(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> SparseCells | None:
+        """Return the same selection without its zeros; None where the layer is stored dense."""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

@@ -76,6 +76,10 @@ class LoomStore:
         """Yield blocks of rows as float32 (float64 where whole numbers need it)."""
         return row_blocks(self._layers[units], features, samples, self._types[units])
 
+    def sparse(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> None:
+        """Return None: the cells are stored dense."""
+        return None
+
     def _axis(self, group: str, size: int) -> Axis:
         columns = self._file[group]
         names = [

@@ -84,6 +84,10 @@ class NativeStore:
             return column_blocks(columns, features, samples, rows.dtype)
         return row_blocks(rows, features, samples, rows.dtype)
 
+    def sparse(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> None:
+        """Return None: the cells are stored dense."""
+        return None
+
     @staticmethod
     def _by_columns(rows: h5py.Dataset, columns: h5py.Dataset, features: Positions | None, samples: Positions) -> bool:
         held = len(samples) * columns.chunks[1] * rows.dtype.itemsize

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.stores.base import SparseCells
+
 
 def _nothing() -> None:
     """Free nothing."""
@@ -45,6 +47,8 @@ class LayerInfo:
     dtype: np.dtype[Any]
     whole: bool
     blocks: Callable[[], Iterator[NDArray[Any]]]
+    sparse: SparseCells | None = None
+    """The same cells without their zeros, where the source is sparse."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ class Writer(Protocol):
 
     groups: ClassVar[tuple[str, ...]]
     """What it can write: ``expressions``, ``continuous``, or both."""
+
+    requires: ClassVar[Mapping[str, str]]
+    """The packages it imports when it is used and that may be absent, and the extra that installs each."""
 
     def check(self, slice: Slice) -> None:
         """Refuse a slice that the format cannot hold, as `write` would; so a ticket is given only for what works."""

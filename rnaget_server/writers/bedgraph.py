@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ class BedGraphWriter:
     media_types = ("text/x-bedgraph",)
     extension = "bedGraph"
     groups = ("continuous",)
+    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Accept every slice."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.stores.bigwig_writer import Interval, write_bigwig
@@ -23,6 +23,7 @@ class BigWigWriter:
     media_types = ("application/x-bigwig",)
     extension = "bw"
     groups = ("continuous",)
+    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Refuse several tracks, and a range without data.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ class JsonWriter:
     media_types = ("application/json",)
     extension = "json"
     groups = ("expressions", "continuous")
+    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Accept every slice."""

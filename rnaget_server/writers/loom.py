@@ -8,9 +8,9 @@ small skeleton is ever written to disk.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import h5py
 import numpy as np
@@ -29,6 +29,7 @@ class LoomWriter:
     media_types = ("application/vnd.loom",)
     extension = "loom"
     groups = ("expressions", "continuous")
+    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Accept every slice."""

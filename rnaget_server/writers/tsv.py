@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -22,6 +22,7 @@ class TsvWriter:
     media_types = ("text/tab-separated-values", "application/tab-separated-values")
     extension = "tsv"
     groups = ("expressions", "continuous")
+    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Accept every slice."""
