@@ -8,6 +8,7 @@ from typing import Any
 from a2wsgi import WSGIMiddleware
 from connexion import AsyncApp, ConnexionMiddleware
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.middleware import MiddlewarePosition
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -18,14 +19,19 @@ from rnaget_server.apis.site import create_pages
 from rnaget_server.catalog import LiveCatalog
 from rnaget_server.errors import RnagetError
 from rnaget_server.http.middleware import dispatch, switchable
+from rnaget_server.http.posted import PostedParameters
 from rnaget_server.http.replies import error_reply
+from rnaget_server.http.tickets import guarded
 from rnaget_server.registry import Registry
 from rnaget_server.resources import shipped
 from rnaget_server.service import Services
 from rnaget_server.settings import Settings
 from rnaget_server.stores.cache import StoreCache
 
-_EXPOSED = ("RNAget-Missing", "RNAget-Omitted", "Content-Disposition", "Content-Length", "ETag")
+_EXPOSED = (
+    *("RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"),
+    *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
+)
 
 
 def create_services(settings: Settings) -> Services:
@@ -48,7 +54,8 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the whole server as an ASGI application. Two can live in one process."""
     services = create_services(settings)
     api = _create_api(validate_responses=False)
-    switched = switchable(rnaget.BASE_PATH, services.switched_off, api)
+    checked = guarded(api, settings.ticket_keys)
+    switched = switchable(rnaget.BASE_PATH, services.switched_off, checked)
     pages = WSGIMiddleware(create_pages(services))  # type: ignore[arg-type]
     application = dispatch(services, {rnaget.BASE_PATH: switched}, pages, lifespan=api)  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
@@ -71,9 +78,10 @@ def _create_api(validate_responses: bool) -> ConnexionMiddleware:
         base_path=rnaget.BASE_PATH,
         pythonic_params=True,
         validate_responses=validate_responses,
-        validator_map={"parameter": _NoValidation},
+        validator_map={"parameter": _NoValidation, "body": {}},
         swagger_ui_options=None,
     )
+    app.add_middleware(PostedParameters, MiddlewarePosition.BEFORE_VALIDATION)
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _handle)
     return app.middleware

@@ -19,12 +19,24 @@ class UnknownId(RnagetError):
     """Nothing of that id, or nothing that matches the query, is here."""
 
 
+class Forbidden(RnagetError):
+    """The signed URL of a ticket was changed, or has expired."""
+
+
 class NotAcceptable(RnagetError):
     """The client accepts none of the media types that can be had."""
 
 
 class ResultTooLarge(RnagetError):
     """The result is larger than this server's limit."""
+
+
+class RangeBeyondEnd(RnagetError):
+    """A Range header names bytes beyond the last of `length`."""
+
+    def __init__(self, message: str, length: int) -> None:
+        super().__init__(message)
+        self.length = length
 
 
 class GroupSwitchedOff(RnagetError):
@@ -41,9 +53,11 @@ class Unavailable(RnagetError):
 
 STATUS: dict[type[RnagetError], int] = {
     InvalidQuery: 400,
+    Forbidden: 403,
     UnknownId: 404,
     NotAcceptable: 406,
     ResultTooLarge: 413,
+    RangeBeyondEnd: 416,
     GroupSwitchedOff: 501,
     ReversedRange: 501,
     Unavailable: 503,

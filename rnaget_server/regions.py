@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Catalog, TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
+from rnaget_server.finding import belongs, no_record, not_found, record_by_id
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found, belongs, no_record, not_found, origin, record_by_id
+from rnaget_server.slicing import Found, Stored, origin
 from rnaget_server.stores.base import Positions
 from rnaget_server.stores.bins import summarised
 from rnaget_server.stores.select import Chooser
 from rnaget_server.stores.track_columns import Columns, PositionLabels, columns_of
 from rnaget_server.stores.tracks import Run, TrackStore, range_of
 from rnaget_server.writers.base import LayerInfo, Slice
+from rnaget_server.writers.bigwig import BigWigWriter
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Can
     chosen = Chooser(store.tracks)
     chosen.by_id("sampleIDList", record.track_id, query.samples, query.not_samples)
     for name, condition in query.filters.items():
-        chosen.by_condition(name, record.filters[name].attribute, condition)
+        chosen.by_condition(record.filters[name], condition)
     tracks = np.arange(store.tracks.size) if chosen.positions is None else chosen.positions
     return _Candidate(record, store, tracks, chosen.missing, frozenset(chosen.found), chosen.near)
 
@@ -105,14 +107,31 @@ def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], 
             not_found(missing, [one.found for one in candidates], [one.near for one in candidates], query.filters)
         )
     columns, used, other = _columns(used, query)
-    _check_size(services, columns, sum(len(one.tracks) for one in used))
+    tracks = sum(len(one.tracks) for one in used)
+    stored = _stored(used, query)
+    too_large = _too_large(services, columns, tracks)
+    if too_large is not None and stored is None:
+        raise too_large
     catalog = services.catalog.current
     return Found(
         slice=_slice(catalog, used, columns, query),
         records=tuple(one.record for one in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
+        smaller=lambda cells: _smaller(columns, cells // tracks),
+        stored=stored,
+        too_large=too_large,
     )
+
+
+def _stored(used: list[_Candidate], query: RegionQuery) -> Stored | None:
+    """Return the file that holds exactly what is asked for: one whole track as it was published."""
+    if query.chromosome is not None or len(used) > 1 or len(used[0].tracks) > 1:
+        return None
+    record = used[0].record
+    if not record.tracks or record.no_data == record.no_data:
+        return None
+    return Stored(record.tracks[int(used[0].tracks[0])].path, BigWigWriter.media_types[0])
 
 
 def _columns(used: list[_Candidate], query: RegionQuery) -> tuple[Columns, list[_Candidate], list[str]]:
@@ -141,20 +160,25 @@ def _columns(used: list[_Candidate], query: RegionQuery) -> tuple[Columns, list[
     return columns, kept, other
 
 
-def _check_size(services: Services, columns: Columns, tracks: int) -> None:
+def _too_large(services: Services, columns: Columns, tracks: int) -> ResultTooLarge | None:
     settings = services.settings
     limits = [settings.max_positions] if settings.max_positions else []
     limits += [settings.max_cells // tracks] if settings.max_cells else []
     most = min(limits, default=len(columns))
     if len(columns) <= most:
-        return
+        return None
+    return ResultTooLarge(
+        f"{len(columns):,} columns for each of {tracks:,} track{'s' if tracks > 1 else ''} are more than this server "
+        f"gives in one reply (here at most {most:,}): {_smaller(columns, most)}"
+    )
+
+
+def _smaller(columns: Columns, most: int) -> str:
     run = columns.runs[0]
     fitting = max(1, min(most, len(run)))
-    raise ResultTooLarge(
-        f"{len(columns):,} columns for each of {tracks:,} track{'s' if tracks > 1 else ''} are more than this server "
-        f"gives in one reply (here at most {most:,}): ask for a smaller range such as "
-        f"chr={run.chromosome}&start={run.start}&end={run.start + fitting}, or for bins such as "
-        f"chr={run.chromosome}&bins={min(1000, fitting)}"
+    return (
+        f"ask for a smaller range such as chr={run.chromosome}&start={run.start}&end={run.start + fitting}, "
+        f"or for bins such as chr={run.chromosome}&bins={min(1000, fitting)}"
     )
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 
 from rnaget_server.catalog import LiveCatalog
+from rnaget_server.disk_cache import DiskCache
 from rnaget_server.errors import Unavailable
+from rnaget_server.http.delivery import Delivery
+from rnaget_server.http.etags import software
+from rnaget_server.http.slice_cache import SliceCache
 from rnaget_server.registry import Registry
 from rnaget_server.settings import Settings
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.cache import StoreCache
 
+_SUMMARIES_SHARE = 4
 GROUPS = ("projects", "studies", "expressions", "continuous")
 
 
@@ -36,11 +42,44 @@ class Services:
 
     @cached_property
     def _formats(self) -> dict[str, tuple[str, ...]]:
-        ordered = sorted(self.writers.names, key=lambda name: (name != "tsv", name != "loom", name))
+        listed = [name for name in self.writers.names if name not in self.missing_packages]
+        ordered = sorted(listed, key=lambda name: (name != "tsv", name != "loom", name))
         return {
             group: tuple(name for name in ordered if group in self.writers[name].groups)
             for group in ("expressions", "continuous")
         }
+
+    @cached_property
+    def missing_packages(self) -> dict[str, dict[str, str]]:
+        """For each format that cannot be written here, the packages that it lacks and the extra that installs each."""
+        lacking = {
+            name: {package: extra for package, extra in writer.requires.items() if find_spec(package) is None}
+            for name, writer in self.writers.all().items()
+        }
+        return {name: packages for name, packages in lacking.items() if packages}
+
+    @cached_property
+    def format_aliases(self) -> dict[str, str]:
+        """The other names of formats, and which format each means."""
+        return {alias: name for name, writer in self.writers.all().items() for alias in writer.aliases}
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """What turns slices into the content of replies."""
+        settings = self.settings
+        share = settings.cache_bytes - settings.cache_bytes // _SUMMARIES_SHARE
+        return Delivery(SliceCache(settings.cache_directory, share), settings.max_bytes)
+
+    @cached_property
+    def kept_summaries(self) -> DiskCache:
+        """Where summaries of whole matrices are kept."""
+        settings = self.settings
+        return DiskCache(settings.cache_directory / "summaries", settings.cache_bytes // _SUMMARIES_SHARE)
+
+    @cached_property
+    def software(self) -> str:
+        """The versions of what makes the bytes of replies."""
+        return software()
 
     @cached_property
     def switched_off(self) -> frozenset[str]:

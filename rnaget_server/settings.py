@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rnaget_server.resources import shipped
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
+_SHORTEST_KEY = 16
 
 
 class Settings(BaseSettings):
     """What a provider can set. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     data: Path = Field(default_factory=lambda: shipped("data"), description="Directory of the catalogue.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
@@ -48,6 +50,23 @@ class Settings(BaseSettings):
     max_positions: int = Field(
         5_000_000, ge=0, description="Most bases or bins of one reply of signal tracks; more is refused by 413."
     )
+    max_bytes: int = Field(0, ge=0, description="Most bytes of one reply; more is refused by 413. 0: any number.")
+    cache_directory: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / f"rnaget-{os.getuid()}",
+        description="Directory, of this server's user alone, where slices that were made are kept.",
+    )
+    cache_bytes: int = Field(
+        1 << 30, ge=0, description="Most bytes kept there; what was used longest ago goes. 0: none."
+    )
+    ticket_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Secrets by which the URLs in tickets are signed, so that they expire: the first signs, all are "
+        "believed. None: tickets have plain URLs.",
+    )
+    ticket_seconds: int = Field(86_400, ge=1, description="How long the signed URL of a ticket holds.")
+    content_coding: bool = Field(
+        False, description="Whether TSV and JSON are sent with gzip to clients that accept it; RNAget rules it out."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )
@@ -59,7 +78,7 @@ class Settings(BaseSettings):
         "info", description="Least grave messages that are logged."
     )
 
-    @field_validator("switched_off", "cors_origins", mode="before")
+    @field_validator("switched_off", "cors_origins", "ticket_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -69,7 +88,14 @@ class Settings(BaseSettings):
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
-    @field_validator("data")
+    @field_validator("ticket_keys")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < _SHORTEST_KEY for key in value):
+            raise ValueError(f"a key needs at least {_SHORTEST_KEY} characters, such as `openssl rand -hex 32` makes")
+        return value
+
+    @field_validator("data", "cache_directory")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.absolute()

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlencode
 
-from numpy.typing import NDArray
-
 from rnaget_server import __version__
+from rnaget_server.candidates import Candidate, slice_of
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
-from rnaget_server.catalog.models import fill_template, template_fields
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, Unavailable, UnknownId
-from rnaget_server.join import Part, join
+from rnaget_server.finding import belongs, no_record, not_found, record_by_id
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
 from rnaget_server.service import Services
-from rnaget_server.stores.base import Axis, MatrixStore, Positions
+from rnaget_server.size import check_size, smaller
+from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.columns import as_texts
-from rnaget_server.stores.select import Selection, select, within
-from rnaget_server.writers.base import LayerInfo, Slice
+from rnaget_server.stores.select import select
+from rnaget_server.summaries import (
+    Grouping,
+    KeptSummaries,
+    file_version,
+    group_attribute,
+    group_names,
+    summarised_slice,
+)
+from rnaget_server.top import with_highest
+from rnaget_server.writers.base import Slice
+
+_GROUPS = "filter or attribute of samples"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of the provider that holds exactly a slice, in the format of that media type."""
+
+    path: Path
+    media_type: str
+
+
+def _less(cells: int) -> str:
+    return f"ask for fewer cells, such as {cells:,}"
 
 
 @dataclass(frozen=True)
@@ -31,22 +54,20 @@ class Found:
     records: tuple[Matrix | TrackSet, ...]
     missing: tuple[str, ...] = ()
     omitted: tuple[str, ...] = ()
+    smaller: Callable[[int], str] = _less
+    """Says how to ask for a slice of at most so many cells."""
+
+    stored: Stored | None = None
+    too_large: ResultTooLarge | None = None
+    """Why nothing but the stored file can be sent."""
+
+    ungrouped: int = 0
+    """How many selected samples belong to no group."""
 
     @property
     def default_format(self) -> str:
         """The format of a request that names none."""
         return self.records[0].default_format
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    matrix: Matrix
-    store: MatrixStore
-    selection: Selection
-
-    @property
-    def empty(self) -> bool:
-        return 0 in self.selection.size(self.store)
 
 
 def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found:
@@ -57,16 +78,17 @@ def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found
     UnknownId
         If there is no such matrix, or nothing of it matches.
     InvalidQuery
-        If the matrix has no such filter or units.
+        If the matrix has no such filter or units, or cannot be grouped so.
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
-    catalog = services.catalog.current
-    matrix = record_by_id("expression matrix", matrix_id, catalog.matrices, query)
-    store = services.stores.open(matrix)
+    matrix = record_by_id("expression matrix", matrix_id, services.catalog.current.matrices, query)
+    version, store = _opened(services, matrix)
     if query.units is not None and query.units not in store.units:
         raise InvalidQuery(f"{matrix.id} has no units {shown(query.units)}: it has {', '.join(store.units)}")
-    return _made(services, query, [_Candidate(matrix, store, select(store, matrix, query))], ())
+    if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
+        raise InvalidQuery(f"{matrix.id}: " + unknown_name(_GROUPS, query.group_by, group_names(matrix, store)))
+    return _made(services, query, [Candidate(matrix, store, select(store, matrix, query), version)], ())
 
 
 def slice_by_search(services: Services, query: MatrixQuery) -> Found:
@@ -77,7 +99,7 @@ def slice_by_search(services: Services, query: MatrixQuery) -> Found:
     UnknownId
         If nothing matches.
     InvalidQuery
-        If no matrix has the units asked for.
+        If no matrix has the units asked for, or none can be grouped so.
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
@@ -85,97 +107,131 @@ def slice_by_search(services: Services, query: MatrixQuery) -> Found:
     matching = [matrix for matrix in catalog.matrices.values() if belongs(matrix, query)]
     if not matching:
         raise UnknownId(no_record(catalog, query, "expression matrix"))
-    candidates: list[_Candidate] = []
+    candidates: list[Candidate] = []
     omitted: list[str] = []
-    units: set[str] = set()
+    units: dict[str, None] = {}
+    groups: dict[str, str] = {}
     for matrix in matching:
         if not query.filters.keys() <= matrix.filters.keys():
             continue
         try:
-            store = services.stores.open(matrix)
+            version, store = _opened(services, matrix)
         except Unavailable:
             omitted.append(matrix.id)
             continue
-        units.update(store.units)
+        units |= dict.fromkeys(store.units)
+        groups |= group_names(matrix, store)
+        if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
+            continue
         if query.units is None or query.units in store.units:
-            candidates.append(_Candidate(matrix, store, select(store, matrix, query)))
+            candidates.append(Candidate(matrix, store, select(store, matrix, query), version))
     if not candidates and query.units is not None and query.units not in units:
         raise InvalidQuery(f"no matrix has the units {shown(query.units)}: there are {', '.join(sorted(units))}")
+    if not candidates and query.group_by is not None and groups:
+        raise InvalidQuery(unknown_name(_GROUPS, query.group_by, groups))
     if not candidates and omitted:
         raise Unavailable(f"the matrices {', '.join(omitted)} cannot be read at the moment")
     return _made(services, query, candidates, tuple(omitted))
 
 
-def _made(services: Services, query: MatrixQuery, candidates: list[_Candidate], omitted: tuple[str, ...]) -> Found:
+def _opened(services: Services, matrix: Matrix) -> tuple[tuple[object, ...], MatrixStore]:
+    """Return the open file of a matrix, and its version before, so that nothing old passes for new."""
+    version = (*file_version(matrix.path), matrix.units)
+    return version, services.stores.open(matrix)
+
+
+def _made(services: Services, query: MatrixQuery, candidates: list[Candidate], omitted: tuple[str, ...]) -> Found:
     missing = _missing(candidates)
-    used = [one for one in candidates if not one.empty]
-    if not used:
-        chosen = [one.selection for one in candidates]
-        raise UnknownId(not_found(missing, [one.found for one in chosen], [one.near for one in chosen], query.filters))
+    used = _not_empty(candidates, missing, query)
     units = query.units or used[0].matrix.units
     other = tuple(one.matrix.id for one in used if query.units is None and one.matrix.units != units)
     used = [one for one in used if one.matrix.id not in other]
-    if query.minimum is not None or query.maximum is not None:
-        used = [_narrowed(one, units, query) for one in used]
-        used = [one for one in used if not one.empty]
-        if not used:
-            raise UnknownId(
-                "no feature has every selected value between feature_min_value and feature_max_value: widen them"
-            )
-    catalog = services.catalog.current
-    made = _single(catalog, used[0], units, query) if len(used) == 1 else _joined(catalog, used, units, query)
-    _check_size(made, services.settings.max_cells)
+    if query.minimum or query.maximum:
+        used = _within_bounds(used, units)
+    grouping = None if query.group_by is None else _grouping(used, query.group_by)
+    told = origin(services.catalog.current, [one.matrix for one in used], units, query)
+
+    def make(some: Sequence[Candidate], groups: Grouping | None) -> Slice:
+        made = slice_of(some, units, query.units is None, told)
+        return made if groups is None else _summarised(services, query, made, some, groups)
+
+    if query.top is not None:
+        used = with_highest(used, query.top, grouping, make)
+    made = make(used, grouping)
+    columns = "samples" if grouping is None else "groups"
+    check_size(made, services.settings.max_cells, columns)
     return Found(
         slice=made,
         records=tuple(one.matrix for one in used),
-        missing=tuple(value for values in missing.values() for value in values),
+        missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
         omitted=(*omitted, *other),
+        smaller=partial(smaller, made, columns),
+        ungrouped=grouping.ungrouped if grouping is not None else 0,
     )
 
 
-Record = TypeVar("Record", Matrix, TrackSet)
-
-
-def record_by_id(kind: str, id: str, records: Mapping[str, Record], query: MatrixQuery | RegionQuery) -> Record:
-    """Return the matrix or set of tracks of that id, if it has the filters of the query and belongs where it says.
+def _not_empty(candidates: list[Candidate], missing: Mapping[str, list[str]], query: MatrixQuery) -> list[Candidate]:
+    """Return the candidates of which something is selected.
 
     Raises
     ------
     UnknownId
-        If there is none, or it is of another project, study or version.
-    InvalidQuery
-        If it lacks a filter of the query.
+        If nothing is, or if no feature that has a threshold of its own is there.
     """
-    record = records.get(id)
-    if record is None:
-        raise UnknownId(unknown_name(kind, id, records))
-    for name in query.filters:
-        if name not in record.filters:
-            raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))
-    if not belongs(record, query):
-        raise UnknownId(f"the {kind} {record.id} does not belong to that projectID, studyID and version")
-    return record
+    used = [one for one in candidates if not one.empty]
+    found = frozenset[str]().union(*(one.selection.found for one in candidates))
+    if used and found.issuperset(name for one in candidates for name in one.selection.bounds.missing):
+        return used
+    chosen = [one.selection for one in candidates]
+    raise UnknownId(not_found(missing, [one.found for one in chosen], [one.near for one in chosen], query.filters))
 
 
-def belongs(record: Matrix | TrackSet, query: MatrixQuery | RegionQuery) -> bool:
-    """Return whether a record is of the project, study and version that the query names."""
-    return (
-        query.project_id in (None, record.project_id)
-        and query.study_id in (None, record.study_id)
-        and query.version in (None, record.version)
-    )
+def _within_bounds(used: list[Candidate], units: str) -> list[Candidate]:
+    """Return the candidates with those features only that lie within the bounds wherever they are.
+
+    Raises
+    ------
+    UnknownId
+        If there is none.
+    """
+    narrowed = [one.within_bounds(units) for one in used]
+    if len(used) > 1:
+        outside = [
+            set(one.feature_ids()).difference(two.feature_ids()) for one, two in zip(used, narrowed, strict=True)
+        ]
+        narrowed = [one.without(set().union(*outside)) for one in narrowed]
+    if all(one.empty for one in narrowed):
+        raise UnknownId(
+            "no feature has every selected value between feature_min_value and feature_max_value: widen them"
+        )
+    return [one for one in narrowed if not one.empty]
 
 
-def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> str:
-    """Return the message for a search to which no record belongs."""
-    if query.project_id is not None and query.project_id not in catalog.projects:
-        return unknown_name("project", query.project_id, catalog.projects)
-    if query.study_id is not None and query.study_id not in catalog.studies:
-        return unknown_name("study", query.study_id, catalog.studies)
-    return f"no {kind} has that projectID, studyID and version together: leave one out"
+def _grouping(used: list[Candidate], name: str) -> Grouping:
+    attributes = [group_attribute(name, one.matrix, one.store) or name for one in used]
+    columns = [
+        one.store.samples.column(attribute, one.selection.samples)
+        for one, attribute in zip(used, attributes, strict=True)
+    ]
+    grouping = Grouping(attributes[0], [text for column in columns for text in as_texts(column)])
+    if not grouping.values:
+        raise UnknownId(f"no selected sample has a {name}, so there are no groups: group_by another attribute")
+    return grouping
 
 
-def _missing(candidates: list[_Candidate]) -> Mapping[str, list[str]]:
+def _summarised(
+    services: Services, query: MatrixQuery, made: Slice, used: Sequence[Candidate], grouping: Grouping
+) -> Slice:
+    made = summarised_slice(made, grouping, query.summary, str(query.group_by))
+    one = used[0]
+    features, samples = one.store.shape
+    if len(used) > 1 or one.shape[1] < samples:
+        return made
+    chosen = None if one.shape[0] == features else one.selection.features
+    return KeptSummaries(services.kept_summaries, one.version, features).of(made, query.summary, chosen)
+
+
+def _missing(candidates: list[Candidate]) -> Mapping[str, list[str]]:
     """Return the values asked for that no candidate has, by parameter."""
     if not candidates:
         return {}
@@ -185,129 +241,6 @@ def _missing(candidates: list[_Candidate]) -> Mapping[str, list[str]]:
             absent = set(one.selection.missing[name])
             values[:] = [value for value in values if value in absent]
     return missing
-
-
-def not_found(
-    missing: Mapping[str, Sequence[str]],
-    found: Sequence[Collection[str]],
-    near: Sequence[Mapping[str, Sequence[str]]],
-    filters: Collection[str],
-) -> str:
-    """Return the message for a query that selects nothing.
-
-    Parameters
-    ----------
-    missing
-        For each parameter, the values that no candidate has.
-    found
-        For each candidate, the parameters that select something by themselves.
-    near
-        For each candidate and parameter, values like those that were asked for.
-    filters
-        The metadata filters of the query.
-    """
-    if not found:
-        return f"nothing can be filtered by {' and '.join(filters)} at once: ask with fewer filters"
-    for name, values in missing.items():
-        if any(name in one for one in found):
-            continue
-        if not values:
-            return f"nothing here lies within {name}: widen them"
-        named = ", ".join(shown(value) for value in values[:10])
-        more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
-        like = list(dict.fromkeys(text for one in near for text in one.get(name, ())))[:3]
-        hint = f"did you mean {' or '.join(shown(text) for text in like)}?" if like else "check the spelling"
-        return f"nothing here has the {name} {named}{more}: {hint}"
-    return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"
-
-
-def _narrowed(one: _Candidate, units: str, query: MatrixQuery) -> _Candidate:
-    features = within(one.store, units, one.selection, query.minimum, query.maximum)
-    chosen = Selection(features, one.selection.samples, one.selection.missing, one.selection.found)
-    return _Candidate(one.matrix, one.store, chosen)
-
-
-@dataclass(frozen=True)
-class _AxisLabels:
-    """The labels of the selected part of one axis of a matrix."""
-
-    axis: Axis
-    positions: Positions | None
-    id: str
-    name: str | None
-
-    @property
-    def size(self) -> int:
-        return self.axis.size if self.positions is None else len(self.positions)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return self.axis.attributes
-
-    def column(self, attribute: str) -> NDArray[Any]:
-        return self.axis.column(attribute, self.positions)
-
-
-def _labels(one: _Candidate) -> tuple[_AxisLabels, _AxisLabels]:
-    matrix, store, chosen = one.matrix, one.store, one.selection
-    return (
-        _AxisLabels(store.features, chosen.features, matrix.feature_id, matrix.feature_name),
-        _AxisLabels(store.samples, chosen.samples, matrix.sample_id, None),
-    )
-
-
-def _column_labels(one: _Candidate) -> list[str]:
-    """Return the label of each selected sample in TSV, by the matrix's template."""
-    template = one.matrix.tsv.column
-    fields = template_fields(template)
-    columns = [one.store.samples.column(name, one.selection.samples) for name in fields]
-    if template == f"{{{fields[0]}}}":
-        return as_texts(columns[0])
-    rows = zip(*(as_texts(column) for column in columns), strict=True)
-    return [fill_template(template, dict(zip(fields, row, strict=True))) for row in rows]
-
-
-def _layer(one: _Candidate, units: str) -> LayerInfo:
-    store, chosen = one.store, one.selection
-    return LayerInfo(
-        units=units,
-        dtype=store.dtype(units),
-        whole=store.whole(units),
-        blocks=lambda: store.blocks(units, chosen.features, chosen.samples),
-        sparse=store.sparse(units, chosen.features, chosen.samples),
-    )
-
-
-def _single(catalog: Catalog, one: _Candidate, units: str, query: MatrixQuery) -> Slice:
-    features, samples = _labels(one)
-    further = [name for name in one.store.units if name != units] if query.units is None else []
-    return Slice(
-        features=features,
-        samples=samples,
-        layers=tuple(_layer(one, name) for name in (units, *further)),
-        tsv_labels=one.matrix.tsv.labels,
-        tsv_columns=lambda: _column_labels(one),
-        tsv_comments=one.matrix.tsv.comments,
-        origin=origin(catalog, [one.matrix], units, query),
-    )
-
-
-def _joined(catalog: Catalog, used: list[_Candidate], units: str, query: MatrixQuery) -> Slice:
-    parts = [
-        Part(one.matrix.id, one.store, units, one.selection.features, one.selection.samples, *_labels(one))
-        for one in used
-    ]
-    features, samples, layer = join(parts)
-    first = used[0].matrix.tsv
-    return Slice(
-        features=features,
-        samples=samples,
-        layers=(layer,),
-        tsv_labels=first.labels,
-        tsv_columns=lambda: [label for one in used for label in _column_labels(one)],
-        tsv_comments=first.comments,
-        origin=origin(catalog, [one.matrix for one in used], units, query),
-    )
 
 
 def origin(
@@ -332,25 +265,3 @@ def origin(
 def canonical(given: Sequence[tuple[str, str]]) -> str:
     """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
     return urlencode(sorted(pair for pair in given if pair[0] != "format"))
-
-
-def _check_size(made: Slice, limit: int) -> None:
-    features, samples = made.shape
-    if not limit or features * samples <= limit:
-        return
-    raise ResultTooLarge(
-        f"{features:,} features × {samples:,} samples are more than the {limit:,} cells that this server "
-        f"gives in one reply: {_smaller(made, limit)}"
-    )
-
-
-def _smaller(made: Slice, limit: int) -> str:
-    features, samples = made.shape
-    if limit >= features:
-        some = made.samples.column(made.samples.id)[: min(3, limit // features)]
-        return f"ask for at most {limit // features:,} samples at once, such as sampleIDList={','.join(some)}"
-    some = made.features.column(made.features.id)[: max(1, min(3, limit // samples))]
-    if limit >= samples:
-        return f"ask for at most {limit // samples:,} features at once, such as featureIDList={','.join(some)}"
-    column = made.samples.column(made.samples.id)[0]
-    return f"ask for fewer of both, such as featureIDList={some[0]}&sampleIDList={column}"

@@ -37,10 +37,18 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what other code made, under the same version, out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RNAGET_CACHE_DIRECTORY", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("RNAGET_") and name != "RNAGET_COMPLIANCE_DATA":
+        if name.startswith("RNAGET_") and name not in ("RNAGET_COMPLIANCE_DATA", "RNAGET_CACHE_DIRECTORY"):
             monkeypatch.delenv(name)
 
 

@@ -19,9 +19,26 @@ DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "openapi/rnaget.yaml").read_te
 ROUTES = sorted(FACTS["routes"])
 
 # What the document has beyond the facts. Anything else is an error.
-EXTRA_ROUTES: set[tuple[str, str]] = set()
+OF_THE_NEXT_VERSION = (
+    *("/expressions/info", "/expressions/{expressionId}", "/expressions/{expressionId}/info"),
+    *("/expressions/{expressionId}/features", "/expressions/{expressionId}/samples"),
+)
+POSTED = (
+    *("/projects", "/studies", "/expressions/info", "/expressions/{expressionId}"),
+    *("/expressions/{expressionId}/features", "/expressions/{expressionId}/samples"),
+    *(f"/expressions/{part}{what}" for part in ("", "{expressionId}/") for what in ("ticket", "bytes")),
+    *(f"/continuous/{part}{what}" for part in ("", "{continuousId}/") for what in ("ticket", "bytes")),
+)
+EXTRA_ROUTES = {("get", path) for path in OF_THE_NEXT_VERSION} | {("post", path) for path in POSTED}
 EXTRA_ERRORS = {"400", "404", "406", "413", "503"}
-EXTRA_MEDIA = {"json": {"application/vnd.ga4gh.rnaget.v1.2.0+json"}, "bytes": {"application/json"}}
+EXTRA_OF_BYTES = {"206", "403", "416"}
+EXTRA_MEDIA = {
+    "json": {"application/vnd.ga4gh.rnaget.v1.2.0+json"},
+    "bytes": {
+        *("application/json", "application/gzip", "application/zstd", "application/vnd.hdfgroup.hdf5"),
+        *("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"),
+    },
+}
 EXTRA_TRACK_MEDIA = {"text/x-bedgraph", "application/x-bigwig"}
 TRACKS = "/continuous/"
 BY_ID_DATA = re.compile(r"/(expressions|continuous)/\{\w+\}/(ticket|bytes)")
@@ -33,6 +50,12 @@ EXTRA_OF_TRACKS = {
     "approximate": {"in": "query", "required": False, "type": "boolean"},
     "units": FACTS["parameters"]["units"],
     "sampleIDList": FACTS["parameters"]["sampleIDList"],
+}
+MATRIX_DATA = re.compile(r"/expressions/(\{\w+\}/)?(ticket|bytes)")
+EXTRA_OF_MATRICES = {
+    "group_by": {"in": "query", "required": False, "type": "string"},
+    "summary": {"in": "query", "required": False, "type": "string"},
+    "top": {"in": "query", "required": False, "type": "integer", "format": "int32", "minimum": 1},
 }
 EXTRA_PROPERTIES = {"project": {"tags"}, "study": {"license", "tags"}}
 
@@ -94,6 +117,8 @@ def test_parameters(path: str) -> None:
         expected |= EXTRA_BY_ID
     if TRACK_DATA.fullmatch(path):
         expected |= EXTRA_OF_TRACKS
+    if MATRIX_DATA.fullmatch(path):
+        expected |= EXTRA_OF_MATRICES
     assert parameters(path) == expected
 
 
@@ -111,6 +136,11 @@ def test_responses(path: str) -> None:
     of_tracks = EXTRA_TRACK_MEDIA if kind == "bytes" and path.startswith(TRACKS) else set()
     assert responses.pop("200") == set(FACTS["media"][kind]) | EXTRA_MEDIA[kind] | of_tracks
     required = {str(status) for status in fact["errors"]}
+    if kind == "bytes":
+        assert set(responses) >= EXTRA_OF_BYTES
+        required |= EXTRA_OF_BYTES
+        assert responses.pop("206") == set(resolved(operation(path)["responses"]["200"])["content"])
+        required -= {"206"}
     assert required <= set(responses) <= required | EXTRA_ERRORS
     for media in responses.values():
         assert media == set(FACTS["media"]["json"]) | EXTRA_MEDIA["json"]
@@ -154,6 +184,20 @@ def test_schemas(name: str) -> None:
     assert {key: type_ for key, type_ in properties.items() if key not in extra} == fact["properties"]
     assert extra <= set(properties)
     assert schema.get("required", []) == fact["required"]
+
+
+@pytest.mark.parametrize("path", POSTED)
+def test_by_post_everything_is_as_by_get(path: str) -> None:
+    got, posted = operation(path), DOCUMENT["paths"][path]["post"]
+    module, _, name = posted["operationId"].rpartition(".")
+    handlers = importlib.import_module(module)
+    assert getattr(handlers, name) is getattr(handlers, name.replace("post_", "get_"))
+    assert posted["operationId"].replace(".post_", ".get_") == got["operationId"]
+    assert posted["responses"] == got["responses"]
+    assert posted["x-scopes"] == got["x-scopes"]
+    assert list(resolved(posted["requestBody"])["content"]) == ["application/json"]
+    in_path = [one for one in got.get("parameters", []) if resolved(one)["in"] == "path"]
+    assert posted.get("parameters", []) == in_path
 
 
 def test_no_component_is_unused() -> None:

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
-import pytest
+import os
+import tempfile
+from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from rnaget_server.cli.server import main
 from rnaget_server.settings import load_settings
 
 
@@ -18,3 +25,27 @@ def test_environment_goes_over_file_and_options_over_both(monkeypatch: pytest.Mo
 
 def test_addresses_lose_their_last_slash() -> None:
     assert load_settings({"public_url": "https://x.example/"}).public_url == "https://x.example"
+
+
+def test_keys_of_tickets_are_long_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNAGET_TICKET_KEYS", "the first long key, the second long key")
+    settings = load_settings()
+    assert [key.get_secret_value() for key in settings.ticket_keys] == ["the first long key", "the second long key"]
+    assert "long key" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    monkeypatch.setenv("RNAGET_TICKET_KEYS", "the first long key,short secret")
+    with pytest.raises(ValidationError, match="at least 16 characters") as error:
+        load_settings()
+    assert "secret" not in str(error.value)
+
+
+def test_a_key_that_is_too_short_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNAGET_TICKET_KEYS", "short secret")
+    result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code == 1
+    assert "ticket_keys" in result.output and "secret" not in result.output
+
+
+def test_the_cache_is_each_users_own_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RNAGET_CACHE_DIRECTORY")
+    assert load_settings().cache_directory == Path(tempfile.gettempdir()) / f"rnaget-{os.getuid()}"
+    assert load_settings({"cache_directory": "cache"}).cache_directory == Path.cwd() / "cache"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -147,10 +147,6 @@ class _Loader:
 
 
 def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path: Path) -> Matrix:
-    filters = {
-        name: Filter(name, one.attribute, one.axis, one.description or f"{one.attribute} of the {one.axis}")
-        for name, one in entry.filters.items()
-    }
     tsv = Tsv(
         labels=entry.tsv.labels or (entry.feature_id,),
         column=entry.tsv.column or "{" + entry.sample_id + "}",
@@ -170,7 +166,7 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         feature_id=entry.feature_id,
         feature_name=entry.feature_name,
         sample_id=entry.sample_id,
-        filters=filters,
+        filters=_filters(entry.filters),
         tsv=tsv,
         default_format=entry.default_format,
     )
@@ -191,13 +187,24 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
         path=None if entry.file is None else path.parent / entry.file,
         track_id=entry.track_id,
         position=entry.position,
-        filters={
-            name: Filter(name, one.attribute, one.axis, one.description or f"{one.attribute} of the sample")
-            for name, one in entry.filters.items()
-        },
+        filters=_filters(entry.filters),
         no_data=float(entry.no_data),
         default_format=entry.default_format,
     )
+
+
+def _filters(entries: Mapping[str, FilterEntry] | Mapping[str, TrackFilterEntry]) -> dict[str, Filter]:
+    return {
+        name: Filter(
+            name,
+            one.attribute,
+            one.axis,
+            one.description or f"{one.attribute} of the {one.axis}",
+            one.type,
+            one.ignore_case,
+        )
+        for name, one in entries.items()
+    }
 
 
 def _explained(path: Path, error: ValidationError, below: tuple[str, ...] = ()) -> Iterator[Problem]:

@@ -62,6 +62,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+FilterType = Literal["text", "number", "date"]
 Id = Annotated[str, AfterValidator(check_id)]
 Text = Annotated[str, AfterValidator(_check_text)]
 Parameter = Annotated[str, AfterValidator(_check_parameter)]
@@ -109,6 +110,8 @@ class FilterEntry(_Model):
     attribute: Text
     axis: Literal["sample", "feature"]
     description: str | None = None
+    type: FilterType | None = None
+    ignore_case: bool = False
 
 
 class TsvEntry(_Model):
@@ -160,6 +163,8 @@ class TrackFilterEntry(_Model):
     attribute: Text
     axis: Literal["sample"] = "sample"
     description: str | None = None
+    type: FilterType | None = None
+    ignore_case: bool = False
 
 
 class ContinuousEntry(_Model):

@@ -8,19 +8,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from rnaget_server.catalog.models import ServiceFile
+from rnaget_server.catalog.models import FilterType, ServiceFile
 
 Axis = Literal["sample", "feature"]
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A query parameter that selects the samples or features whose `attribute` has one of the values asked for."""
+    """A query parameter that selects the samples or features whose `attribute` has one of the values asked for.
+
+    `type` None leaves it to the data whether the attribute holds numbers, dates or other text.
+    """
 
     name: str
     attribute: str
     axis: Axis
     description: str
+    type: FilterType | None = None
+    ignore_case: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _STEPS = 1000
 _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_MATRIX_ONLY = ("features", "transpose", "column", "label_columns", "feature_id", "feature_name")
+_READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is")
+_MATRIX_ONLY = ("features", *(name for name in _READING if name != "sample_id"))
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
@@ -57,12 +58,18 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option(
     "--sample-id",
     metavar="COLUMN",
-    help="Column of the sample table (field of the template, attribute of the loom) with the sample ids.",
+    help="Column of the sample table (field of the template; attribute of loom, AnnData, 10x) with the sample ids.",
 )
 @click.option(
-    "--feature-id", metavar="COLUMN", help="Column of the feature table (attribute of the loom) with the feature ids."
+    "--feature-id",
+    metavar="COLUMN",
+    help="Column of the feature table (attribute of loom, AnnData, 10x) with the feature ids.",
 )
 @click.option("--feature-name", metavar="COLUMN", help="Column with the feature names, such as gene symbols.")
+@click.option(
+    "--layer", metavar="NAME", help="AnnData: the matrix to take, X, raw or the name of a layer. [default: X]"
+)
+@click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
     "--chrom-sizes", type=_FILE, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
 )
@@ -98,8 +105,8 @@ def import_command(
 ) -> None:
     """Import an expression matrix, or signal tracks, into a catalogue.
 
-    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 file (each plain or gzip), or one loom file; or one or many
-    bigWig or bedGraph files, which make a continuous set.
+    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
+    (.h5ad) or 10x (.h5) file; or one or many bigWig or bedGraph files, which make a continuous set.
     """
     from rnaget_server.importers.tracks_kinds import kinds_of
 
@@ -132,12 +139,11 @@ def _import_matrix(
     from rnaget_server.importers.job import ImportRequest, run_import
 
     _refuse(special, _TRACKS_ONLY, "an expression matrix", source)
-    reading = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name")
     request = ImportRequest(
         source=source,
         samples=special["samples"],
         features=special["features"],
-        options=ReadOptions(**{key: special[key] for key in reading}),
+        options=ReadOptions(**{key: special[key] for key in _READING}),
         **common,
     )
     return run_import(request, progress)

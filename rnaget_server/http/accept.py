@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.requests import Request
+
 ANY = "*/*"
 
 
@@ -39,6 +41,12 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
         if one.quality > 0 and (best is None or rank > best[0]):
             best = (rank, offer)
     return best and best[1]
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Return whether the client would rather have the reply coded with gzip (RFC 9110, 12.5.3)."""
+    accepted = request.headers.get("accept-encoding")
+    return bool(accepted) and preferred(accepted, ("gzip", "identity")) == "gzip"
 
 
 def _parse(accept: str) -> list[_Range]:

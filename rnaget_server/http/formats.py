@@ -24,16 +24,24 @@ class Chosen:
 
 
 def checked_format(services: Services, group: str, name: str) -> str:
-    """Return `name` if it is a format of the group ``expressions`` or ``continuous``.
+    """Return the format of the group ``expressions`` or ``continuous`` that `name` or an alias of it means.
 
     Raises
     ------
     InvalidQuery
-        If it is none; the message lists all.
+        If it is none, or the server lacks what it needs; the message lists all, or says how to add it.
     """
-    if name not in services.formats_of(group):
-        raise InvalidQuery(f"there is no format {shown(name)}: there are {', '.join(services.formats_of(group))}")
-    return name
+    name = services.format_aliases.get(name, name)
+    if name in services.formats_of(group):
+        return name
+    missing = services.missing_packages.get(name, {})
+    if missing and group in services.writers[name].groups:
+        extras = ",".join(dict.fromkeys(missing.values()))
+        raise InvalidQuery(
+            f"the format {name} needs {' and '.join(missing)}, which is not installed on this server: "
+            f"its provider can add it by pip install 'rnaget-server[{extras}]'"
+        )
+    raise InvalidQuery(f"there is no format {shown(name)}: there are {', '.join(services.formats_of(group))}")
 
 
 def choose_format(request: Request, services: Services, group: str, asked: str | None, default: str | None) -> Chosen:

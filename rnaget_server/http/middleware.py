@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -10,8 +11,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff
-from rnaget_server.http.replies import BrokenReplyError, error_reply
-from rnaget_server.http.request import SCOPE_KEY
+from rnaget_server.http.replies import error_reply
+from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY
+from rnaget_server.http.sending import BrokenReplyError
 from rnaget_server.service import Services
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -31,7 +33,7 @@ def dispatch(services: Services, apis: dict[str, ASGIApp], pages: ASGIApp, lifes
         path = scope["path"]
         for prefix, api in apis.items():
             if path.startswith(f"{prefix}/"):
-                inside: dict[str, Any] = {**scope, SCOPE_KEY: services}
+                inside: dict[str, Any] = {**scope, SCOPE_KEY: services, BEGAN_KEY: time.time_ns()}
                 if path.endswith("/"):
                     inside |= {"path": path.rstrip("/"), "raw_path": scope["raw_path"].rstrip(b"/")}
                 # Without a last piece of the body, the server below cuts the connection.

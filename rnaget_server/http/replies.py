@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from rnaget_server.errors import STATUS, NotAcceptable, RnagetError, Unavailable
+from rnaget_server.errors import STATUS, NotAcceptable, RangeBeyondEnd, RnagetError
 from rnaget_server.http.accept import preferred
 from rnaget_server.web import PAGE_HEADERS, json_page
-from rnaget_server.writers.base import Body
 
 _log = logging.getLogger(__name__)
 _NEWEST = "application/vnd.ga4gh.rnaget.v1.2.0+json"
@@ -54,45 +53,10 @@ def error_reply(request: Request, error: Exception) -> Response:
     media_type = preferred(request.headers.get("accept"), JSON_TYPES) or _NEWEST
     reply = _as(media_type, request, {"message": message}, status, f"Error {status}")
     if status == 405:
-        reply.headers["Allow"] = "GET, HEAD"
+        reply.headers["Allow"] = "GET, HEAD" if request.method == "POST" else "GET, HEAD, POST"
+    if isinstance(error, RangeBeyondEnd):
+        reply.headers["Content-Range"] = f"bytes */{error.length}"
     return reply
-
-
-def stream_reply(request: Request, body: Body, media_type: str, filename: str, headers: Mapping[str, str]) -> Response:
-    """Return a download. The first bytes are made before the status is, so that a broken file is an error."""
-    told = {**headers, "Content-Disposition": f'attachment; filename="{filename}"', "Vary": "Accept"}
-    if body.length is not None:
-        told["Content-Length"] = str(body.length)
-    if request.method == "HEAD":
-        body.close()
-        reply = Response(media_type=media_type, headers=told)
-        if body.length is None:
-            del reply.headers["Content-Length"]
-        return reply
-    chunks = iter(body.chunks)
-    try:
-        first = next(chunks, b"")
-    except OSError as error:
-        body.close()
-        _log.error("reading %s failed: %s", filename, type(error).__name__)
-        raise Unavailable("the data cannot be read at the moment; the provider has been told in the log") from None
-    return StreamingResponse(_guarded(first, chunks, filename), media_type=media_type, headers=told)
-
-
-class BrokenReplyError(BaseException):
-    """The rest of a reply cannot be made: its connection has to be cut, so that nobody takes a part for the whole.
-
-    Not an Exception, for those are turned into replies, which it is too late for, and logged with their trace.
-    """
-
-
-def _guarded(first: bytes, chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
-    yield first
-    try:
-        yield from chunks
-    except Exception as error:
-        _log.error("reading %s failed in mid-reply: %s", filename, type(error).__name__)
-        raise BrokenReplyError from None
 
 
 def listed(values: Sequence[str]) -> str:
@@ -108,9 +72,13 @@ def listed(values: Sequence[str]) -> str:
     return ",".join(told)
 
 
-def id_headers(missing: Iterable[str], omitted: Iterable[str]) -> dict[str, str]:
-    """Return the headers that tell which ids were not found and which matrices were left out."""
-    told = {"RNAget-Missing": listed(tuple(missing)), "RNAget-Omitted": listed(tuple(omitted))}
+def id_headers(missing: Iterable[str], omitted: Iterable[str], ungrouped: int = 0) -> dict[str, str]:
+    """Return the headers that tell which ids were not found, what was left out, and how many samples have no group."""
+    told = {
+        "RNAget-Missing": listed(tuple(missing)),
+        "RNAget-Omitted": listed(tuple(omitted)),
+        "RNAget-Ungrouped": str(ungrouped or ""),
+    }
     return {name: value for name, value in told.items() if value}
 
 
@@ -122,7 +90,7 @@ def _told(error: Exception) -> tuple[int, str]:
         if error.status_code == 404:
             return 404, "there is no such route: the page /docs lists them all"
         if error.status_code == 405:
-            return 405, "this route takes GET and HEAD only"
+            return 405, "this route does not take that method: /docs lists which take POST beside GET and HEAD"
         return error.status_code, str(error.detail)
     return 500, "the server failed on this request; its log names the place"
 

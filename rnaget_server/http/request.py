@@ -10,6 +10,7 @@ from starlette.requests import Request
 from rnaget_server.service import Services
 
 SCOPE_KEY = "rnaget_server.services"
+BEGAN_KEY = "rnaget_server.began"
 
 
 def current() -> tuple[Request, Services]:

@@ -1,1 +1,1 @@
-"""The files users have → native store + YAML: expression matrices as text, GCT or loom."""
+"""The files users have → native store + YAML: expression matrices and signal tracks."""

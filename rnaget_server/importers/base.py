@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.registry import Registry
 from rnaget_server.stores.native_writer import AxisTable
@@ -26,6 +27,8 @@ class ReadOptions:
     sample_id: str | None = None
     feature_id: str | None = None
     feature_name: str | None = None
+    layer: str | None = None
+    as_is: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ class TsvStyle:
 class SourceMatrix:
     """A matrix that was read: labels, and cells in a temporary file.
 
-    An axis whose id column has no name in the source has the id ``""``. `remarks` are lines for the
-    provider about what was understood.
+    An axis whose id column has no name in the source has the id ``""``. Sparse cells make a sparse store.
+    `remarks` are lines for the provider about what was understood.
     """
 
     features: AxisTable
     samples: AxisTable
-    cells: SpooledCells
+    cells: SpooledCells | SpooledSparse
     tsv: TsvStyle = TsvStyle()
     remarks: tuple[str, ...] = ()
 
@@ -70,7 +73,9 @@ class ServedFile:
 class Importer(Protocol):
     """One kind of source; an entry point of the group ``rnaget_server.importers`` names a class of this form.
 
-    `takes_any_text` marks an importer that recognises text in general: it is asked after all others.
+    `takes_any_text` marks an importer that recognises text in general: it is asked after all others. An importer
+    that can read one of several layers, or leave a file as it is, has an attribute `takes`, a set of ``layer`` and
+    ``as_is``; without it, these options are refused.
     """
 
     takes_any_text: bool
@@ -100,4 +105,21 @@ def importer_for(path: Path, head: bytes) -> Importer:
     for kind in sorted(kinds, key=lambda kind: kind.takes_any_text):
         if kind.recognises(path, head):
             return kind
-    raise ImportFailure("this is neither a text table nor a GCT nor a loom file, and no other importer knows it", path)
+    raise ImportFailure("this is of no kind that can be imported: see the sources in docs/import.md", path)
+
+
+def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:
+    """Refuse options for files of several layers, or that are served as they are, where the file is neither.
+
+    Raises
+    ------
+    ImportFailure
+        If such an option is given.
+    """
+    takes: frozenset[str] = getattr(importer, "takes", frozenset())
+    if options.layer is not None and "layer" not in takes:
+        raise ImportFailure("--layer cannot be given for this file: it names a matrix of an AnnData file", path)
+    if options.as_is and "as_is" not in takes:
+        raise ImportFailure(
+            "--as-is cannot be given for this file: loom, AnnData and 10x files can be served as they are", path
+        )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from rnaget_server.catalog.models import RESERVED_PARAMETERS, FilterEntry
+from rnaget_server.query.recommended import recommended
 
 Key = tuple[str, str]
 
@@ -15,7 +16,8 @@ def make_filters(
 ) -> dict[str, FilterEntry]:
     """Return a filter for each attribute that none of those `there` names yet.
 
-    A filter has the name of its attribute, made fit for a URL. Where that is a parameter of the standard,
+    A filter has the name of its attribute, made fit for a URL, or as RNAget spells it where that is a name it
+    recommends. Where that is a parameter of the standard,
     or an attribute of the other axis has it as well, ``sample_`` or ``feature_`` stands in front.
     """
     named = {(one.axis, one.attribute) for one in there.values()}
@@ -26,7 +28,7 @@ def make_filters(
     shared = by_axis["sample"] & by_axis["feature"]
     made: dict[str, FilterEntry] = {}
     for axis, attribute in wanted:
-        name = url_safe(attribute)
+        name = recommended(attribute) or url_safe(attribute)
         if name in RESERVED_PARAMETERS or name in shared or name in there or not name[:1].isalpha():
             name = f"{axis}_{name}".rstrip("_")
         name = _free(name, {*there, *made})

@@ -9,17 +9,30 @@ from urllib.parse import quote
 from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.errors import CatalogError, ImportFailure
-from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, SourceMatrix, importer_for
+from rnaget_server.importers.base import (
+    Progress,
+    ReadOptions,
+    ServedFile,
+    SourceMatrix,
+    check_options,
+    importer_for,
+)
 from rnaget_server.importers.columns import with_id_name
-from rnaget_server.importers.layers import merge
+from rnaget_server.importers.layers import Merged, merge
 from rnaget_server.importers.places import copy_beside, directory_for, restored_on_failure
 from rnaget_server.importers.record import Entry, Labels, make_entry
 from rnaget_server.importers.sniff import read_head
+from rnaget_server.importers.sparse_layers import MergedSparse, merge_sparse, sparse_layer
+from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.tables import Table, join_features, join_samples, read_table
 from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native_sparse import NativeSparseStore
+from rnaget_server.stores.native_sparse_writer import write_sparse
 from rnaget_server.stores.native_writer import LayerSource, write_native
 
 _READING = 0.5
+
+Stored = NativeStore | NativeSparseStore
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,7 @@ class _Job:
         """Read, write and enter the matrix."""
         request, directory = self._request, self._edit.study_directory
         importer = importer_for(request.source, read_head(request.source))
+        check_options(importer, request.options, request.source)
         stored = self._stored()
         with directory_for(directory):
             source = importer.read(
@@ -108,7 +122,7 @@ class _Job:
             finally:
                 source.cells.close()
 
-    def _stored(self) -> NativeStore | None:
+    def _stored(self) -> Stored | None:
         """Return the store of the matrix that is there already, if it can take a further unit.
 
         Raises
@@ -120,8 +134,7 @@ class _Job:
         if there is None:
             return None
         try:
-            native = NativeStore.recognises(there.path)
-            store = NativeStore(there.path, there.feature_id, there.feature_name, there.sample_id) if native else None
+            store = _opened(there)
         except OSError as error:
             if not request.replace:
                 raise ImportFailure(f"the matrix {there.id} cannot be read: {error}", there.path) from None
@@ -140,39 +153,55 @@ class _Job:
             )
         return store
 
-    def _store(self, source: SourceMatrix, stored: NativeStore | None) -> Outcome:
+    def _store(self, source: SourceMatrix, stored: Stored | None) -> Outcome:
         """Write the native store of the source, joined with its tables and with the units that are there."""
         request, there = self._request, self._there
         _check_options(request, source)
         source, remarks = _with_tables(request, source)
-        cells, features, samples = source.cells, source.features, source.samples
-        whole = cells.whole
-        layers: tuple[LayerSource, ...] = (LayerSource(request.units, cells, cells.dtype, whole),)
         path = self._edit.study_directory / f"{request.id}.h5"
         file: str | None = path.name
         if stored is not None and there is not None:
             path, file = there.path, None
         further = there is not None and stored is not None and stored.units != (request.units,)
         with restored_on_failure(path):
+            made = self._merged(source, stored if further else None, path.parent)
             try:
-                if there is not None and stored is not None and further:
-                    merged = merge(there, stored, source, request.units, path.parent)
-                    features, samples, layers, cells = merged.features, merged.samples, merged.layers, merged.cells
-                    remarks += merged.remarks
-                write_native(
-                    path, features, samples, layers, lambda share: self._progress(_READING + share * (1 - _READING))
-                )
+                _write(path, made, lambda share: self._progress(_READING + share * (1 - _READING)))
             finally:
-                cells.close()
-            labels = Labels.of_axes(features, samples)
+                made.cells.close()
+            labels = Labels.of_axes(made.features, made.samples)
             tsv = None if further else source.tsv
-            entry = make_entry(request.id, layers[0].units, labels, request.texts, there, file, tsv)
+            entry = make_entry(request.id, made.layers[0].units, labels, request.texts, there, file, tsv)
             self._enter(entry)
-        size = f"{layers[0].values.shape[0]} features × {layers[0].values.shape[1]} samples"
-        first = f"{size}, in {', '.join(layer.units for layer in layers)}"
-        if whole:
-            first += f"; {request.units} are whole numbers"
-        return self._outcome(path, (first, *remarks), labels, entry, str(features.columns[features.id][0]))
+        first_feature = str(made.features.columns[made.features.id][0])
+        return self._outcome(path, (_size(request, made), *remarks, *made.remarks), labels, entry, first_feature)
+
+    def _merged(self, source: SourceMatrix, stored: Stored | None, directory: Path) -> Merged | MergedSparse:
+        """Return the source alone, or with the units that are stored.
+
+        Raises
+        ------
+        ImportFailure
+            If the two do not fit.
+        """
+        units, there, cells = self._request.units, self._there, source.cells
+        if isinstance(cells, SpooledSparse):
+            if stored is None or there is None:
+                return MergedSparse(source.features, source.samples, (sparse_layer(units, cells),), cells, ())
+            if isinstance(stored, NativeSparseStore):
+                return merge_sparse(there, stored, source, cells, units)
+        else:
+            if stored is None or there is None:
+                layer = LayerSource(units, cells, cells.dtype, cells.whole)
+                return Merged(source.features, source.samples, (layer,), cells, ())
+            if isinstance(stored, NativeStore):
+                return merge(there, stored, source, cells, units, directory)
+        forms = ("sparse", "dense") if isinstance(cells, SpooledSparse) else ("dense", "sparse")
+        raise ImportFailure(
+            f"this file is {forms[0]} and the matrix {there.id} is stored {forms[1]}, so it cannot become a further "
+            "unit of it: import it under an id of its own",
+            self._request.source,
+        )
 
     def _serve(self, source: ServedFile) -> Outcome:
         """Copy a file that is served as it is, and describe it."""
@@ -207,6 +236,33 @@ class _Job:
         return Outcome(path, self._edit.study_file, (*remarks, *labels.remarks()), entry.new_filters, query)
 
 
+def _opened(there: Matrix) -> Stored | None:
+    """Return the native store of a matrix; None if its file is served as it is."""
+    if NativeStore.recognises(there.path):
+        return NativeStore(there.path, there.feature_id, there.feature_name, there.sample_id)
+    if NativeSparseStore.recognises(there.path):
+        return NativeSparseStore(there.path, there.feature_id, there.feature_name, there.sample_id)
+    return None
+
+
+def _write(path: Path, made: Merged | MergedSparse, progress: Progress) -> None:
+    if isinstance(made, MergedSparse):
+        write_sparse(path, made.features, made.samples, made.layers, progress)
+    else:
+        write_native(path, made.features, made.samples, made.layers, progress)
+
+
+def _size(request: ImportRequest, made: Merged | MergedSparse) -> str:
+    """Return the line of the summary that tells what is stored."""
+    features, samples = made.layers[0].values.shape
+    told = f"{features} features × {samples} samples, in {', '.join(layer.units for layer in made.layers)}"
+    if isinstance(made, MergedSparse):
+        told += f"; {made.cells.count} cells of {request.units} are stored, the others are 0"
+    if made.cells.whole:
+        told += f"; {request.units} are whole numbers"
+    return told
+
+
 def _with_tables(request: ImportRequest, source: SourceMatrix) -> tuple[SourceMatrix, tuple[str, ...]]:
     """Return the source with the attributes of both tables, every axis named, and what was done."""
     samples, features, options = source.samples, source.features, request.options
@@ -237,14 +293,16 @@ def _table_id(table: Table, given: str | None, of_axis: str) -> str | None:
 
 def _check_options(request: ImportRequest, source: SourceMatrix) -> None:
     """Refuse an option that names a column where there is none to be named."""
-    for axis, given, table, id in (
-        ("sample", request.options.sample_id, request.samples, source.samples.id),
-        ("feature", request.options.feature_id, request.features, source.features.id),
+    for axis, given, table, labels in (
+        ("sample", request.options.sample_id, request.samples, source.samples),
+        ("feature", request.options.feature_id, request.features, source.features),
     ):
+        id, columns = labels.id, labels.columns
         if given is not None and table is None and given != id:
             place = f"the column {id}" if id else "the header"
+            others = ", ".join(name for name in columns if name != id)
             raise ImportFailure(
                 f"--{axis}-id names a column of the table given by --{axis}s, and there is none: "
-                f"the {axis} ids of the matrix are in {place}",
+                f"the {axis} ids of the matrix are in {place}" + (f", and it has {others} as well" if others else ""),
                 request.source,
             )

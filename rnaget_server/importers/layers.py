@@ -62,7 +62,9 @@ class StoredValues:
         return cells
 
 
-def merge(matrix: Matrix, store: NativeStore, source: SourceMatrix, units: str, directory: Path) -> Merged:
+def merge(
+    matrix: Matrix, store: NativeStore, source: SourceMatrix, source_cells: SpooledCells, units: str, directory: Path
+) -> Merged:
     """Return the stored matrix with the source as its layer `units`, new or in the place of the old one.
 
     Features that only one of them has get NaN in the other. Attributes that are there keep their values.
@@ -75,21 +77,21 @@ def merge(matrix: Matrix, store: NativeStore, source: SourceMatrix, units: str, 
     feature_ids = store.features.column(matrix.feature_id)
     sample_ids = store.samples.column(matrix.sample_id)
     new_ids = source.features.columns[source.features.id]
-    _check_samples(matrix, sample_ids, source.samples.columns[source.samples.id])
+    check_samples(matrix, sample_ids, source.samples.columns[source.samples.id])
     added = _without(new_ids, feature_ids)
     if len(added) == len(new_ids):
         raise ImportFailure(
             f"no feature of this file is in the matrix {matrix.id}: {listed(added)}; import it under an id of its own"
         )
-    features = _positions([*feature_ids, *added], new_ids)
-    samples = _positions(sample_ids, source.samples.columns[source.samples.id])
+    features = positions_of([*feature_ids, *added], new_ids)
+    samples = positions_of(sample_ids, source.samples.columns[source.samples.id])
     remarks = [_of_features(matrix, units, len(added), int((features < 0).sum()), len(features))]
-    feature_axis = _grown(store.features, matrix.feature_id, matrix.feature_name, source.features, features, remarks)
-    sample_axis = _grown(store.samples, matrix.sample_id, None, source.samples, samples, remarks)
-    cells = source.cells
-    if not (_in_order(features, len(new_ids)) and _in_order(samples, len(sample_ids))):
-        cells = source.cells.aligned(features, samples, directory)
-        source.cells.close()
+    feature_axis = grown(store.features, matrix.feature_id, matrix.feature_name, source.features, features, remarks)
+    sample_axis = grown(store.samples, matrix.sample_id, None, source.samples, samples, remarks)
+    cells = source_cells
+    if not (in_order(features, len(new_ids)) and in_order(samples, len(sample_ids))):
+        cells = source_cells.aligned(features, samples, directory)
+        source_cells.close()
     new = LayerSource(units, cells, cells.dtype, cells.whole)
     old = {
         name: LayerSource(name, StoredValues(store, name, len(features)), store.dtype(name), store.whole(name))
@@ -99,7 +101,8 @@ def merge(matrix: Matrix, store: NativeStore, source: SourceMatrix, units: str, 
     return Merged(feature_axis, sample_axis, tuple(layers.values()), cells, tuple(line for line in remarks if line))
 
 
-def _check_samples(matrix: Matrix, there: Column, new: Column) -> None:
+def check_samples(matrix: Matrix, there: Column, new: Column) -> None:
+    """Refuse a further unit that is not of the same samples."""
     lacking, unknown = _without(there, new), _without(new, there)
     if lacking or unknown:
         parts = []
@@ -118,12 +121,14 @@ def _without(ids: Column, others: Column) -> list[str]:
     return [id for id in ids if id not in known]
 
 
-def _positions(wanted: Sequence[str] | Column, ids: Column) -> Positions:
+def positions_of(wanted: Sequence[str] | Column, ids: Column) -> Positions:
+    """Return where each wanted id stands among `ids`, or -1."""
     at = {id: position for position, id in enumerate(ids)}
     return np.array([at.get(id, -1) for id in wanted], np.int64)
 
 
-def _in_order(positions: Positions, size: int) -> bool:
+def in_order(positions: Positions, size: int) -> bool:
+    """Return whether these are all positions of an axis of that size, in their order."""
     return len(positions) == size and bool((positions == np.arange(size)).all())
 
 
@@ -136,9 +141,7 @@ def _of_features(matrix: Matrix, units: str, added: int, lacking: int, total: in
     )
 
 
-def _grown(
-    axis: Axis, id: str, name: str | None, new: AxisTable, positions: Positions, remarks: list[str]
-) -> AxisTable:
+def grown(axis: Axis, id: str, name: str | None, new: AxisTable, positions: Positions, remarks: list[str]) -> AxisTable:
     """Return the stored axis with new members and new attributes; `positions` in the new axis of all members."""
     all_ids = [*axis.column(id), *_without(new.columns[new.id], axis.column(id))]
     stored = np.where(np.arange(len(all_ids)) < axis.size, np.arange(len(all_ids)), -1)

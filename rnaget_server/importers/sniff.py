@@ -31,7 +31,6 @@ _FOREIGN = {
     b"X\n\0": "this is an R data file: write the matrix by R's write.table(x, sep='\\t', quote=FALSE) and import that",
     b"\xff\xfe": "this is UTF-16 text: convert it, as by `iconv -f UTF-16 -t UTF-8`, and import that",
     b"\xfe\xff": "this is UTF-16 text: convert it, as by `iconv -f UTF-16 -t UTF-8`, and import that",
-    b"%%MatrixMarket": "this is a MatrixMarket file: write it with its labels as tab-separated text and import that",
 }
 
 
@@ -73,9 +72,9 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
     if head.startswith(b"PK\x03\x04"):
         raise ImportFailure(_of_zip(head), path)
     if head.startswith(HDF5):
-        _refuse_hdf5(path)
+        _check_hdf5(path)
     elif b"\0" in head:
-        raise ImportFailure("this is binary data, no text table: import a TSV, CSV, GCT or loom file", path)
+        raise ImportFailure("this is binary data, no table: import a TSV, CSV, GCT, loom, AnnData or 10x file", path)
 
 
 def _of_zip(head: bytes) -> str:
@@ -87,22 +86,8 @@ def _of_zip(head: bytes) -> str:
     return "this is a zip archive: unpack it (unzip FILE) and import the file inside"
 
 
-def _refuse_hdf5(path: Path) -> None:
+def _check_hdf5(path: Path) -> None:
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            names = set(file)
-            of_10x = isinstance(file.get("matrix"), h5py.Group)
+        h5py.File(path, "r", locking=False).close()
     except OSError as error:
         raise ImportFailure(f"the HDF5 file is damaged ({error})", path) from None
-    if {"obs", "var"} <= names:
-        raise ImportFailure(
-            "this is an AnnData file (.h5ad): write it as loom, in Python by "
-            "`anndata.read_h5ad(FILE).write_loom('FILE.loom')`, and import that",
-            path,
-        )
-    if of_10x:
-        raise ImportFailure(
-            "this is a 10x file (.h5): write it as loom, in Python by "
-            "`scanpy.read_10x_h5(FILE).write_loom('FILE.loom')`, and import that",
-            path,
-        )

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query.conditions import Condition, conditions, parameter_names
-from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.parameters import Parameters, shown
+from rnaget_server.query.thresholds import Thresholds, canonical_text, check_order, read_thresholds
 
 SLICE_PARAMETERS = (
     "sampleIDList",
@@ -18,9 +19,14 @@ SLICE_PARAMETERS = (
     "featureNameList_not",
     "feature_min_value",
     "feature_max_value",
+    "group_by",
+    "summary",
+    "top",
     "units",
     "format",
 )
+SUMMARIES = ("mean", "median", "q1", "q3", "min", "max", "std", "fraction_nonzero", "n")
+_MOST_TOP = 10_000
 SEARCH_PARAMETERS = ("projectID", "studyID", "version")
 
 
@@ -39,8 +45,11 @@ class MatrixQuery:
     not_feature_ids: tuple[str, ...] | None = None
     not_feature_names: tuple[str, ...] | None = None
     filters: Mapping[str, Condition] = field(default_factory=dict)
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Thresholds = field(default_factory=Thresholds)
+    maximum: Thresholds = field(default_factory=Thresholds)
+    group_by: str | None = None
+    summary: str = "mean"
+    top: int | None = None
     units: str | None = None
     format: str | None = None
     project_id: str | None = None
@@ -62,15 +71,14 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
     Raises
     ------
     InvalidQuery
-        If a parameter is unknown, empty, or no number where one is due.
+        If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
     """
     given = tuple((name, value) for name, value in pairs if not name.startswith("_"))
     filters = tuple(filters)
     parameters = Parameters(given, (*SLICE_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
-    minimum = parameters.number("feature_min_value", least=0)
-    maximum = parameters.number("feature_max_value", least=0)
-    if minimum is not None and maximum is not None and minimum > maximum:
-        raise InvalidQuery(f"feature_min_value {minimum:g} is above feature_max_value {maximum:g}: swap them")
+    minimum, maximum = (read_thresholds(parameters, name) for name in ("feature_min_value", "feature_max_value"))
+    check_order(minimum, maximum)
+    group_by, summary = _grouping(parameters)
     format = parameters.text("format")
     return MatrixQuery(
         samples=parameters.values("sampleIDList"),
@@ -82,10 +90,30 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
         filters=conditions(parameters, filters),
         minimum=minimum,
         maximum=maximum,
+        group_by=group_by,
+        summary=summary,
+        top=parameters.whole_number("top", 1, _MOST_TOP),
         units=parameters.text("units"),
         format=format and format.lower(),
         project_id=parameters.text("projectID"),
         study_id=parameters.text("studyID"),
         version=parameters.text("version"),
-        given=given,
+        given=_with_canonical(given, {"feature_min_value": minimum, "feature_max_value": maximum}),
     )
+
+
+def _grouping(parameters: Parameters) -> tuple[str | None, str]:
+    group_by, summary = parameters.text("group_by"), parameters.text("summary")
+    if summary is not None and summary not in SUMMARIES:
+        raise InvalidQuery(f"summary must be one of {', '.join(SUMMARIES)}, not {shown(summary)}")
+    if summary is not None and group_by is None:
+        raise InvalidQuery("summary says how groups of samples are summarised: add group_by, or leave it out")
+    return group_by, summary or "mean"
+
+
+def _with_canonical(
+    given: tuple[tuple[str, str], ...], thresholds: Mapping[str, Thresholds]
+) -> tuple[tuple[str, str], ...]:
+    """Return the parameters with the thresholds of single features in one form, however they were written."""
+    texts = {name: canonical_text(one) for name, one in thresholds.items() if one.of_each}
+    return tuple((name, texts.get(name, value)) for name, value in given)

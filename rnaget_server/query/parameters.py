@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.query.recommended import as_known
 
 _MOST_NAMED = 20
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d\S*)?)?)?")
 
 
 class Parameters:
@@ -24,9 +27,13 @@ class Parameters:
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
         self._values: dict[str, list[str]] = {}
         self._known = tuple(known)
+        spelt: dict[str, str] = {}
         for name, value in pairs:
-            if not name.startswith("_"):
-                self._values.setdefault(name, []).append(value)
+            if name.startswith("_"):
+                continue
+            if name not in spelt:
+                spelt[name] = as_known(name, self._known)
+            self._values.setdefault(spelt[name], []).append(value)
         for name in self._values:
             if name not in self._known:
                 raise InvalidQuery(unknown_name("query parameter", name, self._known))
@@ -51,15 +58,19 @@ class Parameters:
         text = self.text(name)
         if text is None:
             return None
-        try:
-            value = float(text) if "_" not in text else math.nan
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        value = number_of(text)
+        if value is None:
             raise InvalidQuery(f"{name} must be a number such as 1.5, not {shown(text)}")
         if value < least:
             raise InvalidQuery(f"{name} must not be below {least:g}, but is {value:g}")
         return value
+
+    def bound(self, name: str) -> str | None:
+        """Return the value of a parameter that is a finite number or a date, None if it is not given."""
+        text = self.text(name)
+        if text is None or is_date(text) or number_of(text) is not None:
+            return text
+        raise InvalidQuery(f"{name} must be a number such as 1.5 or a date such as 2024-05-31, not {shown(text)}")
 
     def whole_number(self, name: str, least: int, greatest: int) -> int | None:
         """Return the value of a parameter as a whole number from `least` to `greatest`, None if it is not given."""
@@ -86,6 +97,20 @@ class Parameters:
     def lists(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the lists that are given among `names`."""
         return {name: values for name in names if (values := self.values(name)) is not None}
+
+
+def number_of(text: str) -> float | None:
+    """Return the finite number that `text` is, None if it is none."""
+    try:
+        value = float(text) if "_" not in text else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def is_date(text: str) -> bool:
+    """Return whether `text` is a date as in ISO 8601: a year, a month, a day, or a time of a day."""
+    return _DATE.fullmatch(text) is not None
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

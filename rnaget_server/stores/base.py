@@ -13,7 +13,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.columns import Column, FixedText, as_text
+from rnaget_server.query.conditions import Kind, kind_of
+from rnaget_server.query.parameters import is_date, number_of
+from rnaget_server.stores.columns import Column, FixedText, as_text, as_texts
 from rnaget_server.stores.text import decode, encode, encode_all
 
 Positions = NDArray[np.int64]
@@ -150,6 +152,8 @@ class Axis:
         self._stored_index = index
         self._indexes: dict[str, Index] = {}
         self._few: dict[tuple[str, int], list[str] | None] = {}
+        self._kinds: dict[str, Kind] = {}
+        self._in_one_case: dict[str, NDArray[Any]] = {}
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
@@ -168,10 +172,13 @@ class Axis:
         """
         return _found(values, self.index(attribute).find)
 
-    def where(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
+    def where(self, attribute: str, values: Sequence[str], ignore_case: bool = False) -> tuple[Positions, list[str]]:
         """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
+        if ignore_case:
+            folded = self._folded(attribute)
+            return _found(values, lambda asked: _positions(asked, lambda value: folded == value.casefold(), self.size))
         column = self._read(attribute)
-        return _found(values, lambda asked: _equal(column, asked, self.size))
+        return _found(values, lambda asked: _positions(asked, column.equal, self.size))
 
     def nearest(self, attribute: str, value: str, count: int = 3) -> list[str]:
         """Return up to `count` values of an attribute that are like `value`: alike, or its neighbours in order."""
@@ -183,13 +190,36 @@ class Axis:
 
     def between(self, attribute: str, minimum: float | None, maximum: float | None) -> Positions:
         """Return the positions (ascending) where a number lies within the closed interval; NaN lies nowhere."""
-        numbers = self.column(attribute).astype(np.float64)
+        numbers = self._numbers(attribute)
         inside = ~np.isnan(numbers)
         if minimum is not None:
             inside &= numbers >= minimum
         if maximum is not None:
             inside &= numbers <= maximum
         return np.flatnonzero(inside).astype(np.int64)
+
+    def between_dates(self, attribute: str, earliest: str | None, latest: str | None) -> Positions:
+        """Return the positions (ascending) of dates within the closed interval.
+
+        Dates are ISO 8601 texts and are compared as far as a bound goes: ``2024-05`` as latest includes its last day.
+        What is no date lies nowhere.
+        """
+        inside = [
+            is_date(text)
+            and (earliest is None or text[: len(earliest)] >= earliest)
+            and (latest is None or text[: len(latest)] <= latest)
+            for text in as_texts(self.column(attribute))
+        ]
+        return np.flatnonzero(inside).astype(np.int64)
+
+    def kind(self, attribute: str) -> Kind:
+        """Return whether the attribute holds numbers, dates or other text; one value that is neither makes it text."""
+        if attribute not in self._kinds:
+            column = self._read(attribute)
+            some = column.take(np.arange(min(self.size, _FEW_TO_COMPARE)))
+            kind = "number" if column.is_number else kind_of(some)
+            self._kinds[attribute] = kind if kind == "text" or column.is_number else kind_of(column.take(None))
+        return self._kinds[attribute]
 
     def values(self, attribute: str, most: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `most`."""
@@ -201,6 +231,18 @@ class Axis:
     def is_number(self, attribute: str) -> bool:
         """Return whether the attribute holds numbers."""
         return self._read(attribute).is_number
+
+    def _numbers(self, attribute: str) -> NDArray[np.float64]:
+        values = self.column(attribute)
+        if values.dtype.kind != "O":
+            return values.astype(np.float64)
+        return np.array([np.nan if (number := number_of(text)) is None else number for text in values], np.float64)
+
+    def _folded(self, attribute: str) -> NDArray[Any]:
+        if attribute not in self._in_one_case:
+            texts = [text.casefold() for text in as_texts(self.column(attribute))]
+            self._in_one_case[attribute] = np.array([*texts, None], object)[:-1]
+        return self._in_one_case[attribute]
 
     def _fixed(self, attribute: str) -> Raw:
         column = self._read(attribute)
@@ -284,11 +326,13 @@ def _found(
     return np.unique(np.concatenate([whole, found])), missing
 
 
-def _equal(column: Column, values: Sequence[str], size: int) -> tuple[Positions, list[str]]:
+def _positions(
+    values: Sequence[str], equal: Callable[[str], NDArray[np.bool_]], size: int
+) -> tuple[Positions, list[str]]:
     hit = np.zeros(size, bool)
     missing = []
     for value in values:
-        same = column.equal(value)
+        same = equal(value)
         if not same.any():
             missing.append(value)
         hit |= same

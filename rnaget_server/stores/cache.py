@@ -13,6 +13,7 @@ from rnaget_server.errors import Unavailable
 from rnaget_server.registry import Registry
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.bigwig import BigWigStore
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.positions import PositionsStore
 from rnaget_server.stores.tracks import TrackStore
 
@@ -113,6 +114,8 @@ def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
                     matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id, matrix.units
                 )
                 return store
+    except UnfitFile as error:
+        raise OSError(f"{matrix.path.name} {error}") from None
     except (OSError, KeyError, ValueError) as error:
         raise OSError(f"{matrix.path.name} is damaged or truncated ({_told(error, matrix.path)})") from None
     raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")

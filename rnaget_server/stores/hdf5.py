@@ -1,27 +1,31 @@
 """Rectangles out of chunked HDF5 datasets, each needed chunk decoded once.
 
 h5py's own list indexing is 3 to 77 times slower than reading the runs of rows and columns that share
-chunks and picking from them, which is what is done here.
+chunks and picking from them, which is what is done here. `chunks` reads the native store's without h5py.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
+from rnaget_server.stores.chunks import ChunkedCells, ahead
 
 # Text of a block takes several times its bytes while it is made.
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 1 << 20
 _TILE = 1024
 
 
-def chunk_of(dataset: h5py.Dataset) -> tuple[int, int]:
+Cells: TypeAlias = h5py.Dataset | ChunkedCells
+
+
+def chunk_of(dataset: Cells) -> tuple[int, int]:
     """Return rows and columns of a chunk; of a contiguous dataset, one row."""
     return dataset.chunks or (1, dataset.shape[1])
 
@@ -39,10 +43,10 @@ def spans(positions: Positions, chunk: int) -> list[tuple[int, int, slice]]:
     return [(int(positions[a]), int(positions[b - 1]) + 1, slice(a, b)) for a, b in zip(starts, stops, strict=True)]
 
 
-def read(
-    dataset: h5py.Dataset, rows: Positions | slice, columns: Positions | None, dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def read(dataset: Cells, rows: Positions | slice, columns: Positions | None, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return ``dataset[rows][:, columns]`` as `dtype`; positions ascending, None for all columns."""
+    if isinstance(dataset, ChunkedCells):
+        return dataset.read(rows, columns).astype(dtype, copy=False)
     if isinstance(rows, slice) and columns is None:
         return np.ascontiguousarray(dataset[rows], dtype=dtype)
     row_chunk, column_chunk = chunk_of(dataset)
@@ -62,7 +66,7 @@ def read(
     return out
 
 
-def decoded_bytes(dataset: h5py.Dataset, rows: Positions | None, columns: Positions | None) -> int:
+def decoded_bytes(dataset: Cells, rows: Positions | None, columns: Positions | None) -> int:
     """Return how many bytes of chunks a selection decodes."""
     shape, chunk = dataset.shape, chunk_of(dataset)
     touched = [
@@ -73,9 +77,20 @@ def decoded_bytes(dataset: h5py.Dataset, rows: Positions | None, columns: Positi
 
 
 def row_blocks(
-    dataset: h5py.Dataset, rows: Positions | None, columns: Positions | None, dtype: np.dtype[Any]
+    dataset: Cells, rows: Positions | None, columns: Positions | None, dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
     """Yield the selected cells in blocks of rows, each of about `BLOCK_BYTES` as read, cut between chunks."""
+    parts = list(_parts(dataset, rows, columns))
+    if isinstance(dataset, ChunkedCells) and len(parts) > 1:
+        for block in ahead(lambda part: dataset.read(part, columns, alone=True), parts):
+            yield block.astype(dtype, copy=False)
+    else:
+        for part in parts:
+            yield read(dataset, part, columns, dtype)
+
+
+def _parts(dataset: Cells, rows: Positions | None, columns: Positions | None) -> Iterator[Positions | slice]:
+    """Yield the rows of each block."""
     row_chunk, column_chunk = chunk_of(dataset)
     if columns is None:
         width = dataset.shape[1]
@@ -86,18 +101,22 @@ def row_blocks(
         step -= step % row_chunk
     if rows is None:
         for start in range(0, dataset.shape[0], step):
-            yield read(dataset, slice(start, min(start + step, dataset.shape[0])), columns, dtype)
+            yield slice(start, min(start + step, dataset.shape[0]))
         return
-    bounds = np.searchsorted(rows, np.arange(0, dataset.shape[0] + step, step)) if step >= row_chunk else None
-    if bounds is None or len(rows) <= step:
+    if len(rows) <= step:
+        yield rows
+        return
+    if step >= row_chunk:
+        bounds = np.searchsorted(rows, np.arange(0, dataset.shape[0] + step, step))
+    else:
         bounds = np.arange(0, len(rows) + step, step).clip(max=len(rows))
     for start, stop in itertools.pairwise(bounds):
         if stop > start:
-            yield read(dataset, rows[start:stop], columns, dtype)
+            yield rows[start:stop]
 
 
 def column_blocks(
-    by_column: h5py.Dataset, rows: Positions | None, columns: Positions, dtype: np.dtype[Any]
+    by_column: Cells, rows: Positions | None, columns: Positions, dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
     """Yield blocks of rows out of the copy whose rows are the matrix's columns, as wide as its chunks."""
     height, step = by_column.shape[1], chunk_of(by_column)[1]
@@ -114,6 +133,9 @@ def column_blocks(
 def _turned(block: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Yield the transposed block in pieces; at once, every cell copied would miss the processor's cache."""
     columns, rows = block.shape
+    if columns == 1:
+        yield block.reshape(rows, 1)
+        return
     height = max(1, BLOCK_BYTES // (columns * block.dtype.itemsize))
     for start in range(0, rows, height):
         piece = block[:, start : start + height]

@@ -1,7 +1,8 @@
-"""Where things stand in the native store: the one place that names its HDF5 paths.
+"""Where things stand in the native stores: the one place that names their HDF5 paths.
 
-Loom readers see ``/matrix``, ``/layers``, ``/row_attrs`` and ``/col_attrs`` (loom 2.0.1) and pass over
-``/rnaget``, where the second orientation, the indexes and the ranges are.
+Loom readers see ``/matrix``, ``/layers``, ``/row_attrs`` and ``/col_attrs`` (loom 2.0.1) of the dense store and pass
+over ``/rnaget``, where the second orientation, the indexes and the ranges are. The sparse store has the same
+attributes, indexes and ranges, and both orientations of its cells below ``/rnaget``; it is no loom file.
 """
 
 from __future__ import annotations
@@ -11,16 +12,31 @@ from typing import Any
 
 import h5py
 
-VERSION_ATTRIBUTE = "rnaget_store"
-VERSION = 1
 LOOM_VERSION = "2.0.1"
 
 MATRIX = "matrix"
+BY_FEATURE = "rnaget/by_feature"
+BY_SAMPLE = "rnaget/by_sample"
 LAYERS = "layers"
 UNITS = "units"
 WHOLE = "whole"
 NAME = "name"
 ORDER = "order"
+STARTS = "indptr"
+INDICES = "indices"
+VALUES = "values"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The attribute of the file by which a store is recognised, and its value."""
+
+    attribute: str
+    version: int
+
+
+DENSE = Kind("rnaget_store", 1)
+SPARSE = Kind("rnaget_sparse_store", 1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +55,17 @@ SAMPLES = AxisLayout("col_attrs", "rnaget/index/samples", "rnaget/text/samples",
 
 def by_sample(number: int) -> str:
     """Return where layer `number` (0: main) stands with samples as rows."""
-    return f"rnaget/by_sample/{number}"
+    return f"{BY_SAMPLE}/{number}"
+
+
+def by_feature(number: int) -> str:
+    """Return where layer `number` of a sparse store stands with features as rows."""
+    return f"{BY_FEATURE}/{number}"
+
+
+def chunks(number: int, orientation: str) -> str:
+    """Return where the places of the chunks of layer `number` stand; `orientation` is ``features`` or ``samples``."""
+    return f"rnaget/chunks/{number}/{orientation}"
 
 
 def ranges(number: int) -> str:

@@ -45,7 +45,7 @@ class LoomStore:
                 and matrix.ndim == 2
                 and "row_attrs" in file
                 and "col_attrs" in file
-                and layout.VERSION_ATTRIBUTE not in file.attrs
+                and layout.DENSE.attribute not in file.attrs
             )
 
     @property

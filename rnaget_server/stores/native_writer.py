@@ -8,9 +8,10 @@ contiguous, so that readers can map them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
-from rnaget_server.stores.base import Index, Raw
+from rnaget_server.stores.base import Index, Ranges, Raw
 from rnaget_server.stores.text import encode_all, padding, write_padded
 
 CHUNK_BYTES = 128 << 10
-_SHORT_ROWS_BYTES = 32 << 10
+_SHORT_ROWS_BYTES = 8 << 10
 _ROW_BUFFER = 16 << 20
 _COLUMN_BUFFER = 160 << 20
 
@@ -67,11 +68,12 @@ class LayerSource:
     whole: bool
 
 
-def _share(progress: Callable[[float], None], number: int, layers: int, done: float) -> None:
+def share(progress: Callable[[float], None], number: int, layers: int, done: float) -> None:
+    """Tell the share done of all layers, by that of one."""
     progress((number + done) / layers)
 
 
-def _nothing(_: float) -> None:
+def nothing(_: float) -> None:
     """Take progress and show none."""
 
 
@@ -80,7 +82,7 @@ def write_native(
     features: AxisTable,
     samples: AxisTable,
     layers: Sequence[LayerSource],
-    progress: Callable[[float], None] = _nothing,
+    progress: Callable[[float], None] = nothing,
 ) -> None:
     """Write the native store to `path`: to a file beside it first, renamed once it is whole.
 
@@ -95,18 +97,25 @@ def write_native(
     progress
         Called with the share done, from 0 to 1.
     """
+    with new_file(path, layout.DENSE, features, samples) as file:
+        file.attrs["LOOM_SPEC_VERSION"] = np.bytes_(layout.LOOM_VERSION)
+        file.create_group(layout.LAYERS)
+        for number, layer in enumerate(layers):
+            _write_layer(file, number, layer, partial(share, progress, number, len(layers)))
+
+
+@contextlib.contextmanager
+def new_file(path: Path, kind: layout.Kind, features: AxisTable, samples: AxisTable) -> Iterator[h5py.File]:
+    """Give a new file of a native store with its labels, beside `path`; it is renamed once it is whole."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     beside = Path(name)
     try:
         with h5py.File(beside, "w", libver="v110") as file:
-            file.attrs[layout.VERSION_ATTRIBUTE] = layout.VERSION
-            file.attrs["LOOM_SPEC_VERSION"] = np.bytes_(layout.LOOM_VERSION)
+            file.attrs[kind.attribute] = kind.version
             _write_axis(file, layout.FEATURES, features)
             _write_axis(file, layout.SAMPLES, samples)
-            file.create_group(layout.LAYERS)
-            for number, layer in enumerate(layers):
-                _write_layer(file, number, layer, partial(_share, progress, number, len(layers)))
+            yield file
         beside.chmod(0o666 & ~_umask())
         with beside.open("rb") as written:
             os.fsync(written.fileno())
@@ -167,9 +176,9 @@ def _write_layer(file: h5py.File, number: int, layer: LayerSource, progress: Cal
     by_row.attrs[layout.UNITS] = layer.units
     by_row.attrs[layout.WHOLE] = layer.whole
     by_row.attrs[layout.ORDER] = number
-    _fill_rows(by_row, file.create_group(layout.ranges(number)), layer, lambda share: progress(share / 2))
+    write_ranges(file, number, _fill_rows(by_row, layer, lambda done: progress(done / 2)))
     by_column = _create(file, layout.by_sample(number), (samples, features), layer.dtype)
-    _fill_columns(by_column, layer, lambda share: progress(0.5 + share / 2))
+    _fill_columns(by_column, layer, lambda done: progress(0.5 + done / 2))
 
 
 def _create(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> h5py.Dataset:
@@ -178,13 +187,24 @@ def _create(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype[
         shape,
         dtype,
         chunks=chunk_shape(*shape, dtype.itemsize),
-        compression=hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE),
+        compression=compression(),
     )
 
 
-def _fill_rows(
-    dataset: h5py.Dataset, ranges: h5py.Group, layer: LayerSource, progress: Callable[[float], None]
-) -> None:
+def compression() -> Any:
+    """Return the filter of the cells."""
+    return hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE)
+
+
+def write_ranges(file: h5py.File, number: int, ranges: Ranges) -> None:
+    """Write the ranges of the features of a layer."""
+    group = file.create_group(layout.ranges(number))
+    group.create_dataset("minimum", data=ranges.minimum)
+    group.create_dataset("maximum", data=ranges.maximum)
+    group.create_dataset("nans", data=ranges.nans)
+
+
+def _fill_rows(dataset: h5py.Dataset, layer: LayerSource, progress: Callable[[float], None]) -> Ranges:
     features, samples = dataset.shape
     minimum, maximum = np.empty(features, layer.dtype), np.empty(features, layer.dtype)
     nans = np.empty(features, np.int32)
@@ -198,9 +218,7 @@ def _fill_rows(
         maximum[start:stop] = np.fmax.reduce(block, axis=1)
         nans[start:stop] = np.isnan(block).sum(axis=1)
         progress(stop / features)
-    ranges.create_dataset("minimum", data=minimum)
-    ranges.create_dataset("maximum", data=maximum)
-    ranges.create_dataset("nans", data=nans)
+    return Ranges(minimum, maximum, nans)
 
 
 def _fill_columns(dataset: h5py.Dataset, layer: LayerSource, progress: Callable[[float], None]) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnaget_server.catalog.records import Matrix
+from rnaget_server.catalog.records import Filter, Matrix
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query import Condition, MatrixQuery
+from rnaget_server.query.parameters import is_date, number_of, shown
 from rnaget_server.stores.base import Axis, MatrixStore, Positions
+from rnaget_server.stores.bounds import Bounds, bounds_of
 
 
 class Chooser:
@@ -44,23 +46,41 @@ class Chooser:
         if excluded is not None:
             self._drop(f"{name}_not", *self._axis.find(attribute, excluded))
 
-    def by_condition(self, name: str, attribute: str, condition: Condition) -> None:
-        """Keep what fulfils a condition on an attribute.
+    def by_condition(self, filter: Filter, condition: Condition) -> None:
+        """Keep what fulfils a condition on the attribute of a metadata filter.
 
         Raises
         ------
         InvalidQuery
-            If bounds are asked of an attribute that holds text.
+            If bounds are asked of an attribute that holds text, or that do not fit its kind.
         """
+        name, attribute = filter.name, filter.attribute
         if condition.values is not None:
-            self._keep(name, *self._axis.where(attribute, condition.values), attribute)
+            self._keep(name, *self._axis.where(attribute, condition.values, filter.ignore_case), attribute)
         if condition.excluded is not None:
-            self._drop(f"{name}_not", *self._axis.where(attribute, condition.excluded))
+            self._drop(f"{name}_not", *self._axis.where(attribute, condition.excluded, filter.ignore_case))
         if condition.minimum is not None or condition.maximum is not None:
-            if not self._axis.is_number(attribute):
-                raise InvalidQuery(f"{name} holds text, so {name}_min and {name}_max say nothing: ask for values")
-            positions = self._axis.between(attribute, condition.minimum, condition.maximum)
+            positions = self._within(filter, condition.minimum, condition.maximum)
             self._keep(f"{name}_min and {name}_max", positions, [], attribute)
+
+    def _within(self, filter: Filter, minimum: str | None, maximum: str | None) -> Positions:
+        name, kind = filter.name, filter.type or self._axis.kind(filter.attribute)
+        if kind == "text":
+            raise InvalidQuery(f"{name} holds text, so {name}_min and {name}_max say nothing: ask for values")
+        if kind == "date":
+            for bound in (minimum, maximum):
+                if bound is not None and not is_date(bound):
+                    raise InvalidQuery(f"{name} holds dates: give bounds such as 2024-05-31, not {shown(bound)}")
+            if minimum is not None and maximum is not None and minimum[: len(maximum)] > maximum:
+                raise InvalidQuery(f"{name}_min {minimum} is after {name}_max {maximum}: swap them")
+            return self._axis.between_dates(filter.attribute, minimum, maximum)
+        low, high = (None if bound is None else number_of(bound) for bound in (minimum, maximum))
+        for bound, number in ((minimum, low), (maximum, high)):
+            if bound is not None and number is None:
+                raise InvalidQuery(f"{name} holds numbers: give bounds such as 1.5, not {shown(bound)}")
+        if low is not None and high is not None and low > high:
+            raise InvalidQuery(f"{name}_min {low:g} is above {name}_max {high:g}: swap them")
+        return self._axis.between(filter.attribute, low, high)
 
     def _keep(self, name: str, positions: Positions, missing: list[str], attribute: str) -> None:
         self.missing[name] = missing
@@ -84,6 +104,7 @@ class Selection:
 
     `missing` has, for each list parameter of the query, the values that this matrix does not have;
     `found` names the list parameters of which it has at least one value; `near` has likely meanings of the others.
+    `bounds` are yet to be applied to the cells.
     """
 
     features: Positions | None
@@ -91,6 +112,7 @@ class Selection:
     missing: Mapping[str, list[str]] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
     near: Mapping[str, list[str]] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=Bounds)
 
     def size(self, store: MatrixStore) -> tuple[int, int]:
         """Return the number of selected features and samples."""
@@ -116,40 +138,13 @@ def select(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Selection:
     columns.by_id("sampleIDList", matrix.sample_id, query.samples, query.not_samples)
     for name, condition in query.filters.items():
         one = matrix.filters[name]
-        (rows if one.axis == "feature" else columns).by_condition(name, one.attribute, condition)
+        (rows if one.axis == "feature" else columns).by_condition(one, condition)
+    bounds = bounds_of(store, matrix, query)
     return Selection(
         rows.positions,
         columns.positions,
-        rows.missing | columns.missing,
-        frozenset(rows.found | columns.found),
-        rows.near | columns.near,
+        rows.missing | columns.missing | dict(bounds.missing),
+        bounds.found | rows.found | columns.found,
+        rows.near | columns.near | dict(bounds.near),
+        bounds,
     )
-
-
-def within(
-    store: MatrixStore, units: str, selection: Selection, minimum: float | None, maximum: float | None
-) -> Positions:
-    """Return the selected features of which every selected cell lies within the closed interval.
-
-    The bounds are taken in the type of the cells, so that 0.7 includes a cell written as 0.7. A NaN cell
-    lies nowhere. The stored ranges decide what they can; only the other features are read.
-    """
-    cell = store.dtype(units).type
-    with np.errstate(over="ignore"):  # a bound beyond float32 is as good as infinite
-        low = cell(-np.inf if minimum is None else minimum)
-        high = cell(np.inf if maximum is None else maximum)
-    features = np.arange(store.shape[0]) if selection.features is None else selection.features
-    ranges = store.ranges(units)
-    if ranges is None:
-        sure, unsure = np.zeros(len(features), bool), np.ones(len(features), bool)
-    else:
-        least, greatest, nans = (part[features] for part in (ranges.minimum, ranges.maximum, ranges.nans))
-        sure = (least >= low) & (greatest <= high) & (nans == 0)
-        unsure = ~sure & (greatest >= low) & (least <= high)
-        if selection.samples is None:
-            unsure[:] = False
-    if unsure.any():
-        blocks = store.blocks(units, features[unsure], selection.samples)
-        inside = [((block >= low) & (block <= high)).all(axis=1) for block in blocks]
-        sure[unsure] = np.concatenate(inside)
-    return features[sure]

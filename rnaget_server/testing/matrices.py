@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.stores.base import Compressed, Direction
 from rnaget_server.stores.native_writer import AxisTable
 
 FEATURES, SAMPLES = 60, 25
@@ -26,6 +28,23 @@ class InMemory:
     def columns(self, start: int, stop: int) -> NDArray[Any]:
         """Return some samples."""
         return self.cells[:, start:stop]
+
+
+class InMemorySparse:
+    """An array as the source of a sparse layer: every cell but 0 is stored."""
+
+    def __init__(self, cells: NDArray[Any]) -> None:
+        self.cells = cells
+        self.shape: tuple[int, int] = (cells.shape[0], cells.shape[1])
+        self.count = int(np.count_nonzero(cells))
+
+    def along(self, direction: Direction) -> Iterator[Compressed]:
+        """Yield the cells in two pieces."""
+        cells = self.cells if direction == "features" else self.cells.T
+        for part in np.array_split(cells, 2):
+            rows, positions = np.nonzero(part)
+            starts = np.searchsorted(rows, np.arange(len(part) + 1))
+            yield Compressed(starts, positions.astype(np.int64), part[rows, positions])
 
 
 def example_axes() -> tuple[AxisTable, AxisTable]:

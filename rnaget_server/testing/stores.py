@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from rnaget_server.stores.base import MatrixStore, Positions
+from rnaget_server.stores.base import Direction, MatrixStore, Positions, SparseCells
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
 
 
@@ -36,6 +39,18 @@ class MatrixStoreContract:
         assert all(block.flags.c_contiguous for block in read)
         assert np.array_equal(np.concatenate(read), expected, equal_nan=True)
         assert store.dtype(name) == cells.dtype
+
+    @pytest.mark.parametrize("units", [0, 1])
+    @pytest.mark.parametrize("rows", [None, [59], [0, 7, 20, 21, 58], list(range(60))])
+    @pytest.mark.parametrize("columns", [None, [24], [0, 9, 11, 23], list(range(25))])
+    def test_sparse(self, store: MatrixStore, units: int, rows: list[int] | None, columns: list[int] | None) -> None:
+        """Where a layer is sparse, its stored cells are those of the blocks, whichever way they are compressed."""
+        name = example_cells()[units][0]
+        sparse = store.sparse(name, _positions(rows), _positions(columns))
+        if sparse is None:
+            return
+        expected = np.concatenate(list(store.blocks(name, _positions(rows), _positions(columns))))
+        check_sparse(sparse, expected)
 
     def test_attributes(self, store: MatrixStore) -> None:
         """Text and numbers come back as they were, whole or in part."""
@@ -85,6 +100,26 @@ class MatrixStoreContract:
                 assert np.array_equal(ranges.minimum, np.fmin.reduce(cells, axis=1), equal_nan=True)
                 assert np.array_equal(ranges.maximum, np.fmax.reduce(cells, axis=1), equal_nan=True)
                 assert np.array_equal(ranges.nans, np.isnan(cells).sum(axis=1))
+
+
+def check_sparse(sparse: SparseCells, expected: NDArray[Any]) -> None:
+    """Check that a sparse selection has exactly the cells `expected` (features × samples), in both directions."""
+    turned: dict[Direction, NDArray[Any]] = {"features": expected, "samples": expected.T}
+    for direction, cells in turned.items():
+        found = np.zeros(cells.shape, cells.dtype)
+        line = count = 0
+        for piece in sparse.along(direction):
+            lines = len(piece.starts) - 1
+            rows = np.repeat(np.arange(line, line + lines), np.diff(piece.starts))
+            assert piece.starts[0] == 0 and piece.starts[-1] == len(piece.positions) == len(piece.values)
+            assert piece.values.dtype == cells.dtype
+            # Row by row, and within a row ascending without repeats.
+            assert (np.diff(rows * max(1, cells.shape[1]) + piece.positions) > 0).all()
+            found[rows, piece.positions] = piece.values
+            line, count = line + lines, count + len(piece.values)
+        assert line == len(cells)
+        assert count == sparse.count()
+        assert np.array_equal(found, cells, equal_nan=True)
 
 
 def _positions(of: list[int] | None) -> Positions | None:

@@ -90,6 +90,9 @@ class Writer(Protocol):
     extension: ClassVar[str]
     """Of file names, without a dot."""
 
+    aliases: ClassVar[tuple[str, ...]]
+    """Other names by which the format may be asked for; they are not listed."""
+
     groups: ClassVar[tuple[str, ...]]
     """What it can write: ``expressions``, ``continuous``, or both."""
 
@@ -100,4 +103,7 @@ class Writer(Protocol):
         """Refuse a slice that the format cannot hold, as `write` would; so a ticket is given only for what works."""
 
     def write(self, slice: Slice) -> Body:
-        """Return the bytes of the slice. They are made while they are read, so memory stays bounded."""
+        """Return the bytes of the slice. They are made while they are read, so memory stays bounded.
+
+        Equal slices give equal bytes, whenever and wherever they are written.
+        """

@@ -21,6 +21,7 @@ class BedGraphWriter:
 
     media_types = ("text/x-bedgraph",)
     extension = "bedGraph"
+    aliases = ()
     groups = ("continuous",)
     requires: ClassVar[Mapping[str, str]] = {}
 

@@ -22,6 +22,7 @@ class BigWigWriter:
 
     media_types = ("application/x-bigwig",)
     extension = "bw"
+    aliases = ()
     groups = ("continuous",)
     requires: ClassVar[Mapping[str, str]] = {}
 

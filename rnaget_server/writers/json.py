@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ class JsonWriter:
 
     media_types = ("application/json",)
     extension = "json"
+    aliases = ()
     groups = ("expressions", "continuous")
     requires: ClassVar[Mapping[str, str]] = {}
 
@@ -34,8 +36,8 @@ def _parts(slice: Slice) -> Iterator[bytes]:
         "origin": dict(slice.origin),
         "units": slice.layers[0].units,
         "shape": slice.shape,
-        "features": _axis(slice.features),
-        "samples": _axis(slice.samples),
+        "features": axis_as_json(slice.features),
+        "samples": axis_as_json(slice.samples),
     }
     yield json.dumps(head, allow_nan=False)[:-1].encode()
     yield b', "values": '
@@ -47,7 +49,11 @@ def _parts(slice: Slice) -> Iterator[bytes]:
     yield b"}}\n"
 
 
-def _axis(labels: Labels) -> dict[str, Any]:
+def axis_as_json(labels: Labels) -> dict[str, Any]:
+    """Return the attributes by column, and which of them hold the ids and the names.
+
+    What is no finite number is None.
+    """
     return {
         "id": labels.id,
         "name": labels.name,
@@ -58,7 +64,7 @@ def _axis(labels: Labels) -> dict[str, Any]:
 def _column(values: NDArray[Any]) -> list[Any]:
     if values.dtype.kind == "S":
         values = values.astype(str)
-    return [None if value != value else value for value in values.tolist()]
+    return [None if isinstance(value, float) and not math.isfinite(value) else value for value in values.tolist()]
 
 
 def _rows(slice: Slice, number: int) -> Iterator[bytes]:

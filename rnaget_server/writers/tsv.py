@@ -21,6 +21,7 @@ class TsvWriter:
 
     media_types = ("text/tab-separated-values", "application/tab-separated-values")
     extension = "tsv"
+    aliases = ()
     groups = ("expressions", "continuous")
     requires: ClassVar[Mapping[str, str]] = {}
 

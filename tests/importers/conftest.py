@@ -12,7 +12,9 @@ import pytest
 from rnaget_server.catalog import Catalog, Matrix, load
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.job import ImportRequest, Outcome, run_import
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.registry import Registry
+from rnaget_server.stores.base import MatrixStore
+from rnaget_server.stores.cache import open_store
 
 
 @dataclass
@@ -57,9 +59,8 @@ class Workshop:
     def matrix(self, id: str = "m") -> Matrix:
         return self.catalog.matrices[id]
 
-    def store(self, id: str = "m") -> NativeStore:
-        matrix = self.matrix(id)
-        return NativeStore(matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id)
+    def store(self, id: str = "m") -> MatrixStore:
+        return open_store(self.matrix(id), Registry("rnaget_server.stores"))
 
     def frame(self, units: str = "TPM", id: str = "m") -> pd.DataFrame:
         """The cells as pandas would have them: features × samples, labelled by ids."""

@@ -63,10 +63,23 @@ def test_long_values_are_cut_in_messages() -> None:
 
 def test_bounds_and_exclusions_of_a_filter() -> None:
     query = parse(("Tissue_not", "liver,heart"), ("Tissue_min", "-1.5"), ("sampleIDList_not", "a"))
-    assert query.filters == {"Tissue": Condition(excluded=("liver,heart",), minimum=-1.5)}
+    assert query.filters == {"Tissue": Condition(excluded=("liver,heart",), minimum="-1.5")}
     assert query.not_samples == ("a",)
-    with pytest.raises(InvalidQuery, match="swap them"):
-        parse(("Tissue_min", "2"), ("Tissue_max", "1"))
+    with pytest.raises(InvalidQuery, match="or a date such as 2024-05-31"):
+        parse(("Tissue_min", "young"))
+
+
+@pytest.mark.parametrize("spelt", ["tissueLabel", "TISSUELABEL", "Tissue Label", "tissuelabel_not", "Tissue Label_not"])
+def test_recommended_names_are_known_however_they_are_spelt(spelt: str) -> None:
+    query = parse_matrix_query([(spelt, "liver")], ("TissueLabel",))
+    expected = Condition(excluded=("liver",)) if spelt.endswith("_not") else Condition(values=("liver",))
+    assert query.filters == {"TissueLabel": expected}
+
+
+def test_other_names_are_known_only_as_they_are() -> None:
+    for filter, spelt in (("sample_ID", "sampleID"), ("Tissue", "tissue"), ("Lab", "lab ")):
+        with pytest.raises(InvalidQuery, match="did you mean"):
+            parse_matrix_query([(spelt, "x")], (filter,))
 
 
 def test_a_filter_called_like_the_bound_of_another_is_itself() -> None:

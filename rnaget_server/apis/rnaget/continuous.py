@@ -8,11 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
-from rnaget_server.apis.rnaget.listing import described
+from rnaget_server.apis.rnaget.listing import described, field_type
+from rnaget_server.catalog import Filter
 from rnaget_server.http.formats import checked_format, choose_format
+from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import json_reply
 from rnaget_server.http.request import current
 from rnaget_server.query import Parameters, RegionQuery, parse_region_query
+from rnaget_server.query.conditions import kind_of
 from rnaget_server.regions import region_by_id, region_by_search
 from rnaget_server.service import Services
 
@@ -68,19 +71,26 @@ def get_continuous_file() -> Response:
 def get_continuous_formats() -> Response:
     """Return the names of the formats."""
     request, services = current()
-    Parameters(request.query_params.multi_items(), ())
+    Parameters(pairs_of(request), ())
     return json_reply(request, list(services.formats_of(GROUP)), "Formats of continuous data")
 
 
 def get_continuous_filters() -> Response:
     """Return every filter."""
     request, services = current()
-    Parameters(request.query_params.multi_items(), ())
+    Parameters(pairs_of(request), ())
     return json_reply(request, _filters(services), "Filters of continuous data")
 
 
+# By POST the parameters come in the body, and all else is the same.
+post_continuous_ticket_by_id = get_continuous_ticket_by_id
+post_continuous_file_by_id = get_continuous_file_by_id
+post_continuous_ticket = get_continuous_ticket
+post_continuous_file = get_continuous_file
+
+
 def _query(request: Request, services: Services) -> RegionQuery:
-    return parse_region_query(request.query_params.multi_items(), services.catalog.current.track_filter_names)
+    return parse_region_query(pairs_of(request), services.catalog.current.track_filter_names)
 
 
 def _filters(services: Services) -> list[dict[str, Any]]:
@@ -94,12 +104,13 @@ def _filters(services: Services) -> list[dict[str, Any]]:
         *(described(*one) for one in _STANDARD),
     ]
     values: dict[str, set[str]] = {}
-    words: dict[str, str] = {}
+    first: dict[str, Filter] = {}
     for one in sets:
         for name, filter in one.filters.items():
-            words.setdefault(name, filter.description)
+            first.setdefault(name, filter)
             values.setdefault(name, set()).update(track.attributes.get(filter.attribute, "") for track in one.tracks)
     for name, found in values.items():
         shown = sorted(value for value in found if value)
-        told.append(described(name, "string", words[name], shown if len(shown) <= _MOST_VALUES else None))
+        type = field_type({first[name].type or kind_of(shown)})
+        told.append(described(name, type, first[name].description, shown if len(shown) <= _MOST_VALUES else None))
     return told

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from math import prod
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,13 +12,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
-from rnaget_server.errors import InvalidQuery, Unavailable
-from rnaget_server.http.etags import slice_tag, unchanged
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.http.accept import accepts_gzip
+from rnaget_server.http.content import Content
+from rnaget_server.http.delivery import TEXTS, Order
+from rnaget_server.http.etags import Tag, slice_tag, unchanged
 from rnaget_server.http.formats import Chosen, checked_format
-from rnaget_server.http.replies import id_headers, json_reply, stream_reply
-from rnaget_server.http.request import public_root
+from rnaget_server.http.ranges import wants_part
+from rnaget_server.http.replies import id_headers, json_reply
+from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY, public_root
+from rnaget_server.http.sending import Label, coded_reply, content_reply, unreadable
+from rnaget_server.http.tickets import signed
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found, canonical
+from rnaget_server.slicing import Found, Stored, canonical
+from rnaget_server.writers.base import Writer
+
+# Of the clock of the file system, which runs behind by some milliseconds; in nanoseconds.
+_CLOCK = 100_000_000
+# Parameters by which few cells are made from very many.
+_SLOW = ("bins", "group_by")
 
 
 def named_format(services: Services, group: str, name: str | None) -> str:
@@ -42,15 +56,23 @@ def ticket(
 ) -> Response:
     """Return the ticket for a slice: the URL at `path` that sends it, with the parameters `given`.
 
+    It has the MD5 sum of what the URL sends where that is known, or soon found out.
+
     Raises
     ------
     InvalidQuery, UnknownId
         If the format cannot hold the slice.
+    ResultTooLarge
+        If the slice is larger than this server sends.
+    Unavailable
+        If a data file cannot be read.
     """
-    services.writers[format]().check(found.slice)
+    writer: Writer = services.writers[format]()
     parameters = [*(pair for pair in given if pair[0] != "format"), ("format", format)]
+    settings = services.settings
+    signed_parameters = signed(BASE_PATH + path, parameters, settings.ticket_keys, settings.ticket_seconds)
     told: dict[str, Any] = {
-        "url": f"{public_root(request, services)}{BASE_PATH}{path}?{urlencode(parameters)}",
+        "url": f"{public_root(request, services)}{BASE_PATH}{path}?{urlencode(signed_parameters)}",
         "units": found.slice.layers[0].units,
         "fileType": format,
     }
@@ -60,8 +82,13 @@ def ticket(
     ):
         if len(values) == 1:
             told[key] = values.pop()
+    try:
+        md5 = _md5(request, services, found, writer, given)
+    except OSError as error:
+        raise unreadable(error, _filename(found, writer)) from None
+    told |= {"md5": md5} if md5 else {}
     reply = json_reply(request, told, "Ticket")
-    reply.headers.update(id_headers(found.missing, found.omitted))
+    reply.headers.update(id_headers(found.missing, found.omitted, found.ungrouped))
     return reply
 
 
@@ -70,17 +97,102 @@ def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tup
 
     Raises
     ------
+    InvalidQuery, UnknownId
+        If the format cannot hold the slice.
+    ResultTooLarge
+        If the slice is larger than this server sends.
+    RangeBeyondEnd
+        If a part is asked for that starts beyond the last byte.
     Unavailable
         If a data file cannot be read.
     """
-    name = found.records[0].id if len(found.records) == 1 else "joined"
-    headers = id_headers(found.missing, found.omitted)
     try:
-        tag = slice_tag(found.records, found.slice.origin, canonical(given), chosen.media_type)
-        headers |= {"ETag": tag} if tag else {}
-        if unchanged(request, tag):
-            return Response(status_code=304, headers={**headers, "Vary": "Accept"})
-        body = chosen.writer.write(found.slice)
-    except OSError:
-        raise Unavailable("the data cannot be read or written at the moment") from None
-    return stream_reply(request, body, chosen.media_type, f"{name}.{chosen.writer.extension}", headers)
+        return _reply(request, found, chosen, given)
+    except OSError as error:
+        raise unreadable(error, _filename(found, chosen.writer)) from None
+
+
+def _filename(found: Found, writer: Writer) -> str:
+    name = found.records[0].id if len(found.records) == 1 else "joined"
+    return f"{name}.{writer.extension}"
+
+
+def _reply(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple[str, str]]) -> Response:
+    services: Services = request.scope[SCOPE_KEY]
+    codable = services.settings.content_coding and chosen.writer.media_types[0] in TEXTS
+    coded = codable and accepts_gzip(request)
+    headers = id_headers(found.missing, found.omitted, found.ungrouped)
+    headers["Vary"] = "Accept, Accept-Encoding" if codable else "Accept"
+    content: Content | None = None
+    tag: Tag | None
+    stored = _stored(found, chosen.writer)
+    if stored is not None:
+        content, tag, _ = services.delivery.stored(stored.path, prod(found.slice.shape), found.smaller)
+    else:
+        tag = _tag(services, found, chosen.writer, given)
+    etag = tag.header(coded) if tag is not None else None
+    headers |= {"ETag": etag} if etag else {}
+    if unchanged(request, etag):
+        if content is not None:
+            content.close()
+        return Response(status_code=304, headers=headers)
+    if content is None:
+        order = _order(request, services, found, chosen.writer, given, tag)
+        content = services.delivery.content(order, part=not coded and wants_part(request, etag))
+    label = Label(chosen.media_type, _filename(found, chosen.writer), headers)
+    return coded_reply(request, content, label) if coded else content_reply(request, content, label)
+
+
+def _md5(
+    request: Request, services: Services, found: Found, writer: Writer, given: Sequence[tuple[str, str]]
+) -> str | None:
+    stored = _stored(found, writer)
+    if stored is not None:
+        content, _, sum = services.delivery.stored(stored.path, prod(found.slice.shape), found.smaller)
+        try:
+            return sum()
+        finally:
+            content.close()
+    writer.check(found.slice)
+    order = _order(request, services, found, writer, given, _tag(services, found, writer, given))
+    return services.delivery.md5(order, quick=not any(name in _SLOW for name, _ in given))
+
+
+def _stored(found: Found, writer: Writer) -> Stored | None:
+    """Return the file to send as it is, if there is one in the format of the writer.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there is none, and the slice is too large to be made.
+    """
+    if found.stored is not None and found.stored.media_type == writer.media_types[0]:
+        return found.stored
+    if found.too_large is not None:
+        raise found.too_large
+    return None
+
+
+def _tag(services: Services, found: Found, writer: Writer, given: Sequence[tuple[str, str]]) -> Tag | None:
+    # Not the media type that is sent, which may be a mere synonym: the bytes are the same.
+    format = f"{writer.media_types[0]} {writer.extension}"
+    return slice_tag(found.records, found.slice.origin, canonical(given), format, services.software)
+
+
+def _order(
+    request: Request,
+    services: Services,
+    found: Found,
+    writer: Writer,
+    given: Sequence[tuple[str, str]],
+    tag: Tag | None,
+) -> Order:
+    began: int = request.scope[BEGAN_KEY]
+
+    def sound() -> bool:
+        # The tag is of the files as they are now. A file replaced since the request began may have been read before.
+        with suppress(OSError):
+            return tag is not None and tag.newest < began - _CLOCK and tag == _tag(services, found, writer, given)
+        return False
+
+    return Order(found.slice, writer, tag, sound, found.smaller)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rnaget_server.apis.rnaget.listing import described
+from rnaget_server.apis.rnaget.listing import described, field_type
 from rnaget_server.catalog import Filter
+from rnaget_server.query.matrix import SUMMARIES
 from rnaget_server.service import Services
 
 _MOST_VALUES = 100
@@ -27,8 +28,13 @@ _OF_FEATURES = (
     ("featureNameList", "string", "names of features, separated by commas or repeated"),
     ("feature_min_value", "float", "keeps features whose selected values all are at least this"),
     ("feature_max_value", "float", "keeps features whose selected values all are at most this"),
+    ("top", "integer", "keeps features that are among this many highest of some sample or group"),
 )
-_OF_SAMPLES = (("sampleIDList", "string", "ids of samples, separated by commas or repeated"),)
+_OF_SAMPLES = (
+    ("sampleIDList", "string", "ids of samples, separated by commas or repeated"),
+    ("group_by", "string", "attribute of samples by which they are grouped, a column for each group"),
+    ("summary", "string", "how the values of a group become one", SUMMARIES),
+)
 
 
 def _of_matrices(services: Services) -> Iterator[dict[str, Any]]:
@@ -53,13 +59,13 @@ def _of_attributes(services: Services, axis: str) -> Iterator[dict[str, Any]]:
     stores = services.readable_stores()
     for name, uses in by_name.items():
         values: set[str] | None = set()
-        number = bool(uses)
+        kinds: set[str] = set()
         for matrix_id, one in uses:
             if matrix_id not in stores:
                 continue
             labels = stores[matrix_id].features if axis == "feature" else stores[matrix_id].samples
-            number = number and labels.is_number(one.attribute)
+            kinds.add(one.type or labels.kind(one.attribute))
             few = labels.values(one.attribute, _MOST_VALUES)
             values = None if few is None or values is None else values | set(few)
         shown = sorted(values) if values and len(values) <= _MOST_VALUES else None
-        yield described(name, "float" if number else "string", uses[0][1].description, shown)
+        yield described(name, field_type(kinds), uses[0][1].description, shown)

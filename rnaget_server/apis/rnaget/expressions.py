@@ -9,6 +9,7 @@ from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.formats import checked_format, choose_format
+from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import json_reply
 from rnaget_server.http.request import current
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
@@ -58,14 +59,14 @@ def get_expression_file() -> Response:
 def get_expression_formats() -> Response:
     """Return the names of the formats."""
     request, services = current()
-    Parameters(request.query_params.multi_items(), ())
+    Parameters(pairs_of(request), ())
     return json_reply(request, list(services.formats_of(GROUP)), "Formats of expression matrices")
 
 
 def get_expression_filters() -> Response:
     """Return every filter, or those of features or samples only."""
     request, services = current()
-    kind = Parameters(request.query_params.multi_items(), ("type",)).text("type")
+    kind = Parameters(pairs_of(request), ("type",)).text("type")
     if kind not in (None, "feature", "sample"):
         raise InvalidQuery(f"type must be feature or sample, not {kind!r}")
     return json_reply(request, filters_of_matrices(services, kind), "Filters of expression matrices")
@@ -74,10 +75,17 @@ def get_expression_filters() -> Response:
 def get_expression_units() -> Response:
     """Return the units that some matrix has."""
     request, services = current()
-    Parameters(request.query_params.multi_items(), ())
+    Parameters(pairs_of(request), ())
     units = dict.fromkeys(name for store in services.readable_stores().values() for name in store.units)
     return json_reply(request, list(units), "Units of expression matrices")
 
 
+# By POST the parameters come in the body, and all else is the same.
+post_expression_ticket_by_id = get_expression_ticket_by_id
+post_expression_file_by_id = get_expression_file_by_id
+post_expression_ticket = get_expression_ticket
+post_expression_file = get_expression_file
+
+
 def _query(request: Request, services: Services) -> MatrixQuery:
-    return parse_matrix_query(request.query_params.multi_items(), services.catalog.current.filter_names)
+    return parse_matrix_query(pairs_of(request), services.catalog.current.filter_names)

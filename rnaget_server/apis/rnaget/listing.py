@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from rnaget_server.errors import UnknownId
+from rnaget_server.http.posted import pairs_of
 from rnaget_server.query import Parameters
 from rnaget_server.query.parameters import unknown_name
 
 Record = TypeVar("Record")
-Fields = Mapping[str, tuple[Callable[[Any], str | None], str]]
+Fields = Mapping[str, tuple[Callable[[Any], str | Sequence[str] | None], str]]
+_MOST_VALUES = 100
+_FIELD_TYPES = {"number": "float", "date": "date"}
 
 
 def matching(request: Request, records: Iterable[Record], fields: Fields) -> list[Record]:
     """Return the records that have, for each parameter given, one of its values in that field."""
-    parameters = Parameters(request.query_params.multi_items(), fields)
+    parameters = Parameters(pairs_of(request), fields)
     asked = parameters.lists(fields)
     return [
         record for record in records if all(_has(fields[name][0](record), values) for name, values in asked.items())
@@ -38,11 +41,13 @@ def by_id(kind: str, id: str, records: Mapping[str, Record]) -> Record:
 
 
 def filters(records: Sequence[Any], fields: Fields) -> list[dict[str, Any]]:
-    """Return the filter of each field, with the values that occur."""
-    return [
-        described(name, "string", description, sorted({value for record in records if (value := get(record))}))
-        for name, (get, description) in fields.items()
-    ]
+    """Return the filter of each field that some record has, with the values that occur; all have version and name."""
+    told = []
+    for name, (get, description) in fields.items():
+        values = sorted({value for record in records for value in _values(get(record))})
+        if values or name in ("version", "name"):
+            told.append(described(name, "string", description, values if len(values) <= _MOST_VALUES else None))
+    return told
 
 
 def described(name: str, type: str, description: str, values: Sequence[str] | None = None) -> dict[str, Any]:
@@ -56,5 +61,15 @@ def present(**values: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value not in (None, ())}
 
 
-def _has(value: str | None, asked: Sequence[str]) -> bool:
-    return any(value == one or value in [part.strip() for part in one.split(",")] for one in asked)
+def field_type(kinds: Collection[str]) -> str:
+    """Return how a ``/filters`` route names what a filter holds, if the data behind it are of these kinds."""
+    return _FIELD_TYPES.get(next(iter(kinds)), "string") if len(set(kinds)) == 1 else "string"
+
+
+def _values(value: str | Sequence[str] | None) -> Sequence[str]:
+    return (value,) if isinstance(value, str) else value or ()
+
+
+def _has(value: str | Sequence[str] | None, asked: Sequence[str]) -> bool:
+    wanted = {*asked, *(part.strip() for one in asked for part in one.split(","))}
+    return not wanted.isdisjoint(_values(value))

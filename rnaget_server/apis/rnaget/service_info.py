@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from rnaget_server import __version__
 from rnaget_server.apis.rnaget.listing import present
+from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import json_reply
 from rnaget_server.http.request import current, public_root
 from rnaget_server.query import Parameters
@@ -17,7 +18,7 @@ RNAGET_VERSION = "1.2.0"
 def get_service_info() -> Response:
     """Return what this server is, who runs it, and which groups of routes it offers."""
     request, services = current()
-    Parameters(request.query_params.multi_items(), ())
+    Parameters(pairs_of(request), ())
     service = services.catalog.current.service
     root = public_root(request, services)
     organization = service.organization

@@ -87,3 +87,60 @@ def test_unknown_exclusions_are_named_in_a_header(client: TestClient) -> None:
     reply = client.get("/rnaget/expressions/tcga/bytes?featureIDList=1634&acronym=ACC&sampleIDList_not=nobody")
     assert reply.status_code == 200
     assert reply.headers["RNAget-Missing"] == "nobody"
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A matrix whose samples have dates, some missing, and a filter that takes no notice of case."""
+    data = tmp_path_factory.mktemp("dated")
+    (data / "m.tsv").write_text("gene\ta\tb\tc\td\ng\t1\t2\t3\t4\n", encoding="utf-8")
+    days = ["2023-12-31", "2024-02-29", "", "2024-03-01T10:00:00"]
+    rows = "".join(
+        f"{one}\t{day}\t{site}\n" for one, day, site in zip("abcd", days, ["Leber", "LEBER", "x", "x"], strict=True)
+    )
+    (data / "s.tsv").write_text(f"Sample\tcollected\tTissue Label\n{rows}", encoding="utf-8")
+    import_matrix(data, data / "m.tsv", "--id", "m", "--units", "TPM", "--samples", str(data / "s.tsv"))
+    study = data / "p" / "s" / "study.yaml"
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace("attribute: Tissue Label", "attribute: Tissue Label, ignore_case: true"))
+    yield from client_of(data)
+
+
+@pytest.mark.parametrize(
+    ("query", "samples"),
+    [
+        ("collected_min=2024", "b d"),
+        ("collected_max=2023", "a"),
+        ("collected_min=2024-02-29&collected_max=2024-02", "b"),
+        ("collected_min=2024-03&collected_max=2024-03-01", "d"),
+        ("collected=2024-02-29", "b"),
+        ("collected_not=2024-02-29", "a c d"),
+        ("tissuelabel=leber", "a b"),
+        ("Tissue%20Label=LEBER,X", "a b c d"),
+        ("tissueLabel_not=leber", "c d"),
+    ],
+)
+def test_dates_and_case_as_declared(dated: TestClient, query: str, samples: str) -> None:
+    reply = dated.get(f"/rnaget/expressions/m/bytes?format=tsv&{query}")
+    assert reply.status_code == 200, reply.text
+    assert reply.text.splitlines()[0].split("\t")[1:] == samples.split()
+    assert dated.get(f"/rnaget/expressions/m/ticket?{query}").status_code == 200
+
+
+def test_filters_tell_what_they_hold(dated: TestClient) -> None:
+    types = {one["filter"]: one["fieldType"] for one in dated.get("/rnaget/expressions/filters?type=sample").json()}
+    assert (types["sampleIDList"], types["collected"], types["tissueLabel"]) == ("string", "date", "string")
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("collected_min=1.5", "collected holds dates"),
+        ("collected_min=yesterday", "a date such as 2024-05-31"),
+        ("collected_min=2025&collected_max=2024-12", "swap them"),
+        ("tissueLabel_min=2", "holds text"),
+    ],
+)
+def test_bounds_that_do_not_fit(dated: TestClient, query: str, told: str) -> None:
+    reply = dated.get(f"/rnaget/expressions/m/bytes?{query}")
+    assert (reply.status_code, told in reply.json()["message"]) == (400, True), reply.text

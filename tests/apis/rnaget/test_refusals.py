@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import h5py
+import numpy as np
+import pandas as pd
 import pytest
 import requests
 from starlette.testclient import TestClient
 
-from tests.conftest import client_of
+from tests.conftest import client_of, import_matrix
 
 BYTES = "/rnaget/expressions/marioni_counts/bytes"
 
@@ -34,7 +36,7 @@ BYTES = "/rnaget/expressions/marioni_counts/bytes"
         (f"{BYTES}?feature_min_value=abc", 400, "must be a number"),
         (f"{BYTES}?feature_min_value=99999999", 404, "widen them"),
         (f"{BYTES}?units=TPM", 400, "it has counts"),
-        (f"{BYTES}?format=xls", 400, "there are tsv, loom, json"),
+        (f"{BYTES}?format=xls", 400, "there are tsv, loom, arrow, h5ad, json, parquet, tsv.gz, tsv.zst"),
         (f"{BYTES}?studyID=other", 404, "does not belong"),
         ("/rnaget/expressions/bytes", 400, "format=tsv"),
         ("/rnaget/expressions/ticket", 400, "format=tsv"),
@@ -64,8 +66,8 @@ def test_groups_that_are_switched_off_answer_501_whatever_is_asked(demo: Path) -
 
 
 def test_other_methods_are_refused(client: TestClient) -> None:
-    assert client.post("/rnaget/projects").status_code == 405
-    assert "message" in client.delete("/rnaget/studies").json()
+    for reply in (client.post("/rnaget/service-info"), client.delete("/rnaget/studies"), client.put(BYTES)):
+        assert (reply.status_code, "GET" in reply.json()["message"]) == (405, True)
 
 
 def test_some_unknown_ids_are_named_in_a_header(client: TestClient) -> None:
@@ -188,9 +190,7 @@ def test_two_servers_in_one_process(demo: Path, tmp_path: Path) -> None:
             assert [p["id"] for p in second.get("/rnaget/projects").json()] == ["second"]
 
 
-def test_a_file_that_breaks_in_mid_reply_cuts_the_connection_and_tells_one_line(
-    serve, demo: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_file_is_an_error_and_tells_one_line(serve, demo: Path, tmp_path: Path) -> None:
     data = next(demo.glob("*/*/*.h5"))
     with h5py.File(data) as file:
         chunk = file["matrix"].id.get_chunk_info(3)
@@ -199,18 +199,40 @@ def test_a_file_that_breaks_in_mid_reply_cuts_the_connection_and_tells_one_line(
     data.write_bytes(whole)
     log = tmp_path / "log"
     root = serve(demo, log=log)
-    with pytest.raises(requests.exceptions.RequestException):
-        requests.get(f"{root}{BYTES}?format=loom", timeout=30)
-    assert requests.get(f"{root}{BYTES}", timeout=30).status_code == 503
+    for format in ("loom", "tsv"):
+        assert requests.get(f"{root}{BYTES}?format={format}", timeout=30).status_code == 503
     assert (
         requests.get(f"{root}{BYTES}?sampleIDList=R1L1Kidney&featureIDList=ENSG00000188976", timeout=30).status_code
         == 200
     )
     told = log.read_text()
-    assert "reading marioni_counts.loom failed in mid-reply" in told
+    assert "reading marioni_counts.loom failed" in told
     assert "reading marioni_counts.tsv failed" in told
     assert "Traceback" not in told
     assert str(demo) not in told.split("Application startup complete")[-1]
+
+
+def test_a_file_that_breaks_in_mid_reply_cuts_the_connection(serve, tmp_path: Path) -> None:
+    cells = np.random.default_rng(1).random((4000, 400), np.float32)  # more than is made before the status is sent
+    table = pd.DataFrame(cells, [f"g{row}" for row in range(4000)], [f"s{column}" for column in range(400)])
+    table.to_csv(tmp_path / "source.tsv", sep="\t", index_label="gene")
+    import_matrix(tmp_path, tmp_path / "source.tsv", "--id", "m", "--units", "TPM")
+    data = next(tmp_path.glob("*/*/*.h5"))
+    with h5py.File(data) as file:
+        matrix = file["matrix"].id
+        chunk = matrix.get_chunk_info(matrix.get_num_chunks() - 1)
+    whole = bytearray(data.read_bytes())
+    whole[chunk.byte_offset : chunk.byte_offset + chunk.size] = bytes(chunk.size)
+    data.write_bytes(whole)
+    log = tmp_path / "log"
+    root = f"{serve(tmp_path, log=log)}/rnaget/expressions/m/bytes"
+    with pytest.raises(requests.exceptions.RequestException):
+        requests.get(f"{root}?format=loom", timeout=30)
+    assert requests.get(f"{root}?featureIDList=g3999", timeout=30).status_code == 503
+    assert requests.get(f"{root}?featureIDList=g0", timeout=30).status_code == 200
+    told = log.read_text()
+    assert "reading m.loom failed in mid-reply" in told
+    assert "Traceback" not in told
 
 
 def test_tickets_are_given_for_what_works_only_and_give_the_same_bytes(client: TestClient) -> None:

@@ -83,7 +83,7 @@ def test_page_says_what_the_files_hold(data: Path) -> None:
     for text in ("ER binding", "<code>er</code>", "3 tracks", "chr18", "signal", "MIT"):
         assert text in tracks
     assert "<code>Target</code> – what was precipitated: ER, none" in tracks
-    assert "tsv (default), loom, bedgraph, bigwig, json" in tracks
+    assert "tsv (default), loom, arrow, bedgraph, bigwig, h5ad, json, parquet, tsv.gz, tsv.zst" in tracks
     assert "loom (default)" in section(page, "positions")
     assert "4 tracks" in section(page, "positions")
 

@@ -1,0 +1,86 @@
+"""Which records a query is about, and what to say where nothing is found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
+
+from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.errors import InvalidQuery, UnknownId
+from rnaget_server.query import MatrixQuery, RegionQuery
+from rnaget_server.query.parameters import shown, unknown_name
+
+Record = TypeVar("Record", Matrix, TrackSet)
+
+
+def record_by_id(kind: str, id: str, records: Mapping[str, Record], query: MatrixQuery | RegionQuery) -> Record:
+    """Return the matrix or set of tracks of that id, if it has the filters of the query and belongs where it says.
+
+    Raises
+    ------
+    UnknownId
+        If there is none, or it is of another project, study or version.
+    InvalidQuery
+        If it lacks a filter of the query.
+    """
+    record = records.get(id)
+    if record is None:
+        raise UnknownId(unknown_name(kind, id, records))
+    for name in query.filters:
+        if name not in record.filters:
+            raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))
+    if not belongs(record, query):
+        raise UnknownId(f"the {kind} {record.id} does not belong to that projectID, studyID and version")
+    return record
+
+
+def belongs(record: Matrix | TrackSet, query: MatrixQuery | RegionQuery) -> bool:
+    """Return whether a record is of the project, study and version that the query names."""
+    return (
+        query.project_id in (None, record.project_id)
+        and query.study_id in (None, record.study_id)
+        and query.version in (None, record.version)
+    )
+
+
+def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> str:
+    """Return the message for a search to which no record belongs."""
+    if query.project_id is not None and query.project_id not in catalog.projects:
+        return unknown_name("project", query.project_id, catalog.projects)
+    if query.study_id is not None and query.study_id not in catalog.studies:
+        return unknown_name("study", query.study_id, catalog.studies)
+    return f"no {kind} has that projectID, studyID and version together: leave one out"
+
+
+def not_found(
+    missing: Mapping[str, Sequence[str]],
+    found: Sequence[Collection[str]],
+    near: Sequence[Mapping[str, Sequence[str]]],
+    filters: Collection[str],
+) -> str:
+    """Return the message for a query that selects nothing.
+
+    Parameters
+    ----------
+    missing
+        For each parameter, the values that no candidate has.
+    found
+        For each candidate, the parameters that select something by themselves.
+    near
+        For each candidate and parameter, values like those that were asked for.
+    filters
+        The metadata filters of the query.
+    """
+    if not found:
+        return f"nothing can be filtered by {' and '.join(filters)} at once: ask with fewer filters"
+    for name, values in missing.items():
+        if any(name in one for one in found):
+            continue
+        if not values:
+            return f"nothing here lies within {name}: widen them"
+        named = ", ".join(shown(value) for value in values[:10])
+        more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
+        like = list(dict.fromkeys(text for one in near for text in one.get(name, ())))[:3]
+        hint = f"did you mean {' or '.join(shown(text) for text in like)}?" if like else "check the spelling"
+        return f"nothing here has the {name} {named}{more}: {hint}"
+    return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"

@@ -1,0 +1,230 @@
+"""Slices and stored files as the content of replies: what is made, what is kept, and what is too large."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from math import prod
+from pathlib import Path
+
+from rnaget_server.errors import ResultTooLarge, Unavailable
+from rnaget_server.http.content import Content, freed, in_file, in_memory, in_passing
+from rnaget_server.http.etags import Tag, file_tag
+from rnaget_server.http.slice_cache import SliceCache, TooMuch
+from rnaget_server.writers.base import Body, Slice, Writer
+
+_AT_ONCE = 1 << 20
+_AT_ONCE_FOR_TICKET = 4 << 20
+_MOST_CELLS_FOR_TICKET = 100_000
+_LEAST_BYTES_OF_CELL = 2
+_LIKELY_BYTES_OF_CELL = 16
+# Each cell is at least one digit and what parts it from the next.
+TEXTS = ("text/tab-separated-values", "application/json")
+
+
+@dataclass(frozen=True)
+class Order:
+    """A slice to be delivered in one format."""
+
+    slice: Slice
+    writer: Writer
+    tag: Tag | None
+    sound: Callable[[], bool]
+    """Tells, when the bytes are made, whether they are what the tag stands for."""
+
+    smaller: Callable[[int], str]
+    """Says how to ask for no more than so many cells."""
+
+    @property
+    def cells(self) -> int:
+        """Number of cells of the main layer."""
+        return prod(self.slice.shape)
+
+    @property
+    def estimate(self) -> int:
+        """About how many bytes it has."""
+        return self.cells * sum(layer.dtype.itemsize for layer in self.slice.layers)
+
+
+class Delivery:
+    """Turns orders into content.
+
+    Parameters
+    ----------
+    kept
+        Where finished slices are kept.
+    most_bytes
+        Most bytes of one reply. 0: any number.
+    """
+
+    def __init__(self, kept: SliceCache, most_bytes: int) -> None:
+        self._kept = kept
+        self._most = most_bytes
+
+    def stored(self, path: Path, cells: int, smaller: Callable[[int], str]) -> tuple[Content, Tag, Callable[[], str]]:
+        """Return a stored file as content, its tag, and what tells its MD5 sum.
+
+        Parameters
+        ----------
+        path
+            The file.
+        cells
+            How many cells it holds.
+        smaller
+            Says how to ask for no more than so many of them.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ResultTooLarge
+            If it has more bytes than this server sends.
+        """
+        content = in_file(file := path.open("rb"))
+        tag = file_tag(path, os.fstat(file.fileno()))
+        if self._most and content.length is not None and content.length > self._most:
+            content.close()
+            raise self._refusal(content.length, cells, smaller)
+        return content, tag, lambda: self._kept.sums.of_file(tag.key, file)
+
+    def content(self, order: Order, part: bool = False, at_once: int = _AT_ONCE) -> Content:
+        """Return the bytes of a slice: kept ones, or such as are made now or while they are sent.
+
+        Parameters
+        ----------
+        order
+            What is wanted.
+        part
+            Whether a part is wanted: then the whole is made first, if it can be kept.
+        at_once
+            How many bytes are made at once, in memory.
+
+        Raises
+        ------
+        ResultTooLarge
+            If there are more bytes than this server sends.
+        OSError
+            If the data cannot be read.
+        RnagetError
+            If the format cannot hold the slice.
+        """
+        found = self._found(order)
+        if found is not None:
+            return found
+        self._check_least(order)
+        body = order.writer.write(order.slice)
+        try:
+            content = self._content(order, body, part, at_once)
+        except BaseException:
+            freed(body)
+            raise
+        # A part that could not be made ready: the bytes made for it are gone.
+        return content if content is not None else self.content(order, False, at_once)
+
+    def md5(self, order: Order, quick: bool) -> str | None:
+        """Return the MD5 sum of a slice, None if it is unknown and would take long to find out; see `content`.
+
+        A slice of few cells is made for it, if that is `quick`.
+        """
+        if self._most or (quick and order.cells <= _MOST_CELLS_FOR_TICKET):
+            content = self.content(order, at_once=_AT_ONCE_FOR_TICKET)
+            content.close()
+            if content.data is not None:
+                return hashlib.md5(content.data, usedforsecurity=False).hexdigest()
+        if order.tag is None:
+            return None
+        file = self._kept.open(order.tag.key)
+        if file is None:
+            return self._kept.sums.get(order.tag.key)
+        with file:
+            return self._kept.sums.of_file(order.tag.key, file)
+
+    def _found(self, order: Order) -> Content | None:
+        file = self._kept.open(order.tag.key) if order.tag is not None else None
+        if file is None:
+            return None
+        content = in_file(file)
+        try:
+            self._check(order, content.length)
+        except ResultTooLarge:
+            content.close()
+            raise
+        return content
+
+    def _content(self, order: Order, body: Body, part: bool, at_once: int) -> Content | None:
+        self._check(order, body.length)
+        first, ended = _gathered(body.chunks, at_once)
+        if ended:
+            freed(body)
+            data = b"".join(first)
+            self._check(order, len(data))
+            return in_memory(data)
+        chunks: Iterator[bytes] = chain(first, body.chunks)
+        holdable = order.tag is not None and self._kept.may_hold(body.length or order.estimate)
+        if self._most and body.length is None:
+            return self._spooled(order, body, chunks)
+        if part and holdable and order.tag is not None:
+            with self._kept.alone(order.tag.key):
+                return self._found(order) or self._whole(order, body, chunks)
+        if order.tag is not None and self._kept.on:
+            # What has its length known beforehand is made faster than it is summed up: its sum can be had later, from
+            # the bytes that were kept.
+            add = body.length is None
+            chunks = self._kept.passed(order.tag.key, chunks, holdable, add, order.sound)
+        return in_passing(chunks, body, holdable)
+
+    def _whole(self, order: Order, body: Body, chunks: Iterator[bytes]) -> Content | None:
+        """Return the slice made whole, None if it turns out not to fit."""
+        key = order.tag.key if order.tag is not None else None
+        try:
+            file = self._kept.made(key, chunks, self._kept.largest, order.sound)
+        except TooMuch:
+            file = None
+        freed(body)
+        return in_file(file) if file is not None else None
+
+    def _spooled(self, order: Order, body: Body, chunks: Iterator[bytes]) -> Content:
+        """Return a slice made whole since its size decides whether it is sent."""
+        key = order.tag.key if order.tag is not None else None
+        try:
+            file = self._kept.made(key, chunks, self._most, order.sound)
+        except TooMuch:
+            raise self._refusal(None, order.cells, order.smaller) from None
+        freed(body)
+        if file is None:
+            raise Unavailable("the server has no room to make this reply: ask for less, or later")
+        return in_file(file)
+
+    def _check_least(self, order: Order) -> None:
+        """Refuse a slice of which the cells alone, as short as they can be, are too much."""
+        least = order.cells * _LEAST_BYTES_OF_CELL
+        if self._most and order.writer.media_types[0] in TEXTS and least > self._most:
+            raise self._refusal(None, order.cells, order.smaller)
+
+    def _check(self, order: Order, length: int | None) -> None:
+        if self._most and length is not None and length > self._most:
+            raise self._refusal(length, order.cells, order.smaller)
+
+    def _refusal(self, length: int | None, cells: int, smaller: Callable[[int], str]) -> ResultTooLarge:
+        size = length or max(cells * _LIKELY_BYTES_OF_CELL, self._most)
+        # Half of what would fit by the cells, since labels take room as well.
+        fitting = max(1, cells * self._most // size // 2)
+        told = f"{length:,}" if length else f"more than {self._most:,}"
+        return ResultTooLarge(
+            f"the reply has {told} bytes, and this server sends at most {self._most:,} at once: {smaller(fitting)}"
+        )
+
+
+def _gathered(chunks: Iterator[bytes], most: int) -> tuple[list[bytes], bool]:
+    """Return the first chunks, and whether they are all that there are."""
+    first = []
+    size = 0
+    for chunk in chunks:
+        first.append(chunk)
+        size += len(chunk)
+        if size > most:
+            return first, False
+    return first, True

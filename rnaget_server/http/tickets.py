@@ -1,0 +1,84 @@
+"""Signed URLs: they say until when they hold, and cannot be changed. Nothing about them is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rnaget_server.errors import Forbidden
+from rnaget_server.http.replies import error_reply
+
+_EXPIRES = "_expires"
+_SIGNATURE = "_signature"
+_BYTES_ROUTES = "/bytes"
+_TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def signed(path: str, parameters: Pairs, keys: Sequence[SecretStr], seconds: int) -> list[tuple[str, str]]:
+    """Return the parameters with those added that make the URL of `path` hold for so many seconds.
+
+    Without keys, they are returned as they are.
+    """
+    if not keys:
+        return list(parameters)
+    limited = [*parameters, (_EXPIRES, str(int(time.time()) + seconds))]
+    return [*limited, (_SIGNATURE, _signature(keys[0], path, limited))]
+
+
+def check_signed(path: str, query: str, keys: Sequence[SecretStr]) -> None:
+    """Refuse a signed URL that was changed or has expired; one that is not signed passes.
+
+    Raises
+    ------
+    Forbidden
+        Saying which of the two it is.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    signatures = [value for name, value in pairs if name == _SIGNATURE]
+    limits = [value for name, value in pairs if name == _EXPIRES]
+    if not signatures and not limits:
+        return
+    rest = [pair for pair in pairs if pair[0] != _SIGNATURE]
+    if len(signatures) != 1 or len(limits) != 1 or not _TIME.fullmatch(limits[0]):
+        raise _changed()
+    # All keys are tried whichever matches, so that the time taken tells nothing.
+    matches = [hmac.compare_digest(_signature(key, path, rest).encode(), signatures[0].encode()) for key in keys]
+    if not any(matches):
+        raise _changed()
+    if time.time() >= int(limits[0]):
+        raise Forbidden("this ticket has expired: ask for a new one by the ticket route")
+
+
+def guarded(application: ASGIApp, keys: Sequence[SecretStr]) -> ASGIApp:
+    """Return `application` with signed URLs of bytes routes checked before anything else."""
+
+    async def checking(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith(_BYTES_ROUTES):
+            try:
+                check_signed(scope["path"], scope["query_string"].decode("latin-1"), keys)
+            except Forbidden as refusal:
+                await error_reply(Request(scope), refusal)(scope, receive, send)
+                return
+        await application(scope, receive, send)
+
+    return checking if keys else application
+
+
+def _signature(key: SecretStr, path: str, pairs: Iterable[tuple[str, str]]) -> str:
+    # Decoded and in order, since clients encode and sort parameters in their own way.
+    text = f"{path}\n{urlencode(sorted(pairs))}"
+    return hmac.new(key.get_secret_value().encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _changed() -> Forbidden:
+    return Forbidden("this ticket was changed: use its URL as it was given, or ask for a new one by the ticket route")

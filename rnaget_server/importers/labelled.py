@@ -1,0 +1,177 @@
+"""What the importers of AnnData and 10x files share: labels by attribute name, and cells that may be sparse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.attributes import id_attribute, name_attribute, style_of
+from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, TsvStyle
+from rnaget_server.importers.columns import text_column
+from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, TooLarge
+from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.stores.base import Axis, Direction
+from rnaget_server.stores.columns import as_texts
+from rnaget_server.stores.compressed import Lines
+from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.native_writer import AxisTable
+
+_ROWS_BYTES = 8 << 20
+_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+
+
+@dataclass(frozen=True)
+class UsualNames:
+    """Which attributes hold ids and names if nobody says it, best first."""
+
+    feature_ids: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    sample_ids: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Turn what a store says of a file into the message of an import."""
+    try:
+        yield
+    except UnfitFile as error:
+        raise ImportFailure(f"the file {error}", path) from None
+    except (OSError, KeyError, ValueError) as error:
+        raise ImportFailure(f"the file is damaged or truncated ({error})", path) from None
+
+
+def refuse_text_options(options: ReadOptions, path: Path, what: str) -> None:
+    """Refuse the options that say how text is to be read."""
+    if options.transpose or options.label_columns is not None:
+        raise ImportFailure(f"--transpose and --label-columns do not apply to {what}, which fixes its form", path)
+
+
+def served_file(
+    path: Path, axes: tuple[Axis, Axis], usual: UsualNames, options: ReadOptions, suffix: str
+) -> ServedFile:
+    """Return the description of a file that is served as it is, with these features and samples.
+
+    Raises
+    ------
+    ImportFailure
+        If an attribute that an option names is not there, or ids are repeated or empty.
+    """
+    features, samples = axes
+    feature_id = id_attribute(path, features, options.feature_id, usual.feature_ids, "feature")
+    return ServedFile(
+        suffix=suffix,
+        shape=(features.size, samples.size),
+        feature_id=feature_id,
+        feature_name=name_attribute(path, features, options.feature_name, usual.feature_names, feature_id),
+        sample_id=id_attribute(path, samples, options.sample_id, usual.sample_ids, "sample"),
+        feature_attributes=features.attributes,
+        sample_attributes=samples.attributes,
+        first_feature=as_texts(features.column(feature_id, np.arange(1)))[0],
+        tsv=style_of(path, options, samples.attributes),
+    )
+
+
+def labels(
+    path: Path, axes: tuple[Axis, Axis], usual: UsualNames, options: ReadOptions
+) -> tuple[AxisTable, AxisTable, TsvStyle]:
+    """Return the labels of these features and samples, and how columns are labelled in TSV.
+
+    An id or name that is no attribute may be one of the table that is joined later, so it is left to that.
+
+    Raises
+    ------
+    ImportFailure
+        If ids are repeated or empty.
+    """
+    features, samples = axes
+    feature_id = id_attribute(path, features, _if_there(features, options.feature_id), usual.feature_ids, "feature")
+    sample_id = id_attribute(path, samples, _if_there(samples, options.sample_id), usual.sample_ids, "sample")
+    feature_name = _if_there(features, options.feature_name)
+    if options.feature_name is None:
+        feature_name = name_attribute(path, features, None, usual.feature_names, feature_id)
+    style = style_of(path, options, samples.attributes)
+    return _table(features, feature_id, feature_name), _table(samples, sample_id, None), style
+
+
+def spool_lines(path: Path, lines: Lines, direction: Direction, directory: Path, progress: Progress) -> SpooledSparse:
+    """Return the cells of a sparse matrix whose lines are features or samples, spooled.
+
+    Raises
+    ------
+    ImportFailure
+        If the cells are damaged, or a value is too large.
+    """
+    kept = _kept(lines.values.dtype)
+    spool = SparseSpool(directory, direction, lines.across, kept)
+    total, done = max(1, lines.cells(None)), 0
+    pieces = lines.pieces(None, None, kept)
+    try:
+        while True:
+            with told_of(path):
+                piece = next(pieces, None)
+            if piece is None:
+                return spool.finish()
+            spool.append(piece)
+            done += len(piece.values)
+            progress(min(1.0, done / total))
+    except TooLarge as error:
+        spool.close()
+        raise ImportFailure(str(error), path) from None
+    except BaseException:
+        spool.close()
+        raise
+
+
+def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) -> SpooledCells:
+    """Return the cells of a dense dataset of samples × features, spooled.
+
+    Raises
+    ------
+    ImportFailure
+        If the cells are damaged, or a value is too large.
+    """
+    samples, features = dataset.shape
+    kept = _kept(dataset.dtype)
+    spool = Spool(directory, features, transposed=True)
+    tall = dataset.chunks[0] if dataset.chunks else 1
+    step = max(tall, _ROWS_BYTES // max(1, features * kept.itemsize) // tall * tall)
+    try:
+        for start in range(0, samples, step):
+            with told_of(path):
+                rows: NDArray[Any] = dataset[start : start + step].astype(kept)
+            _check_size(path, rows)
+            spool.append(rows)
+            progress(min(samples, start + step) / samples)
+        return spool.finish()
+    except BaseException:
+        spool.close()
+        raise
+
+
+def _if_there(axis: Axis, name: str | None) -> str | None:
+    return name if name in axis.attributes else None
+
+
+def _kept(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which values lose nothing on their way to the store."""
+    return _SINGLE if np.can_cast(dtype, _SINGLE, "safe") else _DOUBLE
+
+
+def _check_size(path: Path, rows: NDArray[Any]) -> None:
+    largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0))
+    if largest > np.finfo(np.float32).max:
+        raise ImportFailure(f"the value {largest:g} is larger than float32 can hold", path)
+
+
+def _table(axis: Axis, id: str, name: str | None) -> AxisTable:
+    columns = {attribute: axis.column(attribute) for attribute in axis.attributes}
+    for attribute in filter(None, (id, name)):
+        columns[attribute] = text_column(as_texts(columns[attribute]))
+    return AxisTable(id, columns, name)

@@ -1,0 +1,195 @@
+"""Sparse cells on their way from the source to the store: unnamed temporary files of the stored cells alone.
+
+They are spooled compressed along one axis, as they come, and turned to the other by buckets: each cell is appended
+to the bucket of a run of lines of the other axis, and every bucket is small enough to be sorted in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.base import Compressed, Direction
+from rnaget_server.stores.compressed import PIECE, Panel, panels
+
+_BUCKET = 8 << 20
+_EXACT = 2.0**24
+_SINGLE: np.dtype[Any] = np.dtype(np.float32)
+_DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+
+
+class TooLarge(ValueError):
+    """A value is finite, and beyond what float32 can hold."""
+
+
+class SpooledSparse:
+    """A sparse matrix in temporary files, readable along both axes in bounded memory. Made by `SparseSpool`."""
+
+    def __init__(
+        self,
+        direction: Direction,
+        parts: tuple[IO[bytes], IO[bytes]],
+        kept: np.dtype[Any],
+        lengths: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        whole: bool,
+        dtype: np.dtype[Any],
+        directory: Path,
+    ) -> None:
+        self._direction = direction
+        self._positions, self._values = parts
+        self._kept = kept
+        self._lengths = lengths
+        self._counts = counts
+        self._directory = directory
+        self.whole = whole
+        self.dtype = dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+        lines, across = len(self._lengths), len(self._counts)
+        return (lines, across) if self._direction == "features" else (across, lines)
+
+    @property
+    def count(self) -> int:
+        """Number of stored cells."""
+        return int(self._counts.sum())
+
+    def along(self, direction: Direction) -> Iterator[Compressed]:
+        """Yield the cells in bounded pieces, compressed along features or samples."""
+        for piece in self._straight() if direction == self._direction else self._turned():
+            yield Compressed(piece.starts, piece.positions, piece.values.astype(self.dtype, copy=False))
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        self._positions.close()
+        self._values.close()
+
+    def _straight(self) -> Iterator[Compressed]:
+        self._positions.seek(0)
+        self._values.seek(0)
+        for first, last in panels(self._lengths, PIECE):
+            starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._lengths[first:last])])
+            positions = _read(self._positions, np.dtype(np.int32), int(starts[-1]))
+            yield Compressed(starts, positions.astype(np.int64), _read(self._values, self._kept, int(starts[-1])))
+
+    def _turned(self) -> Iterator[Compressed]:
+        buckets = panels(self._counts, _BUCKET)
+        record = np.dtype([("across", np.int32), ("line", np.int32), ("value", self._kept)])
+        with tempfile.TemporaryFile(dir=self._directory) as file:
+            self._fill(file, buckets, record)
+            file.seek(0)
+            for first, last in buckets:
+                panel = Panel(self._counts[first:last], self._kept)
+                left = int(self._counts[first:last].sum())
+                while left:
+                    cells = _read(file, record, min(left, PIECE))
+                    panel.add(cells["across"] - first, cells["line"], cells["value"])
+                    left -= len(cells)
+                yield from panel.pieces()
+
+    def _fill(self, file: IO[bytes], buckets: list[tuple[int, int]], record: np.dtype[Any]) -> None:
+        """Write every cell into its bucket; those of one keep their order."""
+        firsts = np.array([first for first, _ in buckets])
+        sizes = np.array([self._counts[first:last].sum() for first, last in buckets], np.int64)
+        places = np.cumsum(sizes) - sizes
+        line = 0
+        for piece in self._straight():
+            lines = len(piece.starts) - 1
+            cells = np.empty(len(piece.positions), record)
+            cells["across"], cells["value"] = piece.positions, piece.values
+            cells["line"] = np.repeat(np.arange(line, line + lines), np.diff(piece.starts))
+            bucket = np.searchsorted(firsts, piece.positions, side="right") - 1
+            cells = cells[np.argsort(bucket.astype(np.uint16), kind="stable")]
+            counts = np.bincount(bucket, minlength=len(buckets))
+            at = 0
+            for number in np.flatnonzero(counts).tolist():
+                file.seek(int(places[number]) * record.itemsize)
+                file.write(cells[at : at + counts[number]].data)
+                places[number] += counts[number]
+                at += counts[number]
+            line += lines
+        file.flush()
+
+
+class SparseSpool:
+    """Takes lines as they are read from the source, canonical: positions ascend without repeats.
+
+    Parameters
+    ----------
+    directory
+        Where the temporary files are made.
+    direction
+        What the lines are.
+    across
+        Length of the other axis.
+    dtype
+        Of the values as they come: float32 or float64.
+    """
+
+    def __init__(self, directory: Path, direction: Direction, across: int, dtype: np.dtype[Any]) -> None:
+        self._directory = directory
+        self._direction = direction
+        self._dtype = dtype
+        self._positions = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
+        self._values = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
+        self._lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._counts = np.zeros(across, np.int64)
+        self._whole = True
+        self._beyond = False
+
+    def append(self, piece: Compressed) -> None:
+        """Take the next lines.
+
+        Raises
+        ------
+        TooLarge
+            If a finite value is beyond what float32 can hold.
+        """
+        self._judge(piece.values)
+        self._lengths.append(np.diff(piece.starts))
+        self._counts += np.bincount(piece.positions, minlength=len(self._counts))
+        self._positions.write(piece.positions.astype(np.int32).data)
+        self._values.write(np.ascontiguousarray(piece.values, self._dtype).data)
+
+    def finish(self) -> SpooledSparse:
+        """Return what was taken, to be read; the spool takes no more."""
+        self._positions.flush()
+        self._values.flush()
+        return SpooledSparse(
+            self._direction,
+            (self._positions, self._values),
+            self._dtype,
+            np.concatenate(self._lengths),
+            self._counts,
+            self._whole,
+            _DOUBLE if self._whole and self._beyond else _SINGLE,
+            self._directory,
+        )
+
+    def close(self) -> None:
+        """Give the temporary files back."""
+        self._positions.close()
+        self._values.close()
+
+    def _judge(self, values: NDArray[Any]) -> None:
+        finite = values[np.isfinite(values)]
+        if self._whole and (np.rint(finite) != finite).any():
+            self._whole = False
+        if len(finite) and (largest := float(np.abs(finite).max())) > _EXACT:
+            self._beyond = True
+            if largest > np.finfo(np.float32).max:
+                raise TooLarge(f"the value {largest:g} is larger than float32 can hold")
+
+
+def _read(file: IO[bytes], dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+    raw = file.read(count * dtype.itemsize)
+    if len(raw) != count * dtype.itemsize:
+        raise OSError("the temporary file is shorter than what was written to it")
+    return np.frombuffer(raw, dtype)

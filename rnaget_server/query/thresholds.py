@@ -1,0 +1,92 @@
+"""Least and greatest values of features: one number for all, or a JSON object with a number for each of some."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.query.parameters import Parameters, shown
+
+_EXAMPLE = '{"ENSG00000177757": 5}'
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """One bound of the cells of features: `of_all`, or `of_each` by feature id or name; neither is no bound."""
+
+    of_all: float | None = None
+    of_each: Mapping[str, float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Return whether there is a bound."""
+        return self.of_all is not None or bool(self.of_each)
+
+
+def read_thresholds(parameters: Parameters, name: str) -> Thresholds:
+    """Return the bound that a parameter sets.
+
+    Raises
+    ------
+    InvalidQuery
+        If it is neither a number from 0 on nor a JSON object of finite numbers.
+    """
+    text = parameters.text(name)
+    if text is None or not text.startswith("{"):
+        return Thresholds(of_all=parameters.number(name, least=0))
+    numbers = _parsed(name, text)
+    for feature, number in numbers.items():
+        if not isinstance(number, float) or not math.isfinite(number):
+            raise InvalidQuery(f"{name} must give {shown(feature)} a number: write it as {_EXAMPLE}")
+        if not feature.strip() or any("\ud800" <= letter <= "\udfff" for letter in feature):
+            raise InvalidQuery(f"{name} has a number for no feature ({shown(feature)}): write it as {_EXAMPLE}")
+    return Thresholds(of_each=numbers)
+
+
+def canonical_text(thresholds: Thresholds) -> str:
+    """Return the JSON object of thresholds of single features, alike however it was written."""
+    plain = {name: int(number) if number.is_integer() else number for name, number in thresholds.of_each.items()}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
+def check_order(minimum: Thresholds, maximum: Thresholds) -> None:
+    """Refuse a minimum above the maximum, of all features or of one.
+
+    Raises
+    ------
+    InvalidQuery
+        Naming the two.
+    """
+    if minimum.of_all is not None and maximum.of_all is not None and minimum.of_all > maximum.of_all:
+        raise InvalidQuery(
+            f"feature_min_value {minimum.of_all:g} is above feature_max_value {maximum.of_all:g}: swap them"
+        )
+    for name in minimum.of_each.keys() & maximum.of_each.keys():
+        low, high = minimum.of_each[name], maximum.of_each[name]
+        if low > high:
+            raise InvalidQuery(
+                f"feature_min_value {low:g} of {shown(name)} is above its feature_max_value {high:g}: swap them"
+            )
+
+
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text, object_pairs_hook=_once_each, parse_int=float)
+    except (ValueError, RecursionError):
+        raise InvalidQuery(f"{name} is no JSON object: write it as {_EXAMPLE}") from None
+    if not parsed:
+        raise InvalidQuery(f"{name} is an empty object: name a feature, as in {_EXAMPLE}, or leave it out")
+    found: dict[str, Any] = parsed
+    return found
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidQuery(f"the feature {shown(name)} has two thresholds: give one")
+        found[name] = value
+    return found

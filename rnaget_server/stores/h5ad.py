@@ -1,0 +1,179 @@
+"""An AnnData file served as it is: ``obs`` are the samples, ``var`` the features, ``X`` the main matrix.
+
+It is stored the other way round than it is served: samples are the rows. Compressed by samples (CSR), a gene is
+found by looking through all cells; the native sparse store, which the import makes, has both orientations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin  # noqa: F401  (registers the filters that anndata may have used)
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores import layout
+from rnaget_server.stores.base import Axis, Positions, SparseCells
+from rnaget_server.stores.compressed import Lines
+from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.h5ad_frame import frame_axis
+from rnaget_server.stores.samples_first import SamplesFirst
+from rnaget_server.stores.sparse_layer import SparseLayer
+from rnaget_server.stores.whole_numbers import served_type
+
+MAIN = "X"
+RAW = "raw"
+_SPARSE = {"csr_matrix": "samples", "csc_matrix": "features"}
+
+
+class H5adFile:
+    """An open AnnData file: labels, and matrices by name. Opening reads neither columns nor cells.
+
+    Raises
+    ------
+    UnfitFile
+        If it is older than anndata 0.7.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = h5py.File(path, "r", locking=False)
+        self.samples = frame_axis(self.file["obs"], "obs_names")
+        self.features = frame_axis(self.file["var"], "var_names")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The matrices: ``X``, ``raw`` if there is one, and the names of the layers."""
+        own = [name for name, place in ((MAIN, MAIN), (RAW, f"{RAW}/X")) if place in self.file]
+        return (*own, *(name for name in self.file.get(layout.LAYERS, {}) if name not in own))
+
+    def raw_features(self) -> Axis:
+        """Return the features of ``raw``, which may be more than those of ``X``."""
+        return frame_axis(self.file["raw/var"], "var_names")
+
+    def matrix(self, name: str) -> H5adMatrix:
+        """Return one of the matrices.
+
+        Raises
+        ------
+        UnfitFile
+            If it is of an encoding that is not known, or holds no numbers.
+        OSError
+            If it does not fit the labels.
+        """
+        place = {MAIN: MAIN, RAW: f"{RAW}/X"}.get(name, f"{layout.LAYERS}/{name}")
+        features = self.raw_features() if name == RAW else self.features
+        matrix = H5adMatrix(self.file[place])
+        if matrix.shape != (features.size, self.samples.size):
+            raise OSError(f"{place} is of {matrix.shape}, and the labels of {(features.size, self.samples.size)}")
+        return matrix
+
+
+class H5adMatrix:
+    """One matrix of an AnnData file, sparse or dense, as features × samples."""
+
+    def __init__(self, item: h5py.Group | h5py.Dataset) -> None:
+        self.layer: SparseLayer | SamplesFirst
+        self.lines: Lines | None = None
+        """The stored cells of a sparse one, along samples (CSR) or features (CSC)."""
+        self.by_sample = True
+        if isinstance(item, h5py.Group):
+            self.lines = _lines(item)
+            self.by_sample = _SPARSE[_encoding(item)] == "samples"
+            self.layer = SparseLayer({"samples": self.lines} if self.by_sample else {"features": self.lines})
+            self.values = self.lines.values
+        else:
+            self.layer = SamplesFirst(item)
+            self.values = item
+        if self.values.dtype.kind not in "iufb" or (self.lines is None and self.values.ndim != 2):
+            raise UnfitFile(f"has no numbers in {item.name.strip('/')}, which is of the type {self.values.dtype}")
+        self.dtype: Callable[[], np.dtype[Any]] = served_type(self.values)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+        return self.layer.shape
+
+    @property
+    def whole(self) -> bool:
+        """Whether the cells are stored as whole numbers."""
+        return bool(self.values.dtype.kind in "iub")
+
+
+class H5adStore:
+    """A matrix in an AnnData file: ``X`` in the main units, the layers in units of their names."""
+
+    def __init__(
+        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+    ) -> None:
+        opened = H5adFile(path)
+        if MAIN not in opened.names:
+            raise UnfitFile("has no X: import one of its layers by `rnaget-server import --layer NAME`")
+        self.features, self.samples = opened.features, opened.samples
+        self.shape: tuple[int, int] = (self.features.size, self.samples.size)
+        self._matrices = {units or MAIN: opened.matrix(MAIN)}
+        for name in opened.names:
+            if name not in (MAIN, RAW):
+                self._matrices.setdefault(name, opened.matrix(name))
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Return whether the file has AnnData's labels."""
+        with h5py.File(path, "r", locking=False) as file:
+            return "obs" in file and "var" in file
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units of the main matrix, then the names of the layers."""
+        return tuple(self._matrices)
+
+    def dtype(self, units: str) -> np.dtype[Any]:
+        """Return float32, or float64 for whole numbers beyond 2**24; the first time, such numbers are looked for."""
+        return self._matrices[units].dtype()
+
+    def whole(self, units: str) -> bool:
+        """Return whether the layer is stored as whole numbers."""
+        return self._matrices[units].whole
+
+    def ranges(self, units: str) -> None:
+        """Return None: the file has no ranges."""
+        return None
+
+    def blocks(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield blocks of rows; out of cells stored by samples, gathered for many features at once."""
+        return self._matrices[units].layer.blocks(self.dtype(units), features, samples)
+
+    def sparse(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> SparseCells | None:
+        """Return the selection without its zeros; None where the layer is stored dense."""
+        layer = self._matrices[units].layer
+        return layer.sparse(self.dtype(units), features, samples) if isinstance(layer, SparseLayer) else None
+
+
+def _encoding(group: h5py.Group) -> str:
+    encoding = layout.text_of(group.attrs.get("encoding-type", ""))
+    if encoding not in _SPARSE:
+        # anndata 0.7 and before wrote h5sparse's names.
+        old = layout.text_of(group.attrs.get("h5sparse_format", ""))
+        encoding = f"{old}_matrix"
+    if encoding not in _SPARSE:
+        raise UnfitFile(
+            f"has {group.name.strip('/')} in an encoding that is not known: write it as csr_matrix, csc_matrix or array"
+        )
+    return encoding
+
+
+def _lines(group: h5py.Group) -> Lines:
+    shape = group.attrs["shape"] if "shape" in group.attrs else group.attrs["h5sparse_shape"]
+    samples, features = (int(size) for size in shape)
+    by_sample = _SPARSE[_encoding(group)] == "samples"
+    starts = group["indptr"][()].astype(np.int64)
+    lines = Lines(starts, group["indices"], group["data"], features if by_sample else samples, canonical=False)
+    if lines.size != (samples if by_sample else features):
+        raise OSError(f"the parts of {group.name.strip('/')} do not fit its shape")
+    return lines

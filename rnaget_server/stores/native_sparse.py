@@ -1,0 +1,78 @@
+"""The native sparse store: the native store's labels, and the stored cells alone, compressed along both axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores import layout
+from rnaget_server.stores.base import Positions, Ranges, SparseCells
+from rnaget_server.stores.compressed import Lines
+from rnaget_server.stores.native_file import NativeFile
+from rnaget_server.stores.sparse_layer import SparseLayer
+
+
+class NativeSparseStore(NativeFile):
+    """A matrix in the native store without its zeros."""
+
+    kind = layout.SPARSE
+
+    def __init__(
+        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+    ) -> None:
+        super().__init__(path)
+        stored = [self._file[layout.by_feature(number)] for number in range(len(self._file[layout.BY_FEATURE]))]
+        self._number = {layout.text_of(group.attrs[layout.UNITS]): number for number, group in enumerate(stored)}
+        if units is not None:
+            self._number = {units if number == 0 else name: number for name, number in self._number.items()}
+        self._whole = [bool(group.attrs[layout.WHOLE]) for group in stored]
+        self._types: list[np.dtype[Any]] = [group[layout.VALUES].dtype for group in stored]
+        self._layers = [self._layer(number) for number in range(len(stored))]
+        self.shape: tuple[int, int] = self._layers[0].shape
+        self.features = self._axis(layout.FEATURES, self.shape[0])
+        self.samples = self._axis(layout.SAMPLES, self.shape[1])
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units to be had, those of the main matrix first."""
+        return tuple(self._number)
+
+    def dtype(self, units: str) -> np.dtype[Any]:
+        """Return float32, or float64 for whole numbers beyond 2**24."""
+        return self._types[self._number[units]]
+
+    def whole(self, units: str) -> bool:
+        """Return whether every cell is a whole number or NaN."""
+        return self._whole[self._number[units]]
+
+    def ranges(self, units: str) -> Ranges:
+        """Return minimum, maximum and NaN count of each feature, its zeros included."""
+        return self._ranges(self._number[units])
+
+    def blocks(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield blocks of rows, out of the orientation that has fewer cells to decode."""
+        return self._layers[self._number[units]].blocks(self.dtype(units), features, samples)
+
+    def sparse(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> SparseCells:
+        """Return the selection without its zeros."""
+        return self._layers[self._number[units]].sparse(self.dtype(units), features, samples)
+
+    def _layer(self, number: int) -> SparseLayer:
+        by_feature, by_sample = (self._file[place(number)] for place in (layout.by_feature, layout.by_sample))
+        return SparseLayer(
+            {
+                "features": self._lines(by_feature, by_sample[layout.STARTS].size - 1),
+                "samples": self._lines(by_sample, by_feature[layout.STARTS].size - 1),
+            }
+        )
+
+    def _lines(self, group: h5py.Group, across: int) -> Lines:
+        starts = self._mapped(group[layout.STARTS])
+        return Lines(starts, group[layout.INDICES], group[layout.VALUES], across, canonical=True)

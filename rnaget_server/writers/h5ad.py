@@ -1,0 +1,88 @@
+"""AnnData's file format: samples as observations (rows), features as variables (columns).
+
+Of signal tracks, the tracks are the observations and the positions the variables. The file is laid out by
+h5py alone and streamed with its length known from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar
+
+import h5py
+
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.stores.layout import link_name
+from rnaget_server.stores.track_columns import PositionLabels
+from rnaget_server.writers.base import Body, Labels, LayerInfo, Slice
+from rnaget_server.writers.h5ad_cells import by_features, by_rows, csr
+from rnaget_server.writers.h5ad_tables import marked, write_table, write_text
+from rnaget_server.writers.skeleton import Place, streamed
+
+# The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
+_MOST_ATTRIBUTES = 4_000
+
+
+class H5adWriter:
+    """Writes every layer, the main one as ``X``, further units under ``layers``; sparse where the source is."""
+
+    media_types = ("application/vnd.hdfgroup.hdf5", "application/x-hdf5")
+    extension = "h5ad"
+    aliases = ("anndata",)
+    groups = ("expressions", "continuous")
+    requires: ClassVar[Mapping[str, str]] = {}
+
+    def check(self, slice: Slice) -> None:
+        """Refuse what has more attributes than the format can name.
+
+        Raises
+        ------
+        InvalidQuery
+            If features or samples have too many.
+        """
+        most = max(len(slice.features.attributes), len(slice.samples.attributes))
+        if most > _MOST_ATTRIBUTES:
+            raise InvalidQuery(
+                f"h5ad holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {most:,}: "
+                "ask for another format, such as loom"
+            )
+
+    def write(self, slice: Slice) -> Body:
+        """Return the slice as an h5ad file and its exact length; see `check` for what is refused."""
+        self.check(slice)
+        return streamed(partial(_lay_out, slice))
+
+
+def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
+    """Write everything but the cells; return where they go."""
+    marked(file, "anndata", "0.1.0")
+    observations, variables = _axes(slice)
+    write_table(file, "obs", observations)
+    write_table(file, "var", variables)
+    further, _, _, _, _, unstructured = (
+        marked(file.create_group(name), "dict", "0.1.0") for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")
+    )
+    origin = marked(unstructured.create_group("origin"), "dict", "0.1.0")
+    for key, value in slice.origin.items():
+        write_text(origin, key, value)
+    places = _write_layer(file, "X", slice, slice.layers[0])
+    for layer in slice.layers[1:]:
+        places += _write_layer(further, link_name(further, layer.units), slice, layer)
+    return places
+
+
+def _axes(slice: Slice) -> tuple[Labels, Labels]:
+    """Return the labels of observations and variables."""
+    if isinstance(slice.samples, PositionLabels):
+        return slice.features, slice.samples
+    return slice.samples, slice.features
+
+
+def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo) -> list[Place]:
+    features, samples = slice.shape
+    if isinstance(slice.samples, PositionLabels):
+        return by_rows(group, link, layer, (features, samples))
+    if layer.sparse is not None:
+        return csr(group, link, layer.sparse, layer.dtype, (samples, features))
+    return by_features(group, link, layer, (samples, features))

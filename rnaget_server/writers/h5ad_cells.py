@@ -1,0 +1,91 @@
+"""Cells in AnnData's file format: observations × variables, dense or compressed by rows (CSR)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from rnaget_server.stores.base import Compressed, SparseCells
+from rnaget_server.writers.base import LayerInfo
+from rnaget_server.writers.h5ad_tables import marked
+from rnaget_server.writers.skeleton import Place, allocate, cell_bytes, row_pieces
+from rnaget_server.writers.turned import turned
+
+_CHUNK_BYTES = 2 << 20
+_STARTS_AT_ONCE = 1 << 17
+
+
+def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
+    """Allocate cells whose blocks are observations as they come; return their places."""
+    dataset, places = allocate(group, link, layer.dtype, shape, row_pieces(layer))
+    marked(dataset, "array", "0.2.0")
+    return places
+
+
+def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
+    """Allocate cells whose blocks are variables; return their places.
+
+    A chunk is all observations of some variables, so that chunk after chunk can be filled while blocks arrive.
+    """
+    observations, variables = shape
+    count = max(1, -(-observations * variables * layer.dtype.itemsize // _CHUNK_BYTES))
+    width = -(-variables // min(count, variables))
+    pieces = _chunks(layer, observations, width)
+    dataset, places = allocate(group, link, layer.dtype, shape, pieces, chunk=(observations, width))
+    marked(dataset, "array", "0.2.0")
+    return places
+
+
+def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
+    for run in turned(layer, observations, width):
+        missing = width - run.shape[1]
+        # The last chunk reaches beyond the last variable.
+        yield cell_bytes(np.pad(run, ((0, 0), (0, missing))) if missing else run, layer.dtype)
+
+
+def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], shape: tuple[int, int]) -> list[Place]:
+    """Allocate the three arrays of a sparse matrix, compressed by observations; return their places."""
+    matrix = marked(group.create_group(link), "csr_matrix", "0.1.0")
+    matrix.attrs["shape"] = np.array(shape, np.int64)
+    arrays = _CsrArrays(cells, shape[0])
+    count = cells.count()
+    index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
+    _, places = allocate(matrix, "data", dtype, (count,), arrays.data(dtype))
+    places += allocate(matrix, "indices", index, (count,), arrays.indices(index))[1]
+    places += allocate(matrix, "indptr", np.dtype(np.int64), (shape[0] + 1,), arrays.indptr())[1]
+    return places
+
+
+class _CsrArrays:
+    """The arrays of a CSR matrix: a pass over the cells for each of the two large ones."""
+
+    def __init__(self, cells: SparseCells, observations: int) -> None:
+        self._cells = cells
+        self._ends = np.zeros(observations + 1, np.int64)
+        self._known = 0
+
+    def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
+        for piece in self._cells.along("samples"):
+            yield cell_bytes(piece.values, dtype)
+
+    def indices(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
+        for piece in self._pieces():
+            yield cell_bytes(piece.positions, dtype)
+
+    def indptr(self) -> Iterator[bytes]:
+        if self._known < len(self._ends) - 1:  # the other pass is yet to come, or has ended at the last cell
+            for _ in self._pieces():
+                pass
+        for start in range(0, len(self._ends), _STARTS_AT_ONCE):
+            yield cell_bytes(self._ends[start : start + _STARTS_AT_ONCE], self._ends.dtype)
+
+    def _pieces(self) -> Iterator[Compressed]:
+        self._known = 0
+        for piece in self._cells.along("samples"):
+            rows = len(piece.starts) - 1
+            self._ends[self._known + 1 : self._known + rows + 1] = self._ends[self._known] + piece.starts[1:]
+            self._known += rows
+            yield piece

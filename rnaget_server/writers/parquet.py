@@ -1,0 +1,106 @@
+"""Parquet: a compressed table that data frames and databases read by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from rnaget_server.errors import ResultTooLarge
+from rnaget_server.writers.base import Body, Slice
+from rnaget_server.writers.tables import batches, feature_columns, refuse_wide, rows_at_once, schema_of
+
+_PIECE = 1 << 20
+_GROUP_BYTES = 32 << 20
+# pyarrow keeps about 900 bytes for each column of each row group until the end.
+_MOST_PARTS = 100_000
+
+
+class ParquetWriter:
+    """Writes the main layer: a row for each feature, a column for each sample."""
+
+    media_types = ("application/vnd.apache.parquet",)
+    extension = "parquet"
+    aliases = ()
+    groups = ("expressions", "continuous")
+    requires: ClassVar[Mapping[str, str]] = {"pyarrow": "arrow"}
+
+    def check(self, slice: Slice) -> None:
+        """Refuse more columns, or more of them times groups of rows, than a file can list in bounded memory.
+
+        Raises
+        ------
+        ResultTooLarge
+            If there are too many.
+        """
+        refuse_wide(slice, "parquet")
+        rows = rows_at_once(slice, _GROUP_BYTES)
+        most = _MOST_PARTS // slice.samples.size * rows
+        if slice.features.size > most:
+            raise ResultTooLarge(
+                f"parquet lists every column in every group of rows, so that {slice.samples.size:,} samples are at "
+                f"most {most:,} features, and there are {slice.features.size:,}: ask for fewer of them or for another "
+                "format, such as arrow or h5ad"
+            )
+
+    def write(self, slice: Slice) -> Body:
+        """Return the slice as a file; its length is not known beforehand. See `check` for what is refused."""
+        self.check(slice)
+        return Body(_pieces(slice))
+
+
+class _Sink:
+    """A file to write to, out of which the bytes are taken as they come."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: Any) -> int:
+        """Keep some bytes."""
+        self._written.append(bytes(data))
+        self._size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how many bytes were written, taken or not."""
+        return self._size
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def taken(self) -> Iterator[bytes]:
+        """Yield what was written since the last time, in pieces worth sending."""
+        written, self._written = self._written, []
+        kept: list[bytes] = []
+        size = 0
+        for data in written:
+            for start in range(0, len(data), _PIECE):
+                kept.append(data[start : start + _PIECE])
+                size += len(kept[-1])
+                if size >= _PIECE:
+                    yield b"".join(kept)
+                    kept, size = [], 0
+        if kept:
+            yield b"".join(kept)
+
+
+def _pieces(slice: Slice) -> Iterator[bytes]:
+    import pyarrow.parquet as pq
+
+    sink, labels = _Sink(), feature_columns(slice.features)
+    schema = schema_of(slice, labels)
+    rows = rows_at_once(slice, _GROUP_BYTES)
+    with pq.ParquetWriter(
+        sink, schema, compression="snappy", use_dictionary=list(labels), write_statistics=False, store_schema=False
+    ) as file:
+        # Within Arrow's own schema, which is left out, they would stand twice.
+        file.add_key_value_metadata(schema.metadata)
+        for batch in batches(slice, labels, schema, rows):
+            file.write_batch(batch, row_group_size=rows)
+            yield from sink.taken()
+    yield from sink.taken()

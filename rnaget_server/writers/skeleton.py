@@ -1,0 +1,130 @@
+"""HDF5 files sent while they are made, with their length known from the start.
+
+HDF5 lays the file out with the cells allocated and never written; the file is then sent in the order of its
+offsets, the cells straight from where they come from. Memory stays bounded, and nothing but the small skeleton is
+ever written to disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.writers.base import Body, LayerInfo
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """A run of bytes in the file that is left out of the skeleton."""
+
+    offset: int
+    size: int
+    pieces: Iterator[bytes]
+    """The next pieces out of here fill it exactly. Places whose offsets ascend may share one iterator."""
+
+
+def streamed(lay_out: Callable[[h5py.File], list[Place]]) -> Body:
+    """Return the file that `lay_out` writes, with what it leaves out put in, and its exact length.
+
+    Parameters
+    ----------
+    lay_out
+        Writes everything but the cells into the open file, and returns where the cells go.
+    """
+    with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
+        path = Path(directory) / "skeleton"
+        # Groups in their earliest form have no times in them, so that equal slices give equal bytes.
+        with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+            places = sorted(lay_out(file), key=lambda place: place.offset)
+        skeleton = path.open("rb")
+    length = skeleton.seek(0, 2)
+    return Body(_stream(skeleton, length, places), length, skeleton.close)
+
+
+def allocate(
+    group: h5py.Group,
+    link: str,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    pieces: Iterator[bytes],
+    chunk: tuple[int, ...] | None = None,
+) -> tuple[h5py.Dataset, list[Place]]:
+    """Return a new dataset that is never written, and the places of its cells.
+
+    Parameters
+    ----------
+    dtype
+        Type of the cells; they are laid out little-endian, as `cell_bytes` gives them.
+    pieces
+        The bytes of the cells in order; of a chunked dataset, chunk after chunk, each of full size.
+    chunk
+        Shape of a chunk; without it, the cells are contiguous.
+    """
+    created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    if chunk is None:
+        created.set_layout(h5py.h5d.CONTIGUOUS)
+    else:
+        created.set_chunk(chunk)
+    created.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    created.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    created.set_obj_track_times(False)  # or equal slices would differ by the second in which they are made
+    kind = h5py.h5t.py_create(dtype.newbyteorder("<"))
+    space = h5py.h5s.create_simple(shape)
+    dataset = h5py.Dataset(h5py.h5d.create(group.id, link.encode(), kind, space, dcpl=created))
+    if 0 in shape:
+        return dataset, []
+    if chunk is None:
+        return dataset, [Place(dataset.id.get_offset(), dataset.id.get_storage_size(), pieces)]
+    return dataset, _chunk_places(dataset, pieces)
+
+
+def row_pieces(layer: LayerInfo) -> Iterator[bytes]:
+    """Yield the cells of a layer, row after row, as a contiguous dataset made by `allocate` holds them."""
+    for block in layer.blocks():
+        yield cell_bytes(block, layer.dtype)
+
+
+def cell_bytes(cells: NDArray[Any], dtype: np.dtype[Any]) -> bytes:
+    """Return cells as a dataset made by `allocate` holds them."""
+    return cells.astype(dtype.newbyteorder("<"), order="C", copy=False).tobytes()
+
+
+def _chunk_places(dataset: h5py.Dataset, pieces: Iterator[bytes]) -> list[Place]:
+    chunks: list[Any] = []
+    dataset.id.chunk_iter(chunks.append)
+    chunks.sort(key=lambda chunk: chunk.chunk_offset)
+    if any(one.byte_offset > other.byte_offset for one, other in itertools.pairwise(chunks)):
+        raise RuntimeError("HDF5 has not laid out the chunks of a dataset in their order")
+    return [Place(chunk.byte_offset, chunk.size, pieces) for chunk in chunks]
+
+
+def _stream(skeleton: BinaryIO, length: int, places: list[Place]) -> Iterator[bytes]:
+    with skeleton:
+        at = 0
+        for place in places:
+            yield from _copied(skeleton, at, place.offset)
+            left = place.size
+            while left > 0:
+                piece = next(place.pieces)
+                left -= len(piece)
+                yield piece
+            at = place.offset + place.size
+        yield from _copied(skeleton, at, length)
+
+
+def _copied(skeleton: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
+    skeleton.seek(start)
+    while start < stop:
+        piece = skeleton.read(min(_PIECE, stop - start))
+        start += len(piece)
+        yield piece

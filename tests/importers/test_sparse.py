@@ -1,0 +1,453 @@
+"""Imports of AnnData and 10x files, against what anndata and scipy read from the same files."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+import scipy.sparse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers import lines, sparse_spool
+from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
+from rnaget_server.stores import compressed
+from rnaget_server.stores.base import Compressed
+from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native_sparse import NativeSparseStore
+from rnaget_server.testing.stores import check_sparse
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def single_cell(shared_data: Path) -> Path:
+    return shared_data / "singlecell"
+
+
+def check_store(workshop: Any, expected: np.ndarray, units: str, id: str = "m") -> None:
+    """Check both orientations and the ranges of a sparse store."""
+    store = workshop.store(id)
+    assert isinstance(store, NativeSparseStore)
+    assert np.array_equal(workshop.frame(units, id).to_numpy(), expected, equal_nan=True)
+    assert np.array_equal(workshop.by_columns(units, id), expected, equal_nan=True)
+    check_sparse(store.sparse(units), expected)
+    ranges = store.ranges(units)
+    assert np.array_equal(ranges.minimum, np.fmin.reduce(expected, axis=1), equal_nan=True)
+    assert np.array_equal(ranges.maximum, np.fmax.reduce(expected, axis=1), equal_nan=True)
+    assert np.array_equal(ranges.nans, np.isnan(expected).sum(axis=1))
+
+
+def test_a_real_anndata_file(workshop: Any, single_cell: Path) -> None:
+    path = single_cell / "infercnvpy" / "oligodendroglioma.h5ad"
+    expected = anndata.read_h5ad(path)
+    outcome = workshop.run(path, units="log")
+    check_store(workshop, expected.X.toarray().T, "log")
+    assert outcome.file.name == "m.h5"
+    assert outcome.remarks[0] == "9450 features × 184 samples, in log; 770139 cells of log are stored, the others are 0"
+    store, matrix = workshop.store(), workshop.matrix()
+    assert store.sparse("log").count() == expected.X.nnz
+    assert (matrix.feature_id, matrix.feature_name, matrix.sample_id) == ("gene_symbol", None, "cell_id")
+    assert store.features.column("gene_symbol").tolist() == expected.var_names.tolist()
+    assert store.samples.column("cell_type").tolist() == expected.obs["cell_type"].tolist()
+    assert set(matrix.filters) == {"cell_type", "chromosome", "feature_end", "feature_start", "n_cells", "n_counts"}
+    assert {one.name for one in outcome.file.parent.iterdir()} == {"m.h5", "study.yaml"}
+
+
+def test_ids_and_names_of_anndata(workshop: Any, single_cell: Path) -> None:
+    path = single_cell / "scp" / "indexed_by_gene_id.h5ad"
+    expected = anndata.read_h5ad(path)
+    workshop.run(path)
+    check_store(workshop, expected.X.toarray().T, "TPM")
+    matrix = workshop.matrix()
+    assert (matrix.feature_id, matrix.feature_name, matrix.sample_id) == ("gene_ids", "gene_symbols", "obs_names")
+    workshop.run(path, id="n", feature_id="gene_symbols", feature_name="gene_ids", sample_id="observation_joinid")
+    other = workshop.matrix("n")
+    assert (other.feature_id, other.feature_name) == ("gene_symbols", "gene_ids")
+    assert workshop.frame(id="n").columns.tolist() == expected.obs["observation_joinid"].tolist()
+    assert workshop.frame(id="n").index.tolist() == expected.var["gene_symbols"].tolist()
+    with pytest.raises(ImportFailure, match=r"sex holds '\w+' more than once, and ids must be unique"):
+        workshop.run(path, id="o", sample_id="sex")
+    with pytest.raises(ImportFailure, match=r"--feature-name: there is no column 'no'"):
+        workshop.run(path, id="o", feature_name="no")
+    with pytest.raises(ImportFailure, match=r"--sample-id names a column of the table.* and it has .*donor_id"):
+        workshop.run(path, id="o", sample_id="no")
+    with pytest.raises(ImportFailure, match=r"--sample-id: there is no attribute 'no'; there are obs_names"):
+        workshop.run(path, id="o", sample_id="no", as_is=True)
+
+
+def test_a_real_10x_file(workshop: Any, single_cell: Path) -> None:
+    folder = single_cell / "scanpy_10x"
+    outcome = workshop.run(folder / "filtered_feature_bc_matrix.h5", units="count")
+    expected = scipy.io.mmread(folder / "filtered_feature_bc_matrix" / "matrix.mtx.gz").toarray().astype(np.float32)
+    check_store(workshop, expected, "count")
+    assert workshop.store().whole("count")
+    assert outcome.remarks[0].endswith("count are whole numbers")
+    labels = pd.read_csv(folder / "filtered_feature_bc_matrix" / "features.tsv.gz", sep="\t", header=None)
+    frame = workshop.frame("count")
+    assert frame.index.tolist() == labels[0].tolist()
+    matrix = workshop.matrix()
+    assert (matrix.feature_id, matrix.feature_name, matrix.sample_id) == ("feature_id", "feature_name", "barcode")
+    assert set(matrix.filters) == {"feature_type", "genome"}
+
+
+@pytest.mark.parametrize("name", ["infercnvpy/oligodendroglioma.h5ad", "scanpy_10x/filtered_feature_bc_matrix.h5"])
+def test_as_it_is(workshop: Any, single_cell: Path, name: str) -> None:
+    outcome = workshop.run(single_cell / name, units="u", as_is=True)
+    assert outcome.file.read_bytes() == (single_cell / name).read_bytes()
+    assert outcome.file.suffix == Path(name).suffix
+    assert outcome.remarks[0].endswith("in u; served as it is")
+    served, matrix = workshop.frame("u"), workshop.matrix()
+    workshop.run(single_cell / name, units="u", id="n")
+    pd.testing.assert_frame_equal(workshop.frame("u", "n"), served)
+    other = workshop.matrix("n")
+    assert (matrix.feature_id, matrix.sample_id, matrix.filters) == (other.feature_id, other.sample_id, other.filters)
+    with pytest.raises(ImportFailure, match="served as it is and takes no further units"):
+        workshop.run(single_cell / name, units="v")
+    workshop.run(single_cell / name, units="v", replace=True)
+    assert isinstance(workshop.store(), NativeSparseStore)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dup_cell", "the sample attribute obs_names holds 'AA' more than once, and ids must be unique"),
+        ("dup_feature", "the feature attribute var_names holds 'Baz' more than once, and ids must be unique"),
+    ],
+)
+@pytest.mark.parametrize("as_is", [False, True])
+def test_repeated_ids(workshop: Any, single_cell: Path, name: str, message: str, as_is: bool) -> None:
+    with pytest.raises(ImportFailure, match=re.escape(message)):
+        workshop.run(single_cell / "scp" / f"{name}.h5ad", as_is=as_is)
+    assert sorted(workshop.data.rglob("*")) == []
+
+
+def test_dense_anndata_makes_the_dense_store(workshop: Any, single_cell: Path) -> None:
+    path = single_cell / "scp" / "nan_value.h5ad"
+    expected = anndata.read_h5ad(path).X.T
+    workshop.run(path)
+    assert isinstance(workshop.store(), NativeStore)
+    assert np.isnan(expected).any()
+    assert np.array_equal(workshop.frame().to_numpy(), expected, equal_nan=True)
+    assert np.array_equal(workshop.by_columns(), expected, equal_nan=True)
+
+
+def write_layers(path: Path) -> anndata.AnnData:
+    random = np.random.default_rng(3)
+    counts = scipy.sparse.random(30, 20, 0.3, "csr", random_state=random)
+    counts.data = np.round(counts.data * 1000)
+    obs = pd.DataFrame({"tissue": ["a", "b", "c"] * 10}, index=[f"c{n}" for n in range(30)])
+    data = anndata.AnnData(counts.copy(), obs, pd.DataFrame(index=[f"g{n}" for n in range(20)]))
+    data.raw = data.copy()
+    data = data[:, :15].copy()
+    data.layers["counts"] = data.X.tocsc().astype(np.int32)
+    data.layers["dense"] = data.X.toarray() + 0.5
+    data.X = scipy.sparse.csr_matrix(data.X.log1p().astype(np.float32))
+    data.write_h5ad(path)
+    return data
+
+
+def test_layers_and_raw(workshop: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5ad"
+    data = write_layers(path)
+    workshop.run(path, units="log")
+    outcome = workshop.run(path, units="count", layer="counts")
+    assert outcome.remarks[0].startswith("15 features × 30 samples, in log, count; ")
+    assert workshop.store().units == ("log", "count")
+    assert (workshop.store().whole("log"), workshop.store().whole("count")) == (False, True)
+    check_store(workshop, data.X.toarray().T, "log")
+    check_store(workshop, data.layers["counts"].toarray().T.astype(np.float32), "count")
+    assert workshop.store().samples.column("tissue").tolist() == data.obs["tissue"].tolist()
+    workshop.run(path, units="count", id="raw", layer="raw")
+    check_store(workshop, data.raw.X.toarray().T.astype(np.float32), "count", "raw")
+    assert workshop.frame("count", "raw").index.tolist() == data.raw.var_names.tolist()
+    workshop.run(path, units="log", layer="counts", replace=True)
+    check_store(workshop, data.layers["counts"].toarray().T.astype(np.float32), "log")
+    before = workshop.matrix().path.read_bytes()
+    for units, layer, message in (
+        ("raw", "raw", "stored sparse, and a further unit of it needs the same features and samples in the same order"),
+        ("dense", "dense", "this file is dense and the matrix m is stored sparse"),
+        ("log", None, "has the units log already: add --replace"),
+        ("x", "no", "--layer: there is no matrix 'no'; there are X, raw, counts, dense"),
+    ):
+        with pytest.raises(ImportFailure, match=re.escape(message)):
+            workshop.run(path, units=units, layer=layer)
+    workshop.run(path, units="dense", layer="dense", id="dense")
+    with pytest.raises(ImportFailure, match="this file is sparse and the matrix dense is stored dense"):
+        workshop.run(path, units="count", layer="counts", id="dense")
+    workshop.run(path, units="dense", layer="counts", id="dense", replace=True)
+    check_store(workshop, data.layers["counts"].toarray().T.astype(np.float32), "dense", "dense")
+    assert workshop.matrix().path.read_bytes() == before
+
+
+def test_tables_join(workshop: Any, write: Write, tmp_path: Path) -> None:
+    data = write_layers(tmp_path / "a.h5ad")
+    rows = "".join(f"c{n}\t{n}\tX{n}\n" for n in reversed(range(30)))
+    samples = write("cell\tage\tother\n" + rows, "s.tsv")
+    features = write("id,symbol,length\n" + "".join(f"g{n},S{n},{n}\n" for n in range(10)), "f.csv")
+    workshop.run(
+        tmp_path / "a.h5ad", samples=samples, features=features, sample_id="cell", column="{obs_names}-{tissue}"
+    )
+    store, matrix = workshop.store(), workshop.matrix()
+    assert store.samples.attributes == ("obs_names", "tissue", "age", "other")
+    assert store.samples.column("age").tolist() == list(range(30))
+    assert store.features.column("symbol").tolist() == [f"S{n}" if n < 10 else "" for n in range(15)]
+    assert (matrix.feature_id, matrix.feature_name, matrix.sample_id) == ("var_names", "symbol", "obs_names")
+    assert matrix.tsv.column == "{obs_names}-{tissue}"
+    check_store(workshop, data.X.toarray().T, "TPM")
+    with pytest.raises(ImportFailure, match="--samples and --features do not apply to a file that is served as it is"):
+        workshop.run(tmp_path / "a.h5ad", id="n", samples=samples, as_is=True)
+
+
+OPTIONS_REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"transpose": True}, "--transpose and --label-columns do not apply to AnnData"),
+    ({"label_columns": 2}, "--transpose and --label-columns do not apply to AnnData"),
+    ({"layer": "counts", "as_is": True}, "--layer cannot be given with --as-is"),
+    ({"column": "{no}"}, "--column: there is no sample attribute no; there are obs_names, tissue"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), OPTIONS_REFUSED)
+def test_options_that_are_refused(workshop: Any, tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    write_layers(tmp_path / "a.h5ad")
+    with pytest.raises(ImportFailure, match=re.escape(message)):
+        workshop.run(tmp_path / "a.h5ad", **options)
+    assert sorted(workshop.data.rglob("*")) == []
+
+
+def test_options_for_such_files_alone(workshop: Any, write: Write, single_cell: Path) -> None:
+    with pytest.raises(ImportFailure, match="--as-is cannot be given for this file"):
+        workshop.run(write("id\tS\ng\t1\n"), as_is=True)
+    with pytest.raises(ImportFailure, match="--layer cannot be given for this file"):
+        workshop.run(write("id\tS\ng\t1\n"), layer="X")
+    with pytest.raises(ImportFailure, match="--layer cannot be given for this file"):
+        workshop.run(single_cell / "scanpy_10x" / "filtered_feature_bc_matrix.h5", layer="X")
+    with pytest.raises(ImportFailure, match="do not apply to a 10x file"):
+        workshop.run(single_cell / "scanpy_10x" / "filtered_feature_bc_matrix.h5", transpose=True)
+    workshop.run(single_cell / "scp" / "test_loom.loom", as_is=True)
+    assert workshop.matrix().path.suffix == ".loom"
+
+
+def changed(path: Path, change: Callable[[h5py.File], None]) -> Path:
+    anndata.AnnData(scipy.sparse.csr_matrix(np.eye(3, 4, dtype=np.float32))).write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        change(file)
+    return path
+
+
+def put(file: h5py.File, place: str, values: Any) -> None:
+    del file[place]
+    file[place] = values
+
+
+FILES_REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
+    "no X": (lambda file: file.__delitem__("X"), "there is no X: name one of"),
+    "old": (
+        lambda file: put(file, "obs", np.array([("a",)], [("index", "S1")])),
+        "written by an anndata older than 0.7",
+    ),
+    "encoding": (
+        lambda file: file["X"].attrs.modify("encoding-type", "bsr_matrix"),
+        "in an encoding that is not known",
+    ),
+    "text": (lambda file: put(file, "X/data", [b"a", b"b", b"c"]), "has no numbers in X"),
+    "shape": (lambda file: file["X"].attrs.modify("shape", (3, 5)), "damaged or truncated (X is of (5, 3)"),
+    "starts": (lambda file: put(file, "X/indptr", [0, 1, 2, 9]), "damaged or truncated (the parts"),
+    "indices": (
+        lambda file: put(file, "X/indices", [0, 1, 9]),
+        "damaged or truncated (a sparse matrix has a cell beyond",
+    ),
+    "too large": (lambda file: put(file, "X/data", [1, 1e39, 3.5]), "the value 1e+39 is larger than float32 can hold"),
+    "too large, dense": (lambda file: put(file, "X", np.full((3, 4), -1e39)), "the value 1e+39 is larger"),
+    "empty id": (lambda file: put(file, "var/_index", ["a", "b", "", "d"]), "var_names holds nothing for at least one"),
+    "no columns": (lambda file: put(file, "var", 1), "written by an anndata older"),
+}
+
+
+@pytest.mark.parametrize("name", FILES_REFUSED)
+def test_files_that_are_refused(workshop: Any, tmp_path: Path, name: str) -> None:
+    change, message = FILES_REFUSED[name]
+    path = changed(tmp_path / "a.h5ad", change)
+    with pytest.raises(ImportFailure, match=re.escape(message)) as caught:
+        workshop.run(path)
+    assert str(path) in str(caught.value)
+    assert sorted(workshop.data.rglob("*")) == []
+
+
+def test_a_file_that_is_cut_off(workshop: Any, single_cell: Path, tmp_path: Path) -> None:
+    content = (single_cell / "infercnvpy" / "oligodendroglioma.h5ad").read_bytes()
+    (tmp_path / "a.h5ad").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImportFailure, match="damaged"):
+        workshop.run(tmp_path / "a.h5ad")
+
+
+def test_unsorted_repeated_and_special_cells(workshop: Any, tmp_path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        put(file, "X/indices", [3, 0, 3, 2, 1, 0])
+        put(file, "X/data", np.array([1, 0, 2, np.nan, -np.inf, -4], np.float32))
+        put(file, "X/indptr", [0, 3, 5, 6])
+
+    path = changed(tmp_path / "a.h5ad", change)
+    expected = anndata.read_h5ad(path).X.toarray().T
+    workshop.run(path)
+    check_store(workshop, expected, "TPM")
+    assert expected[3, 0] == 3
+    assert workshop.store().sparse("TPM").count() == 5
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_whole_numbers_beyond_float32(workshop: Any, tmp_path: Path, dense: bool) -> None:
+    cells = np.array([[0, 2**24 + 1], [5, 0]], np.int64)
+    anndata.AnnData(cells if dense else scipy.sparse.csr_matrix(cells)).write_h5ad(tmp_path / "a.h5ad")
+    workshop.run(tmp_path / "a.h5ad")
+    assert workshop.store().dtype("TPM") == np.float64
+    assert workshop.frame().to_numpy().tolist() == cells.T.tolist()
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    density=st.sampled_from([0, 0.05, 0.5]),
+    direction=st.sampled_from(["features", "samples"]),
+)
+def test_spool_gives_both_directions(tmp_path: Path, shape: tuple[int, int], density: float, direction: Any) -> None:
+    cells = scipy.sparse.random(*shape, density, "csr", np.float32, random_state=shape[0])
+    cells.sort_indices()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sparse_spool, "_BUCKET", 20)
+        patch.setattr(sparse_spool, "PIECE", 7)
+        patch.setattr(compressed, "PIECE", 7)
+        spool = SparseSpool(tmp_path, direction, shape[1], np.dtype(np.float32))
+        for row in range(shape[0]):
+            part = cells[[row]]
+            spool.append(Compressed(part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data))
+        spooled = spool.finish()
+        expected = cells.toarray() if direction == "features" else cells.toarray().T
+        assert (spooled.shape, spooled.count) == (expected.shape, cells.nnz)
+        check_sparse(compressed_cells(spooled), expected)
+        spooled.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def compressed_cells(spooled: Any) -> Any:
+    from rnaget_server.stores.base import SparseCells
+
+    return SparseCells(count=lambda: spooled.count, along=spooled.along)
+
+
+def test_spool_refuses_what_float32_cannot_hold(tmp_path: Path) -> None:
+    spool = SparseSpool(tmp_path, "features", 1, np.dtype(np.float64))
+    with pytest.raises(TooLarge):
+        spool.append(Compressed(np.array([0, 1]), np.array([0]), np.array([1e39])))
+    spool.close()
+
+
+def test_a_copy_of_the_source_is_not_needed(workshop: Any, single_cell: Path, tmp_path: Path) -> None:
+    """A file is taken over once it is imported: its source may go."""
+    path = Path(shutil.copy(single_cell / "scp" / "indexed_by_gene_id.h5ad", tmp_path))
+    workshop.run(path)
+    path.unlink()
+    assert workshop.frame().shape == (123, 150)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read as on Linux")
+def test_memory_stays_bounded(tmp_path: Path) -> None:
+    """Dense, the matrix would take 2,400 MB, and its cells alone 144 MB in the form in which they are spooled."""
+    script = Path(__file__).with_name("memory_of_sparse.py")
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 300
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_real_folder_of_cell_ranger(workshop: Any, single_cell: Path, tmp_path: Path, packed: bool) -> None:
+    folder = single_cell / "scanpy_10x" / "filtered_feature_bc_matrix"
+    for path in folder.iterdir():
+        copy = tmp_path / f"GSM1_{path.name if packed else path.stem}"
+        copy.write_bytes(path.read_bytes() if packed else gzip.decompress(path.read_bytes()))
+    workshop.run(tmp_path / ("GSM1_matrix.mtx.gz" if packed else "GSM1_matrix.mtx"), units="count")
+    workshop.run(single_cell / "scanpy_10x" / "filtered_feature_bc_matrix.h5", units="count", id="n")
+    pd.testing.assert_frame_equal(workshop.frame("count"), workshop.frame("count", "n"))
+    check_store(workshop, workshop.frame("count", "n").to_numpy(), "count")
+    store, other = workshop.store(), workshop.store("n")
+    for name in ("feature_name", "feature_type"):
+        assert store.features.column(name).tolist() == other.features.column(name).tolist()
+
+
+def write_mtx(path: Path, entries: str, shape: tuple[int, int] = (3, 2), kind: str = "real general") -> Path:
+    count = len(entries.splitlines())
+    path.write_text(f"%%MatrixMarket matrix coordinate {kind}\n%x\n%\n{shape[0]} {shape[1]} {count}\n{entries}")
+    (path.parent / "genes.tsv").write_text("g1\tA\ng2\tB\ng3\tC\n")
+    (path.parent / "barcodes.tsv").write_text("c1\nc2\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "1 1 2\n3 1 0\n2 2 -1.5\n3 2 nan\n",
+        "3 1 0\n1 1 2\n3 2 nan\n2 2 -1.5\n",
+        "1 1 2\n2 2 -1.5\n3 1 0\n3 2 nan\n",
+        "1 1 1\n1 1 1\n3 1 0\n2 2 -1.5\n3 2 nan\n",
+    ],
+    ids=["columns", "rows descend", "rows", "repeated"],
+)
+def test_orders_of_entries(workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: str) -> None:
+    monkeypatch.setattr(lines, "_CHUNK", 64)
+    path = write_mtx(tmp_path / "matrix.mtx", entries)
+    workshop.run(path)
+    check_store(workshop, scipy.io.mmread(path).toarray().astype(np.float32), "TPM")
+    assert workshop.store().sparse("TPM").count() == 4
+    assert workshop.frame().index.tolist() == ["g1", "g2", "g3"]
+    assert workshop.store().features.column("feature_name").tolist() == ["A", "B", "C"]
+
+
+def test_a_pattern(workshop: Any, tmp_path: Path) -> None:
+    workshop.run(write_mtx(tmp_path / "matrix.mtx", "1 1\n3 2\n", kind="pattern general"))
+    assert workshop.frame().to_numpy().tolist() == [[1, 0], [0, 0], [0, 1]]
+
+
+MTX_REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "symmetric": ("1 1 1\n", {"kind": "real symmetric"}, "mtx:1: this is 'matrix coordinate real symmetric'"),
+    "order": ("2 2 1\n1 1 1\n3 1 1\n1 2 1\n", {}, "neither in the order of their columns nor of their rows"),
+    "fields": ("1 1 1\n1 2\n", {}, "mtx:6: an entry has 3 numbers, and this line is '1 2'"),
+    "text": ("1 1 1\n1 x 3\n", {}, "mtx:6: an entry has 3 numbers, and this line is '1 x 3'"),
+    "beyond": ("1 1 1\n4 2 3\n", {}, "mtx:6: the entry '4 2 3' is not within 3 rows and 2 columns"),
+    "zero": ("0 1 1\n", {}, "the entry '0 1 1' is not within"),
+    "labels": ("1 1 1\n", {"shape": (4, 2)}, "genes.tsv: there are 3 features here, and 4 in matrix.mtx"),
+    "too large": ("1 1 1e39\n2 1 0.5\n", {}, "the value 1e+39 is larger than float32 can hold"),
+}
+
+
+@pytest.mark.parametrize("name", MTX_REFUSED)
+def test_matrix_market_that_is_refused(workshop: Any, tmp_path: Path, name: str) -> None:
+    entries, options, message = MTX_REFUSED[name]
+    with pytest.raises(ImportFailure, match=re.escape(message)):
+        workshop.run(write_mtx(tmp_path / "matrix.mtx", entries, **options))
+    assert sorted(workshop.data.rglob("*")) == []
+
+
+def test_labels_of_matrix_market_that_are_refused(workshop: Any, tmp_path: Path) -> None:
+    path = write_mtx(tmp_path / "matrix.mtx", "1 1 1\n")
+    path.write_text(path.read_text().replace("3 2 1", "3 2 2"))
+    with pytest.raises(ImportFailure, match="says that it holds 2 entries, and it holds 1"):
+        workshop.run(path)
+    (tmp_path / "barcodes.tsv").write_text("c1\nc1\n")
+    with pytest.raises(ImportFailure, match=r"barcodes.tsv:2: the sample id 'c1' stands here and in line 1"):
+        workshop.run(path)
+    (tmp_path / "barcodes.tsv").unlink()
+    with pytest.raises(ImportFailure, match=r"must be in a file barcodes.tsv.gz or barcodes.tsv beside it"):
+        workshop.run(path)

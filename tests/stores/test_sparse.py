@@ -1,0 +1,421 @@
+"""Stores of sparse cells: the contract, and what scipy and anndata read from the same files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rnaget_server.catalog import load
+from rnaget_server.registry import Registry
+from rnaget_server.stores import compressed, hdf5, native_sparse_writer, samples_first
+from rnaget_server.stores.cache import misfits, open_store
+from rnaget_server.stores.h5ad import H5adStore
+from rnaget_server.stores.loom import LoomStore
+from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native_sparse import NativeSparseStore
+from rnaget_server.stores.native_sparse_writer import SparseLayerSource, write_sparse
+from rnaget_server.stores.native_writer import AxisTable
+from rnaget_server.stores.tenx import TenXStore
+from rnaget_server.testing.matrices import InMemorySparse, example_axes, example_cells
+from rnaget_server.testing.stores import MatrixStoreContract, check_sparse
+
+KINDS = Registry("rnaget_server.stores")
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds so small that everything is read in many pieces and turned in many panels."""
+    shrink(monkeypatch)
+
+
+def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compressed, "PIECE", 16)
+    monkeypatch.setattr(compressed, "_SPAN", 64)
+    monkeypatch.setattr(compressed, "PANEL", 100)
+    monkeypatch.setattr(compressed.panels, "__defaults__", (100,))
+    monkeypatch.setattr(native_sparse_writer, "CHUNK", 8)
+    monkeypatch.setattr(samples_first, "_PANEL_BYTES", 256)
+    monkeypatch.setattr(samples_first, "_READ_BYTES", 128)
+    monkeypatch.setattr(samples_first, "_NEAR", 3)
+
+
+def write_example(path: Path) -> Path:
+    layers = [
+        SparseLayerSource(name, InMemorySparse(cells), cells.dtype, whole) for name, cells, whole in example_cells()
+    ]
+    write_sparse(path, *example_axes(), layers)
+    return path
+
+
+class TestNativeSparseStore(MatrixStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
+        return NativeSparseStore(write_example(tmp_path / "m.h5"), "gene", "symbol", "sample")
+
+
+@pytest.mark.usefixtures("small_pieces")
+class TestNativeSparseStoreInSmallPieces(TestNativeSparseStore):
+    pass
+
+
+def example_h5ad(path: Path, form: Any, **options: Any) -> Path:
+    (features, samples), (main, further) = example_axes(), example_cells()
+    frames = [pd.DataFrame(dict(axis.columns)).set_index(axis.id) for axis in (samples, features)]
+    frames[0]["note"] = pd.Categorical(frames[0]["note"].replace("", None))
+    data = anndata.AnnData(
+        form(main[1].T), frames[0], frames[1], layers={"counts": form(further[1].T.astype(np.int64))}
+    )
+    data.write_h5ad(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
+class TestH5adStore(MatrixStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path, form, options):
+        return H5adStore(example_h5ad(tmp_path / "m.h5ad", form, **options), "gene", "symbol", "sample", "TPM")
+
+
+@pytest.mark.usefixtures("small_pieces")
+class TestH5adStoreInSmallPieces(TestH5adStore):
+    pass
+
+
+def write_10x(path: Path, cells: scipy.sparse.csc_matrix, version: int = 3) -> Path:
+    features, samples = cells.shape
+    ids = np.array([f"g{n}" for n in range(features)], "S")
+    with h5py.File(path, "w") as file:
+        group = file.create_group("matrix" if version == 3 else "mm10")
+        for name, part in (("data", cells.data), ("indices", cells.indices), ("indptr", cells.indptr)):
+            group[name] = part.astype(part.dtype if name == "data" else np.int64)
+        group["shape"] = np.array(cells.shape, np.int32)
+        group["barcodes"] = np.array([f"c{n}" for n in range(samples)], "S")
+        if version == 3:
+            group["features/id"], group["features/name"] = ids, np.char.upper(ids)
+            group["features/feature_type"] = np.array([b"Gene Expression"] * features)
+            group["features/_all_tag_keys"] = np.array([b"genome"])
+        else:
+            group["genes"], group["gene_names"] = ids, np.char.upper(ids)
+    return path
+
+
+def positions(picked: list[int] | None) -> Any:
+    return None if picked is None else np.array(picked, np.int64)
+
+
+FORMS = ("csr", "csc", "dense", "10x", "native")
+
+
+def stored_as(form: str, path: Path, cells: np.ndarray) -> Any:
+    """A store of the cells (features × samples) in one of the forms."""
+    if form == "10x":
+        return TenXStore(write_10x(path, scipy.sparse.csc_matrix(cells)), units="u")
+    if form == "native":
+        ids = [AxisTable("id", {"id": np.array([f"{n}" for n in range(size)], object)}) for size in cells.shape]
+        write_sparse(path, *ids, [SparseLayerSource("u", InMemorySparse(cells), cells.dtype, False)])
+        return NativeSparseStore(path, "id", None, "id")
+    kind = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix, "dense": np.ascontiguousarray}[form]
+    names = [pd.DataFrame(index=[f"{n}" for n in range(size)]) for size in cells.shape]
+    anndata.AnnData(kind(cells.T), names[1], names[0]).write_h5ad(path)
+    return H5adStore(path, "var_names", None, "obs_names", "u")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.tuples(st.integers(1, 30), st.integers(1, 30)), density=st.sampled_from([0.0, 0.05, 0.4]), data=st.data()
+)
+def test_any_matrix_and_any_slice(tmp_path_factory, form: str, shape, density: float, data) -> None:
+    random = np.random.default_rng(shape[0] * 100 + shape[1])
+    cells = np.where(random.random(shape) < density, random.normal(size=shape), 0).astype(np.float32)
+    cells[random.random(shape) < density / 10] = np.nan
+    picked = [sorted(data.draw(st.sets(st.integers(0, size - 1), min_size=1))) for size in shape]
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        patch.setattr(hdf5, "BLOCK_BYTES", 64)
+        store = stored_as(form, tmp_path_factory.mktemp("any") / "m", cells)
+        for rows in (None, picked[0]):
+            for columns in (None, picked[1]):
+                expected = cells if rows is None else cells[rows]
+                expected = expected if columns is None else expected[:, columns]
+                read = np.concatenate(list(store.blocks("u", positions(rows), positions(columns))))
+                assert np.array_equal(read, expected, equal_nan=True)
+                sparse = store.sparse("u", positions(rows), positions(columns))
+                assert (sparse is None) == (form == "dense")
+                if sparse is not None:
+                    check_sparse(sparse, expected)
+
+
+def test_real_csr(shared_data: Path) -> None:
+    path = shared_data / "singlecell" / "infercnvpy" / "oligodendroglioma.h5ad"
+    expected = anndata.read_h5ad(path)
+    store = H5adStore(path, "gene_symbol", None, "cell_id", "counts")
+    assert (store.shape, store.units) == ((9450, 184), ("counts",))
+    assert np.array_equal(np.concatenate(list(store.blocks("counts"))), expected.X.toarray().T)
+    rows, columns = np.arange(3, 9450, 700), np.array([0, 5, 6, 183])
+    part = np.concatenate(list(store.blocks("counts", rows, columns)))
+    assert np.array_equal(part, expected.X[columns][:, rows].toarray().T)
+    sparse = store.sparse("counts")
+    assert sparse is not None and sparse.count() == expected.X.nnz
+    assert store.features.attributes == ("gene_symbol", *expected.var.columns)
+    assert store.samples.column("cell_id").tolist() == expected.obs_names.tolist()
+    assert store.samples.column("cell_type").tolist() == expected.obs["cell_type"].tolist()
+    assert store.features.column("chromosome").tolist() == expected.var["chromosome"].astype(object).fillna("").tolist()
+    for name in ("start", "end", "n_cells", "n_counts"):
+        assert store.features.column(name).tolist() == expected.var[name].tolist()
+    assert store.features.find("gene_symbol", ["RPS11"])[0].tolist() == [expected.var_names.get_loc("RPS11")]
+
+
+def test_every_column_of_a_real_file(shared_data: Path) -> None:
+    path = shared_data / "singlecell" / "scp" / "indexed_by_gene_id.h5ad"
+    expected = anndata.read_h5ad(path)
+    store = H5adStore(path, "gene_ids", None, "obs_names")
+    assert np.array_equal(np.concatenate(list(store.blocks("X"))), expected.X.toarray().T)
+    assert store.samples.attributes == ("obs_names", *expected.obs.columns)
+    for axis, frame in ((store.samples, expected.obs), (store.features, expected.var)):
+        for name, column in frame.items():
+            found = axis.column(str(name))
+            if found.dtype == object:
+                assert found.tolist() == ["" if pd.isna(value) else str(value) for value in column], name
+            else:
+                np.testing.assert_array_equal(found, column.astype(found.dtype), str(name))
+
+
+def test_real_10x(shared_data: Path) -> None:
+    folder = shared_data / "singlecell" / "scanpy_10x"
+    with h5py.File(folder / "filtered_feature_bc_matrix.h5") as file:
+        group = file["matrix"]
+        parts = (group["data"][()], group["indices"][()], group["indptr"][()])
+        expected = scipy.sparse.csc_matrix(parts, shape=group["shape"][()])
+        names = [value.decode() for value in group["features/name"][()]]
+    store = TenXStore(folder / "filtered_feature_bc_matrix.h5", units="counts")
+    assert (store.shape, store.whole("counts"), store.dtype("counts")) == ((507, 1107), True, np.float32)
+    assert np.array_equal(np.concatenate(list(store.blocks("counts"))), expected.toarray())
+    sparse = store.sparse("counts")
+    check_sparse(sparse, expected.toarray().astype(np.float32))
+    labels = pd.read_csv(folder / "filtered_feature_bc_matrix" / "features.tsv.gz", sep="\t", header=None)
+    barcodes = pd.read_csv(folder / "filtered_feature_bc_matrix" / "barcodes.tsv.gz", header=None)
+    assert store.features.attributes == ("feature_id", "feature_name", "feature_type", "genome")
+    assert store.features.column("feature_id").tolist() == labels[0].tolist()
+    assert store.features.column("feature_name").tolist() == names
+    assert store.features.values("feature_type", 10) == ["Gene Expression"]
+    assert store.samples.column("barcode").tolist() == barcodes[0].tolist()
+
+
+def test_10x_of_cell_ranger_2(tmp_path: Path) -> None:
+    cells = scipy.sparse.random(9, 5, 0.4, "csc", np.float64, random_state=1)
+    cells.data = np.round(cells.data * 100).astype(np.int32)
+    path = write_10x(tmp_path / "a.h5", cells, 2)
+    shutil.copy(path, tmp_path / "two.h5")
+    store = TenXStore(path)
+    assert np.array_equal(np.concatenate(list(store.blocks("matrix"))), cells.toarray())
+    assert store.features.attributes == ("feature_id", "feature_name", "genome")
+    assert store.features.column("genome").tolist() == ["mm10"] * 9
+    with h5py.File(tmp_path / "two.h5", "a") as file:
+        file.copy("mm10", "hg19")
+    with pytest.raises(OSError, match="has the genomes hg19, mm10"):
+        TenXStore(tmp_path / "two.h5")
+
+
+def test_each_file_is_of_one_kind(tmp_path: Path, shared_data: Path) -> None:
+    cells = example_cells()[0][1]
+    paths = {
+        "h5ad": example_h5ad(tmp_path / "a.h5ad", scipy.sparse.csr_matrix),
+        "native_sparse": write_example(tmp_path / "a.h5"),
+        "tenx": write_10x(tmp_path / "b.h5", scipy.sparse.csc_matrix(cells)),
+        "loom": shared_data / "singlecell" / "scp" / "test_loom.loom",
+    }
+    for name, path in paths.items():
+        assert [kind for kind in KINDS.names if KINDS[kind].recognises(path)] == [name]
+    assert not NativeStore.recognises(paths["native_sparse"])
+    assert not LoomStore.recognises(paths["native_sparse"])
+
+
+def columns_of_every_form(path: Path) -> anndata.AnnData:
+    obs = pd.DataFrame(index=["a", "b", "c"])
+    obs["flag"] = [True, False, True]
+    obs["flag_or_not"] = pd.array([True, None, False], "boolean")
+    obs["whole"] = pd.array([1, None, 3], "Int64")
+    obs["whole_there"] = pd.array([1, 2, 3], "Int32")
+    obs["large"] = pd.array([2**60 + 1, None, 3], "Int64")
+    obs["category"] = pd.Categorical(["x", None, "x"], ["unused", "x"])
+    obs["numbers"] = pd.Categorical([5, None, 7])
+    obs["half"] = np.array([0.5, np.nan, 1], np.float32)
+    obs["text"] = ["β", "R&D", ""]
+    obs["with/slash"] = [1, 2, 3]
+    data = anndata.AnnData(np.eye(3, 2, dtype=np.float32), obs, pd.DataFrame(index=["g", "h"]))
+    data.obsm["X_pca"] = np.zeros((3, 2))
+    data.write_h5ad(path)
+    return data
+
+
+def test_columns_of_every_form(tmp_path: Path) -> None:
+    columns_of_every_form(tmp_path / "a.h5ad")
+    axis = H5adStore(tmp_path / "a.h5ad", "var_names", None, "obs_names").samples
+    found = {name: axis.column(name).tolist() for name in axis.attributes if name not in ("whole", "numbers", "half")}
+    assert found == {
+        "obs_names": ["a", "b", "c"],
+        "flag": ["True", "False", "True"],
+        "flag_or_not": ["True", "", "False"],
+        "whole_there": [1, 2, 3],
+        "large": [str(2**60 + 1), "", "3"],
+        "category": ["x", "", "x"],
+        "text": ["β", "R&D", ""],
+        "with/slash": [1, 2, 3],
+    }
+    np.testing.assert_array_equal(axis.column("whole"), [1, np.nan, 3])
+    np.testing.assert_array_equal(axis.column("numbers"), [5, np.nan, 7])
+    np.testing.assert_array_equal(axis.column("half"), [0.5, np.nan, 1])
+    assert axis.where("category", ["x"])[0].tolist() == [0, 2]
+    assert axis.where("category", ["unused"])[1] == ["unused"]
+    assert axis.values("category", 10) == ["x"]
+    assert axis.column("category", np.array([1, 2])).tolist() == ["", "x"]
+    assert axis.where("flag", ["False"])[0].tolist() == [1]
+    assert axis.find("category", ["x"])[0].tolist() == [0, 2]
+
+
+def test_layers_are_further_units_and_raw_is_not(tmp_path: Path) -> None:
+    data = anndata.AnnData(scipy.sparse.eye(3, 2, format="csr", dtype=np.float32))
+    data.raw = data.copy()
+    data.layers["counts"] = scipy.sparse.csc_matrix(np.full((3, 2), 2**24 + 1, np.int32))
+    data.layers["dense"] = np.ones((3, 2), np.int16)
+    data.write_h5ad(tmp_path / "a.h5ad")
+    store = H5adStore(tmp_path / "a.h5ad", "var_names", None, "obs_names", "TPM")
+    assert store.units == ("TPM", "counts", "dense")
+    assert [store.dtype(units) for units in store.units] == [np.float32, np.float64, np.float32]
+    assert [store.whole(units) for units in store.units] == [False, True, True]
+    assert np.concatenate(list(store.blocks("counts"))).tolist() == [[2**24 + 1] * 3] * 2
+    assert store.sparse("dense") is None
+
+
+def unsorted(path: Path, indices: list[int], starts: tuple[int, ...] = (0, 3, 5), form: str = "csr") -> Path:
+    anndata.AnnData(scipy.sparse.csr_matrix(np.zeros((2, 4), np.float32))).write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        for name, part in (("indices", indices), ("data", np.arange(1, 6, dtype=np.float32)), ("indptr", starts)):
+            del file[f"X/{name}"]
+            file[f"X/{name}"] = np.array(part)
+    return path
+
+
+def test_unsorted_and_repeated_cells_are_as_scipy_takes_them(tmp_path: Path) -> None:
+    path = unsorted(tmp_path / "a.h5ad", [3, 0, 3, 2, 1])
+    expected = anndata.read_h5ad(path).X.toarray().T
+    store = H5adStore(path, "var_names", None, "obs_names")
+    assert expected.tolist() == [[2, 0], [0, 5], [0, 4], [4, 0]]
+    assert np.concatenate(list(store.blocks("X"))).tolist() == expected.tolist()
+    sparse = store.sparse("X")
+    assert sparse is not None and sparse.count() == 4
+    check_sparse(sparse, expected)
+    part = store.sparse("X", np.array([0, 3]), np.array([0]))
+    assert part is not None
+    check_sparse(part, expected[[0, 3]][:, [0]])
+
+
+def test_stored_zeros_and_special_values_stay(tmp_path: Path) -> None:
+    cells = scipy.sparse.csr_matrix(np.array([[np.nan, -1.5, 0], [np.inf, 0, 1]], np.float32))
+    cells.data[-1] = 0
+    anndata.AnnData(cells).write_h5ad(tmp_path / "a.h5ad")
+    store = H5adStore(tmp_path / "a.h5ad", "var_names", None, "obs_names")
+    expected = np.array([[np.nan, np.inf], [-1.5, 0], [0, 0]], np.float32)
+    sparse = store.sparse("X")
+    assert sparse is not None and sparse.count() == 4
+    check_sparse(sparse, expected)
+    assert np.array_equal(np.concatenate(list(store.blocks("X"))), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("indices", "starts", "message"),
+    [
+        ([0, 1, 4, 0, 1], (0, 3, 5), "a cell beyond its shape"),
+        ([0, 1, -1, 0, 1], (0, 3, 5), "a cell beyond its shape"),
+        ([0, 1, 2, 0, 1], (0, 3, 6), "do not fit together"),
+        ([0, 1, 2, 0, 1], (0, 6, 5), "do not fit together"),
+        ([0, 1, 2, 0, 1], (0, 5), "do not fit its shape"),
+    ],
+)
+def test_damaged_cells(tmp_path: Path, indices: list[int], starts: tuple[int, ...], message: str) -> None:
+    path = unsorted(tmp_path / "a.h5ad", indices, starts)
+    with pytest.raises(OSError, match=message):
+        list(H5adStore(path, "var_names", None, "obs_names").blocks("X"))
+
+
+CATALOG = """
+id: s
+expressions:
+  - {{id: m, file: {name}, units: u, feature_id: var_names, sample_id: obs_names}}
+"""
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with a file that stands in a catalogue as it is."""
+    (path.parent / "catalog.yaml").write_text("id: org.example\nname: n\n")
+    for place, text in (("p/project.yaml", "id: p\n"), ("p/s/study.yaml", CATALOG.format(name=f"../../{path.name}"))):
+        (path.parent / place).parent.mkdir(exist_ok=True)
+        (path.parent / place).write_text(text)
+    catalog, mistakes = load(path.parent)
+    assert catalog is not None and not mistakes
+    matrix = catalog.matrices["m"]
+    try:
+        return misfits(matrix, open_store(matrix, KINDS))
+    except OSError as error:
+        return [str(error)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("dup_cell", ["dup_cell.h5ad has the sample id 'AA' more than once: ids must be unique"]),
+        ("dup_feature", ["dup_feature.h5ad has the feature id 'Baz' more than once: ids must be unique"]),
+        ("nan_value", []),
+    ],
+)
+def test_made_up_bad_files(tmp_path: Path, shared_data: Path, name: str, expected: list[str]) -> None:
+    path = Path(shutil.copy(shared_data / "singlecell" / "scp" / f"{name}.h5ad", tmp_path))
+    assert problems(path) == expected
+
+
+def test_files_that_cannot_be_served(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5ad"
+    anndata.AnnData(
+        None, pd.DataFrame(index=["a"]), pd.DataFrame(index=["g"]), layers={"b": np.ones((1, 1))}
+    ).write_h5ad(path)
+    assert problems(path) == ["a.h5ad has no X: import one of its layers by `rnaget-server import --layer NAME`"]
+    with h5py.File(path, "w") as file:
+        file["X"] = np.ones((1, 1))
+        file["obs"] = file["var"] = np.array([("a",)], [("index", "S1")])
+    (found,) = problems(path)
+    assert found.startswith("a.h5ad was written by an anndata older than 0.7: save it anew")
+    example_h5ad(path, scipy.sparse.csr_matrix)
+    with h5py.File(path, "a") as file:
+        file["X"].attrs["encoding-type"] = "bsr_matrix"
+    (found,) = problems(path)
+    assert "has X in an encoding that is not known" in found
+    with h5py.File(path, "a") as file:
+        del file["X"]
+        file["X"] = np.ones((25, 59))
+    assert problems(path) == ["a.h5ad is damaged or truncated (X is of (59, 25), and the labels of (60, 25))"]
+
+
+def test_opening_decodes_no_cell(tmp_path: Path) -> None:
+    path = example_h5ad(tmp_path / "a.h5ad", scipy.sparse.csr_matrix, compression="gzip")
+    with h5py.File(path) as file:
+        places = [file[f"X/{name}"].id.get_chunk_info(0) for name in ("data", "indices")]
+    with path.open("r+b") as raw:
+        for place in places:
+            raw.seek(place.byte_offset)
+            raw.write(b"\0" * place.size)
+    store = H5adStore(path, "gene", None, "sample")
+    assert store.samples.column("sample")[0] == "S 0"
+    with pytest.raises(OSError):
+        list(store.blocks("X"))

@@ -1,0 +1,140 @@
+"""Slices by group equal what pandas makes of the same selection, of one matrix and of several joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnaget_server.errors import InvalidQuery, UnknownId
+from rnaget_server.query import parse_matrix_query
+from rnaget_server.query.matrix import SUMMARIES
+from rnaget_server.service import Services
+from rnaget_server.slicing import Found, slice_by_id, slice_by_search
+from rnaget_server.stores.columns import as_texts
+from tests.summaries.reference import example_groups, summary_by_pandas
+
+GROUPS = example_groups()
+
+
+def frame_of(found: Found, layer: int = 0) -> pd.DataFrame:
+    """The cells of a layer of a slice, ids as labels."""
+    features, samples = found.slice.features, found.slice.samples
+    cells = np.concatenate(list(found.slice.layers[layer].blocks()))
+    assert cells.flags.c_contiguous
+    assert cells.dtype == found.slice.layers[layer].dtype
+    return pd.DataFrame(cells, features.column(features.id), as_texts(samples.column(samples.id)))
+
+
+def ask(services: Services, matrix: str | None, *pairs: tuple[str, str]) -> Found:
+    query = parse_matrix_query(pairs, services.catalog.current.filter_names)
+    return slice_by_search(services, query) if matrix is None else slice_by_id(services, matrix, query)
+
+
+def same(made: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert made.index.tolist() == expected.index.tolist()
+    assert made.columns.tolist() == expected.columns.tolist()
+    np.testing.assert_allclose(made.to_numpy(), expected.to_numpy(np.float64), rtol=1e-6, atol=1e-6)
+
+
+def some(labels: Sequence[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(list(labels)), min_size=1, max_size=8, unique=True)
+
+
+@settings(deadline=None, max_examples=80)
+@given(data=st.data())
+def test_random_selections_of_one_matrix(services: Services, frames: dict[str, pd.DataFrame], data: st.DataObject):
+    matrix, name = data.draw(st.sampled_from(list(GROUPS)))
+    summary = data.draw(st.sampled_from(SUMMARIES))
+    frame = frames[matrix]
+    pairs = [("group_by", name), ("summary", summary), ("units", "TPM")]
+    groups = pd.Series(GROUPS[matrix, name], frame.columns)
+    if data.draw(st.booleans()):
+        chosen = data.draw(some(frame.columns))
+        pairs += [("sampleIDList", one) for one in chosen]
+        frame = frame.loc[:, frame.columns.isin(chosen)]
+    if data.draw(st.booleans()):
+        chosen = data.draw(some(frame.index))
+        pairs += [("featureIDList", one) for one in chosen]
+        frame = frame.loc[frame.index.isin(chosen)]
+    if data.draw(st.booleans()) and (frame <= 20).all(axis=1).any():
+        pairs.append(("feature_max_value", "20"))
+        frame = frame[(frame <= 20).all(axis=1)]
+    texts = groups[frame.columns].tolist()
+    if not any(texts):
+        with pytest.raises(UnknownId, match="no groups"):
+            ask(services, matrix, *pairs)
+        return
+    found = ask(services, matrix, *pairs)
+    same(frame_of(found), summary_by_pandas(frame, texts, summary))
+    assert found.ungrouped == texts.count("")
+    sizes = found.slice.samples.column("samples").tolist()
+    assert sizes == [texts.count(value) for value in dict.fromkeys(texts) if value]
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_groups_of_several_matrices_are_pooled(
+    services: Services, frames: dict[str, pd.DataFrame], summary: str
+) -> None:
+    """What the one calls note is remark in the other."""
+    found = ask(services, None, ("group_by", "note"), ("summary", summary), ("units", "TPM"))
+    joined = pd.concat([frames["one"], frames["two"]], axis=1)
+    texts = GROUPS["one", "note"] + GROUPS["two", "note"]
+    same(frame_of(found), summary_by_pandas(joined, texts, summary))
+    assert found.slice.samples.id == "note"
+    assert found.slice.samples.attributes == ("note", "samples")
+    assert found.slice.origin["summary"] == f"{summary} by note"
+    assert found.slice.origin["ungrouped"] == f"{texts.count('')} of 34 samples, which have no note"
+
+
+def test_a_search_leaves_out_matrices_that_cannot_be_grouped_so(services: Services) -> None:
+    found = ask(services, None, ("group_by", "years"))
+    assert [record.id for record in found.records] == ["one"]
+    assert found.slice.origin["expression"] == "one"
+
+
+def test_every_layer_is_summarised(services: Services, frames: dict[str, pd.DataFrame]) -> None:
+    found = ask(services, "one", ("group_by", "note"), ("summary", "max"))
+    counts = ask(services, "one", ("units", "counts"))
+    assert [(layer.units, layer.whole) for layer in found.slice.layers] == [("TPM", False), ("counts", True)]
+    same(frame_of(found, 1), summary_by_pandas(frame_of(counts), GROUPS["one", "note"], "max"))
+
+
+@pytest.mark.parametrize(
+    ("units", "summary", "dtype", "whole"),
+    [
+        ("TPM", "mean", np.float32, False),
+        ("counts", "mean", np.float64, False),
+        ("counts", "min", np.float64, True),
+        ("counts", "n", np.float32, True),
+        ("TPM", "n", np.float32, True),
+    ],
+)
+def test_types(services: Services, units: str, summary: str, dtype: type, whole: bool) -> None:
+    layer = ask(services, "one", ("group_by", "note"), ("summary", summary), ("units", units)).slice.layers[0]
+    assert (layer.dtype, layer.whole, layer.sparse) == (dtype, whole, None)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "pairs", "error", "told"),
+    [
+        ("one", [("group_by", "noet")], InvalidQuery, "did you mean 'note'"),
+        ("one", [("group_by", "xyz")], InvalidQuery, "there are sample, note, age, years"),
+        ("one", [("group_by", "remark")], InvalidQuery, "no filter or attribute of samples 'remark'"),
+        (None, [("group_by", "xyz")], InvalidQuery, "remark"),
+        ("one", [("group_by", "years"), ("sampleIDList", "S 3")], UnknownId, "no selected sample has a years"),
+    ],
+)
+def test_refusals(services: Services, matrix: str | None, pairs: list, error: type, told: str) -> None:
+    with pytest.raises(error, match=told):
+        ask(services, matrix, *pairs)
+
+
+def test_a_group_may_be_called_by_its_attribute(services: Services) -> None:
+    assert frame_of(ask(services, "two", ("group_by", "remark"))).equals(
+        frame_of(ask(services, "two", ("group_by", "note")))
+    )

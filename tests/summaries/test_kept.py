@@ -1,0 +1,150 @@
+"""Summaries of whole matrices are kept on disk, found again, and made anew where they are not sound."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnaget_server.app import create_services
+from rnaget_server.service import Services
+from rnaget_server.settings import Settings
+from rnaget_server.slicing import Found
+from tests.summaries.test_grouping import ask, frame_of
+
+WHOLE = (("group_by", "note"), ("summary", "median"), ("units", "TPM"))
+
+
+@pytest.fixture
+def data(example: tuple[Path, dict[str, pd.DataFrame]], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(example[0], tmp_path / "data"))
+
+
+@pytest.fixture
+def services(data: Path, tmp_path: Path) -> Services:
+    return started(data, tmp_path)
+
+
+def started(data: Path, tmp_path: Path, most: int = 1 << 30) -> Services:
+    settings = Settings(data=data, reload_seconds=0, cache_directory=tmp_path / "cache", cache_bytes=most)
+    return create_services(settings)
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "cache" / "summaries").glob("*") if len(path.name) == 64]
+
+
+def mark(path: Path) -> None:
+    """Change the first cell of a kept file and its checksum, so that a reply tells where it comes from."""
+    import zlib
+
+    raw = bytearray(path.read_bytes())
+    raw[:4] = np.float32(-123).tobytes()
+    raw[-4:] = zlib.crc32(raw[:-4]).to_bytes(4, "little")
+    path.write_bytes(raw)
+
+
+def first(found: Found) -> float:
+    return float(frame_of(found).iloc[0, 0])
+
+
+def test_the_second_request_is_read(services: Services, frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    made = frame_of(ask(services, "one", *WHOLE))
+    (path,) = kept(tmp_path)
+    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    mark(path)
+    assert first(ask(services, "one", *WHOLE)) == -123
+    gene = frames["one"].index[0]
+    assert first(ask(services, "one", *WHOLE, ("featureIDList", gene))) == -123
+    last = frames["one"].index[[7, -1]]
+    some = frame_of(ask(services, "one", *WHOLE, ("featureIDList", ",".join(last))))
+    assert some.equals(made.loc[last])
+
+
+def test_only_the_whole_is_kept(services: Services, frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    for pair in (("featureIDList", frames["one"].index[0]), ("sampleIDList", "S 1,S 2"), ("feature_max_value", "50")):
+        frame_of(ask(services, "one", *WHOLE, pair))
+        assert kept(tmp_path) == []
+    frame_of(ask(services, None, *WHOLE))
+    assert kept(tmp_path) == []
+
+
+def test_each_summary_attribute_and_layer_has_its_own(services: Services, tmp_path: Path) -> None:
+    asked = [
+        ask(services, "one", ("group_by", name), ("summary", summary), ("units", units))
+        for name in ("note", "years")
+        for summary in ("mean", "std")
+        for units in ("TPM", "counts")
+    ]
+    made = [frame_of(found) for found in asked]
+    assert len(kept(tmp_path)) == 8
+    for found, frame in zip(asked, made, strict=True):
+        assert frame_of(found).equals(frame)
+
+
+def test_a_part_that_was_read_is_not_kept(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnaget_server.summaries.grouping._GATHERED_BYTES", 1)
+    monkeypatch.setattr("rnaget_server.stores.hdf5.BLOCK_BYTES", 1)
+    blocks: Iterator[np.ndarray] = ask(services, "one", *WHOLE).slice.layers[0].blocks()
+    assert len(next(blocks)) < 60
+    blocks.close()  # type: ignore[attr-defined]
+    assert kept(tmp_path) == []
+    assert list((tmp_path / "cache" / "summaries").glob("part-*")) == []
+
+
+@pytest.mark.parametrize("damage", ["cell", "checksum", "short", "long", "empty"])
+def test_a_damaged_file_is_made_anew(services: Services, tmp_path: Path, damage: str) -> None:
+    made = frame_of(ask(services, "one", *WHOLE))
+    (path,) = kept(tmp_path)
+    sound = path.read_bytes()
+    raw = bytearray(sound)
+    if damage in ("cell", "checksum"):
+        raw[100 if damage == "cell" else -1] ^= 1
+    changed = {"short": raw[:-4], "long": raw + raw, "empty": b""}.get(damage, raw)
+    path.write_bytes(changed)
+    gene = made.index[0]
+    assert frame_of(ask(services, "one", *WHOLE, ("featureIDList", gene))).equals(made.loc[[gene]])
+    assert path.read_bytes() == changed
+    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    assert path.read_bytes() == sound
+
+
+def test_a_changed_matrix_has_new_summaries(services: Services, data: Path, tmp_path: Path) -> None:
+    one = data / "p" / "s" / "one.h5"
+    frame_of(ask(services, "one", *WHOLE))
+    (path,) = kept(tmp_path)
+    mark(path)
+    os.utime(one, ns=(one.stat().st_atime_ns, one.stat().st_mtime_ns + 1))
+    assert first(ask(services, "one", *WHOLE)) != -123
+    assert len(kept(tmp_path)) == 2
+
+
+def test_another_process_finds_what_was_kept(services: Services, data: Path, tmp_path: Path) -> None:
+    frame_of(ask(services, "one", *WHOLE))
+    mark(*kept(tmp_path))
+    assert first(ask(started(data, tmp_path), "one", *WHOLE)) == -123
+
+
+@pytest.mark.parametrize("most", [0, 1000])
+def test_nothing_is_kept_without_room(data: Path, tmp_path: Path, most: int) -> None:
+    services = started(data, tmp_path, most)
+    assert frame_of(ask(services, "one", *WHOLE)).equals(frame_of(ask(services, "one", *WHOLE)))
+    assert kept(tmp_path) == []
+
+
+def test_many_pieces(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnaget_server.summaries.kept._PIECE_BYTES", 100)
+    made = frame_of(ask(services, "one", *WHOLE))
+    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    genes = made.index[[0, 4, 5, 33, 59]]
+    assert frame_of(ask(services, "one", *WHOLE, ("featureIDList", ",".join(genes)))).equals(made.loc[genes])
+    (path,) = kept(tmp_path)
+    raw = bytearray(path.read_bytes())
+    raw[-10 * 4] ^= 1
+    path.write_bytes(raw)
+    assert frame_of(ask(services, "one", *WHOLE)).equals(made)

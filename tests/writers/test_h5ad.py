@@ -1,0 +1,171 @@
+"""h5ad files hold what AnnData expects to find: tables, layers, origin, sparse and dense, tracks as observations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.stores.track_columns import Columns, PositionLabels
+from rnaget_server.stores.tracks import Run
+from rnaget_server.testing.slices import (
+    ORIGIN,
+    InMemoryLabels,
+    feature_labels,
+    layer_of,
+    sample_labels,
+    slice_of,
+    texts,
+)
+from rnaget_server.writers.base import Labels, Slice
+from rnaget_server.writers.h5ad import H5adWriter
+
+FEATURES = feature_labels(["g1", "g2", "g3", "g4", "g5"])
+SAMPLES = sample_labels(["β 1", "R&D", "s3", "s4"])
+CELLS = np.array([[0, 1.5, 0, np.nan], [0, 0, 0, 0], [7, 0, 0, 2], [0, 0.25, 0, 0], [1, 2, 3, 4]], np.float32)
+COUNTS = np.arange(20, dtype=np.float64).reshape(5, 4) + 2**40
+
+
+def file_of(slice: Slice, directory: Path) -> Path:
+    path = directory / "slice.h5ad"
+    body = H5adWriter().write(slice)
+    path.write_bytes(b"".join(body.chunks))
+    assert path.stat().st_size == body.length
+    return path
+
+
+def read(slice: Slice, directory: Path) -> anndata.AnnData:
+    return anndata.read_h5ad(file_of(slice, directory))
+
+
+def of_columns(**columns: list[object]) -> Labels:
+    return InMemoryLabels({name: texts(values) for name, values in columns.items()}, next(iter(columns)))  # type: ignore[arg-type]
+
+
+def test_attributes_are_columns(tmp_path: Path) -> None:
+    found = read(slice_of(FEATURES, SAMPLES, layer_of(CELLS)), tmp_path)
+    assert found.shape == (4, 5)
+    assert (found.obs.index.name, found.var.index.name) == ("sample", "gene")
+    assert list(found.obs_names) == ["β 1", "R&D", "s3", "s4"]
+    assert list(found.obs.columns) == ["tissue", "age"]
+    assert found.obs["tissue"].tolist() == ["liver", "Überrest", "", "liver"]
+    assert np.array_equal(found.obs["age"], [0.5, 1.5, 2.5, np.nan], equal_nan=True)
+    assert list(found.var.columns) == ["symbol", "length", "score"]
+    assert found.var["symbol"].tolist() == ["", "β2M", "GENE", "R&D", ""]
+    assert found.var["length"].tolist() == [0, 10, 20, 30, 40] and found.var["length"].dtype == np.int64
+    assert np.array_equal(found.var["score"], [0, np.nan, 0.5, 0.75, np.nan], equal_nan=True)
+
+
+def test_text_that_repeats_is_categorical(tmp_path: Path) -> None:
+    features = of_columns(
+        gene=["a", "b", "c", "d", "e"], once=["v", "w", "x", "y", "z"], twice=["q", "p", "q", "p", ""]
+    )
+    found = read(slice_of(features, SAMPLES, layer_of(CELLS)), tmp_path)
+    assert found.var["twice"].dtype == "category"
+    assert list(found.var["twice"].cat.categories) == ["", "p", "q"]
+    assert found.var["twice"].tolist() == ["q", "p", "q", "p", ""]
+    assert found.var["once"].tolist() == ["v", "w", "x", "y", "z"] and found.var["once"].dtype != "category"
+
+
+def test_many_categories(tmp_path: Path) -> None:
+    values = [f"c{number // 2:04d}" for number in range(600)]
+    features = of_columns(gene=[str(number) for number in range(600)], plate=values)
+    found = read(slice_of(features, SAMPLES, layer_of(np.zeros((600, 4), np.float32))), tmp_path)
+    assert found.var["plate"].tolist() == values
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_layers_and_origin(tmp_path: Path, sparse: bool) -> None:
+    layers = layer_of(CELLS, sparse=sparse), layer_of(COUNTS, "counts/raw"), layer_of(CELLS * 2, "twice", sparse=sparse)
+    found = read(slice_of(FEATURES, SAMPLES, *layers), tmp_path)
+    assert list(found.layers) == ["counts_raw", "twice"]
+    assert isinstance(found.X, csr_matrix) == isinstance(found.layers["twice"], csr_matrix) == sparse
+    dense = found.to_df().to_numpy()
+    assert np.array_equal(dense, CELLS.T, equal_nan=True) and found.X.dtype == np.float32
+    assert np.array_equal(found.layers["counts_raw"], COUNTS.T) and found.layers["counts_raw"].dtype == np.float64
+    assert np.array_equal(found.to_df(layer="twice"), CELLS.T * 2, equal_nan=True)
+    assert dict(found.uns["origin"]) == ORIGIN
+
+
+def test_sparse_cells_are_stored_as_csr(tmp_path: Path) -> None:
+    path = file_of(slice_of(FEATURES, SAMPLES, layer_of(CELLS, sparse=True)), tmp_path)
+    expected = csr_matrix(CELLS.T)
+    with h5py.File(path) as file:
+        assert dict(file["X"].attrs)["encoding-type"] == "csr_matrix"
+        assert file["X"].attrs["shape"].tolist() == [4, 5]
+        assert (file["X/indices"].dtype, file["X/indptr"].dtype) == (np.int32, np.int64)
+        assert np.array_equal(file["X/data"], expected.data, equal_nan=True)
+        assert np.array_equal(file["X/indices"], expected.indices)
+        assert np.array_equal(file["X/indptr"], expected.indptr)
+
+
+@pytest.mark.parametrize("samples", [1, 700])
+def test_sparse_cells_end_before_the_samples_do(tmp_path: Path, samples: int) -> None:
+    cells = np.zeros((900, samples), np.float32)
+    cells[::7, : samples // 2] = 3
+    labels = of_columns(gene=[str(number) for number in range(900)]), of_columns(s=[str(n) for n in range(samples)])
+    found = read(slice_of(*labels, layer_of(cells, sparse=True)), tmp_path)
+    assert np.array_equal(found.X.toarray(), cells.T)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_parts_are_read_where_they_stand(tmp_path: Path, sparse: bool) -> None:
+    cells = np.random.default_rng(1).poisson(0.3, (3000, 500)).astype(np.float32)
+    labels = of_columns(gene=[str(number) for number in range(3000)]), of_columns(s=[str(n) for n in range(500)])
+    path = file_of(slice_of(*labels, layer_of(cells, sparse=sparse)), tmp_path)
+    backed = anndata.read_h5ad(path, backed="r")
+    some = backed[[3, 4, 499]].to_memory()
+    backed.file.close()
+    assert np.array_equal(some.to_df().to_numpy(), cells.T[[3, 4, 499]])
+
+
+def test_anndata_writes_and_reads_it_again(tmp_path: Path) -> None:
+    first = read(slice_of(FEATURES, SAMPLES, layer_of(CELLS, sparse=True), layer_of(COUNTS, "counts")), tmp_path)
+    first.write_h5ad(tmp_path / "again.h5ad")
+    again = anndata.read_h5ad(tmp_path / "again.h5ad")
+    assert again.obs.equals(first.obs) and again.var.equals(first.var)
+    assert np.array_equal(again.to_df(), CELLS.T, equal_nan=True)
+
+
+def test_ids_that_repeat_and_difficult_names(tmp_path: Path) -> None:
+    samples = of_columns(**{"a/b": ["s", "s", "t", ""], "_index": list("klmm"), "a_b": list("wxyz"), ".": list("1234")})
+    with pytest.warns(UserWarning, match="not unique"):
+        found = read(slice_of(FEATURES, samples, layer_of(CELLS)), tmp_path)
+    assert list(found.obs_names) == ["s", "s", "t", ""]
+    assert {name: found.obs[name].tolist() for name in found.obs} == {
+        "_index_": list("klmm"),
+        "a_b_": list("wxyz"),
+        "_.": list("1234"),
+    }
+
+
+def test_text_that_hdf5_cannot_hold(tmp_path: Path) -> None:
+    samples = of_columns(sample=["a\0b", "c", "d", "e"], note=["x\0", "x\0", "", "\0"])
+    found = read(slice_of(FEATURES, samples, layer_of(CELLS)), tmp_path)
+    assert list(found.obs_names) == ["ab", "c", "d", "e"]
+    assert found.obs["note"].tolist() == ["x", "x", "", ""]
+
+
+def test_tracks_are_observations(tmp_path: Path) -> None:
+    tracks = of_columns(sample=["ER", "input"], Assay=["ChIP", "input"])
+    positions = PositionLabels(Columns((Run("chr1", 5, 8), Run("chr2", 0, 2))), {"chr1": 9, "chr2": 9}, "position")
+    cells = np.arange(10, dtype=np.float32).reshape(2, 5)
+    found = read(slice_of(tracks, positions, layer_of(cells)), tmp_path)
+    assert list(found.obs_names) == ["ER", "input"]
+    assert found.obs["Assay"].tolist() == ["ChIP", "input"]
+    assert list(found.var_names) == ["chr1:5", "chr1:6", "chr1:7", "chr2:0", "chr2:1"]
+    assert np.array_equal(found.X, cells)
+
+
+def test_too_many_attributes_are_refused_before_anything_is_written() -> None:
+    many = InMemoryLabels({f"a{number}": texts(["x"]) for number in range(4001)}, "a0")
+    with pytest.raises(InvalidQuery, match="at most 4,000 attributes"):
+        H5adWriter().write(slice_of(many, of_columns(s=["x"]), layer_of(np.ones((1, 1)))))
+    most = InMemoryLabels({f"a{number}": texts(["x"]) for number in range(4000)}, "a0")
+    body = H5adWriter().write(slice_of(most, of_columns(s=["x"]), layer_of(np.ones((1, 1)))))
+    assert sum(len(chunk) for chunk in body.chunks) == body.length
