@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores.columns import as_texts
 from rnaget_server.writers.base import Body, Slice
-from rnaget_server.writers.cells import row_texts
+from rnaget_server.writers.cells import table_lines
 
 _CHUNK_BYTES = 256 << 10
 _LABELS_AT_ONCE = 1 << 16
@@ -47,9 +47,8 @@ def _lines(slice: Slice) -> Iterator[bytes]:
     layer = slice.layers[0]
     start = 0
     for block in layer.blocks():
-        cells = row_texts(block, layer.whole, b"\t", b"NaN")
-        yield b"".join(b"%b\t%b\n" % pair for pair in zip(labels[start : start + len(cells)], cells, strict=True))
-        start += len(cells)
+        yield table_lines(block, layer.whole, labels[start : start + len(block)])
+        start += len(block)
 
 
 def label_texts(columns: Sequence[NDArray[Any]]) -> list[bytes]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rnaget_server.writers.cells import row_texts
+from rnaget_server.writers.cells import row_texts, table_lines
 
 SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
@@ -54,3 +54,28 @@ def test_examples() -> None:
     assert row_texts(counts, True, b"\t", b"NaN") == [b"1\tNaN\t16777217", b"3\t4\t5"]
     infinite = np.array([[np.inf, -np.inf, np.nan, 2]], np.float32)
     assert row_texts(infinite, False, b"\t", b"NaN") == [b"Infinity\t-Infinity\tNaN\t2.0"]
+
+
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 4), st.sampled_from([3, 199, 200, 450]))),
+    st.booleans(),
+)
+def test_lines_are_labels_and_rows(block: np.ndarray, finite: bool) -> None:
+    if finite:
+        block = np.nan_to_num(block, nan=0.5, posinf=3e38, neginf=-3e38)
+    labels = [f"gene ,]{row}".encode() for row in range(len(block))]
+    lines = table_lines(block, False, labels).split(b"\n")
+    assert lines.pop() == b""
+    for label, line, row in zip(labels, lines, block, strict=True):
+        first, *cells = line.split(b"\t")
+        assert first == label
+        assert np.array_equal(np.array([float(cell) for cell in cells], np.float32), row, equal_nan=True)
+
+
+@given(arrays(np.int64, st.tuples(st.integers(1, 4), st.sampled_from([3, 250])), elements=st.integers(-(2**53), 2**53)))
+def test_lines_of_whole_numbers_have_no_fraction(block: np.ndarray) -> None:
+    cells = block.astype(np.float64)
+    text = table_lines(cells, True, [b"g"] * len(block)).decode()
+    found = [[float(cell) for cell in line.split("\t")[1:]] for line in text.splitlines()]
+    assert np.array_equal(found, cells)
+    assert "." not in text or "e" in text
