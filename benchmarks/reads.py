@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.floor import Floor
 from benchmarks.material import UNITS, Material
 from benchmarks.measure import Row, side_by_side
+from rnaget_server.stores.bounds import Bounds, within
 from rnaget_server.stores.native import NativeStore
-from rnaget_server.stores.select import Selection, within
 
 Positions = NDArray[np.int64]
 
@@ -75,9 +75,9 @@ def _range_row(material: Material, store: NativeStore) -> Row:
         blocks = store.blocks(UNITS, None, None)
         return [((block >= 1) & (block <= 1000)).all(axis=1) for block in blocks]
 
-    everything = Selection(None, None)
+    bounds = Bounds(low=1, high=1000)
     taken = side_by_side(
-        {"ours": lambda _: within(store, UNITS, everything, 1, 1000), "scan": scanned},
+        {"ours": lambda _: within(store, UNITS, None, None, bounds), "scan": scanned},
         material.size.repeats,
         {"scan": material.size.slow_repeats},
     )

@@ -14,8 +14,8 @@ from benchmarks.material import Material
 from benchmarks.measure import Row, side_by_side
 from rnaget_server.app import create_services
 from rnaget_server.query import RegionQuery, parse_region_query
-from rnaget_server.regions import region_by_id
 from rnaget_server.settings import Settings
+from rnaget_server.slicing.regions import region_by_id
 
 _TRACKS = 50
 _GENOME = {"chr1": 4_000_000}

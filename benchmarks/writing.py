@@ -17,14 +17,14 @@ from benchmarks.measure import Row, side_by_side
 from rnaget_server.app import create_services
 from rnaget_server.query import MatrixQuery
 from rnaget_server.settings import Settings
-from rnaget_server.slicing import slice_by_id
+from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.stores.hdf5 import BLOCK_BYTES
 from rnaget_server.writers.base import Slice
 
 
 def rows(material: Material) -> Iterator[Row]:
     """Yield the rows of the formats: from cells in memory, as the peers have them, and from query to last byte."""
-    services = create_services(Settings(data=material.study.parent.parent))
+    services = create_services(Settings(data=material.catalogue))
     stored = slice_by_id(services, "small", MatrixQuery()).slice
     cells = np.concatenate(list(stored.layers[0].blocks()))
     in_memory = replace(stored, layers=(replace(stored.layers[0], blocks=lambda: _blocks(cells)),))

@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from rnaget_server.app import create_services
 from rnaget_server.query import MatrixQuery
 from rnaget_server.settings import Settings
-from rnaget_server.slicing import slice_by_id
+from rnaget_server.slicing.matrices import slice_by_id
 from tests.conftest import ROOT, client_of
 from tests.http.conftest import TRACK, WIDE
 

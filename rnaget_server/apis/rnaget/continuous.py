@@ -16,8 +16,8 @@ from rnaget_server.http.replies import json_reply
 from rnaget_server.http.request import current
 from rnaget_server.query import Parameters, RegionQuery, parse_region_query
 from rnaget_server.query.conditions import kind_of
-from rnaget_server.regions import region_by_id, region_by_search
 from rnaget_server.service import Services
+from rnaget_server.slicing.regions import region_by_id, region_by_search
 
 GROUP = "continuous"
 _MOST_VALUES = 100

@@ -24,7 +24,7 @@ from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY, public_root
 from rnaget_server.http.sending import Label, coded_reply, content_reply, unreadable
 from rnaget_server.http.tickets import signed
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found, Stored, canonical
+from rnaget_server.slicing.matrices import Found, Stored, canonical
 from rnaget_server.writers.base import Writer
 
 # Of the clock of the file system, which runs behind by some milliseconds; in nanoseconds.

@@ -12,18 +12,18 @@ from rnaget_server.apis.rnaget.downloads import download
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.catalog import Matrix
 from rnaget_server.errors import InvalidQuery, Unavailable
-from rnaget_server.finding import belongs, record_by_id
 from rnaget_server.http.formats import choose_format
 from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import id_headers, json_reply
 from rnaget_server.http.request import current
-from rnaget_server.labels import axis_page, matrix_details
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.conditions import parameter_names
 from rnaget_server.query.matrix import SEARCH_PARAMETERS
 from rnaget_server.query.parameters import shown
 from rnaget_server.service import Services
-from rnaget_server.slicing import slice_by_id
+from rnaget_server.slicing.finding import belongs, record_by_id
+from rnaget_server.slicing.labels import axis_page, matrix_details
+from rnaget_server.slicing.matrices import slice_by_id
 
 _DEFAULT_LIMIT = 100
 _MOST = 2**31 - 1

@@ -14,7 +14,7 @@ from rnaget_server.http.replies import json_reply
 from rnaget_server.http.request import current
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.service import Services
-from rnaget_server.slicing import slice_by_id, slice_by_search
+from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
 
 GROUP = "expressions"
 

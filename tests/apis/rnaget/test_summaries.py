@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server.query.matrix import SUMMARIES
 from tests.conftest import client_of, import_matrix, read_source
-from tests.summaries.reference import summary_by_pandas
+from tests.slicing.summaries.reference import summary_by_pandas
 
 BYTES = "/rnaget/expressions/{}/bytes"
 SOURCES = {

@@ -22,7 +22,7 @@ from pathlib import Path
 from rnaget_server.app import create_services
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.settings import Settings
-from rnaget_server.slicing import slice_by_id
+from rnaget_server.slicing.matrices import slice_by_id
 
 services = create_services(Settings(data=Path(sys.argv[1]), cache_directory=Path(sys.argv[2])))
 def peak():

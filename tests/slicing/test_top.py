@@ -12,8 +12,8 @@ from rnaget_server.app import create_services
 from rnaget_server.errors import UnknownId
 from rnaget_server.service import Services
 from rnaget_server.settings import Settings
-from tests.summaries.reference import example_groups, summary_by_pandas, write_example
-from tests.summaries.test_grouping import ask, frame_of, same
+from tests.slicing.summaries.reference import example_groups, summary_by_pandas, write_example
+from tests.slicing.summaries.test_grouping import ask, frame_of, same
 
 PANELS = [1, 3000, 1 << 25]
 
@@ -37,7 +37,7 @@ def frames(example: tuple[Path, dict[str, pd.DataFrame]]) -> dict[str, pd.DataFr
 @pytest.fixture(params=PANELS)
 def panels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few columns at once, some, or all."""
-    monkeypatch.setattr("rnaget_server.top._PANEL_BYTES", request.param)
+    monkeypatch.setattr("rnaget_server.slicing.top._PANEL_BYTES", request.param)
 
 
 def highest(frame: pd.DataFrame, count: int) -> list[str]:

@@ -9,18 +9,15 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from rnaget_server import __version__
-from rnaget_server.candidates import Candidate, slice_of
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, Unavailable, UnknownId
-from rnaget_server.finding import belongs, no_record, not_found, record_by_id
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
 from rnaget_server.service import Services
-from rnaget_server.size import check_size, smaller
-from rnaget_server.stores.base import MatrixStore
-from rnaget_server.stores.columns import as_texts
-from rnaget_server.stores.select import select
-from rnaget_server.summaries import (
+from rnaget_server.slicing.candidates import Candidate, slice_of
+from rnaget_server.slicing.finding import belongs, no_record, not_found, record_by_id
+from rnaget_server.slicing.size import check_size, smaller
+from rnaget_server.slicing.summaries import (
     Grouping,
     KeptSummaries,
     file_version,
@@ -28,7 +25,10 @@ from rnaget_server.summaries import (
     group_names,
     summarised_slice,
 )
-from rnaget_server.top import with_highest
+from rnaget_server.slicing.top import with_highest
+from rnaget_server.stores.base import MatrixStore
+from rnaget_server.stores.columns import as_texts
+from rnaget_server.stores.select import select
 from rnaget_server.writers.base import Slice
 
 _GROUPS = "filter or attribute of samples"

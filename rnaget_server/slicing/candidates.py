@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.catalog.models import fill_template, template_fields
-from rnaget_server.join import Part, join
+from rnaget_server.slicing.join import Part, join
 from rnaget_server.stores.base import Axis, MatrixStore, Positions
 from rnaget_server.stores.bounds import within
 from rnaget_server.stores.columns import as_texts

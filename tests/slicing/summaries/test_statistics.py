@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.query.matrix import SUMMARIES
-from rnaget_server.summaries import Grouping
-from rnaget_server.summaries.statistics import SUMMARY_OF
-from tests.summaries.reference import summary_by_pandas
+from rnaget_server.slicing.summaries import Grouping
+from rnaget_server.slicing.summaries.statistics import SUMMARY_OF
+from tests.slicing.summaries.reference import summary_by_pandas
 
 CELLS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, 0.5, 1e6, np.nan, np.inf, -np.inf]),

@@ -14,9 +14,9 @@ from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.query.matrix import SUMMARIES
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found, slice_by_id, slice_by_search
+from rnaget_server.slicing.matrices import Found, slice_by_id, slice_by_search
 from rnaget_server.stores.columns import as_texts
-from tests.summaries.reference import example_groups, summary_by_pandas
+from tests.slicing.summaries.reference import example_groups, summary_by_pandas
 
 GROUPS = example_groups()
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Catalog, TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
-from rnaget_server.finding import belongs, no_record, not_found, record_by_id
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
 from rnaget_server.service import Services
-from rnaget_server.slicing import Found, Stored, origin
+from rnaget_server.slicing.finding import belongs, no_record, not_found, record_by_id
+from rnaget_server.slicing.matrices import Found, Stored, origin
 from rnaget_server.stores.base import Positions
 from rnaget_server.stores.bins import summarised
 from rnaget_server.stores.select import Chooser

@@ -14,8 +14,8 @@ import pytest
 from rnaget_server.app import create_services
 from rnaget_server.service import Services
 from rnaget_server.settings import Settings
-from rnaget_server.slicing import Found
-from tests.summaries.test_grouping import ask, frame_of
+from rnaget_server.slicing.matrices import Found
+from tests.slicing.summaries.test_grouping import ask, frame_of
 
 WHOLE = (("group_by", "note"), ("summary", "median"), ("units", "TPM"))
 
@@ -88,7 +88,7 @@ def test_each_summary_attribute_and_layer_has_its_own(services: Services, tmp_pa
 
 
 def test_a_part_that_was_read_is_not_kept(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnaget_server.summaries.grouping._GATHERED_BYTES", 1)
+    monkeypatch.setattr("rnaget_server.slicing.summaries.grouping._GATHERED_BYTES", 1)
     monkeypatch.setattr("rnaget_server.stores.hdf5.BLOCK_BYTES", 1)
     blocks: Iterator[np.ndarray] = ask(services, "one", *WHOLE).slice.layers[0].blocks()
     assert len(next(blocks)) < 60
@@ -138,7 +138,7 @@ def test_nothing_is_kept_without_room(data: Path, tmp_path: Path, most: int) -> 
 
 
 def test_many_pieces(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnaget_server.summaries.kept._PIECE_BYTES", 100)
+    monkeypatch.setattr("rnaget_server.slicing.summaries.kept._PIECE_BYTES", 100)
     made = frame_of(ask(services, "one", *WHOLE))
     assert frame_of(ask(services, "one", *WHOLE)).equals(made)
     genes = made.index[[0, 4, 5, 33, 59]]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.query.recommended import as_known
+from rnaget_server.slicing.summaries.statistics import SUMMARY_OF, Cells, Summary
 from rnaget_server.stores.base import MatrixStore
-from rnaget_server.summaries.statistics import SUMMARY_OF, Cells, Summary
 from rnaget_server.writers.base import LayerInfo, Slice
 
 _GATHERED_BYTES = 256 << 10

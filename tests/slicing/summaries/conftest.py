@@ -8,7 +8,7 @@ import pytest
 from rnaget_server.app import create_services
 from rnaget_server.service import Services
 from rnaget_server.settings import Settings
-from tests.summaries.reference import write_example
+from tests.slicing.summaries.reference import write_example
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import numpy as np
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.errors import UnknownId
-from rnaget_server.finding import not_found, record_by_id
 from rnaget_server.query import MatrixQuery
 from rnaget_server.service import Services
+from rnaget_server.slicing.finding import not_found, record_by_id
 from rnaget_server.stores.base import Axis, Positions
 from rnaget_server.stores.select import select
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.disk_cache import DiskCache
+from rnaget_server.slicing.summaries.grouping import gathered
 from rnaget_server.stores.base import Positions
-from rnaget_server.summaries.grouping import gathered
 from rnaget_server.writers.base import LayerInfo, Slice
 
 # To be raised whenever a summary gives other values than before.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.candidates import Candidate
 from rnaget_server.errors import UnknownId
+from rnaget_server.slicing.candidates import Candidate
+from rnaget_server.slicing.summaries import Grouping
 from rnaget_server.stores.columns import as_texts
-from rnaget_server.summaries import Grouping
 from rnaget_server.writers.base import Slice
 
 # Whole columns are judged, some of them at a time.
