@@ -1,4 +1,4 @@
-"""What is measured on: a made GTEx-like matrix as native store and as loom, kept under ``.bench`` between runs.
+"""What is measured on: a made GTEx-like matrix in several layouts, kept under ``.bench`` between runs.
 
 Values are log-normal TPM rounded to four significant digits, about 45 % of them zero, drawn from a fixed seed.
 The ids are those of real genes where the table of them is at hand.
@@ -13,6 +13,7 @@ import inspect
 import os
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from rnaget_server.stores import layout, native_writer
 from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
 
 GENES = Path("../shared/data/genes/genes_gencode_v25_recount.tsv.gz")
@@ -40,14 +40,20 @@ class Size:
     text_shape: tuple[int, int]
     repeats: int
     slow_repeats: int
+    whole_repeats: int
+    """How often the whole matrix is downloaded."""
+
+    growth: int
+    """By which factor what grows is made to grow, see `benchmarks.scale`: 1 is as far as the targets go."""
 
 
 SIZES = {
     size.name: size
     for size in (
-        Size("quick", (5_800, 2_000), (4_000, 500), 30, 3),
-        Size("default", (58_000, 2_000), (20_000, 1_000), 50, 5),
-        Size("gtex", (56_200, 17_382), (20_000, 1_000), 50, 5),
+        # A tenth of the genes: a gene is as long as in the full size, and a row's fixed costs weigh as much.
+        Size("quick", (5_620, 17_382), (4_000, 500), 20, 2, 2, 10),
+        Size("default", (58_000, 2_000), (20_000, 1_000), 50, 5, 3, 1),
+        Size("gtex", (56_200, 17_382), (20_000, 1_000), 50, 5, 3, 1),
     )
 }
 
@@ -73,6 +79,21 @@ class Material:
     def loom(self) -> Path:
         """The big matrix in the layout that loompy gives a file: 64 × 64 cells a chunk, gzip 2."""
         return self.directory / "big.loom"
+
+    @property
+    def h5ad(self) -> Path:
+        """The big matrix as AnnData writes it: samples as rows, contiguous, not compressed."""
+        return self.directory / "big.h5ad"
+
+    @property
+    def catalogue(self) -> Path:
+        """The catalogue that offers the native stores."""
+        return self.study.parent.parent
+
+    @property
+    def log(self) -> Path:
+        """Where the servers that are started write."""
+        return self.directory / "servers.log"
 
     @property
     def gct(self) -> Path:
@@ -105,18 +126,37 @@ def prepare(size: Size, root: Path) -> Material:
     """Return the files of a size, made under `root` if they are not there or were made by other code."""
     material = Material(size, root / size.name)
     mark = material.directory / "made-by"
-    if not mark.is_file() or mark.read_text() != _fingerprint():
+    made_by = _fingerprint(size)
+    if not mark.is_file() or mark.read_text() != made_by:
         shutil.rmtree(material.directory, ignore_errors=True)
         material.study.mkdir(parents=True)
         _make(material)
-        mark.write_text(_fingerprint())
+        mark.write_text(made_by)
     return material
 
 
-def _fingerprint() -> str:
-    """Return a digest of the code that makes the files."""
-    code = "".join(inspect.getsource(part) for part in (sys.modules[__name__], layout, native_writer))
-    return hashlib.sha256(code.encode()).hexdigest()
+def _fingerprint(size: Size) -> str:
+    """Return a digest of what the files depend on: the code that makes them, and what the store's writer writes."""
+    makers = (
+        _make,
+        made_cells,
+        gene_ids,
+        _write_native,
+        _write_loom,
+        _write_h5ad,
+        _write_gct,
+        _write_catalogue,
+        sample_ids,
+    )
+    found = [f"{size.shape} {size.text_shape} {SMALL}".encode(), *(inspect.getsource(one).encode() for one in makers)]
+    with tempfile.TemporaryDirectory() as directory:
+        # Long rows and long columns: the writer lays out chunks by the lengths of both.
+        for number, shape in enumerate(((4, 60_000), (60_000, 4))):
+            path = Path(directory, f"{number}.h5")
+            labels = [f"{one}" for one in range(shape[0])]
+            _write_native(path, made_cells(shape, number), labels, labels)
+            found.append(path.read_bytes())
+    return hashlib.sha256(b"".join(found)).hexdigest()
 
 
 def _make(material: Material) -> None:
@@ -131,7 +171,9 @@ def _make(material: Material) -> None:
         _say("writing them as native store")
         _write_native(material.native, cells, ids, names)
         _say("writing them as loom")
-        _write_loom(material.loom, cells)
+        _write_loom(material.loom, cells, ids)
+        _say("writing them as h5ad")
+        _write_h5ad(material.h5ad, cells, ids)
     finally:
         raw.unlink(missing_ok=True)
     _say("writing the small matrix and the text to import")
@@ -164,12 +206,17 @@ def gene_ids(count: int) -> tuple[list[str], list[str]]:
 
 def _write_native(path: Path, cells: NDArray[np.float32], ids: list[str], names: list[str]) -> None:
     features = AxisTable("GeneID", {"GeneID": np.array(ids, object), "GeneName": np.array(names, object)}, "GeneName")
-    samples = AxisTable("Sample", {"Sample": np.array(_samples(cells.shape[1]), object)})
+    samples = AxisTable("Sample", {"Sample": np.array(sample_ids(cells.shape[1]), object)})
     write_native(path, features, samples, [LayerSource(UNITS, ArrayValues(cells), np.dtype(np.float32), False)])
 
 
-def _write_loom(path: Path, cells: NDArray[np.float32]) -> None:
+def _write_loom(path: Path, cells: NDArray[np.float32], ids: list[str]) -> None:
     with h5py.File(path, "w") as file:
+        for group in ("layers", "row_attrs", "col_attrs", "row_graphs", "col_graphs", "attrs"):
+            file.create_group(group)
+        file["attrs/LOOM_SPEC_VERSION"] = "3.0.0"
+        file["row_attrs/GeneID"] = np.array(ids, h5py.string_dtype())
+        file["col_attrs/Sample"] = np.array(sample_ids(cells.shape[1]), h5py.string_dtype())
         matrix = file.create_dataset(
             "matrix", cells.shape, np.float32, chunks=(64, 64), compression="gzip", compression_opts=2
         )
@@ -177,10 +224,25 @@ def _write_loom(path: Path, cells: NDArray[np.float32]) -> None:
             matrix[start : start + 64] = cells[start : start + 64]
 
 
+def _write_h5ad(path: Path, cells: NDArray[np.float32], ids: list[str]) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        for name, labels in (("obs", sample_ids(cells.shape[1])), ("var", ids)):
+            frame = file.create_group(name)
+            frame.attrs.update({"encoding-type": "dataframe", "encoding-version": "0.2.0", "_index": "_index"})
+            frame.attrs["column-order"] = np.array([], h5py.string_dtype())
+            index = frame.create_dataset("_index", data=np.array(labels, h5py.string_dtype()))
+            index.attrs.update({"encoding-type": "string-array", "encoding-version": "0.2.0"})
+        matrix = file.create_dataset("X", cells.shape[::-1], np.float32)
+        matrix.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        for start in range(0, cells.shape[1], _BLOCK):
+            matrix[start : start + _BLOCK] = cells[:, start : start + _BLOCK].T
+
+
 def _write_gct(path: Path, cells: NDArray[np.float32], ids: list[str], names: list[str]) -> None:
     with gzip.open(path, "wt", compresslevel=6, encoding="utf-8") as text:
         text.write(f"#1.2\n{cells.shape[0]}\t{cells.shape[1]}\n")
-        text.write("\t".join(["Name", "Description", *_samples(cells.shape[1])]) + "\n")
+        text.write("\t".join(["Name", "Description", *sample_ids(cells.shape[1])]) + "\n")
         for gene, name, row in zip(ids, names, cells, strict=False):
             text.write("\t".join([gene, name, *(f"{value:.4g}" for value in row.tolist())]) + "\n")
 
@@ -199,7 +261,8 @@ def _write_catalogue(material: Material) -> None:
         path.write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
 
 
-def _samples(count: int) -> list[str]:
+def sample_ids(count: int) -> list[str]:
+    """Return ids of samples, of GTEx's form."""
     return [f"GTEX-{number:05}-0226-SM-{number % 9973:04}" for number in range(count)]
 
 

@@ -1,46 +1,52 @@
-"""Timing several ways of doing one thing side by side, and the table of what came out.
+"""Measuring several ways of doing one thing side by side, and the table of what came out.
 
-Absolute times do not travel between machines, so every row compares two ways measured in the same run: they
+Absolute times do not travel between machines, so nearly every row compares two ways measured in the same run: they
 take turns, and what slows the machine down for a while slows both.
 """
 
 from __future__ import annotations
 
 import gc
+import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
+
+Unit = Literal["s", "MB", ""]
+_NUMBERS = {"MB": " MB", "": ""}
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Seconds of the repeats of one way."""
+class Figures:
+    """What the repeats of one way gave: seconds, or MB, or bare numbers."""
 
-    seconds: tuple[float, ...]
+    values: tuple[float, ...]
+    unit: Unit = "s"
 
     @property
     def median(self) -> float:
-        """The median, in seconds."""
-        return statistics.median(self.seconds)
+        """The median."""
+        return statistics.median(self.values)
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The quartiles around the median, in seconds."""
-        if len(self.seconds) < 2:
-            return self.seconds[0], self.seconds[0]
-        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        """The quartiles around the median."""
+        if len(self.values) < 2:
+            return self.values[0], self.values[0]
+        low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
         return low, high
 
     def __str__(self) -> str:
         low, high = self.spread
-        return f"{_milliseconds(self.median)} ({_milliseconds(low)}–{_milliseconds(high)})"
+        told = _shown(self.median, self.unit)
+        return told if len(self.values) < 2 else f"{told} ({_bare(low, self.unit)}–{_bare(high, self.unit)})"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: ours against a peer, and the limit of their ratio.
+    """One comparison: ours against a peer, and the limit of their ratio; without a peer, the limit of ours itself.
 
     `most` limits ours ÷ peer from above; `least` limits peer ÷ ours (how many times faster) from below; a `least` of 0
     is no limit.
@@ -48,16 +54,23 @@ class Row:
 
     what: str
     peer: str
-    ours: Timing
-    theirs: Timing
+    ours: Figures
+    theirs: Figures | None = None
     most: float | None = None
     least: float | None = None
 
     @property
     def ratio(self) -> float:
-        """Ours ÷ peer, or with `least`, peer ÷ ours."""
-        ratio = self.ours.median / self.theirs.median
+        """Ours ÷ peer, or with `least`, peer ÷ ours; without a peer, ours."""
+        if self.theirs is None:
+            return self.ours.median
+        ratio = self.ours.median / self.theirs.median if self.theirs.median else math.inf
         return ratio if self.least is None else 1 / ratio
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.most is not None or bool(self.least)
 
     @property
     def met(self) -> bool:
@@ -66,16 +79,24 @@ class Row:
 
     def record(self) -> dict[str, Any]:
         """Return the row as values for JSON."""
-        return asdict(self) | {"ratio": self.ratio, "met": self.met}
+        return asdict(self) | {"ratio": self.ratio, "met": self.met if self.limited else None}
+
+
+@dataclass(frozen=True)
+class Note:
+    """Why something was not measured."""
+
+    text: str
 
 
 def side_by_side(
     ways: Mapping[str, Callable[[int], object]], repeats: int, fewer: Mapping[str, int] | None = None
-) -> dict[str, Timing]:
+) -> dict[str, Figures]:
     """Time each way `repeats` times, in turns; `fewer` names slow ways and how often they take part.
 
     A way is called with the number of the repeat, so that it can ask for other cells each time and nothing is
-    answered out of a cache of the last reply. A first, untimed call of each warms up.
+    answered out of a cache of the last reply. A first, untimed call of each warms up. A way that returns a float has
+    measured itself, in seconds.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for call in ways.values():
@@ -87,17 +108,25 @@ def side_by_side(
             for name, call in ways.items():
                 if number < (fewer or {}).get(name, repeats):
                     start = perf_counter()
-                    call(number)
-                    seconds[name].append(perf_counter() - start)
+                    told = call(number)
+                    taken = perf_counter() - start
+                    seconds[name].append(told if isinstance(told, float) else taken)
     finally:
         if enabled:
             gc.enable()
-    return {name: Timing(tuple(taken)) for name, taken in seconds.items()}
+    return {name: Figures(tuple(taken)) for name, taken in seconds.items()}
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> Figures:
+    """Return how values grow with sizes: the slope of the line fitted to their logarithms."""
+    x = [math.log(size) for size in sizes]
+    y = [math.log(max(value, 1e-9)) for value in values]
+    return Figures((statistics.linear_regression(x, y).slope,), "")
 
 
 def table(rows: Iterable[Row]) -> str:
     """Return the rows as a table for people."""
-    head = ("what", "ours, ms", "peer", "peer, ms", "ratio", "limit", "")
+    head = ("what", "ours", "limit or peer", "its figure", "ratio", "wanted", "")
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(
@@ -106,11 +135,22 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    limit = f"≤ {row.most:g}" if row.most is not None else f"≥ {row.least:g}" if row.least else ""
+    verdict = ("pass" if row.met else "MISS") if row.limited else ""
+    if row.theirs is None:
+        wanted = f"≤ {_shown(row.most, row.ours.unit)}" if row.most is not None else ""
+        return row.what, str(row.ours), row.peer, "", "", wanted, verdict
+    wanted = f"≤ {row.most:g}" if row.most is not None else f"≥ {row.least:g}" if row.least else ""
     times = "× as fast" if row.least is not None else "×"
-    verdict = "" if row.met else "MISSED"
-    return row.what, str(row.ours), row.peer, str(row.theirs), f"{row.ratio:.3g}{times}", limit, verdict
+    return row.what, str(row.ours), row.peer, str(row.theirs), f"{row.ratio:.3g}{times}", wanted, verdict
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.3g}" if seconds < 1 else f"{seconds * 1000:,.0f}"
+def _shown(value: float, unit: Unit) -> str:
+    if unit == "s":
+        return f"{value * 1000:.3g} ms" if value < 1 else f"{value * 1000:,.0f} ms"
+    return _bare(value, unit) + _NUMBERS[unit]
+
+
+def _bare(value: float, unit: Unit) -> str:
+    if unit == "s":
+        return f"{value * 1000:.3g}" if value < 1 else f"{value * 1000:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

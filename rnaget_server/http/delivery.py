@@ -18,7 +18,8 @@ from rnaget_server.writers.base import Body, Slice, Writer
 
 _AT_ONCE = 1 << 20
 _AT_ONCE_FOR_TICKET = 4 << 20
-_MOST_CELLS_FOR_TICKET = 100_000
+# Small slices may be made of many cells, where most are zeros that are not stored.
+_MOST_CELLS_FOR_TICKET = 4_000_000
 _LEAST_BYTES_OF_CELL = 2
 _LIKELY_BYTES_OF_CELL = 16
 # Each cell is at least one digit and what parts it from the next.

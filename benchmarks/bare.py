@@ -1,0 +1,72 @@
+"""The bare application that the server is compared with: Connexion's `AsyncApp`, which answers a small JSON object.
+
+It also sends a file (``BENCH_FILE``), read in pieces of 1 MiB. ``plain`` is the same without Connexion.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from connexion import AsyncApp
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+_PIECE = 1 << 20
+_SMALL = {"id": "made", "version": "1.0"}
+
+
+async def small() -> dict[str, str]:
+    """Return a small JSON object."""
+    return _SMALL
+
+
+async def large(size: int) -> bytes:
+    """Return so many bytes."""
+    return bytes(size)
+
+
+async def whole_file() -> StreamingResponse:
+    """Return the file."""
+    path = os.environ["BENCH_FILE"]
+    return StreamingResponse(_pieces(path), headers={"Content-Length": str(os.path.getsize(path))})
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    with open(path, "rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _route(name: str, type: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    reply = {"description": "It.", "content": {type: {}}}
+    return {"get": {"operationId": f"benchmarks.bare.{name}", "parameters": [*parameters], "responses": {"200": reply}}}
+
+
+_SIZE = {"name": "size", "in": "query", "required": True, "schema": {"type": "integer"}}
+_SPECIFICATION = {
+    "openapi": "3.0.3",
+    "info": {"title": "Bare", "version": "1"},
+    "paths": {
+        "/small": _route("small", "application/json"),
+        "/large": _route("large", "application/octet-stream", _SIZE),
+        "/file": _route("whole_file", "application/octet-stream"),
+    },
+}
+
+app = AsyncApp(__name__)
+app.add_api(_SPECIFICATION)
+
+
+async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer ``/small``, and ``/large?size=N``, with no framework at all."""
+    if scope["type"] != "http":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        return
+    size = scope["query_string"].partition(b"size=")[2]
+    body = bytes(int(size)) if size else b'{"id":"made","version":"1.0"}'
+    headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,162 @@
+"""Whole-matrix downloads in every format: how fast, with how much memory, and what is left when clients go away."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import orjson
+
+from benchmarks.client import Client, connected, drained
+from benchmarks.http import BIG, gene_targets, request, settle
+from benchmarks.material import UNITS, Material
+from benchmarks.measure import Figures, Note, Row
+from benchmarks.servers import HOST, Server, bare, rnaget
+from rnaget_server.stores.native import NativeStore
+
+_MOST_GROWTH = 64.0
+_LEAVING = 10
+_GIVEN_UP = 10.0
+
+
+@dataclass(frozen=True)
+class Download:
+    """One download of everything: seconds, bytes, and by how many MB the worker grew meanwhile."""
+
+    seconds: float
+    size: int
+    growth: float
+
+
+def rows(material: Material) -> Iterator[Row | Note]:
+    """Yield the rows of whole-matrix downloads, and of clients that leave; each format has a new server."""
+    with _served(material) as ours:
+        formats = formats_of(ours, "expressions")
+        yield from _text(material, ours)
+    with _served(material) as ours:
+        yield from _loom(material, ours)
+    for format in formats:
+        if format not in ("tsv", "loom"):
+            with _served(material) as ours:
+                yield from _whole(material, ours, format)
+    with _served(material) as ours:
+        yield _leaving(material, ours, formats)
+
+
+def _served(material: Material) -> Server:
+    return rnaget(material.catalogue, material.log)
+
+
+def formats_of(server: Server, group: str) -> list[str]:
+    """Return the formats that the server lists."""
+    with Client(server.port) as client:
+        formats: list[str] = orjson.loads(client.get(f"/rnaget/{group}/formats").body)
+        return formats
+
+
+def _text(material: Material, ours: Server) -> Iterator[Row]:
+    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    taken: list[Download] = []
+    bare_writing: list[float] = []
+    for _ in range(material.size.whole_repeats):
+        taken.append(_download(material, ours, "tsv"))
+        seconds, size = _by_orjson(store)
+        bare_writing.append(seconds * taken[-1].size / size)
+    yield Row(
+        "HTTP: whole matrix, TSV",
+        "orjson alone, as many bytes",
+        _seconds(taken),
+        Figures(tuple(bare_writing)),
+        least=0.7,
+    )
+    yield _growth("TSV", taken)
+
+
+def _by_orjson(store: NativeStore) -> tuple[float, int]:
+    """Return how long orjson takes for the rows of the matrix, and how many bytes it writes."""
+    seconds, size = 0.0, 0
+    for block in store.blocks(UNITS, None, None):
+        began = perf_counter()
+        for row in block:
+            size += len(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))
+        seconds += perf_counter() - began
+    return seconds, size
+
+
+def _loom(material: Material, ours: Server) -> Iterator[Row]:
+    """Yield loom downloads against the same file, made before, read and sent by the bare application."""
+    file = material.directory / "whole.loom"
+    _save(ours, BIG + "loom", file)
+    with bare(material.log, file) as plain:
+        drained(plain.port, "/file")
+        taken, sent = [], []
+        for _ in range(material.size.whole_repeats):
+            taken.append(_download(material, ours, "loom"))
+            began = perf_counter()
+            drained(plain.port, "/file")
+            sent.append(perf_counter() - began)
+    yield Row("HTTP: whole matrix, loom", "sending the finished file", _seconds(taken), Figures(tuple(sent)), least=0.5)
+    yield _growth("loom", taken)
+
+
+def _save(server: Server, target: str, file: Path) -> None:
+    with urllib.request.urlopen(f"http://{HOST}:{server.port}{target}") as reply:
+        if file.exists() and file.stat().st_size == int(reply.headers["Content-Length"]):
+            return
+        with file.open("wb") as copy:
+            shutil.copyfileobj(reply, copy, 1 << 20)
+
+
+def _whole(material: Material, ours: Server, format: str) -> Iterator[Row | Note]:
+    try:
+        taken = [_download(material, ours, format)]
+    except RuntimeError as error:
+        yield Note(f"whole matrix, {format}: {error}")
+        return
+    yield Row(f"HTTP: whole matrix, {format}", "", _seconds(taken))
+    yield _growth(format, taken)
+
+
+def _download(material: Material, ours: Server, format: str) -> Download:
+    # The first reply in a format imports what it is written by; that is no growth.
+    drained(ours.port, gene_targets(material, 1, format)[0])
+    with ours.watched() as peak:
+        began = perf_counter()
+        size = drained(ours.port, BIG + format)
+        seconds = perf_counter() - began
+    return Download(seconds, size, peak.growth)
+
+
+def _seconds(taken: Sequence[Download]) -> Figures:
+    return Figures(tuple(one.seconds for one in taken))
+
+
+def _growth(format: str, taken: Sequence[Download]) -> Row:
+    grown = Figures(tuple(one.growth for one in taken), "MB")
+    return Row(f"memory for the whole matrix, {format}", "of the worker, over a small reply", grown, most=_MOST_GROWTH)
+
+
+def _leaving(material: Material, ours: Server, formats: Sequence[str]) -> Row:
+    """Return how long files and sockets of downloads stay open after their clients have gone, in all formats."""
+    taken = []
+    for format in formats:
+        with suppress(RuntimeError):
+            drained(ours.port, gene_targets(material, 1, format)[0])
+            settle(ours)
+            before = ours.descriptors()
+            with ExitStack() as stack:
+                for _ in range(_LEAVING):
+                    one = stack.enter_context(connected(ours.port, 1 << 16))
+                    one.sendall(request(ours.port, BIG + format))
+                settle(ours)
+            gone = perf_counter()
+            while ours.descriptors() > before and perf_counter() - gone < _GIVEN_UP:
+                time.sleep(0.002)
+            taken.append(perf_counter() - gone)
+    return Row(f"files freed after {_LEAVING} clients left, all formats", "", Figures(tuple(taken)), most=1.0)

@@ -1,0 +1,182 @@
+"""Real servers on the loopback interface, each a process of its own that is ended by its process id."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+HOST = "127.0.0.1"
+_PATIENCE = 180.0
+_WATCHED_EVERY = 0.01
+READY = "/rnaget/service-info"
+
+
+class Server:
+    """A gunicorn with its workers; use it with ``with``.
+
+    Parameters
+    ----------
+    command
+        What starts it; it listens on `port`.
+    log
+        Where its words go.
+    environment
+        Variables on top of this process's.
+    ready
+        A path that it answers as soon as it can.
+    """
+
+    def __init__(
+        self, command: list[str], port: int, log: Path, environment: dict[str, str] | None = None, ready: str = READY
+    ) -> None:
+        self.port = port
+        self._command = command
+        self._log = log
+        self._environment = {**os.environ, **(environment or {})}
+        self._ready = ready
+        self.started_in = 0.0
+        """Seconds from the start of the process to its first answer."""
+
+    def __enter__(self) -> Self:
+        began = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
+        while not answers(self.port, self._ready):
+            if self._process.poll() is not None or time.perf_counter() - began > _PATIENCE:
+                self.__exit__(None, None, None)
+                raise RuntimeError(f"a server did not start: see {self._log}")
+            time.sleep(0.005)
+        self.started_in = time.perf_counter() - began
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The process that was started."""
+        return self._process.pid
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        return children(self.pid)
+
+    def memory(self) -> float:
+        """Return the memory that the workers have for themselves, in MB: what is mapped from files is not theirs."""
+        return sum(private_memory(pid) for pid in self.workers)
+
+    def descriptors(self) -> int:
+        """Return how many files and sockets the workers have open."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.workers)
+
+    def busy(self) -> float:
+        """Return how many seconds of processor time the workers have taken."""
+        return sum(_processor_time(pid) for pid in self.workers)
+
+    @contextmanager
+    def watched(self) -> Iterator[Peak]:
+        """Watch the memory of the workers; the highest is told as growth over what it was at the start."""
+        peak = Peak(self.memory())
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_WATCHED_EVERY):
+                peak.see(self.memory())
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield peak
+        finally:
+            done.set()
+            thread.join()
+            peak.see(self.memory())
+
+
+class Peak:
+    """The most memory seen, and what there was at the start, in MB."""
+
+    def __init__(self, start: float) -> None:
+        self.start = self.highest = start
+
+    def see(self, value: float) -> None:
+        """Take a look."""
+        self.highest = max(self.highest, value)
+
+    @property
+    def growth(self) -> float:
+        """By how much it grew."""
+        return self.highest - self.start
+
+
+def rnaget(data: Path, log: Path, workers: int = 1, **settings: object) -> Server:
+    """Return the server as providers start it; nothing is kept between requests, unless `settings` say otherwise."""
+    port = free_port()
+    tool = Path(sys.executable).with_name("rnaget-server")
+    command = [str(tool), "serve", str(data), "--host", HOST, "--port", str(port), "--workers", str(workers)]
+    given = {"cache_bytes": 0, "log_level": "warning", **settings}
+    return Server(command, port, log, {f"RNAGET_{name.upper()}": str(value) for name, value in given.items()})
+
+
+def bare(log: Path, file: Path | None = None, application: str = "benchmarks.bare:app") -> Server:
+    """Return a server of the same kind that runs nothing but `benchmarks.bare`, which can send `file`."""
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-w", "1"]
+    command += ["-b", f"{HOST}:{port}", "--log-level", "warning", "--no-control-socket", application]
+    return Server(command, port, log, {"BENCH_FILE": str(file or "")}, "/small")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind((HOST, 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def answers(port: int, path: str) -> bool:
+    """Return whether a server answers a path with 200."""
+    try:
+        with socket.create_connection((HOST, port), timeout=_PATIENCE) as one:
+            one.sendall(f"GET {path} HTTP/1.0\r\nHost: {HOST}:{port}\r\n\r\n".encode())
+            return one.recv(12)[9:12] == b"200"
+    except OSError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def private_memory(pid: int) -> float:
+    """Return the anonymous memory of a process, in MB; 0 if it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:"))) / 1024
+
+
+def _processor_time(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
