@@ -85,7 +85,8 @@ $(SUITE)/.installed: $(PINS)/build.txt $(PINS)/compliance.txt .venv/.build
 # The pins are made with the oldest supported Python, so that every version in them exists for all of them.
 PIP_TOOLS := 7.6.2
 COMPILE   := CUSTOM_COMPILE_COMMAND="make pins" .venv-pins/bin/pip-compile -q --generate-hashes --allow-unsafe \
-	--strip-extras --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
+	--strip-extras --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -c $(PINS)/limits.in \
+	$(if $(UPGRADE),--upgrade)
 CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
 
 pins: .venv-pins/.installed
