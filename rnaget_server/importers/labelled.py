@@ -166,7 +166,7 @@ def _kept(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def _check_size(path: Path, rows: NDArray[Any]) -> None:
     largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0))
-    if largest > np.finfo(np.float32).max:
+    if largest > float(np.finfo(np.float32).max):
         raise ImportFailure(f"the value {largest:g} is larger than float32 can hold", path)
 
 

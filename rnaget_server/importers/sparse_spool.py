@@ -184,7 +184,7 @@ class SparseSpool:
             self._whole = False
         if len(finite) and (largest := float(np.abs(finite).max())) > _EXACT:
             self._beyond = True
-            if largest > np.finfo(np.float32).max:
+            if largest > float(np.finfo(np.float32).max):
                 raise TooLarge(f"the value {largest:g} is larger than float32 can hold")
 
 

@@ -6,10 +6,10 @@ A file is opened for each read, which costs ten microseconds: no handle outlives
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pybigtools
@@ -25,6 +25,7 @@ _MAGIC = 0x888FFC26
 _HEADER = struct.Struct("<IHHQQQHHQQIQ")
 _ZOOM = struct.Struct("<IIQQ")
 _INDEX_HEADER = 48
+_Answer = TypeVar("_Answer")
 _STATISTICS = {"mean": "mean", "min": "min", "max": "max", "coverage": "bases_covered"}
 
 
@@ -82,11 +83,22 @@ class BigWigStore:
             return (bases / np.diff(edges(run.start, run.stop, bins))).clip(max=1).astype(np.float32)
         return np.full(bins, no_data, np.float32) if values is None else values
 
+    def first(self, track: int, run: Run) -> int | None:
+        """Return the first base of a run that has a value, which costs about as much as opening the file."""
+        place = (run.chromosome, run.start, run.stop)
+        interval = self._asked(track, lambda file: next(iter(file.records(*place)), None))
+        return None if interval is None else max(run.start, int(interval[0]))
+
     def _values(self, track: int, run: Run, **how: Any) -> NDArray[np.float32] | None:
         """Return what pybigtools gives for a run; None if the file lacks the chromosome."""
+        place = (run.chromosome, run.start, run.stop)
+        return self._asked(track, lambda file: np.asarray(file.values(*place, fillna=None, **how), np.float32))
+
+    def _asked(self, track: int, ask: Callable[[Any], _Answer]) -> _Answer | None:
+        """Return what the open file of a track answers; None if it lacks the chromosome."""
         try:
             with opened(self._paths[track]) as file:
-                return np.asarray(file.values(run.chromosome, run.start, run.stop, fillna=None, **how), np.float32)
+                return ask(file)
         except KeyError:
             return None
         except (pybigtools.BBIReadError, ValueError) as error:

@@ -1,19 +1,17 @@
 """Cells out of the chunks of a native store, past HDF5: `pread` of what a selection needs, and its decoding.
 
 HDF5 lets one thread of a process read at a time, and looks up every chunk anew. Here the places of the chunks are
-mapped from the file, and what is large is decoded by several threads.
+mapped from the file, and a chunk is decoded where its cells shall be. One thread does it all: a chunk takes some
+microseconds, and handing work to another thread takes more.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
@@ -22,15 +20,9 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
 
-# Only the thread that asks shall decode: there is a pool for more, and the server has threads of its own.
+# Only the thread that asks shall decode.
 blosc.use_threads = False
 
-# Below this, handing work to another thread costs more than it saves.
-_WORTH_A_THREAD = 512 << 10
-_AHEAD = 2
-_PROCESSORS = os.cpu_count() or 1
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
 _Which = slice | NDArray[np.int64]
 
 
@@ -76,61 +68,37 @@ class ChunkedCells:
         self._file = file
         self._places = places
 
-    def read(self, rows: Positions | slice, columns: Positions | None, alone: bool = False) -> NDArray[Any]:
-        """Return ``cells[rows][:, columns]``; positions ascending, None for all columns.
-
-        By several threads where it is much, unless `alone` says that the calling one shall do it.
+    def read(self, rows: Positions | slice, columns: Positions | slice) -> NDArray[Any]:
+        """Return ``cells[rows][:, columns]``; positions ascending, slices half-open.
 
         Raises
         ------
         OSError
             If the file is damaged or truncated.
         """
-        if isinstance(rows, slice):
-            rows = np.arange(rows.start, rows.stop)
-        out = np.empty((len(rows), self.shape[1] if columns is None else len(columns)), self.dtype)
-        parts = self._parts(rows, columns)
-        decoded = len(parts) * self.chunks[0] * self.chunks[1] * self.dtype.itemsize
-        threads = 1 if alone else min(_PROCESSORS, len(parts), decoded // _WORTH_A_THREAD)
-        if threads < 2:
-            self._decode(parts, out)
-        else:
-            shares = [parts[number::threads] for number in range(threads)]
-            others = [threads_of_process().submit(self._decode, share, out) for share in shares[1:]]
-            self._decode(shares[0], out)
-            for other in others:
-                other.result()
-        return out
-
-    def _parts(self, rows: Positions, columns: Positions | None) -> list[_Part]:
-        height, width = self.chunks
-        across = -(-self.shape[1] // width)
-        if columns is None:
-            stops = [min(width, self.shape[1] - number * width) for number in range(across)]
-            by_column: list[tuple[int, _Which, slice]] = [
-                (number, slice(0, stop), slice(number * width, number * width + stop))
-                for number, stop in enumerate(stops)
-            ]
-        else:
-            by_column = list(_runs(columns, width))
-        return [
-            _Part(row * across + column, of_row, of_column, to_row, to_column)
-            for row, of_row, to_row in _runs(rows, height)
-            for column, of_column, to_column in by_column
-        ]
-
-    def _decode(self, parts: Sequence[_Part], out: NDArray[Any]) -> None:
+        rows = positions_of(rows)
+        width = columns.stop - columns.start if isinstance(columns, slice) else len(columns)
+        out = np.empty((len(rows), width), self.dtype)
         chunk: NDArray[Any] | None = None
-        for part in parts:
+        for part in self._parts(rows, columns):
             target = out[part.to_rows, part.to_columns]
             if target.shape == self.chunks and target.flags.c_contiguous:
-                self._decode_one(part.chunk, target)
+                self._decode(part.chunk, target)
             else:
                 chunk = np.empty(self.chunks, self.dtype) if chunk is None else chunk
-                self._decode_one(part.chunk, chunk)
+                self._decode(part.chunk, chunk)
                 target[:] = chunk[part.rows][:, part.columns]
+        return out
 
-    def _decode_one(self, number: int, to: NDArray[Any]) -> None:
+    def _parts(self, rows: Positions, columns: Positions | slice) -> Iterator[_Part]:
+        height, width = self.chunks
+        across = -(-self.shape[1] // width)
+        by_column = list(_slices(columns, width) if isinstance(columns, slice) else _runs(columns, width))
+        for row, of_row, to_row in _runs(rows, height):
+            for column, of_column, to_column in by_column:
+                yield _Part(row * across + column, of_row, of_column, to_row, to_column)
+
+    def _decode(self, number: int, to: NDArray[Any]) -> None:
         offset, size = self._places[number].tolist()
         data = os.pread(self._file.number, abs(size), offset)
         try:
@@ -156,29 +124,17 @@ def chunk_places(dataset: h5py.Dataset) -> NDArray[np.int64]:
     return places
 
 
-def ahead(read: Callable[[_Task], _Result], tasks: Iterable[_Task]) -> Iterator[_Result]:
-    """Yield what `read` makes of each task, in order; the next ones are read while one is used."""
-    waiting: deque[Future[_Result]] = deque()
-    try:
-        for task in tasks:
-            waiting.append(threads_of_process().submit(read, task))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for one in waiting:
-            one.cancel()
+def positions_of(which: Positions | slice) -> Positions:
+    """Return the positions that a half-open slice stands for, or those given."""
+    return np.arange(which.start, which.stop) if isinstance(which, slice) else which
 
 
-@cache
-def _threads_of(process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_PROCESSORS, thread_name_prefix=f"decode-{process}")
-
-
-def threads_of_process() -> ThreadPoolExecutor:
-    """Return the threads that decode in this process; a forked process gets its own."""
-    return _threads_of(os.getpid())
+def _slices(which: slice, size: int) -> Iterator[tuple[int, slice, slice]]:
+    """Yield, for each chunk along an axis that a slice touches, what `_runs` yields."""
+    for number in range(which.start // size, -(-which.stop // size)):
+        start, stop = max(which.start, number * size), min(which.stop, (number + 1) * size)
+        inside = slice(start - number * size, stop - number * size)
+        yield number, inside, slice(start - which.start, stop - which.start)
 
 
 def _runs(positions: Positions, size: int) -> Iterator[tuple[int, _Which, slice]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
-from rnaget_server.stores.chunks import ChunkedCells, ahead
+from rnaget_server.stores.chunks import ChunkedCells, positions_of
 
 # Text of a block takes several times its bytes while it is made.
 BLOCK_BYTES = 1 << 20
@@ -43,25 +43,27 @@ def spans(positions: Positions, chunk: int) -> list[tuple[int, int, slice]]:
     return [(int(positions[a]), int(positions[b - 1]) + 1, slice(a, b)) for a, b in zip(starts, stops, strict=True)]
 
 
-def read(dataset: Cells, rows: Positions | slice, columns: Positions | None, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return ``dataset[rows][:, columns]`` as `dtype`; positions ascending, None for all columns."""
+def read(
+    dataset: Cells, rows: Positions | slice, columns: Positions | slice | None, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return ``dataset[rows][:, columns]`` as `dtype`; positions ascending, slices half-open, None for all columns."""
+    columns = slice(0, dataset.shape[1]) if columns is None else columns
     if isinstance(dataset, ChunkedCells):
         return dataset.read(rows, columns).astype(dtype, copy=False)
-    if isinstance(rows, slice) and columns is None:
-        return np.ascontiguousarray(dataset[rows], dtype=dtype)
+    if isinstance(rows, slice) and isinstance(columns, slice):
+        return np.ascontiguousarray(dataset[rows, columns], dtype=dtype)
+    row_positions, column_positions = positions_of(rows), positions_of(columns)
     row_chunk, column_chunk = chunk_of(dataset)
-    row_positions = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
     row_spans = spans(row_positions, row_chunk)
-    width = dataset.shape[1]
-    column_spans = [(0, width, slice(0, width))] if columns is None else spans(columns, column_chunk)
-    out = np.empty((len(row_positions), width if columns is None else len(columns)), dtype)
+    column_spans = spans(column_positions, column_chunk)
+    out = np.empty((len(row_positions), len(column_positions)), dtype)
     for first, last, to_rows in row_spans:
         for low, high, to_columns in column_spans:
             part = dataset[first:last, low:high]
             if last - first != to_rows.stop - to_rows.start:
                 part = part[row_positions[to_rows] - first]
-            if columns is not None and high - low != to_columns.stop - to_columns.start:
-                part = part[:, columns[to_columns] - low]
+            if high - low != to_columns.stop - to_columns.start:
+                part = part[:, column_positions[to_columns] - low]
             out[to_rows, to_columns] = part
     return out
 
@@ -80,13 +82,8 @@ def row_blocks(
     dataset: Cells, rows: Positions | None, columns: Positions | None, dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
     """Yield the selected cells in blocks of rows, each of about `BLOCK_BYTES` as read, cut between chunks."""
-    parts = list(_parts(dataset, rows, columns))
-    if isinstance(dataset, ChunkedCells) and len(parts) > 1:
-        for block in ahead(lambda part: dataset.read(part, columns, alone=True), parts):
-            yield block.astype(dtype, copy=False)
-    else:
-        for part in parts:
-            yield read(dataset, part, columns, dtype)
+    for part in _parts(dataset, rows, columns):
+        yield read(dataset, part, columns, dtype)
 
 
 def _parts(dataset: Cells, rows: Positions | None, columns: Positions | None) -> Iterator[Positions | slice]:
@@ -123,10 +120,8 @@ def column_blocks(
     for start in range(0, height, step):
         stop = min(start + step, height)
         if rows is None:
-            wanted = np.arange(start, stop)
-        else:
-            wanted = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
-        if len(wanted):
+            yield from _turned(read(by_column, columns, slice(start, stop), dtype))
+        elif len(wanted := rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]):
             yield from _turned(read(by_column, columns, wanted, dtype))
 
 

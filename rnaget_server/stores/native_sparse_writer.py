@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import h5py
+import hdf5plugin
 import numpy as np
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Compressed, Direction, Ranges
-from rnaget_server.stores.native_writer import AxisTable, compression, new_file, nothing, share, write_ranges
+from rnaget_server.stores.native_writer import AxisTable, new_file, nothing, share, write_ranges
 
 CHUNK = 8192
 
@@ -95,7 +96,7 @@ def _fill(
 ) -> None:
     count = layer.values.count
     # HDF5 has no chunks in a dataset of nothing.
-    stored = {"chunks": (min(CHUNK, count),), "compression": compression()} if count else {}
+    stored = {"chunks": (min(CHUNK, count),), "compression": _compression()} if count else {}
     indices = group.create_dataset(layout.INDICES, (count,), np.int32, **stored)
     values = group.create_dataset(layout.VALUES, (count,), layer.dtype, **stored)
     starts = np.zeros(size + 1, np.int64)
@@ -112,6 +113,10 @@ def _fill(
     if (line, at) != (size, count):
         raise OSError(f"{at} cells of {line} {direction} came, and there should be {count} of {size}")
     group.create_dataset(layout.STARTS, data=starts)
+
+
+def _compression() -> Any:
+    return hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE)
 
 
 class _RangesOf:

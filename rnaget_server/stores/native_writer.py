@@ -18,18 +18,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import h5py
-import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Index, Ranges, Raw
+from rnaget_server.stores.chunk_writer import ChunkWriter, fitting
 from rnaget_server.stores.text import encode_all, padding, write_padded
 
 CHUNK_BYTES = 128 << 10
 _SHORT_ROWS_BYTES = 8 << 10
 _ROW_BUFFER = 16 << 20
 _COLUMN_BUFFER = 160 << 20
+_PROBES = 8
 
 
 class Values(Protocol):
@@ -172,28 +173,27 @@ def _write_layer(file: h5py.File, number: int, layer: LayerSource, progress: Cal
     features, samples = layer.values.shape
     further = file[layout.LAYERS]
     name = f"{layout.LAYERS}/{layout.link_name(further, layer.units)}" if number else layout.MATRIX
-    by_row = _create(file, name, (features, samples), layer.dtype)
-    by_row.attrs[layout.UNITS] = layer.units
-    by_row.attrs[layout.WHOLE] = layer.whole
-    by_row.attrs[layout.ORDER] = number
-    write_ranges(file, number, _fill_rows(by_row, layer, lambda done: progress(done / 2)))
-    by_column = _create(file, layout.by_sample(number), (samples, features), layer.dtype)
-    _fill_columns(by_column, layer, lambda done: progress(0.5 + done / 2))
+    shapes = (features, samples), (samples, features)
+    by_row, by_column = (chunk_shape(*shape, layer.dtype.itemsize) for shape in shapes)
+    codec = fitting(_probes(layer, by_row[0]))
+    rows = ChunkWriter(file, name, shapes[0], layer.dtype, by_row, codec)
+    rows.dataset.attrs[layout.UNITS] = layer.units
+    rows.dataset.attrs[layout.WHOLE] = layer.whole
+    rows.dataset.attrs[layout.ORDER] = number
+    write_ranges(file, number, _fill_rows(rows, layer, lambda done: progress(done / 2)))
+    rows.write_places(file, layout.chunks(number, "features"))
+    columns = ChunkWriter(file, layout.by_sample(number), shapes[1], layer.dtype, by_column, codec)
+    _fill_columns(columns, layer, lambda done: progress(0.5 + done / 2))
+    columns.write_places(file, layout.chunks(number, "samples"))
 
 
-def _create(file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> h5py.Dataset:
-    return file.create_dataset(
-        name,
-        shape,
-        dtype,
-        chunks=chunk_shape(*shape, dtype.itemsize),
-        compression=compression(),
-    )
-
-
-def compression() -> Any:
-    """Return the filter of the cells."""
-    return hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE)
+def _probes(layer: LayerSource, height: int) -> list[NDArray[Any]]:
+    """Return some chunks of rows, from all over the layer."""
+    features = layer.values.shape[0]
+    places = np.linspace(0, max(0, features - 1) // height, _PROBES).astype(int)
+    starts = sorted({place * height for place in places.tolist()})
+    parts = (layer.values.rows(start, min(start + height, features)) for start in starts)
+    return [part.astype(layer.dtype, copy=False) for part in parts]
 
 
 def write_ranges(file: h5py.File, number: int, ranges: Ranges) -> None:
@@ -204,16 +204,16 @@ def write_ranges(file: h5py.File, number: int, ranges: Ranges) -> None:
     group.create_dataset("nans", data=ranges.nans)
 
 
-def _fill_rows(dataset: h5py.Dataset, layer: LayerSource, progress: Callable[[float], None]) -> Ranges:
-    features, samples = dataset.shape
+def _fill_rows(writer: ChunkWriter, layer: LayerSource, progress: Callable[[float], None]) -> Ranges:
+    features, samples = layer.values.shape
     minimum, maximum = np.empty(features, layer.dtype), np.empty(features, layer.dtype)
     nans = np.empty(features, np.int32)
-    height = dataset.chunks[0]
+    height = writer.height
     step = max(height, _ROW_BUFFER // (samples * layer.dtype.itemsize) // height * height)
     for start in range(0, features, step):
         stop = min(start + step, features)
         block = layer.values.rows(start, stop).astype(layer.dtype, copy=False)
-        dataset[start:stop] = block
+        writer.write(start, block)
         minimum[start:stop] = np.fmin.reduce(block, axis=1)
         maximum[start:stop] = np.fmax.reduce(block, axis=1)
         nans[start:stop] = np.isnan(block).sum(axis=1)
@@ -221,14 +221,14 @@ def _fill_rows(dataset: h5py.Dataset, layer: LayerSource, progress: Callable[[fl
     return Ranges(minimum, maximum, nans)
 
 
-def _fill_columns(dataset: h5py.Dataset, layer: LayerSource, progress: Callable[[float], None]) -> None:
-    samples, features = dataset.shape
-    height = dataset.chunks[0]
+def _fill_columns(writer: ChunkWriter, layer: LayerSource, progress: Callable[[float], None]) -> None:
+    features, samples = layer.values.shape
+    height = writer.height
     step = max(height, _COLUMN_BUFFER // (features * layer.dtype.itemsize) // height * height)
     for start in range(0, samples, step):
         stop = min(start + step, samples)
         block = layer.values.columns(start, stop).astype(layer.dtype, copy=False)
-        dataset[start:stop] = np.ascontiguousarray(block.T)
+        writer.write(start, np.ascontiguousarray(block.T))
         progress(stop / samples)
 
 

@@ -13,6 +13,7 @@ from rnaget_server.stores.hdf5 import read
 from rnaget_server.stores.loom import LoomStore
 from rnaget_server.stores.tracks import Run
 
+_LOOKED_THROUGH = 1000
 _POSITION = re.compile(r"(.+):(\d+)")
 
 
@@ -61,6 +62,12 @@ class PositionsStore:
         columns: Positions = np.arange(first, first + len(run))
         cells: NDArray[np.float32] = read(self._loom.main, slice(track, track + 1), columns, np.dtype(np.float32))[0]
         return cells
+
+    def first(self, track: int, run: Run) -> int | None:
+        """Return the first base of a run that has a value, looked for among the first thousand."""
+        values = self.read(track, Run(run.chromosome, run.start, min(run.stop, run.start + _LOOKED_THROUGH)))
+        there = np.flatnonzero(~np.isnan(values))
+        return run.start + int(there[0]) if there.size else None
 
     def summary(self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool) -> None:
         """Return None: a loom file has the single bases only."""

@@ -58,6 +58,15 @@ class TrackStore(Protocol):
             If the file cannot be read.
         """
 
+    def first(self, track: int, run: Run) -> int | None:
+        """Return the first base of a run that has a value; None if there is none, or it is not found at once.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+
     def summary(
         self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool
     ) -> NDArray[np.float32] | None:
