@@ -93,7 +93,7 @@ def slice_of(used: Sequence[Candidate], units: str, further: bool, origin: Mappi
         samples=samples,
         layers=layers,
         tsv_labels=first.matrix.tsv.labels,
-        tsv_columns=lambda: [label for one in used for label in _column_labels(one)],
+        tsv_columns=lambda: map(_column_labels, used),
         tsv_comments=first.matrix.tsv.comments,
         origin=origin,
     )
@@ -119,6 +119,9 @@ class _AxisLabels:
     def column(self, attribute: str) -> NDArray[Any]:
         return self.axis.column(attribute, self.positions)
 
+    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
+        return self.axis.ascii(attribute, self.positions)
+
 
 def _labels(one: Candidate) -> tuple[_AxisLabels, _AxisLabels]:
     matrix, store, chosen = one.matrix, one.store, one.selection
@@ -132,12 +135,15 @@ def _part(one: Candidate, units: str) -> Part:
     return Part(one.matrix.id, one.store, units, one.selection.features, one.selection.samples, *_labels(one))
 
 
-def _column_labels(one: Candidate) -> list[str]:
+def _column_labels(one: Candidate) -> Sequence[str] | NDArray[np.bytes_]:
     """Return the label of each selected sample in TSV, by the matrix's template."""
     template = one.matrix.tsv.column
     fields = template_fields(template)
+    alone = template == f"{{{fields[0]}}}"
+    if alone and (found := one.store.samples.ascii(fields[0], one.selection.samples)) is not None:
+        return found
     columns = [one.store.samples.column(name, one.selection.samples) for name in fields]
-    if template == f"{{{fields[0]}}}":
+    if alone:
         return as_texts(columns[0])
     rows = zip(*(as_texts(column) for column in columns), strict=True)
     return [fill_template(template, dict(zip(fields, row, strict=True))) for row in rows]

@@ -64,6 +64,9 @@ class _JoinedFeatures:
             unset &= rows < 0
         return _filled(joined)
 
+    def ascii(self, attribute: str) -> None:
+        return None
+
 
 @dataclass(frozen=True)
 class _JoinedSamples:
@@ -98,6 +101,9 @@ class _JoinedSamples:
                 source = part.matrix_id if attribute == SOURCE_ATTRIBUTE else None
                 columns.append(np.full(part.sample_labels.size, source, object))
         return _filled(np.concatenate(columns))
+
+    def ascii(self, attribute: str) -> None:
+        return None
 
 
 def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:

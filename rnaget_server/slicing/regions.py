@@ -191,7 +191,7 @@ def _slice(catalog: Catalog, used: list[_Candidate], columns: Columns, query: Re
         samples=PositionLabels(columns, used[0].store.chromosomes, first.position),
         layers=(LayerInfo(first.units, np.dtype(np.float32), False, partial(_rows, used, columns, query)),),
         tsv_labels=(first.track_id,),
-        tsv_columns=lambda: chain.from_iterable(piece.astype(str).tolist() for piece in columns.labels()),
+        tsv_columns=columns.labels,
         tsv_comments=True,
         tsv_head={"labels": first.track_id, "range": columns.told()},
         origin=told,
@@ -250,3 +250,6 @@ class _TrackLabels:
             else:
                 parts.append(np.full(len(one.tracks), "", object))
         return np.concatenate(parts)
+
+    def ascii(self, attribute: str) -> None:
+        return None

@@ -159,6 +159,10 @@ class Axis:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
         return self._read(attribute).take(positions)
 
+    def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
+        """Return the texts of an attribute as fixed-width ASCII, None if they are not stored so, word for word."""
+        return self._read(attribute).ascii(positions)
+
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""
         if attribute not in self._indexes:

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class StoreCache:
-    """Opens the data files of matrices and keeps the last `most` open.
+    """Opens the data files of matrices and of sets of tracks, and keeps the last `most` of each open.
 
     A store that drops out is not closed but forgotten, since a reply may still be read from it; its file
     closes with the last reader.
@@ -32,7 +32,7 @@ class StoreCache:
         self._most = most
         self._lock = threading.Lock()
         self._told: dict[str, str] = {}
-        self._open_tracks: dict[str, tuple[tuple[object, ...], TrackStore]] = {}
+        self._open_tracks: OrderedDict[str, tuple[tuple[object, ...], TrackStore]] = OrderedDict()
         self._open: OrderedDict[str, tuple[tuple[object, ...], MatrixStore | str]] = OrderedDict()
 
     def open(self, matrix: Matrix) -> MatrixStore:
@@ -70,6 +70,7 @@ class StoreCache:
         with self._lock:
             kept = self._open_tracks.get(record.id)
             if kept is not None and kept[0] == key:
+                self._open_tracks.move_to_end(record.id)
                 return kept[1]
             try:
                 store = track_store(record)
@@ -81,6 +82,9 @@ class StoreCache:
                     f"the set {record.id} cannot be read at the moment; its provider has been told in the log"
                 ) from None
             self._open_tracks[record.id] = (key, store)
+            self._open_tracks.move_to_end(record.id)
+            if len(self._open_tracks) > self._most:
+                self._open_tracks.popitem(last=False)
             return store
 
     def _try(self, matrix: Matrix) -> MatrixStore | str:

@@ -21,6 +21,9 @@ class Column(Protocol):
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the values at `positions` (None: all): an object array of str, or numbers."""
 
+    def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
+        """Return the texts at `positions` (None: all) as fixed-width bytes if they are stored so, word for word."""
+
     def equal(self, value: str) -> Mask:
         """Return where the column has this value."""
 
@@ -39,6 +42,12 @@ class FixedText:
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the texts."""
         return decode(self.raw if positions is None else self.raw[positions])
+
+    def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
+        """Return the texts as they are stored, None if one is not stored word for word."""
+        raw = self.raw if positions is None else self.raw[positions]
+        data = raw.tobytes()
+        return raw if data.isascii() and b"&" not in data else None
 
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
@@ -73,6 +82,9 @@ class LongText:
         texts[:] = [str(data[a:b], "utf-8") for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
         return texts
 
+    def ascii(self, positions: NDArray[np.int64] | None) -> None:
+        """Return None: the texts are of many lengths."""
+
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
         key = value.encode()
@@ -103,6 +115,9 @@ class Numbers:
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the numbers."""
         return np.asarray(self.raw if positions is None else self.raw[positions])
+
+    def ascii(self, positions: NDArray[np.int64] | None) -> None:
+        """Return None: these are no texts."""
 
     def equal(self, value: str) -> Mask:
         """Return where the number is `value`, nowhere if that is none."""

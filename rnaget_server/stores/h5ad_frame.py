@@ -36,6 +36,9 @@ class Categories:
         taken: NDArray[Any] = self._texts[self._codes if positions is None else self._codes[positions]]
         return taken
 
+    def ascii(self, positions: NDArray[np.int64] | None) -> None:
+        """Return None: each text is stored once."""
+
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
         codes = [code for code, text in enumerate(self._texts[:-1]) if text == value]

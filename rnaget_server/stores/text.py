@@ -55,10 +55,12 @@ def padding(texts: Texts) -> tuple[int, bool]:
 
 def decode(raw: NDArray[Any]) -> NDArray[Any]:
     """Return the texts of a column of bytes as an object array of str."""
-    try:
-        texts = raw.astype("U").astype(object)
-    except UnicodeDecodeError:  # another program's loom: UTF-8 as it is
-        texts = np.array([value.decode("utf-8", "replace") for value in raw.tolist()], dtype=object)
-    for position in np.flatnonzero(np.char.find(raw, b"&") >= 0):
-        texts[position] = html.unescape(texts[position])
+    values: list[bytes] = raw.tolist()
+    # All at once, where no text has a line end in it. Another program's loom may hold UTF-8 as it is.
+    decoded = b"\n".join(values).decode("utf-8", "replace")
+    found = decoded.split("\n")
+    if len(found) != len(values):
+        found = [value.decode("utf-8", "replace") for value in values]
+    texts = np.empty(len(values), object)
+    texts[:] = [html.unescape(text) for text in found] if "&" in decoded else found
     return texts

@@ -93,3 +93,7 @@ class PositionLabels:
     def column(self, attribute: str) -> NDArray[np.bytes_]:
         """Return the positions as fixed-width bytes, since there may be millions."""
         return np.concatenate(list(self.columns.labels()))
+
+    def ascii(self, attribute: str) -> NDArray[np.bytes_]:
+        """Return the same."""
+        return self.column(attribute)

@@ -39,6 +39,9 @@ class InMemoryLabels:
         """Return a column."""
         return self.columns[attribute]
 
+    def ascii(self, attribute: str) -> None:
+        """Return None."""
+
 
 def texts(values: Sequence[str]) -> NDArray[Any]:
     """Return a column of text."""
@@ -80,7 +83,7 @@ def slice_of(features: Labels, samples: Labels, *layers: LayerInfo) -> Slice:
         samples=samples,
         layers=layers,
         tsv_labels=(features.id,),
-        tsv_columns=lambda: as_texts(samples.column(samples.id)),
+        tsv_columns=lambda: [as_texts(samples.column(samples.id))],
         tsv_comments=False,
         origin=ORIGIN,
     )

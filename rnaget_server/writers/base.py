@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -38,6 +38,9 @@ class Labels(Protocol):
     def column(self, attribute: str) -> NDArray[Any]:
         """Return the values of one attribute: an object array of str, numbers, or ASCII bytes where they are many."""
 
+    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
+        """Return the values of one attribute as ASCII bytes, None if they are not at hand so: what `column` costs."""
+
 
 @dataclass(frozen=True)
 class LayerInfo:
@@ -59,7 +62,9 @@ class Slice:
     samples: Labels
     layers: tuple[LayerInfo, ...]
     tsv_labels: tuple[str, ...]
-    tsv_columns: Callable[[], Iterable[str]]
+    tsv_columns: Callable[[], Iterable[Sequence[str] | NDArray[np.bytes_]]]
+    """Gives the labels of the columns in pieces, as texts or as ASCII bytes."""
+
     tsv_comments: bool
     origin: Mapping[str, str]
     tsv_head: Mapping[str, str] = field(default_factory=dict)

@@ -55,7 +55,8 @@ def _write_axis(file: h5py.File, axis: layout.AxisLayout, labels: Labels) -> Non
     group = file.create_group(axis.attributes)
     file.create_group(axis.graphs)
     for name in labels.attributes:
-        values = labels.column(name)
+        texts = labels.ascii(name)
+        values = labels.column(name) if texts is None else texts
         link = layout.link_name(group, name)
         if values.dtype.kind in "ifS":
             group.create_dataset(link, data=values)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores.columns import as_texts
@@ -14,6 +14,7 @@ from rnaget_server.writers.cells import table_lines
 
 _CHUNK_BYTES = 256 << 10
 _LABELS_AT_ONCE = 1 << 16
+_FIRST_PRINTED = 32
 
 
 class TsvWriter:
@@ -39,11 +40,11 @@ def _lines(slice: Slice) -> Iterator[bytes]:
     if slice.tsv_comments:
         yield b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
     yield "\t".join(cleaned(slice.tsv_labels)).encode()
-    columns = iter(slice.tsv_columns())
-    while some := list(islice(columns, _LABELS_AT_ONCE)):
-        yield "\t".join(["", *cleaned(some)]).encode()
+    for columns in slice.tsv_columns():
+        for start in range(0, len(columns), _LABELS_AT_ONCE):
+            yield b"\t" + joined(columns[start : start + _LABELS_AT_ONCE], b"\t")
     yield b"\n"
-    labels = label_texts([slice.features.column(name) for name in slice.tsv_labels])
+    labels = row_labels(slice)
     layer = slice.layers[0]
     start = 0
     for block in layer.blocks():
@@ -51,11 +52,24 @@ def _lines(slice: Slice) -> Iterator[bytes]:
         start += len(block)
 
 
-def label_texts(columns: Sequence[NDArray[Any]]) -> list[bytes]:
-    """Return the label columns of each row, joined by tabs."""
-    texts = [cleaned(as_texts(column)) for column in columns]
-    rows = texts[0] if len(texts) == 1 else ["\t".join(row) for row in zip(*texts, strict=True)]
-    return "\n".join(rows).encode().split(b"\n")
+def row_labels(slice: Slice) -> list[bytes]:
+    """Return the labels in front of each row, joined by tabs."""
+    columns = []
+    for name in slice.tsv_labels:
+        texts = slice.features.ascii(name)
+        column = as_texts(slice.features.column(name)) if texts is None else texts
+        columns.append(joined(column, b"\n").split(b"\n"))
+    return columns[0] if len(columns) == 1 else list(map(b"\t".join, zip(*columns, strict=True)))
+
+
+def joined(texts: Sequence[str] | NDArray[np.bytes_], separator: bytes) -> bytes:
+    """Return texts (or ASCII bytes) without what would break a line of TSV, with a control character in between."""
+    if not isinstance(texts, np.ndarray):
+        return separator.decode().join(cleaned(texts)).encode()
+    data: bytes = separator.join(texts.tolist())
+    if np.count_nonzero(np.frombuffer(data, np.uint8) < _FIRST_PRINTED) == len(texts) - 1:
+        return data
+    return joined(texts.astype(str).tolist(), separator)
 
 
 def cleaned(texts: Sequence[str]) -> Sequence[str]:

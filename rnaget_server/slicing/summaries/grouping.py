@@ -111,6 +111,9 @@ class GroupLabels:
             return np.array([*self._grouping.values, None], object)[:-1]
         return self._grouping.sizes
 
+    def ascii(self, attribute: str) -> None:
+        """Return None: groups are few."""
+
 
 def summarised_slice(slice: Slice, grouping: Grouping, summary: str, name: str) -> Slice:
     """Return the slice with a column for each group in place of its samples.
@@ -133,7 +136,7 @@ def summarised_slice(slice: Slice, grouping: Grouping, summary: str, name: str) 
         slice,
         samples=GroupLabels(grouping),
         layers=tuple(_summarised(layer, grouping, summary) for layer in slice.layers),
-        tsv_columns=lambda: grouping.values,
+        tsv_columns=lambda: [grouping.values],
         origin={**slice.origin, **told},
     )
 
