@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
 
@@ -14,3 +15,6 @@ from rnaget_server.configuration import configuration  # noqa: E402
 _settings = configuration()
 logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 app = create_app(_settings)
+
+# The catalogue may be a million objects that stay: Python's cycle collector need not go through them during replies.
+gc.freeze()

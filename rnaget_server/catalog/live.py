@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -62,11 +63,11 @@ class LiveCatalog:
         self._catalog = catalog
         _log.info("the changed catalogue is in service: %d matrices", len(catalog.matrices))
 
-    def _sign(self) -> dict[Path, tuple[int, int]]:
+    def _sign(self) -> dict[str, tuple[int, int]]:
         signature = {}
         for path in watched_files(self._data):
             try:
-                status = path.stat()
+                status = os.stat(path)
             except OSError:
                 continue
             signature[path] = (status.st_mtime_ns, status.st_size)

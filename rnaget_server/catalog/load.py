@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import gc
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from sys import intern
 from typing import Any, TypeVar
 
 import yaml
@@ -41,12 +45,38 @@ def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
     A file with a mistake is left out whole, with what lies below it; the rest stands. Without a
     sound ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
     """
-    return _Loader().load(data)
+    with _uncollected():
+        return _Loader().load(data)
 
 
-def watched_files(data: Path) -> list[Path]:
-    """Return the YAML files that make up the catalogue in `data`, whether sound or not."""
-    return [data / "catalog.yaml", *data.glob("*/project.yaml"), *data.glob("*/*/study.yaml")]
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python's cycle collector still: it would go through all that is loaded so far again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def watched_files(data: Path) -> list[str]:
+    """Return where the YAML files that make up the catalogue in `data` are, or would be."""
+    projects = _directories(data)
+    studies = [study for project in projects for study in _directories(project)]
+    below = [(projects, "project.yaml"), (studies, "study.yaml")]
+    return [
+        f"{data}/catalog.yaml",
+        *(f"{directory}/{name}" for directories, name in below for directory in directories),
+    ]
+
+
+def _directories(above: str | Path) -> list[str]:
+    # Some thousand are gone through while a request waits, for which `Path.glob` is slow.
+    with suppress(OSError), os.scandir(above) as entries:
+        return [entry.path for entry in entries if entry.is_dir()]
+    return []
 
 
 class _Loader:
@@ -173,6 +203,7 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
 
 
 def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, path: Path) -> TrackSet:
+    directory = path.parent
     return TrackSet(
         id=entry.id,
         project_id=project.id,
@@ -183,14 +214,19 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
         description=entry.description,
         tags=entry.tags,
         license=entry.license or study.license,
-        tracks=tuple(Track(one.sample, path.parent / one.file, one.attributes) for one in entry.tracks),
-        path=None if entry.file is None else path.parent / entry.file,
+        tracks=tuple(Track(one.sample, directory, one.file, _shared(one.attributes)) for one in entry.tracks),
+        path=None if entry.file is None else directory / entry.file,
         track_id=entry.track_id,
         position=entry.position,
         filters=_filters(entry.filters),
         no_data=float(entry.no_data),
         default_format=entry.default_format,
     )
+
+
+def _shared(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return the attributes with texts that are in memory once: most tracks have the names and values of others."""
+    return {intern(name): intern(value) for name, value in attributes.items()}
 
 
 def _filters(entries: Mapping[str, FilterEntry] | Mapping[str, TrackFilterEntry]) -> dict[str, Filter]:

@@ -59,13 +59,22 @@ class Matrix:
     default_format: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Track:
-    """A signal track: whose it is, where its file is, and its attributes."""
+    """A signal track: whose it is, its attributes, and where its file is, from the directory of the study.
+
+    There may be a hundred thousand, so each is small: a path is made when it is asked for.
+    """
 
     sample: str
-    path: Path
+    directory: Path
+    file: str
     attributes: Mapping[str, str]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.directory / self.file
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,12 @@ class TrackSet:
     filters: Mapping[str, Filter]
     no_data: float
     default_format: str
+
+    def values(self, attribute: str) -> frozenset[str]:
+        """Return what the catalogue says of its tracks by an attribute, or their names, without the empty value."""
+        named = attribute == self.track_id
+        values = (track.attributes.get(attribute, track.sample if named else "") for track in self.tracks)
+        return frozenset(filter(None, values))
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,9 @@ class Project:
     studies: tuple[Study, ...]
 
 
+Entry = tuple[Project, Study | None, Matrix | TrackSet | None]
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The service and everything it offers, in catalogue order (by directory name, then as written)."""
@@ -141,6 +159,27 @@ class Catalog:
     def track_sets(self) -> Mapping[str, TrackSet]:
         """Every set of signal tracks by id."""
         return {one.id: one for study in self.studies.values() for one in study.track_sets}
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every matrix and set of tracks below its project and study; None where one of those has nothing below it."""
+        entries: list[Entry] = []
+        for project in self.projects.values():
+            for study in project.studies or (None,):
+                records: tuple[Matrix | TrackSet, ...] = (*study.matrices, *study.track_sets) if study else ()
+                entries += [(project, study, record) for record in records or (None,)]
+        return tuple(entries)
+
+    @cached_property
+    def track_filters(self) -> Mapping[str, tuple[Filter, tuple[str, ...]]]:
+        """Every filter of tracks by name, as the first set has it, with its values in all sets, sorted."""
+        first: dict[str, Filter] = {}
+        values: dict[str, set[str]] = {}
+        for one in self.track_sets.values():
+            for name, filter in one.filters.items():
+                first.setdefault(name, filter)
+                values.setdefault(name, set()).update(one.values(filter.attribute))
+        return {name: (first[name], tuple(sorted(found))) for name, found in values.items()}
 
     @cached_property
     def track_filter_names(self) -> frozenset[str]:

@@ -46,9 +46,6 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     """Serve the catalogue in DATA; without DATA, the demo catalogue."""
     given = {"data": data, "host": host, "port": port, "workers": workers}
     settings = _configuration(given)
-    _, problems = load(settings.data)
-    for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
     click.echo(f"Serving {settings.data} at http://{settings.host}:{settings.port}", err=True)

@@ -18,7 +18,7 @@ from rnaget_server.stores.base import Positions
 from rnaget_server.stores.chunks import ChunkedCells, positions_of
 
 # Text of a block takes several times its bytes while it is made.
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 512 << 10
 _TILE = 1024
 
 

@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
 from rnaget_server.apis.rnaget.listing import described, field_type
-from rnaget_server.catalog import Filter
 from rnaget_server.http.formats import checked_format, choose_format
 from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import json_reply
@@ -103,14 +102,7 @@ def _filters(services: Services) -> list[dict[str, Any]]:
         described("format", "string", "format of the file", list(services.formats_of(GROUP))),
         *(described(*one) for one in _STANDARD),
     ]
-    values: dict[str, set[str]] = {}
-    first: dict[str, Filter] = {}
-    for one in sets:
-        for name, filter in one.filters.items():
-            first.setdefault(name, filter)
-            values.setdefault(name, set()).update(track.attributes.get(filter.attribute, "") for track in one.tracks)
-    for name, found in values.items():
-        shown = sorted(value for value in found if value)
-        type = field_type({first[name].type or kind_of(shown)})
-        told.append(described(name, type, first[name].description, shown if len(shown) <= _MOST_VALUES else None))
+    for name, (filter, values) in services.catalog.current.track_filters.items():
+        type = field_type({filter.type or kind_of(values)})
+        told.append(described(name, type, filter.description, values if len(values) <= _MOST_VALUES else None))
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rnaget_server.apis.site.views import FilterView
@@ -10,7 +11,8 @@ from rnaget_server.catalog.records import Filter
 if TYPE_CHECKING:
     from rnaget_server.stores.base import Axis
 
-_MOST_VALUES = 12
+MOST_VALUES = 12
+"""How many values of a filter are listed at most."""
 
 # The stores index arrays by this; an array of positions would need numpy here.
 _HEAD: Any = slice(20)
@@ -18,12 +20,17 @@ _HEAD: Any = slice(20)
 
 def filter_view(axis: Axis, filter_: Filter) -> FilterView:
     """Return a filter as the page shows it, with its values if they are at most 12."""
-    return FilterView(filter_.name, filter_.description, tuple(axis.values(filter_.attribute, _MOST_VALUES) or ()))
+    return FilterView(filter_.name, filter_.description, tuple(axis.values(filter_.attribute, MOST_VALUES) or ()))
 
 
-def first_value(axis: Axis, attribute: str) -> str | None:
+def first_of_axis(axis: Axis, attribute: str) -> str | None:
+    """Return `first_value` of the first values of an attribute."""
+    return first_value(axis.column(attribute, _HEAD))
+
+
+def first_value(values: Iterable[object]) -> str | None:
     """Return the first value that can stand in a list as it is: text, not empty, without a comma."""
-    for value in axis.column(attribute, _HEAD):
+    for value in values:
         if isinstance(value, str) and value.strip() and "," not in value:
             return value
     return None

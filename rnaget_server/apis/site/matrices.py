@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rnaget_server.apis.site.axes import filter_view, first_value
+from rnaget_server.apis.site.axes import filter_view, first_of_axis
 from rnaget_server.apis.site.queries import Query, Source
 from rnaget_server.apis.site.views import MatrixDetail
 from rnaget_server.catalog.records import Matrix
@@ -40,7 +40,7 @@ def _queries(services: Services, matrix: Matrix, store: MatrixStore, base: str) 
     most = (services.settings.max_cells or features * samples * len(store.units)) // len(store.units)
     labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
     source = Source(base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments)
-    feature = first_value(store.features, matrix.feature_id)
+    feature = first_of_axis(store.features, matrix.feature_id)
     if feature and samples <= most:
         yield source.part("One feature in all samples", {"featureIDList": feature})
         if chosen := _filter_value(store, matrix):
@@ -53,6 +53,6 @@ def _queries(services: Services, matrix: Matrix, store: MatrixStore, base: str) 
 def _filter_value(store: MatrixStore, matrix: Matrix) -> tuple[str, str] | None:
     """Return a filter on samples and a value that some sample has, so that one feature is left of any."""
     for filter_ in matrix.filters.values():
-        if filter_.axis == "sample" and (value := first_value(store.samples, filter_.attribute)):
+        if filter_.axis == "sample" and (value := first_of_axis(store.samples, filter_.attribute)):
             return filter_.name, value
     return None

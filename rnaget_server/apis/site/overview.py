@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from rnaget_server.apis.site.matrices import matrix_detail
 from rnaget_server.apis.site.tracks import track_detail
 from rnaget_server.apis.site.views import MatrixView, Page, ProjectView, StudyView, TrackSetView
-from rnaget_server.catalog.records import Catalog, Matrix, Project, Study, TrackSet
+from rnaget_server.catalog.records import Catalog, Entry, Matrix, TrackSet
 from rnaget_server.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ _log = logging.getLogger(__name__)
 
 _PER_PAGE = 50
 
-_Entry = tuple[Project, Study | None, Matrix | TrackSet | None]
 _View = MatrixView | TrackSetView | None
 _Record = TypeVar("_Record", Matrix, TrackSet)
 _Detail = TypeVar("_Detail")
@@ -45,19 +44,11 @@ def overview(services: Services, catalog: Catalog, base: str, number: int) -> tu
     LookupError
         If there is no such page.
     """
-    page = Page(number, max(1, -(-sum(1 for _ in _entries(catalog)) // _PER_PAGE)))
+    page = Page(number, max(1, -(-len(catalog.entries) // _PER_PAGE)))
     if not 1 <= number <= page.last:
         raise LookupError(f"there are {page.last} pages")
-    entries = list(islice(_entries(catalog), (number - 1) * _PER_PAGE, number * _PER_PAGE))
+    entries = catalog.entries[(number - 1) * _PER_PAGE : number * _PER_PAGE]
     return page, tuple(_grouped(entries, _views(services, [record for *_, record in entries], base)))
-
-
-def _entries(catalog: Catalog) -> Iterator[_Entry]:
-    for project in catalog.projects.values():
-        for study in project.studies or (None,):
-            records: tuple[Matrix | TrackSet, ...] = (*study.matrices, *study.track_sets) if study else ()
-            for record in records or (None,):
-                yield project, study, record
 
 
 def _views(services: Services, records: Sequence[Matrix | TrackSet | None], base: str) -> list[_View]:
@@ -85,7 +76,7 @@ def _detail(
         return None
 
 
-def _grouped(entries: Sequence[_Entry], views: Sequence[_View]) -> Iterator[ProjectView]:
+def _grouped(entries: Sequence[Entry], views: Sequence[_View]) -> Iterator[ProjectView]:
     both = zip(entries, views, strict=True)
     for _, of_project in groupby(both, key=lambda pair: pair[0][0].id):
         rows = list(of_project)

@@ -10,7 +10,7 @@ from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import HTTPException
 
 from rnaget_server.apis.site.overview import overview
-from rnaget_server.web import PAGE_HEADERS, STATIC, render
+from rnaget_server.web import PAGE_HEADERS, STATIC, compile_templates, render
 
 if TYPE_CHECKING:
     from rnaget_server.service import Services
@@ -42,6 +42,7 @@ def create_pages(services: Services) -> Flask:
     services
         The running server. Read only: the catalogue, the sizes and labels of matrices and tracks, settings, formats.
     """
+    _prepare(services)
     pages = Flask("rnaget_server.web", static_folder=str(STATIC), static_url_path="/static")
     pages.config["SEND_FILE_MAX_AGE_DEFAULT"] = _CACHED_SECONDS
     pages.url_map.strict_slashes = False
@@ -51,6 +52,12 @@ def create_pages(services: Services) -> Flask:
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, services))
     pages.after_request(_with_headers)
     return pages
+
+
+def _prepare(services: Services) -> None:
+    """Make ready what every page needs, so that its first reader does not wait for it."""
+    compile_templates()
+    services.formats_of("expressions")
 
 
 def _add_pages(pages: Flask, services: Services) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from itertools import islice
+from contextlib import suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from rnaget_server.apis.site.axes import filter_view, first_value
+from rnaget_server.apis.site.axes import MOST_VALUES, filter_view, first_of_axis, first_value
 from rnaget_server.apis.site.queries import Query, Source
-from rnaget_server.apis.site.views import TrackDetail
+from rnaget_server.apis.site.views import FilterView, TrackDetail
 from rnaget_server.catalog.records import TrackSet
+from rnaget_server.stores.bigwig import BigWigStore
 from rnaget_server.stores.tracks import Run
 
 if TYPE_CHECKING:
@@ -22,28 +23,64 @@ _SHORT = 20
 _LONG = 100_000
 _BINS = 100
 
-# How the first base with data is looked for: in so many chromosomes, by steps of so many bins.
+# In so many runs of bases, one with data is looked for.
 _LOOKED_THROUGH = 25
-_STEP = 1000
 
 
 def track_detail(services: Services, record: TrackSet, base: str) -> TrackDetail:
-    """Return what the files of a set of tracks tell, and queries that this server answers.
+    """Return what the catalogue and the first track of a set tell, and queries that this server answers.
+
+    Of bigWig files only the first is opened: there may be a thousand.
 
     Raises
     ------
     Unavailable, OSError
-        If a file cannot be read.
+        If the file cannot be read.
     """
-    store = services.stores.open_tracks(record)
+    store = _first_track(services, record)
     names = tuple(islice(store.chromosomes, _NAMED_CHROMOSOMES))
     return TrackDetail(
-        store.tracks.size,
+        _size(record, store),
         names,
         len(store.chromosomes) - len(names),
-        tuple(filter_view(store.tracks, one) for one in record.filters.values()),
+        _filters(record, store),
         () if "continuous" in services.switched_off else tuple(_queries(services, record, store, base)),
     )
+
+
+def _first_track(services: Services, record: TrackSet) -> TrackStore:
+    """Return the open store of the first bigWig file, or of the loom file with its tracks."""
+    if record.path is None and all(_is_told(record, one.attribute) for one in record.filters.values()):
+        with suppress(OSError):
+            return BigWigStore([record.tracks[0].path], {})
+    # Of a set that cannot be served, this writes to the log why.
+    return services.stores.open_tracks(record)
+
+
+def _is_told(record: TrackSet, attribute: str) -> bool:
+    """Return whether some track has the attribute."""
+    return attribute == record.track_id or any(attribute in track.attributes for track in record.tracks)
+
+
+def _size(record: TrackSet, store: TrackStore) -> int:
+    return len(record.tracks) or store.tracks.size
+
+
+def _filters(record: TrackSet, store: TrackStore) -> tuple[FilterView, ...]:
+    if record.path is not None:
+        return tuple(filter_view(store.tracks, one) for one in record.filters.values())
+    views = []
+    for one in record.filters.values():
+        values = sorted(record.values(one.attribute))
+        views.append(FilterView(one.name, one.description, tuple(values) if len(values) <= MOST_VALUES else ()))
+    return tuple(views)
+
+
+def _sample(record: TrackSet, store: TrackStore) -> str | None:
+    """Return the first track whose name can stand in a list."""
+    if record.path is not None:
+        return first_of_axis(store.tracks, record.track_id)
+    return first_value(track.sample for track in record.tracks)
 
 
 def _queries(services: Services, record: TrackSet, store: TrackStore, base: str) -> Iterator[Query]:
@@ -51,7 +88,7 @@ def _queries(services: Services, record: TrackSet, store: TrackStore, base: str)
     if place is None:
         return
     source = Source(base, f"continuous/{record.id}", labelled_by_id=True, comments=True)
-    most = _most_columns(services, store.tracks.size)
+    most = _most_columns(services, _size(record, store))
     bases = min(_SHORT, len(place))
     if bases <= most:
         yield source.part("A few bases of all tracks", _range(place, bases))
@@ -62,7 +99,7 @@ def _queries(services: Services, record: TrackSet, store: TrackStore, base: str)
         approximate = {"approximate": "true"} if record.path is None else {}
         title = f"The whole of {place.chromosome} in {bins} bins"
         yield source.part(title, {"chr": place.chromosome, "bins": str(bins), **approximate})
-    sample = first_value(store.tracks, record.track_id)
+    sample = _sample(record, store)
     bases = min(_LONG, len(place), _most_columns(services, 1))
     if sample and bases and "bigwig" in services.formats_of("continuous"):
         yield source.browsed(f"{sample} as a track in a genome browser", sample, _range(place, bases))
@@ -83,23 +120,11 @@ def _most_columns(services: Services, tracks: int) -> int:
 
 def _with_data(store: TrackStore) -> Run | None:
     """Return the run from the first base that has data in the first track, or the first run if none is found soon."""
-    runs = store.runs(None, 0, None)
-    for run in runs[:_LOOKED_THROUGH]:
-        start = _first_base(store, run)
+    runs = chain.from_iterable(store.runs(name, 0, None) for name in store.chromosomes)
+    first = None
+    for run in islice(runs, _LOOKED_THROUGH):
+        first = first or run
+        start = store.first(0, run)
         if start is not None:
             return Run(run.chromosome, start, run.stop)
-    return runs[0] if runs else None
-
-
-def _first_base(store: TrackStore, run: Run) -> int | None:
-    while len(run) > _STEP:
-        covered = store.summary(0, run, _STEP, "coverage", math.nan, exact=False)
-        if covered is None:
-            break
-        at = next((number for number, share in enumerate(covered.tolist()) if share > 0), None)
-        if at is None:
-            return None
-        borders = [run.start + number * len(run) // _STEP for number in (at, at + 1)]
-        run = Run(run.chromosome, *borders)
-    values = store.read(0, Run(run.chromosome, run.start, min(run.stop, run.start + _STEP)))
-    return next((run.start + number for number, value in enumerate(values.tolist()) if value == value), None)
+    return first

@@ -96,6 +96,37 @@ def test_sets_that_cannot_be_read_are_unavailable_and_the_others_are_not(data: P
     assert str(data) not in page
 
 
+def test_page_needs_no_file_but_the_first_of_each_set_on_it(tmp_path: Path) -> None:
+    entry = """
+  - id: set{n:02}
+    units: x
+    filters: {{Sex: {{attribute: Sex}}, Name: {{attribute: tracks}}}}
+    tracks:
+      - {{sample: "a,b", file: {n}.bw, attributes: {{Sex: male}}}}
+      - {{sample: c, file: gone1.bw, attributes: {{Sex: female}}}}
+      - {{sample: d, file: gone2.bw}}
+"""
+    written(tmp_path, "".join(entry.format(n=number) for number in range(60)))
+    for number in range(50):
+        pybigtools.open(str(tmp_path / f"p/s/{number}.bw"), "w").write({"chr1": 900}, iter([("chr1", 70, 80, 1.0)]))
+    page = landing(tmp_path)
+    assert "60 sets of signal tracks" in page
+    assert "Temporarily unavailable" not in page
+    for number in range(50):
+        tracks = section(page, f"set{number:02}")
+        assert "3 tracks" in tracks
+        assert "Sex of the sample: female, male\n" in re.sub("</li>", "\n", tracks)
+        assert "tracks of the sample: a,b, c, d\n" in re.sub("</li>", "\n", tracks)
+        assert f"set{number:02}/bytes?chr=chr1&start=70&end=90&format=tsv" in tracks
+        assert "c as a track in a genome browser" in tracks
+
+
+def test_a_filter_on_what_no_track_has_makes_a_set_unavailable(tmp_path: Path) -> None:
+    written(tmp_path, MANY.replace("units: x", "units: x, filters: {Sex: {attribute: Sex}}"))
+    pybigtools.open(str(tmp_path / "p/s/many.bw"), "w").write({"chr1": 900}, iter([("chr1", 70, 80, 1.0)]))
+    assert "Temporarily unavailable" in section(landing(tmp_path), "many")
+
+
 def test_of_many_chromosomes_a_few_are_named(tmp_path: Path) -> None:
     sizes = {f"chr{number}": 5000 for number in range(1, 61)}
     written(tmp_path, MANY)

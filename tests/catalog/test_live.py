@@ -1,0 +1,27 @@
+"""The catalogue in service follows its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnaget_server.catalog import LiveCatalog
+
+
+def test_files_that_come_change_and_go_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "catalog.yaml").write_text("id: c\nname: C\n")
+    (tmp_path / "p" / "s").mkdir(parents=True)
+    (tmp_path / "p" / "project.yaml").write_text("id: p\n")
+    live = LiveCatalog(tmp_path, 1e-9)
+    assert list(live.current.studies) == []
+    study = tmp_path / "p" / "s" / "study.yaml"
+    study.write_text("id: first\n")
+    assert list(live.current.studies) == ["first"]
+    study.write_text("id: another\n")
+    assert list(live.current.studies) == ["another"]
+    (tmp_path / "catalog.yaml").write_text("id: c\nname: Changed\n")
+    assert live.current.service.name == "Changed"
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / "project.yaml").write_text("id: q\n")
+    assert list(live.current.projects) == ["p", "q"]
+    study.unlink()
+    assert list(live.current.studies) == []
