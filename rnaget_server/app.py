@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from connexion import AsyncApp, ConnexionMiddleware
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
-from connexion.middleware import MiddlewarePosition
+from connexion.middleware.context import ContextMiddleware
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.routing import RoutingMiddleware
+from connexion.middleware.server_error import ServerErrorMiddleware
+from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -32,6 +36,17 @@ _EXPOSED = (
     *("RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"),
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
 )
+# Connexion's own, without those that guard and validate: no route is secured, and `rnaget_server.query` judges
+# parameters, with better words.
+_LAYERS = (
+    ServerErrorMiddleware,
+    ExceptionMiddleware,
+    SwaggerUIMiddleware,
+    RoutingMiddleware,
+    PostedParameters,
+    LifespanMiddleware,
+    ContextMiddleware,
+)
 
 
 def create_services(settings: Settings) -> Services:
@@ -53,7 +68,7 @@ def create_services(settings: Settings) -> Services:
 def create_app(settings: Settings) -> ASGIApp:
     """Return the whole server as an ASGI application. Two can live in one process."""
     services = create_services(settings)
-    api = _create_api(validate_responses=False)
+    api = _create_api()
     checked = guarded(api, settings.ticket_keys)
     switched = switchable(rnaget.BASE_PATH, services.switched_off, checked)
     pages = WSGIMiddleware(create_pages(services))  # type: ignore[arg-type]
@@ -69,32 +84,19 @@ def create_app(settings: Settings) -> ASGIApp:
     )
 
 
-def _create_api(validate_responses: bool) -> ConnexionMiddleware:
+def _create_api() -> ConnexionMiddleware:
     # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
     logging.getLogger("connexion").setLevel(logging.ERROR)
-    app = AsyncApp("rnaget_server", specification_dir=shipped("openapi"))
+    app = AsyncApp("rnaget_server", specification_dir=shipped("openapi"), middlewares=list(_LAYERS))
     app.add_api(
         "rnaget.yaml",
         base_path=rnaget.BASE_PATH,
         pythonic_params=True,
-        validate_responses=validate_responses,
-        validator_map={"parameter": _NoValidation, "body": {}},
         swagger_ui_options=None,
     )
-    app.add_middleware(PostedParameters, MiddlewarePosition.BEFORE_VALIDATION)
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _handle)
     return app.middleware
-
-
-class _NoValidation:
-    """Stands in for Connexion's parameter validation: `rnaget_server.query` judges parameters, with better words."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def validate(self, scope: Any) -> None:
-        """Accept every parameter."""
 
 
 async def _handle(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

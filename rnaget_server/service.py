@@ -12,6 +12,7 @@ from rnaget_server.disk_cache import DiskCache
 from rnaget_server.errors import Unavailable
 from rnaget_server.http.delivery import Delivery
 from rnaget_server.http.etags import software
+from rnaget_server.http.remembered import Remembered
 from rnaget_server.http.slice_cache import SliceCache
 from rnaget_server.registry import Registry
 from rnaget_server.settings import Settings
@@ -75,6 +76,11 @@ class Services:
         """Where summaries of whole matrices are kept."""
         settings = self.settings
         return DiskCache(settings.cache_directory / "summaries", settings.cache_bytes // _SUMMARIES_SHARE)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What is told of all data files together; a file that was replaced shows in it as late as the catalogue's."""
+        return Remembered(self.settings.reload_seconds)
 
     @cached_property
     def software(self) -> str:

@@ -67,18 +67,19 @@ def get_continuous_file() -> Response:
     return download(request, found, chosen, query.given)
 
 
-def get_continuous_formats() -> Response:
+async def get_continuous_formats() -> Response:
     """Return the names of the formats."""
     request, services = current()
     Parameters(pairs_of(request), ())
     return json_reply(request, list(services.formats_of(GROUP)), "Formats of continuous data")
 
 
-def get_continuous_filters() -> Response:
+async def get_continuous_filters() -> Response:
     """Return every filter."""
     request, services = current()
     Parameters(pairs_of(request), ())
-    return json_reply(request, _filters(services), "Filters of continuous data")
+    told = await services.remembered.get("filters of tracks", services.catalog.current, lambda: _filters(services))
+    return json_reply(request, told, "Filters of continuous data")
 
 
 # By POST the parameters come in the body, and all else is the same.

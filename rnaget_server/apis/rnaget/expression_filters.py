@@ -23,6 +23,11 @@ def filters_of_matrices(services: Services, kind: str | None) -> list[dict[str, 
     return told
 
 
+def units_of_matrices(services: Services) -> list[str]:
+    """Return the units that some matrix has."""
+    return list(dict.fromkeys(name for store in services.readable_stores().values() for name in store.units))
+
+
 _OF_FEATURES = (
     ("featureIDList", "string", "ids of features, separated by commas or repeated"),
     ("featureNameList", "string", "names of features, separated by commas or repeated"),
@@ -40,11 +45,10 @@ _OF_SAMPLES = (
 def _of_matrices(services: Services) -> Iterator[dict[str, Any]]:
     catalog = services.catalog.current
     matrices = catalog.matrices.values()
-    units = dict.fromkeys(name for store in services.readable_stores().values() for name in store.units)
     yield described("projectID", "string", "project of the matrix", sorted({one.project_id for one in matrices}))
     yield described("studyID", "string", "study of the matrix", sorted({one.study_id for one in matrices}))
     yield described("version", "string", "version of the matrix", sorted({one.version for one in matrices}))
-    yield described("units", "string", "units of the values", list(units))
+    yield described("units", "string", "units of the values", units_of_matrices(services))
     yield described("format", "string", "format of the file", list(services.formats_of("expressions")))
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
-from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices
+from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.formats import checked_format, choose_format
 from rnaget_server.http.posted import pairs_of
@@ -56,28 +56,30 @@ def get_expression_file() -> Response:
     return download(request, found, chosen, query.given)
 
 
-def get_expression_formats() -> Response:
+async def get_expression_formats() -> Response:
     """Return the names of the formats."""
     request, services = current()
     Parameters(pairs_of(request), ())
     return json_reply(request, list(services.formats_of(GROUP)), "Formats of expression matrices")
 
 
-def get_expression_filters() -> Response:
+async def get_expression_filters() -> Response:
     """Return every filter, or those of features or samples only."""
     request, services = current()
     kind = Parameters(pairs_of(request), ("type",)).text("type")
     if kind not in (None, "feature", "sample"):
         raise InvalidQuery(f"type must be feature or sample, not {kind!r}")
-    return json_reply(request, filters_of_matrices(services, kind), "Filters of expression matrices")
+    catalog = services.catalog.current
+    told = await services.remembered.get(("filters", kind), catalog, lambda: filters_of_matrices(services, kind))
+    return json_reply(request, told, "Filters of expression matrices")
 
 
-def get_expression_units() -> Response:
+async def get_expression_units() -> Response:
     """Return the units that some matrix has."""
     request, services = current()
     Parameters(pairs_of(request), ())
-    units = dict.fromkeys(name for store in services.readable_stores().values() for name in store.units)
-    return json_reply(request, list(units), "Units of expression matrices")
+    units = await services.remembered.get("units", services.catalog.current, lambda: units_of_matrices(services))
+    return json_reply(request, units, "Units of expression matrices")
 
 
 # By POST the parameters come in the body, and all else is the same.

@@ -22,7 +22,7 @@ _FIELDS: Fields = {
 }
 
 
-def get_project_by_id(project_id: str) -> Response:
+async def get_project_by_id(project_id: str) -> Response:
     """Return one project."""
     request, services = current()
     Parameters(pairs_of(request), ())
@@ -30,14 +30,14 @@ def get_project_by_id(project_id: str) -> Response:
     return json_reply(request, _shown(project), f"Project {project.id}")
 
 
-def get_projects() -> Response:
+async def get_projects() -> Response:
     """Return the projects that match."""
     request, services = current()
     found = matching(request, services.catalog.current.projects.values(), _FIELDS)
     return json_reply(request, [_shown(project) for project in found], "Projects")
 
 
-def get_project_filters() -> Response:
+async def get_project_filters() -> Response:
     """Return the fields by which projects can be asked for."""
     request, services = current()
     Parameters(pairs_of(request), ())

@@ -15,7 +15,7 @@ from rnaget_server.service import GROUPS
 RNAGET_VERSION = "1.2.0"
 
 
-def get_service_info() -> Response:
+async def get_service_info() -> Response:
     """Return what this server is, who runs it, and which groups of routes it offers."""
     request, services = current()
     Parameters(pairs_of(request), ())

@@ -26,7 +26,7 @@ _FIELDS: Fields = {
 }
 
 
-def get_study_by_id(study_id: str) -> Response:
+async def get_study_by_id(study_id: str) -> Response:
     """Return one study."""
     request, services = current()
     Parameters(pairs_of(request), ())
@@ -34,14 +34,14 @@ def get_study_by_id(study_id: str) -> Response:
     return json_reply(request, _shown(study), f"Study {study.id}")
 
 
-def get_studies() -> Response:
+async def get_studies() -> Response:
     """Return the studies that match."""
     request, services = current()
     found = matching(request, services.catalog.current.studies.values(), _FIELDS)
     return json_reply(request, [_shown(study) for study in found], "Studies")
 
 
-def get_study_filters() -> Response:
+async def get_study_filters() -> Response:
     """Return the fields by which studies can be asked for."""
     request, services = current()
     Parameters(pairs_of(request), ())
