@@ -163,7 +163,7 @@ def request(port: int, target: str) -> bytes:
     return f"GET {target} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
 
 
-def settle(server: Server, idle: Sequence[float] = (0.5, 0.05)) -> None:
+def settle(server: Server, idle: Sequence[float] = (0.2, 0.02)) -> None:
     """Wait until the server takes less than `idle[1]` seconds of processor time in `idle[0]` seconds."""
     ends = time.monotonic() + _SETTLED_WITHIN
     while time.monotonic() < ends:

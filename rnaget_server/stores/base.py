@@ -160,7 +160,7 @@ class Axis:
         return self._read(attribute).take(positions)
 
     def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
-        """Return the texts of an attribute as fixed-width ASCII, None if they are not stored so, word for word."""
+        """Return the texts of an attribute as fixed-width printable ASCII, None if they are not stored so."""
         return self._read(attribute).ascii(positions)
 
     def index(self, attribute: str) -> Index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,8 @@ from rnaget_server.stores.text import decode, encode
 
 Mask = NDArray[np.bool_]
 _ROWS_AT_ONCE = 256
+_LOOKED_AT = 1 << 16
+_FIRST_PRINTED = 32
 
 
 class Column(Protocol):
@@ -22,7 +25,7 @@ class Column(Protocol):
         """Return the values at `positions` (None: all): an object array of str, or numbers."""
 
     def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
-        """Return the texts at `positions` (None: all) as fixed-width bytes if they are stored so, word for word."""
+        """Return the texts at `positions` (None: all) as fixed-width bytes, if all are stored so and can be printed."""
 
     def equal(self, value: str) -> Mask:
         """Return where the column has this value."""
@@ -44,10 +47,15 @@ class FixedText:
         return decode(self.raw if positions is None else self.raw[positions])
 
     def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
-        """Return the texts as they are stored, None if one is not stored word for word."""
-        raw = self.raw if positions is None else self.raw[positions]
-        data = raw.tobytes()
-        return raw if data.isascii() and b"&" not in data else None
+        """Return the texts as they are stored, None if some text of the column stands for another."""
+        if not self._plain:
+            return None
+        return self.raw if positions is None else self.raw[positions]
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether all texts are printable ASCII that stands for itself."""
+        return all(is_plain(self.raw[start : start + _LOOKED_AT]) for start in range(0, len(self.raw), _LOOKED_AT))
 
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
@@ -130,6 +138,16 @@ class Numbers:
         """Return the numbers as text, each once, if they are few."""
         unique = np.unique(self.raw)
         return [as_text(value) for value in unique if value == value] if len(unique) <= most + 1 else None
+
+
+def is_plain(raw: NDArray[np.bytes_]) -> bool:
+    """Return whether texts of fixed-width bytes are printable ASCII without references to other characters."""
+    data = raw.tobytes()
+    letters = np.frombuffer(data, np.uint8).reshape(len(raw), raw.dtype.itemsize)
+    ended = letters == 0
+    if not data.isascii() or b"&" in data or ((letters < _FIRST_PRINTED) & ~ended).any():
+        return False
+    return not (ended[:, :-1] & ~ended[:, 1:]).any()
 
 
 def column_of(raw: NDArray[Any]) -> Column:

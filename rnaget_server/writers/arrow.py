@@ -9,7 +9,7 @@ from rnaget_server.writers.base import Body, Slice
 from rnaget_server.writers.tables import batches, feature_columns, refuse_wide, rows_at_once, schema_of
 
 _PIECE = 1 << 20
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 8 << 20
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 """The message that ends a stream."""
 

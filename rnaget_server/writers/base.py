@@ -39,7 +39,7 @@ class Labels(Protocol):
         """Return the values of one attribute: an object array of str, numbers, or ASCII bytes where they are many."""
 
     def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
-        """Return the values of one attribute as ASCII bytes, None if they are not at hand so: what `column` costs."""
+        """Return the values of one attribute as printable ASCII bytes, None if they are not at hand so."""
 
 
 @dataclass(frozen=True)

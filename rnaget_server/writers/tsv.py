@@ -14,7 +14,6 @@ from rnaget_server.writers.cells import table_lines
 
 _CHUNK_BYTES = 256 << 10
 _LABELS_AT_ONCE = 1 << 16
-_FIRST_PRINTED = 32
 
 
 class TsvWriter:
@@ -63,13 +62,10 @@ def row_labels(slice: Slice) -> list[bytes]:
 
 
 def joined(texts: Sequence[str] | NDArray[np.bytes_], separator: bytes) -> bytes:
-    """Return texts (or ASCII bytes) without what would break a line of TSV, with a control character in between."""
-    if not isinstance(texts, np.ndarray):
-        return separator.decode().join(cleaned(texts)).encode()
-    data: bytes = separator.join(texts.tolist())
-    if np.count_nonzero(np.frombuffer(data, np.uint8) < _FIRST_PRINTED) == len(texts) - 1:
-        return data
-    return joined(texts.astype(str).tolist(), separator)
+    """Return texts (or printable ASCII) without what would break a line of TSV, with a separator of a byte between."""
+    if isinstance(texts, np.ndarray):
+        return separator.join(texts.tolist())
+    return separator.decode().join(cleaned(texts)).encode()
 
 
 def cleaned(texts: Sequence[str]) -> Sequence[str]:
