@@ -60,6 +60,8 @@ def _one_gene(material: Material, ours: Server, plain: Server) -> Row:
     floors = [floor.reader(np.array([one]), None) for one in chosen]
     targets = gene_targets(material, count)
     cells = [next(iter(store.blocks(UNITS, np.array([one]), None))) for one in chosen]
+    for read in floors:
+        read()
     with Client(ours.port) as client, Client(plain.port) as other:
         ways: dict[str, Callable[[int], object]] = {
             "ours": lambda number: client.get(targets[number]),

@@ -110,6 +110,8 @@ def _files(material: Material) -> Iterator[Row | Note]:
             for name, peer in peers.items():
                 # Other cells than ours has just read, so that none finds them in a cache.
                 ways[name] = lambda n, axis=axis, some=some, peer=peer: peer(axis, some[n - 1])  # type: ignore[misc]
+            for number in range(count):
+                ways["ours"](number)
             taken = side_by_side(ways, count)
             for name in peers:
                 yield Row(

@@ -91,6 +91,8 @@ def _stages(
     slices = [slice_by_id(services, "big", query).slice for query in parsed]
     read = [floor.without_decoding(*asked) for asked in zip(features, samples, strict=True)]
     decoded = [floor.reader(*asked) for asked in zip(features, samples, strict=True)]
+    for one in read:
+        one()
     size = sum(map(len, writer.write(slices[0]).chunks))
     with Client(ours.port) as client, Client(routed.port) as routes, Client(sent.port) as sends:
         # Each asks for other cells than the one before, so that none finds them in the processor's cache.

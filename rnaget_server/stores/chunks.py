@@ -87,7 +87,11 @@ class ChunkedCells:
             else:
                 chunk = np.empty(self.chunks, self.dtype) if chunk is None else chunk
                 self._decode(part.chunk, chunk)
-                target[:] = chunk[part.rows][:, part.columns]
+                if len(chunk) == 1 and isinstance(part.columns, np.ndarray):
+                    # Without a mode, numpy would put what it takes elsewhere first.
+                    chunk[0].take(part.columns, out=target[0], mode="clip")
+                else:
+                    target[:] = chunk[part.rows][:, part.columns]
         return out
 
     def _parts(self, rows: Positions, columns: Positions | slice) -> Iterator[_Part]:

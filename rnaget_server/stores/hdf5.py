@@ -6,7 +6,6 @@ chunks and picking from them, which is what is done here. `chunks` reads the nat
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -91,6 +90,8 @@ def _parts(dataset: Cells, rows: Positions | None, columns: Positions | None) ->
     row_chunk, column_chunk = chunk_of(dataset)
     if columns is None:
         width = dataset.shape[1]
+    elif isinstance(dataset, ChunkedCells):
+        width = len(columns)
     else:
         width = min(dataset.shape[1], len(np.unique(columns // column_chunk)) * column_chunk)
     step = max(1, BLOCK_BYTES // max(1, width * dataset.dtype.itemsize))
@@ -103,13 +104,14 @@ def _parts(dataset: Cells, rows: Positions | None, columns: Positions | None) ->
     if len(rows) <= step:
         yield rows
         return
-    if step >= row_chunk:
-        bounds = np.searchsorted(rows, np.arange(0, dataset.shape[0] + step, step))
-    else:
-        bounds = np.arange(0, len(rows) + step, step).clip(max=len(rows))
-    for start, stop in itertools.pairwise(bounds):
-        if stop > start:
-            yield rows[start:stop]
+    # Where a block may end: no chunk is to be read for two, unless one alone is more than a block.
+    ends = np.flatnonzero(np.diff(rows // min(row_chunk, step), append=-1)) + 1
+    start = 0
+    while start < len(rows):
+        fitting = int(np.searchsorted(ends, start + step, side="right")) - 1
+        stop = int(ends[fitting])
+        yield rows[start:stop]
+        start = stop
 
 
 def column_blocks(
