@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, Final
 
 import h5py
@@ -21,6 +22,8 @@ from rnaget_server.stores.chunks import chunk_places
 # LZ4 decodes some five times faster than zstd, and its thorough form takes hardly more room on expression values.
 _CODEC: Final = "lz4hc"
 _LEVEL = 3
+# Chunks that a thread encodes before it takes the next ones.
+_AT_ONCE = 32
 
 
 def fitting(cells: Sequence[NDArray[Any]]) -> blosc.Blosc:
@@ -64,9 +67,10 @@ class ChunkWriter:
     def write(self, start: int, block: NDArray[Any]) -> None:
         """Write rows from `start`, which begins a chunk; `block` is rows × columns, and ends a chunk or the dataset."""
         corners = list(self._corners(block))
+        some = [corners[at : at + _AT_ONCE] for at in range(0, len(corners), _AT_ONCE)]
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            encoded = threads.map(lambda corner: self._encoded(block, corner), corners)
-            for (row, column), data in zip(corners, encoded, strict=True):
+            encoded = threads.map(lambda corners: [self._encoded(block, corner) for corner in corners], some)
+            for (row, column), data in zip(corners, chain.from_iterable(encoded), strict=True):
                 self.dataset.id.write_direct_chunk((start + row, column), data)
 
     def write_places(self, file: h5py.File, name: str) -> None:
