@@ -68,20 +68,27 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
     ranges
         Whether parts can be had even where the number is not known.
     """
+
+    def close() -> None:
+        ended(chunks)
+        freed(body)
+
     return Content(
-        lambda start, stop: _cut(chunks, start, stop),
-        body.length,
-        lambda: freed(body),
-        ranges=ranges or body.length is not None,
+        lambda start, stop: _cut(chunks, start, stop), body.length, close, ranges=ranges or body.length is not None
     )
 
 
 def freed(body: Body) -> None:
     """Free what a body is made from."""
-    close = getattr(body.chunks, "close", None)
+    ended(body.chunks)
+    body.close()
+
+
+def ended(chunks: Iterator[bytes]) -> None:
+    """End what makes chunks, so that it frees what it holds now, and not when nobody refers to it any more."""
+    close = getattr(chunks, "close", None)
     if close is not None:
         close()
-    body.close()
 
 
 def _cut(chunks: Iterator[bytes], start: int, stop: int | None) -> Iterator[bytes]:

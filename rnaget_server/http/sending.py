@@ -15,7 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from rnaget_server.errors import RangeBeyondEnd, Unavailable
-from rnaget_server.http.content import Content
+from rnaget_server.http.ahead import Ahead
+from rnaget_server.http.content import Content, ended
 from rnaget_server.http.ranges import part_of, wants_part
 
 _log = logging.getLogger(__name__)
@@ -111,32 +112,37 @@ def _streamed(
     except OSError as error:
         content.close()
         raise unreadable(error, label.filename) from None
+
+    def free() -> None:
+        ended(chunks)
+        content.close()
+
     sent = chain((first,), _cutting(chunks, label.filename))
-    reply = _Streamed(sent, status, headers, label.media_type)
-    reply.free_after(chunks, content.close)
-    return reply
+    return _Streamed(sent, status, headers, label.media_type, free)
 
 
 class _Streamed(StreamingResponse):
     """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client has gone."""
 
-    def free_after(self, chunks: Iterator[bytes], close: Callable[[], None]) -> None:
-        """Say what is to be freed: the maker of the chunks, and what it reads from."""
-        self._chunks = chunks
-        self._close = close
+    def __init__(
+        self,
+        chunks: Iterator[bytes],
+        status: int,
+        headers: Mapping[str, str],
+        media_type: str,
+        free: Callable[[], None],
+    ) -> None:
+        self._ahead = Ahead(chunks)
+        self._free = free
+        super().__init__(self._ahead, status, headers, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             with anyio.CancelScope(shield=True):
+                await self._ahead.stop()
                 await run_in_threadpool(self._free)
-
-    def _free(self) -> None:
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
-        self._close()
 
 
 def _cutting(chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +33,6 @@ class Descriptor:
 
     def __del__(self) -> None:
         os.close(self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One chunk of a selection: which one, what of it is wanted, and where that goes."""
-
-    chunk: int
-    rows: _Which
-    columns: _Which
-    to_rows: slice
-    to_columns: slice
 
 
 class ChunkedCells:
@@ -80,27 +68,30 @@ class ChunkedCells:
         width = columns.stop - columns.start if isinstance(columns, slice) else len(columns)
         out = np.empty((len(rows), width), self.dtype)
         chunk: NDArray[Any] | None = None
-        for part in self._parts(rows, columns):
-            target = out[part.to_rows, part.to_columns]
+        for number, of_rows, of_columns, target in self._parts(rows, columns, out):
             if target.shape == self.chunks and target.flags.c_contiguous:
-                self._decode(part.chunk, target)
+                self._decode(number, target)
             else:
                 chunk = np.empty(self.chunks, self.dtype) if chunk is None else chunk
-                self._decode(part.chunk, chunk)
-                if len(chunk) == 1 and isinstance(part.columns, np.ndarray):
+                self._decode(number, chunk)
+                if len(chunk) == 1 and isinstance(of_columns, np.ndarray):
                     # Without a mode, numpy would put what it takes elsewhere first.
-                    chunk[0].take(part.columns, out=target[0], mode="clip")
+                    chunk[0].take(of_columns, out=target[0], mode="clip")
                 else:
-                    target[:] = chunk[part.rows][:, part.columns]
+                    target[:] = chunk[of_rows][:, of_columns]
         return out
 
-    def _parts(self, rows: Positions, columns: Positions | slice) -> Iterator[_Part]:
+    def _parts(
+        self, rows: Positions, columns: Positions | slice, out: NDArray[Any]
+    ) -> Iterator[tuple[int, _Which, _Which, NDArray[Any]]]:
+        """Yield each chunk that is needed: its number, which of its rows and columns, and where these go."""
         height, width = self.chunks
         across = -(-self.shape[1] // width)
         by_column = list(_slices(columns, width) if isinstance(columns, slice) else _runs(columns, width))
-        for row, of_row, to_row in _runs(rows, height):
+        by_row = _rows(rows) if height == 1 else _runs(rows, height)
+        for row, of_row, to_row in by_row:
             for column, of_column, to_column in by_column:
-                yield _Part(row * across + column, of_row, of_column, to_row, to_column)
+                yield row * across + column, of_row, of_column, out[to_row, to_column]
 
     def _decode(self, number: int, to: NDArray[Any]) -> None:
         offset, size = self._places[number].tolist()
@@ -139,6 +130,13 @@ def _slices(which: slice, size: int) -> Iterator[tuple[int, slice, slice]]:
         start, stop = max(which.start, number * size), min(which.stop, (number + 1) * size)
         inside = slice(start - number * size, stop - number * size)
         yield number, inside, slice(start - which.start, stop - which.start)
+
+
+def _rows(positions: Positions) -> Iterator[tuple[int, slice, slice]]:
+    """Yield what `_runs` yields for chunks of one row."""
+    only = slice(0, 1)
+    for place, number in enumerate(positions.tolist()):
+        yield number, only, slice(place, place + 1)
 
 
 def _runs(positions: Positions, size: int) -> Iterator[tuple[int, _Which, slice]]:

@@ -1,0 +1,75 @@
+"""Chunks of a reply that a thread makes while those before them are on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from typing import Self
+
+from starlette.concurrency import run_in_threadpool
+
+# With one, the thread and the event loop would wait for each other's hand-over all the time.
+_MOST_AHEAD = 2
+# Then the thread is let go, for other replies wait for one too.
+_MOST_IN_A_TURN = 8
+
+
+class Ahead:
+    """An asynchronous iterator over chunks that are made in threads, at most two before they are asked for.
+
+    A client that does not read holds no thread.
+
+    Parameters
+    ----------
+    chunks
+        Makes the chunks; what it raises comes after those that were made before.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._made: deque[bytes] = deque()
+        self._ended = False
+        self._stopped = False
+        self._changed = asyncio.Event()
+        self._turn: asyncio.Future[None] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._made:
+            if self._turn is not None and self._turn.done():
+                self._turn.result()
+                if self._ended and not self._made:
+                    raise StopAsyncIteration
+            self._changed.clear()
+            self._go_on()
+            await self._changed.wait()
+        chunk = self._made.popleft()
+        self._go_on()
+        return chunk
+
+    async def stop(self) -> None:
+        """Return when no thread is at it any more, and none will be."""
+        self._stopped = True
+        if self._turn is not None:
+            await asyncio.gather(self._turn, return_exceptions=True)
+
+    def _go_on(self) -> None:
+        """See to it that a thread makes chunks, if there is room for one and none is at it."""
+        at_it = self._turn is not None and not (self._turn.done() and self._turn.exception() is None)
+        if not (at_it or self._ended or len(self._made) >= _MOST_AHEAD):
+            self._turn = asyncio.ensure_future(run_in_threadpool(self._make, asyncio.get_running_loop()))
+            self._turn.add_done_callback(lambda _: self._changed.set())
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> None:
+        for _ in range(_MOST_IN_A_TURN):
+            if self._stopped or len(self._made) >= _MOST_AHEAD:
+                return
+            try:
+                self._made.append(next(self._chunks))
+            except StopIteration:
+                self._ended = True
+                return
+            loop.call_soon_threadsafe(self._changed.set)

@@ -1,0 +1,94 @@
+"""Chunks come whole and in order, few are made before they are asked for, and a stop is a stop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from rnaget_server.http.ahead import Ahead
+
+
+class Broken(BaseException):
+    """What cuts a connection is no Exception."""
+
+
+def chunks(count: int, made: list[int], error: BaseException | None = None) -> Iterator[bytes]:
+    for number in range(count):
+        made.append(number)
+        yield b"%d" % number
+    if error is not None:
+        raise error
+
+
+async def taken(ahead: Ahead, rest: float = 0) -> list[bytes]:
+    got = []
+    async for chunk in ahead:
+        got.append(chunk)
+        await asyncio.sleep(rest)
+    return got
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 16, 17, 1000])
+@pytest.mark.parametrize("rest", [0, 0.001])
+def test_all_chunks_come_in_order(count: int, rest: float) -> None:
+    assert asyncio.run(taken(Ahead(chunks(count, [])), rest)) == [b"%d" % number for number in range(count)]
+
+
+@pytest.mark.parametrize("error", [OSError(), Broken()])
+def test_an_error_comes_after_what_was_made(error: BaseException) -> None:
+    async def run() -> list[bytes]:
+        got = []
+        with suppress(type(error)):
+            async for chunk in Ahead(chunks(5, [], error)):
+                got.append(chunk)
+            pytest.fail("the error was swallowed")
+        return got
+
+    assert asyncio.run(run()) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_two_are_made_ahead_and_no_thread_waits_meanwhile() -> None:
+    made: list[int] = []
+
+    async def run() -> None:
+        ahead = Ahead(chunks(100, made))
+        assert await anext(ahead) == b"0"
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            assert len(made) == 3
+        assert ahead._turn is not None and ahead._turn.done()
+        assert await anext(ahead) == b"1"
+        await ahead.stop()
+        assert len(made) <= 4
+
+    asyncio.run(run())
+
+
+def test_a_stop_waits_for_the_thread_and_nothing_is_made_after_it() -> None:
+    made: list[int] = []
+    at_second, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        for chunk in chunks(100, made):
+            if len(made) == 2:
+                at_second.set()
+                go_on.wait(10)
+            yield chunk
+
+    async def run() -> None:
+        ahead = Ahead(slow())
+        assert await anext(ahead) == b"0"
+        assert at_second.wait(10)
+        stop = asyncio.ensure_future(ahead.stop())
+        await asyncio.sleep(0.05)
+        assert not stop.done()
+        go_on.set()
+        await stop
+        await asyncio.sleep(0.02)
+        assert len(made) == 2
+
+    asyncio.run(run())
