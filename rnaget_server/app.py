@@ -7,7 +7,6 @@ import logging
 from a2wsgi import WSGIMiddleware
 from connexion import AsyncApp, ConnexionMiddleware
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
-from connexion.middleware.context import ContextMiddleware
 from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.routing import RoutingMiddleware
@@ -22,6 +21,7 @@ from rnaget_server.apis import rnaget
 from rnaget_server.apis.site import create_pages
 from rnaget_server.catalog import LiveCatalog
 from rnaget_server.errors import RnagetError
+from rnaget_server.http.handlers import Handlers
 from rnaget_server.http.middleware import dispatch, switchable
 from rnaget_server.http.posted import PostedParameters
 from rnaget_server.http.replies import error_reply
@@ -45,7 +45,7 @@ _LAYERS = (
     RoutingMiddleware,
     PostedParameters,
     LifespanMiddleware,
-    ContextMiddleware,
+    Handlers,
 )
 
 
@@ -91,7 +91,6 @@ def _create_api() -> ConnexionMiddleware:
     app.add_api(
         "rnaget.yaml",
         base_path=rnaget.BASE_PATH,
-        pythonic_params=True,
         swagger_ui_options=None,
     )
     for kind in (RnagetError, HTTPException, Exception):

@@ -59,9 +59,14 @@ class Ahead:
     def _go_on(self) -> None:
         """See to it that a thread makes chunks, if there is room for one and none is at it."""
         at_it = self._turn is not None and not (self._turn.done() and self._turn.exception() is None)
-        if not (at_it or self._ended or len(self._made) >= _MOST_AHEAD):
+        if not (at_it or self._ended or self._stopped or len(self._made) >= _MOST_AHEAD):
             self._turn = asyncio.ensure_future(run_in_threadpool(self._make, asyncio.get_running_loop()))
-            self._turn.add_done_callback(lambda _: self._changed.set())
+            self._turn.add_done_callback(self._end_turn)
+
+    def _end_turn(self, turn: asyncio.Future[None]) -> None:
+        if not turn.cancelled():
+            self._go_on()
+        self._changed.set()
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> None:
         for _ in range(_MOST_IN_A_TURN):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import InvalidQuery, ResultTooLarge
 
@@ -40,10 +40,7 @@ class PostedParameters:
         """
         if scope["type"] == "http" and scope["method"] == "POST":
             posted = tuple(_pairs(_parsed(await _body(receive))))
-            # Connexion looks up what a body may be by this header, which many clients leave out or get wrong.
-            headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-            scope = {**scope, _SCOPE_KEY: posted, "headers": [*headers, (b"content-type", b"application/json")]}
-            receive = _after_body(receive)
+            scope = {**scope, _SCOPE_KEY: posted}
         await self._app(scope, receive, send)
 
 
@@ -62,16 +59,6 @@ async def _body(receive: Receive) -> bytes:
         if len(body) > _MOST_BYTES:
             raise ResultTooLarge(f"the body is longer than {_MOST_BYTES >> 20} MiB: ask for fewer ids at once")
     return bytes(body)
-
-
-def _after_body(receive: Receive) -> Receive:
-    """Return a channel with an empty body, and then what comes from the client: that it has gone."""
-    empty = iter(({"type": "http.request", "body": b"", "more_body": False},))
-
-    async def receiving() -> Message:
-        return next(empty, None) or await receive()
-
-    return receiving
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

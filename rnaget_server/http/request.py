@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import cast
 
-import connexion
 from starlette.requests import Request
+from starlette.types import Scope
 
 from rnaget_server.service import Services
 
 SCOPE_KEY = "rnaget_server.services"
 BEGAN_KEY = "rnaget_server.began"
 
+_scope: ContextVar[Scope] = ContextVar("rnaget_server.scope")
+
+
+def entered(scope: Scope) -> None:
+    """Make this the request at hand for all that is done for it."""
+    _scope.set(scope)
+
 
 def current() -> tuple[Request, Services]:
-    """Return the request that Connexion is routing, and this server's services out of its ASGI scope."""
-    scope = connexion.request.scope
+    """Return the request that is being answered, and this server's services out of its ASGI scope."""
+    scope = _scope.get()
     return Request(scope), cast(Services, scope[SCOPE_KEY])
 
 

@@ -41,7 +41,8 @@ def _lines(slice: Slice) -> Iterator[bytes]:
     yield "\t".join(cleaned(slice.tsv_labels)).encode()
     for columns in slice.tsv_columns():
         for start in range(0, len(columns), _LABELS_AT_ONCE):
-            yield b"\t" + joined(columns[start : start + _LABELS_AT_ONCE], b"\t")
+            yield b"\t"
+            yield joined(columns[start : start + _LABELS_AT_ONCE], b"\t")
     yield b"\n"
     labels = row_labels(slice)
     layer = slice.layers[0]
@@ -64,7 +65,10 @@ def row_labels(slice: Slice) -> list[bytes]:
 def joined(texts: Sequence[str] | NDArray[np.bytes_], separator: bytes) -> bytes:
     """Return texts (or printable ASCII) without what would break a line of TSV, with a separator of a byte between."""
     if isinstance(texts, np.ndarray):
-        return separator.join(texts.tolist())
+        parted = np.empty(len(texts), [("separator", "S1"), ("text", texts.dtype)])
+        parted["separator"], parted["text"] = separator, texts
+        padded = parted.view(np.uint8)[1:].tobytes()
+        return padded.translate(None, b"\0") if b"\0" in padded else padded
     return separator.decode().join(cleaned(texts)).encode()
 
 
