@@ -14,6 +14,7 @@ from benchmarks.floor import Floor
 from benchmarks.material import UNITS, Material
 from benchmarks.measure import Row, side_by_side
 from rnaget_server.stores.bounds import Bounds, within
+from rnaget_server.stores.hdf5 import BLOCK_BYTES
 from rnaget_server.stores.native import NativeStore
 
 Positions = NDArray[np.int64]
@@ -64,11 +65,16 @@ def _rows_of(shape: Shape, material: Material, store: NativeStore, floor: Floor,
         "floor": lambda number: floors[number](),
         "loom": lambda number: _through_h5py(loom, *asked[number - repeats // 4]),
     }
+    by_sample = _by_sample(store, shape)
+    if by_sample is not None:
+        ways["turned"] = lambda number: (floors[number - repeats // 3](), _turned(by_sample))
     # Whoever reads a chunk first takes it from the disk, if the system has not kept it in memory.
     for read in floors:
         read()
     taken = side_by_side(ways, repeats, {"loom": material.size.slow_repeats})
     yield Row(shape.what, "floor", taken["ours"], taken["floor"], most=shape.most)
+    if by_sample is not None:
+        yield Row(shape.what, "floor, and numpy turning the cells round", taken["ours"], taken["turned"])
     yield Row(shape.what, "loom default, h5py", taken["ours"], taken["loom"], least=50)
 
 
@@ -86,6 +92,18 @@ def _range_row(material: Material, store: NativeStore) -> Row:
         {"scan": material.size.slow_repeats},
     )
     return Row("min and max over all samples", "scan", taken["ours"], taken["scan"], most=0.01)
+
+
+def _by_sample(store: NativeStore, shape: Shape) -> NDArray[np.float32] | None:
+    """Return as many cells as a read of some samples gives, in the order of their chunks; None for other reads."""
+    return np.ones((shape.samples, store.shape[0]), np.float32) if shape.samples > 1 and not shape.features else None
+
+
+def _turned(cells: NDArray[np.float32]) -> None:
+    """Put cells by sample in the order by feature, by blocks: what no reader by sample is spared."""
+    height = BLOCK_BYTES // (len(cells) * cells.itemsize)
+    for start in range(0, cells.shape[1], height):
+        np.ascontiguousarray(cells[:, start : start + height].T)
 
 
 def _some(random: np.random.Generator, size: int, count: int) -> Positions | None:

@@ -201,20 +201,18 @@ def _slice(catalog: Catalog, used: list[_Candidate], columns: Columns, query: Re
 def _rows(used: Iterable[_Candidate], columns: Columns, query: RegionQuery) -> Iterator[NDArray[np.float32]]:
     """Yield one row for each track."""
     for one in used:
+        # Sets that are joined may write the chromosome in their own way.
+        runs = range_of(one.store, query.chromosome, query.start, query.end)
         for track in one.tracks.tolist():
-            row = _row(one, track, columns, query)
+            row = _row(one, track, runs, columns, query)
             if one.record.no_data == one.record.no_data and query.summary != "coverage":
                 row = np.nan_to_num(row, nan=one.record.no_data, posinf=np.inf, neginf=-np.inf)
             yield row.reshape(1, -1)
 
 
-def _row(one: _Candidate, track: int, columns: Columns, query: RegionQuery) -> NDArray[np.float32]:
-    # Sets that are joined may write the chromosome in their own way.
-    runs = (
-        one.store.runs(None, 0, None)
-        if query.chromosome is None
-        else range_of(one.store, query.chromosome, query.start, query.end)
-    )
+def _row(
+    one: _Candidate, track: int, runs: tuple[Run, ...], columns: Columns, query: RegionQuery
+) -> NDArray[np.float32]:
     if columns.bins is None:
         parts = [one.store.read(track, run) for run in runs]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -82,16 +82,19 @@ class Index:
         asked = np.array([keys[number] for number in short], dtype=self.ordered.dtype)
         left = np.searchsorted(self.ordered, asked, side="left")
         right = np.searchsorted(self.ordered, asked, side="right")
-        found = [self.positions[low:high] for low, high in zip(left, right, strict=True)]
-        hit = {number for number, low, high in zip(short, left, right, strict=True) if high > low}
+        counts = right - left
+        # The places left[i], left[i] + 1, … right[i] - 1 of each value, one value after the other.
+        steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+        found = [self.positions[np.repeat(left, counts) + steps]]
+        hit = np.zeros(len(keys), bool)
+        hit[short] = counts > 0
         missing = []
-        for number, value in enumerate(values):
-            if number not in hit:
-                versions = self._versions_of(value)
-                found.append(versions)
-                if not versions.size:
-                    missing.append(value)
-        return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64), missing
+        for number in np.flatnonzero(~hit).tolist():
+            versions = self._versions_of(values[number])
+            found.append(versions)
+            if not versions.size:
+                missing.append(values[number])
+        return np.concatenate(found).astype(np.int64), missing
 
     def _versions_of(self, value: str) -> Positions:
         """Return where an Ensembl id stands with its version (``ENSG00000011600`` as ``ENSG00000011600.7``)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from rnaget_server.stores.columns import Column, column_of
 from rnaget_server.stores.text import encode_all
 from rnaget_server.stores.tracks import Run
 
+_EXTENSIONS = (".bw", ".bigWig", ".bigwig")
 _MAGIC = 0x888FFC26
 _HEADER = struct.Struct("<IHHQQQHHQQIQ")
 _ZOOM = struct.Struct("<IIQQ")
@@ -105,13 +106,14 @@ class BigWigStore:
             raise OSError(f"{self._paths[track].name} cannot be read") from error
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> AbstractContextManager[Any]:
     """Open a bigWig file whatever its name; pybigtools takes paths of the usual extensions only."""
-    if path.suffix in (".bw", ".bigWig", ".bigwig"):
-        with pybigtools.open(str(path)) as reader:
-            yield reader
-        return
+    name = str(path)
+    return pybigtools.open(name) if name.endswith(_EXTENSIONS) else _opened_otherwise(path)
+
+
+@contextmanager
+def _opened_otherwise(path: Path) -> Iterator[Any]:
     with path.open("rb") as file, pybigtools.open(file) as reader:
         yield reader
 

@@ -18,7 +18,8 @@ from rnaget_server.stores.chunks import ChunkedCells, positions_of
 
 # Text of a block takes several times its bytes while it is made.
 BLOCK_BYTES = 512 << 10
-_TILE = 1024
+# How numpy turns cells round fastest: narrow blocks by strips of columns, others by tiles of rows.
+_NARROW, _STRIP, _TILE = 512, 14, 1024
 
 
 Cells: TypeAlias = h5py.Dataset | ChunkedCells
@@ -137,6 +138,9 @@ def _turned(block: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for start in range(0, rows, height):
         piece = block[:, start : start + height]
         turned = np.empty(piece.shape[::-1], block.dtype)
-        for tile in range(0, piece.shape[1], _TILE):
-            turned[tile : tile + _TILE] = piece[:, tile : tile + _TILE].T
+        narrow = columns * block.dtype.itemsize <= _NARROW
+        tall, wide = (height, _STRIP) if narrow else (_TILE, columns)
+        for top in range(0, piece.shape[1], tall):
+            for left in range(0, columns, wide):
+                turned[top : top + tall, left : left + wide] = piece[left : left + wide, top : top + tall].T
         yield turned
