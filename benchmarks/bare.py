@@ -22,11 +22,6 @@ async def small() -> dict[str, str]:
     return _SMALL
 
 
-async def large(size: int) -> bytes:
-    """Return so many bytes."""
-    return bytes(size)
-
-
 async def whole_file() -> StreamingResponse:
     """Return the file."""
     path = os.environ["BENCH_FILE"]
@@ -39,18 +34,16 @@ def _pieces(path: str) -> Iterator[bytes]:
             yield piece
 
 
-def _route(name: str, type: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+def _route(name: str, type: str) -> dict[str, Any]:
     reply = {"description": "It.", "content": {type: {}}}
-    return {"get": {"operationId": f"benchmarks.bare.{name}", "parameters": [*parameters], "responses": {"200": reply}}}
+    return {"get": {"operationId": f"benchmarks.bare.{name}", "responses": {"200": reply}}}
 
 
-_SIZE = {"name": "size", "in": "query", "required": True, "schema": {"type": "integer"}}
 _SPECIFICATION = {
     "openapi": "3.0.3",
     "info": {"title": "Bare", "version": "1"},
     "paths": {
         "/small": _route("small", "application/json"),
-        "/large": _route("large", "application/octet-stream", _SIZE),
         "/file": _route("whole_file", "application/octet-stream"),
     },
 }

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
@@ -16,22 +15,13 @@ import orjson
 from benchmarks.client import Client, connected, drained
 from benchmarks.http import BIG, gene_targets, request, settle
 from benchmarks.material import UNITS, Material
-from benchmarks.measure import Figures, Note, Row
+from benchmarks.measure import Figures, Note, Row, side_by_side
 from benchmarks.servers import HOST, Server, bare, rnaget
 from rnaget_server.stores.native import NativeStore
 
 _MOST_GROWTH = 64.0
 _LEAVING = 10
 _GIVEN_UP = 10.0
-
-
-@dataclass(frozen=True)
-class Download:
-    """One download of everything: seconds, bytes, and by how many MB the worker grew meanwhile."""
-
-    seconds: float
-    size: int
-    growth: float
 
 
 def rows(material: Material) -> Iterator[Row | Note]:
@@ -62,20 +52,18 @@ def formats_of(server: Server, group: str) -> list[str]:
 
 def _text(material: Material, ours: Server) -> Iterator[Row]:
     store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
-    taken: list[Download] = []
+    seconds: list[float] = []
     bare_writing: list[float] = []
+    _, growth = _watched(material, ours, "tsv")
     for _ in range(material.size.whole_repeats):
-        taken.append(_download(material, ours, "tsv"))
-        seconds, size = _by_orjson(store)
-        bare_writing.append(seconds * taken[-1].size / size)
-    yield Row(
-        "HTTP: whole matrix, TSV",
-        "orjson alone, as many bytes",
-        _seconds(taken),
-        Figures(tuple(bare_writing)),
-        least=0.7,
-    )
-    yield _growth("TSV", taken)
+        began = perf_counter()
+        received = drained(ours.port, BIG + "tsv")
+        seconds.append(perf_counter() - began)
+        alone, size = _by_orjson(store)
+        bare_writing.append(alone * received / size)
+    figures = Figures(tuple(seconds)), Figures(tuple(bare_writing))
+    yield Row("HTTP: whole matrix, TSV", "orjson alone, as many bytes", *figures, least=0.7)
+    yield growth
 
 
 def _by_orjson(store: NativeStore) -> tuple[float, int]:
@@ -91,18 +79,17 @@ def _by_orjson(store: NativeStore) -> tuple[float, int]:
 
 def _loom(material: Material, ours: Server) -> Iterator[Row]:
     """Yield loom downloads against the same file, made before, read and sent by the bare application."""
+    _, growth = _watched(material, ours, "loom")
     file = material.directory / "whole.loom"
     _save(ours, BIG + "loom", file)
     with bare(material.log, file) as plain:
-        drained(plain.port, "/file")
-        taken, sent = [], []
-        for _ in range(material.size.whole_repeats):
-            taken.append(_download(material, ours, "loom"))
-            began = perf_counter()
-            drained(plain.port, "/file")
-            sent.append(perf_counter() - began)
-    yield Row("HTTP: whole matrix, loom", "sending the finished file", _seconds(taken), Figures(tuple(sent)), least=0.5)
-    yield _growth("loom", taken)
+        ways: dict[str, Callable[[int], object]] = {
+            "ours": lambda _: drained(ours.port, BIG + "loom"),
+            "file": lambda _: drained(plain.port, "/file"),
+        }
+        taken = side_by_side(ways, material.size.whole_repeats)
+    yield Row("HTTP: whole matrix, loom", "sending the finished file", taken["ours"], taken["file"], least=0.5)
+    yield growth
 
 
 def _save(server: Server, target: str, file: Path) -> None:
@@ -115,31 +102,25 @@ def _save(server: Server, target: str, file: Path) -> None:
 
 def _whole(material: Material, ours: Server, format: str) -> Iterator[Row | Note]:
     try:
-        taken = [_download(material, ours, format)]
+        seconds, growth = _watched(material, ours, format)
     except RuntimeError as error:
         yield Note(f"whole matrix, {format}: {error}")
         return
-    yield Row(f"HTTP: whole matrix, {format}", "", _seconds(taken))
-    yield _growth(format, taken)
+    yield Row(f"HTTP: whole matrix, {format}", "", Figures((seconds,)))
+    yield growth
 
 
-def _download(material: Material, ours: Server, format: str) -> Download:
+def _watched(material: Material, ours: Server, format: str) -> tuple[float, Row]:
+    """Return the seconds of a download, which looking at it slows down, and by how much the worker grows meanwhile."""
     # The first reply in a format imports what it is written by; that is no growth.
     drained(ours.port, gene_targets(material, 1, format)[0])
     with ours.watched() as peak:
         began = perf_counter()
-        size = drained(ours.port, BIG + format)
+        drained(ours.port, BIG + format)
         seconds = perf_counter() - began
-    return Download(seconds, size, peak.growth)
-
-
-def _seconds(taken: Sequence[Download]) -> Figures:
-    return Figures(tuple(one.seconds for one in taken))
-
-
-def _growth(format: str, taken: Sequence[Download]) -> Row:
-    grown = Figures(tuple(one.growth for one in taken), "MB")
-    return Row(f"memory for the whole matrix, {format}", "of the worker, over a small reply", grown, most=_MOST_GROWTH)
+    what = f"memory for the whole matrix, {format}"
+    growth = Figures((peak.growth,), "MB")
+    return seconds, Row(what, "of the worker, over a small reply", growth, most=_MOST_GROWTH)
 
 
 def _leaving(material: Material, ours: Server, formats: Sequence[str]) -> Row:

@@ -1,19 +1,22 @@
 """Where one request spends its time. Each stage is measured by itself; what they leave of the whole is `other`.
 
-What sends and what routes is measured by servers that do nothing else, with replies as long.
+What sending costs is measured by a server that does nothing else, with replies as long; what routing costs, by a route
+that has next to nothing to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from urllib.parse import parse_qsl
 
 import numpy as np
+import orjson
 
-from benchmarks.client import Client
+from benchmarks.client import Client, connected
 from benchmarks.floor import Floor
-from benchmarks.http import BIG
+from benchmarks.http import BIG, request
 from benchmarks.material import UNITS, Material
 from benchmarks.measure import Figures, Row, side_by_side
 from benchmarks.servers import Server, bare, rnaget
@@ -25,7 +28,7 @@ from rnaget_server.stores.native import NativeStore
 
 STAGES = {
     "send": "HTTP parsed, reply sent",
-    "routing": "Connexion",
+    "routing": "Connexion, our layers",
     "validation": "parameters parsed",
     "lookup": "ids looked up, slice described",
     "read": "pread of the chunks",
@@ -34,6 +37,17 @@ STAGES = {
     "serialise": "text written",
     "other": "delivery, headers, further layers",
 }
+
+
+_WHOLE = "the first 400 MiB of the whole matrix, TSV"
+_PART = 400 << 20
+_STAGES_OF_WHOLE = {
+    "blocks": "pread, Blosc",
+    "orjson": "orjson.dumps of the rows, which holds the interpreter's lock",
+    "lines": "labels and tabs",
+    "sending": "HTTP, and waiting for the lock",
+}
+_LITTLE = "/rnaget/expressions/formats"
 
 
 @dataclass(frozen=True)
@@ -54,21 +68,16 @@ _KINDS = (
 
 def rows(material: Material) -> Iterator[Row]:
     """Yield, for some requests, each stage against the whole."""
-    with (
-        rnaget(material.catalogue, material.log) as ours,
-        bare(material.log) as routed,
-        bare(material.log, application="benchmarks.bare:plain") as sent,
-    ):
-        taken = [_stages(material, kind, ours, routed, sent) for kind in _KINDS]
-    for kind, (whole, stages) in zip(_KINDS, taken, strict=True):
+    with rnaget(material.catalogue, material.log) as ours, bare(material.log, None, "benchmarks.bare:plain") as sent:
+        taken = [_stages(material, kind, ours, sent) for kind in _KINDS]
+        taken.append(_whole_matrix(material, ours))
+    for what, (whole, stages) in zip([*(kind.what for kind in _KINDS), _WHOLE], taken, strict=True):
         for stage, seconds in stages.items():
-            what = f"time of {kind.what}: {stage}"
-            yield Row(what, f"whole request ({STAGES[stage]})", Figures((seconds,)), whole)
+            told = (STAGES | _STAGES_OF_WHOLE)[stage]
+            yield Row(f"time of {what}: {stage}", f"whole request ({told})", Figures((seconds,)), whole)
 
 
-def _stages(
-    material: Material, kind: _Kind, ours: Server, routed: Server, sent: Server
-) -> tuple[Figures, dict[str, float]]:
+def _stages(material: Material, kind: _Kind, ours: Server, sent: Server) -> tuple[Figures, dict[str, float]]:
     """Return the time of whole requests, and the seconds of each stage."""
     store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
     services = create_services(Settings(data=material.catalogue))
@@ -94,13 +103,15 @@ def _stages(
     for one in read:
         one()
     size = sum(map(len, writer.write(slices[0]).chunks))
-    with Client(ours.port) as client, Client(routed.port) as routes, Client(sent.port) as sends:
+    with Client(ours.port) as client, Client(sent.port) as sends:
+        little = len(client.get(_LITTLE).body)
         # Each asks for other cells than the one before, so that none finds them in the processor's cache.
         third = repeats // 3
         ways: dict[str, Callable[[int], object]] = {
             "whole": lambda n: client.get(BIG + queries[n].removeprefix("format=")),
             "send": lambda _: sends.get(f"/large?size={size}"),
-            "routing": lambda _: routes.get(f"/large?size={size}"),
+            "routing": lambda _: client.get(_LITTLE),
+            "little": lambda _: sends.get(f"/large?size={little}"),
             "validation": lambda n: parse_matrix_query(parse_qsl(queries[n]), ()),
             "lookup": lambda n: slice_by_id(services, "big", parsed[n]),
             "read": lambda n: read[n - third](),
@@ -113,11 +124,67 @@ def _stages(
         taken = side_by_side(ways, repeats)
     seconds = {name: figures.median for name, figures in taken.items()}
     # What comes later contains what was measured before it.
-    for outer, inner in (("serialise", "select"), ("select", "decode"), ("decode", "read"), ("routing", "send")):
+    for outer, inner in (("serialise", "select"), ("select", "decode"), ("decode", "read"), ("routing", "little")):
         seconds[outer] = max(0.0, seconds[outer] - seconds[inner])
-    whole = seconds.pop("whole")
-    seconds["other"] = max(0.0, whole - sum(seconds.values()))
+    seconds["other"] = max(0.0, seconds["whole"] - sum(seconds[stage] for stage in STAGES if stage != "other"))
     return taken["whole"], {stage: seconds[stage] for stage in STAGES}
+
+
+def _whole_matrix(material: Material, ours: Server) -> tuple[Figures, dict[str, float]]:
+    """Return the time of the first part of a download of everything as TSV, and the seconds of each stage."""
+    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    services = create_services(Settings(data=material.catalogue))
+    slice = slice_by_id(services, "big", parse_matrix_query([("format", "tsv")], ())).slice
+    writer = services.writers["tsv"]()
+    lines = sum(chunk.count(b"\n") for chunk in _first(writer.write(slice).chunks))
+
+    def blocks() -> Iterator[np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+        left = lines
+        for block in store.blocks(UNITS, None, None):
+            yield block
+            left -= len(block)
+            if left <= 0:
+                return
+
+    def dumped(_: int) -> float:
+        seconds = 0.0
+        for block in blocks():
+            began = perf_counter()
+            for row in block:
+                orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
+            seconds += perf_counter() - began
+        return seconds
+
+    ways: dict[str, Callable[[int], object]] = {
+        "whole": lambda _: _received(ours),
+        "read": lambda _: sum(map(len, blocks())),
+        "orjson": dumped,
+        "written": lambda _: sum(map(len, _first(writer.write(slice).chunks))),
+    }
+    taken = side_by_side(ways, material.size.slow_repeats)
+    whole, read, orjson_alone, written = (taken[way].median for way in ways)
+    lines_alone = max(0.0, written - read - orjson_alone)
+    stages = (read, orjson_alone, lines_alone, max(0.0, whole - written))
+    return taken["whole"], dict(zip(_STAGES_OF_WHOLE, stages, strict=True))
+
+
+def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    left = _PART
+    for chunk in chunks:
+        yield chunk
+        left -= len(chunk)
+        if left <= 0:
+            return
+
+
+def _received(server: Server) -> int:
+    buffer = bytearray(1 << 20)
+    with connected(server.port) as client:
+        client.sendall(request(server.port, BIG + "tsv"))
+        size = 0
+        while size < _PART:
+            size += client.recv_into(buffer)
+    return size
 
 
 def _some(random: np.random.Generator, size: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
