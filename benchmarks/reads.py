@@ -67,7 +67,7 @@ def _rows_of(shape: Shape, material: Material, store: NativeStore, floor: Floor,
     }
     by_sample = _by_sample(store, shape)
     if by_sample is not None:
-        ways["turned"] = lambda number: (floors[number - repeats // 3](), _turned(by_sample))
+        ways["turned"] = lambda number: _turned(floors[number - repeats // 3], by_sample)
     # Whoever reads a chunk first takes it from the disk, if the system has not kept it in memory.
     for read in floors:
         read()
@@ -99,8 +99,9 @@ def _by_sample(store: NativeStore, shape: Shape) -> NDArray[np.float32] | None:
     return np.ones((shape.samples, store.shape[0]), np.float32) if shape.samples > 1 and not shape.features else None
 
 
-def _turned(cells: NDArray[np.float32]) -> None:
-    """Put cells by sample in the order by feature, by blocks: what no reader by sample is spared."""
+def _turned(read: Callable[[], None], cells: NDArray[np.float32]) -> None:
+    """Read, and put cells by sample in the order by feature, by blocks: what no reader by sample is spared."""
+    read()
     height = BLOCK_BYTES // (len(cells) * cells.itemsize)
     for start in range(0, cells.shape[1], height):
         np.ascontiguousarray(cells[:, start : start + height].T)
