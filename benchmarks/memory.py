@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from benchmarks.client import Client, connected, drained
 from benchmarks.http import BIG, gene_targets, request, settle
@@ -59,17 +61,17 @@ def _text(material: Material, ours: Server) -> Iterator[Row]:
         began = perf_counter()
         received = drained(ours.port, BIG + "tsv")
         seconds.append(perf_counter() - began)
-        alone, size = _by_orjson(store)
+        alone, size = by_orjson(store.blocks(UNITS, None, None))
         bare_writing.append(alone * received / size)
     figures = Figures(tuple(seconds)), Figures(tuple(bare_writing))
     yield Row("HTTP: whole matrix, TSV", "orjson alone, as many bytes", *figures, least=0.7)
     yield growth
 
 
-def _by_orjson(store: NativeStore) -> tuple[float, int]:
-    """Return how long orjson takes for the rows of the matrix, and how many bytes it writes."""
+def by_orjson(blocks: Iterable[NDArray[np.float32]]) -> tuple[float, int]:
+    """Return how long orjson takes for the rows of blocks, and how many bytes it writes."""
     seconds, size = 0.0, 0
-    for block in store.blocks(UNITS, None, None):
+    for block in blocks:
         began = perf_counter()
         for row in block:
             size += len(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from time import perf_counter
 from urllib.parse import parse_qsl
 
 import numpy as np
-import orjson
 
 from benchmarks.client import Client, connected
 from benchmarks.floor import Floor
 from benchmarks.http import BIG, request
 from benchmarks.material import UNITS, Material
 from benchmarks.measure import Figures, Row, side_by_side
+from benchmarks.memory import by_orjson
 from benchmarks.servers import Server, bare, rnaget
 from rnaget_server.app import create_services
 from rnaget_server.query import parse_matrix_query
@@ -146,19 +145,10 @@ def _whole_matrix(material: Material, ours: Server) -> tuple[Figures, dict[str, 
             if left <= 0:
                 return
 
-    def dumped(_: int) -> float:
-        seconds = 0.0
-        for block in blocks():
-            began = perf_counter()
-            for row in block:
-                orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
-            seconds += perf_counter() - began
-        return seconds
-
     ways: dict[str, Callable[[int], object]] = {
         "whole": lambda _: _received(ours),
         "read": lambda _: sum(map(len, blocks())),
-        "orjson": dumped,
+        "orjson": lambda _: by_orjson(blocks())[0],
         "written": lambda _: sum(map(len, _first(writer.write(slice).chunks))),
     }
     taken = side_by_side(ways, material.size.slow_repeats)

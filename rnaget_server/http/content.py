@@ -7,13 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from rnaget_server.writers.base import Body
+from rnaget_server.writers.base import Body, nothing
 
 _PIECE = 1 << 20
-
-
-def _nothing() -> None:
-    """Free nothing."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class Content:
     length: int | None = None
     """How many bytes there are; None if that is not known yet."""
 
-    close: Callable[[], None] = _nothing
+    close: Callable[[], None] = nothing
 
     data: bytes | None = None
     """All of them, where they are in memory."""
@@ -70,7 +66,7 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
     """
 
     def close() -> None:
-        ended(chunks)
+        _ended(chunks)
         freed(body)
 
     return Content(
@@ -80,11 +76,11 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
 
 def freed(body: Body) -> None:
     """Free what a body is made from."""
-    ended(body.chunks)
+    _ended(body.chunks)
     body.close()
 
 
-def ended(chunks: Iterator[bytes]) -> None:
+def _ended(chunks: Iterator[bytes]) -> None:
     """End what makes chunks, so that it frees what it holds now, and not when nobody refers to it any more."""
     close = getattr(chunks, "close", None)
     if close is not None:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from rnaget_server.errors import RangeBeyondEnd, Unavailable
 from rnaget_server.http.ahead import Ahead
-from rnaget_server.http.content import Content, ended
+from rnaget_server.http.content import Content
 from rnaget_server.http.ranges import part_of, wants_part
 
 _log = logging.getLogger(__name__)
@@ -112,13 +112,8 @@ def _streamed(
     except OSError as error:
         content.close()
         raise unreadable(error, label.filename) from None
-
-    def free() -> None:
-        ended(chunks)
-        content.close()
-
     sent = chain((first,), _cutting(chunks, label.filename))
-    return _Streamed(sent, status, headers, label.media_type, free)
+    return _Streamed(sent, status, headers, label.media_type, content.close)
 
 
 class _Streamed(StreamingResponse):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnaget_server.stores.base import SparseCells
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Free nothing."""
 
 
@@ -82,7 +82,7 @@ class Body:
 
     chunks: Iterator[bytes]
     length: int | None = None
-    close: Callable[[], None] = _nothing
+    close: Callable[[], None] = nothing
     """Frees what the chunks are made from; for a reply whose chunks are never asked for."""
 
 
