@@ -14,7 +14,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long lint compliance bench bench-quick pins clean
+.PHONY: help serve test test-long lint compliance attack bench bench-quick pins clean
 
 help:
 	@echo "make serve        serve the demo catalogue on http://127.0.0.1:8080 (ARGS='DIR --port 9000' for another)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-long    run the tests that take minutes, too"
 	@echo "make lint         check style, types and the import rules"
 	@echo "make compliance   run the official RNAget compliance suite against the server"
+	@echo "make attack       attack real servers with hostile files and requests (ARGS=KIND for some of it)"
 	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
 	@echo "make pins         renew requirements/ after a change of pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean        remove what the other targets made"
@@ -46,6 +47,9 @@ lint: .venv/.dev
 
 compliance: .venv/.serve $(SUITE)/.installed
 	@$(BIN)/python -W ignore -m compliance.run $(ARGS)
+
+attack: .venv/.dev
+	@$(BIN)/python -W ignore -m tests.attack $(ARGS)
 
 bench: .venv/.bench
 	@$(BIN)/python -W ignore -m benchmarks $(ARGS)

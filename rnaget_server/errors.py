@@ -51,6 +51,14 @@ class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
 
 
+class Busy(RnagetError):
+    """The server has as much to do as it may hold in memory; the same request succeeds after `seconds`."""
+
+    def __init__(self, message: str, seconds: int = 2) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 STATUS: dict[type[RnagetError], int] = {
     InvalidQuery: 400,
     Forbidden: 403,
@@ -61,6 +69,7 @@ STATUS: dict[type[RnagetError], int] = {
     GroupSwitchedOff: 501,
     ReversedRange: 501,
     Unavailable: 503,
+    Busy: 503,
 }
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.errors import STATUS, NotAcceptable, RangeBeyondEnd, RnagetError
+from rnaget_server.errors import STATUS, Busy, NotAcceptable, RangeBeyondEnd, RnagetError
 from rnaget_server.http.accept import preferred
 from rnaget_server.web import PAGE_HEADERS, json_page
 
@@ -56,6 +56,8 @@ def error_reply(request: Request, error: Exception) -> Response:
         reply.headers["Allow"] = "GET, HEAD" if request.method == "POST" else "GET, HEAD, POST"
     if isinstance(error, RangeBeyondEnd):
         reply.headers["Content-Range"] = f"bytes */{error.length}"
+    if isinstance(error, Busy):
+        reply.headers["Retry-After"] = str(error.seconds)
     return reply
 
 
