@@ -14,7 +14,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long lint compliance attack bench bench-quick pins clean
+.PHONY: help serve test test-long lint compliance attack bench bench-quick bench-compare pins clean
 
 help:
 	@echo "make serve        serve the demo catalogue on http://127.0.0.1:8080 (ARGS='DIR --port 9000' for another)"
@@ -24,6 +24,7 @@ help:
 	@echo "make compliance   run the official RNAget compliance suite against the server"
 	@echo "make attack       attack real servers with hostile files and requests (ARGS=KIND for some of it)"
 	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
+	@echo "make bench-compare ARGS=DIR   measure this checkout and that in DIR in turns"
 	@echo "make pins         renew requirements/ after a change of pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean        remove what the other targets made"
 
@@ -56,6 +57,9 @@ bench: .venv/.bench
 
 bench-quick: .venv/.bench
 	@$(BIN)/python -W ignore -m benchmarks --quick $(ARGS)
+
+bench-compare: .venv/.bench
+	@$(BIN)/python -W ignore -m benchmarks.compare $(ARGS)
 
 # Stamps: an environment is brought up to date when the pins are newer than what was last installed from them.
 .venv/.build: $(PINS)/build.txt
