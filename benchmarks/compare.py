@@ -1,7 +1,7 @@
 """``python -m benchmarks.compare OTHER``: this checkout and another one, measured in turns.
 
-Each has an environment of its own (``make .venv/.bench`` in both). A row is called slower where all rounds agree on it by
-more than the noise that the rounds of one version show.
+Each has an environment of its own (``make .venv/.bench`` in both). A row is called slower where all rounds agree on it,
+by more than the noise that the rounds of one version show.
 """
 
 from __future__ import annotations
