@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the whole server as an ASGI application. Two can live in one process."""
     services = create_services(settings)
     api = _create_api()
-    checked = guarded(api, settings.ticket_keys)
+    checked = guarded(api, settings.ticket_keys, settings.require_tickets)
     switched = switchable(rnaget.BASE_PATH, services.switched_off, checked)
     pages = WSGIMiddleware(create_pages(services))  # type: ignore[arg-type]
     application = dispatch(services, {rnaget.BASE_PATH: switched}, pages, lifespan=api)  # type: ignore[arg-type]

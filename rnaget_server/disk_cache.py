@@ -22,7 +22,7 @@ _PART = "part-"
 _LOCK = "lock"
 _BLOCK = 4096
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
-_TRANSIENT = (errno.ENOENT, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
+_TRANSIENT = (errno.ELOOP, errno.ENXIO, errno.ENOENT, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
 def private_directory(path: Path) -> Path:
@@ -80,11 +80,23 @@ class DiskCache:
         if self.most_bytes <= 0:
             return None
         with self._forgiving(), suppress(FileNotFoundError):
-            file = path.open("rb")
+            # Neither a link nor a pipe is followed or waited for: somebody else put it there.
+            number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                os.close(number)
+                return None
+            file = os.fdopen(number, "rb")
             with suppress(OSError):
-                os.utime(file.fileno())
+                os.utime(number)
             return file
         return None
+
+    def remove(self, key: str) -> None:
+        """Remove the file of that key, if there is one: it turned out to be damaged."""
+        with suppress(OSError):
+            self._path(key).unlink()
+            _log.warning("a damaged file was removed from cache_directory")
 
     @contextmanager
     def put(self, key: str) -> Iterator[BinaryIO]:

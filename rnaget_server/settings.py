@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rnaget_server.resources import shipped
@@ -64,6 +64,10 @@ class Settings(BaseSettings):
         "believed. None: tickets have plain URLs.",
     )
     ticket_seconds: int = Field(86_400, ge=1, description="How long the signed URL of a ticket holds.")
+    require_tickets: bool = Field(
+        False,
+        description="Whether data are sent for the signed URLs of tickets alone; others get 403. Needs ticket_keys.",
+    )
     content_coding: bool = Field(
         False, description="Whether TSV and JSON are sent with gzip to clients that accept it; RNAget rules it out."
     )
@@ -94,6 +98,12 @@ class Settings(BaseSettings):
         if any(len(key.get_secret_value()) < _SHORTEST_KEY for key in value):
             raise ValueError(f"a key needs at least {_SHORTEST_KEY} characters, such as `openssl rand -hex 32` makes")
         return value
+
+    @model_validator(mode="after")
+    def _keys_for_tickets(self) -> Self:
+        if self.require_tickets and not self.ticket_keys:
+            raise ValueError("require_tickets needs ticket_keys: set at least one key, or leave require_tickets out")
+        return self
 
     @field_validator("data", "cache_directory")
     @classmethod

@@ -24,6 +24,7 @@ from rnaget_server.stores.cache import StoreCache, misfits, open_store, track_st
 
 _FORMAT_GROUPS = ("expressions", "continuous")
 _SHOWN = 3
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DATA = click.argument("data", required=False, type=click.Path(path_type=Path, file_okay=False))
 
 
@@ -49,6 +50,12 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
     click.echo(f"Serving {settings.data} at http://{settings.host}:{settings.port}", err=True)
+    if settings.host not in _LOOPBACK and not settings.public_url:
+        click.echo(
+            "Warning: public_url is not set, so the URLs in tickets name whatever host a request claims to be for; "
+            "set it to the address that clients see",
+            err=True,
+        )
     command = [sys.executable, "-m", "gunicorn", "-c", str(files("rnaget_server") / "gunicorn.conf.py")]
     command += ["--reload"] if reload else []
     os.execve(sys.executable, [*command, "rnaget_server.asgi:app"], {**os.environ, **set_here})

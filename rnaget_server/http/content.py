@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from rnaget_server.checked_file import CheckedFile, DamagedFileError
 from rnaget_server.writers.base import Body, nothing
 
 _PIECE = 1 << 20
@@ -50,6 +51,19 @@ def in_file(file: BinaryIO) -> Content:
             yield piece
 
     return Content(read, length, file.close)
+
+
+def in_checked_file(file: CheckedFile, damaged: Callable[[], None]) -> Content:
+    """Return what is in a checked file as content, which closes it; `damaged` is called if a piece is not whole."""
+
+    def read(start: int, stop: int | None) -> Iterator[bytes]:
+        try:
+            yield from file.read(start, stop)
+        except DamagedFileError:
+            damaged()
+            raise
+
+    return Content(read, file.length, file.close)
 
 
 def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:

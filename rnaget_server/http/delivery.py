@@ -10,11 +10,12 @@ from itertools import chain
 from math import prod
 from pathlib import Path
 
+from rnaget_server.checked_file import CheckedFile, DamagedFileError
 from rnaget_server.errors import ResultTooLarge, Unavailable
-from rnaget_server.http.content import Content, freed, in_file, in_memory, in_passing
+from rnaget_server.http.content import Content, freed, in_checked_file, in_file, in_memory, in_passing
 from rnaget_server.http.etags import Tag, file_tag
 from rnaget_server.http.slice_cache import SliceCache, TooMuch
-from rnaget_server.writers.base import Body, Slice, Writer
+from rnaget_server.writers.base import Body, Slice, Writer, nothing
 
 _AT_ONCE = 1 << 20
 _AT_ONCE_FOR_TICKET = 4 << 20
@@ -89,7 +90,7 @@ class Delivery:
         if self._most and content.length is not None and content.length > self._most:
             content.close()
             raise self._refusal(content.length, cells, smaller)
-        return content, tag, lambda: self._kept.sums.of_file(tag.key, file)
+        return content, tag, lambda: self._kept.sums.of_bytes(tag.key, content.read(0, None))
 
     def content(self, order: Order, part: bool = False, at_once: int = _AT_ONCE) -> Content:
         """Return the bytes of a slice: kept ones, or such as are made now or while they are sent.
@@ -137,23 +138,32 @@ class Delivery:
                 return hashlib.md5(content.data, usedforsecurity=False).hexdigest()
         if order.tag is None:
             return None
-        file = self._kept.open(order.tag.key)
+        known = self._kept.sums.get(order.tag.key)
+        file = self._kept.open(order.tag.key) if known is None else None
         if file is None:
-            return self._kept.sums.get(order.tag.key)
-        with file:
-            return self._kept.sums.of_file(order.tag.key, file)
+            return known
+        content = self._in_cache(order.tag.key, file)
+        try:
+            return self._kept.sums.of_bytes(order.tag.key, content.read(0, None))
+        except DamagedFileError:
+            return None
+        finally:
+            content.close()
 
     def _found(self, order: Order) -> Content | None:
         file = self._kept.open(order.tag.key) if order.tag is not None else None
-        if file is None:
+        if file is None or order.tag is None:
             return None
-        content = in_file(file)
+        content = self._in_cache(order.tag.key, file)
         try:
             self._check(order, content.length)
         except ResultTooLarge:
             content.close()
             raise
         return content
+
+    def _in_cache(self, key: str, file: CheckedFile) -> Content:
+        return in_checked_file(file, lambda: self._kept.remove(key))
 
     def _content(self, order: Order, body: Body, part: bool, at_once: int) -> Content | None:
         self._check(order, body.length)
@@ -185,7 +195,7 @@ class Delivery:
         except TooMuch:
             file = None
         freed(body)
-        return in_file(file) if file is not None else None
+        return in_checked_file(file, nothing) if file is not None else None
 
     def _spooled(self, order: Order, body: Body, chunks: Iterator[bytes]) -> Content:
         """Return a slice made whole since its size decides whether it is sent."""
@@ -197,7 +207,7 @@ class Delivery:
         freed(body)
         if file is None:
             raise Unavailable("the server has no room to make this reply: ask for less, or later")
-        return in_file(file)
+        return in_checked_file(file, nothing)
 
     def _check_least(self, order: Order) -> None:
         """Refuse a slice of which the cells alone, as short as they can be, are too much."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,11 +11,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rnaget_server.errors import GroupSwitchedOff
+from rnaget_server.errors import GroupSwitchedOff, InvalidQuery
 from rnaget_server.http.replies import error_reply
 from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY
 from rnaget_server.http.sending import BrokenReplyError
 from rnaget_server.service import Services
+
+# A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -31,6 +35,10 @@ def dispatch(services: Services, apis: dict[str, ASGIApp], pages: ASGIApp, lifes
             await lifespan(scope, receive, send)
             return
         path = scope["path"]
+        if not _has_sound_host(scope):
+            refusal = InvalidQuery("the header Host is no host name: send the address of this server there")
+            await error_reply(Request(scope), refusal)(scope, receive, send)
+            return
         for prefix, api in apis.items():
             if path.startswith(f"{prefix}/"):
                 inside: dict[str, Any] = {**scope, SCOPE_KEY: services, BEGAN_KEY: time.time_ns()}
@@ -43,6 +51,12 @@ def dispatch(services: Services, apis: dict[str, ASGIApp], pages: ASGIApp, lifes
         await pages(scope, receive, send)
 
     return application
+
+
+def _has_sound_host(scope: Scope) -> bool:
+    """Return whether the headers Host are at most one, and that a name or address that may stand in a URL."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)
 
 
 def switchable(prefix: str, switched_off: frozenset[str], api: ASGIApp) -> Handler:

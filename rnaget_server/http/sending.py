@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from rnaget_server.checked_file import DamagedFileError
 from rnaget_server.errors import RangeBeyondEnd, Unavailable
 from rnaget_server.http.ahead import Ahead
 from rnaget_server.http.content import Content
@@ -109,6 +110,9 @@ def _streamed(
 ) -> Response:
     try:
         first = next(chunks, b"")
+    except DamagedFileError:
+        content.close()
+        raise
     except OSError as error:
         content.close()
         raise unreadable(error, label.filename) from None

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
-from rnaget_server.disk_cache import DiskCache
+from rnaget_server.checked_file import CheckedFile, CheckedWriter, DamagedFileError
+from rnaget_server.disk_cache import DiskCache, Entry
 
 _log = logging.getLogger(__name__)
 _SUMS_SHARE = 64
 _LIKELY_SHARE = 3
 _LARGEST_SHARE = 2
-_PIECE = 1 << 20
 
 
 class TooMuch(Exception):
@@ -58,9 +57,18 @@ class SliceCache:
         """Return whether a slice of about that many bytes is worth a try."""
         return 0 < estimate <= self._files.most_bytes // _LIKELY_SHARE
 
-    def open(self, key: str) -> BinaryIO | None:
-        """Return the bytes of that key, None if they are not kept."""
-        return self._files.open(key)
+    def open(self, key: str) -> CheckedFile | None:
+        """Return the bytes of that key, None if they are not kept or the file is not whole; then it is removed."""
+        file = self._files.open(key)
+        try:
+            return CheckedFile(file) if file is not None else None
+        except DamagedFileError:
+            self._files.remove(key)
+            return None
+
+    def remove(self, key: str) -> None:
+        """Remove the bytes of that key: they turned out to be damaged."""
+        self._files.remove(key)
 
     def alone(self, key: str) -> AbstractContextManager[None]:
         """Keep others who would make the same slice waiting."""
@@ -74,6 +82,7 @@ class SliceCache:
         Nothing is kept unless all are taken and `sound` holds in the end.
         """
         entry = self._files.entry(key) if keep else None
+        writer = CheckedWriter(entry.file) if entry is not None else None
         running = _RunningSum(self._pool) if add else None
         size = 0
         held = b""
@@ -86,20 +95,21 @@ class SliceCache:
                 size += len(chunk)
                 if running is not None:
                     running.add(chunk)
-                if entry is not None and not (size <= self.largest and _written(entry.file, chunk)):
-                    entry.drop()
-                    entry = None
+                if writer is not None and not (size <= self.largest and _succeeded(writer.write, chunk)):
+                    _drop(entry)
+                    entry = writer = None
             if sound():
-                if entry is not None:
+                if entry is not None and writer is not None and _succeeded(writer.finish):
                     entry.keep()
                 if running is not None:
                     self.sums.put(key, running.result())
             yield held
         finally:
-            if entry is not None:
-                entry.drop()
+            _drop(entry)
 
-    def made(self, key: str | None, chunks: Iterator[bytes], most: int, sound: Callable[[], bool]) -> BinaryIO | None:
+    def made(
+        self, key: str | None, chunks: Iterator[bytes], most: int, sound: Callable[[], bool]
+    ) -> CheckedFile | None:
         """Return a file of all chunks, which is kept under `key` if it is not too large; None if the disk is full.
 
         Raises
@@ -108,17 +118,18 @@ class SliceCache:
             As soon as there are more than `most` bytes.
         """
         entry = self._files.entry(key or "0" * 16)
+        writer = CheckedWriter(entry.file)
         size = 0
         try:
             for chunk in chunks:
                 size += len(chunk)
                 if size > most:
                     raise TooMuch
-                if not _written(entry.file, chunk):
+                if not _succeeded(writer.write, chunk):
                     return None
-            if not _written(entry.file, b""):
+            if not _succeeded(writer.finish):
                 return None
-            file = os.fdopen(os.dup(entry.file.fileno()), "rb")
+            file = CheckedFile(os.fdopen(os.dup(entry.file.fileno()), "rb"))
             if key is not None and size <= self.largest and sound():
                 entry.keep()
             return file
@@ -144,8 +155,13 @@ class Sums:
         file = self._files.open(key)
         if file is None:
             return None
-        with file:
-            sum = file.read().decode("ascii", "replace")
+        try:
+            checked = CheckedFile(file)
+            with file:
+                sum = b"".join(checked.read()).decode("ascii")
+        except (OSError, UnicodeDecodeError):
+            self._files.remove(key)
+            return None
         self.put(key, sum, lasting=False)
         return sum
 
@@ -158,17 +174,17 @@ class Sums:
                 self._last.popitem(last=False)
         if lasting:
             with suppress(OSError), self._files.put(key) as file:
-                file.write(sum.encode())
+                writer = CheckedWriter(file)
+                writer.write(sum.encode())
+                writer.finish()
 
-    def of_file(self, key: str, file: BinaryIO) -> str:
-        """Return the sum of a file that does not change, which is computed once."""
+    def of_bytes(self, key: str, pieces: Iterator[bytes]) -> str:
+        """Return the sum of bytes that do not change, which is computed once."""
         sum = self.get(key)
         if sum is None:
             digest = hashlib.md5(usedforsecurity=False)
-            at = 0
-            while piece := os.pread(file.fileno(), _PIECE, at):
+            for piece in pieces:
                 digest.update(piece)
-                at += len(piece)
             sum = digest.hexdigest()
             self.put(key, sum)
         return sum
@@ -193,12 +209,15 @@ class _RunningSum:
         return self._digest.hexdigest()
 
 
-def _written(file: BinaryIO, chunk: bytes) -> bool:
-    """Write a chunk, or what is left in the buffer; return whether there was room."""
+def _drop(entry: Entry | None) -> None:
+    if entry is not None:
+        entry.drop()
+
+
+def _succeeded(write: Callable[..., None], *data: bytes) -> bool:
+    """Write, and return whether there was room."""
     try:
-        file.write(chunk)
-        if not chunk:
-            file.flush()
+        write(*data)
     except OSError as error:
         _log.warning("cache_directory cannot be used: %s", error.strerror or type(error).__name__)
         return False

@@ -13,12 +13,16 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rnaget_server.errors import Forbidden
+from rnaget_server.errors import Forbidden, InvalidQuery, RnagetError
 from rnaget_server.http.replies import error_reply
 
 _EXPIRES = "_expires"
 _SIGNATURE = "_signature"
-_BYTES_ROUTES = "/bytes"
+# Routes whose replies hold cells or signal; the draft of the next version sends them for the id alone.
+_DATA_ROUTE = re.compile(
+    r".*/(?:expressions|continuous)(?:/[^/]+)?/bytes"
+    r"|.*/expressions/(?!(?:bytes|ticket|formats|filters|units|info)$)[^/]+"
+)
 _TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 Pairs = Sequence[tuple[str, str]]
@@ -35,8 +39,8 @@ def signed(path: str, parameters: Pairs, keys: Sequence[SecretStr], seconds: int
     return [*limited, (_SIGNATURE, _signature(keys[0], path, limited))]
 
 
-def check_signed(path: str, query: str, keys: Sequence[SecretStr]) -> None:
-    """Refuse a signed URL that was changed or has expired; one that is not signed passes.
+def check_signed(path: str, query: str, keys: Sequence[SecretStr], required: bool = False) -> None:
+    """Refuse a signed URL that was changed or has expired; one that is not signed passes unless it is `required`.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def check_signed(path: str, query: str, keys: Sequence[SecretStr]) -> None:
     pairs = parse_qsl(query, keep_blank_values=True)
     signatures = [value for name, value in pairs if name == _SIGNATURE]
     limits = [value for name, value in pairs if name == _EXPIRES]
-    if not signatures and not limits:
+    if not signatures and not limits and not required:
         return
     rest = [pair for pair in pairs if pair[0] != _SIGNATURE]
     if len(signatures) != 1 or len(limits) != 1 or not _TIME.fullmatch(limits[0]):
@@ -59,19 +63,42 @@ def check_signed(path: str, query: str, keys: Sequence[SecretStr]) -> None:
         raise Forbidden("this ticket has expired: ask for a new one by the ticket route")
 
 
-def guarded(application: ASGIApp, keys: Sequence[SecretStr]) -> ASGIApp:
-    """Return `application` with signed URLs of bytes routes checked before anything else."""
+def guarded(application: ASGIApp, keys: Sequence[SecretStr], required: bool) -> ASGIApp:
+    """Return `application` with signed URLs of data routes checked before anything else.
+
+    Parameters
+    ----------
+    application
+        The API.
+    keys
+        The secrets that are believed.
+    required
+        Whether data are sent for signed URLs alone.
+    """
 
     async def checking(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].endswith(_BYTES_ROUTES):
+        if scope["type"] == "http" and scope["method"] != "OPTIONS" and _DATA_ROUTE.fullmatch(scope["path"]):
             try:
-                check_signed(scope["path"], scope["query_string"].decode("latin-1"), keys)
-            except Forbidden as refusal:
+                _check_request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), keys, required)
+            except RnagetError as refusal:
                 await error_reply(Request(scope), refusal)(scope, receive, send)
                 return
         await application(scope, receive, send)
 
     return checking if keys else application
+
+
+def _check_request(method: str, path: str, query: str, keys: Sequence[SecretStr], required: bool) -> None:
+    is_signed = any(name in (_SIGNATURE, _EXPIRES) for name, _ in parse_qsl(query, keep_blank_values=True))
+    if is_signed and method == "POST":
+        raise InvalidQuery(
+            f"a signed URL is asked for by GET, since its signature covers no body: send the URL of the ticket as it "
+            f"is, or leave {_EXPIRES} and {_SIGNATURE} out"
+        )
+    if required and not is_signed:
+        raise Forbidden("this server sends data for the URL of a ticket only: ask for one by the ticket route")
+    if is_signed:
+        check_signed(path, query, keys, required)
 
 
 def _signature(key: SecretStr, path: str, pairs: Iterable[tuple[str, str]]) -> str:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
+from rnaget_server.checked_file import DamagedFileError
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.accept import accepts_gzip
 from rnaget_server.http.content import Content
@@ -107,7 +108,10 @@ def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tup
         If a data file cannot be read.
     """
     try:
-        return _reply(request, found, chosen, given)
+        try:
+            return _reply(request, found, chosen, given)
+        except DamagedFileError:  # it has been removed from the cache
+            return _reply(request, found, chosen, given)
     except OSError as error:
         raise unreadable(error, _filename(found, chosen.writer)) from None
 

@@ -39,7 +39,9 @@ def _queries(services: Services, matrix: Matrix, store: MatrixStore, base: str) 
     features, samples = store.shape
     most = (services.settings.max_cells or features * samples * len(store.units)) // len(store.units)
     labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
-    source = Source(base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments)
+    source = Source(
+        base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, services.settings.require_tickets
+    )
     feature = first_of_axis(store.features, matrix.feature_id)
     if feature and samples <= most:
         yield source.part("One feature in all samples", {"featureIDList": feature})

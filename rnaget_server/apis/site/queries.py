@@ -33,12 +33,15 @@ class Source:
         Whether the first column of the TSV can name the rows: names of features may repeat, ids do not.
     comments
         Whether the TSV has lines that start with ``#``.
+    by_ticket
+        Whether data are sent for the URLs of tickets alone.
     """
 
     base: str
     path: str
     labelled_by_id: bool
     comments: bool
+    by_ticket: bool = False
 
     def part(self, title: str, parameters: dict[str, str]) -> Query:
         """Return the query for a slice small enough to be shown on a screen."""
@@ -68,10 +71,14 @@ class Source:
     def _table(self, title: str, parameters: dict[str, str], command: str) -> Query:
         url = self._url({**parameters, "format": "tsv"})
         programs = (("Python (pandas)", self._python(url)), ("R", self._r(url)))
-        return Query(title, url, command.format(shlex.quote(url)), "Python and R", programs)
+        address = shlex.quote(url)
+        if self.by_ticket:
+            address = f'"$(curl -s {address} | python3 -c \'import json, sys; print(json.load(sys.stdin)["url"])\')"'
+        return Query(title, url, command.format(address), "Python and R", programs)
 
     def _url(self, parameters: dict[str, str]) -> str:
-        return f"{self.base}/rnaget/{quote(self.path)}/bytes?{urlencode(parameters, quote_via=quote)}"
+        route = "ticket" if self.by_ticket else "bytes"
+        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{urlencode(parameters, quote_via=quote)}"
 
     def _python(self, url: str) -> str:
         options = ['sep="\\t"']
@@ -79,7 +86,10 @@ class Source:
             options.append("index_col=0")
         if self.comments:
             options.append('comment="#"')
-        return f"import pandas as pd\n\nurl = {json.dumps(url)}\ntable = pd.read_csv(url, {', '.join(options)})"
+        address = f"url = {json.dumps(url)}\n"
+        if self.by_ticket:
+            address = f'url = pd.read_json({json.dumps(url)}, typ="series")["url"]\n'
+        return f"import pandas as pd\n\n{address}table = pd.read_csv(url, {', '.join(options)})"
 
     def _r(self, url: str) -> str:
         options = ["check.names = FALSE"]
@@ -87,4 +97,5 @@ class Source:
             options.append("row.names = 1")
         if self.comments:
             options.append('comment.char = "#"')
-        return f"url <- {json.dumps(url)}\ntable <- read.delim(url, {', '.join(options)})"
+        address = f"jsonlite::fromJSON({json.dumps(url)})$url" if self.by_ticket else json.dumps(url)
+        return f"url <- {address}\ntable <- read.delim(url, {', '.join(options)})"

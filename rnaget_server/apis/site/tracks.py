@@ -87,7 +87,7 @@ def _queries(services: Services, record: TrackSet, store: TrackStore, base: str)
     place = _with_data(store)
     if place is None:
         return
-    source = Source(base, f"continuous/{record.id}", labelled_by_id=True, comments=True)
+    source = Source(base, f"continuous/{record.id}", True, True, services.settings.require_tickets)
     most = _most_columns(services, _size(record, store))
     bases = min(_SHORT, len(place))
     if bases <= most:
@@ -101,7 +101,7 @@ def _queries(services: Services, record: TrackSet, store: TrackStore, base: str)
         yield source.part(title, {"chr": place.chromosome, "bins": str(bins), **approximate})
     sample = _sample(record, store)
     bases = min(_LONG, len(place), _most_columns(services, 1))
-    if sample and bases and "bigwig" in services.formats_of("continuous"):
+    if sample and bases and not source.by_ticket and "bigwig" in services.formats_of("continuous"):
         yield source.browsed(f"{sample} as a track in a genome browser", sample, _range(place, bases))
 
 

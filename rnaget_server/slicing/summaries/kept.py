@@ -1,15 +1,14 @@
 """Summaries of whole matrices kept on disk, so that the cells are read once for each summary of each matrix.
 
-A kept file holds features × groups row by row, then a checksum for every `_PIECE_BYTES` of it. Everything that a
-summary depends on is in its key, so that a file is right or is not found.
+A kept file holds features × groups row by row, with a checksum for whole rows of about `_PIECE_BYTES`. Everything
+that a summary depends on is in its key, so that a file is right or is not found.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,15 +16,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.checked_file import CheckedFile, CheckedWriter
 from rnaget_server.disk_cache import DiskCache
 from rnaget_server.slicing.summaries.grouping import gathered
 from rnaget_server.stores.base import Positions
 from rnaget_server.writers.base import LayerInfo, Slice
 
 # To be raised whenever a summary gives other values than before.
-_ALGORITHM = 1
+_ALGORITHM = 2
 _PIECE_BYTES = 64 << 10
-_CHECKSUM = np.dtype(np.uint32)
 
 Blocks = Iterator[NDArray[Any]]
 
@@ -51,8 +50,8 @@ class _Form:
         return self.rows * self.row_bytes
 
     @property
-    def size(self) -> int:
-        return self.cell_bytes + -(-self.rows // self.piece_rows) * _CHECKSUM.itemsize
+    def piece_bytes(self) -> int:
+        return self.piece_rows * self.row_bytes
 
 
 def file_version(path: Path) -> tuple[object, ...]:
@@ -108,10 +107,11 @@ class KeptSummaries:
         file = self._cache.open(key)
         if file is not None:
             with file:
-                if _sound(file, form, wanted):
-                    yield from gathered(_rows(file, form, wanted))
+                if _is_whole(file, form, wanted):
+                    yield from gathered(_rows(CheckedFile(file, form.piece_bytes), form, wanted))
                     return
-        if features is None and form.size <= self._cache.most_bytes:
+            self._cache.remove(key)
+        if features is None and form.cell_bytes <= self._cache.most_bytes:
             yield from self._keeping(key, form, make())
         else:
             yield from make()
@@ -124,85 +124,47 @@ class KeptSummaries:
             yield from blocks
             return
         try:
-            writer = _Writer(entry.file, form)
+            writer: CheckedWriter | None = CheckedWriter(entry.file, form.piece_bytes)
             for block in blocks:
-                writer.write(block)
+                writer = _written(writer, block)
                 yield block
-            writer.finish()
-            if not writer.failed:
-                entry.keep()
+            if writer is not None:
+                with suppress(OSError):
+                    writer.finish()
+                    entry.keep()
         finally:
             entry.drop()
 
 
-def _sound(file: BinaryIO, form: _Form, wanted: Positions) -> bool:
+def _is_whole(file: BinaryIO, form: _Form, wanted: Positions) -> bool:
     """Return whether the pieces that hold the wanted rows are as they were written."""
     try:
-        return os.fstat(file.fileno()).st_size == form.size and all(True for _ in _rows(file, form, wanted))
-    except (OSError, ValueError):
+        checked = CheckedFile(file, form.piece_bytes)
+        return checked.length == form.cell_bytes and all(True for _ in _rows(checked, form, wanted))
+    except OSError:
         return False
 
 
-def _rows(file: BinaryIO, form: _Form, wanted: Positions) -> Blocks:
+def _rows(file: CheckedFile, form: _Form, wanted: Positions) -> Blocks:
     """Yield the wanted rows piece by piece.
 
     Raises
     ------
-    ValueError
+    DamagedFileError
         If a piece is damaged.
     """
-    file.seek(form.cell_bytes)
-    checksums = np.frombuffer(file.read(), _CHECKSUM)
     numbers = wanted // form.piece_rows
     for number in np.unique(numbers).tolist():
-        first = number * form.piece_rows
-        file.seek(first * form.row_bytes)
-        data = file.read(min(form.piece_rows, form.rows - first) * form.row_bytes)
-        if zlib.crc32(data) != checksums[number]:
-            raise ValueError("a kept summary is damaged")
         chosen = wanted[np.searchsorted(numbers, number) : np.searchsorted(numbers, number, side="right")]
-        yield np.frombuffer(data, form.dtype).reshape(-1, form.columns)[chosen - first]
+        cells = np.frombuffer(file.piece(number), form.dtype).reshape(-1, form.columns)
+        yield cells[chosen - number * form.piece_rows]
 
 
-class _Writer:
-    """Writes rows, then the checksums of their pieces, for as long as the disk lets it."""
-
-    def __init__(self, file: BinaryIO, form: _Form) -> None:
-        self._file = file
-        self._room = self._piece = form.piece_rows * form.row_bytes
-        self._checksum = 0
-        self._checksums: list[int] = []
-        self.failed = False
-
-    def write(self, block: NDArray[Any]) -> None:
-        """Write a block of rows; on an error of the disk, give up."""
-        if self.failed:
-            return
-        try:
-            self._write(np.ascontiguousarray(block).data.cast("B"))
-        except OSError:
-            self.failed = True
-
-    def finish(self) -> None:
-        """Write the checksums."""
-        if self._room < self._piece:
-            self._end_piece()
-        try:
-            self._file.write(np.array(self._checksums, _CHECKSUM).tobytes())
-            self._file.flush()
-        except OSError:
-            self.failed = True
-
-    def _write(self, data: memoryview) -> None:
-        while data:
-            part = data[: self._room]
-            self._file.write(part)
-            self._checksum = zlib.crc32(part, self._checksum)
-            self._room -= len(part)
-            data = data[len(part) :]
-            if not self._room:
-                self._end_piece()
-
-    def _end_piece(self) -> None:
-        self._checksums.append(self._checksum)
-        self._checksum, self._room = 0, self._piece
+def _written(writer: CheckedWriter | None, block: NDArray[Any]) -> CheckedWriter | None:
+    """Write a block of rows; return the writer, or None once the disk does not let it."""
+    try:
+        if writer is not None:
+            writer.write(np.ascontiguousarray(block).data.cast("B"))
+        return writer
+    except OSError:
+        return None

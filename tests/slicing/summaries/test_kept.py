@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from rnaget_server.app import create_services
+from rnaget_server.checked_file import CheckedFile, CheckedWriter
 from rnaget_server.service import Services
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import Found
@@ -41,12 +42,14 @@ def kept(tmp_path: Path) -> list[Path]:
 
 def mark(path: Path) -> None:
     """Change the first cell of a kept file and its checksum, so that a reply tells where it comes from."""
-    import zlib
-
-    raw = bytearray(path.read_bytes())
+    kept_file = CheckedFile(path.open("rb"))
+    raw = bytearray(b"".join(kept_file.read()))
+    kept_file.close()
     raw[:4] = np.float32(-123).tobytes()
-    raw[-4:] = zlib.crc32(raw[:-4]).to_bytes(4, "little")
-    path.write_bytes(raw)
+    with path.open("wb") as file:
+        writer = CheckedWriter(file)
+        writer.write(raw)
+        writer.finish()
 
 
 def first(found: Found) -> float:
@@ -109,7 +112,7 @@ def test_a_damaged_file_is_made_anew(services: Services, tmp_path: Path, damage:
     path.write_bytes(changed)
     gene = made.index[0]
     assert frame_of(ask(services, "one", *WHOLE, ("featureIDList", gene))).equals(made.loc[[gene]])
-    assert path.read_bytes() == changed
+    assert not path.exists()
     assert frame_of(ask(services, "one", *WHOLE)).equals(made)
     assert path.read_bytes() == sound
 
