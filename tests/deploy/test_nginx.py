@@ -1,0 +1,121 @@
+"""The example for nginx, in front of a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.conftest import ROOT, free_port
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+EXAMPLE = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+GENES = "ENSG00000188976"
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+
+
+def configuration(directory: Path, upstream: str, plain: int, tls: int) -> Path:
+    """Write the example with other ports and paths, and return its place."""
+    site = EXAMPLE.replace("127.0.0.1:8080", upstream)
+    site = site.replace("/var/cache/nginx/rnaget", str(directory / "cache"))
+    for name in ("fullchain.pem", "privkey.pem"):
+        site = site.replace(f"/etc/ssl/rna.example.org/{name}", str(directory / name))
+    site = "\n".join(line for line in site.splitlines() if "[::]:" not in line)
+    site = site.replace("listen 80", f"listen 127.0.0.1:{plain}").replace("listen 443", f"listen 127.0.0.1:{tls}")
+    temporary = "\n".join(
+        f"{kind}_temp_path {directory / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    path = directory / "nginx.conf"
+    path.write_text(
+        f"daemon off; pid {directory / 'pid'}; error_log {directory / 'error.log'};\nevents {{}}\n"
+        f"http {{ access_log off; {temporary}\n{site}\n}}\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def proxy(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of an nginx that runs the example, in front of a server of the demo catalogue."""
+    directory = tmp_path_factory.mktemp("nginx")
+    directory.chmod(0o755)
+    tls, plain = free_port(), free_port()
+    upstream = urlsplit(serve(ROOT / "data", RNAGET_PUBLIC_URL=f"https://rna.example.org:{tls}")).netloc
+    subject = ["-subj", "/CN=rna.example.org", "-days", "2", "-newkey", "rsa:2048", "-nodes"]
+    key, chain = directory / "privkey.pem", directory / "fullchain.pem"
+    made = subprocess.run(["openssl", "req", "-x509", *subject, "-keyout", key, "-out", chain], capture_output=True)
+    assert made.returncode == 0, made.stderr
+    command = [str(NGINX), "-p", str(directory), "-e", str(directory / "error.log")]
+    command += ["-c", str(configuration(directory, upstream, plain, tls))]
+    tested = subprocess.run([*command, "-t"], capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stderr
+    environment = {**os.environ, "TMPDIR": str(directory)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", tls), timeout=5):
+                break
+            time.sleep(0.1)
+        assert process.poll() is None, (directory / "error.log").read_text()
+        yield tls
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def ask(port: int, path: str, host: str = "rna.example.org", **options: object) -> requests.Response:
+    """Ask the proxy by the name of the site, whose certificate is this test's own."""
+    session = requests.Session()
+    session.trust_env = False
+    session.mount("https://", _NamedAdapter(host))
+    method = str(options.pop("method", "GET"))
+    headers = {"Host": f"{host}:{port}"}
+    return session.request(
+        method, f"https://127.0.0.1:{port}{path}", headers=headers, verify=False, timeout=60, **options
+    )  # type: ignore[arg-type]
+
+
+class _NamedAdapter(requests.adapters.HTTPAdapter):
+    def __init__(self, name: str) -> None:
+        self._name = name
+        super().__init__()
+
+    def init_poolmanager(self, *args: object, **kwargs: object) -> None:
+        super().init_poolmanager(*args, **kwargs, server_hostname=self._name, assert_hostname=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_tickets_through_the_proxy_have_the_address_that_clients_see(proxy: int) -> None:
+    path = f"/rnaget/expressions/marioni_counts/ticket?featureIDList={GENES}"
+    url = ask(proxy, path).json()["url"]
+    assert url.startswith(f"https://rna.example.org:{proxy}/rnaget/")
+    parts = urlsplit(url)
+    reply = ask(proxy, f"{parts.path}?{parts.query}")
+    assert (reply.status_code, reply.text.splitlines()[-1].split("\t")[0]) == (200, GENES)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_the_proxy_passes_parts_long_urls_and_long_bodies(proxy: int) -> None:
+    path = "/rnaget/expressions/marioni_counts/bytes"
+    many = ",".join([GENES, *(f"ENSG{number:011}" for number in range(2_000))])
+    listed = ask(proxy, f"{path}?featureIDList={many}")
+    assert listed.status_code == 200
+    assert [line.split("\t")[0] for line in listed.text.splitlines() if line.startswith("ENSG")] == [GENES]
+    ids = [GENES, *(f"ENSG{number:011}" for number in range(100_000, 200_000))]
+    posted = ask(proxy, path, method="POST", json={"featureIDList": ids, "format": "tsv"})
+    assert posted.status_code == 200
+    assert ask(proxy, path, method="POST", data=b"x" * (9 << 20)).status_code == 413
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_other_names_are_not_served(proxy: int) -> None:
+    with pytest.raises(requests.RequestException):
+        ask(proxy, "/", host="evil.example.org")
