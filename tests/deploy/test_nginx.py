@@ -36,7 +36,7 @@ def configuration(directory: Path, upstream: str, plain: int, tls: int) -> Path:
     )
     path = directory / "nginx.conf"
     path.write_text(
-        f"daemon off; pid {directory / 'pid'}; error_log {directory / 'error.log'};\nevents {{}}\n"
+        f"user root; daemon off; pid {directory / 'pid'}; error_log {directory / 'error.log'};\nevents {{}}\n"
         f"http {{ access_log off; {temporary}\n{site}\n}}\n"
     )
     return path
@@ -105,11 +105,11 @@ def test_tickets_through_the_proxy_have_the_address_that_clients_see(proxy: int)
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")
 def test_the_proxy_passes_parts_long_urls_and_long_bodies(proxy: int) -> None:
     path = "/rnaget/expressions/marioni_counts/bytes"
-    many = ",".join([GENES, *(f"ENSG{number:011}" for number in range(2_000))])
+    many = ",".join([GENES, *(f"ENSX{number:011}" for number in range(2_000))])
     listed = ask(proxy, f"{path}?featureIDList={many}")
     assert listed.status_code == 200
     assert [line.split("\t")[0] for line in listed.text.splitlines() if line.startswith("ENSG")] == [GENES]
-    ids = [GENES, *(f"ENSG{number:011}" for number in range(100_000, 200_000))]
+    ids = [GENES, *(f"ENSX{number:011}" for number in range(100_000, 200_000))]
     posted = ask(proxy, path, method="POST", json={"featureIDList": ids, "format": "tsv"})
     assert posted.status_code == 200
     assert ask(proxy, path, method="POST", data=b"x" * (9 << 20)).status_code == 413
