@@ -24,6 +24,8 @@ from rnaget_server.importers.columns import (
 )
 from rnaget_server.importers.fields import find_separator, shortened
 from rnaget_server.importers.sniff import GZIP, GZIP_ERRORS, read_head, unpacked
+from rnaget_server.stores.access import DEFAULT_LIMITS, FileLimits
+from rnaget_server.stores.hdf5_dataset import shown_bytes
 from rnaget_server.stores.native_writer import AxisTable
 
 _LISTED = 5
@@ -49,16 +51,16 @@ class Joined:
     remarks: tuple[str, ...]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, limits: FileLimits = DEFAULT_LIMITS) -> Table:
     """Return a TSV or CSV table, plain or gzip, with any line ends.
 
     Raises
     ------
     ImportFailure
-        If it is no table, or a row has more or fewer fields than the header.
+        If it is no table or too large, or a row has more or fewer fields than the header.
     """
     read_head(path)
-    content = _text(path).replace("\r\n", "\n").replace("\r", "\n")
+    content = _text(path, limits.column_bytes).replace("\r\n", "\n").replace("\r", "\n")
     start = content[: 64 << 10].split("\n")
     shown = [line.encode() for line in start if line and not line.startswith("#")][:20] or [start[0].encode()]
     separator = find_separator(path, shown[0], shown[1:-1] or shown[1:]).decode()
@@ -127,11 +129,18 @@ def listed(values: Sequence[str]) -> str:
     return ", ".join(shortened(value) for value in values[:_LISTED]) + more
 
 
-def _text(path: Path) -> str:
-    data = path.read_bytes()
+def _text(path: Path, most: int) -> str:
     try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
         if data.startswith(GZIP):
-            data = unpacked(path)
+            data = unpacked(path, most + 1)
+        if len(data) > most:
+            raise ImportFailure(
+                f"the table has more than {shown_bytes(most)}: leave out columns and rows that are not needed, or set "
+                "RNAGET_MAX_COLUMN_BYTES",
+                path,
+            )
         return data.decode("utf-8-sig")
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
