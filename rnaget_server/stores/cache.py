@@ -49,7 +49,7 @@ class StoreCache:
         with self._lock:
             kept = self._open.get(matrix.id)
             if kept is None or kept[0] != key:
-                # HDF5 would take what it knows of an open file for a file that was written over.
+                _close_if_written_over(kept, key)
                 kept = None
                 self._open.pop(matrix.id, None)
                 kept = (key, self._try(matrix))
@@ -77,6 +77,8 @@ class StoreCache:
             if kept is not None and kept[0] == key:
                 self._open_tracks.move_to_end(record.id)
                 return kept[1]
+            _close_if_written_over(kept, key)
+            kept = None
             self._open_tracks.pop(record.id, None)
             try:
                 store = track_store(record, self._access)
@@ -179,6 +181,15 @@ def misfits(matrix: Matrix, store: MatrixStore) -> list[str]:
         if name in axes[axis].attributes and (twice := axes[axis].index(name).repeated) is not None:
             problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
     return problems
+
+
+def _close_if_written_over(kept: tuple[tuple[object, ...], object] | None, key: tuple[object, ...]) -> None:
+    """Close the file of a store if it is the same file with other bytes in it, of which no reader may have more.
+
+    HDF5 would take what it knows of the open file for what is in it now.
+    """
+    if kept is not None and kept[0][1] == key[1] and kept[0][2:] != key[2:]:
+        getattr(kept[1], "close", lambda: None)()
 
 
 def _state(path: Path) -> tuple[int, int, int]:

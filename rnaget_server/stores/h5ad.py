@@ -128,6 +128,7 @@ class H5adStore:
         opened = H5adFile(path, access)
         if MAIN not in opened.names:
             raise UnfitFile("has no X: import one of its layers by `rnaget-server import --layer NAME`")
+        self._file = opened.file
         self.features, self.samples = opened.features, opened.samples
         self.shape: tuple[int, int] = (self.features.size, self.samples.size)
         self._matrices = {units or MAIN: opened.matrix(MAIN)}
@@ -140,6 +141,10 @@ class H5adStore:
         """Return whether the file has AnnData's labels."""
         with File(path) as file:
             return "obs" in file and "var" in file
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
 
     @property
     def units(self) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from h5py import h5d, h5f, h5p
 from numpy.typing import NDArray
 
 from rnaget_server.stores.access import FileLimits
+from rnaget_server.stores.chunk_check import ChunkCheck
 from rnaget_server.stores.descriptor import Descriptor
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.text_lengths import text_bytes
+from rnaget_server.stores.text_lengths import ELEMENT_BYTES, text_bytes
 
 _ALWAYS = 256 << 20
 _REWRITE = "rewrite it with smaller ones, as by `h5repack -l {}:CHUNK=64x64 FILE NEW_FILE`, or set max_chunk_bytes"
@@ -56,6 +57,10 @@ class Dataset:
         self.chunks: tuple[int, ...] | None = plist.get_chunk() if chunked else None
         self._cells: h5py.Dataset | None = None
         self._check(descriptor.size)
+        self._chunk_check: ChunkCheck | None = None
+        if self.chunks is not None and plist.get_nfilters():
+            stored = ELEMENT_BYTES if self.dtype.kind == "O" else self.dtype.itemsize
+            self._chunk_check = ChunkCheck(id, name, plist, self.chunks, stored)
 
     @property
     def ndim(self) -> int:
@@ -88,6 +93,8 @@ class Dataset:
         slices = which if isinstance(which, tuple) else (which,)
         count = prod(len(range(*one.indices(n))) for one, n in zip(slices, self.shape, strict=False))
         self.check_count(count * prod(self.shape[len(slices) :]))
+        if self._chunk_check is not None:
+            self._chunk_check.check(slices)
         part: NDArray[Any] = self._opened[which]
         self._descriptor.check_unchanged()
         return part
@@ -100,9 +107,7 @@ class Dataset:
         UnfitFile
             If it is more than may be decoded at once.
         """
-        self.check_count(self.size)
-        if self.dtype.kind == "O":
-            self._check_text()
+        self._check_whole()
         whole: NDArray[Any] = self._opened[()]
         self._descriptor.check_unchanged()
         return whole
@@ -124,9 +129,7 @@ class Dataset:
 
     def texts(self) -> NDArray[Any]:
         """Return a column of text of fixed or variable length as an object array of str."""
-        self.check_count(self.size)
-        if self.dtype.kind == "O":
-            self._check_text()
+        self._check_whole()
         texts: NDArray[Any] = self._opened.asstr("utf-8", "replace")[()].astype(object)
         self._descriptor.check_unchanged()
         return texts
@@ -145,10 +148,15 @@ class Dataset:
     @property
     def _opened(self) -> h5py.Dataset:
         if self._cells is None:
-            self._cells = h5py.Dataset(self.id)
+            self._cells = h5py.Dataset(self.id, readonly=True)
         return self._cells
 
-    def _check_text(self) -> None:
+    def _check_whole(self) -> None:
+        self.check_count(self.size)
+        if self._chunk_check is not None:
+            self._chunk_check.check(())
+        if self.dtype.kind != "O":
+            return
         size = text_bytes(self.id)
         if size > self.limits.column_bytes:
             raise self._too_much(size)
@@ -193,8 +201,8 @@ def check_place(plist: h5p.PropDCID, name: str) -> None:
 def outside(name: str, how: str) -> UnfitFile:
     """Return the refusal of an object that is not in the file."""
     return UnfitFile(
-        f"has {name} outside of the file ({how}): put the data themselves in its place, as `h5repack` and "
-        "`h5py.File.copy(…, expand_external=True)` do"
+        f"has {name} outside of the file ({how}): put the data themselves in its place, in Python by "
+        "`data = file[NAME][()]; del file[NAME]; file[NAME] = data`"
     )
 
 

@@ -246,6 +246,10 @@ class File(Group):
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
         self._h5py.close()
 
     def check_links(self) -> list[bytes]:

@@ -93,6 +93,10 @@ class LoomStore:
         """Return None: the cells are stored dense."""
         return None
 
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
+
     def _axis(self, axis: layout.AxisLayout, size: int) -> Axis:
         self._file.check_axis(size, axis.kind)
         group = self._file.group(axis.attributes)

@@ -43,6 +43,10 @@ class NativeFile:
         with File(path) as file:
             return cls.kind.attribute in file.attrs
 
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
+
     def _chunked(self, dataset: Dataset, places: str) -> ChunkedCells:
         stored = self._file.get(places)
         if isinstance(stored, Dataset):

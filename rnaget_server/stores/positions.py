@@ -40,6 +40,10 @@ class PositionsStore:
             self._columns[run] = column
             self.chromosomes[run.chromosome] = max(run.stop, self.chromosomes.get(run.chromosome, 0))
 
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._loom.close()
+
     def runs(self, chromosome: str | None, start: int, stop: int | None) -> tuple[Run, ...]:
         """Return the runs of columns that lie in a range, in the order of the file."""
         if chromosome is None:

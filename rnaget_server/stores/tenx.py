@@ -42,7 +42,7 @@ class TenXStore:
         units: str | None = None,
         access: FileAccess | None = None,
     ) -> None:
-        file = File(path, access=access)
+        file = self._file = File(path, access=access)
         file.check_links()
         groups = _groups(file)
         if len(groups) > 1:
@@ -71,6 +71,10 @@ class TenXStore:
         """Return whether the file has the groups of a 10x matrix."""
         with File(path) as file:
             return bool(_groups(file))
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return float32, or float64 for whole numbers beyond 2**24; the first time, such numbers are looked for."""

@@ -16,6 +16,8 @@ from h5py import h5d, h5i, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 _ELEMENT = np.dtype([("length", "<u4"), ("place", "V12")])
+ELEMENT_BYTES = _ELEMENT.itemsize
+"""What an element takes in a file."""
 
 
 def text_bytes(dataset: h5d.DatasetID) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -400,3 +401,42 @@ def test_attributes_that_would_lose_something_are_refused(tmp_path: Path, values
         file.create_dataset("row_attrs/odd", data=values, dtype=NAMED if values.dtype.kind == "i" else values.dtype)
     with pytest.raises(UnfitFile, match=r"/row_attrs/odd.*write that attribute as text"):
         LoomStore(path, "gene", None, "sample")
+
+
+def deflated(size: int) -> bytes:
+    packer = zlib.compressobj(9)
+    return b"".join([*(packer.compress(bytes(1 << 20)) for _ in range(size >> 20)), packer.flush()])
+
+
+@pytest.mark.parametrize(("rows", "size"), [(4, 8 << 20), (1 << 18, 400 << 20)])
+def test_chunks_that_expand_to_more_than_they_have_are_refused(tmp_path: Path, rows: int, size: int) -> None:
+    """More is stored than a chunk has; or less, and only unpacking it shows what it is."""
+    path = loom(tmp_path / "m.loom", np.ones((rows, 1), np.float32), chunks=(rows, 1), compression="gzip")
+    with h5py.File(path, "r+") as file:
+        file["matrix"].id.write_direct_chunk((0, 0), deflated(size))
+    with pytest.raises(OSError, match="/matrix expands to more than it has"):
+        list(LoomStore(path, "gene", None, "sample").blocks("matrix"))
+
+
+def test_large_chunks_that_are_sound_are_read(tmp_path: Path) -> None:
+    cells = np.random.default_rng(1).random((1000, 500)).astype(np.float32)
+    for name, options in (("a", {}), ("b", {"shuffle": True}), ("c", {"fletcher32": True})):
+        path = loom(tmp_path / name, cells, chunks=(1000, 250), compression="gzip", **options)
+        for columns in (None, np.array([3, 400])):
+            found = np.concatenate(list(LoomStore(path, "gene", None, "sample").blocks("matrix", None, columns)))
+            assert np.array_equal(found, cells if columns is None else cells[:, columns])
+
+
+def test_data_compressed_twice_are_refused(tmp_path: Path) -> None:
+    path = loom(tmp_path / "m.loom")
+    with h5py.File(path, "r+") as file:
+        del file["matrix"]
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((4, 3))
+        plist.set_deflate(9)
+        plist.set_deflate(9)
+        space = h5py.h5s.create_simple((4, 3))
+        h5py.h5d.create(file.id, b"matrix", h5py.h5t.IEEE_F32LE, space, dcpl=plist)
+        file["matrix"][...] = CELLS
+    with pytest.raises(OSError, match="/matrix is compressed twice"):
+        list(LoomStore(path, "gene", None, "sample").blocks("matrix"))
