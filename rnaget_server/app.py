@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from rnaget_server.apis import rnaget
 from rnaget_server.apis.site import create_pages
 from rnaget_server.catalog import LiveCatalog
+from rnaget_server.configuration import file_limits
 from rnaget_server.errors import RnagetError
 from rnaget_server.http.handlers import Handlers
 from rnaget_server.http.middleware import dispatch, switchable
@@ -30,6 +31,7 @@ from rnaget_server.registry import Registry
 from rnaget_server.resources import shipped
 from rnaget_server.service import Services
 from rnaget_server.settings import Settings
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.cache import StoreCache
 
 _EXPOSED = (
@@ -60,7 +62,7 @@ def create_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         catalog=LiveCatalog(settings.data, settings.reload_seconds),
-        stores=StoreCache(Registry("rnaget_server.stores")),
+        stores=StoreCache(Registry("rnaget_server.stores"), access=FileAccess(file_limits(settings))),
         writers=Registry("rnaget_server.writers"),
     )
 

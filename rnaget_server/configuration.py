@@ -6,6 +6,7 @@ from typing import Any
 
 from rnaget_server.catalog.load import settings_in
 from rnaget_server.settings import Settings, load_settings
+from rnaget_server.stores.access import FileLimits
 
 
 def configuration(**given: Any) -> Settings:
@@ -20,3 +21,8 @@ def configuration(**given: Any) -> Settings:
     """
     data = load_settings(data=given.get("data")).data
     return load_settings(settings_in(data), **given)
+
+
+def file_limits(settings: Settings) -> FileLimits:
+    """Return the bounds within which data files are read."""
+    return FileLimits(settings.max_chunk_bytes, settings.max_column_bytes, settings.max_expansion)

@@ -58,6 +58,17 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(
         1 << 30, ge=0, description="Most bytes kept there; what was used longest ago goes. 0: none."
     )
+    max_chunk_bytes: int = Field(
+        64 << 20, ge=1, description="Most decoded bytes of a chunk of a data file; a file with larger ones is refused."
+    )
+    max_column_bytes: int = Field(
+        256 << 20,
+        ge=1,
+        description="Most bytes decoded at once: an attribute of all features or samples, a line of a table or matrix.",
+    )
+    max_expansion: int = Field(
+        1000, ge=1, description="How many times larger than its file a dataset of more than 256 MiB may be."
+    )
     ticket_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Secrets by which the URLs in tickets are signed, so that they expire: the first signs, all are "

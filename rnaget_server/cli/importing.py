@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnaget_server.cli.limits import limits_for
 from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
     from rnaget_server.importers.tracks_kinds import TrackKind
+    from rnaget_server.stores.access import FileLimits
 
 _STEPS = 1000
 _SHOWN_FILTERS = 12
@@ -111,6 +113,7 @@ def import_command(
     from rnaget_server.importers.tracks_kinds import kinds_of
 
     texts = {"version": version, "name": name, "license": license}
+    limits = limits_for(data)
     common = {
         **{"data": data, "project": project, "study": study, "id": id, "units": units, "genome": genome},
         **{"texts": {key: value for key, value in texts.items() if value}, "replace": replace},
@@ -119,9 +122,9 @@ def import_command(
         kinds = kinds_of(sources, special["position"])
         with _progress() as progress:
             if kinds:
-                outcome = _import_tracks(sources, kinds, common, special, progress)
+                outcome = _import_tracks(sources, kinds, common, special, limits, progress)
             else:
-                outcome = _import_matrix(sources[0], common, special, progress)
+                outcome = _import_matrix(sources[0], common, special, limits, progress)
     except ImportFailure as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
@@ -133,7 +136,11 @@ def import_command(
 
 
 def _import_matrix(
-    source: Path, common: dict[str, Any], special: dict[str, Any], progress: Callable[[float], None]
+    source: Path,
+    common: dict[str, Any],
+    special: dict[str, Any],
+    limits: FileLimits,
+    progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.base import ReadOptions
     from rnaget_server.importers.job import ImportRequest, run_import
@@ -143,7 +150,7 @@ def _import_matrix(
         source=source,
         samples=special["samples"],
         features=special["features"],
-        options=ReadOptions(**{key: special[key] for key in _READING}),
+        options=ReadOptions(limits=limits, **{key: special[key] for key in _READING}),
         **common,
     )
     return run_import(request, progress)
@@ -154,13 +161,14 @@ def _import_tracks(
     kinds: tuple[TrackKind, ...],
     common: dict[str, Any],
     special: dict[str, Any],
+    limits: FileLimits,
     progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.tracks import TracksRequest, run_tracks_import
 
     _refuse(special, _MATRIX_ONLY, "signal tracks", sources[0])
     given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
-    return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, **given, **common), progress)
+    return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, limits=limits, **given, **common), progress)
 
 
 def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: Path) -> None:

@@ -12,15 +12,19 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server import __version__
-from rnaget_server.catalog import Catalog, TrackSet, load
+from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
 from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
+from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.configuration import configuration
 from rnaget_server.errors import CatalogError, Problem, Unavailable
 from rnaget_server.registry import Registry
 from rnaget_server.resources import shipped
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.cache import StoreCache, misfits, open_store, track_store
+from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.hdf5_file import check_file
 
 _FORMAT_GROUPS = ("expressions", "continuous")
 _SHOWN = 3
@@ -67,7 +71,7 @@ def check(data: Path | None) -> None:
     """Check the catalogue in DATA and every file it names; exit with 1 if anything is wrong."""
     directory = _data(data)
     catalog, problems = load(directory)
-    problems += _file_problems(catalog) if catalog else []
+    problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems or catalog is None:
@@ -79,12 +83,14 @@ def check(data: Path | None) -> None:
 @_DATA
 def list_(data: Path | None) -> None:
     """List what the catalogue in DATA offers."""
-    catalog, problems = load(_data(data))
+    directory = _data(data)
+    catalog, problems = load(directory)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     if catalog is None:
         sys.exit(1)
-    stores = StoreCache(Registry("rnaget_server.stores"))
+    access = FileAccess(limits_for(directory))
+    stores = StoreCache(Registry("rnaget_server.stores"), access=access)
     for project in catalog.projects.values():
         click.echo(f"{project.id}  {project.name or ''}".rstrip())
         for study in project.studies:
@@ -97,7 +103,7 @@ def list_(data: Path | None) -> None:
                 except Unavailable:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
             for one in study.track_sets:
-                click.echo(f"    {one.id}  {_told_of_tracks(one)}")
+                click.echo(f"    {one.id}  {_told_of_tracks(one, access)}")
     click.echo(_count(catalog))
 
 
@@ -120,8 +126,7 @@ def _configuration(given: dict[str, Any]) -> Any:
     except CatalogError as error:
         raise click.ClickException(f"the catalogue cannot be served:\n{error}") from None
     except ValidationError as error:
-        told = "\n".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())
-        raise click.ClickException(f"a setting is wrong:\n{told}") from None
+        raise click.ClickException(settings_problem(error)) from None
 
 
 def _data(data: Path | None) -> Path:
@@ -129,7 +134,7 @@ def _data(data: Path | None) -> Path:
     return data.absolute() if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data")).absolute()
 
 
-def _file_problems(catalog: Catalog) -> list[Problem]:
+def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
     kinds = Registry("rnaget_server.stores")
     writers = Registry("rnaget_server.writers").all()
     formats = {group: [name for name in writers if group in writers[name].groups] for group in _FORMAT_GROUPS}
@@ -137,9 +142,9 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     for matrix in catalog.matrices.values():
         study = catalog.studies[matrix.study_id].path
         try:
-            # First, since loompy locks the file that the store opens without a lock.
-            found = _loom_mistakes(matrix.path)
-            found += misfits(matrix, open_store(matrix, kinds))
+            # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
+            found = _matrix_problems(matrix, kinds, access)
+            found += _loom_mistakes(matrix.path)
         except OSError as error:
             found = [str(error)]
         found += _format_mistakes(matrix.default_format, formats["expressions"])
@@ -147,8 +152,8 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     for record in catalog.track_sets.values():
         study = catalog.studies[record.study_id].path
         try:
+            track_store(record, access)
             found = _loom_mistakes(record.path) if record.path else []
-            track_store(record)
         except OSError as error:
             found = [str(error)]
         found += _format_mistakes(record.default_format, formats["continuous"])
@@ -156,13 +161,21 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     return problems
 
 
+def _matrix_problems(matrix: Matrix, kinds: Registry, access: FileAccess) -> list[str]:
+    """Return what is wrong with the file of a matrix; see `open_store` for the errors."""
+    store = open_store(matrix, kinds, access)
+    for units in store.units:
+        store.dtype(units)  # looks at every whole number, where some may be too large to be served
+    return misfits(matrix, store)
+
+
 def _format_mistakes(name: str, formats: list[str]) -> list[str]:
     return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
 
 
-def _told_of_tracks(record: TrackSet) -> str:
+def _told_of_tracks(record: TrackSet, access: FileAccess) -> str:
     try:
-        store = track_store(record)
+        store = track_store(record, access)
     except OSError:
         return "cannot be read: see `rnaget-server check`"
     names = list(store.chromosomes)
@@ -179,7 +192,10 @@ def _loom_mistakes(path: Path) -> list[str]:
 
     validator = LoomValidator()
     try:
+        check_file(path)
         validator.validate(str(path))
+    except UnfitFile as error:
+        return [f"{path.name} {error}"]
     except OSError:  # a file that cannot be opened is told of when its store is
         return []
     return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]

@@ -11,6 +11,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.registry import Registry
+from rnaget_server.stores.access import DEFAULT_LIMITS, FileAccess, FileLimits
 from rnaget_server.stores.native_writer import AxisTable
 
 GROUP = "rnaget_server.importers"
@@ -19,7 +20,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the provider says that a source is to be read; None where it is for the importer to find out."""
+    """How a source is to be read, as the provider says; None where it is for the importer to find out."""
 
     transpose: bool = False
     column: str | None = None
@@ -29,6 +30,12 @@ class ReadOptions:
     feature_name: str | None = None
     layer: str | None = None
     as_is: bool = False
+    limits: FileLimits = DEFAULT_LIMITS
+
+    @property
+    def access(self) -> FileAccess:
+        """What HDF5 files are opened with."""
+        return FileAccess(self.limits)
 
 
 @dataclass(frozen=True)

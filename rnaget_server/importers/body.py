@@ -12,6 +12,11 @@ from rnaget_server.importers.fields import QuoteError, shortened, split_labels
 from rnaget_server.importers.lines import Lines
 from rnaget_server.importers.numbers import BadCell, RaggedRow, parse_cells
 from rnaget_server.importers.spool import Spool
+from rnaget_server.stores.access import DEFAULT_LIMITS
+from rnaget_server.stores.hdf5_dataset import shown_bytes
+
+LABEL_BYTES = 32
+"""What a label takes in memory beside its characters, at least."""
 
 
 @dataclass
@@ -30,6 +35,8 @@ class Body:
         Headers of the cell columns.
     kind
         What a row is: ``feature`` or ``sample``.
+    most_bytes
+        Most bytes that the labels of all rows may take.
     """
 
     path: Path
@@ -37,7 +44,9 @@ class Body:
     labels: int
     names: Sequence[str]
     kind: str
+    most_bytes: int = DEFAULT_LIMITS.column_bytes
     columns: list[list[str]] = field(default_factory=list)
+    _bytes: int = 0
     _seen: dict[str, int] = field(default_factory=dict)
 
     def read(self, lines: Lines, spool: Spool, progress: Progress) -> None:
@@ -58,6 +67,8 @@ class Body:
                 raise self._bad_cell(error, numbers[error.row]) from None
             except RaggedRow as error:
                 raise self._ragged(self.labels + error.found, numbers[error.row]) from None
+            if self._bytes > self.most_bytes:
+                raise too_many_labels(self.path, self.kind, self.most_bytes, numbers[-1])
             progress(lines.share)
         if not self._seen:
             raise ImportFailure(f"there is no {self.kind} below the header", self.path)
@@ -74,6 +85,7 @@ class Body:
         if cells is None:
             raise self._ragged(len(labels), number)
         self._keep_id(texts[0], number)
+        self._bytes += len(line) - len(cells) + LABEL_BYTES * len(texts)
         for column, text in zip(self.columns, texts, strict=True):
             column.append(text)
         return cells
@@ -100,6 +112,16 @@ class Body:
         if error.column == 0 and self.kind == "feature":
             hint = "; if that column describes the features, say so by --label-columns"
         return ImportFailure(f"the cell {shortened(error.text)} {place} {error.wrong}{hint}", self.path, number)
+
+
+def too_many_labels(path: Path, kind: str, most: int, line: int) -> ImportFailure:
+    """Return the error for labels that have no room in memory."""
+    return ImportFailure(
+        f"the labels of the {kind}s need more than {shown_bytes(most)} of memory: leave out label columns, split the "
+        "file, or set RNAGET_MAX_COLUMN_BYTES",
+        path,
+        line,
+    )
 
 
 def not_utf8(path: Path, line: int) -> ImportFailure:

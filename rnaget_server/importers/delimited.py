@@ -62,7 +62,7 @@ class DelimitedImporter:
                 check_ids(columns, other, path, header.line)
             spool = Spool(directory, len(columns), transposed=options.transpose)
             try:
-                body = Body(path, header.separator, len(header.labels), columns, kind)
+                body = Body(path, header.separator, len(header.labels), columns, kind, options.limits.column_bytes)
                 body.read(lines, spool, progress)
                 return _assembled(path, header, body, spool, options)
             except BaseException:

@@ -60,7 +60,7 @@ class GctImporter:
             attributes = _sample_attributes(lines, counts)
             spool = Spool(directory, len(ids))
             try:
-                body = Body(path, _TAB, len(labels), ids, "feature")
+                body = Body(path, _TAB, len(labels), ids, "feature", options.limits.column_bytes)
                 body.read(lines, spool, progress)
                 _check_rows(path, len(body.columns[0]), counts)
                 features = feature_axis(labels, body.columns, options, _typed)

@@ -46,12 +46,13 @@ class H5adImporter:
         if options.as_is:
             return _as_it_is(path, options)
         with told_of(path):
-            file = H5adFile(path)
+            file = H5adFile(path, options.access)
             name = _matrix_name(path, file, options.layer)
             matrix = file.matrix(name)
             axes = (file.raw_features() if name == RAW else file.features), file.samples
             _refuse_empty(path, name, matrix.shape)
             features, samples, style = labels(path, axes, _usual(axes), options)
+            matrix.dtype()  # refuses whole numbers that would not stay what they are
         cells = _spooled(path, matrix, directory, progress)
         form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
         return SourceMatrix(features, samples, cells, style, (f"AnnData, matrix {name}, stored {form}",))
@@ -61,7 +62,7 @@ def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
     if options.layer is not None:
         raise ImportFailure("--layer cannot be given with --as-is: X is served, and every layer by its name", path)
     with told_of(path):
-        store = H5adStore(path, "", None, "")
+        store = H5adStore(path, "", None, "", access=options.access)
         _refuse_empty(path, MAIN, store.shape)
         axes = store.features, store.samples
         return served_file(path, axes, _usual(axes), options, ".h5ad")

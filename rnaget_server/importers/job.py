@@ -268,11 +268,11 @@ def _with_tables(request: ImportRequest, source: SourceMatrix) -> tuple[SourceMa
     samples, features, options = source.samples, source.features, request.options
     remarks = source.remarks
     if request.samples is not None:
-        table = read_table(request.samples)
+        table = read_table(request.samples, options.limits)
         joined = join_samples(samples, table, _table_id(table, options.sample_id, samples.id))
         samples, remarks = joined.axis, remarks + joined.remarks
     if request.features is not None:
-        table = read_table(request.features)
+        table = read_table(request.features, options.limits)
         id = _table_id(table, options.feature_id, features.id)
         joined = join_features(features, table, id, options.feature_name)
         features, remarks = joined.axis, remarks + joined.remarks

@@ -14,7 +14,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.sniff import GZIP, GZIP_ERRORS
 
 _CHUNK = 512 << 10
-_LONGEST = 256 << 20
+_LONGEST = 32 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -89,7 +89,7 @@ class Lines:
         else:
             self._tail.append(tail)
             if len(self._tail) * _CHUNK > _LONGEST:
-                raise ImportFailure("the line is longer than 256 MB: this is no text table", self.path, self._next)
+                raise ImportFailure("the line is longer than 32 MB: this is no text table", self.path, self._next)
         return True
 
     def _chunk(self) -> bytes:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
-
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.attributes import (
     FEATURE_IDS,
@@ -16,8 +14,12 @@ from rnaget_server.importers.attributes import (
     style_of,
 )
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile
+from rnaget_server.importers.labelled import told_of
 from rnaget_server.importers.sniff import HDF5
-from rnaget_server.stores.loom import LoomStore
+from rnaget_server.stores.access import FileAccess
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File
+from rnaget_server.stores.loom import LOOM_GROUPS, LoomStore
 
 
 class LoomImporter:
@@ -42,8 +44,12 @@ class LoomImporter:
             raise ImportFailure(
                 "--transpose and --label-columns do not apply to a loom, which is served as it is", path
             )
-        _check_lengths(path)
-        store = LoomStore(path, "", None, "")
+        with told_of(path):
+            _check_lengths(path, options.access)
+            store = LoomStore(path, "", None, "", access=options.access)
+            return self._served(path, store, options, progress)
+
+    def _served(self, path: Path, store: LoomStore, options: ReadOptions, progress: Progress) -> ServedFile:
         feature_id = id_attribute(path, store.features, options.feature_id, FEATURE_IDS, "feature")
         sample_id = id_attribute(path, store.samples, options.sample_id, SAMPLE_IDS, "sample")
         progress(1.0)
@@ -60,14 +66,14 @@ class LoomImporter:
         )
 
 
-def _check_lengths(path: Path) -> None:
-    with h5py.File(path, "r", locking=False) as file:
-        matrix = file["matrix"]
+def _check_lengths(path: Path, access: FileAccess) -> None:
+    with File(path, LOOM_GROUPS, access) as file:
+        matrix = file.dataset("matrix")
         if matrix.dtype.kind not in "iufb" or 0 in matrix.shape:
             raise ImportFailure(f"the matrix ({matrix.shape}, {matrix.dtype}) holds no numbers", path)
         for group, size in zip(("row_attrs", "col_attrs"), matrix.shape, strict=True):
-            for name, column in file[group].items():
-                if isinstance(column, h5py.Dataset) and column.shape[:1] != (size,):
+            for name, column in file.group(group).items():
+                if isinstance(column, Dataset) and column.shape[:1] != (size,):
                     raise ImportFailure(
                         f"the attribute /{group}/{name} has the shape {column.shape}, and the matrix {matrix.shape}",
                         path,

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.attributes import style_of
 from rnaget_server.importers.base import Progress, ReadOptions, SourceMatrix
+from rnaget_server.importers.body import LABEL_BYTES, too_many_labels
 from rnaget_server.importers.columns import text_column
 from rnaget_server.importers.fields import shortened
 from rnaget_server.importers.labelled import refuse_text_options
 from rnaget_server.importers.lines import Lines
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, TooLarge
+from rnaget_server.stores.access import FileLimits
 from rnaget_server.stores.base import Compressed, Direction
 from rnaget_server.stores.compressed import canonical
 from rnaget_server.stores.native_writer import AxisTable
@@ -59,8 +61,8 @@ class MtxImporter:
         refuse_text_options(options, path, "MatrixMarket")
         with Lines(path) as lines:
             head = _head(lines)
-            features = _axis(path, ("features", "genes"), _FEATURE_COLUMNS, head.features, "feature")
-            samples = _axis(path, ("barcodes",), (SAMPLE_ID,), head.samples, "sample")
+            features = _axis(path, ("features", "genes"), _FEATURE_COLUMNS, head.features, "feature", options.limits)
+            samples = _axis(path, ("barcodes",), (SAMPLE_ID,), head.samples, "sample", options.limits)
             style = style_of(path, options, tuple(samples.columns))
             cells = _spooled(lines, head, directory, progress)
         return SourceMatrix(features, samples, cells, style, ("MatrixMarket, stored sparse",))
@@ -93,7 +95,9 @@ def _head(lines: Lines) -> _Head:
     return _Head(_FIELDS[words[3]], features, samples, entries)
 
 
-def _axis(path: Path, stems: tuple[str, ...], columns: tuple[str, ...], size: int, kind: str) -> AxisTable:
+def _axis(
+    path: Path, stems: tuple[str, ...], columns: tuple[str, ...], size: int, kind: str, limits: FileLimits
+) -> AxisTable:
     """Return the labels of one axis out of the file beside the matrix that has them."""
     places = [path.with_name(name) for stem in stems for name in _names(path, stem)]
     place = next((place for place in places if place.is_file()), None)
@@ -101,10 +105,14 @@ def _axis(path: Path, stems: tuple[str, ...], columns: tuple[str, ...], size: in
         raise ImportFailure(f"the {kind}s must be in a file {' or '.join(p.name for p in places)} beside it", path)
     rows: list[list[str]] = []
     seen: dict[str, int] = {}
+    held = 0
     with Lines(place) as lines:
         for numbers, block in lines.blocks():
             for number, line in zip(numbers, block, strict=True):
                 rows.append(line.decode("utf-8", "replace").split("\t"))
+                held += len(line) + LABEL_BYTES * len(rows[-1])
+                if held > limits.column_bytes:
+                    raise too_many_labels(place, kind, limits.column_bytes, number)
                 first = seen.setdefault(rows[-1][0], number)
                 if first != number:
                     raise ImportFailure(

@@ -7,10 +7,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import h5py
 from isal import igzip, isal_zlib
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.hdf5_file import check_file
 
 HEAD_BYTES = 64 << 10
 GZIP = b"\x1f\x8b"
@@ -43,6 +44,7 @@ def read_head(path: Path) -> bytes:
         If it cannot be read, is empty, or is of a kind that is known not to be importable.
     """
     try:
+        refuse_no_file(path)
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
         if head.startswith(GZIP):
@@ -57,8 +59,20 @@ def read_head(path: Path) -> bytes:
     return head
 
 
-def unpacked(path: Path, size: int = -1) -> bytes:
-    """Return the first `size` bytes (all by default) of a gzip file, decompressed."""
+def refuse_no_file(path: Path) -> None:
+    """Refuse a named pipe, a device or a socket, which might never end, or never begin.
+
+    Raises
+    ------
+    ImportFailure
+        If it is one.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ImportFailure("this is no regular file: write what it gives to one, and import that", path)
+
+
+def unpacked(path: Path, size: int) -> bytes:
+    """Return the first `size` bytes of a gzip file, decompressed."""
     opened: Any = igzip.open  # has no types
     with opened(path) as file:
         content: bytes = file.read(size)
@@ -88,6 +102,8 @@ def _of_zip(head: bytes) -> str:
 
 def _check_hdf5(path: Path) -> None:
     try:
-        h5py.File(path, "r", locking=False).close()
+        check_file(path)
+    except UnfitFile as error:
+        raise ImportFailure(f"the file {error}", path) from None
     except OSError as error:
         raise ImportFailure(f"the HDF5 file is damaged ({error})", path) from None

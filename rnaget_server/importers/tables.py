@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.body import not_utf8
+from rnaget_server.importers.body import LABEL_BYTES, not_utf8
 from rnaget_server.importers.columns import (
     Column,
     find_name,
@@ -24,9 +23,13 @@ from rnaget_server.importers.columns import (
 )
 from rnaget_server.importers.fields import find_separator, shortened
 from rnaget_server.importers.sniff import GZIP, GZIP_ERRORS, read_head, unpacked
+from rnaget_server.stores.access import DEFAULT_LIMITS, FileLimits
+from rnaget_server.stores.hdf5_dataset import shown_bytes
 from rnaget_server.stores.native_writer import AxisTable
 
 _LISTED = 5
+# What a row takes in memory beside its fields, and how much more than its text all may take.
+_ROW_BYTES, _HELD = 64, 4
 
 Positions = NDArray[np.int64]
 
@@ -49,27 +52,31 @@ class Joined:
     remarks: tuple[str, ...]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, limits: FileLimits = DEFAULT_LIMITS) -> Table:
     """Return a TSV or CSV table, plain or gzip, with any line ends.
 
     Raises
     ------
     ImportFailure
-        If it is no table, or a row has more or fewer fields than the header.
+        If it is no table or too large, or a row has more or fewer fields than the header.
     """
     read_head(path)
-    content = _text(path).replace("\r\n", "\n").replace("\r", "\n")
+    content = _text(path, limits.column_bytes).replace("\r\n", "\n").replace("\r", "\n")
     start = content[: 64 << 10].split("\n")
     shown = [line.encode() for line in start if line and not line.startswith("#")][:20] or [start[0].encode()]
     separator = find_separator(path, shown[0], shown[1:-1] or shown[1:]).decode()
-    reader = csv.reader(io.StringIO(content), delimiter=separator, strict=True)
+    reader = csv.reader(_lines_of(content), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     numbers: list[int] = []
+    held = 0
     try:
         for row in reader:
             if row:
                 rows.append(row)
                 numbers.append(reader.line_num)
+                held += _ROW_BYTES + LABEL_BYTES * len(row)
+                if held > _HELD * limits.column_bytes:
+                    raise _too_large(path, "rows and fields", _HELD * limits.column_bytes)
     except csv.Error as error:
         raise ImportFailure(f"the table is not well formed: {error}", path, reader.line_num) from None
     return _checked(path, rows, numbers)
@@ -127,11 +134,31 @@ def listed(values: Sequence[str]) -> str:
     return ", ".join(shortened(value) for value in values[:_LISTED]) + more
 
 
-def _text(path: Path) -> str:
-    data = path.read_bytes()
+def _too_large(path: Path, what: str, most: int) -> ImportFailure:
+    return ImportFailure(
+        f"the table has more {what} than {shown_bytes(most)} of memory hold: leave out columns and rows that are not "
+        "needed, or set RNAGET_MAX_COLUMN_BYTES",
+        path,
+    )
+
+
+def _lines_of(text: str) -> Iterator[str]:
+    """Yield the lines with their ends; `io.StringIO` would take four times the text."""
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        yield text[at:end]
+        at = end
+
+
+def _text(path: Path, most: int) -> str:
     try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
         if data.startswith(GZIP):
-            data = unpacked(path)
+            data = unpacked(path, most + 1)
+        if len(data) > most:
+            raise _too_large(path, "text", most)
         return data.decode("utf-8-sig")
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None

@@ -40,12 +40,13 @@ class TenXImporter:
         """
         refuse_text_options(options, path, "a 10x file")
         with told_of(path):
-            store = TenXStore(path)
+            store = TenXStore(path, access=options.access)
             if 0 in store.shape:
                 raise ImportFailure("the matrix is empty: {} features × {} barcodes".format(*store.shape), path)
             axes = store.features, store.samples
             if options.as_is:
                 return served_file(path, axes, _USUAL, options, ".h5")
+            store.dtype("")  # refuses whole numbers that would not stay what they are
             features, samples, style = labels(path, axes, _USUAL, options)
         cells = spool_lines(path, store.lines, "samples", directory, progress)
         return SourceMatrix(features, samples, cells, style, ("10x, stored sparse",))

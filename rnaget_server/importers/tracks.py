@@ -25,6 +25,7 @@ from rnaget_server.importers.tracks_loom import SourceSet, read_positions
 from rnaget_server.importers.tracks_places import put_file, put_made, targets_for
 from rnaget_server.importers.tracks_read import BIGWIG_SUFFIXES, Genome, first_range, read_genome
 from rnaget_server.importers.tracks_samples import Sample, samples_by_name, samples_by_table
+from rnaget_server.stores.access import DEFAULT_LIMITS, FileAccess, FileLimits
 from rnaget_server.stores.bigwig_writer import write_bigwig
 
 _TRACK_ID = "tracks"
@@ -52,6 +53,7 @@ class TracksRequest:
     genome: str | None = None
     link: bool = False
     replace: bool = False
+    limits: FileLimits = DEFAULT_LIMITS
 
 
 def run_tracks_import(request: TracksRequest, progress: Progress) -> Outcome:
@@ -138,7 +140,7 @@ class _Job:
         for option in ("samples", "chrom_sizes"):
             if getattr(request, option) is not None:
                 raise ImportFailure(f"--{option.replace('_', '-')} does not apply to a loom file", source)
-        found = read_positions(source, request.sample_id, request.position)
+        found = read_positions(source, request.sample_id, request.position, FileAccess(request.limits))
         (target,) = self._targets([(source, None)])
         filters, new = self._filters(found.attributes)
         entry = {**self._entry(filters), "tracks": None, "file": self._in_yaml(target)}
@@ -165,7 +167,9 @@ class _Job:
         remarks: tuple[str, ...] = ()
         if request.samples is not None:
             track_id = extended.track_id if extended else _TRACK_ID
-            samples, remarks = samples_by_table(request.sources, request.samples, request.sample_id, (track_id,))
+            samples, remarks = samples_by_table(
+                request.sources, request.samples, request.sample_id, (track_id,), request.limits
+            )
         elif request.sample_id is not None:
             raise ImportFailure("--sample-id names a column of the table given by --samples, and there is none")
         else:

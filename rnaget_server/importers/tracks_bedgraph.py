@@ -16,6 +16,8 @@ Interval = tuple[str, int, int, float]
 
 _LARGEST = 3.4028234663852886e38
 _MOST_BASES = 2**32 - 1
+_MOST_CHROMOSOMES = 1 << 22
+_TOO_MANY = f"there are more than {_MOST_CHROMOSOMES:,} chromosomes: this is no file of a genome"
 _SORT = "sort the file, as by `sort -k1,1 -k2,2n`"
 
 
@@ -104,6 +106,8 @@ class _Checks:
             )
         if self._sizes is not None and name not in self._sizes:
             raise self._failure(f"the chromosome {shortened(name)} has no size in --chrom-sizes", number)
+        if len(self._entered) >= _MOST_CHROMOSOMES:
+            raise self._failure(_TOO_MANY, number)
         self._entered[name] = number
         return name, _MOST_BASES if self._sizes is None else self._sizes[name]
 
@@ -179,6 +183,8 @@ def read_sizes(path: Path) -> dict[str, int]:
                     raise not_utf8(path, number) from None
                 if sizes.setdefault(name, int(fields[1])) != int(fields[1]):
                     raise ImportFailure(f"{shortened(name)} has two sizes, here and further up", path, number)
+                if len(sizes) > _MOST_CHROMOSOMES:
+                    raise ImportFailure(_TOO_MANY, path, number)
     if not sizes:
         raise ImportFailure("the file names no chromosome", path)
     return sizes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.sniff import HDF5, HEAD_BYTES, read_head
+from rnaget_server.importers.sniff import HDF5, HEAD_BYTES, read_head, refuse_no_file
 from rnaget_server.importers.tables import listed
 from rnaget_server.stores.loom import LoomStore
 
@@ -61,6 +61,7 @@ def kinds_of(sources: Sequence[Path], position: str | None) -> tuple[TrackKind, 
 
 def _kind(path: Path, position: str | None) -> TrackKind | None:
     try:
+        refuse_no_file(path)
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.fields import shortened
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import Axis
+from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.loom import LoomStore
 from rnaget_server.stores.positions import PositionsStore
 
 _POSITION = "position"
@@ -28,7 +31,9 @@ class SourceSet:
     first: tuple[str, int, int]
 
 
-def read_positions(path: Path, track_id: str | None, position: str | None) -> SourceSet:
+def read_positions(
+    path: Path, track_id: str | None, position: str | None, access: FileAccess | None = None
+) -> SourceSet:
     """Return what is in a loom file of tracks.
 
     Parameters
@@ -39,6 +44,8 @@ def read_positions(path: Path, track_id: str | None, position: str | None) -> So
         The row attribute of the sample ids; None: a usual one, or the only one.
     position
         The column attribute of the positions; None: ``position``.
+    access
+        What the file is opened with.
 
     Raises
     ------
@@ -47,11 +54,13 @@ def read_positions(path: Path, track_id: str | None, position: str | None) -> So
     """
     name = position or _POSITION
     try:
-        rows = _rows(path, name)
+        rows = _rows(path, name, access)
         id = _id(path, rows, track_id)
-        store = PositionsStore(path, id, name)
+        store = PositionsStore(path, id, name, access)
         runs = store.runs(None, 0, None)
         store.read(0, runs[0])
+    except UnfitFile as error:
+        raise ImportFailure(f"the file {error}", path) from None
     except (OSError, KeyError, ValueError) as error:
         raise ImportFailure(str(error).removeprefix(f"{path.name}: "), path) from None
     first = runs[0]
@@ -66,10 +75,8 @@ def read_positions(path: Path, track_id: str | None, position: str | None) -> So
     )
 
 
-def _rows(path: Path, position: str) -> Axis:
-    from rnaget_server.stores.loom import LoomStore
-
-    store = LoomStore(path, "", None, position)
+def _rows(path: Path, position: str, access: FileAccess | None) -> Axis:
+    store = LoomStore(path, "", None, position, access=access)
     if 0 in store.shape:
         raise ImportFailure("the file holds no track", path)
     return store.features

@@ -11,6 +11,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.columns import free_name
 from rnaget_server.importers.fields import shortened
 from rnaget_server.importers.tables import Table, listed, read_table
+from rnaget_server.stores.access import DEFAULT_LIMITS, FileLimits
 
 _SUFFIX = re.compile(r"\.(gz|bgz|bw|bigwig|bedgraph|bdg|bg|bed|txt|tsv)$", re.IGNORECASE)
 _FILE = "file"
@@ -54,7 +55,7 @@ def samples_by_name(paths: Sequence[Path]) -> list[Sample]:
 
 
 def samples_by_table(
-    paths: Sequence[Path], table_file: Path, id: str | None, taken: Iterable[str]
+    paths: Sequence[Path], table_file: Path, id: str | None, taken: Iterable[str], limits: FileLimits = DEFAULT_LIMITS
 ) -> tuple[list[Sample], tuple[str, ...]]:
     """Return the samples of files by their rows in a table, and what to tell the provider.
 
@@ -74,7 +75,7 @@ def samples_by_table(
     ImportFailure
         If the table is not well formed, a file has no row or several, or two have the same sample.
     """
-    table = read_table(table_file)
+    table = read_table(table_file, limits)
     at_file = table.headers.index(_FILE) if _FILE in table.headers else None
     at_id = _id_column(table, id, at_file)
     rows = _rows(table, paths, at_file, at_id)

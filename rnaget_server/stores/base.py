@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.query.conditions import Kind, kind_of
 from rnaget_server.query.parameters import is_date, number_of
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.columns import Column, FixedText, as_text, as_texts
 from rnaget_server.stores.text import decode, encode, encode_all
 
@@ -77,7 +78,7 @@ class Index:
         """Return the positions (unordered) that hold any of `values`, and the values that nothing holds."""
         width = self.ordered.dtype.itemsize
         keys = [encode(value) for value in values]
-        # A key longer than the column cannot be there, and would make numpy widen the whole mapped column.
+        # A key longer than the column cannot be there, and would make numpy widen the whole column.
         short = [number for number, key in enumerate(keys) if 0 < len(key) <= width]
         asked = np.array([keys[number] for number in short], dtype=self.ordered.dtype)
         left = np.searchsorted(self.ordered, asked, side="left")
@@ -168,8 +169,11 @@ class Axis:
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""
+        stored = self._stored_index(attribute)
+        if stored is not None:
+            return stored
         if attribute not in self._indexes:
-            self._indexes[attribute] = self._stored_index(attribute) or Index.of(self._fixed(attribute))
+            self._indexes[attribute] = Index.of(self._fixed(attribute))
         return self._indexes[attribute]
 
     def find(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
@@ -308,9 +312,15 @@ class StoreClass(Protocol):
     """How a store is opened; what an entry point of the group ``rnaget_server.stores`` names."""
 
     def __call__(
-        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+        self,
+        path: Path,
+        feature_id: str,
+        feature_name: str | None,
+        sample_id: str,
+        units: str | None = None,
+        access: FileAccess | None = None,
     ) -> MatrixStore:
-        """Open the file.
+        """Open the file within the bounds of `access`; by default, the usual ones.
 
         Raises
         ------

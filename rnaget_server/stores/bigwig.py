@@ -26,6 +26,8 @@ _MAGIC = 0x888FFC26
 _HEADER = struct.Struct("<IHHQQQHHQQIQ")
 _ZOOM = struct.Struct("<IIQQ")
 _INDEX_HEADER = 48
+# Where the header says how many bytes a block may take when it is unpacked; writers have 32 KiB or so.
+_BLOCK_FIELD, _MOST_BLOCK_BYTES = 10, 64 << 20
 _Answer = TypeVar("_Answer")
 _STATISTICS = {"mean": "mean", "min": "min", "max": "max", "coverage": "bases_covered"}
 
@@ -184,6 +186,8 @@ def _check_whole(path: Path) -> None:
                 break
         else:
             raise OSError(f"{path.name} is no bigWig file")
+        if header[_BLOCK_FIELD] > _MOST_BLOCK_BYTES:
+            raise OSError(f"{path.name} says that a block of it takes {header[_BLOCK_FIELD]:,} bytes: write it anew")
         zooms = file.read(_ZOOM.size * header[2])
         if len(zooms) < _ZOOM.size * header[2]:
             raise OSError(f"{path.name} is truncated")

@@ -11,6 +11,7 @@ from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Matrix, TrackSet
 from rnaget_server.errors import Unavailable
 from rnaget_server.registry import Registry
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.bigwig import BigWigStore
 from rnaget_server.stores.failures import UnfitFile
@@ -27,8 +28,9 @@ class StoreCache:
     closes with the last reader.
     """
 
-    def __init__(self, kinds: Registry, most: int = 256) -> None:
+    def __init__(self, kinds: Registry, most: int = 256, access: FileAccess | None = None) -> None:
         self._kinds = kinds
+        self._access = access or FileAccess()
         self._most = most
         self._lock = threading.Lock()
         self._told: dict[str, str] = {}
@@ -47,6 +49,9 @@ class StoreCache:
         with self._lock:
             kept = self._open.get(matrix.id)
             if kept is None or kept[0] != key:
+                _close_if_written_over(kept, key)
+                kept = None
+                self._open.pop(matrix.id, None)
                 kept = (key, self._try(matrix))
                 self._open[matrix.id] = kept
                 if len(self._open) > self._most:
@@ -72,8 +77,11 @@ class StoreCache:
             if kept is not None and kept[0] == key:
                 self._open_tracks.move_to_end(record.id)
                 return kept[1]
+            _close_if_written_over(kept, key)
+            kept = None
+            self._open_tracks.pop(record.id, None)
             try:
-                store = track_store(record)
+                store = track_store(record, self._access)
             except OSError as error:
                 if self._told.get(record.id) != str(error):
                     self._told[record.id] = str(error)
@@ -90,7 +98,7 @@ class StoreCache:
     def _try(self, matrix: Matrix) -> MatrixStore | str:
         problems = []
         try:
-            store = open_store(matrix, self._kinds)
+            store = open_store(matrix, self._kinds, self._access)
             problems = misfits(matrix, store)
         except OSError as error:
             problems = [str(error)]
@@ -101,7 +109,7 @@ class StoreCache:
         return problems[0]
 
 
-def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
+def open_store(matrix: Matrix, kinds: Registry, access: FileAccess | None = None) -> MatrixStore:
     """Return the opened file of `matrix`, by the first kind of store that recognises it.
 
     Raises
@@ -115,7 +123,7 @@ def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
         for kind in kinds.all().values():
             if kind.recognises(matrix.path):
                 store: MatrixStore = kind(
-                    matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id, matrix.units
+                    matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id, matrix.units, access
                 )
                 return store
     except UnfitFile as error:
@@ -125,7 +133,7 @@ def open_store(matrix: Matrix, kinds: Registry) -> MatrixStore:
     raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
 
 
-def track_store(record: TrackSet) -> TrackStore:
+def track_store(record: TrackSet, access: FileAccess | None = None) -> TrackStore:
     """Return the opened set of signal tracks.
 
     Raises
@@ -139,7 +147,9 @@ def track_store(record: TrackSet) -> TrackStore:
         if not record.path.is_file():
             raise OSError(f"there is no file {record.path.name}")
         try:
-            store = PositionsStore(record.path, record.track_id, record.position)
+            store = PositionsStore(record.path, record.track_id, record.position, access)
+        except UnfitFile as error:
+            raise OSError(f"{record.path.name} {error}") from None
         except (OSError, KeyError, ValueError) as error:
             raise OSError(f"{record.path.name}: {_told(error, record.path)}") from None
     else:
@@ -171,6 +181,15 @@ def misfits(matrix: Matrix, store: MatrixStore) -> list[str]:
         if name in axes[axis].attributes and (twice := axes[axis].index(name).repeated) is not None:
             problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
     return problems
+
+
+def _close_if_written_over(kept: tuple[tuple[object, ...], object] | None, key: tuple[object, ...]) -> None:
+    """Close the file of a store if it is the same file with other bytes in it, of which no reader may have more.
+
+    HDF5 would take what it knows of the open file for what is in it now.
+    """
+    if kept is not None and kept[0][1] == key[1] and kept[0][2:] != key[2:]:
+        getattr(kept[1], "close", lambda: None)()
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -1,38 +1,44 @@
 """Cells out of the chunks of a native store, past HDF5: `pread` of what a selection needs, and its decoding.
 
 HDF5 lets one thread of a process read at a time, and looks up every chunk anew. Here the places of the chunks are
-mapped from the file, and a chunk is decoded where its cells shall be. One thread does it all: a chunk takes some
+read from the file once, and a chunk is decoded where its cells shall be. One thread does it all: a chunk takes some
 microseconds, and handing work to another thread takes more.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import struct
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any, Protocol
 
-import h5py
 import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
+from rnaget_server.stores.descriptor import Descriptor
 
 # Only the thread that asks shall decode.
 blosc.use_threads = False
 
+# Of Blosc's header: flags and sizes of types, decoded bytes, bytes of a block, and bytes of all with the header.
+_SIZES = struct.Struct("<4xI4xI")
+_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_DAMAGED = "a chunk of the file is damaged or cut off"
+
 _Which = slice | NDArray[np.int64]
 
 
-class Descriptor:
-    """An open file for `os.pread`, closed with its last user."""
+class Chunked(Protocol):
+    """A dataset in chunks, of h5py or of `hdf5_file`."""
 
-    def __init__(self, path: Path) -> None:
-        self.number = os.open(path, os.O_RDONLY)
-
-    def __del__(self) -> None:
-        os.close(self.number)
+    id: Any
+    name: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...] | None
+    dtype: np.dtype[Any]
 
 
 class ChunkedCells:
@@ -47,14 +53,24 @@ class ChunkedCells:
     places
         Chunks × 2: offset in the file and size in bytes of each, by rows of chunks; not compressed if the size is
         negative.
+
+    Raises
+    ------
+    OSError
+        If it is of another form.
     """
 
-    def __init__(self, file: Descriptor, dataset: h5py.Dataset, places: NDArray[np.int64]) -> None:
-        self.shape: tuple[int, int] = dataset.shape
-        self.chunks: tuple[int, int] = dataset.chunks
-        self.dtype: np.dtype[Any] = dataset.dtype
-        self._file = file
-        self._places = places
+    def __init__(self, file: Descriptor, dataset: Chunked, places: Callable[[], NDArray[np.int64]]) -> None:
+        if dataset.chunks is None or len(dataset.shape) != 2 or dataset.dtype not in _TYPES:
+            raise OSError(f"{dataset.name} is not in chunks of float32 or float64 cells in two dimensions")
+        self.shape: tuple[int, int] = dataset.shape[0], dataset.shape[1]
+        self.chunks: tuple[int, int] = dataset.chunks[0], dataset.chunks[1]
+        self.dtype = dataset.dtype
+        self._file = file  # stays open with this
+        self._number = file.number
+        self._load_places = places
+        self._chunk_bytes = prod(self.chunks) * self.dtype.itemsize
+        self._count = -(-self.shape[0] // self.chunks[0]) * -(-self.shape[1] // self.chunks[1])
 
     def read(self, rows: Positions | slice, columns: Positions | slice) -> NDArray[Any]:
         """Return ``cells[rows][:, columns]``; positions ascending, slices half-open.
@@ -62,24 +78,31 @@ class ChunkedCells:
         Raises
         ------
         OSError
-            If the file is damaged or truncated.
+            If the file is damaged or truncated, or was written to since it was opened.
         """
-        rows = positions_of(rows)
+        rows, places = positions_of(rows), self._places()
         width = columns.stop - columns.start if isinstance(columns, slice) else len(columns)
         out = np.empty((len(rows), width), self.dtype)
         chunk: NDArray[Any] | None = None
         for number, of_rows, of_columns, target in self._parts(rows, columns, out):
             if target.shape == self.chunks and target.flags.c_contiguous:
-                self._decode(number, target)
+                self._decode(places[number], target)
             else:
                 chunk = np.empty(self.chunks, self.dtype) if chunk is None else chunk
-                self._decode(number, chunk)
+                self._decode(places[number], chunk)
                 if len(chunk) == 1 and isinstance(of_columns, np.ndarray):
                     # Without a mode, numpy would put what it takes elsewhere first.
                     chunk[0].take(of_columns, out=target[0], mode="clip")
                 else:
                     target[:] = chunk[of_rows][:, of_columns]
+        self._file.check_unchanged()
         return out
+
+    def _places(self) -> NDArray[np.int64]:
+        places = self._load_places().reshape(-1, 2)
+        if len(places) != self._count or places.dtype != np.int64:
+            raise OSError("the table of the chunks of the file is damaged")
+        return places
 
     def _parts(
         self, rows: Positions, columns: Positions | slice, out: NDArray[Any]
@@ -93,26 +116,35 @@ class ChunkedCells:
             for column, of_column, to_column in by_column:
                 yield row * across + column, of_row, of_column, out[to_row, to_column]
 
-    def _decode(self, number: int, to: NDArray[Any]) -> None:
-        offset, size = self._places[number].tolist()
-        data = os.pread(self._file.number, abs(size), offset)
+    def _decode(self, place: NDArray[np.int64], to: NDArray[Any]) -> None:
+        offset, size = place.tolist()
+        if abs(size) > self._chunk_bytes + blosc.MAX_OVERHEAD or offset < 0:
+            raise OSError(_DAMAGED)
+        data = os.pread(self._number, abs(size), offset)
         try:
-            if len(data) == size:
+            if len(data) != abs(size):
+                raise OSError("the file has become shorter since it was opened")
+            if size > 0:
+                # Blosc believes these numbers: it would read beyond the data, or leave a part as memory happens to be.
+                decoded, stored = _SIZES.unpack_from(data)
+                if decoded != self._chunk_bytes or stored > size:
+                    raise OSError(_DAMAGED)
                 blosc.decompress(data, to)
                 return
             to[:] = np.frombuffer(data, self.dtype).reshape(to.shape)
-        except (RuntimeError, ValueError):
-            raise OSError("a chunk of the file is damaged or cut off") from None
+        except (RuntimeError, ValueError, struct.error):
+            raise OSError(_DAMAGED) from None
 
 
-def chunk_places(dataset: h5py.Dataset) -> NDArray[np.int64]:
+def chunk_places(dataset: Chunked) -> NDArray[np.int64]:
     """Return where the chunks of a dataset stand in its file, as `ChunkedCells` takes it."""
-    across = -(-dataset.shape[1] // dataset.chunks[1])
-    down = -(-dataset.shape[0] // dataset.chunks[0])
+    chunks = dataset.chunks or (1, 1)
+    across = -(-dataset.shape[1] // chunks[1])
+    down = -(-dataset.shape[0] // chunks[0])
     places = np.zeros((down * across, 2), np.int64)
 
     def note(chunk: Any) -> None:
-        row, column = (start // size for start, size in zip(chunk.chunk_offset, dataset.chunks, strict=True))
+        row, column = (start // size for start, size in zip(chunk.chunk_offset, chunks, strict=True))
         places[row * across + column] = chunk.byte_offset, -chunk.size if chunk.filter_mask else chunk.size
 
     dataset.id.chunk_iter(note)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from rnaget_server.stores.text import decode, encode
 
 Mask = NDArray[np.bool_]
+Loaded: TypeAlias = NDArray[Any] | Callable[[], NDArray[Any]]
+"""An array, or what reads it out of a file whenever it is needed."""
+
 _ROWS_AT_ONCE = 256
 _LOOKED_AT = 1 << 16
 _FIRST_PRINTED = 32
@@ -35,35 +39,43 @@ class Column(Protocol):
 
 
 class FixedText:
-    """Text as fixed-width ASCII bytes (see `text.encode`), which may be mapped from a file."""
+    """Text as fixed-width ASCII bytes (see `text.encode`)."""
 
     is_number = False
 
-    def __init__(self, raw: NDArray[np.bytes_]) -> None:
-        self.raw = raw
+    def __init__(self, raw: Loaded) -> None:
+        self._load = _loader(raw)
+
+    @property
+    def raw(self) -> NDArray[np.bytes_]:
+        """The bytes."""
+        return self._load()
 
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the texts."""
-        return decode(self.raw if positions is None else self.raw[positions])
+        raw = self.raw
+        return decode(raw if positions is None else raw[positions])
 
     def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
         """Return the texts as they are stored, None if some text of the column stands for another."""
         if not self._plain:
             return None
-        return self.raw if positions is None else self.raw[positions]
+        raw = self.raw
+        return raw if positions is None else raw[positions]
 
     @cached_property
     def _plain(self) -> bool:
         """Whether all texts are printable ASCII that stands for itself."""
-        return all(is_plain(self.raw[start : start + _LOOKED_AT]) for start in range(0, len(self.raw), _LOOKED_AT))
+        raw = self.raw
+        return all(is_plain(raw[start : start + _LOOKED_AT]) for start in range(0, len(raw), _LOOKED_AT))
 
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
-        key = encode(value)
+        key, raw = encode(value), self.raw
         # numpy would widen the whole column to compare it with a longer key.
-        if len(key) > self.raw.dtype.itemsize:
-            return np.zeros(len(self.raw), bool)
-        return np.asarray(self.raw == key)
+        if len(key) > raw.dtype.itemsize:
+            return np.zeros(len(raw), bool)
+        return np.asarray(raw == key)
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts, each once, if they are few."""
@@ -76,16 +88,17 @@ class LongText:
 
     is_number = False
 
-    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
-        self._data = data
-        self._offsets = offsets
+    def __init__(self, data: Loaded, offsets: Loaded) -> None:
+        self._load_data = _loader(data)
+        self._load_offsets = _loader(offsets)
 
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the texts."""
-        starts, stops = self._offsets[:-1], self._offsets[1:]
+        offsets = self._load_offsets()
+        starts, stops = offsets[:-1], offsets[1:]
         if positions is not None:
             starts, stops = starts[positions], stops[positions]
-        data = memoryview(self._data.data)
+        data = memoryview(self._load_data().data)
         texts = np.empty(len(starts), object)
         texts[:] = [str(data[a:b], "utf-8") for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
         return texts
@@ -95,18 +108,19 @@ class LongText:
 
     def equal(self, value: str) -> Mask:
         """Return where the text is `value`."""
-        key = value.encode()
-        same: Mask = np.asarray(np.diff(self._offsets) == len(key))
+        key, data, offsets = value.encode(), self._load_data(), self._load_offsets()
+        same: Mask = np.asarray(np.diff(offsets) == len(key))
         for position in np.flatnonzero(same):
-            start = self._offsets[position]
-            same[position] = self._data[start : start + len(key)].tobytes() == key
+            start = offsets[position]
+            same[position] = data[start : start + len(key)].tobytes() == key
         return same
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts, each once, if they are few."""
         found: set[str] = set()
-        for start in range(0, len(self._offsets) - 1, _ROWS_AT_ONCE):
-            found.update(self.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(self._offsets) - 1))))
+        size = len(self._load_offsets()) - 1
+        for start in range(0, size, _ROWS_AT_ONCE):
+            found.update(self.take(np.arange(start, min(start + _ROWS_AT_ONCE, size))))
             if len(found) > most + 1:
                 return None
         return sorted(found - {""})
@@ -117,22 +131,29 @@ class Numbers:
 
     is_number = True
 
-    def __init__(self, raw: NDArray[Any]) -> None:
-        self.raw = raw
+    def __init__(self, raw: Loaded) -> None:
+        self._load = _loader(raw)
+
+    @property
+    def raw(self) -> NDArray[Any]:
+        """The numbers."""
+        return self._load()
 
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the numbers."""
-        return np.asarray(self.raw if positions is None else self.raw[positions])
+        raw = self.raw
+        return np.asarray(raw if positions is None else raw[positions])
 
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: these are no texts."""
 
     def equal(self, value: str) -> Mask:
         """Return where the number is `value`, nowhere if that is none."""
+        raw = self.raw
         try:
-            return np.asarray(self.raw == float(value))
+            return np.asarray(raw == float(value))
         except ValueError:
-            return np.zeros(len(self.raw), bool)
+            return np.zeros(len(raw), bool)
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the numbers as text, each once, if they are few."""
@@ -153,6 +174,10 @@ def is_plain(raw: NDArray[np.bytes_]) -> bool:
 def column_of(raw: NDArray[Any]) -> Column:
     """Return the column of fixed-width bytes or numbers."""
     return FixedText(raw) if raw.dtype.kind == "S" else Numbers(raw)
+
+
+def _loader(array: Loaded) -> Callable[[], NDArray[Any]]:
+    return array if callable(array) else lambda: array
 
 
 def as_text(value: Any) -> str:

@@ -7,14 +7,15 @@ axis. A piece of cells has whole lines and about `PIECE` cells, or one line.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Compressed, Positions
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import Group
 
 PIECE = 1 << 19
 PANEL = 1 << 23
@@ -34,7 +35,9 @@ class Lines:
     Parameters
     ----------
     starts
-        Where each line starts among the cells, and where the last one ends.
+        Returns where each line starts among the cells, and where the last one ends.
+    size
+        Number of lines.
     indices, values
         Position and value of each cell.
     across
@@ -42,19 +45,20 @@ class Lines:
     canonical
         Whether the positions of every line are known to ascend without repeats. Otherwise they are checked, put
         in order, and the values of repeated ones summed, as scipy does.
-
-    Raises
-    ------
-    OSError
-        If the parts do not fit together.
     """
 
     def __init__(
-        self, starts: NDArray[np.int64], indices: h5py.Dataset, values: h5py.Dataset, across: int, *, canonical: bool
+        self,
+        starts: Callable[[], NDArray[np.int64]],
+        size: int,
+        indices: Dataset,
+        values: Dataset,
+        across: int,
+        *,
+        canonical: bool,
     ) -> None:
-        if not canonical and not _fit(starts, indices, values):
-            raise OSError("the parts of a sparse matrix do not fit together")
-        self._starts = starts
+        self._load_starts = starts
+        self.size = size
         self._indices = indices
         self.values = values
         self.across = across
@@ -62,15 +66,15 @@ class Lines:
         self._gap = indices.chunks[0] if indices.chunks else _GAP
 
     @property
-    def size(self) -> int:
-        """Number of lines."""
-        return len(self._starts) - 1
+    def _starts(self) -> NDArray[np.int64]:
+        return self._load_starts()
 
     def cells(self, lines: Positions | None) -> int:
         """Return how many cells are stored in the lines (None: all)."""
         if lines is None:
             return int(self._starts[-1])
-        return int((self._starts[lines + 1] - self._starts[lines]).sum())
+        starts = self._starts
+        return int((starts[lines + 1] - starts[lines]).sum())
 
     def decoded(self, lines: Positions | None) -> int:
         """Return about how many cells must be decoded to read the lines."""
@@ -97,14 +101,16 @@ class Lines:
         chosen = np.arange(self.size) if lines is None else lines
         if not len(chosen):
             return []
-        ends = self._starts[chosen + 1]
-        filled = np.cumsum(ends - self._starts[chosen])
+        starts = self._starts
+        ends = starts[chosen + 1]
+        filled = np.cumsum(ends - starts[chosen])
         cuts = (np.diff(filled // PIECE) != 0) | (np.diff(ends // _SPAN) != 0)
         return np.split(chosen, np.flatnonzero(cuts) + 1)
 
     def _piece(self, lines: Positions, to: NDArray[np.int32] | None, dtype: np.dtype[Any] | None) -> Compressed:
         """Return some lines; without a type, without values."""
-        begin, end = self._starts[lines], self._starts[lines + 1]
+        all_starts = self._starts
+        begin, end = all_starts[lines], all_starts[lines + 1]
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(end - begin)])
         positions = self._gathered(self._indices, begin, end)
         self._check(positions)
@@ -124,7 +130,7 @@ class Lines:
             cast = np.empty(0, dtype) if values is None else values.astype(dtype, copy=False)
         return Compressed(starts, positions.astype(np.int64, copy=False), cast)
 
-    def _gathered(self, dataset: h5py.Dataset, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
+    def _gathered(self, dataset: Dataset, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
         """Return the cells of ascending lines, those that are near one another by one read."""
         near = begin[1:] - end[:-1] <= self._gap
         if near.all():
@@ -133,9 +139,7 @@ class Lines:
         return np.concatenate([_read_run(dataset, begin[a:b], end[a:b]) for a, b in itertools.pairwise(cuts)])
 
     def _check(self, positions: NDArray[Any]) -> None:
-        if self.canonical or not len(positions):
-            return
-        if positions.min() < 0 or positions.max() >= self.across:
+        if len(positions) and (positions.min() < 0 or positions.max() >= self.across):
             raise OSError("a sparse matrix has a cell beyond its shape")
 
 
@@ -214,15 +218,41 @@ def panels(room: NDArray[np.int64], most: int = PANEL) -> list[tuple[int, int]]:
     return list(itertools.pairwise([0, *cuts.tolist(), len(room)]))
 
 
-def _fit(starts: NDArray[np.int64], indices: h5py.Dataset, values: h5py.Dataset) -> bool:
-    return bool(
+def lines_of(group: Group, across: int) -> Lines:
+    """Return the lines of a matrix in the three parts that scipy has, whose starts stay in memory.
+
+    Raises
+    ------
+    OSError
+        If the parts do not fit together.
+    """
+    indices, values = group.dataset("indices"), group.dataset("data")
+    starts = group.dataset("indptr").whole().astype(np.int64)
+    check_parts(starts, indices, values)
+    return Lines(lambda: starts, len(starts) - 1, indices, values, across, canonical=False)
+
+
+def check_parts(starts: NDArray[np.int64], indices: Dataset, values: Dataset) -> None:
+    """Refuse the parts of a sparse matrix that do not fit together, or have a line that is too long to be read.
+
+    Raises
+    ------
+    OSError
+        If they do not, or have one.
+    """
+    lengths = np.diff(starts)
+    if not (
         len(starts)
         and starts[0] == 0
-        and (np.diff(starts) >= 0).all()
+        and (lengths >= 0).all()
         and indices.shape == values.shape
         and indices.ndim == 1
+        and indices.dtype.kind in "iu"
         and starts[-1] <= indices.shape[0]
-    )
+    ):
+        raise OSError("the parts of a sparse matrix do not fit together")
+    for part in (indices, values):
+        part.check_count(int(lengths.max(initial=0)))
 
 
 def _places(size: int, chosen: Positions | None) -> NDArray[np.int32] | None:
@@ -234,7 +264,7 @@ def _places(size: int, chosen: Positions | None) -> NDArray[np.int32] | None:
     return places
 
 
-def _read_run(dataset: h5py.Dataset, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
+def _read_run(dataset: Dataset, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
     low, high = int(begin[0]), int(end[-1])
     cells: NDArray[Any] = dataset[low:high]
     lengths = end - begin

@@ -10,22 +10,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
-import hdf5plugin  # noqa: F401  (registers the filters that anndata may have used)
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import Axis, Positions, SparseCells
-from rnaget_server.stores.compressed import Lines
+from rnaget_server.stores.compressed import Lines, lines_of
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_frame import frame_axis
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.samples_first import SamplesFirst
 from rnaget_server.stores.sparse_layer import SparseLayer
-from rnaget_server.stores.whole_numbers import served_type
+from rnaget_server.stores.whole_numbers import check_cells, served_type
 
 MAIN = "X"
 RAW = "raw"
+_INSIDE = (MAIN, RAW, layout.LAYERS, "obs", "var")
 _SPARSE = {"csr_matrix": "samples", "csc_matrix": "features"}
 
 
@@ -38,20 +40,25 @@ class H5adFile:
         If it is older than anndata 0.7.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.file = h5py.File(path, "r", locking=False)
-        self.samples = frame_axis(self.file["obs"], "obs_names")
-        self.features = frame_axis(self.file["var"], "var_names")
+    def __init__(self, path: Path, access: FileAccess | None = None) -> None:
+        self.file = File(path, _INSIDE, access)
+        self.file.check_links()
+        self.samples = frame_axis(self.file, "obs", "sample")
+        self.features = frame_axis(self.file, "var", "feature")
 
     @property
     def names(self) -> tuple[str, ...]:
         """The matrices: ``X``, ``raw`` if there is one, and the names of the layers."""
         own = [name for name, place in ((MAIN, MAIN), (RAW, f"{RAW}/X")) if place in self.file]
-        return (*own, *(name for name in self.file.get(layout.LAYERS, {}) if name not in own))
+        return (*own, *(name for name in self._layers if name not in own))
+
+    @property
+    def _layers(self) -> tuple[str, ...]:
+        return tuple(self.file.group(layout.LAYERS)) if layout.LAYERS in self.file else ()
 
     def raw_features(self) -> Axis:
         """Return the features of ``raw``, which may be more than those of ``X``."""
-        return frame_axis(self.file["raw/var"], "var_names")
+        return frame_axis(self.file, f"{RAW}/var", "feature")
 
     def matrix(self, name: str) -> H5adMatrix:
         """Return one of the matrices.
@@ -65,7 +72,10 @@ class H5adFile:
         """
         place = {MAIN: MAIN, RAW: f"{RAW}/X"}.get(name, f"{layout.LAYERS}/{name}")
         features = self.raw_features() if name == RAW else self.features
-        matrix = H5adMatrix(self.file[place])
+        item = self.file.get(place)
+        if item is None:
+            raise OSError(f"there is no {place}")
+        matrix = H5adMatrix(item)
         if matrix.shape != (features.size, self.samples.size):
             raise OSError(f"{place} is of {matrix.shape}, and the labels of {(features.size, self.samples.size)}")
         return matrix
@@ -74,12 +84,12 @@ class H5adFile:
 class H5adMatrix:
     """One matrix of an AnnData file, sparse or dense, as features × samples."""
 
-    def __init__(self, item: h5py.Group | h5py.Dataset) -> None:
+    def __init__(self, item: Group | Dataset) -> None:
         self.layer: SparseLayer | SamplesFirst
         self.lines: Lines | None = None
         """The stored cells of a sparse one, along samples (CSR) or features (CSC)."""
         self.by_sample = True
-        if isinstance(item, h5py.Group):
+        if isinstance(item, Group):
             self.lines = _lines(item)
             self.by_sample = _SPARSE[_encoding(item)] == "samples"
             self.layer = SparseLayer({"samples": self.lines} if self.by_sample else {"features": self.lines})
@@ -87,8 +97,9 @@ class H5adMatrix:
         else:
             self.layer = SamplesFirst(item)
             self.values = item
-        if self.values.dtype.kind not in "iufb" or (self.lines is None and self.values.ndim != 2):
-            raise UnfitFile(f"has no numbers in {item.name.strip('/')}, which is of the type {self.values.dtype}")
+        check_cells(self.values)
+        if self.lines is None and self.values.ndim != 2:
+            raise UnfitFile(f"has no matrix in {item.name.strip('/')}, which is of {self.values.ndim} dimensions")
         self.dtype: Callable[[], np.dtype[Any]] = served_type(self.values)
 
     @property
@@ -106,11 +117,18 @@ class H5adStore:
     """A matrix in an AnnData file: ``X`` in the main units, the layers in units of their names."""
 
     def __init__(
-        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+        self,
+        path: Path,
+        feature_id: str,
+        feature_name: str | None,
+        sample_id: str,
+        units: str | None = None,
+        access: FileAccess | None = None,
     ) -> None:
-        opened = H5adFile(path)
+        opened = H5adFile(path, access)
         if MAIN not in opened.names:
             raise UnfitFile("has no X: import one of its layers by `rnaget-server import --layer NAME`")
+        self._file = opened.file
         self.features, self.samples = opened.features, opened.samples
         self.shape: tuple[int, int] = (self.features.size, self.samples.size)
         self._matrices = {units or MAIN: opened.matrix(MAIN)}
@@ -121,8 +139,12 @@ class H5adStore:
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Return whether the file has AnnData's labels."""
-        with h5py.File(path, "r", locking=False) as file:
+        with File(path) as file:
             return "obs" in file and "var" in file
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -155,7 +177,7 @@ class H5adStore:
         return layer.sparse(self.dtype(units), features, samples) if isinstance(layer, SparseLayer) else None
 
 
-def _encoding(group: h5py.Group) -> str:
+def _encoding(group: Group) -> str:
     encoding = layout.text_of(group.attrs.get("encoding-type", ""))
     if encoding not in _SPARSE:
         # anndata 0.7 and before wrote h5sparse's names.
@@ -168,12 +190,11 @@ def _encoding(group: h5py.Group) -> str:
     return encoding
 
 
-def _lines(group: h5py.Group) -> Lines:
+def _lines(group: Group) -> Lines:
     shape = group.attrs["shape"] if "shape" in group.attrs else group.attrs["h5sparse_shape"]
     samples, features = (int(size) for size in shape)
     by_sample = _SPARSE[_encoding(group)] == "samples"
-    starts = group["indptr"][()].astype(np.int64)
-    lines = Lines(starts, group["indices"], group["data"], features if by_sample else samples, canonical=False)
+    lines = lines_of(group, features if by_sample else samples)
     if lines.size != (samples if by_sample else features):
         raise OSError(f"the parts of {group.name.strip('/')} do not fit its shape")
     return lines

@@ -12,9 +12,13 @@ from rnaget_server.stores import layout
 from rnaget_server.stores.base import Axis
 from rnaget_server.stores.columns import Column, FixedText, LongText, Mask, Numbers, as_text
 from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.text import encode_all, padding
+from rnaget_server.stores.whole_numbers import check_column
 
-_UNNAMED = ("_index", "index")
+_NO_NAMES = ("_index", "index")
+_UNNAMED = {"feature": "var_names", "sample": "obs_names"}
 _INDEX = "_index"
 _ORDER = "column-order"
 _EXACT_IN_FLOAT64 = 2**53
@@ -50,28 +54,48 @@ class Categories:
         return used if len(used) <= most else None
 
 
-def frame_axis(frame: h5py.Group | h5py.Dataset, unnamed: str) -> Axis:
+def frame_axis(file: File, place: str, kind: str) -> Axis:
     """Return the index and the columns of a data frame as an axis; no column is read yet.
 
-    The first attribute is the index, under the name it has in the file, or `unnamed` if it has none.
+    The first attribute is the index, under the name it has in the file, or as anndata calls it if it has none.
+
+    Parameters
+    ----------
+    file, place
+        Where the data frame is.
+    kind
+        What its rows are: ``feature`` or ``sample``.
 
     Raises
     ------
     UnfitFile
         If the frame is of a version before anndata 0.7.
     """
-    if isinstance(frame, h5py.Dataset):
+    frame = file.get(place)
+    if isinstance(frame, Dataset):
         raise UnfitFile(
             "was written by an anndata older than 0.7: save it anew, in Python by "
             "`anndata.read_h5ad(FILE).write_h5ad(FILE)` with a current anndata"
         )
+    if frame is None:
+        raise OSError(f"there is no {place}")
     index = layout.text_of(frame.attrs[_INDEX])
-    size = frame[index].shape[0]
+    size = frame.dataset(index).shape[0]
+    file.check_axis(size, kind)
     listed = [layout.text_of(name) for name in np.asarray(frame.attrs.get(_ORDER, ())).tolist()]
-    columns = {name: name for name in listed if name in frame and _is_column(frame[name], size)}
-    shown = unnamed if index in _UNNAMED and unnamed not in columns else index
+    items = {name: frame.get(name) for name in listed}
+    columns = {name: name for name, item in items.items() if item is not None and _is_column(item, size)}
+    unnamed = _UNNAMED[kind]
+    shown = unnamed if index in _NO_NAMES and unnamed not in columns else index
     sources = {shown: index, **columns}
-    return Axis(size, tuple(sources), lambda name: _column(frame[sources[name]]))
+
+    def read(name: str) -> Column:
+        item = frame.get(sources[name])
+        if item is None:
+            raise OSError(f"there is no {place}/{sources[name]} any more")
+        return _column(item, file)
+
+    return Axis(size, tuple(sources), read)
 
 
 def text_column(texts: NDArray[Any]) -> Column:
@@ -83,33 +107,38 @@ def text_column(texts: NDArray[Any]) -> Column:
     return LongText(data, np.cumsum([0, *map(len, encoded)], dtype=np.int64))
 
 
-def stored_texts(dataset: h5py.Dataset) -> NDArray[Any]:
-    """Return a column of text as it is stored, of fixed or variable length."""
-    texts: NDArray[Any] = dataset.asstr("utf-8", "replace")[()].astype(object)
-    return texts
+def _is_column(item: Group | Dataset, size: int) -> bool:
+    """Return whether this is a column of one value a member, in a form that is known here.
+
+    Raises
+    ------
+    UnfitFile
+        If it is one, and its values would lose something when they are served.
+    """
+    if isinstance(item, Group):
+        parts = [item.get(part) for part in (("codes",) if "categories" in item else ("values", "mask"))]
+        return all(isinstance(part, Dataset) and part.shape == (size,) for part in parts)
+    if item.shape != (size,) or not (item.dtype.kind in "iufb" or item.is_text):
+        return False
+    check_column(item)
+    return True
 
 
-def _is_column(item: h5py.Group | h5py.Dataset, size: int) -> bool:
-    """Return whether this is a column of one value a member, in a form that is known here."""
-    if isinstance(item, h5py.Group):
-        parts = ("codes",) if "categories" in item else ("values", "mask")
-        return all(isinstance(item.get(part), h5py.Dataset) and item[part].shape == (size,) for part in parts)
-    return item.shape == (size,) and (item.dtype.kind in "iufbS" or _is_text(item))
-
-
-def _column(item: h5py.Group | h5py.Dataset) -> Column:
-    if isinstance(item, h5py.Group):
+def _column(item: Group | Dataset, file: File) -> Column:
+    if isinstance(item, Group):
         if "categories" in item:
-            return _categorical(item["categories"], item["codes"][()])
-        return _plain(item["values"], item["mask"][()].astype(bool))
+            return _categorical(item.get("categories"), item.dataset("codes").whole(), file)
+        return _plain(item.dataset("values"), item.dataset("mask").whole().astype(bool))
     categories = item.attrs.get("categories")
     if isinstance(categories, h5py.Reference):  # as before anndata 0.8
-        return _categorical(item.file[categories], item[()])
+        return _categorical(file.dereferenced(categories), item.whole(), file)
     return _plain(item, None)
 
 
-def _categorical(categories: h5py.Dataset | h5py.Group, codes: NDArray[Any]) -> Column:
-    column = _column(categories)
+def _categorical(categories: Group | Dataset | None, codes: NDArray[Any], file: File) -> Column:
+    if categories is None or codes.dtype.kind not in "iu":
+        raise OSError("a categorical column lacks its categories, or its codes are no whole numbers")
+    column = _column(categories, file)
     if not column.is_number:
         return Categories(column.take(None), codes)
     numbers = column.take(None)
@@ -120,13 +149,14 @@ def _categorical(categories: h5py.Dataset | h5py.Group, codes: NDArray[Any]) -> 
     return Categories(np.array([as_text(number) for number in numbers], object), codes)
 
 
-def _plain(dataset: h5py.Dataset, missing: NDArray[np.bool_] | None) -> Column:
-    if _is_text(dataset):
-        texts = stored_texts(dataset)
+def _plain(dataset: Dataset, missing: NDArray[np.bool_] | None) -> Column:
+    check_column(dataset)
+    if dataset.is_text:
+        texts = dataset.texts()
     elif dataset.dtype.kind == "b":
-        texts = np.array([str(value) for value in dataset[()].tolist()], object)
+        texts = np.array([str(value) for value in dataset.whole().tolist()], object)
     else:
-        return _number(dataset[()], missing)
+        return _number(dataset.whole(), missing)
     if missing is not None:
         texts[missing] = ""
     return text_column(texts)
@@ -151,7 +181,3 @@ def _number(raw: NDArray[Any], missing: NDArray[np.bool_] | None) -> Column:
 def _is_exact(numbers: NDArray[Any]) -> bool:
     """Return whether the numbers stay what they are as float64."""
     return numbers.dtype.kind == "f" or not numbers.size or int(np.abs(numbers).max()) <= _EXACT_IN_FLOAT64
-
-
-def _is_text(dataset: h5py.Dataset) -> bool:
-    return h5py.check_string_dtype(dataset.dtype) is not None

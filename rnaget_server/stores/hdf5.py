@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
 from rnaget_server.stores.chunks import ChunkedCells, positions_of
+from rnaget_server.stores.hdf5_dataset import Dataset
 
 # Text of a block takes several times its bytes while it is made.
 BLOCK_BYTES = 512 << 10
@@ -22,12 +22,13 @@ BLOCK_BYTES = 512 << 10
 _NARROW, _STRIP, _TILE = 512, 14, 1024
 
 
-Cells: TypeAlias = h5py.Dataset | ChunkedCells
+Cells: TypeAlias = Dataset | ChunkedCells
 
 
 def chunk_of(dataset: Cells) -> tuple[int, int]:
     """Return rows and columns of a chunk; of a contiguous dataset, one row."""
-    return dataset.chunks or (1, dataset.shape[1])
+    chunks = dataset.chunks
+    return (1, dataset.shape[1]) if chunks is None else (chunks[0], chunks[1])
 
 
 def spans(positions: Positions, chunk: int) -> list[tuple[int, int, slice]]:

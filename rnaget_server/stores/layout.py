@@ -18,6 +18,8 @@ MATRIX = "matrix"
 BY_FEATURE = "rnaget/by_feature"
 BY_SAMPLE = "rnaget/by_sample"
 LAYERS = "layers"
+OWN = "rnaget"
+ATTRIBUTES = ("row_attrs", "col_attrs")
 UNITS = "units"
 WHOLE = "whole"
 NAME = "name"
@@ -41,16 +43,17 @@ SPARSE = Kind("rnaget_sparse_store", 1)
 
 @dataclass(frozen=True)
 class AxisLayout:
-    """Groups of one axis: its attributes, their indexes, long texts, and the graphs that loom has."""
+    """What one axis has (``feature`` or ``sample``), and its groups: attributes, their indexes, long texts, graphs."""
 
+    kind: str
     attributes: str
     index: str
     long_text: str
     graphs: str
 
 
-FEATURES = AxisLayout("row_attrs", "rnaget/index/features", "rnaget/text/features", "row_graphs")
-SAMPLES = AxisLayout("col_attrs", "rnaget/index/samples", "rnaget/text/samples", "col_graphs")
+FEATURES = AxisLayout("feature", "row_attrs", "rnaget/index/features", "rnaget/text/features", "row_graphs")
+SAMPLES = AxisLayout("sample", "col_attrs", "rnaget/index/samples", "rnaget/text/samples", "col_graphs")
 
 
 def by_sample(number: int) -> str:
@@ -71,11 +74,6 @@ def chunks(number: int, orientation: str) -> str:
 def ranges(number: int) -> str:
     """Return the group of the ranges of layer `number`."""
     return f"rnaget/ranges/{number}"
-
-
-def layer_names(file: h5py.File) -> list[str]:
-    """Return the names below ``/layers``, in the order in which the layers were added."""
-    return sorted(file[LAYERS], key=lambda name: int(file[LAYERS][name].attrs[ORDER]))
 
 
 def link_name(group: h5py.Group, name: str) -> str:

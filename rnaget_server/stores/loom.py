@@ -6,50 +6,63 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
-from rnaget_server.stores.base import Axis, Positions, Raw
+from rnaget_server.stores.access import FileAccess
+from rnaget_server.stores.base import Axis, Positions
 from rnaget_server.stores.columns import Column, column_of
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5 import row_blocks
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File
+from rnaget_server.stores.whole_numbers import check_cells, check_column, served_type
 
-_EXACT_IN_FLOAT32 = 2**24
+LOOM_GROUPS = (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, "row_graphs", "col_graphs", "attrs")
 
 
 class LoomStore:
     """A matrix in a loom file. Its attributes of one value per feature or sample are the axes' attributes."""
 
     def __init__(
-        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+        self,
+        path: Path,
+        feature_id: str,
+        feature_name: str | None,
+        sample_id: str,
+        units: str | None = None,
+        access: FileAccess | None = None,
     ) -> None:
-        self._file = h5py.File(path, "r", locking=False)
-        matrix = self._file[layout.MATRIX]
+        self._file = File(path, LOOM_GROUPS, access)
+        self._file.check_links()
+        matrix = self._file.dataset(layout.MATRIX)
         self._layers = {units or layout.MATRIX: matrix}
-        for name, further in self._file.get(layout.LAYERS, {}).items():
-            if isinstance(further, h5py.Dataset) and further.shape == matrix.shape:
-                self._layers.setdefault(name, further)
-        self._types = {name: _served_type(layer) for name, layer in self._layers.items()}
-        self.shape: tuple[int, int] = matrix.shape
-        self.features = self._axis(layout.FEATURES.attributes, self.shape[0])
-        self.samples = self._axis(layout.SAMPLES.attributes, self.shape[1])
+        if layout.LAYERS in self._file:
+            for name, further in self._file.group(layout.LAYERS).items():
+                if isinstance(further, Dataset) and further.shape == matrix.shape:
+                    self._layers.setdefault(name, further)
+        for layer in self._layers.values():
+            check_cells(layer)
+        self.shape: tuple[int, int] = matrix.shape[0], matrix.shape[1]
+        self.features = self._axis(layout.FEATURES, self.shape[0])
+        self.samples = self._axis(layout.SAMPLES, self.shape[1])
+        self._types = {name: served_type(layer)() for name, layer in self._layers.items()}
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Return whether the file has loom's groups and is not the native store."""
-        with h5py.File(path, "r", locking=False) as file:
+        with File(path, LOOM_GROUPS) as file:
             matrix = file.get(layout.MATRIX)
             return (
-                isinstance(matrix, h5py.Dataset)
+                isinstance(matrix, Dataset)
                 and matrix.ndim == 2
-                and "row_attrs" in file
-                and "col_attrs" in file
+                and all(name in file for name in layout.ATTRIBUTES)
                 and layout.DENSE.attribute not in file.attrs
             )
 
     @property
-    def main(self) -> h5py.Dataset:
+    def main(self) -> Dataset:
         """The main matrix."""
         return next(iter(self._layers.values()))
 
@@ -80,34 +93,38 @@ class LoomStore:
         """Return None: the cells are stored dense."""
         return None
 
-    def _axis(self, group: str, size: int) -> Axis:
-        columns = self._file[group]
-        names = [
-            name
-            for name, column in columns.items()
-            if isinstance(column, h5py.Dataset) and column.shape == (size,) and column.dtype.kind in "SOiufb"
-        ]
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
+
+    def _axis(self, axis: layout.AxisLayout, size: int) -> Axis:
+        self._file.check_axis(size, axis.kind)
+        group = self._file.group(axis.attributes)
+        columns = {
+            name: column
+            for name, column in group.items()
+            if isinstance(column, Dataset)
+            and column.shape == (size,)
+            and (column.dtype.kind in "iufb" or column.is_text)
+        }
+        for column in columns.values():
+            check_column(column)
 
         def read(name: str) -> Column:
-            return column_of(_stored(columns[name][()]))
+            return column_of(_stored(group.dataset(name)))
 
-        return Axis(size, names, read)
+        return Axis(size, tuple(columns), read)
 
 
-def _stored(raw: Raw) -> Raw:
+def _stored(column: Dataset) -> NDArray[Any]:
+    raw = column.whole()
     if raw.dtype.kind == "O":  # variable-length strings, as loompy 3 writes them: escaped already
         return np.array([_ascii(value) for value in raw], dtype=bytes)
     if raw.dtype.kind == "S":
         return raw
+    if raw.dtype.kind == "u" and raw.size and int(raw.max()) >= 2**63:
+        raise UnfitFile(f"has a number beyond 2**63 in {column.name}: write that attribute as text")
     return raw.astype(np.float64 if raw.dtype.kind == "f" else np.int64)
-
-
-def _served_type(layer: h5py.Dataset) -> np.dtype[Any]:
-    if layer.dtype.kind in "iu" and layer.dtype.itemsize >= 4:
-        for block in row_blocks(layer, None, None, layer.dtype):
-            if block.size and max(abs(int(block.min())), abs(int(block.max()))) > _EXACT_IN_FLOAT32:
-                return np.dtype(np.float64)
-    return np.dtype(np.float32)
 
 
 def _ascii(value: bytes | str) -> bytes:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import Positions, Ranges
 from rnaget_server.stores.chunks import ChunkedCells
+from rnaget_server.stores.descriptor import StoredArray
 from rnaget_server.stores.hdf5 import column_blocks, decoded_bytes, row_blocks
-from rnaget_server.stores.native_file import NativeFile
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.native_file import NativeFile, ranges_of
 
 # Reading by columns holds all selected samples of one chunk's height at a time.
 _MOST_COLUMN_BYTES = 32 << 20
@@ -23,10 +25,11 @@ _MOST_COLUMN_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class _Layer:
-    """The cells of one layer by features and by samples, and whether all are whole numbers."""
+    """The cells of one layer by features and by samples, the ranges, and whether all are whole numbers."""
 
     rows: ChunkedCells
     columns: ChunkedCells
+    ranges: tuple[StoredArray, ...]
     whole: bool
 
 
@@ -36,16 +39,21 @@ class NativeStore(NativeFile):
     kind = layout.DENSE
 
     def __init__(
-        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+        self,
+        path: Path,
+        feature_id: str,
+        feature_name: str | None,
+        sample_id: str,
+        units: str | None = None,
+        access: FileAccess | None = None,
     ) -> None:
-        super().__init__(path)
-        matrix = self._file[layout.MATRIX]
+        super().__init__(path, access)
+        matrix, group = self._file.dataset(layout.MATRIX), self._file.group(layout.LAYERS)
         self._layers = {units or layout.text_of(matrix.attrs[layout.UNITS]): self._layer(matrix, 0)}
-        for number, name in enumerate(layout.layer_names(self._file), 1):
-            further = self._file[f"{layout.LAYERS}/{name}"]
+        layers = sorted((group.dataset(name) for name in group), key=lambda layer: int(layer.attrs[layout.ORDER]))
+        for number, further in enumerate(layers, 1):
             self._layers[layout.text_of(further.attrs[layout.UNITS])] = self._layer(further, number)
-        self._number = {name: number for number, name in enumerate(self._layers)}
-        self.shape: tuple[int, int] = matrix.shape
+        self.shape: tuple[int, int] = next(iter(self._layers.values())).rows.shape
         self.features = self._axis(layout.FEATURES, self.shape[0])
         self.samples = self._axis(layout.SAMPLES, self.shape[1])
 
@@ -64,7 +72,7 @@ class NativeStore(NativeFile):
 
     def ranges(self, units: str) -> Ranges:
         """Return minimum, maximum and NaN count of each feature."""
-        return self._ranges(self._number[units])
+        return ranges_of(self._layers[units].ranges)
 
     def blocks(
         self, units: str, features: Positions | None = None, samples: Positions | None = None
@@ -79,10 +87,11 @@ class NativeStore(NativeFile):
         """Return None: the cells are stored dense."""
         return None
 
-    def _layer(self, dataset: h5py.Dataset, number: int) -> _Layer:
+    def _layer(self, dataset: Dataset, number: int) -> _Layer:
         return _Layer(
             self._chunked(dataset, layout.chunks(number, "features")),
-            self._chunked(self._file[layout.by_sample(number)], layout.chunks(number, "samples")),
+            self._chunked(self._file.dataset(layout.by_sample(number)), layout.chunks(number, "samples")),
+            self._range_arrays(number),
             bool(dataset.attrs[layout.WHOLE]),
         )
 

@@ -1,70 +1,116 @@
-"""What both native stores share: labels, indexes and ranges, mapped from the file."""
+"""What both native stores share: labels, indexes and ranges, read from the file when they are needed."""
 
 from __future__ import annotations
 
-import mmap
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import h5py
-import hdf5plugin  # noqa: F401  (registers the Blosc filter with HDF5)
 import numpy as np
+from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
-from rnaget_server.stores.base import Axis, Index, Ranges, Raw
-from rnaget_server.stores.chunks import ChunkedCells, Descriptor, chunk_places
-from rnaget_server.stores.columns import Column, LongText, column_of
+from rnaget_server.stores.access import FileAccess
+from rnaget_server.stores.base import Axis, Index, Positions, Ranges
+from rnaget_server.stores.chunks import ChunkedCells, chunk_places
+from rnaget_server.stores.columns import Column, FixedText, LongText, Numbers
+from rnaget_server.stores.descriptor import StoredArray
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File, Group
+
+_RANGES = ("minimum", "maximum", "nans")
 
 
 class NativeFile:
     """A file of a native store.
 
-    Ids, attributes, indexes and ranges are mapped from it, so workers share them through the page cache and
-    opening costs no memory that grows with the matrix.
+    Ids, attributes, indexes and ranges are read from it whole when they are needed, and kept in a memory that is
+    bounded for all files together, so that an open file costs none that grows with the matrix.
     """
 
     kind: ClassVar[layout.Kind]
 
-    def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "r", locking=False)
+    def __init__(self, path: Path, access: FileAccess | None = None) -> None:
+        self._file = File(path, (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, layout.OWN), access)
         if self._file.attrs.get(self.kind.attribute) != self.kind.version:
             raise OSError("the file is no native store of this version")
-        self._descriptor = Descriptor(path)
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file.check_links()
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Return whether the file says that it is a native store of this kind."""
-        with h5py.File(path, "r", locking=False) as file:
+        with File(path) as file:
             return cls.kind.attribute in file.attrs
 
-    def _chunked(self, dataset: h5py.Dataset, places: str) -> ChunkedCells:
-        stored = self._file.get(places)
-        table = chunk_places(dataset) if stored is None else self._mapped(stored).reshape(-1, 2)
-        return ChunkedCells(self._descriptor, dataset, table)
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
 
-    def _ranges(self, number: int) -> Ranges:
-        group = self._file[layout.ranges(number)]
-        return Ranges(*(self._mapped(group[name]) for name in ("minimum", "maximum", "nans")))
+    def _chunked(self, dataset: Dataset, places: str) -> ChunkedCells:
+        stored = self._file.get(places)
+        if isinstance(stored, Dataset):
+            return ChunkedCells(self._file.descriptor, dataset, self._stored(stored))
+        table = chunk_places(dataset)
+        return ChunkedCells(self._file.descriptor, dataset, lambda: table)
+
+    def _range_arrays(self, number: int) -> tuple[StoredArray, ...]:
+        group = self._file.group(layout.ranges(number))
+        return tuple(self._stored(group.dataset(name)) for name in _RANGES)
 
     def _axis(self, axis: layout.AxisLayout, size: int) -> Axis:
-        names = {layout.text_of(column.attrs[layout.NAME]): key for key, column in self._file[axis.attributes].items()}
-        order = sorted(names, key=lambda name: int(self._file[axis.attributes][names[name]].attrs[layout.ORDER]))
+        self._file.check_axis(size, axis.kind)
+        file = self._file
+        group = file.group(axis.attributes)
+        order: dict[str, int] = {}
+        columns: dict[str, str] = {}
+        for key, column in group.items():
+            name = layout.text_of(column.attrs[layout.NAME])
+            columns[name], order[name] = key, int(column.attrs[layout.ORDER])
+        stored = self._stored
 
         def read(name: str) -> Column:
-            text = self._file.get(f"{axis.long_text}/{names[name]}")
-            if text is not None:
-                return LongText(self._mapped(text["data"]), self._mapped(text["offsets"]))
-            return column_of(self._mapped(self._file[f"{axis.attributes}/{names[name]}"]))
+            text = file.get(f"{axis.long_text}/{columns[name]}")
+            if isinstance(text, Group):
+                return LongText(stored(text.dataset("data")), stored(text.dataset("offsets"), _rising(size)))
+            array = stored(group.dataset(columns[name]))
+            return FixedText(array) if array.dtype.kind == "S" else Numbers(array)
+
+        @cache
+        def arrays(name: str) -> tuple[StoredArray, StoredArray] | None:
+            index = file.get(f"{axis.index}/{columns[name]}")
+            if not isinstance(index, Group):
+                return None
+            return stored(index.dataset("ordered")), stored(index.dataset("positions"), _positions_within(size))
 
         def index(name: str) -> Index | None:
-            group = self._file.get(f"{axis.index}/{names[name]}")
-            if group is None:
-                return None
-            return Index(self._mapped(group["ordered"]), self._mapped(group["positions"]))
+            found = arrays(name)
+            return None if found is None else Index(found[0](), found[1]())
 
-        return Axis(size, order, read, index)
+        return Axis(size, sorted(columns, key=order.__getitem__), read, index)
 
-    def _mapped(self, dataset: h5py.Dataset) -> Raw:
-        return np.frombuffer(self._map, dataset.dtype, dataset.size, dataset.id.get_offset())
+    def _stored(self, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
+        return StoredArray(
+            self._file.descriptor, self._file.access.arrays, dataset.offset, dataset.dtype, dataset.size, check
+        )
+
+
+def ranges_of(arrays: tuple[StoredArray, ...]) -> Ranges:
+    """Return ranges out of the arrays that hold them."""
+    return Ranges(*(array() for array in arrays))
+
+
+def _positions_within(size: int) -> Callable[[Positions], None]:
+    def check(positions: Positions) -> None:
+        if len(positions) and not (positions.min() >= 0 and positions.max() < size):
+            raise OSError("an index names a place beyond its axis")
+
+    return check
+
+
+def _rising(size: int) -> Callable[[NDArray[np.int64]], None]:
+    def check(offsets: NDArray[np.int64]) -> None:
+        if len(offsets) != size + 1 or (np.diff(offsets) < 0).any():
+            raise OSError("the places of long texts are not in order")
+
+    return check

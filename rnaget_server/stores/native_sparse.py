@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import Positions, Ranges, SparseCells
-from rnaget_server.stores.compressed import Lines
-from rnaget_server.stores.native_file import NativeFile
+from rnaget_server.stores.compressed import Lines, check_parts
+from rnaget_server.stores.hdf5_file import Group
+from rnaget_server.stores.native_file import NativeFile, ranges_of
 from rnaget_server.stores.sparse_layer import SparseLayer
 
 
@@ -23,16 +24,24 @@ class NativeSparseStore(NativeFile):
     kind = layout.SPARSE
 
     def __init__(
-        self, path: Path, feature_id: str, feature_name: str | None, sample_id: str, units: str | None = None
+        self,
+        path: Path,
+        feature_id: str,
+        feature_name: str | None,
+        sample_id: str,
+        units: str | None = None,
+        access: FileAccess | None = None,
     ) -> None:
-        super().__init__(path)
-        stored = [self._file[layout.by_feature(number)] for number in range(len(self._file[layout.BY_FEATURE]))]
+        super().__init__(path, access)
+        count = len(self._file.group(layout.BY_FEATURE))
+        stored = [self._file.group(layout.by_feature(number)) for number in range(count)]
         self._number = {layout.text_of(group.attrs[layout.UNITS]): number for number, group in enumerate(stored)}
         if units is not None:
             self._number = {units if number == 0 else name: number for name, number in self._number.items()}
         self._whole = [bool(group.attrs[layout.WHOLE]) for group in stored]
-        self._types: list[np.dtype[Any]] = [group[layout.VALUES].dtype for group in stored]
+        self._types: list[np.dtype[Any]] = [group.dataset(layout.VALUES).dtype for group in stored]
         self._layers = [self._layer(number) for number in range(len(stored))]
+        self._ranges = [self._range_arrays(number) for number in range(len(stored))]
         self.shape: tuple[int, int] = self._layers[0].shape
         self.features = self._axis(layout.FEATURES, self.shape[0])
         self.samples = self._axis(layout.SAMPLES, self.shape[1])
@@ -52,7 +61,7 @@ class NativeSparseStore(NativeFile):
 
     def ranges(self, units: str) -> Ranges:
         """Return minimum, maximum and NaN count of each feature, its zeros included."""
-        return self._ranges(self._number[units])
+        return ranges_of(self._ranges[self._number[units]])
 
     def blocks(
         self, units: str, features: Positions | None = None, samples: Positions | None = None
@@ -65,14 +74,22 @@ class NativeSparseStore(NativeFile):
         return self._layers[self._number[units]].sparse(self.dtype(units), features, samples)
 
     def _layer(self, number: int) -> SparseLayer:
-        by_feature, by_sample = (self._file[place(number)] for place in (layout.by_feature, layout.by_sample))
+        by_feature, by_sample = (self._file.group(place(number)) for place in (layout.by_feature, layout.by_sample))
+        features, samples = (group.dataset(layout.STARTS).size - 1 for group in (by_feature, by_sample))
         return SparseLayer(
             {
-                "features": self._lines(by_feature, by_sample[layout.STARTS].size - 1),
-                "samples": self._lines(by_sample, by_feature[layout.STARTS].size - 1),
+                "features": self._lines(by_feature, features, samples),
+                "samples": self._lines(by_sample, samples, features),
             }
         )
 
-    def _lines(self, group: h5py.Group, across: int) -> Lines:
-        starts = self._mapped(group[layout.STARTS])
-        return Lines(starts, group[layout.INDICES], group[layout.VALUES], across, canonical=True)
+    def _lines(self, group: Group, size: int, across: int) -> Lines:
+        indices, values = group.dataset(layout.INDICES), group.dataset(layout.VALUES)
+        if values.dtype not in (np.float32, np.float64):
+            raise OSError(f"{values.name} holds neither float32 nor float64")
+
+        def check(starts: NDArray[np.int64]) -> None:
+            check_parts(starts, indices, values)
+
+        starts = self._stored(group.dataset(layout.STARTS), check)
+        return Lines(starts, size, indices, values, across, canonical=True)

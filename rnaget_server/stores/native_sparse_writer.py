@@ -2,7 +2,7 @@
 
 The stored cells of a layer stand twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
 ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
-starts, contiguous to be mapped, and ``indices`` and ``values`` in chunks of `CHUNK` cells.
+starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The cells stand twice: ``/matrix`` (and ``/layers/…``) chunked along rows, so that a feature is one cheap
 read, and ``/rnaget/by_sample/N`` with samples as rows, so that a sample is one too. Chunks hold about
 `CHUNK_BYTES` of a long row, or several whole short rows. Columns of attributes, sorted indexes and ranges are
-contiguous, so that readers can map them.
+contiguous, so that each is one read.
 """
 
 from __future__ import annotations

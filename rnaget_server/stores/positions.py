@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import Axis, Positions
 from rnaget_server.stores.hdf5 import read
 from rnaget_server.stores.loom import LoomStore
@@ -26,8 +27,8 @@ class PositionsStore:
         If the file is missing or damaged, or a label is no position.
     """
 
-    def __init__(self, path: Path, track_id: str, position: str) -> None:
-        self._loom = LoomStore(path, track_id, None, position)
+    def __init__(self, path: Path, track_id: str, position: str, access: FileAccess | None = None) -> None:
+        self._loom = LoomStore(path, track_id, None, position, access=access)
         self.tracks: Axis = self._loom.features
         for axis, name in (("row", track_id), ("column", position)):
             has = (self.tracks if axis == "row" else self._loom.samples).attributes
@@ -38,6 +39,10 @@ class PositionsStore:
         for run, column in _runs(self._loom.samples.column(position), path.name):
             self._columns[run] = column
             self.chromosomes[run.chromosome] = max(run.stop, self.chromosomes.get(run.chromosome, 0))
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._loom.close()
 
     def runs(self, chromosome: str | None, start: int, stop: int | None) -> tuple[Run, ...]:
         """Return the runs of columns that lie in a range, in the order of the file."""

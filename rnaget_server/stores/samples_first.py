@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Positions
 from rnaget_server.stores.hdf5 import BLOCK_BYTES, chunk_of, spans
+from rnaget_server.stores.hdf5_dataset import Dataset
 
 _PANEL_BYTES = 32 << 20
 _READ_BYTES = 8 << 20
@@ -21,7 +21,7 @@ _NEAR = 1024
 class SamplesFirst:
     """A dataset of samples × features."""
 
-    def __init__(self, dataset: h5py.Dataset) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self.values = dataset
 
     @property

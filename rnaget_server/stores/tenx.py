@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import Axis, Positions, SparseCells
 from rnaget_server.stores.columns import Column, Numbers
-from rnaget_server.stores.compressed import Lines
+from rnaget_server.stores.compressed import lines_of
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.h5ad_frame import Categories, stored_texts, text_column
+from rnaget_server.stores.h5ad_frame import Categories, text_column
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.sparse_layer import SparseLayer
-from rnaget_server.stores.whole_numbers import served_type
+from rnaget_server.stores.whole_numbers import check_cells, check_column, served_type
 
 FEATURE_ID, FEATURE_NAME, SAMPLE_ID = "feature_id", "feature_name", "barcode"
 _GENOME = "genome"
@@ -38,8 +40,10 @@ class TenXStore:
         feature_name: str | None = FEATURE_NAME,
         sample_id: str = SAMPLE_ID,
         units: str | None = None,
+        access: FileAccess | None = None,
     ) -> None:
-        file = h5py.File(path, "r", locking=False)
+        file = self._file = File(path, access=access)
+        file.check_links()
         groups = _groups(file)
         if len(groups) > 1:
             raise UnfitFile(
@@ -48,24 +52,29 @@ class TenXStore:
             )
         name, group = next(iter(groups.items()))
         self.units: tuple[str, ...] = (units or _MATRIX,)
-        features, samples = (int(size) for size in group["shape"][()])
+        features, samples = (int(size) for size in group.dataset("shape").whole())
         self.shape: tuple[int, int] = (features, samples)
-        self.lines = Lines(
-            group["indptr"][()].astype(np.int64), group["indices"], group["data"], features, canonical=False
-        )
+        file.check_axis(features, "feature")
+        file.check_axis(samples, "sample")
+        self.lines = lines_of(group, features)
+        check_cells(self.lines.values)
         columns = _feature_columns(group, features)
-        if self.lines.size != samples or group["barcodes"].shape != (samples,) or FEATURE_ID not in columns:
+        if self.lines.size != samples or group.dataset("barcodes").shape != (samples,) or FEATURE_ID not in columns:
             raise OSError("the parts of the 10x matrix do not fit its shape")
         self.features = _feature_axis(columns, features, None if name == _MATRIX else name)
-        self.samples = Axis(samples, (SAMPLE_ID,), lambda _: text_column(stored_texts(group["barcodes"])))
+        self.samples = Axis(samples, (SAMPLE_ID,), lambda _: text_column(group.dataset("barcodes").texts()))
         self._layer = SparseLayer({"samples": self.lines})
         self._dtype = served_type(self.lines.values)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Return whether the file has the groups of a 10x matrix."""
-        with h5py.File(path, "r", locking=False) as file:
+        with File(path) as file:
             return bool(_groups(file))
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return float32, or float64 for whole numbers beyond 2**24; the first time, such numbers are looked for."""
@@ -90,41 +99,43 @@ class TenXStore:
         return self._layer.sparse(self.dtype(units), features, samples)
 
 
-def _groups(file: h5py.File) -> dict[str, h5py.Group]:
+def _groups(file: File) -> dict[str, Group]:
     """Return the matrices of the file: ``matrix``, or those of the genomes."""
     return {
         name: group
         for name, group in file.items()
-        if isinstance(group, h5py.Group)
+        if isinstance(group, Group)
         and {"barcodes", "data", "indices", "indptr", "shape"} <= set(group)
-        and (
-            {"genes", "gene_names"} <= set(group) or (name == _MATRIX and isinstance(group.get("features"), h5py.Group))
-        )
+        and ({"genes", "gene_names"} <= set(group) or (name == _MATRIX and isinstance(group.get("features"), Group)))
     }
 
 
-def _feature_columns(group: h5py.Group, size: int) -> dict[str, h5py.Dataset]:
+def _feature_columns(group: Group, size: int) -> dict[str, Dataset]:
     if "genes" in group:
-        columns = {FEATURE_ID: group["genes"], FEATURE_NAME: group["gene_names"]}
+        items = [(FEATURE_ID, group.get("genes")), (FEATURE_NAME, group.get("gene_names"))]
     else:
-        own = group["features"]
+        own = group.group("features")
         order = [*(name for name in _OWN_NAMES if name in own), *(name for name in own if name not in _OWN_NAMES)]
-        columns = {_OWN_NAMES.get(name, name): own[name] for name in order}
-    return {
+        items = [(_OWN_NAMES.get(name, name), own.get(name)) for name in order]
+    columns = {
         name: column
-        for name, column in columns.items()
-        if isinstance(column, h5py.Dataset) and column.shape == (size,) and not name.startswith("_")
+        for name, column in items
+        if isinstance(column, Dataset) and column.shape == (size,) and not name.startswith("_")
     }
+    for column in columns.values():
+        check_column(column)
+    return columns
 
 
-def _feature_axis(columns: dict[str, h5py.Dataset], size: int, genome: str | None) -> Axis:
+def _feature_axis(columns: dict[str, Dataset], size: int, genome: str | None) -> Axis:
     names = list(columns) if genome is None else [*columns, _GENOME]
 
     def read(name: str) -> Column:
         if name not in columns:
             return Categories(np.array([genome], object), np.zeros(size, np.int8))
-        if h5py.check_string_dtype(columns[name].dtype) is not None:
-            return text_column(stored_texts(columns[name]))
-        return Numbers(columns[name][()].astype(np.float64 if columns[name].dtype.kind == "f" else np.int64))
+        column = columns[name]
+        if column.is_text:
+            return text_column(column.texts())
+        return Numbers(column.whole().astype(np.float64 if column.dtype.kind == "f" else np.int64))
 
     return Axis(size, names, read)

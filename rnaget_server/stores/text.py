@@ -1,6 +1,6 @@
 """Text in HDF5 as loom keeps it: fixed-width ASCII, everything else as XML character references.
 
-Variable-length strings break loompy 2, and fixed-width ones are what binary search and mapped files need.
+Variable-length strings break loompy 2, and fixed-width ones are what binary search needs.
 loompy unescapes what it reads, so ``&`` is escaped only where the text would otherwise read back changed.
 """
 

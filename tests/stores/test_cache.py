@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pybigtools
+import pytest
 
 from rnaget_server.catalog import load
 from rnaget_server.registry import Registry
 from rnaget_server.stores.cache import StoreCache
+from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.testing.matrices import InMemory
 
 
 def test_sets_of_tracks_are_kept_until_others_are_in_use(tmp_path: Path) -> None:
@@ -27,3 +31,22 @@ def test_sets_of_tracks_are_kept_until_others_are_in_use(tmp_path: Path) -> None
     stores.open_tracks(catalog.track_sets["c"])
     assert stores.open_tracks(catalog.track_sets["a"]) is first
     assert stores.open_tracks(catalog.track_sets["b"]) is not second
+
+
+def test_a_file_that_was_written_over_is_served_anew_while_it_is_read(demo: Path, tmp_path: Path) -> None:
+    catalog, _ = load(demo)
+    assert catalog is not None
+    (matrix,) = catalog.matrices.values()
+    features, samples = (
+        AxisTable(id, {id: ids, **{one.attribute: ids for one in matrix.filters.values()}})
+        for id, ids in ((matrix.feature_id, np.array(["a", "b"], object)), (matrix.sample_id, np.array(["s"], object)))
+    )
+    cells = np.array([[1], [2]], np.float32)
+    write_native(tmp_path / "new.h5", features, samples, [LayerSource("counts", InMemory(cells), cells.dtype, False)])
+    stores = StoreCache(Registry("rnaget_server.stores"))
+    old = stores.open(matrix)
+    blocks = old.blocks(old.units[0])
+    matrix.path.write_bytes((tmp_path / "new.h5").read_bytes())
+    with pytest.raises(OSError, match="since it was opened"):
+        list(blocks)
+    assert stores.open(matrix).shape == (2, 1)

@@ -12,7 +12,8 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.stores.chunk_writer import ChunkWriter, fitting
-from rnaget_server.stores.chunks import ChunkedCells, Descriptor
+from rnaget_server.stores.chunks import ChunkedCells
+from rnaget_server.stores.descriptor import Descriptor
 
 RANDOM = np.random.default_rng(20_261_121)
 EXACT = RANDOM.lognormal(1, 2, (40, 900)).astype(np.float32)
@@ -35,8 +36,9 @@ def test_hdf5_reads_what_was_written_past_it(
         writer.write_places(file, "places")
     assert hdf5plugin is not None  # registers the filter
     with h5py.File(path, "r") as file:
+        places = file["places"][()]
         np.testing.assert_array_equal(file["cells"][()], cells)
-        past = ChunkedCells(Descriptor(path), file["cells"], file["places"][()])
+        past = ChunkedCells(Descriptor.of(path), file["cells"], lambda: places)
         np.testing.assert_array_equal(past.read(slice(0, shape[0]), slice(0, shape[1])), cells)
         some = np.arange(1, shape[1], 2)
         np.testing.assert_array_equal(past.read(np.array([2]), some), cells[[2]][:, some])

@@ -1,0 +1,211 @@
+"""A dataset of an open HDF5 file, read within bounds."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5f, h5p
+from numpy.typing import NDArray
+
+from rnaget_server.stores.access import FileLimits
+from rnaget_server.stores.chunk_check import ChunkCheck
+from rnaget_server.stores.descriptor import Descriptor
+from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.text_lengths import ELEMENT_BYTES, text_bytes
+
+_ALWAYS = 256 << 20
+_REWRITE = "rewrite it with smaller ones, as by `h5repack -l {}:CHUNK=64x64 FILE NEW_FILE`, or set max_chunk_bytes"
+_REPACK_LINE = "rewrite it with smaller ones, as by `h5repack -l {}:CHUNK=4096 FILE NEW_FILE`, or set max_chunk_bytes"
+
+
+class Dataset:
+    """A dataset whose data are in the file, in chunks of bounded size.
+
+    Parameters
+    ----------
+    file, id
+        The open file and the open dataset.
+    name
+        Its path in the file, for messages.
+    descriptor
+        The file as the system has it.
+    limits
+        The bounds of what is read.
+
+    Raises
+    ------
+    UnfitFile
+        If its data are in another file, its chunks are too large, or it is far larger than the file can hold.
+    """
+
+    def __init__(
+        self, file: h5f.FileID, id: h5d.DatasetID, name: str, descriptor: Descriptor, limits: FileLimits
+    ) -> None:
+        self._file = file  # stays open with it
+        self._descriptor = descriptor
+        self.id = id
+        self.name = name
+        self.limits = limits
+        self.shape: tuple[int, ...] = id.shape
+        self.dtype: np.dtype[Any] = id.dtype
+        plist = id.get_create_plist()
+        check_place(plist, name)
+        chunked = plist.get_layout() == h5d.CHUNKED
+        self.chunks: tuple[int, ...] | None = plist.get_chunk() if chunked else None
+        self._cells: h5py.Dataset | None = None
+        self._check(descriptor.size)
+        self._chunk_check: ChunkCheck | None = None
+        if self.chunks is not None and plist.get_nfilters():
+            stored = ELEMENT_BYTES if self.dtype.kind == "O" else self.dtype.itemsize
+            self._chunk_check = ChunkCheck(id, name, plist, self.chunks, stored)
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def attrs(self) -> Any:
+        """The attributes, as h5py gives them."""
+        return h5py.AttributeManager(self)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text of fixed or variable length."""
+        return h5py.check_string_dtype(self.dtype) is not None
+
+    def __getitem__(self, which: Any) -> NDArray[Any]:
+        """Return a part by half-open slices, one for each dimension from the first on.
+
+        Raises
+        ------
+        UnfitFile
+            If it is more than may be decoded at once.
+        """
+        slices = which if isinstance(which, tuple) else (which,)
+        count = prod(len(range(*one.indices(n))) for one, n in zip(slices, self.shape, strict=False))
+        self.check_count(count * prod(self.shape[len(slices) :]))
+        if self._chunk_check is not None:
+            self._chunk_check.check(slices)
+        part: NDArray[Any] = self._opened[which]
+        self._descriptor.check_unchanged()
+        return part
+
+    def whole(self) -> NDArray[Any]:
+        """Return all of it, text as objects or bytes.
+
+        Raises
+        ------
+        UnfitFile
+            If it is more than may be decoded at once.
+        """
+        self._check_whole()
+        whole: NDArray[Any] = self._opened[()]
+        self._descriptor.check_unchanged()
+        return whole
+
+    @property
+    def offset(self) -> int:
+        """Where in the file a contiguous dataset starts.
+
+        Raises
+        ------
+        OSError
+            If it is in chunks, or not in the file at all.
+        """
+        offset = self.id.get_offset()
+        if offset is None and self.size:
+            raise OSError(f"{self.name} is not contiguous")
+        self.check_count(self.size)
+        return offset or 0
+
+    def texts(self) -> NDArray[Any]:
+        """Return a column of text of fixed or variable length as an object array of str."""
+        self._check_whole()
+        texts: NDArray[Any] = self._opened.asstr("utf-8", "replace")[()].astype(object)
+        self._descriptor.check_unchanged()
+        return texts
+
+    def check_count(self, count: int) -> None:
+        """Refuse to read more elements at once than the limits allow.
+
+        Raises
+        ------
+        UnfitFile
+            If they are too many.
+        """
+        if count * self.dtype.itemsize > self.limits.column_bytes:
+            raise self._too_much(count * self.dtype.itemsize)
+
+    @property
+    def _opened(self) -> h5py.Dataset:
+        if self._cells is None:
+            self._cells = h5py.Dataset(self.id, readonly=True)
+        return self._cells
+
+    def _check_whole(self) -> None:
+        self.check_count(self.size)
+        if self._chunk_check is not None:
+            self._chunk_check.check(())
+        if self.dtype.kind != "O":
+            return
+        size = text_bytes(self.id)
+        if size > self.limits.column_bytes:
+            raise self._too_much(size)
+
+    def _too_much(self, size: int) -> UnfitFile:
+        return UnfitFile(
+            f"needs {shown_bytes(size)} of {self.name} at once, and at most {shown_bytes(self.limits.column_bytes)} "
+            "are read: shorten or split it, or set max_column_bytes"
+        )
+
+    def _check(self, file_size: int) -> None:
+        itemsize, limits = self.dtype.itemsize, self.limits
+        chunk = prod(self.chunks or ()) * itemsize
+        if self.chunks is not None and chunk > limits.chunk_bytes:
+            advice = (_REWRITE if self.ndim == 2 else _REPACK_LINE).format(self.name.strip("/"))
+            raise UnfitFile(
+                f"has {self.name} in chunks of {shown_bytes(chunk)}, and at most {shown_bytes(limits.chunk_bytes)} "
+                f"are decoded at once: {advice}"
+            )
+        decoded = self.size * itemsize
+        if decoded > _ALWAYS and decoded > limits.expansion * file_size:
+            raise UnfitFile(
+                f"says that {self.name} has {shown_bytes(decoded)}, more than {limits.expansion:,} times what the file "
+                "has: store it sparse, leave it out, or set max_expansion"
+            )
+
+
+def check_place(plist: h5p.PropDCID, name: str) -> None:
+    """Refuse a dataset whose data are in another file, by how it was created.
+
+    Raises
+    ------
+    UnfitFile
+        If they are.
+    """
+    if plist.get_layout() == h5d.VIRTUAL:
+        raise outside(name, "a virtual dataset")
+    if plist.get_external_count():
+        raise outside(name, "external storage")
+
+
+def outside(name: str, how: str) -> UnfitFile:
+    """Return the refusal of an object that is not in the file."""
+    return UnfitFile(
+        f"has {name} outside of the file ({how}): put the data themselves in its place, in Python by "
+        "`data = file[NAME][()]; del file[NAME]; file[NAME] = data`"
+    )
+
+
+def shown_bytes(size: int) -> str:
+    """Return a size in words, such as ``1,024 MiB``."""
+    return f"{size / (1 << 20):,.0f} MiB" if size >= 1 << 20 else f"{size:,} bytes"
