@@ -32,14 +32,14 @@ _STUDY = r"""
 id: s
 description: "a study\twith a tab\nand two lines"
 expressions:
-  - {id: native, file: m.h5, units: TPM, feature_id: gene, sample_id: Sample, tsv: {labels: [gene, note]}}
-  - {id: loom, file: m.loom, units: TPM, feature_id: gene, sample_id: Sample, tsv: {labels: [gene, note]}}
+  - {id: native, file: m.h5, units: TPM, feature_id: gene, sample_id: Sample, tsv: {labels: [gene, "the\tnote"]}}
+  - {id: loom, file: m.loom, units: TPM, feature_id: gene, sample_id: Sample, tsv: {labels: [gene, "the\tnote"]}}
   - id: template
     file: m.h5
     units: other
     feature_id: gene
     sample_id: Sample
-    tsv: {labels: [gene, note], column: "{Sample} of {Tissue}", comments: true}
+    tsv: {labels: [gene, "the\tnote"], column: "{Sample} of {Tissue}", comments: true}
 continuous:
   - id: tracks
     units: depth
@@ -67,7 +67,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def _write_native(path: Path) -> None:
     write_native(
         path,
-        AxisTable("gene", {"gene": np.array(GENES, object), "note": np.array(NOTES, object)}),
+        AxisTable("gene", {"gene": np.array(GENES, object), "the\tnote": np.array(NOTES, object)}),
         AxisTable("Sample", {"Sample": np.array(SAMPLES, object), "Tissue": np.array(TISSUES, object)}),
         [
             LayerSource("TPM", InMemory(CELLS), CELLS.dtype, True),
@@ -79,7 +79,7 @@ def _write_native(path: Path) -> None:
 def _write_loom(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["matrix"] = CELLS
-        for name, texts in (("row_attrs/gene", GENES), ("row_attrs/note", NOTES)):
+        for name, texts in (("row_attrs/gene", GENES), ("row_attrs/the\tnote", NOTES)):
             file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
         for name, texts in (("col_attrs/Sample", SAMPLES), ("col_attrs/Tissue", TISSUES)):
             file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
@@ -104,7 +104,7 @@ def _words(texts: list[str]) -> list[list[str]]:
 @pytest.mark.parametrize("matrix", ["native", "loom"])
 def test_ids_and_attributes(client: TestClient, matrix: str, format: str) -> None:
     head, *rows = _table(client, f"expressions/{matrix}/bytes?units=TPM", format)
-    assert head[:2] == ["gene", "note"]
+    assert head[:2] == ["gene", "the note"]
     assert _words(head[2:]) == _words(SAMPLES)
     assert _words([row[0] for row in rows]) == _words(GENES)
     assert _words([row[1] for row in rows]) == _words(NOTES)
