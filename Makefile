@@ -6,6 +6,7 @@ PYTHON    ?= $(shell for python in python3 python3.13 python3.12 python3.11; do 
                "$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
 
 PINS   := requirements
+PROJECTS := pyproject.toml client/pyproject.toml
 BIN    := .venv/bin
 SUITE  := .venv-compliance
 # Packages that exist as sources only are built with the pinned tools of build.txt, not with what is newest that day.
@@ -25,7 +26,7 @@ help:
 	@echo "make attack       attack real servers with hostile files and requests (ARGS=KIND for some of it)"
 	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
 	@echo "make bench-compare ARGS=DIR   measure this checkout and that in DIR in turns"
-	@echo "make pins         renew requirements/ after a change of pyproject.toml (UPGRADE=1: newest versions)"
+	@echo "make pins         renew requirements/ after a change of a pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean        remove what the other targets made"
 
 serve: .venv/.serve
@@ -42,7 +43,7 @@ lint: .venv/.dev
 	@failed=; \
 	$(BIN)/ruff check --output-format concise . || failed=1; \
 	$(BIN)/ruff format --check . || failed=1; \
-	$(BIN)/mypy --strict --no-error-summary -p rnaget_server -p compliance -p benchmarks || failed=1; \
+	$(BIN)/mypy --strict --no-error-summary -p rnaget_server -p rnaget -p compliance -p benchmarks || failed=1; \
 	$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; failed=1; }; \
 	test -z "$$failed" && echo "lint: style, types and import rules are in order"
 
@@ -70,9 +71,10 @@ bench-compare: .venv/.bench
 	@$(BIN)/$(PIP) -r $<
 	@touch $@
 
-.venv/.serve: $(PINS)/serve.txt pyproject.toml .venv/.build
+.venv/.serve: $(PINS)/serve.txt $(PROJECTS) .venv/.build
 	@$(BIN)/$(PIP) -r $<
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps \
+		--editable . --editable ./client
 	@touch $@
 
 .venv/.dev: $(PINS)/dev.txt .venv/.serve
@@ -99,8 +101,8 @@ CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
 
 pins: .venv-pins/.installed
 	@$(COMPILE) -o $(PINS)/build.txt $(PINS)/build.in
-	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt --extra arrow pyproject.toml
-	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev pyproject.toml
+	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt --extra arrow $(PROJECTS)
+	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
 	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
 
@@ -112,6 +114,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-pins .venv-browser .bench build dist .mypy_cache .pytest_cache .ruff_cache \
-		.import_linter_cache .hypothesis
+	@rm -rf .venv .venv-compliance .venv-pins .venv-browser .bench build dist client/build client/dist \
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,6 +25,7 @@ from rnaget_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+START_TIMEOUT = 180.0
 
 Import = Callable[..., Path]
 
@@ -118,31 +119,39 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[..., str]]:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Start real servers (``rnaget-server serve``) on free ports; all are ended with the session."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start(data: Path, *, workers: int = 1, log: Path | None = None, **environment: str) -> str:
         port = free_port()
+        log = log or tmp_path_factory.mktemp("server") / "log"
         command = [sys.executable, "-m", "rnaget_server.cli.server", "serve", str(data)]
-        process = subprocess.Popen(
-            [*command, "--port", str(port), "--workers", str(workers)],
-            env={**os.environ, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL if log is None else log.open("w"),
-        )
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                [*command, "--port", str(port), "--workers", str(workers)],
+                env={**os.environ, **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
         running.append(process)
         root = f"http://127.0.0.1:{port}"
-        for _ in range(200):
-            try:
-                if requests.get(f"{root}/readyz", timeout=5).ok:
-                    return root
-            except requests.ConnectionError:
-                time.sleep(0.1)
-        raise RuntimeError("the server did not start")
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _is_ready(root):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the server did not start; its log:\n{log.read_text(errors='replace')}", pytrace=False)
+            time.sleep(0.1)
+        return root
 
     yield start
     for process in running:
         process.terminate()
     for process in running:
         process.wait(20)
+
+
+def _is_ready(root: str) -> bool:
+    try:
+        return requests.get(f"{root}/readyz", timeout=5).ok
+    except requests.RequestException:  # a worker that still imports takes the connection and does not reply
+        return False

@@ -9,8 +9,8 @@ import click
 import pytest
 import yaml
 
+from rnaget.cli import main as client
 from rnaget_server.catalog import models
-from rnaget_server.cli.client import main as client
 from rnaget_server.cli.server import main as server
 from rnaget_server.registry import Registry
 from rnaget_server.settings import Settings
@@ -71,10 +71,9 @@ def test_commands(group: click.Group) -> None:
                     assert option in ALL, f"{program} {name} {option}"
 
 
-@pytest.mark.parametrize("page", [*DOCS, "README.md"])
+@pytest.mark.parametrize("page", [*(f"docs/{name}" for name in DOCS), "README.md", "client/README.md"])
 def test_links_lead_somewhere(page: str) -> None:
-    base = ROOT if page == "README.md" else ROOT / "docs"
-    text = (base / page).read_text()
+    base, text = (ROOT / page).parent, (ROOT / page).read_text()
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         if not target.startswith(("http", "mailto")):
             assert (base / target).exists(), target

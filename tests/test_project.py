@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DISTRIBUTIONS = [".", "client"]
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
 TOP_LEVEL = {
     ".ci",
@@ -20,7 +21,7 @@ TOP_LEVEL = {
     "README.md",
     "pyproject.toml",
     "requirements",
-} | {"rnaget_server", "openapi", "data", "tests", "compliance", "benchmarks", "deploy", "docs"}
+} | {"rnaget_server", "openapi", "data", "tests", "compliance", "benchmarks", "deploy", "docs", "client"}
 # Taken apart, so that this file does not name them itself.
 REGISTRIES = re.compile("|".join(["py" + r"pi\.", "python" + "hosted", "npm" + r"js\.", "deb" + r"\.debian\.org"]))
 _CHANGE_KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
@@ -34,15 +35,19 @@ def files() -> list[Path]:
     return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
 
 
+def _project(directory: str) -> dict[str, object]:
+    return tomllib.loads((ROOT / directory / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 @pytest.fixture(scope="module")
-def project() -> dict[str, object]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def _dependencies(project: dict[str, object]) -> set[str]:
-    extras = project["optional-dependencies"]
-    groups = [project["dependencies"], *extras.values()]
-    return {_normal(re.match(r"[\w.-]+", one)[0]) for group in groups for one in group}
+def dependencies() -> set[str]:
+    """The names of all packages that one of the distributions names."""
+    groups = [
+        group
+        for project in map(_project, DISTRIBUTIONS)
+        for group in [project["dependencies"], *project["optional-dependencies"].values()]
+    ]
+    return {_normal(re.match(r"[\w.-]+", requirement)[0]) for group in groups for requirement in group}
 
 
 def _normal(name: str) -> str:
@@ -62,19 +67,19 @@ def test_no_file_names_a_package_registry(files: list[Path]) -> None:
     assert not naming
 
 
-def test_every_dependency_is_explained(project: dict[str, object]) -> None:
+def test_every_dependency_is_explained(dependencies: set[str]) -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    assert _dependencies(project) <= {_normal(name) for name in re.findall(r"`([\w.-]+)`", page)}
+    assert dependencies <= {_normal(name) for name in re.findall(r"`([\w.-]+)`", page)}
 
 
-def test_explained_dependencies_are_still_there(project: dict[str, object]) -> None:
+def test_explained_dependencies_are_still_there(dependencies: set[str]) -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").split("## Apart from the project")[0]
-    assert {_normal(name) for name in re.findall(r"^\| `([\w.-]+)` \|", page, re.M)} == _dependencies(project)
+    assert {_normal(name) for name in re.findall(r"^\| `([\w.-]+)` \|", page, re.M)} == dependencies
 
 
-def test_every_dependency_is_pinned(project: dict[str, object]) -> None:
+def test_every_dependency_is_pinned(dependencies: set[str]) -> None:
     pinned = {_normal(name) for name in re.findall(r"^([\w.-]+)==", _requirements("dev.txt"), re.M)}
-    assert _dependencies(project) <= pinned
+    assert dependencies <= pinned
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
@@ -106,9 +111,10 @@ def test_changelog_keeps_its_form() -> None:
     assert set(re.findall(r"^### (.*)$", text, re.M)) <= _CHANGE_KINDS
 
 
-def test_license_is_the_one_named(project: dict[str, object]) -> None:
-    assert project["license"] == "Apache-2.0"
-    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+@pytest.mark.parametrize("directory", DISTRIBUTIONS)
+def test_license_is_the_one_named(directory: str) -> None:
+    assert _project(directory)["license"] == "Apache-2.0"
+    text = (ROOT / directory / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License\n" in text and "Version 2.0, January 2004" in text
 
 

@@ -62,7 +62,7 @@ def test_python_examples_give_tables(server: str) -> None:
     names: dict[str, Any] = {}
     programs = [one for one in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "loompy" not in one]
     programs = [one for one in programs if TRACKS not in one]
-    assert len(programs) == 3
+    assert len(programs) == 4
     for program in programs:
         exec(program.replace(ADDRESS, server), names)
         assert list(names["table"].index) == ["ENSG00000177757", "ENSG00000187634"]

@@ -39,3 +39,25 @@ def test_a_replaced_file_or_another_catalogue_entry_has_another_tag(demo: Path) 
         study.write_text(study.read_text().replace("license: Artistic-2.0", "license: other", 1))
         third = client.head(URL).headers["ETag"]
         assert len({first, second, third}) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "GET repeated", "POST"])
+def test_queries_that_differ_late_have_tags_and_replies_of_their_own(client: TestClient, method: str) -> None:
+    ids = [line.split("\t")[0] for line in client.get(URL).text.splitlines()[1:402]]
+    common, last = ids[:-2], ids[-2:]
+    assert len(",".join(common)) > 6000
+
+    def ask(chosen: list[str]) -> tuple[str, str]:
+        path, *_ = URL.partition("?")
+        if method == "POST":
+            reply = client.post(path, json={"featureIDList": chosen, "Tissue": ["Liver"]})
+        else:
+            listed = chosen if method == "GET repeated" else [",".join(chosen)]
+            reply = client.get(path, params=[*(("featureIDList", ids) for ids in listed), ("Tissue", "Liver")])
+        assert reply.status_code == 200, reply.text
+        return reply.headers["ETag"], reply.text.splitlines()[-1].split("\t")[0]
+
+    (first, end), (second, other_end) = (ask([*common, id]) for id in last)
+    assert first != second
+    assert [end, other_end] == last
+    assert ask([*common, last[0]]) == (first, end)

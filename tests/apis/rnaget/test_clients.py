@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,50 +122,3 @@ def test_head_and_curl(demo_server: str, tmp_path: Path) -> None:
     run = subprocess.run(["curl", "-sSOJ", url], cwd=tmp_path, check=True, capture_output=True)
     assert run.stderr == b""
     assert (tmp_path / "marioni_counts.loom").stat().st_size == int(head.headers["Content-Length"])
-
-
-def test_our_own_commands(demo_server: str, tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from rnaget_server.cli.client import main
-
-    def run(*arguments: str) -> str:
-        result = CliRunner().invoke(main, ["--server", f"{demo_server}/rnaget", *arguments])
-        return result.output
-
-    assert run("projects").startswith("demo")
-    assert "marioni" in run("studies")
-    assert "Tissue" in run("expressions")
-    output = tmp_path / "slice.json"
-    run(
-        "get",
-        "marioni_counts",
-        "-o",
-        str(output),
-        "--genes",
-        "ENSG00000188976",
-        "--filter",
-        "Tissue=Liver",
-        "--format",
-        "json",
-    )
-    assert json.loads(output.read_text())["values"] == [[34, 56, 45, 55, 42]]
-    assert "404" in run("get", "marioni_counts", "-o", str(output), "--genes", "NOPE")
-    assert "message" not in output.read_text()
-
-
-def test_our_own_client_gives_a_table(demo_server: str, shared_data: Path) -> None:
-    from rnaget_server.client import Client, ClientError
-
-    client = Client(f"{demo_server}/rnaget")
-    genes = ["ENSG00000187634", "ENSG00000188976"]
-    table = client.frame("marioni_counts", {"featureIDList": genes, "Tissue": "Liver"})
-    source = pd.read_csv(shared_data / "marioni" / "counts.tsv", sep="\t", index_col=0)
-    assert table.equals(source.loc[genes, [name for name in source if "Liver" in name]])
-    with pytest.raises(ClientError, match="404"):
-        client.frame("nothing", {})
-
-
-def test_importing_the_client_costs_little() -> None:
-    code = "import sys, rnaget_server.client; print(*(set(sys.modules) & {'numpy', 'pandas', 'h5py', 'connexion'}))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

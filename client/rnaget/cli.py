@@ -1,20 +1,27 @@
-"""``rnaget``: the commands for data users, against any RNAget server."""
+"""The command ``rnaget``, for people who use data of any RNAget server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rnaget_server import __version__
-from rnaget_server.client import Client, ClientError
+from rnaget import Client, ClientError, __version__
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="rnaget-server")
+class _Group(click.Group):
+    """Commands that report a failed request as one line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ClientError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
 @click.option(
     "--server",
     envvar="RNAGET_SERVER",
@@ -28,42 +35,28 @@ def main(context: click.Context, server: str) -> None:
     context.obj = Client(server)
 
 
-def _told(command: Callable[..., None]) -> Callable[..., None]:
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except ClientError as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
-
-
 @main.command()
 @click.pass_obj
-@_told
 def projects(client: Client) -> None:
     """List the projects."""
-    _table(client.json("projects"), ("id", "version", "name"))
+    _print_table(client.json("projects"), ("id", "version", "name"))
 
 
 @main.command()
 @click.pass_obj
-@_told
 def studies(client: Client) -> None:
     """List the studies."""
-    _table(client.json("studies"), ("id", "parentProjectID", "version", "genome", "name"))
+    _print_table(client.json("studies"), ("id", "parentProjectID", "version", "genome", "name"))
 
 
 @main.command()
 @click.pass_obj
-@_told
 def expressions(client: Client) -> None:
     """Show by what expression matrices can be sliced: formats, units, filters."""
     click.echo(f"formats  {', '.join(client.json('expressions/formats'))}")
     click.echo(f"units    {', '.join(client.json('expressions/units'))}")
     click.echo("filters")
-    _table(client.json("expressions/filters"), ("filter", "fieldType", "description"))
+    _print_table(client.json("expressions/filters"), ("filter", "fieldType", "description"))
 
 
 @main.command()
@@ -76,7 +69,6 @@ def expressions(client: Client) -> None:
 @click.option("--units", help="Units of the values.")
 @click.option("--format", "format_", help="Format of the file; without MATRIX it is needed.")
 @click.pass_obj
-@_told
 def get(
     client: Client,
     matrix: str | None,
@@ -89,33 +81,30 @@ def get(
     format_: str | None,
 ) -> None:
     """Download a slice of MATRIX; without it, of all matrices that match, joined."""
-    query: dict[str, Any] = {
-        "featureIDList": genes,
-        "featureNameList": names,
-        "sampleIDList": samples,
-        "units": units,
-        "format": format_,
+    query: dict[str, list[str]] = {
+        "featureIDList": [*genes],
+        "featureNameList": [*names],
+        "sampleIDList": [*samples],
+        "units": [units] if units else [],
+        "format": [format_] if format_ else [],
     }
-    for one in filters:
-        name, equals, value = one.partition("=")
+    for filter in filters:
+        name, equals, value = filter.partition("=")
         if not equals:
-            raise click.BadParameter(f"{one!r} is not NAME=VALUE", param_hint="--filter")
-        query.setdefault(name, [])
-        query[name] = [*(query[name] or []), value]
-    headers = client.download(matrix, query, output)
-    told = {key.lower(): value for key, value in headers.items()}
-    for header, words in (("rnaget-missing", "not found"), ("rnaget-omitted", "left out")):
-        if header in told:
-            click.echo(f"{words}: {told[header]}", err=True)
+            raise click.BadParameter(f"{filter!r} is not NAME=VALUE", param_hint="--filter")
+        query.setdefault(name, []).append(value)
+    try:
+        headers = {name.lower(): value for name, value in client.download(matrix, query, output).items()}
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}") from None
+    for header, summary in (("rnaget-missing", "not found"), ("rnaget-omitted", "left out")):
+        if header in headers:
+            click.echo(f"{summary}: {headers[header]}", err=True)
     click.echo(f"{output}: {output.stat().st_size:,} bytes", err=True)
 
 
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+def _print_table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     cells = [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max((len(row[number]) for row in cells), default=0) for number in range(len(columns))]
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,6 @@
+"""A light client of servers that speak GA4GH RNAget."""
+
+from rnaget.client import Client, ClientError
+
+__version__ = "0.1.0"
+__all__ = ["Client", "ClientError"]

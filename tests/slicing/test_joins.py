@@ -1,0 +1,98 @@
+"""Joins of small matrices with common features in other orders: each cell stays with its feature and sample."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.testing.matrices import InMemory
+from tests.conftest import client_of
+
+GENES = "ABCD"
+# Of each matrix the order of the features, and how many of them it has.
+CATALOGUES = st.lists(st.tuples(st.permutations(GENES), st.integers(1, len(GENES))), min_size=2, max_size=3)
+
+
+def _frame(number: int, genes: list[str]) -> pd.DataFrame:
+    """Return a matrix of which each cell tells matrix, feature and sample."""
+    samples = [f"m{number}s{sample}" for sample in range(2)]
+    cells = [[100 * number + 10 * GENES.index(gene) + sample for sample in range(2)] for gene in genes]
+    return pd.DataFrame(cells, genes, samples, np.float32)
+
+
+def _write(path: Path, frame: pd.DataFrame) -> None:
+    genes, samples = (axis.to_numpy(object) for axis in (frame.index, frame.columns))
+    if path.suffix == ".loom":
+        with h5py.File(path, "w") as file:
+            file["matrix"] = frame.to_numpy()
+            file["row_attrs/gene"], file["col_attrs/sample"] = genes.astype("S"), samples.astype("S")
+        return
+    write_native(
+        path,
+        AxisTable("gene", {"gene": genes}),
+        AxisTable("sample", {"sample": samples}),
+        [LayerSource("TPM", InMemory(frame.to_numpy()), np.dtype(np.float32), False)],
+    )
+
+
+class _Catalogue:
+    """A server of a catalogue that can be changed, since starting one for each example would take most of the time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._study = directory / "p" / "s" / "study.yaml"
+        self._study.parent.mkdir(parents=True)
+        (directory / "catalog.yaml").write_text("id: c\nname: C\n")
+        (directory / "p" / "project.yaml").write_text("id: p\n")
+        self._study.write_text("id: s\n")
+        self._files = itertools.count()
+        self.clients = client_of(directory, cache_bytes=0, reload_seconds=1e-6)
+
+    def publish(self, matrices: list[pd.DataFrame]) -> None:
+        """Put these matrices in the place of those that are there, one in two as loom."""
+        entries = []
+        for number, frame in enumerate(matrices):
+            file = f"{next(self._files)}.{('h5', 'loom')[number % 2]}"
+            _write(self._study.with_name(file), frame)
+            entries.append(f"  - {{id: m{number}, file: {file}, units: TPM, feature_id: gene, sample_id: sample}}\n")
+        self._study.write_text("id: s\nexpressions:\n" + "".join(entries))
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> _Catalogue:
+    return _Catalogue(tmp_path_factory.mktemp("joins"))
+
+
+@pytest.fixture(scope="module")
+def client(catalogue: _Catalogue) -> Iterator[TestClient]:
+    yield from catalogue.clients
+
+
+@given(CATALOGUES, st.sets(st.sampled_from(GENES)))
+@settings(max_examples=100, deadline=None)
+def test_cells_stay_with_their_features_and_samples(
+    catalogue: _Catalogue, client: TestClient, features: list[tuple[list[str], int]], chosen: set[str]
+) -> None:
+    matrices = [_frame(number, genes[:count]) for number, (genes, count) in enumerate(features)]
+    selected = [frame.loc[[gene for gene in frame.index if gene in chosen or not chosen]] for frame in matrices]
+    expected = pd.concat([frame for frame in selected if len(frame)] or [pd.DataFrame()], axis=1, sort=False)
+    catalogue.publish(matrices)
+    query = {"format": "json", **({"featureIDList": sorted(chosen)} if chosen else {})}
+    reply = client.get("/rnaget/expressions/bytes", params=query)
+    if expected.empty:
+        assert reply.status_code == 404
+        return
+    assert reply.status_code == 200, reply.text
+    found = reply.json()
+    index, columns = (found[axis]["attributes"][found[axis]["id"]] for axis in ("features", "samples"))
+    table = pd.DataFrame(found["values"], index, columns, np.float32)
+    pd.testing.assert_frame_equal(table, expected, check_names=False)
