@@ -16,8 +16,6 @@ from tests.conftest import client_of
 
 URL = "/rnaget/expressions/m/bytes?format=tsv"
 BEFORE = "gene\tS1\tS2\nA\t1\t2\nB\t3\t4\n"
-# HDF5 shares what it knows of a file with whoever opens it while it is still open.
-SHARED = pytest.mark.xfail(raises=AssertionError, strict=True, reason="old cells are sent under new labels")
 _STUDY = "id: s\nexpressions:\n  - {id: m, file: m, units: TPM, feature_id: gene, sample_id: Sample}\n"
 
 
@@ -49,7 +47,7 @@ def _loom_in_chunks(path: Path, text: str) -> None:
     _loom(path, text, chunks=(1, 2))
 
 
-@pytest.fixture(params=[_native, pytest.param(_loom, marks=SHARED), pytest.param(_loom_in_chunks, marks=SHARED)])
+@pytest.fixture(params=[_native, _loom, _loom_in_chunks])
 def rewritten(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], None]:
     """Check the replies to a query before a file is rewritten in place, and to another one afterwards."""
 
@@ -90,6 +88,5 @@ def test_other_features_are_found(rewritten: Callable[[str, str, str], None]) ->
     rewritten("gene\tS1\tS2\nC\t5\t6\nD\t7\t8\n", "&featureIDList=A", "&featureIDList=C")
 
 
-@SHARED
 def test_cells_of_another_type(rewritten: Callable[[str, str, str], None]) -> None:
     rewritten("gene\tS1\tS2\nA\t1.5\t2.5\nB\t3.5\t4.5\n", "", "")
