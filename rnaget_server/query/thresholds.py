@@ -41,9 +41,13 @@ def read_thresholds(parameters: Parameters, name: str) -> Thresholds:
     for feature, number in numbers.items():
         if not isinstance(number, float) or not math.isfinite(number):
             raise InvalidQuery(f"{name} must give {shown(feature)} a number: write it as {_EXAMPLE}")
-        if not feature.strip() or any("\ud800" <= letter <= "\udfff" for letter in feature):
+        if not feature.strip() or _has_half(feature):
             raise InvalidQuery(f"{name} has a number for no feature ({shown(feature)}): write it as {_EXAMPLE}")
     return Thresholds(of_each=numbers)
+
+
+def _has_half(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def canonical_text(thresholds: Thresholds) -> str:

@@ -141,7 +141,7 @@ def _opened(services: Services, matrix: Matrix) -> tuple[tuple[object, ...], Mat
 
 
 def _made(services: Services, query: MatrixQuery, candidates: list[Candidate], omitted: tuple[str, ...]) -> Found:
-    missing = _missing(candidates)
+    missing = missing_from_all([one.selection.missing for one in candidates])
     used = _not_empty(candidates, missing, query)
     units = query.units or used[0].matrix.units
     other = tuple(one.matrix.id for one in used if query.units is None and one.matrix.units != units)
@@ -231,16 +231,15 @@ def _summarised(
     return KeptSummaries(services.kept_summaries, one.version, features).of(made, query.summary, chosen)
 
 
-def _missing(candidates: list[Candidate]) -> Mapping[str, list[str]]:
-    """Return the values asked for that no candidate has, by parameter."""
-    if not candidates:
+def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str, list[str]]:
+    """Return the values asked for that none of the candidates has, by parameter, given what each lacks."""
+    if not missing:
         return {}
-    missing = {name: list(values) for name, values in candidates[0].selection.missing.items()}
-    for one in candidates[1:]:
-        for name, values in missing.items():
-            absent = set(one.selection.missing[name])
-            values[:] = [value for value in values if value in absent]
-    return missing
+    common = {}
+    for name, values in missing[0].items():
+        lacking = [frozenset(one[name]) for one in missing[1:]]
+        common[name] = [value for value in values if all(value in one for one in lacking)] if lacking else values
+    return common
 
 
 def origin(

@@ -16,8 +16,8 @@ from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
 from rnaget_server.service import Services
 from rnaget_server.slicing.finding import belongs, no_record, not_found, record_by_id
-from rnaget_server.slicing.matrices import Found, Stored, origin
-from rnaget_server.stores.base import Positions
+from rnaget_server.slicing.matrices import Found, Stored, missing_from_all, origin
+from rnaget_server.stores.base import Near, Positions
 from rnaget_server.stores.bins import summarised
 from rnaget_server.stores.select import Chooser
 from rnaget_server.stores.track_columns import Columns, PositionLabels, columns_of
@@ -33,7 +33,7 @@ class _Candidate:
     tracks: Positions
     missing: dict[str, list[str]]
     found: frozenset[str]
-    near: dict[str, list[str]]
+    near: dict[str, Near]
 
 
 def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
@@ -97,10 +97,7 @@ def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Can
 
 
 def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], omitted: tuple[str, ...]) -> Found:
-    missing = {
-        name: [value for value in values if all(value in one.missing[name] for one in candidates)]
-        for name, values in (candidates[0].missing if candidates else {}).items()
-    }
+    missing = missing_from_all([one.missing for one in candidates])
     used = [one for one in candidates if one.tracks.size]
     if not used:
         raise UnknownId(

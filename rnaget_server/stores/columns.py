@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.text import decode, encode
+from rnaget_server.stores.text import decode, keys_of
 
 Mask = NDArray[np.bool_]
 _ROWS_AT_ONCE = 256
 _LOOKED_AT = 1 << 16
 _FIRST_PRINTED = 32
+# So many are compared one by one, which is faster than to sort.
+_FEW_VALUES = 4
 
 
 class Column(Protocol):
@@ -27,8 +30,8 @@ class Column(Protocol):
     def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
         """Return the texts at `positions` (None: all) as fixed-width bytes, if all are stored so and can be printed."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the column has this value."""
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the column has one of the values, and which of the values it has."""
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the values as text, each once, sorted, without the empty one; None if there are more than `most`."""
@@ -57,13 +60,12 @@ class FixedText:
         """Whether all texts are printable ASCII that stands for itself."""
         return all(is_plain(self.raw[start : start + _LOOKED_AT]) for start in range(0, len(self.raw), _LOOKED_AT))
 
-    def equal(self, value: str) -> Mask:
-        """Return where the text is `value`."""
-        key = encode(value)
-        # numpy would widen the whole column to compare it with a longer key.
-        if len(key) > self.raw.dtype.itemsize:
-            return np.zeros(len(self.raw), bool)
-        return np.asarray(self.raw == key)
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the text is one of the values, and which of them are there."""
+        keys, numbers = keys_of(values, self.raw.dtype.itemsize)
+        held = np.zeros(len(values), bool)
+        hit, held[numbers] = _common(self.raw, keys)
+        return hit, held
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts, each once, if they are few."""
@@ -93,14 +95,19 @@ class LongText:
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: the texts are of many lengths."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the text is `value`."""
-        key = value.encode()
-        same: Mask = np.asarray(np.diff(self._offsets) == len(key))
-        for position in np.flatnonzero(same):
-            start = self._offsets[position]
-            same[position] = self._data[start : start + len(key)].tobytes() == key
-        return same
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the text is one of the values, and which of them are there."""
+        hit = np.zeros(len(self._offsets) - 1, bool)
+        keys = [value.encode() for value in values]
+        wanted, found = frozenset(keys), set()
+        # Only texts of a length that is asked for are looked at.
+        alike = np.isin(np.diff(self._offsets), np.array([len(key) for key in wanted], np.int64))
+        for position in np.flatnonzero(alike).tolist():
+            text = self._data[self._offsets[position] : self._offsets[position + 1]].tobytes()
+            if text in wanted:
+                hit[position] = True
+                found.add(text)
+        return hit, np.array([key in found for key in keys], bool)
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts, each once, if they are few."""
@@ -127,17 +134,43 @@ class Numbers:
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: these are no texts."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the number is `value`, nowhere if that is none."""
-        try:
-            return np.asarray(self.raw == float(value))
-        except ValueError:
-            return np.zeros(len(self.raw), bool)
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the number is one of the values, and which of them are there."""
+        return _common(self.raw.astype(np.float64), np.array([_number(value) for value in values], np.float64))
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the numbers as text, each once, if they are few."""
         unique = np.unique(self.raw)
         return [as_text(value) for value in unique if value == value] if len(unique) <= most + 1 else None
+
+
+def members(texts: Iterable[str], values: Sequence[str]) -> tuple[Mask, Mask]:
+    """Return which texts are among the values, and which values are among the texts."""
+    texts, wanted = list(texts), frozenset(values)
+    hit = np.fromiter((text in wanted for text in texts), bool, len(texts))
+    present = wanted.intersection(texts)
+    return hit, np.fromiter((value in present for value in values), bool, len(values))
+
+
+def _common(column: NDArray[Any], values: NDArray[Any]) -> tuple[Mask, Mask]:
+    """Return which cells of a column are among the values, and which values are in the column; NaN is in neither."""
+    if len(values) <= _FEW_VALUES:
+        same = [column == value for value in values]
+        hit = np.logical_or.reduce(same) if same else np.zeros(len(column), bool)
+        return np.asarray(hit), np.array([one.any() for one in same], bool)
+    distinct, which = np.unique(values, return_inverse=True)
+    at = np.searchsorted(distinct, column).clip(max=len(distinct) - 1)
+    hit = distinct[at] == column
+    present = np.zeros(len(distinct), bool)
+    present[at[hit]] = True
+    return np.asarray(hit), present[which]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
 
 
 def is_plain(raw: NDArray[np.bytes_]) -> bool:
