@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote_plus
 
 import anyio
 from starlette.datastructures import Headers
@@ -15,14 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import InvalidQuery, RequestTooSlow, ResultTooLarge
 from rnaget_server.http.request import SCOPE_KEY
-from rnaget_server.http.workload import Share
+from rnaget_server.http.workload import LARGE_BYTES, Share
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
 from rnaget_server.query.parameters import shown
+from rnaget_server.query.strings import Pair, query_pairs
 from rnaget_server.service import Services
 
-Pair = tuple[str, str]
 _SCOPE_KEY = "rnaget_server.parameters"
-_LARGE_BYTES = 64 << 10
 _MOST_VALUES = 500_000
 # What a large request takes while it is read and looked up, for each of its bytes: two dozen for ids, more for shorter
 # values, of which there are not so many.
@@ -55,7 +53,7 @@ class ParametersSent:
     @property
     def large(self) -> bool:
         """Whether to read it takes so long that others shall not wait."""
-        return self.size > _LARGE_BYTES
+        return self.size > LARGE_BYTES
 
     @property
     def reads_much(self) -> bool:
@@ -73,7 +71,9 @@ class ParametersSent:
         ResultTooLarge
             If there are too many values.
         """
-        found = query_pairs(self._query)
+        if self._query.count(b"&") > _MOST_VALUES:
+            raise _too_many()
+        found = query_pairs(self._query.decode("latin-1"))
         if self._body.strip():
             found += _pairs(_parsed(self._body))
         if len(found) + sum(value.count(",") for _, value in found) > _MOST_VALUES:
@@ -141,28 +141,6 @@ def pairs_of(request: Request) -> list[Pair]:
     return parameters_sent(request.scope).pairs
 
 
-def query_pairs(query: bytes) -> list[Pair]:
-    """Return names and values in a query string, as `urllib.parse.parse_qsl` does with blank values kept.
-
-    Raises
-    ------
-    ResultTooLarge
-        If there are too many.
-    """
-    if query.count(b"&") > _MOST_VALUES:
-        raise _too_many()
-    found = []
-    names: dict[str, str] = {}
-    for part in query.decode("latin-1").split("&"):
-        if not part:
-            continue
-        name, _, value = part.partition("=")
-        if name not in names:
-            names[name] = unquote_plus(name)
-        found.append((names[name], unquote_plus(value) if "%" in value or "+" in value else value))
-    return found
-
-
 async def _body(scope: Scope, receive: Receive, most: int, share: Share) -> bytes | None:
     """Return the body, None if the client goes before all has come. What is refused is left unread."""
     length = Headers(scope=scope).get("content-length", "")
@@ -177,7 +155,7 @@ async def _body(scope: Scope, receive: Receive, most: int, share: Share) -> byte
             body += message.get("body", b"")
             if len(body) > most:
                 raise _too_long(most)
-            if len(body) > _LARGE_BYTES:
+            if len(body) > LARGE_BYTES:
                 await share.grow(len(body))
             if not message.get("more_body", False):
                 return bytes(body)
@@ -211,7 +189,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 def _check_other(text: str) -> None:
     """Refuse what is no object: as something else, or as no JSON at all if it is short enough to tell."""
-    if len(text) <= _LARGE_BYTES:
+    if len(text) <= LARGE_BYTES:
         try:
             json.loads(text)
         except RecursionError:

@@ -7,14 +7,17 @@ import hmac
 import re
 import time
 from collections.abc import Iterable, Sequence
-from urllib.parse import parse_qsl, urlencode
 
+from anyio.to_thread import run_sync
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import Forbidden
 from rnaget_server.http.replies import error_reply
+from rnaget_server.http.request import SCOPE_KEY
+from rnaget_server.http.workload import LARGE_BYTES
+from rnaget_server.query.strings import query_pairs, query_string
 
 _EXPIRES = "_expires"
 _SIGNATURE = "_signature"
@@ -43,7 +46,7 @@ def check_signed(path: str, query: str, keys: Sequence[SecretStr]) -> None:
     Forbidden
         Saying which of the two it is.
     """
-    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs = query_pairs(query)
     signatures = [value for name, value in pairs if name == _SIGNATURE]
     limits = [value for name, value in pairs if name == _EXPIRES]
     if not signatures and not limits:
@@ -65,7 +68,12 @@ def guarded(application: ASGIApp, keys: Sequence[SecretStr]) -> ASGIApp:
     async def checking(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].endswith(_BYTES_ROUTES):
             try:
-                check_signed(scope["path"], scope["query_string"].decode("latin-1"), keys)
+                query = scope["query_string"].decode("latin-1")
+                if len(query) > LARGE_BYTES:
+                    limiter = scope[SCOPE_KEY].workload.costly
+                    await run_sync(check_signed, scope["path"], query, keys, limiter=limiter)
+                else:
+                    check_signed(scope["path"], query, keys)
             except Forbidden as refusal:
                 await error_reply(Request(scope), refusal)(scope, receive, send)
                 return
@@ -76,7 +84,7 @@ def guarded(application: ASGIApp, keys: Sequence[SecretStr]) -> ASGIApp:
 
 def _signature(key: SecretStr, path: str, pairs: Iterable[tuple[str, str]]) -> str:
     # Decoded and in order, since clients encode and sort parameters in their own way.
-    text = f"{path}\n{urlencode(sorted(pairs))}"
+    text = f"{path}\n{query_string(sorted(pairs))}"
     return hmac.new(key.get_secret_value().encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -10,6 +10,9 @@ import anyio
 
 from rnaget_server.errors import Busy
 
+LARGE_BYTES = 64 << 10
+"""A request of more bytes is a large one."""
+
 # More threads would only wait for the interpreter, and keep others from it.
 _COSTLY_AT_ONCE = 2
 _READING_AT_ONCE = 8
