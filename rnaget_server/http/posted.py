@@ -14,14 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import InvalidQuery, RequestTooSlow, ResultTooLarge
 from rnaget_server.http.request import SCOPE_KEY
-from rnaget_server.http.workload import LARGE_BYTES, Share
+from rnaget_server.http.workload import LARGE_BYTES, MOST_VALUES, Share
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
 from rnaget_server.query.parameters import shown
 from rnaget_server.query.strings import Pair, query_pairs
 from rnaget_server.service import Services
 
 _SCOPE_KEY = "rnaget_server.parameters"
-_MOST_VALUES = 500_000
 # What a large request takes while it is read and looked up, for each of its bytes: two dozen for ids, more for shorter
 # values, of which there are not so many.
 _TIMES = 24
@@ -71,12 +70,12 @@ class ParametersSent:
         ResultTooLarge
             If there are too many values.
         """
-        if self._query.count(b"&") > _MOST_VALUES:
+        if self._query.count(b"&") > MOST_VALUES:
             raise _too_many()
         found = query_pairs(self._query.decode("latin-1"))
         if self._body.strip():
             found += _pairs(_parsed(self._body))
-        if len(found) + sum(value.count(",") for _, value in found) > _MOST_VALUES:
+        if len(found) + sum(value.count(",") for _, value in found) > MOST_VALUES:
             raise _too_many()
         return found
 
@@ -167,7 +166,7 @@ def _too_long(most: int) -> ResultTooLarge:
 
 
 def _too_many() -> ResultTooLarge:
-    return ResultTooLarge(f"the request has more than {_MOST_VALUES:,} values: ask for fewer ids at once")
+    return ResultTooLarge(f"the request has more than {MOST_VALUES:,} values: ask for fewer ids at once")
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -175,7 +174,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
         text = body.decode(json.detect_encoding(body), "surrogatepass")
         if text.lstrip(" \t\n\r")[:1] != "{":
             _check_other(text)
-        return read_object(text, _MOST_VALUES)
+        return read_object(text, MOST_VALUES)
     except NestedValue as error:
         raise InvalidQuery(_nested(*error.names)) from None
     except RepeatedName:

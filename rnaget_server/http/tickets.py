@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rnaget_server.errors import Forbidden
 from rnaget_server.http.replies import error_reply
 from rnaget_server.http.request import SCOPE_KEY
-from rnaget_server.http.workload import LARGE_BYTES
+from rnaget_server.http.workload import LARGE_BYTES, MOST_VALUES
 from rnaget_server.query.strings import query_pairs, query_string
 
 _EXPIRES = "_expires"
@@ -69,6 +69,8 @@ def guarded(application: ASGIApp, keys: Sequence[SecretStr]) -> ASGIApp:
         if scope["type"] == "http" and scope["path"].endswith(_BYTES_ROUTES):
             try:
                 query = scope["query_string"].decode("latin-1")
+                if query.count("&") > MOST_VALUES:
+                    raise Forbidden("no ticket has so many parameters: use its URL as it was given")
                 if len(query) > LARGE_BYTES:
                     limiter = scope[SCOPE_KEY].workload.costly
                     await run_sync(check_signed, scope["path"], query, keys, limiter=limiter)

@@ -13,6 +13,9 @@ from rnaget_server.errors import Busy
 LARGE_BYTES = 64 << 10
 """A request of more bytes is a large one."""
 
+MOST_VALUES = 500_000
+"""A request may have no more values, names of parameters included."""
+
 # More threads would only wait for the interpreter, and keep others from it.
 _COSTLY_AT_ONCE = 2
 _READING_AT_ONCE = 8

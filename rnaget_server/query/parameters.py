@@ -28,15 +28,16 @@ class Parameters:
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
         self._values: dict[str, list[str]] = {}
         self._known = tuple(known)
-        spelt: dict[str, str] = {}
+        lists: dict[str, list[str]] = {}
         for name, value in pairs:
-            if name.startswith("_"):
-                continue
-            if name not in spelt:
-                spelt[name] = as_known(name, self._known)
-                if spelt[name] not in self._known:
+            if name in lists:
+                lists[name].append(value)
+            elif name[:1] != "_":
+                known_as = as_known(name, self._known)
+                if known_as not in self._known:
                     raise InvalidQuery(unknown_name("query parameter", name, self._known))
-            self._values.setdefault(spelt[name], []).append(value)
+                lists[name] = self._values.setdefault(known_as, [])
+                lists[name].append(value)
 
     def __contains__(self, name: str) -> bool:
         """Return whether the parameter was given."""

@@ -161,7 +161,8 @@ def _made(services: Services, query: MatrixQuery, candidates: list[Candidate], o
     if query.minimum or query.maximum:
         used = _within_bounds(used, units)
     grouping = None if query.group_by is None else _grouping(used, query.group_by)
-    told = origin(services.catalog.current, [one.matrix for one in used], units, query)
+    asked = canonical(query)
+    told = origin(services.catalog.current, [one.matrix for one in used], units, asked)
 
     def make(some: Sequence[Candidate], groups: Grouping | None) -> Slice:
         made = slice_of(some, units, query.units is None, told)
@@ -182,7 +183,7 @@ def _made(services: Services, query: MatrixQuery, candidates: list[Candidate], o
         records=tuple(one.matrix for one in used),
         missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
         omitted=(*omitted, *other),
-        query=digest(canonical(query)),
+        query=digest(asked),
         smaller=partial(smaller, made, columns),
         ungrouped=grouping.ungrouped if grouping is not None else 0,
     )
@@ -261,9 +262,9 @@ def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str,
 
 
 def origin(
-    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: MatrixQuery | RegionQuery
+    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, asked: Mapping[str, list[str]]
 ) -> dict[str, str]:
-    """Return where a download comes from, as it is written into it."""
+    """Return where a download comes from, as it is written into it; `asked` is the query in one form."""
     studies = [catalog.studies[one.study_id] for one in records if one.study_id in catalog.studies]
     kind = "expression" if isinstance(records[0], Matrix) else "continuous"
     told = {
@@ -273,7 +274,7 @@ def origin(
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
         "units": units,
         "license": ", ".join(dict.fromkeys(one.license for one in records if one.license)),
-        "query": start_of_query_string(canonical(query), _MOST_OF_QUERY),
+        "query": start_of_query_string(asked, _MOST_OF_QUERY),
         "server": f"{catalog.service.name}, rnaget-server {__version__}",
     }
     return {key: value for key, value in told.items() if value}

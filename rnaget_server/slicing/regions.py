@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.cancellation import Cancellation
-from rnaget_server.catalog import Catalog, TrackSet
+from rnaget_server.catalog import TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
@@ -121,13 +121,15 @@ def _made(
     too_large = _too_large(services, columns, tracks)
     if too_large is not None and stored is None:
         raise too_large
-    catalog = services.catalog.current
+    asked = canonical(query)
+    first = used[0].record
+    told = origin(services.catalog.current, [one.record for one in used], first.units, asked)
     return Found(
-        slice=_slice(catalog, used, columns, query, cancellation),
+        slice=_slice(told, used, columns, query, cancellation),
         records=tuple(one.record for one in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
-        query=digest(canonical(query)),
+        query=digest(asked),
         smaller=lambda cells: _smaller(columns, cells // tracks),
         stored=stored,
         too_large=too_large,
@@ -193,12 +195,15 @@ def _smaller(columns: Columns, most: int) -> str:
 
 
 def _slice(
-    catalog: Catalog, used: list[_Candidate], columns: Columns, query: RegionQuery, cancellation: Cancellation
+    told: Mapping[str, str],
+    used: list[_Candidate],
+    columns: Columns,
+    query: RegionQuery,
+    cancellation: Cancellation,
 ) -> Slice:
     first = used[0].record
     track_labels = _TrackLabels(tuple(used), first.track_id)
     rows = partial(_rows, used, columns, query, cancellation)
-    told = origin(catalog, [one.record for one in used], first.units, query)
     return Slice(
         features=track_labels,
         samples=PositionLabels(columns, used[0].store.chromosomes, first.position),
