@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 import warnings
 
 # Connexion imports Starlette's test client, which warns about a package that only tests use.
@@ -18,3 +19,7 @@ app = create_app(_settings)
 
 # The catalogue may be a million objects that stay: Python's cycle collector need not go through them during replies.
 gc.freeze()
+
+# Threads that select and write cells take turns with the event loop and with short requests, which would wait 5 ms, Python's own
+# interval, at each of their many turns.
+sys.setswitchinterval(0.0005)

@@ -27,8 +27,12 @@ class NotAcceptable(RnagetError):
     """The client accepts none of the media types that can be had."""
 
 
+class RequestTooSlow(RnagetError):
+    """The body of a request does not come in time."""
+
+
 class ResultTooLarge(RnagetError):
-    """The result is larger than this server's limit."""
+    """The result, or the request, is larger than this server's limit."""
 
 
 class RangeBeyondEnd(RnagetError):
@@ -64,6 +68,7 @@ STATUS: dict[type[RnagetError], int] = {
     Forbidden: 403,
     UnknownId: 404,
     NotAcceptable: 406,
+    RequestTooSlow: 408,
     ResultTooLarge: 413,
     RangeBeyondEnd: 416,
     GroupSwitchedOff: 501,

@@ -14,6 +14,7 @@ from rnaget_server.http.delivery import Delivery
 from rnaget_server.http.etags import software
 from rnaget_server.http.remembered import Remembered
 from rnaget_server.http.slice_cache import SliceCache
+from rnaget_server.http.workload import Workload
 from rnaget_server.registry import Registry
 from rnaget_server.settings import Settings
 from rnaget_server.stores.base import MatrixStore
@@ -81,6 +82,11 @@ class Services:
     def remembered(self) -> Remembered:
         """What is told of all data files together; a file that was replaced shows in it as late as the catalogue's."""
         return Remembered(self.settings.reload_seconds)
+
+    @cached_property
+    def workload(self) -> Workload:
+        """What this worker does at once."""
+        return Workload(self.settings.max_request_bytes)
 
     @cached_property
     def software(self) -> str:

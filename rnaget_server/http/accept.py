@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 ANY = "*/*"
+# No client names so many, and each costs a look for every offer.
+_MOST_RANGES = 100
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
     """Return the offer that the client likes best, or None if it accepts none.
 
     Among equals a type named exactly goes before a wildcard, then the client's order, then that of `offers`.
-    A missing or empty header accepts everything; parameters other than ``q`` and stray ``;`` are ignored.
+    A missing or empty header accepts everything; parameters other than ``q`` and stray ``;`` are ignored, and so are
+    all but the first hundred types.
     """
     ranges = _parse(accept or ANY)
     best: tuple[tuple[float, int, int, int], str] | None = None
@@ -51,7 +54,7 @@ def accepts_gzip(request: Request) -> bool:
 
 def _parse(accept: str) -> list[_Range]:
     ranges = []
-    for place, part in enumerate(accept.split(",")):
+    for place, part in enumerate(accept.split(",", _MOST_RANGES)[:_MOST_RANGES]):
         type, *parameters = (piece.strip().lower() for piece in part.split(";"))
         if type:
             ranges.append(_Range(ANY if type == "*" else type, _quality(parameters), place))

@@ -6,21 +6,31 @@ Connexion's own last layer prepares arguments anew for each request, from query 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import anyio
 from connexion.decorators.parameter import pythonic
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
-from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rnaget_server.http.request import entered
+from rnaget_server.cancellation import Cancellation
+from rnaget_server.http.posted import ParametersSent, parameters_sent
+from rnaget_server.http.request import CANCELLATION_KEY, SCOPE_KEY, entered
+from rnaget_server.http.wanted import run_while_wanted
+from rnaget_server.http.workload import Workload
 
 
 class Handler:
-    """Answers one route by its function: a coroutine in the event loop, any other in a thread."""
+    """Answers one route by its function: a coroutine in the event loop, any other in a thread.
+
+    Large requests are all answered in threads, of which they have few, so that the others never wait for them.
+    """
 
     def __init__(self, function: Callable[..., Any], names: dict[str, str]) -> None:
         self._function = function
@@ -28,14 +38,30 @@ class Handler:
         self._waits = inspect.iscoroutinefunction(function)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send what the function returns."""
+        """Send what the function returns; nothing, if the client goes before."""
         arguments = {self._names[name]: value for name, value in scope["path_params"].items()}
+        sent = parameters_sent(scope)
+        scope[CANCELLATION_KEY] = cancellation = Cancellation()
         entered(scope)
-        if self._waits:
+        response: Response | None
+        if self._waits and not sent.large:
             response = await self._function(**arguments)
         else:
-            response = await run_in_threadpool(self._function, **arguments)
-        await response(scope, receive, send)
+            response = await run_while_wanted(self._work(arguments), _threads(scope, sent), receive, cancellation)
+        sent.forget()
+        if response is not None:
+            await response(scope, receive, send)
+
+    def _work(self, arguments: dict[str, Any]) -> Callable[[], Response]:
+        work = partial(self._function, **arguments)
+        return (lambda: asyncio.run(work())) if self._waits else work
+
+
+def _threads(scope: Scope, sent: ParametersSent) -> anyio.CapacityLimiter | None:
+    if not (sent.large or sent.reads_much):
+        return None
+    workload: Workload = scope[SCOPE_KEY].workload
+    return workload.costly if sent.large else workload.reading
 
 
 class _Api(RoutedAPI[Handler]):  # type: ignore[misc]

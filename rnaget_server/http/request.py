@@ -8,10 +8,12 @@ from typing import cast
 from starlette.requests import Request
 from starlette.types import Scope
 
+from rnaget_server.cancellation import Cancellation
 from rnaget_server.service import Services
 
 SCOPE_KEY = "rnaget_server.services"
 BEGAN_KEY = "rnaget_server.began"
+CANCELLATION_KEY = "rnaget_server.cancellation"
 
 _scope: ContextVar[Scope] = ContextVar("rnaget_server.scope")
 
@@ -25,6 +27,11 @@ def current() -> tuple[Request, Services]:
     """Return the request that is being answered, and this server's services out of its ASGI scope."""
     scope = _scope.get()
     return Request(scope), cast(Services, scope[SCOPE_KEY])
+
+
+def cancellation_of(request: Request) -> Cancellation:
+    """Return what tells whether the client still waits for the reply."""
+    return cast(Cancellation, request.scope[CANCELLATION_KEY])
 
 
 def public_root(request: Request, services: Services) -> str:

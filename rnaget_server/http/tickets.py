@@ -7,14 +7,17 @@ import hmac
 import re
 import time
 from collections.abc import Iterable, Sequence
-from urllib.parse import parse_qsl, urlencode
 
+from anyio.to_thread import run_sync
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import Forbidden, InvalidQuery, RnagetError
 from rnaget_server.http.replies import error_reply
+from rnaget_server.http.request import SCOPE_KEY
+from rnaget_server.http.workload import LARGE_BYTES, MOST_VALUES
+from rnaget_server.query.strings import query_pairs, query_string
 
 _EXPIRES = "_expires"
 _SIGNATURE = "_signature"
@@ -47,7 +50,7 @@ def check_signed(path: str, query: str, keys: Sequence[SecretStr], required: boo
     Forbidden
         Saying which of the two it is.
     """
-    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs = query_pairs(query)
     signatures = [value for name, value in pairs if name == _SIGNATURE]
     limits = [value for name, value in pairs if name == _EXPIRES]
     if not signatures and not limits and not required:
@@ -79,7 +82,14 @@ def guarded(application: ASGIApp, keys: Sequence[SecretStr], required: bool) -> 
     async def checking(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] != "OPTIONS" and _DATA_ROUTE.fullmatch(scope["path"]):
             try:
-                _check_request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), keys, required)
+                query = scope["query_string"].decode("latin-1")
+                asked = (scope["method"], scope["path"], query, keys, required)
+                if query.count("&") > MOST_VALUES:
+                    raise Forbidden("no ticket has so many parameters: use its URL as it was given")
+                if len(query) > LARGE_BYTES:
+                    await run_sync(_check_request, *asked, limiter=scope[SCOPE_KEY].workload.costly)
+                else:
+                    _check_request(*asked)
             except RnagetError as refusal:
                 await error_reply(Request(scope), refusal)(scope, receive, send)
                 return
@@ -89,7 +99,7 @@ def guarded(application: ASGIApp, keys: Sequence[SecretStr], required: bool) -> 
 
 
 def _check_request(method: str, path: str, query: str, keys: Sequence[SecretStr], required: bool) -> None:
-    is_signed = any(name in (_SIGNATURE, _EXPIRES) for name, _ in parse_qsl(query, keep_blank_values=True))
+    is_signed = any(name in (_SIGNATURE, _EXPIRES) for name, _ in query_pairs(query))
     if is_signed and method == "POST":
         raise InvalidQuery(
             f"a signed URL is asked for by GET, since its signature covers no body: send the URL of the ticket as it "
@@ -103,7 +113,7 @@ def _check_request(method: str, path: str, query: str, keys: Sequence[SecretStr]
 
 def _signature(key: SecretStr, path: str, pairs: Iterable[tuple[str, str]]) -> str:
     # Decoded and in order, since clients encode and sort parameters in their own way.
-    text = f"{path}\n{urlencode(sorted(pairs))}"
+    text = f"{path}\n{query_string(sorted(pairs))}"
     return hmac.new(key.get_secret_value().encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
 _LONGEST_URL = 4 << 20
+_LONGEST_HEADERS = 64 << 10
 
 
 class LongUrlProtocol(HttpToolsProtocol):
@@ -21,6 +22,18 @@ class LongUrlProtocol(HttpToolsProtocol):
         if len(self.url) + len(url) > _LONGEST_URL:
             raise ValueError("the URL is too long")
         super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Gather a header; too long ones end the connection with 400."""
+        super().on_header(name, value)
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _LONGEST_HEADERS:
+            raise ValueError("the headers are too long")
+
+    def on_message_begin(self) -> None:
+        """Start to count anew."""
+        super().on_message_begin()
+        self._header_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Start the request; its task runs only after this, and finds the query string in place."""

@@ -73,7 +73,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
     InvalidQuery
         If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
     """
-    given = tuple((name, value) for name, value in pairs if not name.startswith("_"))
+    given = tuple(pair for pair in pairs if pair[0][:1] != "_")
     filters = tuple(filters)
     parameters = Parameters(given, (*SLICE_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
     minimum, maximum = (read_thresholds(parameters, name) for name in ("feature_min_value", "feature_max_value"))
@@ -116,4 +116,4 @@ def _with_canonical(
 ) -> tuple[tuple[str, str], ...]:
     """Return the parameters with the thresholds of single features in one form, however they were written."""
     texts = {name: canonical_text(one) for name, one in thresholds.items() if one.of_each}
-    return tuple((name, texts.get(name, value)) for name, value in given)
+    return tuple((name, texts.get(name, value)) for name, value in given) if texts else given

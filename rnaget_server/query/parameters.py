@@ -11,6 +11,7 @@ from rnaget_server.errors import InvalidQuery
 from rnaget_server.query.recommended import as_known
 
 _MOST_NAMED = 20
+_LONGEST_LIKENED = 100
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d\S*)?)?)?")
 
 
@@ -27,16 +28,16 @@ class Parameters:
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
         self._values: dict[str, list[str]] = {}
         self._known = tuple(known)
-        spelt: dict[str, str] = {}
+        lists: dict[str, list[str]] = {}
         for name, value in pairs:
-            if name.startswith("_"):
-                continue
-            if name not in spelt:
-                spelt[name] = as_known(name, self._known)
-            self._values.setdefault(spelt[name], []).append(value)
-        for name in self._values:
-            if name not in self._known:
-                raise InvalidQuery(unknown_name("query parameter", name, self._known))
+            if name in lists:
+                lists[name].append(value)
+            elif name[:1] != "_":
+                known_as = as_known(name, self._known)
+                if known_as not in self._known:
+                    raise InvalidQuery(unknown_name("query parameter", name, self._known))
+                lists[name] = self._values.setdefault(known_as, [])
+                lists[name].append(value)
 
     def __contains__(self, name: str) -> bool:
         """Return whether the parameter was given."""
@@ -117,7 +118,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name that is not known: the nearest one, or all there are."""
     by_lower = {one.lower(): one for one in known}
     start = f"there is no {what} {shown(name)}"
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5) if len(name) <= _LONGEST_LIKENED else []
     if near:
         return f"{start}: did you mean {by_lower[near[0]]!r}?"
     if not by_lower:

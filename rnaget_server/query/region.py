@@ -60,7 +60,7 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
     UnknownId
         If start equals end (the standard wants 404 for it).
     """
-    given = tuple((name, value) for name, value in pairs if not name.startswith("_"))
+    given = tuple(pair for pair in pairs if pair[0][:1] != "_")
     filters = tuple(filters)
     parameters = Parameters(given, (*REGION_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
     start, end = (parameters.whole_number(name, 0, _FARTHEST) for name in ("start", "end"))

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, ResultTooLarge
+from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
 from rnaget_server.query.parameters import Parameters, shown
 
+_MOST_FEATURES = 500_000
 _EXAMPLE = '{"ENSG00000177757": 5}'
 
 
@@ -41,9 +43,13 @@ def read_thresholds(parameters: Parameters, name: str) -> Thresholds:
     for feature, number in numbers.items():
         if not isinstance(number, float) or not math.isfinite(number):
             raise InvalidQuery(f"{name} must give {shown(feature)} a number: write it as {_EXAMPLE}")
-        if not feature.strip() or any("\ud800" <= letter <= "\udfff" for letter in feature):
+        if not feature.strip() or _has_half(feature):
             raise InvalidQuery(f"{name} has a number for no feature ({shown(feature)}): write it as {_EXAMPLE}")
     return Thresholds(of_each=numbers)
+
+
+def _has_half(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def canonical_text(thresholds: Thresholds) -> str:
@@ -74,19 +80,16 @@ def check_order(minimum: Thresholds, maximum: Thresholds) -> None:
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(text, object_pairs_hook=_once_each, parse_int=float)
-    except (ValueError, RecursionError):
+        parsed = read_object(text, _MOST_FEATURES, parse_int=float, deep=False)
+    except NestedValue as error:
+        feature = shown(error.names[0])
+        raise InvalidQuery(f"{name} is no JSON object of numbers: it must give {feature} a number") from None
+    except RepeatedName as error:
+        raise InvalidQuery(f"the feature {shown(error.name)} has two thresholds: give one") from None
+    except TooManyValues:
+        raise ResultTooLarge(f"{name} names more than {_MOST_FEATURES:,} features: ask for fewer at once") from None
+    except ValueError:
         raise InvalidQuery(f"{name} is no JSON object: write it as {_EXAMPLE}") from None
     if not parsed:
         raise InvalidQuery(f"{name} is an empty object: name a feature, as in {_EXAMPLE}, or leave it out")
-    found: dict[str, Any] = parsed
-    return found
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise InvalidQuery(f"the feature {shown(name)} has two thresholds: give one")
-        found[name] = value
-    return found
+    return parsed

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
+
+# To look for what is alike takes long, and a few matrices tell as much as all.
+_MOST_LOOKED_AT = 3
 
 Record = TypeVar("Record", Matrix, TrackSet)
 
@@ -55,7 +59,7 @@ def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> 
 def not_found(
     missing: Mapping[str, Sequence[str]],
     found: Sequence[Collection[str]],
-    near: Sequence[Mapping[str, Sequence[str]]],
+    near: Sequence[Mapping[str, Callable[[], Sequence[str]]]],
     filters: Collection[str],
 ) -> str:
     """Return the message for a query that selects nothing.
@@ -67,7 +71,7 @@ def not_found(
     found
         For each candidate, the parameters that select something by themselves.
     near
-        For each candidate and parameter, values like those that were asked for.
+        For each candidate and parameter, what looks for values like those that were asked for.
     filters
         The metadata filters of the query.
     """
@@ -80,7 +84,8 @@ def not_found(
             return f"nothing here lies within {name}: widen them"
         named = ", ".join(shown(value) for value in values[:10])
         more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
-        like = list(dict.fromkeys(text for one in near for text in one.get(name, ())))[:3]
+        looked = [one[name]() for one in near[:_MOST_LOOKED_AT] if name in one]
+        like = list(dict.fromkeys(chain.from_iterable(looked)))[:3]
         hint = f"did you mean {' or '.join(shown(text) for text in like)}?" if like else "check the spelling"
         return f"nothing here has the {name} {named}{more}: {hint}"
     return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
 
 from rnaget_server import __version__
+from rnaget_server.cancellation import Cancellation
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, Unavailable, UnknownId
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
+from rnaget_server.query.strings import by_name, digest, start_of_query_string
 from rnaget_server.service import Services
 from rnaget_server.slicing.candidates import Candidate, slice_of
 from rnaget_server.slicing.finding import belongs, no_record, not_found, record_by_id
@@ -25,12 +26,14 @@ from rnaget_server.slicing.summaries import (
     group_names,
     summarised_slice,
 )
-from rnaget_server.slicing.top import with_highest
+from rnaget_server.slicing.top import PANEL_MEMORY, with_highest
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.columns import as_texts
 from rnaget_server.stores.select import select
+from rnaget_server.stores.watched import WatchedStore
 from rnaget_server.writers.base import Slice
 
+_MOST_OF_QUERY = 2000
 _GROUPS = "filter or attribute of samples"
 
 
@@ -54,6 +57,9 @@ class Found:
     records: tuple[Matrix | TrackSet, ...]
     missing: tuple[str, ...] = ()
     omitted: tuple[str, ...] = ()
+    query: str = ""
+    """A digest of the query, without its format."""
+
     smaller: Callable[[int], str] = _less
     """Says how to ask for a slice of at most so many cells."""
 
@@ -70,8 +76,10 @@ class Found:
         return self.records[0].default_format
 
 
-def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found:
-    """Return the slice of one matrix.
+def slice_by_id(
+    services: Services, matrix_id: str, query: MatrixQuery, cancellation: Cancellation | None = None
+) -> Found:
+    """Return the slice of one matrix, whose cells are read until that is cancelled.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found
         See `rnaget_server.errors`.
     """
     matrix = record_by_id("expression matrix", matrix_id, services.catalog.current.matrices, query)
-    version, store = _opened(services, matrix)
+    version, store = _opened(services, matrix, cancellation or Cancellation())
     if query.units is not None and query.units not in store.units:
         raise InvalidQuery(f"{matrix.id} has no units {shown(query.units)}: it has {', '.join(store.units)}")
     if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
@@ -91,8 +99,10 @@ def slice_by_id(services: Services, matrix_id: str, query: MatrixQuery) -> Found
     return _made(services, query, [Candidate(matrix, store, select(store, matrix, query), version)], ())
 
 
-def slice_by_search(services: Services, query: MatrixQuery) -> Found:
+def slice_by_search(services: Services, query: MatrixQuery, cancellation: Cancellation | None = None) -> Found:
     """Return the join of every matrix that matches; those in other units than the first are left out.
+
+    It is looked for, and the cells are read, until that is cancelled.
 
     Raises
     ------
@@ -111,11 +121,13 @@ def slice_by_search(services: Services, query: MatrixQuery) -> Found:
     omitted: list[str] = []
     units: dict[str, None] = {}
     groups: dict[str, str] = {}
+    cancellation = cancellation or Cancellation()
     for matrix in matching:
+        cancellation.check()
         if not query.filters.keys() <= matrix.filters.keys():
             continue
         try:
-            version, store = _opened(services, matrix)
+            version, store = _opened(services, matrix, cancellation)
         except Unavailable:
             omitted.append(matrix.id)
             continue
@@ -134,29 +146,35 @@ def slice_by_search(services: Services, query: MatrixQuery) -> Found:
     return _made(services, query, candidates, tuple(omitted))
 
 
-def _opened(services: Services, matrix: Matrix) -> tuple[tuple[object, ...], MatrixStore]:
+def _opened(services: Services, matrix: Matrix, cancellation: Cancellation) -> tuple[tuple[object, ...], MatrixStore]:
     """Return the open file of a matrix, and its version before, so that nothing old passes for new."""
     version = (*file_version(matrix.path), matrix.units)
-    return version, services.stores.open(matrix)
+    return version, WatchedStore(services.stores.open(matrix), cancellation)
 
 
 def _made(services: Services, query: MatrixQuery, candidates: list[Candidate], omitted: tuple[str, ...]) -> Found:
-    missing = _missing(candidates)
+    missing = missing_from_all([one.selection.missing for one in candidates])
     used = _not_empty(candidates, missing, query)
     units = query.units or used[0].matrix.units
     other = tuple(one.matrix.id for one in used if query.units is None and one.matrix.units != units)
-    used = [one for one in used if one.matrix.id not in other]
+    used = [one for one in used if query.units is not None or one.matrix.units == units]
     if query.minimum or query.maximum:
         used = _within_bounds(used, units)
     grouping = None if query.group_by is None else _grouping(used, query.group_by)
-    told = origin(services.catalog.current, [one.matrix for one in used], units, query)
+    asked = canonical(query)
+    told = origin(services.catalog.current, [one.matrix for one in used], units, asked)
 
     def make(some: Sequence[Candidate], groups: Grouping | None) -> Slice:
         made = slice_of(some, units, query.units is None, told)
         return made if groups is None else _summarised(services, query, made, some, groups)
 
     if query.top is not None:
-        used = with_highest(used, query.top, grouping, make)
+        share = services.workload.share()
+        try:
+            share.grow_in_thread(PANEL_MEMORY)
+            used = with_highest(used, query.top, grouping, make)
+        finally:
+            share.free()
     made = make(used, grouping)
     columns = "samples" if grouping is None else "groups"
     check_size(made, services.settings.max_cells, columns)
@@ -165,6 +183,7 @@ def _made(services: Services, query: MatrixQuery, candidates: list[Candidate], o
         records=tuple(one.matrix for one in used),
         missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
         omitted=(*omitted, *other),
+        query=digest(asked),
         smaller=partial(smaller, made, columns),
         ungrouped=grouping.ungrouped if grouping is not None else 0,
     )
@@ -231,22 +250,21 @@ def _summarised(
     return KeptSummaries(services.kept_summaries, one.version, features).of(made, query.summary, chosen)
 
 
-def _missing(candidates: list[Candidate]) -> Mapping[str, list[str]]:
-    """Return the values asked for that no candidate has, by parameter."""
-    if not candidates:
+def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str, list[str]]:
+    """Return the values asked for that none of the candidates has, by parameter, given what each lacks."""
+    if not missing:
         return {}
-    missing = {name: list(values) for name, values in candidates[0].selection.missing.items()}
-    for one in candidates[1:]:
-        for name, values in missing.items():
-            absent = set(one.selection.missing[name])
-            values[:] = [value for value in values if value in absent]
-    return missing
+    common = {}
+    for name, values in missing[0].items():
+        lacking = [frozenset(one[name]) for one in missing[1:]]
+        common[name] = [value for value in values if all(value in one for one in lacking)] if lacking else values
+    return common
 
 
 def origin(
-    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: MatrixQuery | RegionQuery
+    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, asked: Mapping[str, list[str]]
 ) -> dict[str, str]:
-    """Return where a download comes from, as it is written into it."""
+    """Return where a download comes from, as it is written into it; `asked` is the query in one form."""
     studies = [catalog.studies[one.study_id] for one in records if one.study_id in catalog.studies]
     kind = "expression" if isinstance(records[0], Matrix) else "continuous"
     told = {
@@ -256,12 +274,12 @@ def origin(
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
         "units": units,
         "license": ", ".join(dict.fromkeys(one.license for one in records if one.license)),
-        "query": canonical(query.given)[:2000],
+        "query": start_of_query_string(asked, _MOST_OF_QUERY),
         "server": f"{catalog.service.name}, rnaget-server {__version__}",
     }
     return {key: value for key, value in told.items() if value}
 
 
-def canonical(given: Sequence[tuple[str, str]]) -> str:
+def canonical(query: MatrixQuery | RegionQuery) -> dict[str, list[str]]:
     """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
-    return urlencode(sorted(pair for pair in given if pair[0] != "format"))
+    return by_name(pair for pair in query.given if pair[0] != "format")

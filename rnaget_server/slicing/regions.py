@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -10,14 +10,16 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.catalog import Catalog, TrackSet
+from rnaget_server.cancellation import Cancellation
+from rnaget_server.catalog import TrackSet
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
+from rnaget_server.query.strings import digest
 from rnaget_server.service import Services
 from rnaget_server.slicing.finding import belongs, no_record, not_found, record_by_id
-from rnaget_server.slicing.matrices import Found, Stored, origin
-from rnaget_server.stores.base import Positions
+from rnaget_server.slicing.matrices import Found, Stored, canonical, missing_from_all, origin
+from rnaget_server.stores.base import Near, Positions
 from rnaget_server.stores.bins import summarised
 from rnaget_server.stores.select import Chooser
 from rnaget_server.stores.track_columns import Columns, PositionLabels, columns_of
@@ -33,11 +35,13 @@ class _Candidate:
     tracks: Positions
     missing: dict[str, list[str]]
     found: frozenset[str]
-    near: dict[str, list[str]]
+    near: dict[str, Near]
 
 
-def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
-    """Return a range of one set of tracks.
+def region_by_id(
+    services: Services, set_id: str, query: RegionQuery, cancellation: Cancellation | None = None
+) -> Found:
+    """Return a range of one set of tracks, which are read until that is cancelled.
 
     Raises
     ------
@@ -52,10 +56,10 @@ def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
     record = record_by_id("continuous set", set_id, catalog.track_sets, query)
     if query.units not in (None, record.units):
         raise InvalidQuery(f"{record.id} has no units {shown(str(query.units))}: it has {record.units}")
-    return _made(services, query, [_candidate(services, record, query)], ())
+    return _made(services, query, [_candidate(services, record, query)], (), cancellation or Cancellation())
 
 
-def region_by_search(services: Services, query: RegionQuery) -> Found:
+def region_by_search(services: Services, query: RegionQuery, cancellation: Cancellation | None = None) -> Found:
     """Return the tracks of every set that matches, as rows; sets with other units or columns are left out.
 
     Raises
@@ -75,7 +79,9 @@ def region_by_search(services: Services, query: RegionQuery) -> Found:
     if query.units is not None and query.units not in units:
         raise InvalidQuery(f"no set has the units {shown(query.units)}: there are {', '.join(units)}")
     candidates, omitted = [], []
+    cancellation = cancellation or Cancellation()
     for record in matching:
+        cancellation.check()
         if query.units in (None, record.units) and query.filters.keys() <= record.filters.keys():
             try:
                 candidates.append(_candidate(services, record, query))
@@ -83,7 +89,7 @@ def region_by_search(services: Services, query: RegionQuery) -> Found:
                 omitted.append(record.id)
     if not candidates and omitted:
         raise Unavailable(f"the sets {', '.join(omitted)} cannot be read at the moment")
-    return _made(services, query, candidates, tuple(omitted))
+    return _made(services, query, candidates, tuple(omitted), cancellation)
 
 
 def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Candidate:
@@ -96,11 +102,14 @@ def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Can
     return _Candidate(record, store, tracks, chosen.missing, frozenset(chosen.found), chosen.near)
 
 
-def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], omitted: tuple[str, ...]) -> Found:
-    missing = {
-        name: [value for value in values if all(value in one.missing[name] for one in candidates)]
-        for name, values in (candidates[0].missing if candidates else {}).items()
-    }
+def _made(
+    services: Services,
+    query: RegionQuery,
+    candidates: list[_Candidate],
+    omitted: tuple[str, ...],
+    cancellation: Cancellation,
+) -> Found:
+    missing = missing_from_all([one.missing for one in candidates])
     used = [one for one in candidates if one.tracks.size]
     if not used:
         raise UnknownId(
@@ -112,12 +121,15 @@ def _made(services: Services, query: RegionQuery, candidates: list[_Candidate], 
     too_large = _too_large(services, columns, tracks)
     if too_large is not None and stored is None:
         raise too_large
-    catalog = services.catalog.current
+    asked = canonical(query)
+    first = used[0].record
+    told = origin(services.catalog.current, [one.record for one in used], first.units, asked)
     return Found(
-        slice=_slice(catalog, used, columns, query),
+        slice=_slice(told, used, columns, query, cancellation),
         records=tuple(one.record for one in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
+        query=digest(asked),
         smaller=lambda cells: _smaller(columns, cells // tracks),
         stored=stored,
         too_large=too_large,
@@ -182,14 +194,20 @@ def _smaller(columns: Columns, most: int) -> str:
     )
 
 
-def _slice(catalog: Catalog, used: list[_Candidate], columns: Columns, query: RegionQuery) -> Slice:
+def _slice(
+    told: Mapping[str, str],
+    used: list[_Candidate],
+    columns: Columns,
+    query: RegionQuery,
+    cancellation: Cancellation,
+) -> Slice:
     first = used[0].record
     track_labels = _TrackLabels(tuple(used), first.track_id)
-    told = origin(catalog, [one.record for one in used], first.units, query)
+    rows = partial(_rows, used, columns, query, cancellation)
     return Slice(
         features=track_labels,
         samples=PositionLabels(columns, used[0].store.chromosomes, first.position),
-        layers=(LayerInfo(first.units, np.dtype(np.float32), False, partial(_rows, used, columns, query)),),
+        layers=(LayerInfo(first.units, np.dtype(np.float32), False, rows),),
         tsv_labels=(first.track_id,),
         tsv_columns=columns.labels,
         tsv_comments=True,
@@ -198,12 +216,15 @@ def _slice(catalog: Catalog, used: list[_Candidate], columns: Columns, query: Re
     )
 
 
-def _rows(used: Iterable[_Candidate], columns: Columns, query: RegionQuery) -> Iterator[NDArray[np.float32]]:
+def _rows(
+    used: Iterable[_Candidate], columns: Columns, query: RegionQuery, cancellation: Cancellation
+) -> Iterator[NDArray[np.float32]]:
     """Yield one row for each track."""
     for one in used:
         # Sets that are joined may write the chromosome in their own way.
         runs = range_of(one.store, query.chromosome, query.start, query.end)
         for track in one.tracks.tolist():
+            cancellation.check()
             row = _row(one, track, runs, columns, query)
             if one.record.no_data == one.record.no_data and query.summary != "coverage":
                 row = np.nan_to_num(row, nan=one.record.no_data, posinf=np.inf, neginf=-np.inf)

@@ -17,6 +17,8 @@ from rnaget_server.writers.base import Slice
 # Whole columns are judged, some of them at a time.
 _PANEL_BYTES = 32 << 20
 _CHUNK = 64
+PANEL_MEMORY = 3 * _PANEL_BYTES
+"""What is held while columns are judged: whole ones, what they are made of, and parts of them."""
 
 Make = Callable[[Sequence[Candidate], Grouping | None], Slice]
 

@@ -16,16 +16,23 @@ from numpy.typing import NDArray
 from rnaget_server.query.conditions import Kind, kind_of
 from rnaget_server.query.parameters import is_date, number_of
 from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.columns import Column, FixedText, as_text, as_texts
-from rnaget_server.stores.text import decode, encode, encode_all
+from rnaget_server.stores.columns import Column, FixedText, Mask, as_text, as_texts, members
+from rnaget_server.stores.text import decode, encode, encode_all, keys_of
 
 Positions = NDArray[np.int64]
 Raw = NDArray[Any]
+Near = Callable[[], list[str]]
+"""Looks for values that are like one that was not found, which takes long."""
+
 Direction = Literal["features", "samples"]
 
 _FEW_TO_COMPARE = 2_000
-# An Ensembl stable id without its version, with the mark of the second copy of a pseudoautosomal gene.
-_ENSEMBL = re.compile(r"(ENS[A-Z]*\d{11})(_PAR_Y)?")
+_LONGEST_LIKENED = 100
+_ENSEMBL_START = "ENS"
+# Ends the id of the second copy of a pseudoautosomal gene.
+_COPY = "_PAR_Y"
+# An Ensembl stable id with its version; the groups together are the id without it.
+_VERSIONED = re.compile(r"(ENS[A-Z]*[0-9]{11})\.[0-9]+((?:_PAR_Y)?)")
 
 
 @dataclass(frozen=True)
@@ -76,41 +83,44 @@ class Index:
 
     def find(self, values: Sequence[str]) -> tuple[Positions, list[str]]:
         """Return the positions (unordered) that hold any of `values`, and the values that nothing holds."""
-        width = self.ordered.dtype.itemsize
-        keys = [encode(value) for value in values]
-        # A key longer than the column cannot be there, and would make numpy widen the whole column.
-        short = [number for number, key in enumerate(keys) if 0 < len(key) <= width]
-        asked = np.array([keys[number] for number in short], dtype=self.ordered.dtype)
-        left = np.searchsorted(self.ordered, asked, side="left")
-        right = np.searchsorted(self.ordered, asked, side="right")
-        counts = right - left
-        # The places left[i], left[i] + 1, … right[i] - 1 of each value, one value after the other.
-        steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-        found = [self.positions[np.repeat(left, counts) + steps]]
-        hit = np.zeros(len(keys), bool)
-        hit[short] = counts > 0
-        missing = []
-        for number in np.flatnonzero(~hit).tolist():
-            versions = self._versions_of(values[number])
-            found.append(versions)
-            if not versions.size:
-                missing.append(values[number])
-        return np.concatenate(found).astype(np.int64), missing
+        positions, owners = self.locate(values)
+        held = np.zeros(len(values), bool)
+        held[owners] = True
+        return positions, [values[number] for number in np.flatnonzero(~held).tolist()]
 
-    def _versions_of(self, value: str) -> Positions:
-        """Return where an Ensembl id stands with its version (``ENSG00000011600`` as ``ENSG00000011600.7``)."""
-        plain = _ENSEMBL.fullmatch(value)
-        if not plain:
-            return np.empty(0, np.int64)
-        stem, copy = plain.groups("")
-        versioned = re.compile(rf"{stem}\.\d+{copy}".encode())
-        start = int(np.searchsorted(self.ordered, np.bytes_(f"{stem}.".encode())))
-        stop = start
-        while stop < len(self.ordered) and self.ordered[stop].startswith(f"{stem}.".encode()):
-            stop += 1
-        return np.array(
-            [self.positions[i] for i in range(start, stop) if versioned.fullmatch(self.ordered[i])], np.int64
-        )
+    def locate(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
+        """Return the positions that hold any of `values`, and for each of them which of the values it holds.
+
+        An Ensembl id that nothing holds finds itself with a version (``ENSG00000011600`` as ``ENSG00000011600.7``).
+        """
+        keys, numbers = keys_of(values, self.ordered.dtype.itemsize)
+        left, right = _between(self.ordered, keys, keys, "right")
+        places, owners = _spread(left, right)
+        found, holds = [self.positions[places]], [numbers[owners]]
+        held = np.zeros(len(values), bool)
+        held[holds[0]] = True
+        absent = [number for number in np.flatnonzero(~held).tolist() if values[number].startswith(_ENSEMBL_START)]
+        if absent:
+            versions, of = self._versions_of([values[number] for number in absent])
+            found.append(versions)
+            holds.append(np.array(absent, np.int64)[of])
+        return np.concatenate(found).astype(np.int64), np.concatenate(holds)
+
+    def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
+        """Return where Ensembl ids stand with a version, and for each place which of the values stands there."""
+        width = self.ordered.dtype.itemsize
+        stems = [value.removesuffix(_COPY) for value in values]
+        # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
+        first, numbers = keys_of([f"{stem}." for stem in stems], width)
+        last, _ = keys_of([f"{stem}/" for stem in stems], width)
+        left, right = _between(self.ordered, first, last, "left")
+        begin = np.flatnonzero(right > left)
+        places, owners = _spread(left[begin], right[begin])
+        owners = numbers[begin[owners]]
+        pairs = zip(self.ordered[places].tolist(), owners.tolist(), strict=True)
+        fits = [_is_version(stored.decode("latin-1"), values[owner]) for stored, owner in pairs]
+        mask = np.array(fits, bool)
+        return self.positions[places[mask]].astype(np.int64), owners[mask]
 
     def neighbours(self, value: str, count: int) -> list[str]:
         """Return up to `count` values that stand beside `value` in order and begin as its first half does."""
@@ -187,12 +197,14 @@ class Axis:
         """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
         if ignore_case:
             folded = self._folded(attribute)
-            return _found(values, lambda asked: _positions(asked, lambda value: folded == value.casefold(), self.size))
+            return _found(values, lambda asked: _positions(asked, members(folded, [one.casefold() for one in asked])))
         column = self._read(attribute)
-        return _found(values, lambda asked: _positions(asked, column.equal, self.size))
+        return _found(values, lambda asked: _positions(asked, column.among(asked)))
 
     def nearest(self, attribute: str, value: str, count: int = 3) -> list[str]:
         """Return up to `count` values of an attribute that are like `value`: alike, or its neighbours in order."""
+        if len(value) > _LONGEST_LIKENED:
+            return []
         few = self.values(attribute, _FEW_TO_COMPARE)
         if few is not None:
             by_lower = {text.lower(): text for text in few}
@@ -343,14 +355,30 @@ def _found(
     return np.unique(np.concatenate([whole, found])), missing
 
 
-def _positions(
-    values: Sequence[str], equal: Callable[[str], NDArray[np.bool_]], size: int
-) -> tuple[Positions, list[str]]:
-    hit = np.zeros(size, bool)
-    missing = []
-    for value in values:
-        same = equal(value)
-        if not same.any():
-            missing.append(value)
-        hit |= same
+def _positions(values: Sequence[str], found: tuple[Mask, Mask]) -> tuple[Positions, list[str]]:
+    hit, held = found
+    missing = [values[number] for number in np.flatnonzero(~held).tolist()]
     return np.flatnonzero(hit).astype(np.int64), missing
+
+
+def _between(ordered: Raw, first: Raw, last: Raw, side: Literal["left", "right"]) -> tuple[Positions, Positions]:
+    """Return where each range from a first key to a last one begins and ends; `side` says if the last is part of it."""
+    # Keys in order are near each other, which spares the processor's cache. First and last ones have one order.
+    order = np.argsort(first)
+    left, right = np.empty((2, len(first)), np.int64)
+    left[order] = np.searchsorted(ordered, first[order], side="left")
+    right[order] = np.searchsorted(ordered, last[order], side=side)
+    return left, right
+
+
+def _spread(left: Positions, right: Positions) -> tuple[Positions, NDArray[np.int64]]:
+    """Return the places left[i], left[i] + 1, … right[i] - 1 of each range in turn, and the range of each place."""
+    counts = right - left
+    steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    return np.repeat(left, counts) + steps, np.repeat(np.arange(len(counts)), counts)
+
+
+def _is_version(stored: str, value: str) -> bool:
+    """Return whether a stored id is an Ensembl id with a version, and `value` the same without."""
+    found = _VERSIONED.fullmatch(stored)
+    return found is not None and "".join(found.groups()) == value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.query import MatrixQuery
-from rnaget_server.query.thresholds import Thresholds
-from rnaget_server.stores.base import MatrixStore, Positions
+from rnaget_server.stores.base import MatrixStore, Near, Positions
 
 Mask = NDArray[np.bool_]
 
@@ -22,8 +22,8 @@ class Bounds:
     """What the cells of features must not lie below and above, both included.
 
     `low` and `high` hold for every feature, `lows` and `highs` for the features at these positions. `missing` has
-    for each parameter the features named that the matrix does not have, `near` likely meanings of them, and `found`
-    the parameters that name one it has.
+    for each parameter the features named that the matrix does not have, `near` tells likely meanings of them,
+    and `found` the parameters that name one it has.
     """
 
     low: float | None = None
@@ -31,7 +31,7 @@ class Bounds:
     lows: Mapping[int, float] = field(default_factory=dict)
     highs: Mapping[int, float] = field(default_factory=dict)
     missing: Mapping[str, list[str]] = field(default_factory=dict)
-    near: Mapping[str, list[str]] = field(default_factory=dict)
+    near: Mapping[str, Near] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -42,15 +42,14 @@ class Bounds:
 def bounds_of(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Bounds:
     """Return the bounds that a query sets to the features of one matrix, named by id or else by name."""
     missing: dict[str, list[str]] = {}
-    near: dict[str, list[str]] = {}
+    near: dict[str, Near] = {}
     found: dict[str, Mapping[int, float]] = {}
-    asked: tuple[tuple[str, Thresholds, Callable[[float, float], float]], ...]
-    asked = (("feature_min_value", query.minimum, max), ("feature_max_value", query.maximum, min))
-    for parameter, thresholds, stricter in asked:
+    asked = (("feature_min_value", query.minimum, 1), ("feature_max_value", query.maximum, -1))
+    for parameter, thresholds, sign in asked:
         if thresholds.of_each:
-            found[parameter], missing[parameter] = _resolved(store, matrix, thresholds.of_each, stricter)
+            found[parameter], missing[parameter] = _resolved(store, matrix, thresholds.of_each, sign)
             if not found[parameter]:
-                near[parameter] = store.features.nearest(matrix.feature_id, missing[parameter][0])
+                near[parameter] = partial(store.features.nearest, matrix.feature_id, missing[parameter][0])
     return Bounds(
         query.minimum.of_all,
         query.maximum.of_all,
@@ -63,20 +62,26 @@ def bounds_of(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Bounds:
 
 
 def _resolved(
-    store: MatrixStore, matrix: Matrix, of_each: Mapping[str, float], stricter: Callable[[float, float], float]
+    store: MatrixStore, matrix: Matrix, of_each: Mapping[str, float], sign: int
 ) -> tuple[dict[int, float], list[str]]:
-    """Return the number of each feature by its position, and the names that no feature has."""
-    attributes = [one for one in (matrix.feature_id, matrix.feature_name) if one is not None]
-    numbers: dict[int, float] = {}
-    missing = []
-    for name, number in of_each.items():
-        hits = (store.features.index(attribute).find([name])[0] for attribute in attributes)
-        positions = next((hit for hit in hits if hit.size), None)
-        if positions is None:
-            missing.append(name)
-        for position in () if positions is None else positions.tolist():
-            numbers[position] = stricter(numbers.get(position, number), number)
-    return numbers, missing
+    """Return the number of each feature by its position, and the names that no feature has.
+
+    Of several numbers for one feature the greatest is taken, or the least if `sign` is -1.
+    """
+    names = list(of_each)
+    numbers = np.fromiter(of_each.values(), np.float64, len(of_each))
+    positions, owners = store.features.index(matrix.feature_id).locate(names)
+    held = np.zeros(len(names), bool)
+    held[owners] = True
+    if matrix.feature_name is not None and not held.all():
+        others = np.flatnonzero(~held)
+        named, of = store.features.index(matrix.feature_name).locate([names[number] for number in others.tolist()])
+        positions, owners = np.concatenate([positions, named]), np.concatenate([owners, others[of]])
+        held[owners] = True
+    # The last one stays.
+    order = np.argsort(sign * numbers[owners], kind="stable")
+    resolved = dict(zip(positions[order].tolist(), numbers[owners][order].tolist(), strict=True))
+    return resolved, [names[number] for number in np.flatnonzero(~held).tolist()]
 
 
 def within(

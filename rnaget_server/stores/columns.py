@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.text import decode, encode
+from rnaget_server.stores.text import decode, keys_of
 
 Mask = NDArray[np.bool_]
 Loaded: TypeAlias = NDArray[Any] | Callable[[], NDArray[Any]]
@@ -18,6 +18,8 @@ Loaded: TypeAlias = NDArray[Any] | Callable[[], NDArray[Any]]
 _ROWS_AT_ONCE = 256
 _LOOKED_AT = 1 << 16
 _FIRST_PRINTED = 32
+# So many are compared one by one, which is faster than to sort.
+_FEW_VALUES = 4
 
 
 class Column(Protocol):
@@ -31,8 +33,8 @@ class Column(Protocol):
     def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
         """Return the texts at `positions` (None: all) as fixed-width bytes, if all are stored so and can be printed."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the column has this value."""
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the column has one of the values, and which of the values it has."""
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the values as text, each once, sorted, without the empty one; None if there are more than `most`."""
@@ -69,13 +71,13 @@ class FixedText:
         raw = self.raw
         return all(is_plain(raw[start : start + _LOOKED_AT]) for start in range(0, len(raw), _LOOKED_AT))
 
-    def equal(self, value: str) -> Mask:
-        """Return where the text is `value`."""
-        key, raw = encode(value), self.raw
-        # numpy would widen the whole column to compare it with a longer key.
-        if len(key) > raw.dtype.itemsize:
-            return np.zeros(len(raw), bool)
-        return np.asarray(raw == key)
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the text is one of the values, and which of them are there."""
+        raw = self.raw
+        keys, numbers = keys_of(values, raw.dtype.itemsize)
+        held = np.zeros(len(values), bool)
+        hit, held[numbers] = _common(raw, keys)
+        return hit, held
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts, each once, if they are few."""
@@ -106,14 +108,20 @@ class LongText:
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: the texts are of many lengths."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the text is `value`."""
-        key, data, offsets = value.encode(), self._load_data(), self._load_offsets()
-        same: Mask = np.asarray(np.diff(offsets) == len(key))
-        for position in np.flatnonzero(same):
-            start = offsets[position]
-            same[position] = data[start : start + len(key)].tobytes() == key
-        return same
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the text is one of the values, and which of them are there."""
+        data, offsets = self._load_data(), self._load_offsets()
+        hit = np.zeros(len(offsets) - 1, bool)
+        keys = [value.encode() for value in values]
+        wanted, found = frozenset(keys), set()
+        # Only texts of a length that is asked for are looked at.
+        alike = np.isin(np.diff(offsets), np.array([len(key) for key in wanted], np.int64))
+        for position in np.flatnonzero(alike).tolist():
+            text = data[offsets[position] : offsets[position + 1]].tobytes()
+            if text in wanted:
+                hit[position] = True
+                found.add(text)
+        return hit, np.array([key in found for key in keys], bool)
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts, each once, if they are few."""
@@ -147,18 +155,43 @@ class Numbers:
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: these are no texts."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the number is `value`, nowhere if that is none."""
-        raw = self.raw
-        try:
-            return np.asarray(raw == float(value))
-        except ValueError:
-            return np.zeros(len(raw), bool)
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the number is one of the values, and which of them are there."""
+        return _common(self.raw.astype(np.float64), np.array([_number(value) for value in values], np.float64))
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the numbers as text, each once, if they are few."""
         unique = np.unique(self.raw)
         return [as_text(value) for value in unique if value == value] if len(unique) <= most + 1 else None
+
+
+def members(texts: Iterable[str], values: Sequence[str]) -> tuple[Mask, Mask]:
+    """Return which texts are among the values, and which values are among the texts."""
+    texts, wanted = list(texts), frozenset(values)
+    hit = np.fromiter((text in wanted for text in texts), bool, len(texts))
+    present = wanted.intersection(texts)
+    return hit, np.fromiter((value in present for value in values), bool, len(values))
+
+
+def _common(column: NDArray[Any], values: NDArray[Any]) -> tuple[Mask, Mask]:
+    """Return which cells of a column are among the values, and which values are in the column; NaN is in neither."""
+    if len(values) <= _FEW_VALUES:
+        same = [column == value for value in values]
+        hit = np.logical_or.reduce(same) if same else np.zeros(len(column), bool)
+        return np.asarray(hit), np.array([one.any() for one in same], bool)
+    distinct, which = np.unique(values, return_inverse=True)
+    at = np.searchsorted(distinct, column).clip(max=len(distinct) - 1)
+    hit = distinct[at] == column
+    present = np.zeros(len(distinct), bool)
+    present[at[hit]] = True
+    return np.asarray(hit), present[which]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
 
 
 def is_plain(raw: NDArray[np.bytes_]) -> bool:

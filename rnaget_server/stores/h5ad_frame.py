@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import h5py
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Axis
-from rnaget_server.stores.columns import Column, FixedText, LongText, Mask, Numbers, as_text
+from rnaget_server.stores.columns import Column, FixedText, LongText, Mask, Numbers, as_text, members
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group
@@ -43,10 +44,13 @@ class Categories:
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: each text is stored once."""
 
-    def equal(self, value: str) -> Mask:
-        """Return where the text is `value`."""
-        codes = [code for code, text in enumerate(self._texts[:-1]) if text == value]
-        return np.isin(self._codes, [*codes, -1] if value == "" else codes)
+    def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
+        """Return where the text is one of the values, and which of them are there."""
+        # The empty text, which is the last, is that of the code -1.
+        named, _ = members(self._texts, values)
+        hit = np.asarray(named[self._codes])
+        _, held = members(self._texts[np.unique(self._codes)], values)
+        return hit, held
 
     def distinct(self, most: int) -> list[str] | None:
         """Return the texts that are in use, each once, if they are few."""

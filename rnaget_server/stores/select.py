@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from rnaget_server.catalog.records import Filter, Matrix
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query import Condition, MatrixQuery
 from rnaget_server.query.parameters import is_date, number_of, shown
-from rnaget_server.stores.base import Axis, MatrixStore, Positions
+from rnaget_server.stores.base import Axis, MatrixStore, Near, Positions
 from rnaget_server.stores.bounds import Bounds, bounds_of
 
 
@@ -27,7 +28,7 @@ class Chooser:
     found
         The parameters that chose something by themselves.
     near
-        For each parameter that chose nothing, values that are like what was asked for.
+        For each parameter that chose nothing, what looks for values that are like what was asked for.
     """
 
     def __init__(self, axis: Axis) -> None:
@@ -35,7 +36,7 @@ class Chooser:
         self.positions: Positions | None = None
         self.missing: dict[str, list[str]] = {}
         self.found: set[str] = set()
-        self.near: dict[str, list[str]] = {}
+        self.near: dict[str, Near] = {}
 
     def by_id(
         self, name: str, attribute: str, values: tuple[str, ...] | None, excluded: tuple[str, ...] | None
@@ -87,7 +88,7 @@ class Chooser:
         if positions.size:
             self.found.add(name)
         elif missing:
-            self.near[name] = self._axis.nearest(attribute, missing[0])
+            self.near[name] = partial(self._axis.nearest, attribute, missing[0])
         kept = positions if self.positions is None else np.intersect1d(self.positions, positions, assume_unique=True)
         self.positions = kept
 
@@ -103,7 +104,7 @@ class Selection:
     """Rows and columns (ascending positions; None for all), and what was asked for and is not here.
 
     `missing` has, for each list parameter of the query, the values that this matrix does not have;
-    `found` names the list parameters of which it has at least one value; `near` has likely meanings of the others.
+    `found` names the list parameters of which it has at least one value; `near` tells likely meanings of the others.
     `bounds` are yet to be applied to the cells.
     """
 
@@ -111,7 +112,7 @@ class Selection:
     samples: Positions | None
     missing: Mapping[str, list[str]] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
-    near: Mapping[str, list[str]] = field(default_factory=dict)
+    near: Mapping[str, Near] = field(default_factory=dict)
     bounds: Bounds = field(default_factory=Bounds)
 
     def size(self, store: MatrixStore) -> tuple[int, int]:

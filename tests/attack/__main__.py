@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.attack.base import Attack
 from tests.attack.kinds import all_attacks
 
+_LONGEST = 600
 _KIND, _TRIED, _CAME = 18, 44, 60
 
 
@@ -34,7 +35,7 @@ def _run(one: Attack) -> tuple[str, bool]:
         try:
             return one.run(Path(directory), False), True
         except Exception as error:
-            return f"{type(error).__name__}: {error}", False
+            return f"{type(error).__name__}: {error}"[:_LONGEST], False
 
 
 def _print_row(kind: str, tried: str, came: str, verdict: str, seconds: float) -> None:

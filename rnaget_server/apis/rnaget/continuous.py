@@ -12,7 +12,7 @@ from rnaget_server.apis.rnaget.listing import described, field_type
 from rnaget_server.http.formats import checked_format, choose_format
 from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import json_reply
-from rnaget_server.http.request import current
+from rnaget_server.http.request import cancellation_of, current
 from rnaget_server.query import Parameters, RegionQuery, parse_region_query
 from rnaget_server.query.conditions import kind_of
 from rnaget_server.service import Services
@@ -35,7 +35,7 @@ def get_continuous_ticket_by_id(continuous_id: str) -> Response:
     """Return the URL of a range of one set."""
     request, services = current()
     query = _query(request, services)
-    found = region_by_id(services, continuous_id, query)
+    found = region_by_id(services, continuous_id, query, cancellation_of(request))
     format = checked_format(services, GROUP, query.format or found.default_format)
     return ticket(request, services, query.given, found, format, f"/continuous/{continuous_id}/bytes")
 
@@ -44,9 +44,9 @@ def get_continuous_file_by_id(continuous_id: str) -> Response:
     """Return a range of one set."""
     request, services = current()
     query = _query(request, services)
-    found = region_by_id(services, continuous_id, query)
+    found = region_by_id(services, continuous_id, query, cancellation_of(request))
     chosen = choose_format(request, services, GROUP, query.format, found.default_format)
-    return download(request, found, chosen, query.given)
+    return download(request, found, chosen)
 
 
 def get_continuous_ticket() -> Response:
@@ -54,7 +54,8 @@ def get_continuous_ticket() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    return ticket(request, services, query.given, region_by_search(services, query), format, "/continuous/bytes")
+    found = region_by_search(services, query, cancellation_of(request))
+    return ticket(request, services, query.given, found, format, "/continuous/bytes")
 
 
 def get_continuous_file() -> Response:
@@ -62,9 +63,9 @@ def get_continuous_file() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = region_by_search(services, query)
+    found = region_by_search(services, query, cancellation_of(request))
     chosen = choose_format(request, services, GROUP, format, None)
-    return download(request, found, chosen, query.given)
+    return download(request, found, chosen)
 
 
 async def get_continuous_formats() -> Response:

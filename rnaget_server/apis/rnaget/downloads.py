@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from math import prod
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,8 +24,9 @@ from rnaget_server.http.replies import id_headers, json_reply
 from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY, public_root
 from rnaget_server.http.sending import Label, coded_reply, content_reply, unreadable
 from rnaget_server.http.tickets import signed
+from rnaget_server.query.strings import query_string
 from rnaget_server.service import Services
-from rnaget_server.slicing.matrices import Found, Stored, canonical
+from rnaget_server.slicing.matrices import Found, Stored
 from rnaget_server.writers.base import Writer
 
 # Of the clock of the file system, which runs behind by some milliseconds; in nanoseconds.
@@ -73,7 +74,7 @@ def ticket(
     settings = services.settings
     signed_parameters = signed(BASE_PATH + path, parameters, settings.ticket_keys, settings.ticket_seconds)
     told: dict[str, Any] = {
-        "url": f"{public_root(request, services)}{BASE_PATH}{path}?{urlencode(signed_parameters)}",
+        "url": f"{public_root(request, services)}{BASE_PATH}{path}?{query_string(signed_parameters)}",
         "units": found.slice.layers[0].units,
         "fileType": format,
     }
@@ -93,8 +94,8 @@ def ticket(
     return reply
 
 
-def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple[str, str]]) -> Response:
-    """Return the slice as a file in the format chosen, or 304 if the client has it; `given` are the parameters.
+def download(request: Request, found: Found, chosen: Chosen) -> Response:
+    """Return the slice as a file in the format chosen, or 304 if the client has it.
 
     Raises
     ------
@@ -109,9 +110,9 @@ def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tup
     """
     try:
         try:
-            return _reply(request, found, chosen, given)
+            return _reply(request, found, chosen)
         except DamagedFileError:  # it has been removed from the cache
-            return _reply(request, found, chosen, given)
+            return _reply(request, found, chosen)
     except OSError as error:
         raise unreadable(error, _filename(found, chosen.writer)) from None
 
@@ -121,7 +122,7 @@ def _filename(found: Found, writer: Writer) -> str:
     return f"{name}.{writer.extension}"
 
 
-def _reply(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple[str, str]]) -> Response:
+def _reply(request: Request, found: Found, chosen: Chosen) -> Response:
     services: Services = request.scope[SCOPE_KEY]
     codable = services.settings.content_coding and chosen.writer.media_types[0] in TEXTS
     coded = codable and accepts_gzip(request)
@@ -133,7 +134,7 @@ def _reply(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple
     if stored is not None:
         content, tag, _ = services.delivery.stored(stored.path, prod(found.slice.shape), found.smaller)
     else:
-        tag = _tag(services, found, chosen.writer, given)
+        tag = _tagger(services, found, chosen.writer)()
     etag = tag.header(coded) if tag is not None else None
     headers |= {"ETag": etag} if etag else {}
     if unchanged(request, etag):
@@ -141,7 +142,7 @@ def _reply(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple
             content.close()
         return Response(status_code=304, headers=headers)
     if content is None:
-        order = _order(request, services, found, chosen.writer, given, tag)
+        order = _order(request, services, found, chosen.writer, tag)
         content = services.delivery.content(order, part=not coded and wants_part(request, etag))
     label = Label(chosen.media_type, _filename(found, chosen.writer), headers)
     return coded_reply(request, content, label) if coded else content_reply(request, content, label)
@@ -158,7 +159,7 @@ def _md5(
         finally:
             content.close()
     writer.check(found.slice)
-    order = _order(request, services, found, writer, given, _tag(services, found, writer, given))
+    order = _order(request, services, found, writer, _tagger(services, found, writer)())
     return services.delivery.md5(order, quick=not any(name in _SLOW for name, _ in given))
 
 
@@ -177,10 +178,11 @@ def _stored(found: Found, writer: Writer) -> Stored | None:
     return None
 
 
-def _tag(services: Services, found: Found, writer: Writer, given: Sequence[tuple[str, str]]) -> Tag | None:
+def _tagger(services: Services, found: Found, writer: Writer) -> Callable[[], Tag | None]:
+    """Return what makes the tag of a slice, and holds no more of it: it is made again when all was sent."""
     # Not the media type that is sent, which may be a mere synonym: the bytes are the same.
     format = f"{writer.media_types[0]} {writer.extension}"
-    return slice_tag(found.records, found.slice.origin, canonical(given), format, services.software)
+    return partial(slice_tag, found.records, found.slice.origin, found.query, format, services.software)
 
 
 def _order(
@@ -188,15 +190,15 @@ def _order(
     services: Services,
     found: Found,
     writer: Writer,
-    given: Sequence[tuple[str, str]],
     tag: Tag | None,
 ) -> Order:
     began: int = request.scope[BEGAN_KEY]
+    retagged = _tagger(services, found, writer)
 
     def sound() -> bool:
         # The tag is of the files as they are now. A file replaced since the request began may have been read before.
         with suppress(OSError):
-            return tag is not None and tag.newest < began - _CLOCK and tag == _tag(services, found, writer, given)
+            return tag is not None and tag.newest < began - _CLOCK and tag == retagged()
         return False
 
     return Order(found.slice, writer, tag, sound, found.smaller)

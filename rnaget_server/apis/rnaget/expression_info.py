@@ -15,7 +15,7 @@ from rnaget_server.errors import InvalidQuery, Unavailable
 from rnaget_server.http.formats import choose_format
 from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import id_headers, json_reply
-from rnaget_server.http.request import current
+from rnaget_server.http.request import cancellation_of, current
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.conditions import parameter_names
 from rnaget_server.query.matrix import SEARCH_PARAMETERS
@@ -69,9 +69,9 @@ def get_expression_by_id(expression_id: str) -> Response:
         raise InvalidQuery(f"download must be true or false, not {shown(str(saved))}")
     rest = [pair for pair in pairs if pair[0] != "download"]
     query = parse_matrix_query(rest, services.catalog.current.filter_names)
-    found = slice_by_id(services, expression_id, query)
+    found = slice_by_id(services, expression_id, query, cancellation_of(request))
     chosen = choose_format(request, services, "expressions", query.format or "json", None)
-    reply = download(request, found, chosen, query.given)
+    reply = download(request, found, chosen)
     if saved != "true" and "Content-Disposition" in reply.headers:
         reply.headers["Content-Disposition"] = reply.headers["Content-Disposition"].replace("attachment", "inline", 1)
     return reply

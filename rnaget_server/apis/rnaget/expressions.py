@@ -11,7 +11,7 @@ from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.formats import checked_format, choose_format
 from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import json_reply
-from rnaget_server.http.request import current
+from rnaget_server.http.request import cancellation_of, current
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.service import Services
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
@@ -23,7 +23,7 @@ def get_expression_ticket_by_id(expression_id: str) -> Response:
     """Return the URL of a slice of one matrix."""
     request, services = current()
     query = _query(request, services)
-    found = slice_by_id(services, expression_id, query)
+    found = slice_by_id(services, expression_id, query, cancellation_of(request))
     format = checked_format(services, GROUP, query.format or found.default_format)
     return ticket(request, services, query.given, found, format, f"/expressions/{expression_id}/bytes")
 
@@ -32,9 +32,9 @@ def get_expression_file_by_id(expression_id: str) -> Response:
     """Return a slice of one matrix."""
     request, services = current()
     query = _query(request, services)
-    found = slice_by_id(services, expression_id, query)
+    found = slice_by_id(services, expression_id, query, cancellation_of(request))
     chosen = choose_format(request, services, GROUP, query.format, found.default_format)
-    return download(request, found, chosen, query.given)
+    return download(request, found, chosen)
 
 
 def get_expression_ticket() -> Response:
@@ -42,7 +42,7 @@ def get_expression_ticket() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = slice_by_search(services, query)
+    found = slice_by_search(services, query, cancellation_of(request))
     return ticket(request, services, query.given, found, format, "/expressions/bytes")
 
 
@@ -51,9 +51,9 @@ def get_expression_file() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = slice_by_search(services, query)
+    found = slice_by_search(services, query, cancellation_of(request))
     chosen = choose_format(request, services, GROUP, format, None)
-    return download(request, found, chosen, query.given)
+    return download(request, found, chosen)
 
 
 async def get_expression_formats() -> Response:

@@ -1,0 +1,87 @@
+"""Query strings of hundreds of thousands of values, read and written as `urllib.parse` does, several times faster."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote_plus
+
+Pair = tuple[str, str]
+# Escaped bytes in a row; or percent signs that escape nothing, some of them, lest a search for others take long.
+_ESCAPES = re.compile(r"((?:%[0-9A-Fa-f]{2})++)|(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000}+")
+_PART = re.compile("[^&]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.\-~]+")
+
+
+class _Quoted(dict[str, str]):
+    """Texts as they stand in a URL, each made once."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = quote_plus(text)
+        return self[text]
+
+
+def query_pairs(query: str) -> list[Pair]:
+    """Return names and values in a query string, as `urllib.parse.parse_qsl` does with blank values kept."""
+    found = []
+    names: dict[str, str] = {}
+    # One by one: to split it at once would hold the interpreter.
+    for part in _PART.finditer(query):
+        name, _, value = part[0].partition("=")
+        if name not in names:
+            names[name] = _unquote(name)
+        found.append((names[name], _unquote(value)))
+    return found
+
+
+def query_string(pairs: Iterable[Pair]) -> str:
+    """Return names and values as a query string, as `urllib.parse.urlencode` does."""
+    quoted = _Quoted()
+    return "&".join(f"{_quote(name, quoted)}={_quote(value, quoted)}" for name, value in pairs)
+
+
+def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str:
+    """Return the first `most` characters of the query string of names and their values."""
+    quoted = _Quoted()
+    parts: list[str] = []
+    size = 0
+    for name, value in ((name, value) for name, several in values.items() for value in several):
+        # A character is never shorter when it is quoted.
+        parts.append(f"{_quote(name[:most], quoted)}={_quote(value[:most], quoted)}")
+        size += len(parts[-1]) + 1
+        if size > most:
+            break
+    return "&".join(parts)[:most]
+
+
+def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
+    """Return the values of each name, names and values in order."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def digest(values: Mapping[str, list[str]]) -> str:
+    """Return a digest of names and their values."""
+    return hashlib.sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _unquote(text: str) -> str:
+    """Return what `urllib.parse.unquote_plus` does, which takes seconds for millions of percent signs."""
+    text = text.replace("+", " ")
+    return _ESCAPES.sub(_decoded, text) if "%" in text else text
+
+
+def _decoded(escapes: re.Match[str]) -> str:
+    if escapes[1] is None:
+        return escapes[0]
+    return bytes.fromhex(escapes[1].replace("%", "")).decode("utf-8", "replace")
+
+
+def _quote(text: str, quoted: _Quoted) -> str:
+    # What is plain, as most ids are, is told fastest so.
+    if text.isalnum() and text.isascii():
+        return text
+    return _UNSAFE.sub(lambda match: quoted[match[0]], text)

@@ -1,0 +1,42 @@
+"""Query strings are read and written as urllib.parse does, and millions of signs of any kind cost little."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import parse_qsl, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnaget_server.query.strings import by_name, query_pairs, query_string, start_of_query_string
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+pairs = st.lists(st.tuples(st.sampled_from(["a", "b c", "é"]) | texts, texts), max_size=8)
+signs = st.sampled_from(
+    ["%", "%4", "%41", "%e2%82%ac", "%e2", "%82", "%zz", "+", "&", "=", "é", "\x80", "a", ";", "\n"]
+)
+
+
+@given(st.lists(signs, max_size=20).map("".join))
+def test_a_query_string_is_read_as_by_urllib(query: str) -> None:
+    assert query_pairs(query) == parse_qsl(query, keep_blank_values=True)
+
+
+@given(pairs)
+def test_a_query_string_is_written_as_by_urllib(pairs: list[tuple[str, str]]) -> None:
+    assert query_string(pairs) == urlencode(pairs)
+    assert query_pairs(query_string(pairs)) == pairs
+
+
+@given(pairs, st.integers(0, 30))
+def test_the_start_of_a_query_string_is_that_of_the_whole(pairs: list[tuple[str, str]], most: int) -> None:
+    assert start_of_query_string(by_name(pairs), most) == urlencode(sorted(pairs))[:most]
+
+
+@pytest.mark.parametrize("sign", ["%", "%4", "%41", "+", "=", "&", "é", "%e2", "a%41"])
+def test_a_long_query_string_costs_little(sign: str) -> None:
+    """urllib takes ten seconds for the first of these."""
+    began = time.process_time()
+    query_pairs(sign * ((4 << 20) // len(sign)))
+    assert time.process_time() - began < 2
