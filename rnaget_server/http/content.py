@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from rnaget_server.writers.base import Body, nothing
 
-_PIECE = 1 << 20
+_PIECE = 512 << 10
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class Content:
 
     data: bytes | None = None
     """All of them, where they are in memory."""
+
+    held: int = 0
+    """About how many bytes are held while they are sent, beside those of the chunks."""
 
     ranges: bool = True
     """Whether a part of them can be asked for, now or in another request."""
@@ -52,7 +55,7 @@ def in_file(file: BinaryIO) -> Content:
     return Content(read, length, file.close)
 
 
-def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
+def in_passing(chunks: Iterator[bytes], body: Body, held: int, ranges: bool) -> Content:
     """Return content that is made while it is sent; a later part of it by leaving out what comes before.
 
     Parameters
@@ -61,6 +64,8 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
         The bytes.
     body
         What they are made from, with their number where it is known.
+    held
+        About how many bytes it holds beside its chunks.
     ranges
         Whether parts can be had even where the number is not known.
     """
@@ -69,9 +74,8 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
         _ended(chunks)
         freed(body)
 
-    return Content(
-        lambda start, stop: _cut(chunks, start, stop), body.length, close, ranges=ranges or body.length is not None
-    )
+    known = body.length is not None
+    return Content(lambda start, stop: _cut(chunks, start, stop), body.length, close, held=held, ranges=ranges or known)
 
 
 def freed(body: Body) -> None:

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import InvalidQuery, ResultTooLarge
+from rnaget_server.http.request import POSTED_KEY
 
-_SCOPE_KEY = "rnaget_server.posted"
 _MOST_BYTES = 64 << 20
 _EXAMPLE = '{"featureIDList": ["ENSG00000177757"], "format": "tsv"}'
 
@@ -40,13 +40,13 @@ class PostedParameters:
         """
         if scope["type"] == "http" and scope["method"] == "POST":
             posted = tuple(_pairs(_parsed(await _body(receive))))
-            scope = {**scope, _SCOPE_KEY: posted}
+            scope = {**scope, POSTED_KEY: posted}
         await self._app(scope, receive, send)
 
 
 def pairs_of(request: Request) -> list[tuple[str, str]]:
     """Return names and values of the parameters: those of the URL, then those that were posted."""
-    return [*request.query_params.multi_items(), *request.scope.get(_SCOPE_KEY, ())]
+    return [*request.query_params.multi_items(), *request.scope.get(POSTED_KEY, ())]
 
 
 async def _body(receive: Receive) -> bytes:

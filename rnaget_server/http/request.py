@@ -12,6 +12,9 @@ from rnaget_server.service import Services
 
 SCOPE_KEY = "rnaget_server.services"
 BEGAN_KEY = "rnaget_server.began"
+POSTED_KEY = "rnaget_server.posted"
+_COPIES = 6
+_BYTES_OF_TEXT = 64
 
 _scope: ContextVar[Scope] = ContextVar("rnaget_server.scope")
 
@@ -23,8 +26,19 @@ def entered(scope: Scope) -> None:
 
 def current() -> tuple[Request, Services]:
     """Return the request that is being answered, and this server's services out of its ASGI scope."""
-    scope = _scope.get()
-    return Request(scope), cast(Services, scope[SCOPE_KEY])
+    request = Request(_scope.get())
+    return request, services_of(request)
+
+
+def services_of(request: Request) -> Services:
+    """Return the services that a request is answered from."""
+    return cast(Services, request.scope[SCOPE_KEY])
+
+
+def bytes_of_parameters(scope: Scope) -> int:
+    """Return about how many bytes the parameters of a request take: as they came, apart, and in order."""
+    posted = scope.get(POSTED_KEY, ())
+    return len(scope["query_string"]) * _COPIES + sum(len(value) + _BYTES_OF_TEXT for _, value in posted) * _COPIES
 
 
 def public_root(request: Request, services: Services) -> str:

@@ -15,13 +15,13 @@ from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.accept import accepts_gzip
 from rnaget_server.http.content import Content
-from rnaget_server.http.delivery import TEXTS, Order
+from rnaget_server.http.delivery import TEXTS, Order, is_large
 from rnaget_server.http.etags import Tag, slice_tag, unchanged
 from rnaget_server.http.formats import Chosen, checked_format
 from rnaget_server.http.ranges import wants_part
 from rnaget_server.http.replies import id_headers, json_reply
-from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY, public_root
-from rnaget_server.http.sending import Label, coded_reply, content_reply, unreadable
+from rnaget_server.http.request import BEGAN_KEY, public_root, services_of
+from rnaget_server.http.sending import Label, Later, coded_reply, content_reply, unreadable
 from rnaget_server.http.tickets import signed
 from rnaget_server.service import Services
 from rnaget_server.slicing.matrices import Found, Stored, canonical
@@ -106,10 +106,16 @@ def download(request: Request, found: Found, chosen: Chosen, given: Sequence[tup
     Unavailable
         If a data file cannot be read.
     """
-    try:
-        return _reply(request, found, chosen, given)
-    except OSError as error:
-        raise unreadable(error, _filename(found, chosen.writer)) from None
+
+    def reply() -> Response:
+        try:
+            return _reply(request, found, chosen, given)
+        except OSError as error:
+            raise unreadable(error, _filename(found, chosen.writer)) from None
+
+    if found.stored is not None or not is_large(found.slice):
+        return reply()
+    return Later(reply, whole_first=wants_part(request, None) or services_of(request).settings.max_bytes > 0)
 
 
 def _filename(found: Found, writer: Writer) -> str:
@@ -118,7 +124,7 @@ def _filename(found: Found, writer: Writer) -> str:
 
 
 def _reply(request: Request, found: Found, chosen: Chosen, given: Sequence[tuple[str, str]]) -> Response:
-    services: Services = request.scope[SCOPE_KEY]
+    services = services_of(request)
     codable = services.settings.content_coding and chosen.writer.media_types[0] in TEXTS
     coded = codable and accepts_gzip(request)
     headers = id_headers(found.missing, found.omitted, found.ungrouped)
