@@ -12,14 +12,16 @@ warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testcli
 
 from rnaget_server.app import create_app  # noqa: E402
 from rnaget_server.configuration import configuration  # noqa: E402
+from rnaget_server.log_limit import limit_lines  # noqa: E402
 
 _settings = configuration()
 logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+limit_lines(logging.getLogger().handlers)
 app = create_app(_settings)
 
 # The catalogue may be a million objects that stay: Python's cycle collector need not go through them during replies.
 gc.freeze()
 
-# Threads that select and write cells take turns with the event loop and with short requests, which would wait 5 ms, Python's own
-# interval, at each of their many turns.
+# Threads that select and write cells take turns with the event loop and with short requests, which would wait 5 ms,
+# Python's own interval, at each of their many turns.
 sys.setswitchinterval(0.0005)

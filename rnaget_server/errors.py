@@ -27,10 +27,6 @@ class NotAcceptable(RnagetError):
     """The client accepts none of the media types that can be had."""
 
 
-class RequestTooSlow(RnagetError):
-    """The body of a request does not come in time."""
-
-
 class ResultTooLarge(RnagetError):
     """The result, or the request, is larger than this server's limit."""
 
@@ -68,7 +64,6 @@ STATUS: dict[type[RnagetError], int] = {
     Forbidden: 403,
     UnknownId: 404,
     NotAcceptable: 406,
-    RequestTooSlow: 408,
     ResultTooLarge: 413,
     RangeBeyondEnd: 416,
     GroupSwitchedOff: 501,

@@ -15,6 +15,7 @@ bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "rnaget_server.http.worker.Worker"
 timeout = _settings.timeout
+keepalive = _settings.keep_alive
 forwarded_allow_ips = _settings.forwarded_allow_ips
 loglevel = _settings.log_level
 errorlog = "-"

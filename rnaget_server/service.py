@@ -13,6 +13,7 @@ from rnaget_server.errors import Unavailable
 from rnaget_server.http.delivery import Delivery
 from rnaget_server.http.etags import software
 from rnaget_server.http.remembered import Remembered
+from rnaget_server.http.reply_budget import ReplyBudget
 from rnaget_server.http.slice_cache import SliceCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.registry import Registry
@@ -71,6 +72,11 @@ class Services:
         settings = self.settings
         share = settings.cache_bytes - settings.cache_bytes // _SUMMARIES_SHARE
         return Delivery(SliceCache(settings.cache_directory, share), settings.max_bytes)
+
+    @cached_property
+    def replies(self) -> ReplyBudget:
+        """The memory that replies may hold while they are sent."""
+        return ReplyBudget(self.settings.max_reply_bytes)
 
     @cached_property
     def kept_summaries(self) -> DiskCache:

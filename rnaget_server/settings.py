@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         description="Most memory that large requests may take at once in one worker; what exceeds it waits for two "
         "seconds, and is answered by 503 then.",
     )
+    max_reply_bytes: int = Field(
+        256 << 20,
+        ge=0,
+        description="Most bytes of memory of a worker that large replies hold while they are sent; more of them are "
+        "refused by 503. 0: any number.",
+    )
     cache_directory: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / f"rnaget-{os.getuid()}",
         description="Directory, of this server's user alone, where slices that were made are kept.",
@@ -98,6 +104,16 @@ class Settings(BaseSettings):
         2.0, ge=0, description="How often, at most, changed catalogue files are looked for. 0: never."
     )
     timeout: int = Field(120, ge=1, description="Seconds after which a worker that hangs is replaced.")
+    send_timeout: int = Field(
+        60, ge=0, description="Seconds after which a client is cut off that takes nothing of its reply. 0: never."
+    )
+    receive_timeout: int = Field(
+        20,
+        ge=0,
+        description="Seconds that a client has for the head of a request, and between parts of its body; a KiB a "
+        "second gets more. 0: any time.",
+    )
+    keep_alive: int = Field(75, ge=1, description="Seconds that a connection stays open without a request.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least grave messages that are logged."
     )

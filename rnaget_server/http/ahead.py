@@ -7,28 +7,38 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Self
 
-from starlette.concurrency import run_in_threadpool
+import anyio.to_thread
+
+from rnaget_server.http.reply_budget import Share
 
 # With one, the thread and the event loop would wait for each other's hand-over all the time.
 _MOST_AHEAD = 2
 # Then the thread is let go, for other replies wait for one too.
 _MOST_IN_A_TURN = 8
+# One is in the connection's buffer, and the next waits until that has room.
+_ON_THEIR_WAY = 2
 
 
 class Ahead:
     """An asynchronous iterator over chunks that are made in threads, at most two before they are asked for.
 
-    A client that does not read holds no thread.
+    A client that does not read holds no thread, and where memory is short nothing is made that nobody asks for.
 
     Parameters
     ----------
     chunks
         Makes the chunks; what it raises comes after those that were made before.
+    share
+        Where their bytes are counted, until they have left the process.
     """
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], share: Share) -> None:
         self._chunks = chunks
+        self._share = share
         self._made: deque[bytes] = deque()
+        self._on_their_way: deque[int] = deque()
+        self._likely_size = 0
+        self._asked = False
         self._ended = False
         self._stopped = False
         self._changed = asyncio.Event()
@@ -43,10 +53,15 @@ class Ahead:
                 self._turn.result()
                 if self._ended and not self._made:
                     raise StopAsyncIteration
+            self._asked = True
             self._changed.clear()
             self._go_on()
             await self._changed.wait()
+        self._asked = False
         chunk = self._made.popleft()
+        self._on_their_way.append(len(chunk))
+        if len(self._on_their_way) > _ON_THEIR_WAY:
+            self._share.change(-self._on_their_way.popleft())
         self._go_on()
         return chunk
 
@@ -59,8 +74,9 @@ class Ahead:
     def _go_on(self) -> None:
         """See to it that a thread makes chunks, if there is room for one and none is at it."""
         at_it = self._turn is not None and not (self._turn.done() and self._turn.exception() is None)
-        if not (at_it or self._ended or self._stopped or len(self._made) >= _MOST_AHEAD):
-            self._turn = asyncio.ensure_future(run_in_threadpool(self._make, asyncio.get_running_loop()))
+        if not (at_it or self._ended or self._stopped) and self._wanted():
+            made = anyio.to_thread.run_sync(self._make, asyncio.get_running_loop(), limiter=self._share.threads)
+            self._turn = asyncio.ensure_future(made)
             self._turn.add_done_callback(self._end_turn)
 
     def _end_turn(self, turn: asyncio.Future[None]) -> None:
@@ -68,13 +84,24 @@ class Ahead:
             self._go_on()
         self._changed.set()
 
+    def _wanted(self) -> bool:
+        """Return whether a chunk may be made: one that is waited for, or one for which there is room ahead."""
+        if self._asked and not self._made:
+            return True
+        return len(self._made) < _MOST_AHEAD and self._share.has_room(self._likely_size)
+
     def _make(self, loop: asyncio.AbstractEventLoop) -> None:
         for _ in range(_MOST_IN_A_TURN):
-            if self._stopped or len(self._made) >= _MOST_AHEAD:
+            if self._stopped or not self._wanted():
                 return
             try:
-                self._made.append(next(self._chunks))
+                chunk = next(self._chunks)
             except StopIteration:
                 self._ended = True
                 return
+            self._likely_size = len(chunk)
+            self._share.change(len(chunk))
+            self._made.append(chunk)
+            # Or the last chunk of a turn would be held by two.
+            del chunk
             loop.call_soon_threadsafe(self._changed.set)

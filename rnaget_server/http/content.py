@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 from rnaget_server.checked_file import CheckedFile, DamagedFileError
 from rnaget_server.writers.base import Body, nothing
 
-_PIECE = 1 << 20
+_PIECE = 512 << 10
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Content:
 
     data: bytes | None = None
     """All of them, where they are in memory."""
+
+    held: int = 0
+    """About how many bytes are held while they are sent, beside those of the chunks."""
 
     ranges: bool = True
     """Whether a part of them can be asked for, now or in another request."""
@@ -54,9 +58,16 @@ def in_file(file: BinaryIO) -> Content:
 
 
 def in_checked_file(file: CheckedFile, damaged: Callable[[], None]) -> Content:
-    """Return what is in a checked file as content, which closes it; `damaged` is called if a piece is not whole."""
+    """Return what is in a checked file as content, which closes it; `damaged` is called if a piece is not whole.
+
+    The first piece is checked before any is asked for, while the reply can still be made from something else.
+    """
 
     def read(start: int, stop: int | None) -> Iterator[bytes]:
+        pieces = checked(start, stop)
+        return chain((next(pieces, b""),), pieces)
+
+    def checked(start: int, stop: int | None) -> Iterator[bytes]:
         try:
             yield from file.read(start, stop)
         except DamagedFileError:
@@ -66,7 +77,7 @@ def in_checked_file(file: CheckedFile, damaged: Callable[[], None]) -> Content:
     return Content(read, file.length, file.close)
 
 
-def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
+def in_passing(chunks: Iterator[bytes], body: Body, held: int, ranges: bool) -> Content:
     """Return content that is made while it is sent; a later part of it by leaving out what comes before.
 
     Parameters
@@ -75,6 +86,8 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
         The bytes.
     body
         What they are made from, with their number where it is known.
+    held
+        About how many bytes it holds beside its chunks.
     ranges
         Whether parts can be had even where the number is not known.
     """
@@ -83,9 +96,8 @@ def in_passing(chunks: Iterator[bytes], body: Body, ranges: bool) -> Content:
         _ended(chunks)
         freed(body)
 
-    return Content(
-        lambda start, stop: _cut(chunks, start, stop), body.length, close, ranges=ranges or body.length is not None
-    )
+    known = body.length is not None
+    return Content(lambda start, stop: _cut(chunks, start, stop), body.length, close, held=held, ranges=ranges or known)
 
 
 def freed(body: Body) -> None:

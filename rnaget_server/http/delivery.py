@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from math import prod
 from pathlib import Path
 
@@ -23,6 +22,7 @@ _AT_ONCE_FOR_TICKET = 4 << 20
 _MOST_CELLS_FOR_TICKET = 4_000_000
 _LEAST_BYTES_OF_CELL = 2
 _LIKELY_BYTES_OF_CELL = 16
+_BYTES_OF_POSITION = 8
 # Each cell is at least one digit and what parts it from the next.
 TEXTS = ("text/tab-separated-values", "application/json")
 
@@ -46,9 +46,19 @@ class Order:
         return prod(self.slice.shape)
 
     @property
+    def held(self) -> int:
+        """About how many bytes are held while it is made: which cells are meant, and what their source holds."""
+        return sum(self.slice.shape) * _BYTES_OF_POSITION + max(layer.held for layer in self.slice.layers)
+
+    @property
     def estimate(self) -> int:
         """About how many bytes it has."""
-        return self.cells * sum(layer.dtype.itemsize for layer in self.slice.layers)
+        return _estimate(self.slice)
+
+
+def is_large(slice: Slice) -> bool:
+    """Return whether a slice is likely to have more bytes than are made at once."""
+    return _estimate(slice) > _AT_ONCE
 
 
 class Delivery:
@@ -167,13 +177,13 @@ class Delivery:
 
     def _content(self, order: Order, body: Body, part: bool, at_once: int) -> Content | None:
         self._check(order, body.length)
-        first, ended = _gathered(body.chunks, at_once)
+        first, ended = _gathered(body.chunks, at_once) if self._least(order, body) <= at_once else ([], False)
         if ended:
             freed(body)
             data = b"".join(first)
             self._check(order, len(data))
             return in_memory(data)
-        chunks: Iterator[bytes] = chain(first, body.chunks)
+        chunks = _again(first, body.chunks)
         holdable = order.tag is not None and self._kept.may_hold(body.length or order.estimate)
         if self._most and body.length is None:
             return self._spooled(order, body, chunks)
@@ -185,7 +195,7 @@ class Delivery:
             # the bytes that were kept.
             add = body.length is None
             chunks = self._kept.passed(order.tag.key, chunks, holdable, add, order.sound)
-        return in_passing(chunks, body, holdable)
+        return in_passing(chunks, body, body.held + order.held, holdable)
 
     def _whole(self, order: Order, body: Body, chunks: Iterator[bytes]) -> Content | None:
         """Return the slice made whole, None if it turns out not to fit."""
@@ -209,10 +219,15 @@ class Delivery:
             raise Unavailable("the server has no room to make this reply: ask for less, or later")
         return in_checked_file(file, nothing)
 
+    def _least(self, order: Order, body: Body | None = None) -> int:
+        """Return how many bytes there are at least: as many as are known, or as the cells have if they are short."""
+        if body is not None and body.length is not None:
+            return body.length
+        return order.cells * _LEAST_BYTES_OF_CELL if order.writer.media_types[0] in TEXTS else 0
+
     def _check_least(self, order: Order) -> None:
         """Refuse a slice of which the cells alone, as short as they can be, are too much."""
-        least = order.cells * _LEAST_BYTES_OF_CELL
-        if self._most and order.writer.media_types[0] in TEXTS and least > self._most:
+        if self._most and self._least(order) > self._most:
             raise self._refusal(None, order.cells, order.smaller)
 
     def _check(self, order: Order, length: int | None) -> None:
@@ -227,6 +242,18 @@ class Delivery:
         return ResultTooLarge(
             f"the reply has {told} bytes, and this server sends at most {self._most:,} at once: {smaller(fitting)}"
         )
+
+
+def _estimate(slice: Slice) -> int:
+    return prod(slice.shape) * sum(layer.dtype.itemsize for layer in slice.layers)
+
+
+def _again(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the first chunks, which are let go one after the other, and then the rest."""
+    first.reverse()
+    while first:
+        yield first.pop()
+    yield from rest
 
 
 def _gathered(chunks: Iterator[bytes], most: int) -> tuple[list[bytes], bool]:

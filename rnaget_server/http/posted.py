@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
-import anyio
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rnaget_server.errors import InvalidQuery, RequestTooSlow, ResultTooLarge
+from rnaget_server.errors import InvalidQuery, ResultTooLarge
 from rnaget_server.http.request import SCOPE_KEY
 from rnaget_server.http.workload import LARGE_BYTES, MOST_VALUES, Share
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
@@ -24,7 +23,6 @@ _SCOPE_KEY = "rnaget_server.parameters"
 # What a large request takes while it is read and looked up, for each of its bytes: two dozen for ids, more for shorter
 # values, of which there are not so many.
 _TIMES = 24
-_SECONDS_TO_SEND = 60
 _EXAMPLE = '{"featureIDList": ["ENSG00000177757"], "format": "tsv"}'
 # By these the cells of very many features are read before a reply begins.
 _READING_MUCH = frozenset({"top", "group_by", "feature_min_value", "feature_max_value", "bins"})
@@ -104,8 +102,8 @@ class PostedParameters:
 
         Raises
         ------
-        ResultTooLarge, RequestTooSlow
-            If the body is too long, or takes too long to come.
+        ResultTooLarge
+            If the body is too long.
         Busy
             If there is no memory for a large request at the moment.
         """
@@ -146,19 +144,17 @@ async def _body(scope: Scope, receive: Receive, most: int, share: Share) -> byte
     if length.isdecimal() and (len(length) > 18 or int(length) > most):
         raise _too_long(most)
     body = bytearray()
-    with anyio.move_on_after(_SECONDS_TO_SEND):
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            if len(body) > most:
-                raise _too_long(most)
-            if len(body) > LARGE_BYTES:
-                await share.grow(len(body))
-            if not message.get("more_body", False):
-                return bytes(body)
-    raise RequestTooSlow(f"the body has not come within {_SECONDS_TO_SEND} seconds: send it faster, or less of it")
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _too_long(most)
+        if len(body) > LARGE_BYTES:
+            await share.grow(len(body))
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def _too_long(most: int) -> ResultTooLarge:

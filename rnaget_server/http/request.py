@@ -25,8 +25,13 @@ def entered(scope: Scope) -> None:
 
 def current() -> tuple[Request, Services]:
     """Return the request that is being answered, and this server's services out of its ASGI scope."""
-    scope = _scope.get()
-    return Request(scope), cast(Services, scope[SCOPE_KEY])
+    request = Request(_scope.get())
+    return request, services_of(request)
+
+
+def services_of(request: Request) -> Services:
+    """Return the services that a request is answered from."""
+    return cast(Services, request.scope[SCOPE_KEY])
 
 
 def cancellation_of(request: Request) -> Cancellation:

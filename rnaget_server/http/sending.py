@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 import anyio
+import anyio.to_thread
 from isal import isal_zlib
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from rnaget_server.checked_file import DamagedFileError
-from rnaget_server.errors import RangeBeyondEnd, Unavailable
+from rnaget_server.errors import Unavailable
 from rnaget_server.http.ahead import Ahead
 from rnaget_server.http.content import Content
 from rnaget_server.http.ranges import part_of, wants_part
+from rnaget_server.http.request import cancellation_of, services_of
+from rnaget_server.http.wanted import run_while_wanted
 
 _log = logging.getLogger(__name__)
 _GZIP = 31
@@ -49,14 +50,12 @@ class Label:
 def content_reply(request: Request, content: Content, label: Label) -> Response:
     """Return content as a download: all of it, or the one part that the client wants and can use.
 
-    The first bytes are made before the status is, so that a broken file is an error.
+    Content is closed when it has been sent; where this raises, it is not.
 
     Raises
     ------
     RangeBeyondEnd
         If the part starts beyond the last byte.
-    Unavailable
-        If a data file cannot be read.
     """
     tag = label.headers.get("ETag")
     told = label.all_headers
@@ -64,11 +63,7 @@ def content_reply(request: Request, content: Content, label: Label) -> Response:
         told["Accept-Ranges"] = "bytes"
     start, stop, status = 0, content.length, 200
     if content.length is not None and wants_part(request, tag):
-        try:
-            part = part_of(request.headers["range"], content.length)
-        except RangeBeyondEnd:
-            content.close()
-            raise
+        part = part_of(request.headers["range"], content.length)
         if part is not None:
             start, stop, status = part.start, part.stop, 206
             told["Content-Range"] = part.told(content.length)
@@ -91,6 +86,33 @@ def coded_reply(request: Request, content: Content, label: Label) -> Response:
     return _streamed(content, _coded(content.read(0, None)), 200, label, told)
 
 
+class Later(Response):
+    """A large reply: it is made by few threads, so that others find one free, and not if there is no room for it.
+
+    Parameters
+    ----------
+    make
+        Returns the reply. It may take long and need much memory while it lays out a file.
+    whole_first
+        Whether it makes all bytes before the first is sent, for which nobody else shall wait.
+    """
+
+    def __init__(self, make: Callable[[], Response], whole_first: bool) -> None:
+        super().__init__()
+        self._make = make
+        self._whole_first = whole_first
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make the reply and send it."""
+        request = Request(scope)
+        replies = services_of(request).replies
+        replies.refuse_if_full()
+        limiter = None if self._whole_first else replies.making
+        reply = await run_while_wanted(self._make, limiter, receive, cancellation_of(request))
+        if reply is not None:
+            await reply(scope, receive, send)
+
+
 def unreadable(error: OSError, filename: str) -> Unavailable:
     """Return the error for the client that a file cannot be made, after telling the log."""
     _log.error("reading %s failed: %s", filename, type(error).__name__)
@@ -108,43 +130,61 @@ def _head(content: Content, label: Label, headers: Mapping[str, str]) -> Respons
 def _streamed(
     content: Content, chunks: Iterator[bytes], status: int, label: Label, headers: Mapping[str, str]
 ) -> Response:
-    try:
-        first = next(chunks, b"")
-    except DamagedFileError:
-        content.close()
-        raise
-    except OSError as error:
-        content.close()
-        raise unreadable(error, label.filename) from None
-    sent = chain((first,), _cutting(chunks, label.filename))
-    return _Streamed(sent, status, headers, label.media_type, content.close)
+    return _Streamed(_cutting(chunks, label.filename), status, headers, label, content)
 
 
 class _Streamed(StreamingResponse):
-    """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client has gone."""
+    """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client has gone.
+
+    The status is sent when the first chunk has been made, so that a broken file is an error.
+    """
 
     def __init__(
-        self,
-        chunks: Iterator[bytes],
-        status: int,
-        headers: Mapping[str, str],
-        media_type: str,
-        free: Callable[[], None],
+        self, chunks: Iterator[bytes], status: int, headers: Mapping[str, str], label: Label, content: Content
     ) -> None:
-        self._ahead = Ahead(chunks)
-        self._free = free
-        super().__init__(self._ahead, status, headers, media_type)
+        self._chunks = chunks
+        self._filename = label.filename
+        self._content = content
+        super().__init__((), status, headers, label.media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            share = await services_of(Request(scope)).replies.share(self._content.held + len(scope["query_string"]))
+        except BaseException:
+            await self._freed()
+            raise
+        ahead = Ahead(self._chunks, share)
+        try:
+            first = await _first(ahead, self._filename)
+            self.body_iterator = _joined(first, ahead)
+            del first
             await super().__call__(scope, receive, send)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._ahead.stop()
-                await run_in_threadpool(self._free)
+                await ahead.stop()
+            await self._freed()
+            share.give_back()
+
+    async def _freed(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await run_in_threadpool(self._content.close)
+
+
+async def _first(ahead: Ahead, filename: str) -> list[bytes]:
+    try:
+        return [await anext(ahead, b"")]
+    except OSError as error:
+        raise unreadable(error, filename) from None
+
+
+async def _joined(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first.pop()
+    async for chunk in rest:
+        yield chunk
 
 
 def _cutting(chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
+    yield next(chunks, b"")
     try:
         yield from chunks
     except Exception as error:

@@ -1,48 +1,68 @@
-"""The gunicorn worker: uvicorn's, with room for URLs that name ten thousand ids."""
+"""The gunicorn worker: uvicorn's, which waits for no client endlessly and ends with its master."""
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
+import os
+import resource
+import signal
+import sys
+from functools import partial
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
-_LONGEST_URL = 4 << 20
-_LONGEST_HEADERS = 64 << 10
+from rnaget_server.configuration import configuration
+from rnaget_server.heap import keep_few_arenas
+from rnaget_server.http.connection import Connection, Patience
+from rnaget_server.log_limit import limit_lines
 
-
-class LongUrlProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose query strings may be longer than 64 KiB.
-
-    httptools splits a URL by 16-bit offsets and calls a longer one invalid, so that it gets the path alone.
-    """
-
-    def on_url(self, url: bytes) -> None:
-        """Gather the URL; too long a one ends the connection with 400."""
-        if len(self.url) + len(url) > _LONGEST_URL:
-            raise ValueError("the URL is too long")
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Gather a header; too long ones end the connection with 400."""
-        super().on_header(name, value)
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > _LONGEST_HEADERS:
-            raise ValueError("the headers are too long")
-
-    def on_message_begin(self) -> None:
-        """Start to count anew."""
-        super().on_message_begin()
-        self._header_bytes = 0
-
-    def on_headers_complete(self) -> None:
-        """Start the request; its task runs only after this, and finds the query string in place."""
-        self.url, _, query = self.url.partition(b"?")
-        super().on_headers_complete()
-        self.scope["query_string"] = query.partition(b"#")[0]
+_DIE_WITH_PARENT = 1
+_TICK = 0.5
+_MOST_OPEN = 1 << 16
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
     """What ``gunicorn.conf.py`` names."""
 
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {"loop": "auto", "http": LongUrlProtocol}
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {"loop": "auto", "http": Connection, "server_header": False}
+
+    def init_process(self) -> None:
+        """Begin, in the new process."""
+        end_with(self.ppid)
+        keep_few_arenas()
+        _open_as_many_as_allowed()
+        limit_lines(self.log.error_log.handlers)
+        settings = configuration()
+        patience = Patience(settings.send_timeout, settings.receive_timeout, settings.keep_alive)
+        self._connections: set[Connection] = set()
+        self.config.http = partial(Connection, connections=self._connections, patience=patience)
+        self.config.timeout_notify = _TICK
+        super().init_process()
+
+    async def callback_notify(self) -> None:
+        """Tell the master that all is well, and look after the connections; about once a second."""
+        self.notify()
+        if os.getppid() != self.ppid:
+            os.kill(os.getpid(), signal.SIGKILL)
+        now = asyncio.get_running_loop().time()
+        for connection in tuple(self._connections):
+            connection.look(now)
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent ends, however that comes and whatever it is at; only Linux can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    # It may have ended before.
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _open_as_many_as_allowed() -> None:
+    """Raise the soft limit of open files, often 1,024, so that idle connections keep nobody out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnaget_server.catalog import Matrix
 from rnaget_server.catalog.models import fill_template, template_fields
 from rnaget_server.slicing.join import Part, join
-from rnaget_server.stores.base import Axis, MatrixStore, Positions
+from rnaget_server.stores.base import Axis, MatrixStore, Positions, held_by
 from rnaget_server.stores.bounds import within
 from rnaget_server.stores.columns import as_texts
 from rnaget_server.stores.select import Selection
@@ -157,4 +157,5 @@ def _layer(one: Candidate, units: str) -> LayerInfo:
         whole=store.whole(units),
         blocks=lambda: store.blocks(units, chosen.features, chosen.samples),
         sparse=store.sparse(units, chosen.features, chosen.samples),
+        held=held_by(store, units, chosen.features, chosen.samples),
     )

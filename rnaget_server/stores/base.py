@@ -320,6 +320,20 @@ class MatrixStore(Protocol):
         """Return whether the file is of this kind."""
 
 
+def selected(shape: tuple[int, int], features: Positions | None, samples: Positions | None) -> int:
+    """Return how many cells a selection (None: all) has."""
+    return (shape[0] if features is None else len(features)) * (shape[1] if samples is None else len(samples))
+
+
+def held_by(store: MatrixStore, units: str, features: Positions | None, samples: Positions | None) -> int:
+    """Return how many bytes a store holds of a selection between two blocks, at most: what its method `held` says.
+
+    A store may have none, if it holds nothing.
+    """
+    held: Callable[..., int] | None = getattr(store, "held", None)
+    return held(units, features, samples) if held is not None else 0
+
+
 class StoreClass(Protocol):
     """How a store is opened; what an entry point of the group ``rnaget_server.stores`` names."""
 

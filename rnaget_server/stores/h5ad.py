@@ -176,6 +176,10 @@ class H5adStore:
         layer = self._matrices[units].layer
         return layer.sparse(self.dtype(units), features, samples) if isinstance(layer, SparseLayer) else None
 
+    def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
+        """Return what `blocks` and `sparse` hold of the selection between two blocks, at most; in bytes."""
+        return self._matrices[units].layer.held(features, samples)
+
 
 def _encoding(group: Group) -> str:
     encoding = layout.text_of(group.attrs.get("encoding-type", ""))

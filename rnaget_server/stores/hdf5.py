@@ -17,7 +17,7 @@ from rnaget_server.stores.chunks import ChunkedCells, positions_of
 from rnaget_server.stores.hdf5_dataset import Dataset
 
 # Text of a block takes several times its bytes while it is made.
-BLOCK_BYTES = 512 << 10
+BLOCK_BYTES = 256 << 10
 # How numpy turns cells round fastest: narrow blocks by strips of columns, others by tiles of rows.
 _NARROW, _STRIP, _TILE = 512, 14, 1024
 

@@ -83,6 +83,13 @@ class NativeStore(NativeFile):
             return column_blocks(layer.columns, features, samples, layer.rows.dtype)
         return row_blocks(layer.rows, features, samples, layer.rows.dtype)
 
+    def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
+        """Return what `blocks` holds of the selection between two blocks, at most; in bytes."""
+        layer = self._layers[units]
+        if samples is None or not self._by_columns(layer, features, samples):
+            return 0
+        return len(samples) * layer.columns.chunks[1] * layer.rows.dtype.itemsize
+
     def sparse(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> None:
         """Return None: the cells are stored dense."""
         return None

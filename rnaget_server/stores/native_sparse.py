@@ -73,6 +73,10 @@ class NativeSparseStore(NativeFile):
         """Return the selection without its zeros."""
         return self._layers[self._number[units]].sparse(self.dtype(units), features, samples)
 
+    def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
+        """Return what `blocks` and `sparse` hold of the selection between two blocks, at most; in bytes."""
+        return self._layers[self._number[units]].held(features, samples)
+
     def _layer(self, number: int) -> SparseLayer:
         by_feature, by_sample = (self._file.group(place(number)) for place in (layout.by_feature, layout.by_sample))
         features, samples = (group.dataset(layout.STARTS).size - 1 for group in (by_feature, by_sample))

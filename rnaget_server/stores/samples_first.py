@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import Positions
+from rnaget_server.stores.base import Positions, selected
 from rnaget_server.stores.hdf5 import BLOCK_BYTES, chunk_of, spans
 from rnaget_server.stores.hdf5_dataset import Dataset
 
 _PANEL_BYTES = 32 << 20
 _READ_BYTES = 8 << 20
+_WIDEST = 8
 # A contiguous dataset has no chunks; runs of its columns this near one another are read together.
 _NEAR = 1024
 
@@ -43,6 +44,10 @@ class SamplesFirst:
             panel = self._panel(part, samples, dtype)
             for start in range(0, len(part), height):
                 yield np.ascontiguousarray(panel[:, start : start + height].T)
+
+    def held(self, features: Positions | None, samples: Positions | None) -> int:
+        """Return what `blocks` holds of the selection between two blocks, at most; in bytes."""
+        return min(_PANEL_BYTES, selected(self.shape, features, samples) * _WIDEST)
 
     def _panel(self, features: Positions, samples: Positions | None, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return samples × features."""

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import Compressed, Direction, Positions, SparseCells
-from rnaget_server.stores.compressed import Lines, passes, turned
+from rnaget_server.stores.base import Compressed, Direction, Positions, SparseCells, selected
+from rnaget_server.stores.compressed import PANEL, PIECE, Lines, passes, turned
 from rnaget_server.stores.hdf5 import BLOCK_BYTES
 
 _OTHER: Mapping[Direction, Direction] = {"features": "samples", "samples": "features"}
+# Position and value, the former twice as wide in a piece as in a panel.
+_BYTES_OF_CELL = 12
 
 
 class SparseLayer:
@@ -47,6 +49,13 @@ class SparseLayer:
             count=lambda: self._count(features, samples),
             along=lambda direction: self.along(direction, dtype, features, samples),
         )
+
+    def held(self, features: Positions | None, samples: Positions | None) -> int:
+        """Return what `blocks` and `sparse` hold of the selection between two pieces, at most; in bytes."""
+        chosen: dict[Direction, Positions | None] = {"features": features, "samples": samples}
+        straight = all(self._straight(direction, chosen) for direction in _OTHER)
+        most = PIECE if straight else PIECE + PANEL
+        return min(most, selected(self.shape, features, samples)) * _BYTES_OF_CELL
 
     def along(
         self, direction: Direction, dtype: np.dtype[Any], features: Positions | None, samples: Positions | None

@@ -98,6 +98,10 @@ class TenXStore:
         """Return the selection without its zeros."""
         return self._layer.sparse(self.dtype(units), features, samples)
 
+    def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
+        """Return what `blocks` and `sparse` hold of the selection between two blocks, at most; in bytes."""
+        return self._layer.held(features, samples)
+
 
 def _groups(file: File) -> dict[str, Group]:
     """Return the matrices of the file: ``matrix``, or those of the genomes."""

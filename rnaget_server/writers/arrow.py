@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from rnaget_server.writers.base import Body, Slice
-from rnaget_server.writers.tables import batches, feature_columns, refuse_wide, rows_at_once, schema_of
+from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
 _PIECE = 1 << 20
 _BATCH_BYTES = 8 << 20
@@ -36,7 +36,7 @@ class ArrowWriter:
     def write(self, slice: Slice) -> Body:
         """Return the slice as a stream; its length is not known beforehand. See `check` for what is refused."""
         self.check(slice)
-        return Body(_pieces(slice))
+        return Body(_pieces(slice), held=held(slice, _BATCH_BYTES))
 
 
 def _pieces(slice: Slice) -> Iterator[bytes]:

@@ -53,6 +53,9 @@ class LayerInfo:
     sparse: SparseCells | None = None
     """The same cells without their zeros, where the source is sparse."""
 
+    held: int = 0
+    """About how many bytes the source holds between two blocks."""
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -84,6 +87,9 @@ class Body:
     length: int | None = None
     close: Callable[[], None] = nothing
     """Frees what the chunks are made from; for a reply whose chunks are never asked for."""
+
+    held: int = 0
+    """About how many bytes are held between two chunks, beside those of the source: the writer's own."""
 
 
 class Writer(Protocol):

@@ -14,6 +14,7 @@ from rnaget_server.writers.tsv import TsvWriter
 # More would cost speed and gain little: cells are digits.
 _LEVEL = 1
 _GZIP_WINDOW = 31
+_COMPRESSOR_BYTES = 1 << 20
 
 
 class _Compressor(Protocol):
@@ -58,7 +59,7 @@ class TsvZstWriter:
 
 def _compressed(slice: Slice, compressor: _Compressor) -> Body:
     plain = TsvWriter().write(slice)
-    return Body(_pieces(plain.chunks, compressor), close=plain.close)
+    return Body(_pieces(plain.chunks, compressor), close=plain.close, held=plain.held + _COMPRESSOR_BYTES)
 
 
 def _pieces(chunks: Iterator[bytes], compressor: _Compressor) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from rnaget_server.errors import InvalidQuery
 from rnaget_server.stores.layout import link_name
 from rnaget_server.stores.track_columns import PositionLabels
 from rnaget_server.writers.base import Body, Labels, LayerInfo, Slice
-from rnaget_server.writers.h5ad_cells import by_features, by_rows, csr
+from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr
 from rnaget_server.writers.h5ad_tables import marked, write_table, write_text
 from rnaget_server.writers.skeleton import Place, streamed
 
@@ -51,7 +51,7 @@ class H5adWriter:
     def write(self, slice: Slice) -> Body:
         """Return the slice as an h5ad file and its exact length; see `check` for what is refused."""
         self.check(slice)
-        return streamed(partial(_lay_out, slice))
+        return streamed(partial(_lay_out, slice), HELD + 8 * sum(slice.shape))
 
 
 def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:

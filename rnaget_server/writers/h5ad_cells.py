@@ -7,6 +7,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Compressed, SparseCells
 from rnaget_server.writers.base import LayerInfo
@@ -15,6 +16,9 @@ from rnaget_server.writers.skeleton import Place, allocate, cell_bytes, row_piec
 from rnaget_server.writers.turned import turned
 
 _CHUNK_BYTES = 2 << 20
+HELD = _CHUNK_BYTES + (256 << 10)
+"""The most bytes of cells that are turned or cut at once."""
+_PIECE = 256 << 10
 _STARTS_AT_ONCE = 1 << 17
 
 
@@ -43,7 +47,14 @@ def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
     for run in turned(layer, observations, width):
         missing = width - run.shape[1]
         # The last chunk reaches beyond the last variable.
-        yield cell_bytes(np.pad(run, ((0, 0), (0, missing))) if missing else run, layer.dtype)
+        yield from _cut(np.pad(run, ((0, 0), (0, missing))) if missing else run, layer.dtype)
+
+
+def _cut(run: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[bytes]:
+    """Yield cells as `cell_bytes` gives them in pieces, so that few bytes wait to be sent beside the cells."""
+    step = max(1, _PIECE // max(1, run.shape[1] * dtype.itemsize))
+    for start in range(0, len(run), step):
+        yield cell_bytes(run[start : start + step], dtype)
 
 
 def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], shape: tuple[int, int]) -> list[Place]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
 from rnaget_server.writers.base import Body, Labels, Slice
 from rnaget_server.writers.cells import row_texts
-from rnaget_server.writers.tsv import gathered
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, gathered
+
+_LABELS_AT_ONCE = 1 << 12
 
 
 class JsonWriter:
@@ -28,18 +31,16 @@ class JsonWriter:
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as ASCII JSON; its length is not known beforehand."""
-        return Body(gathered(_parts(slice)))
+        return Body(gathered(_parts(slice)), held=max(map(_held, (slice.features, slice.samples))))
 
 
 def _parts(slice: Slice) -> Iterator[bytes]:
-    head = {
-        "origin": dict(slice.origin),
-        "units": slice.layers[0].units,
-        "shape": slice.shape,
-        "features": axis_as_json(slice.features),
-        "samples": axis_as_json(slice.samples),
-    }
+    head = {"origin": dict(slice.origin), "units": slice.layers[0].units, "shape": slice.shape}
     yield json.dumps(head, allow_nan=False)[:-1].encode()
+    yield b', "features": '
+    yield from _axis(slice.features)
+    yield b', "samples": '
+    yield from _axis(slice.samples)
     yield b', "values": '
     yield from _rows(slice, 0)
     yield b', "layers": {'
@@ -61,6 +62,26 @@ def axis_as_json(labels: Labels) -> dict[str, Any]:
     }
 
 
+def _axis(labels: Labels) -> Iterator[bytes]:
+    """Yield what `axis_as_json` returns, some labels at a time."""
+    head: dict[str, Any] = {"id": labels.id, "name": labels.name, "attributes": {}}
+    yield json.dumps(head)[:-2].encode()
+    for number, name in enumerate(labels.attributes):
+        texts = labels.ascii(name)
+        values = labels.column(name) if texts is None else texts
+        yield (", " if number else "").encode() + json.dumps(name).encode() + b": ["
+        for start in range(0, len(values), _LABELS_AT_ONCE):
+            some = json.dumps(_column(values[start : start + _LABELS_AT_ONCE]), allow_nan=False)[1:-1]
+            yield (", " if start else "").encode() + some.encode()
+        yield b"]"
+    yield b"}}"
+
+
+def _held(labels: Labels) -> int:
+    """Return about how many bytes the attribute takes that is being written."""
+    return labels.size * BYTES_OF_TEXT if any(labels.ascii(name) is None for name in labels.attributes) else 0
+
+
 def _column(values: NDArray[Any]) -> list[Any]:
     if values.dtype.kind == "S":
         values = values.astype(str)
@@ -69,9 +90,10 @@ def _column(values: NDArray[Any]) -> list[Any]:
 
 def _rows(slice: Slice, number: int) -> Iterator[bytes]:
     layer = slice.layers[number]
-    before = b"["
-    for block in layer.blocks():
-        rows = row_texts(block, layer.whole, b",", b"null")
-        yield before + b"[" + b"],\n[".join(rows) + b"]"
-        before = b",\n"
+
+    def rows(block: NDArray[Any], before: bytes) -> bytes:
+        return before + b"[" + b"],\n[".join(row_texts(block, layer.whole, b",", b"null")) + b"]"
+
+    # Not by a loop, whose variable would hold on to the block while its text is sent.
+    yield from map(rows, layer.blocks(), chain((b"[",), repeat(b",\n")))
     yield b"]"

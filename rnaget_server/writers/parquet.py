@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from rnaget_server.errors import ResultTooLarge
 from rnaget_server.writers.base import Body, Slice
-from rnaget_server.writers.tables import batches, feature_columns, refuse_wide, rows_at_once, schema_of
+from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
 _PIECE = 1 << 20
 _GROUP_BYTES = 32 << 20
@@ -45,7 +45,7 @@ class ParquetWriter:
     def write(self, slice: Slice) -> Body:
         """Return the slice as a file; its length is not known beforehand. See `check` for what is refused."""
         self.check(slice)
-        return Body(_pieces(slice))
+        return Body(_pieces(slice), held=held(slice, _GROUP_BYTES))
 
 
 class _Sink:

@@ -11,6 +11,7 @@ import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 
 from rnaget_server.writers.base import Body, LayerInfo
 
-_PIECE = 1 << 20
+_PIECE = 256 << 10
+_BYTES_OF_PLACE = 256
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,15 @@ class Place:
     """The next pieces out of here fill it exactly. Places whose offsets ascend may share one iterator."""
 
 
-def streamed(lay_out: Callable[[h5py.File], list[Place]]) -> Body:
+def streamed(lay_out: Callable[[h5py.File], list[Place]], held: int = 0) -> Body:
     """Return the file that `lay_out` writes, with what it leaves out put in, and its exact length.
 
     Parameters
     ----------
     lay_out
         Writes everything but the cells into the open file, and returns where the cells go.
+    held
+        About how many bytes are held while the cells are made, beside those of the source.
     """
     with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
         path = Path(directory) / "skeleton"
@@ -48,7 +52,7 @@ def streamed(lay_out: Callable[[h5py.File], list[Place]]) -> Body:
             places = sorted(lay_out(file), key=lambda place: place.offset)
         skeleton = path.open("rb")
     length = skeleton.seek(0, 2)
-    return Body(_stream(skeleton, length, places), length, skeleton.close)
+    return Body(_stream(skeleton, length, places), length, skeleton.close, held + len(places) * _BYTES_OF_PLACE)
 
 
 def allocate(
@@ -90,8 +94,8 @@ def allocate(
 
 def row_pieces(layer: LayerInfo) -> Iterator[bytes]:
     """Yield the cells of a layer, row after row, as a contiguous dataset made by `allocate` holds them."""
-    for block in layer.blocks():
-        yield cell_bytes(block, layer.dtype)
+    # Not by a loop, whose variable would hold on to the block while its bytes are sent.
+    yield from map(partial(cell_bytes, dtype=layer.dtype), layer.blocks())
 
 
 def cell_bytes(cells: NDArray[Any], dtype: np.dtype[Any]) -> bytes:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ResultTooLarge
 from rnaget_server.writers.base import Labels, Slice
 from rnaget_server.writers.json import axis_as_json
+from rnaget_server.writers.tsv import BYTES_OF_TEXT
 from rnaget_server.writers.turned import turned
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_SAMPLES = 100_000
 _MOST_ROWS = 1 << 16
+# The cells turned, as an array of Arrow, and as they are written.
+_COPIES = 3
 
 
 def refuse_wide(slice: Slice, format: str) -> None:
@@ -40,6 +43,12 @@ def rows_at_once(slice: Slice, size: int) -> int:
     """Return how many features have about `size` bytes of cells."""
     row = slice.samples.size * slice.layers[0].dtype.itemsize
     return max(1, min(size // row, _MOST_ROWS, slice.features.size))
+
+
+def held(slice: Slice, size: int) -> int:
+    """Return about how many bytes a table takes of which so many bytes of cells are written at once, with labels."""
+    cells = rows_at_once(slice, size) * slice.samples.size * slice.layers[0].dtype.itemsize
+    return _COPIES * cells + slice.features.size * len(slice.features.attributes) * BYTES_OF_TEXT
 
 
 def feature_columns(features: Labels) -> dict[str, NDArray[Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from rnaget_server.writers.cells import table_lines
 
 _CHUNK_BYTES = 256 << 10
 _LABELS_AT_ONCE = 1 << 16
+BYTES_OF_TEXT = 80
+"""About what Python takes for an id."""
 
 
 class TsvWriter:
@@ -30,7 +32,8 @@ class TsvWriter:
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
-        return Body(gathered(_lines(slice)))
+        texts = sum(slice.features.ascii(name) is None for name in slice.tsv_labels)
+        return Body(gathered(_lines(slice)), held=texts * slice.features.size * BYTES_OF_TEXT)
 
 
 def _lines(slice: Slice) -> Iterator[bytes]:
@@ -44,22 +47,34 @@ def _lines(slice: Slice) -> Iterator[bytes]:
             yield b"\t"
             yield joined(columns[start : start + _LABELS_AT_ONCE], b"\t")
     yield b"\n"
-    labels = row_labels(slice)
+    labels_of = row_labels(slice)
     layer = slice.layers[0]
-    start = 0
-    for block in layer.blocks():
-        yield table_lines(block, layer.whole, labels[start : start + len(block)])
-        start += len(block)
+    done = 0
+
+    def lines(block: NDArray[Any]) -> bytes:
+        nonlocal done
+        start, done = done, done + len(block)
+        return table_lines(block, layer.whole, labels_of(start, done))
+
+    # Not by a loop, whose variable would hold on to the block while its text is sent.
+    yield from map(lines, layer.blocks())
 
 
-def row_labels(slice: Slice) -> list[bytes]:
-    """Return the labels in front of each row, joined by tabs."""
-    columns = []
-    for name in slice.tsv_labels:
-        texts = slice.features.ascii(name)
-        column = as_texts(slice.features.column(name)) if texts is None else texts
-        columns.append(joined(column, b"\n").split(b"\n"))
-    return columns[0] if len(columns) == 1 else list(map(b"\t".join, zip(*columns, strict=True)))
+def row_labels(slice: Slice) -> Callable[[int, int], list[bytes]]:
+    """Return what gives the labels in front of the rows from one on up to another, joined by tabs.
+
+    They are made for some rows at a time: those of all rows, of each reply, would be the most that a reply holds.
+    """
+    columns = [
+        as_texts(slice.features.column(name)) if (texts := slice.features.ascii(name)) is None else texts
+        for name in slice.tsv_labels
+    ]
+
+    def labels_of(start: int, stop: int) -> list[bytes]:
+        parts = [joined(column[start:stop], b"\n").split(b"\n") for column in columns]
+        return parts[0] if len(parts) == 1 else list(map(b"\t".join, zip(*parts, strict=True)))
+
+    return labels_of
 
 
 def joined(texts: Sequence[str] | NDArray[np.bytes_], separator: bytes) -> bytes:
@@ -89,8 +104,16 @@ def gathered(parts: Iterator[bytes]) -> Iterator[bytes]:
     for part in parts:
         kept.append(part)
         size += len(part)
+        # Whoever waits for its reader shall hold the chunk alone, and no parts of it.
+        del part
         if size >= _CHUNK_BYTES:
-            yield b"".join(kept)
-            kept, size = [], 0
+            yield _taken(kept)
+            size = 0
     if kept:
-        yield b"".join(kept)
+        yield _taken(kept)
+
+
+def _taken(parts: list[bytes]) -> bytes:
+    chunk = b"".join(parts)
+    parts.clear()
+    return chunk

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from rnaget_server.http.ahead import Ahead
+from rnaget_server.http.reply_budget import ReplyBudget, Share
 
 
 class Broken(BaseException):
@@ -24,6 +25,10 @@ def chunks(count: int, made: list[int], error: BaseException | None = None) -> I
         raise error
 
 
+def share_of(most: int = 0) -> Share:
+    return Share(ReplyBudget(most), 0, 0)
+
+
 async def taken(ahead: Ahead, rest: float = 0) -> list[bytes]:
     got = []
     async for chunk in ahead:
@@ -35,7 +40,12 @@ async def taken(ahead: Ahead, rest: float = 0) -> list[bytes]:
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 16, 17, 1000])
 @pytest.mark.parametrize("rest", [0, 0.001])
 def test_all_chunks_come_in_order(count: int, rest: float) -> None:
-    assert asyncio.run(taken(Ahead(chunks(count, [])), rest)) == [b"%d" % number for number in range(count)]
+    for most in (0, 1):
+
+        async def run(most: int = most) -> list[bytes]:
+            return await taken(Ahead(chunks(count, []), share_of(most)), rest)
+
+        assert asyncio.run(run()) == [b"%d" % number for number in range(count)]
 
 
 @pytest.mark.parametrize("error", [OSError(), Broken()])
@@ -43,7 +53,7 @@ def test_an_error_comes_after_what_was_made(error: BaseException) -> None:
     async def run() -> list[bytes]:
         got = []
         with suppress(type(error)):
-            async for chunk in Ahead(chunks(5, [], error)):
+            async for chunk in Ahead(chunks(5, [], error), share_of()):
                 got.append(chunk)
             pytest.fail("the error was swallowed")
         return got
@@ -55,7 +65,7 @@ def test_two_are_made_ahead_and_no_thread_waits_meanwhile() -> None:
     made: list[int] = []
 
     async def run() -> None:
-        ahead = Ahead(chunks(100, made))
+        ahead = Ahead(chunks(100, made), share_of())
         assert await anext(ahead) == b"0"
         for _ in range(5):
             await asyncio.sleep(0.02)
@@ -80,7 +90,7 @@ def test_a_stop_waits_for_the_thread_and_nothing_is_made_after_it() -> None:
             yield chunk
 
     async def run() -> None:
-        ahead = Ahead(slow())
+        ahead = Ahead(slow(), share_of())
         assert await anext(ahead) == b"0"
         assert at_second.wait(10)
         stop = asyncio.ensure_future(ahead.stop())
@@ -90,5 +100,19 @@ def test_a_stop_waits_for_the_thread_and_nothing_is_made_after_it() -> None:
         await stop
         await asyncio.sleep(0.02)
         assert len(made) == 2
+
+    asyncio.run(run())
+
+
+def test_where_memory_is_short_nothing_is_made_ahead() -> None:
+    made: list[int] = []
+
+    async def run() -> None:
+        ahead = Ahead(chunks(100, made), share_of(1))
+        for number in range(3):
+            assert await anext(ahead) == b"%d" % number
+            await asyncio.sleep(0.02)
+            assert len(made) == number + 1
+        await ahead.stop()
 
     asyncio.run(run())

@@ -16,13 +16,13 @@ from rnaget_server.checked_file import DamagedFileError
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.accept import accepts_gzip
 from rnaget_server.http.content import Content
-from rnaget_server.http.delivery import TEXTS, Order
+from rnaget_server.http.delivery import TEXTS, Order, is_large
 from rnaget_server.http.etags import Tag, slice_tag, unchanged
 from rnaget_server.http.formats import Chosen, checked_format
 from rnaget_server.http.ranges import wants_part
 from rnaget_server.http.replies import id_headers, json_reply
-from rnaget_server.http.request import BEGAN_KEY, SCOPE_KEY, public_root
-from rnaget_server.http.sending import Label, coded_reply, content_reply, unreadable
+from rnaget_server.http.request import BEGAN_KEY, public_root, services_of
+from rnaget_server.http.sending import Label, Later, coded_reply, content_reply, unreadable
 from rnaget_server.http.tickets import signed
 from rnaget_server.query.strings import query_string
 from rnaget_server.service import Services
@@ -108,13 +108,19 @@ def download(request: Request, found: Found, chosen: Chosen) -> Response:
     Unavailable
         If a data file cannot be read.
     """
-    try:
+
+    def reply() -> Response:
         try:
-            return _reply(request, found, chosen)
-        except DamagedFileError:  # it has been removed from the cache
-            return _reply(request, found, chosen)
-    except OSError as error:
-        raise unreadable(error, _filename(found, chosen.writer)) from None
+            try:
+                return _reply(request, found, chosen)
+            except DamagedFileError:  # it has been removed from the cache
+                return _reply(request, found, chosen)
+        except OSError as error:
+            raise unreadable(error, _filename(found, chosen.writer)) from None
+
+    if found.stored is not None or not is_large(found.slice):
+        return reply()
+    return Later(reply, whole_first=wants_part(request, None) or services_of(request).settings.max_bytes > 0)
 
 
 def _filename(found: Found, writer: Writer) -> str:
@@ -123,7 +129,7 @@ def _filename(found: Found, writer: Writer) -> str:
 
 
 def _reply(request: Request, found: Found, chosen: Chosen) -> Response:
-    services: Services = request.scope[SCOPE_KEY]
+    services = services_of(request)
     codable = services.settings.content_coding and chosen.writer.media_types[0] in TEXTS
     coded = codable and accepts_gzip(request)
     headers = id_headers(found.missing, found.omitted, found.ungrouped)
@@ -145,7 +151,11 @@ def _reply(request: Request, found: Found, chosen: Chosen) -> Response:
         order = _order(request, services, found, chosen.writer, tag)
         content = services.delivery.content(order, part=not coded and wants_part(request, etag))
     label = Label(chosen.media_type, _filename(found, chosen.writer), headers)
-    return coded_reply(request, content, label) if coded else content_reply(request, content, label)
+    try:
+        return coded_reply(request, content, label) if coded else content_reply(request, content, label)
+    except BaseException:
+        content.close()
+        raise
 
 
 def _md5(

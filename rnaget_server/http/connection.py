@@ -1,0 +1,179 @@
+"""HTTP/1.1 on one connection, with limits of time and size that uvicorn lacks."""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import termios
+from asyncio import Transport
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+_LONGEST_URL = 4 << 20
+_LONGEST_HEADERS = 64 << 10
+_LONGEST_HEAD = _LONGEST_URL + _LONGEST_HEADERS
+# More than that is waited for as long as it comes at this rate, in bytes a second.
+_LEAST_RATE = 1024
+_INVALID = "Invalid HTTP request received."
+_HEADERS_TOO_LONG = f"The headers are longer than {_LONGEST_HEADERS >> 10} KiB."
+_URL_TOO_LONG = f"The URL is longer than {_LONGEST_URL >> 20} MiB: send the parameters as JSON by POST."
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a client is given, 0 meaning any number: see the settings of the same names."""
+
+    send_timeout: float = 0
+    receive_timeout: float = 0
+    keep_alive: float = 0
+
+
+class Connection(HttpToolsProtocol):
+    """HTTP/1.1 whose query strings may be longer than 64 KiB, for clients that are not waited for endlessly.
+
+    httptools splits a URL by 16-bit offsets and calls a longer one invalid, so that it gets the path alone.
+
+    Parameters
+    ----------
+    connections
+        All that are open; `look` is to be called of each, about once a second.
+    patience
+        How long its client is waited for.
+    """
+
+    def __init__(self, *args: Any, connections: set[Connection], patience: Patience, **others: Any) -> None:
+        super().__init__(*args, **others)
+        self._all = connections
+        self._patience = patience
+        self._idle_since: float | None = self.loop.time()
+        self._head_began: float | None = None
+        self._body_began: float | None = None
+        self._received = self._header_bytes = 0
+        self._last_received = 0.0
+        self._unsent: tuple[int, int] | None = None
+        self._last_sent = 0.0
+        self._refusal = (400, _INVALID)
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        super().connection_made(transport)
+        self._all.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._all.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent; too long a head ends the connection with 431."""
+        self._received += len(data)
+        self._last_received = self.loop.time()
+        super().data_received(data)
+        if self._head_began is not None and self._received > _LONGEST_HEAD and not self.transport.is_closing():
+            self._refuse(431, _HEADERS_TOO_LONG)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._idle_since = None
+        self._head_began = self._last_received
+        self._received = self._header_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Gather the URL; too long a one ends the connection with 414."""
+        if len(self.url) + len(url) > _LONGEST_URL:
+            self._refusal = (414, _URL_TOO_LONG)
+            raise ValueError(_URL_TOO_LONG)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Gather a header; too long ones end the connection with 431."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _LONGEST_HEADERS:
+            self._refusal = (431, _HEADERS_TOO_LONG)
+            raise ValueError(_HEADERS_TOO_LONG)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the request; its task runs only after this, and finds the query string in place."""
+        self._head_began = None
+        self._body_began = self._last_received
+        self._received = 0
+        self.url, _, query = self.url.partition(b"?")
+        super().on_headers_complete()
+        self.scope["query_string"] = query.partition(b"#")[0]
+
+    def on_message_complete(self) -> None:
+        """End the body."""
+        self._body_began = None
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if self._head_began is None and not self.pipeline:
+            self._idle_since = self.loop.time()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, or the URL."""
+        self._refuse(*self._refusal)
+
+    def look(self, now: float) -> None:
+        """End the connection if its client has had its time."""
+        if self._stuck(now):
+            # Not closed, which would wait for the client to take what is left.
+            self.transport.abort()
+        elif self.transport.is_closing():
+            return
+        elif self.flow.read_paused:
+            # What the client may have sent is not looked at, so that nothing can be said of it.
+            self._head_began = self._head_began and now
+            self._body_began = self._body_began and now
+            self._last_received = now
+        elif self._late(self._head_began, now):
+            self._refuse(408, "The head of the request took too long.")
+        elif self._late(self._body_began, now) or (self._body_began is not None and self._silent(now)):
+            self._refuse(408, "The body of the request took too long.")
+        elif self._patience.keep_alive and self._idle_since and now - self._idle_since > self._patience.keep_alive:
+            self.transport.close()
+
+    def _stuck(self, now: float) -> bool:
+        """Return whether the client has taken nothing for too long of what waits to be sent."""
+        waiting = self.transport.get_write_buffer_size()
+        # The system may hold megabytes for the client: they count, or a slow one would seem to stand still.
+        unsent = (waiting, self._in_system()) if waiting and self._patience.send_timeout else None
+        if unsent is None or unsent != self._unsent:
+            self._unsent = unsent
+            self._last_sent = now
+        return now - self._last_sent > self._patience.send_timeout > 0
+
+    def _in_system(self) -> int:
+        """Return how many bytes the system has taken that the client's has not."""
+        try:
+            found = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        count: int = struct.unpack("i", found)[0]
+        return count
+
+    def _late(self, began: float | None, now: float) -> bool:
+        given = self._patience.receive_timeout
+        return began is not None and given > 0 and now - began > given + self._received / _LEAST_RATE
+
+    def _silent(self, now: float) -> bool:
+        return now - self._last_received > self._patience.receive_timeout > 0
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer, unless an answer is under way, and close."""
+        self._head_began = self._body_began = None
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            self.transport.write(STATUS_LINE[status] + head % len(message) + message.encode())
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if status != 408:
+            self.logger.warning(message)
+        self.transport.close()
