@@ -57,10 +57,11 @@ def create_services(settings: Settings) -> Services:
     CatalogError
         If the catalogue has no sound ``catalog.yaml``.
     """
+    catalog = LiveCatalog(settings.data, settings.reload_seconds)
     return Services(
         settings=settings,
-        catalog=LiveCatalog(settings.data, settings.reload_seconds),
-        stores=StoreCache(Registry("rnaget_server.stores")),
+        catalog=catalog,
+        stores=StoreCache(Registry("rnaget_server.stores"), confirms=catalog.confirms),
         writers=Registry("rnaget_server.writers"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.configuration import configuration
-from rnaget_server.errors import CatalogError, Problem, Unavailable
+from rnaget_server.errors import CatalogError, Problem, StoreFailure
 from rnaget_server.registry import Registry
 from rnaget_server.resources import shipped
-from rnaget_server.stores.cache import StoreCache, misfits, open_store, track_store
+from rnaget_server.stores.cache import StoreCache, matrix_problems, track_problems
 
 _FORMAT_GROUPS = ("expressions", "continuous")
 _SHOWN = 3
@@ -87,10 +88,10 @@ def list_(data: Path | None) -> None:
                     store = stores.open(matrix)
                     size = "{:,} features × {:,} samples".format(*store.shape)
                     click.echo(f"    {matrix.id}  {size}  {', '.join(store.units)}")
-                except Unavailable:
+                except StoreFailure:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
             for one in study.track_sets:
-                click.echo(f"    {one.id}  {_told_of_tracks(one)}")
+                click.echo(f"    {one.id}  {_told_of_tracks(one, stores)}")
     click.echo(_count(catalog))
 
 
@@ -129,21 +130,13 @@ def _file_problems(catalog: Catalog) -> list[Problem]:
     problems = []
     for matrix in catalog.matrices.values():
         study = catalog.studies[matrix.study_id].path
-        try:
-            # First, since loompy locks the file that the store opens without a lock.
-            found = _loom_mistakes(matrix.path)
-            found += misfits(matrix, open_store(matrix, kinds))
-        except OSError as error:
-            found = [str(error)]
+        # First, since loompy locks the file that the store opens without a lock.
+        found = [*_loom_mistakes(matrix.path), *matrix_problems(matrix, kinds)]
         found += _format_mistakes(matrix.default_format, formats["expressions"])
         problems += [entry_problem(study, "expressions", matrix.id, one) for one in found]
     for record in catalog.track_sets.values():
         study = catalog.studies[record.study_id].path
-        try:
-            found = _loom_mistakes(record.path) if record.path else []
-            track_store(record)
-        except OSError as error:
-            found = [str(error)]
+        found = [*(_loom_mistakes(record.path) if record.path else []), *track_problems(record)]
         found += _format_mistakes(record.default_format, formats["continuous"])
         problems += [entry_problem(study, "continuous", record.id, one) for one in found]
     return problems
@@ -153,10 +146,10 @@ def _format_mistakes(name: str, formats: list[str]) -> list[str]:
     return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
 
 
-def _told_of_tracks(record: TrackSet) -> str:
+def _told_of_tracks(record: TrackSet, stores: StoreCache) -> str:
     try:
-        store = track_store(record)
-    except OSError:
+        store = stores.open_tracks(record)
+    except StoreFailure:
         return "cannot be read: see `rnaget-server check`"
     names = list(store.chromosomes)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -171,10 +164,8 @@ def _loom_mistakes(path: Path) -> list[str]:
     from loompy import LoomValidator  # takes a second to import
 
     validator = LoomValidator()
-    try:
+    with suppress(Exception):  # a file that cannot be opened is told of when its store is
         validator.validate(str(path))
-    except OSError:  # a file that cannot be opened is told of when its store is
-        return []
     return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]
 
 

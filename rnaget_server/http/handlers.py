@@ -16,6 +16,7 @@ from connexion.operations import AbstractOperation
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from rnaget_server.errors import CatalogChanged
 from rnaget_server.http.request import entered
 
 
@@ -31,11 +32,16 @@ class Handler:
         """Send what the function returns."""
         arguments = {self._names[name]: value for name, value in scope["path_params"].items()}
         entered(scope)
-        if self._waits:
-            response = await self._function(**arguments)
-        else:
-            response = await run_in_threadpool(self._function, **arguments)
+        try:
+            response = await self._answered(arguments)
+        except CatalogChanged:
+            response = await self._answered(arguments)
         await response(scope, receive, send)
+
+    async def _answered(self, arguments: dict[str, Any]) -> Any:
+        if self._waits:
+            return await self._function(**arguments)
+        return await run_in_threadpool(self._function, **arguments)
 
 
 class _Api(RoutedAPI[Handler]):  # type: ignore[misc]

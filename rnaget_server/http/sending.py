@@ -109,9 +109,11 @@ def _streamed(
 ) -> Response:
     try:
         first = next(chunks, b"")
-    except OSError as error:
+    except BaseException as error:
         content.close()
-        raise unreadable(error, label.filename) from None
+        if isinstance(error, OSError):
+            raise unreadable(error, label.filename) from None
+        raise
     sent = chain((first,), _cutting(chunks, label.filename))
     return _Streamed(sent, status, headers, label.media_type, content.close)
 

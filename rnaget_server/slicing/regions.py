@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Catalog, TrackSet
-from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
+from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, StoreFailure, Unavailable, UnknownId
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
 from rnaget_server.service import Services
@@ -55,8 +55,10 @@ def region_by_id(services: Services, set_id: str, query: RegionQuery) -> Found:
     return _made(services, query, [_candidate(services, record, query)], ())
 
 
-def region_by_search(services: Services, query: RegionQuery) -> Found:
+def region_by_search(services: Services, query: RegionQuery, without: Collection[str] = ()) -> Found:
     """Return the tracks of every set that matches, as rows; sets with other units or columns are left out.
+
+    So are those that cannot be read, and those whose ids are in `without`: their tracks could not be read before.
 
     Raises
     ------
@@ -78,8 +80,10 @@ def region_by_search(services: Services, query: RegionQuery) -> Found:
     for record in matching:
         if query.units in (None, record.units) and query.filters.keys() <= record.filters.keys():
             try:
+                if record.id in without:
+                    raise StoreFailure("its tracks cannot be read", record.id)
                 candidates.append(_candidate(services, record, query))
-            except Unavailable:
+            except StoreFailure:
                 omitted.append(record.id)
     if not candidates and omitted:
         raise Unavailable(f"the sets {', '.join(omitted)} cannot be read at the moment")

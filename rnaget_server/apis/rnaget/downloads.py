@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from math import prod
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.http.accept import accepts_gzip
 from rnaget_server.http.content import Content
 from rnaget_server.http.delivery import TEXTS, Order
@@ -44,6 +44,26 @@ def named_format(services: Services, group: str, name: str | None) -> str:
     if name is None:
         raise InvalidQuery(f"a search needs the parameter format, such as format=tsv; /{group}/formats lists all")
     return checked_format(services, group, name)
+
+
+def of_readable(search: Callable[[Collection[str]], Found], reply: Callable[[Found], Response]) -> Response:
+    """Return the reply to a search, made of the records that can be read; those that fail on the way are left out.
+
+    Parameters
+    ----------
+    search
+        Returns what matches apart from records of these ids, which it names as left out.
+    reply
+        Makes the reply, up to its first bytes.
+    """
+    failed: list[str] = []
+    while True:
+        try:
+            return reply(search(failed))
+        except StoreFailure as failure:
+            if failure.record in failed:
+                raise
+            failed.append(failure.record)
 
 
 def ticket(
