@@ -59,10 +59,13 @@ def create_services(settings: Settings) -> Services:
     CatalogError
         If the catalogue has no sound ``catalog.yaml``.
     """
+    catalog = LiveCatalog(settings.data, settings.reload_seconds)
     return Services(
         settings=settings,
-        catalog=LiveCatalog(settings.data, settings.reload_seconds),
-        stores=StoreCache(Registry("rnaget_server.stores"), access=FileAccess(file_limits(settings))),
+        catalog=catalog,
+        stores=StoreCache(
+            Registry("rnaget_server.stores"), access=FileAccess(file_limits(settings)), confirms=catalog.confirms
+        ),
         writers=Registry("rnaget_server.writers"),
     )
 

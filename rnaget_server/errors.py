@@ -51,12 +51,24 @@ class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
 
 
+class StoreFailure(Unavailable):
+    """The data file of the matrix or continuous set `record` cannot be read; an open store raises no other error."""
+
+    def __init__(self, message: str, record: str) -> None:
+        super().__init__(message)
+        self.record = record
+
+
 class Busy(RnagetError):
     """The server has as much to do as it may hold in memory; the same request succeeds after `seconds`."""
 
     def __init__(self, message: str, seconds: int = 2) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class CatalogChanged(Busy):
+    """The catalogue that a request was read by is no longer the one in service; the request has to be made anew."""
 
 
 STATUS: dict[type[RnagetError], int] = {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from typing import TypeVar
 
-from rnaget_server.catalog import LiveCatalog
+from rnaget_server.catalog import LiveCatalog, Matrix
 from rnaget_server.disk_cache import DiskCache
-from rnaget_server.errors import Unavailable
+from rnaget_server.errors import StoreFailure
 from rnaget_server.http.delivery import Delivery
 from rnaget_server.http.etags import software
 from rnaget_server.http.remembered import Remembered
@@ -22,6 +23,7 @@ from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.cache import StoreCache
 
 _SUMMARIES_SHARE = 4
+Answer = TypeVar("Answer")
 GROUPS = ("projects", "studies", "expressions", "continuous")
 
 
@@ -104,10 +106,12 @@ class Services:
         """The groups of routes that answer 501."""
         return frozenset(self.settings.switched_off)
 
-    def readable_stores(self) -> dict[str, MatrixStore]:
-        """Return the open store of every matrix whose file can be read, by id of the matrix."""
-        stores = {}
+    def read_each(self, read: Callable[[Matrix, MatrixStore], Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
+        """Return what `read` finds in the file of each matrix, by id of the matrix, and the ids of the unreadable."""
+        found, omitted = {}, []
         for matrix in self.catalog.current.matrices.values():
-            with suppress(Unavailable):
-                stores[matrix.id] = self.stores.open(matrix)
-        return stores
+            try:
+                found[matrix.id] = read(matrix, self.stores.open(matrix))
+            except StoreFailure:
+                omitted.append(matrix.id)
+        return found, tuple(omitted)

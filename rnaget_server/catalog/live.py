@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from rnaget_server.catalog.load import load, watched_files
-from rnaget_server.catalog.records import Catalog
+from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
 from rnaget_server.errors import CatalogError
 
 _log = logging.getLogger(__name__)
@@ -48,6 +48,19 @@ class LiveCatalog:
                 self._looked = time.monotonic()
                 self._lock.release()
         return self._catalog
+
+    def confirms(self, record: Matrix | TrackSet) -> bool:
+        """Return whether the catalogue as it is on disk still says of a matrix or set what `record` does.
+
+        For a record whose file is gone: an import may have put another in its place a moment ago. Without an
+        interval, what is in service stays.
+        """
+        if not self._interval:
+            return True
+        with self._lock:
+            self._refresh()
+        records = self._catalog.matrices if isinstance(record, Matrix) else self._catalog.track_sets
+        return records.get(record.id) == record
 
     def _refresh(self) -> None:
         signature = self._sign()

@@ -12,17 +12,17 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server import __version__
-from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
+from rnaget_server.catalog import Catalog, TrackSet, load
 from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.configuration import configuration
-from rnaget_server.errors import CatalogError, Problem, Unavailable
+from rnaget_server.errors import CatalogError, Problem, StoreFailure
 from rnaget_server.registry import Registry
 from rnaget_server.resources import shipped
 from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.cache import StoreCache, misfits, open_store, track_store
+from rnaget_server.stores.cache import StoreCache, matrix_problems, track_problems
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
 
@@ -100,10 +100,10 @@ def list_(data: Path | None) -> None:
                     store = stores.open(matrix)
                     size = "{:,} features × {:,} samples".format(*store.shape)
                     click.echo(f"    {matrix.id}  {size}  {', '.join(store.units)}")
-                except Unavailable:
+                except StoreFailure:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
             for one in study.track_sets:
-                click.echo(f"    {one.id}  {_told_of_tracks(one, access)}")
+                click.echo(f"    {one.id}  {_told_of_tracks(one, stores)}")
     click.echo(_count(catalog))
 
 
@@ -141,42 +141,26 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
     problems = []
     for matrix in catalog.matrices.values():
         study = catalog.studies[matrix.study_id].path
-        try:
-            # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
-            found = _matrix_problems(matrix, kinds, access)
-            found += _loom_mistakes(matrix.path)
-        except OSError as error:
-            found = [str(error)]
+        # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
+        found = matrix_problems(matrix, kinds, access) or _loom_mistakes(matrix.path)
         found += _format_mistakes(matrix.default_format, formats["expressions"])
         problems += [entry_problem(study, "expressions", matrix.id, one) for one in found]
     for record in catalog.track_sets.values():
         study = catalog.studies[record.study_id].path
-        try:
-            track_store(record, access)
-            found = _loom_mistakes(record.path) if record.path else []
-        except OSError as error:
-            found = [str(error)]
+        found = track_problems(record, access) or (_loom_mistakes(record.path) if record.path else [])
         found += _format_mistakes(record.default_format, formats["continuous"])
         problems += [entry_problem(study, "continuous", record.id, one) for one in found]
     return problems
-
-
-def _matrix_problems(matrix: Matrix, kinds: Registry, access: FileAccess) -> list[str]:
-    """Return what is wrong with the file of a matrix; see `open_store` for the errors."""
-    store = open_store(matrix, kinds, access)
-    for units in store.units:
-        store.dtype(units)  # looks at every whole number, where some may be too large to be served
-    return misfits(matrix, store)
 
 
 def _format_mistakes(name: str, formats: list[str]) -> list[str]:
     return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
 
 
-def _told_of_tracks(record: TrackSet, access: FileAccess) -> str:
+def _told_of_tracks(record: TrackSet, stores: StoreCache) -> str:
     try:
-        store = track_store(record, access)
-    except OSError:
+        store = stores.open_tracks(record)
+    except StoreFailure:
         return "cannot be read: see `rnaget-server check`"
     names = list(store.chromosomes)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -196,7 +180,7 @@ def _loom_mistakes(path: Path) -> list[str]:
         validator.validate(str(path))
     except UnfitFile as error:
         return [f"{path.name} {error}"]
-    except OSError:  # a file that cannot be opened is told of when its store is
+    except Exception:  # a file that cannot be opened is told of when its store is
         return []
     return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]
 

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import anyio
 from connexion.decorators.parameter import pythonic
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from rnaget_server.cancellation import Cancellation
+from rnaget_server.errors import CatalogChanged
 from rnaget_server.http.posted import ParametersSent, parameters_sent
 from rnaget_server.http.request import CANCELLATION_KEY, SCOPE_KEY, entered
 from rnaget_server.http.wanted import run_while_wanted
@@ -47,14 +48,25 @@ class Handler:
         if self._waits and not sent.large:
             response = await self._function(**arguments)
         else:
-            response = await run_while_wanted(self._work(arguments), _threads(scope, sent), receive, cancellation)
+            work = self._again_if_changed(partial(self._function, **arguments))
+            response = await run_while_wanted(work, _threads(scope, sent), receive, cancellation)
         sent.forget()
         if response is not None:
             await response(scope, receive, send)
 
-    def _work(self, arguments: dict[str, Any]) -> Callable[[], Response]:
-        work = partial(self._function, **arguments)
-        return (lambda: asyncio.run(work())) if self._waits else work
+    def _again_if_changed(self, function: Callable[[], Any]) -> Callable[[], Response]:
+        """Return what calls the handler, and calls it again if a file is gone since the catalogue names another."""
+
+        def work() -> Response:
+            return cast(Response, asyncio.run(function()) if self._waits else function())
+
+        def again_if_changed() -> Response:
+            try:
+                return work()
+            except CatalogChanged:
+                return work()
+
+        return again_if_changed
 
 
 def _threads(scope: Scope, sent: ParametersSent) -> anyio.CapacityLimiter | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from rnaget_server.errors import Unavailable
+from rnaget_server.errors import StoreFailure, Unavailable
 from rnaget_server.http.ahead import Ahead
 from rnaget_server.http.content import Content
 from rnaget_server.http.ranges import part_of, wants_part
@@ -101,6 +102,8 @@ class Later(Response):
         super().__init__()
         self._make = make
         self._whole_first = whole_first
+        self.otherwise: Callable[[StoreFailure], Response] | None = None
+        """Makes another reply, where a data file fails before the first byte is sent."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the reply and send it."""
@@ -108,9 +111,17 @@ class Later(Response):
         replies = services_of(request).replies
         replies.refuse_if_full()
         limiter = None if self._whole_first else replies.making
-        reply = await run_while_wanted(self._make, limiter, receive, cancellation_of(request))
-        if reply is not None:
-            await reply(scope, receive, send)
+        cancellation = cancellation_of(request)
+        try:
+            reply = await run_while_wanted(self._make, limiter, receive, cancellation)
+            if reply is not None:
+                await reply(scope, receive, send)
+        except StoreFailure as failure:
+            if self.otherwise is None:
+                raise
+            other = await run_while_wanted(partial(self.otherwise, failure), limiter, receive, cancellation)
+            if other is not None:
+                await other(scope, receive, send)
 
 
 def unreadable(error: OSError, filename: str) -> Unavailable:

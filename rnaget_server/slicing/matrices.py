@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from rnaget_server import __version__
 from rnaget_server.cancellation import Cancellation
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
-from rnaget_server.errors import InvalidQuery, ResultTooLarge, Unavailable, UnknownId
+from rnaget_server.errors import InvalidQuery, ResultTooLarge, StoreFailure, Unavailable, UnknownId
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.parameters import shown, unknown_name
 from rnaget_server.query.strings import by_name, digest, start_of_query_string
@@ -99,10 +99,13 @@ def slice_by_id(
     return _made(services, query, [Candidate(matrix, store, select(store, matrix, query), version)], ())
 
 
-def slice_by_search(services: Services, query: MatrixQuery, cancellation: Cancellation | None = None) -> Found:
+def slice_by_search(
+    services: Services, query: MatrixQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
+) -> Found:
     """Return the join of every matrix that matches; those in other units than the first are left out.
 
-    It is looked for, and the cells are read, until that is cancelled.
+    So are those that cannot be read, and those whose ids are in `without`: their cells could not be read before. It is
+    looked for, and the cells are read, until that is cancelled.
 
     Raises
     ------
@@ -127,22 +130,22 @@ def slice_by_search(services: Services, query: MatrixQuery, cancellation: Cancel
         if not query.filters.keys() <= matrix.filters.keys():
             continue
         try:
+            if matrix.id in without:
+                raise StoreFailure("its cells cannot be read", matrix.id)
             version, store = _opened(services, matrix, cancellation)
-        except Unavailable:
+            fits = query.group_by is None or group_attribute(query.group_by, matrix, store) is not None
+            if fits and (query.units is None or query.units in store.units):
+                candidates.append(Candidate(matrix, store, select(store, matrix, query), version))
+            units |= dict.fromkeys(store.units)
+            groups |= group_names(matrix, store)
+        except StoreFailure:
             omitted.append(matrix.id)
-            continue
-        units |= dict.fromkeys(store.units)
-        groups |= group_names(matrix, store)
-        if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
-            continue
-        if query.units is None or query.units in store.units:
-            candidates.append(Candidate(matrix, store, select(store, matrix, query), version))
+    if not candidates and omitted:
+        raise Unavailable(f"the matrices {', '.join(omitted)} cannot be read at the moment")
     if not candidates and query.units is not None and query.units not in units:
         raise InvalidQuery(f"no matrix has the units {shown(query.units)}: there are {', '.join(sorted(units))}")
     if not candidates and query.group_by is not None and groups:
         raise InvalidQuery(unknown_name(_GROUPS, query.group_by, groups))
-    if not candidates and omitted:
-        raise Unavailable(f"the matrices {', '.join(omitted)} cannot be read at the moment")
     return _made(services, query, candidates, tuple(omitted))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.cancellation import Cancellation
 from rnaget_server.catalog import TrackSet
-from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, Unavailable, UnknownId
+from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, StoreFailure, Unavailable, UnknownId
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.parameters import shown
 from rnaget_server.query.strings import digest
@@ -59,8 +59,12 @@ def region_by_id(
     return _made(services, query, [_candidate(services, record, query)], (), cancellation or Cancellation())
 
 
-def region_by_search(services: Services, query: RegionQuery, cancellation: Cancellation | None = None) -> Found:
+def region_by_search(
+    services: Services, query: RegionQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
+) -> Found:
     """Return the tracks of every set that matches, as rows; sets with other units or columns are left out.
+
+    So are those that cannot be read, and those whose ids are in `without`: their tracks could not be read before.
 
     Raises
     ------
@@ -84,8 +88,10 @@ def region_by_search(services: Services, query: RegionQuery, cancellation: Cance
         cancellation.check()
         if query.units in (None, record.units) and query.filters.keys() <= record.filters.keys():
             try:
+                if record.id in without:
+                    raise StoreFailure("its tracks cannot be read", record.id)
                 candidates.append(_candidate(services, record, query))
-            except Unavailable:
+            except StoreFailure:
                 omitted.append(record.id)
     if not candidates and omitted:
         raise Unavailable(f"the sets {', '.join(omitted)} cannot be read at the moment")

@@ -5,7 +5,6 @@ A file is opened for each read, which costs ten microseconds: no handle outlives
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,18 +15,14 @@ import pybigtools
 from numpy.typing import NDArray
 
 from rnaget_server.stores.base import Axis
+from rnaget_server.stores.bigwig_check import check_head, check_structure
 from rnaget_server.stores.bins import edges
 from rnaget_server.stores.columns import Column, column_of
+from rnaget_server.stores.failures import is_of_file
 from rnaget_server.stores.text import encode_all
 from rnaget_server.stores.tracks import Run
 
 _EXTENSIONS = (".bw", ".bigWig", ".bigwig")
-_MAGIC = 0x888FFC26
-_HEADER = struct.Struct("<IHHQQQHHQQIQ")
-_ZOOM = struct.Struct("<IIQQ")
-_INDEX_HEADER = 48
-# Where the header says how many bytes a block may take when it is unpacked; writers have 32 KiB or so.
-_BLOCK_FIELD, _MOST_BLOCK_BYTES = 10, 64 << 20
 _Answer = TypeVar("_Answer")
 _STATISTICS = {"mean": "mean", "min": "min", "max": "max", "coverage": "bases_covered"}
 
@@ -50,6 +45,7 @@ class BigWigStore:
 
     def __init__(self, paths: Sequence[Path], attributes: Mapping[str, Sequence[str]]) -> None:
         self._paths = tuple(paths)
+        self._checked: dict[int, tuple[int, int, int]] = {}
         self.chromosomes = joint_chromosomes({path.name: chromosomes_of(path) for path in paths})
 
         def read(name: str) -> Column:
@@ -99,13 +95,24 @@ class BigWigStore:
 
     def _asked(self, track: int, ask: Callable[[Any], _Answer]) -> _Answer | None:
         """Return what the open file of a track answers; None if it lacks the chromosome."""
+        path = self._paths[track]
+        if self._checked.get(track) != (state := _state(path)):
+            check_structure(path)
+            self._checked[track] = state
         try:
-            with opened(self._paths[track]) as file:
+            with opened(path) as file:
                 return ask(file)
         except KeyError:
             return None
-        except (pybigtools.BBIReadError, ValueError) as error:
-            raise OSError(f"{self._paths[track].name} cannot be read") from error
+        except BaseException as error:
+            if not is_of_file(error):
+                raise
+            raise OSError(f"{path.name} cannot be read") from None
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def opened(path: Path) -> AbstractContextManager[Any]:
@@ -130,12 +137,14 @@ def chromosomes_of(path: Path) -> dict[str, int]:
     """
     if not path.is_file():
         raise OSError(f"there is no file {path.name}")
-    _check_whole(path)
+    check_head(path)
     try:
         with opened(path) as file:
             return {str(name): int(size) for name, size in file.chroms().items()}
-    except (pybigtools.BBIReadError, ValueError) as error:
-        raise OSError(f"{path.name} is damaged or no bigWig file") from error
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
+        raise OSError(f"{path.name} is damaged or no bigWig file") from None
 
 
 def joint_chromosomes(by_file: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
@@ -167,30 +176,3 @@ def joint_chromosomes(by_file: Mapping[str, Mapping[str, int]]) -> dict[str, int
 def _some(sizes: Mapping[str, int]) -> str:
     names = list(sizes)
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _check_whole(path: Path) -> None:
-    """Refuse a file whose header points beyond its end.
-
-    The layout is that of the bigWig paper (Kent et al. 2010, Bioinformatics 26, 2204, supplement): every index
-    stands behind its data, and the last zoom index is the end of the file.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(_HEADER.size)
-        if len(head) < _HEADER.size:
-            raise OSError(f"{path.name} is too short for a bigWig file")
-        for order in "<>":
-            header = struct.unpack(order + _HEADER.format[1:], head)
-            if header[0] == _MAGIC:
-                break
-        else:
-            raise OSError(f"{path.name} is no bigWig file")
-        if header[_BLOCK_FIELD] > _MOST_BLOCK_BYTES:
-            raise OSError(f"{path.name} says that a block of it takes {header[_BLOCK_FIELD]:,} bytes: write it anew")
-        zooms = file.read(_ZOOM.size * header[2])
-        if len(zooms) < _ZOOM.size * header[2]:
-            raise OSError(f"{path.name} is truncated")
-        offsets = [one for level in struct.iter_unpack(order + _ZOOM.format[1:], zooms) for one in level[2:]]
-    if max(header[3:6] + tuple(offsets)) + _INDEX_HEADER > size:
-        raise OSError(f"{path.name} is truncated: its header points beyond its end")

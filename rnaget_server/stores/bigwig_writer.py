@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pybigtools
 
+from rnaget_server.stores.failures import is_of_file, is_panic
+
 Interval = tuple[str, int, int, float]
 _ENDED = "the bigWig file could not be written: is there space left on the disk?"
 
@@ -40,7 +42,7 @@ def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval],
     except Exception as error:
         raise feed.error or OSError(f"{_ENDED} ({error})") from error
     except BaseException as error:
-        if feed.error is None and type(error).__name__ == "PanicException":  # of Rust; no class to import
+        if feed.error is None and is_panic(error):
             raise OSError(_ENDED) from error
         raise
     if feed.error is not None:
@@ -94,5 +96,7 @@ def covered_bases(path: Path) -> int:
     try:
         with pybigtools.open(str(path)) as file:
             return int(file.info()["summary"]["basesCovered"])
-    except (pybigtools.BBIReadError, ValueError, OSError):
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
         return -1

@@ -5,108 +5,169 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
+from typing import Any, Generic, TypeVar
 
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Matrix, TrackSet
-from rnaget_server.errors import Unavailable
+from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.registry import Registry
 from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.bigwig import BigWigStore
-from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
+from rnaget_server.stores.guarded import Guard, GuardedStore, GuardedTracks
 from rnaget_server.stores.positions import PositionsStore
 from rnaget_server.stores.tracks import TrackStore
 
 _log = logging.getLogger(__name__)
+# A file that could not be opened for another reason than damage, such as too many open files, is tried again then.
+_RETRY_SECONDS = 10.0
+_MOST_LOOKED_AT = 1000
+_GONE = (0, 0, 0)
+_State = tuple[tuple[int, int, int], ...]
+_Record = TypeVar("_Record", Matrix, TrackSet)
+_Store = TypeVar("_Store")
 
 
 class StoreCache:
     """Opens the data files of matrices and of sets of tracks, and keeps the last `most` of each open.
 
-    A store that drops out is not closed but forgotten, since a reply may still be read from it; its file
-    closes with the last reader.
+    Whatever one of them raises, when it is opened or later, is a `StoreFailure`, which the log has the reason of
+    once for each state of its files. A store that drops out is not closed but forgotten, since a reply may still be
+    read from it; its file closes with the last reader.
+
+    Parameters
+    ----------
+    kinds
+        The kinds of stores of matrices.
+    most
+        How many of each are kept open.
+    access
+        How files are opened.
+    confirms
+        Tells whether the catalogue still says of a record what it says; asked where its file is gone.
     """
 
-    def __init__(self, kinds: Registry, most: int = 256, access: FileAccess | None = None) -> None:
-        self._kinds = kinds
-        self._access = access or FileAccess()
-        self._most = most
-        self._lock = threading.Lock()
-        self._told: dict[str, str] = {}
-        self._open_tracks: OrderedDict[str, tuple[tuple[object, ...], TrackStore]] = OrderedDict()
-        self._open: OrderedDict[str, tuple[tuple[object, ...], MatrixStore | str]] = OrderedDict()
+    def __init__(
+        self,
+        kinds: Registry,
+        most: int = 256,
+        access: FileAccess | None = None,
+        confirms: Callable[[Matrix | TrackSet], bool] = lambda _: True,
+    ) -> None:
+        def open_matrix(matrix: Matrix, guard: Guard) -> MatrixStore:
+            store = GuardedStore(open_store(matrix, kinds, access), guard)
+            problems = misfits(matrix, store)
+            if problems:
+                raise OSError("; ".join(problems))
+            return store
+
+        def open_tracks(record: TrackSet, guard: Guard) -> TrackStore:
+            return GuardedTracks(track_store(record, access), guard)
+
+        self._matrices: _Kept[Matrix, MatrixStore] = _Kept("matrix", open_matrix, most, confirms)
+        self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
 
     def open(self, matrix: Matrix) -> MatrixStore:
         """Return the open store of `matrix`.
 
         Raises
         ------
-        Unavailable
+        StoreFailure
             If the file is missing, unreadable, or lacks what the catalogue says of it.
+        CatalogChanged
+            If the file is missing since the catalogue names another by now.
         """
-        key = (matrix, *_state(matrix.path))
-        with self._lock:
-            kept = self._open.get(matrix.id)
-            if kept is None or kept[0] != key:
-                _close_if_written_over(kept, key)
-                kept = None
-                self._open.pop(matrix.id, None)
-                kept = (key, self._try(matrix))
-                self._open[matrix.id] = kept
-                if len(self._open) > self._most:
-                    self._open.popitem(last=False)
-            self._open.move_to_end(matrix.id)
-        if isinstance(kept[1], str):
-            raise Unavailable(
-                f"the matrix {matrix.id} cannot be read at the moment; its provider has been told in the log"
-            )
-        return kept[1]
+        return self._matrices.get(matrix)
 
     def open_tracks(self, record: TrackSet) -> TrackStore:
         """Return the open store of a set of signal tracks.
 
         Raises
         ------
-        Unavailable
+        StoreFailure
             If a file is missing, unreadable, or of another genome than the others.
+        CatalogChanged
+            If a file is missing since the catalogue names another by now.
         """
-        key = (record, *_state(record.path or record.tracks[0].path))
-        with self._lock:
-            kept = self._open_tracks.get(record.id)
-            if kept is not None and kept[0] == key:
-                self._open_tracks.move_to_end(record.id)
-                return kept[1]
-            _close_if_written_over(kept, key)
-            kept = None
-            self._open_tracks.pop(record.id, None)
-            try:
-                store = track_store(record, self._access)
-            except OSError as error:
-                if self._told.get(record.id) != str(error):
-                    self._told[record.id] = str(error)
-                    _log.error("the continuous set %s is not served: %s", record.id, error)
-                raise Unavailable(
-                    f"the set {record.id} cannot be read at the moment; its provider has been told in the log"
-                ) from None
-            self._open_tracks[record.id] = (key, store)
-            self._open_tracks.move_to_end(record.id)
-            if len(self._open_tracks) > self._most:
-                self._open_tracks.popitem(last=False)
-            return store
+        return self._tracks.get(record)
 
-    def _try(self, matrix: Matrix) -> MatrixStore | str:
-        problems = []
-        try:
-            store = open_store(matrix, self._kinds, self._access)
-            problems = misfits(matrix, store)
-        except OSError as error:
-            problems = [str(error)]
-        if not problems:
-            return store
-        for problem in problems:
-            _log.error("the matrix %s is not served: %s", matrix.id, problem)
-        return problems[0]
+
+class _Kept(Generic[_Record, _Store]):
+    """The open stores of one kind of record, by id."""
+
+    def __init__(
+        self,
+        what: str,
+        open: Callable[[_Record, Guard], _Store],
+        most: int,
+        confirms: Callable[[Matrix | TrackSet], bool],
+    ) -> None:
+        self._what = what
+        self._open: Callable[[_Record, Guard], _Store] = open
+        self._most = most
+        self._confirms = confirms
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, _File[_Record, _Store]] = OrderedDict()
+        self._logged: dict[str, _State] = {}
+
+    def get(self, record: _Record) -> _Store:
+        first = record.path if record.path is not None else record.tracks[0].path
+        key = (record, _state_of(first))
+        with self._lock:
+            kept = self._kept.get(record.id)
+            if kept is None or kept.key != key:
+                if kept is not None:
+                    _close_if_written_over(kept, key[1])
+                kept = self._kept[record.id] = _File(key)
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(record.id)
+        # Others need not wait while one file is opened.
+        return kept.store if kept.store is not None else self._opened(record, kept)
+
+    def _opened(self, record: _Record, kept: _File[_Record, _Store]) -> _Store:
+        with kept.lock:
+            if kept.store is not None:
+                return kept.store
+            if kept.failed is not None and kept.failed == _state(record) and monotonic() < kept.retry:
+                raise self._failure(record)
+            try:
+                kept.store = self._open(record, Guard(lambda error: self._failed(record, error)))
+            except BaseException as error:
+                if not (is_of_file(error) or isinstance(error, StoreFailure)):
+                    raise
+                if _is_gone(record) and not self._confirms(record):
+                    raise CatalogChanged("the catalogue has just changed: ask again") from None
+                kept.failed, kept.retry = _state(record), monotonic() + _RETRY_SECONDS
+                raise error if isinstance(error, StoreFailure) else self._failed(record, error) from None
+            return kept.store
+
+    def _failed(self, record: _Record, error: BaseException) -> StoreFailure:
+        state = _state(record)
+        if self._logged.get(record.id) != state:
+            self._logged[record.id] = state
+            _log.error("the %s %s cannot be read: %s", self._what, record.id, reason(error, *_paths(record)))
+        return self._failure(record)
+
+    def _failure(self, record: _Record) -> StoreFailure:
+        return StoreFailure(
+            f"the {self._what} {record.id} cannot be read at the moment; the log of the server says why", record.id
+        )
+
+
+class _File(Generic[_Record, _Store]):
+    """A record in one state of its file: its store, or the state of all its files in which it could not be opened."""
+
+    def __init__(self, key: tuple[Matrix | TrackSet, tuple[int, int, int]]) -> None:
+        self.key = key
+        self.lock = threading.Lock()
+        self.store: _Store | None = None
+        self.failed: _State | None = None
+        self.retry = 0.0
 
 
 def open_store(matrix: Matrix, kinds: Registry, access: FileAccess | None = None) -> MatrixStore:
@@ -128,8 +189,10 @@ def open_store(matrix: Matrix, kinds: Registry, access: FileAccess | None = None
                 return store
     except UnfitFile as error:
         raise OSError(f"{matrix.path.name} {error}") from None
-    except (OSError, KeyError, ValueError) as error:
-        raise OSError(f"{matrix.path.name} is damaged or truncated ({_told(error, matrix.path)})") from None
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
+        raise OSError(f"{matrix.path.name} is damaged or truncated ({reason(error, matrix.path)})") from None
     raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
 
 
@@ -150,8 +213,10 @@ def track_store(record: TrackSet, access: FileAccess | None = None) -> TrackStor
             store = PositionsStore(record.path, record.track_id, record.position, access)
         except UnfitFile as error:
             raise OSError(f"{record.path.name} {error}") from None
-        except (OSError, KeyError, ValueError) as error:
-            raise OSError(f"{record.path.name}: {_told(error, record.path)}") from None
+        except BaseException as error:
+            if not is_of_file(error):
+                raise
+            raise OSError(f"{record.path.name}: {reason(error, record.path)}") from None
     else:
         names = dict.fromkeys(name for track in record.tracks for name in track.attributes)
         attributes = {name: [track.attributes.get(name, "") for track in record.tracks] for name in names}
@@ -161,6 +226,32 @@ def track_store(record: TrackSet, access: FileAccess | None = None) -> TrackStor
         if one.attribute not in store.tracks.attributes:
             raise OSError(f"filter {one.name}: no track has the attribute {one.attribute!r}")
     return store
+
+
+def matrix_problems(matrix: Matrix, kinds: Registry, access: FileAccess) -> list[str]:
+    """Return everything that keeps a matrix from being served, as `check` names it; empty if all is well."""
+    try:
+        store = open_store(matrix, kinds, access)
+        for units in store.units:
+            store.dtype(units)  # looks at every whole number, where some may be too large to be served
+        return misfits(matrix, store)
+    except UnfitFile as error:
+        return [f"{matrix.path.name} {error}"]
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
+        return [reason(error, matrix.path)]
+
+
+def track_problems(record: TrackSet, access: FileAccess) -> list[str]:
+    """Return what keeps a set of signal tracks from being served, as `check` names it; empty if all is well."""
+    try:
+        track_store(record, access)
+        return []
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
+        return [reason(error, *_paths(record))]
 
 
 def misfits(matrix: Matrix, store: MatrixStore) -> list[str]:
@@ -183,23 +274,33 @@ def misfits(matrix: Matrix, store: MatrixStore) -> list[str]:
     return problems
 
 
-def _close_if_written_over(kept: tuple[tuple[object, ...], object] | None, key: tuple[object, ...]) -> None:
+def _close_if_written_over(kept: _File[Any, Any], state: tuple[int, int, int]) -> None:
     """Close the file of a store if it is the same file with other bytes in it, of which no reader may have more.
 
     HDF5 would take what it knows of the open file for what is in it now.
     """
-    if kept is not None and kept[0][1] == key[1] and kept[0][2:] != key[2:]:
-        getattr(kept[1], "close", lambda: None)()
+    before = kept.key[1]
+    if kept.store is not None and before[0] == state[0] and before[1:] != state[1:]:
+        getattr(kept.store, "close", lambda: None)()
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _paths(record: Matrix | TrackSet) -> tuple[Path, ...]:
+    if record.path is not None:
+        return (record.path,)
+    return tuple(track.path for track in record.tracks[:_MOST_LOOKED_AT])
+
+
+def _state(record: Matrix | TrackSet) -> _State:
+    return tuple(_state_of(path) for path in _paths(record))
+
+
+def _state_of(path: Path) -> tuple[int, int, int]:
     try:
         status = path.stat()
     except OSError:
-        return (0, 0, 0)
+        return _GONE
     return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _told(error: Exception, path: Path) -> str:
-    line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return line.replace(str(path), path.name)
+def _is_gone(record: Matrix | TrackSet) -> bool:
+    return _GONE in _state(record)

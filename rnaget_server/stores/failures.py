@@ -1,7 +1,42 @@
-"""What stores say of files that cannot be served though nothing is broken in them."""
+"""What stores raise: files that cannot be served though nothing is broken in them, and whatever damage brings about."""
 
 from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from rnaget_server.errors import RnagetError
+
+_LONGEST = 200
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UnfitFile(OSError):
     """The file is whole, and of a form that is not served; the text goes on after its name and says what to do."""
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether a Rust library has given up; its exception is no `Exception`, and no class to import."""
+    return type(error).__name__ == "PanicException"
+
+
+def is_of_file(error: BaseException) -> bool:
+    """Return whether an error that came out of a store speaks of its file, and not of the query or the process."""
+    return is_panic(error) or (isinstance(error, Exception) and not isinstance(error, RnagetError))
+
+
+def reason(error: BaseException, *paths: Path) -> str:
+    """Return in one line why a file cannot be read: printable, and naming no directory of these paths."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    line = next(iter(str(error).splitlines()), "")
+    for path in paths:
+        line = line.replace(str(path), path.name)
+    # Words of our own and of the system say all; a key or a number alone says nothing.
+    told = line if isinstance(error, OSError) and line else f"{type(error).__name__}: {line}".removesuffix(": ")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in told[:_LONGEST])
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether an error says that the disk, or the user's share of it, is full."""
+    return getattr(error, "errno", None) in _FULL or any(f"errno = {number}," in str(error) for number in _FULL)

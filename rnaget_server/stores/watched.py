@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.cancellation import Cancellation
-from rnaget_server.stores.base import Axis, Compressed, Direction, MatrixStore, Positions, Ranges, SparseCells
+from rnaget_server.stores.base import Axis, Compressed, Direction, MatrixStore, Positions, Ranges, SparseCells, held_by
 
 Piece = TypeVar("Piece")
 
@@ -53,6 +53,10 @@ class WatchedStore:
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return the type of the cells."""
         return self._store.dtype(units)
+
+    def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
+        """Return how many bytes `blocks` holds of the selection between two blocks, at most."""
+        return held_by(self._store, units, features, samples)
 
     def whole(self, units: str) -> bool:
         """Return whether every cell is known to be a whole number."""

@@ -9,6 +9,7 @@ import pybigtools
 import pytest
 
 from rnaget_server.catalog import load
+from rnaget_server.errors import StoreFailure
 from rnaget_server.registry import Registry
 from rnaget_server.stores.cache import StoreCache
 from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
@@ -33,7 +34,9 @@ def test_sets_of_tracks_are_kept_until_others_are_in_use(tmp_path: Path) -> None
     assert stores.open_tracks(catalog.track_sets["b"]) is not second
 
 
-def test_a_file_that_was_written_over_is_served_anew_while_it_is_read(demo: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_written_over_is_served_anew_while_it_is_read(
+    demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     catalog, _ = load(demo)
     assert catalog is not None
     (matrix,) = catalog.matrices.values()
@@ -47,6 +50,7 @@ def test_a_file_that_was_written_over_is_served_anew_while_it_is_read(demo: Path
     old = stores.open(matrix)
     blocks = old.blocks(old.units[0])
     matrix.path.write_bytes((tmp_path / "new.h5").read_bytes())
-    with pytest.raises(OSError, match="since it was opened"):
+    with pytest.raises(StoreFailure):
         list(blocks)
+    assert "since it was opened" in caplog.text
     assert stores.open(matrix).shape == (2, 1)

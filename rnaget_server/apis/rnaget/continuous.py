@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
+from rnaget_server.apis.rnaget.downloads import download, named_format, of_readable, ticket
 from rnaget_server.apis.rnaget.listing import described, field_type
 from rnaget_server.http.formats import checked_format, choose_format
 from rnaget_server.http.posted import pairs_of
@@ -54,8 +55,10 @@ def get_continuous_ticket() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = region_by_search(services, query, cancellation_of(request))
-    return ticket(request, services, query.given, found, format, "/continuous/bytes")
+    return of_readable(
+        partial(region_by_search, services, query, cancellation=cancellation_of(request)),
+        lambda found: ticket(request, services, query.given, found, format, "/continuous/bytes"),
+    )
 
 
 def get_continuous_file() -> Response:
@@ -63,9 +66,10 @@ def get_continuous_file() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = region_by_search(services, query, cancellation_of(request))
-    chosen = choose_format(request, services, GROUP, format, None)
-    return download(request, found, chosen)
+    return of_readable(
+        partial(region_by_search, services, query, cancellation=cancellation_of(request)),
+        lambda found: download(request, found, choose_format(request, services, GROUP, format, None)),
+    )
 
 
 async def get_continuous_formats() -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from math import prod
@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.checked_file import DamagedFileError
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.http.accept import accepts_gzip
 from rnaget_server.http.content import Content
 from rnaget_server.http.delivery import TEXTS, Order, is_large
@@ -46,6 +46,35 @@ def named_format(services: Services, group: str, name: str | None) -> str:
     if name is None:
         raise InvalidQuery(f"a search needs the parameter format, such as format=tsv; /{group}/formats lists all")
     return checked_format(services, group, name)
+
+
+def of_readable(
+    search: Callable[[Collection[str]], Found], reply: Callable[[Found], Response], failed: tuple[str, ...] = ()
+) -> Response:
+    """Return the reply to a search, made of the records that can be read; those that fail on the way are left out.
+
+    Parameters
+    ----------
+    search
+        Returns what matches apart from records of these ids, which it names as left out.
+    reply
+        Makes the reply, up to its first bytes.
+    failed
+        Ids of those that have failed already.
+    """
+
+    def without(failure: StoreFailure) -> Response:
+        if failure.record in failed:
+            raise failure
+        return of_readable(search, reply, (*failed, failure.record))
+
+    try:
+        made = reply(search(failed))
+    except StoreFailure as failure:
+        return without(failure)
+    if isinstance(made, Later):
+        made.otherwise = without
+    return made
 
 
 def ticket(

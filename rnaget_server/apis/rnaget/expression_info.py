@@ -11,7 +11,7 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget.downloads import download
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.catalog import Matrix
-from rnaget_server.errors import InvalidQuery, Unavailable
+from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.http.formats import choose_format
 from rnaget_server.http.posted import pairs_of
 from rnaget_server.http.replies import id_headers, json_reply
@@ -38,8 +38,15 @@ def get_expressions_info() -> Response:
     query = parse_matrix_query(pairs, ())
     matching = [one for one in services.catalog.current.matrices.values() if belongs(one, query)]
     page = matching[offset : offset + limit if limit else None]
-    told = {"data": [_described(services, one) for one in page], "count": len(matching)}
-    return json_reply(request, told, "Expression matrices")
+    data, omitted = [], []
+    for one in page:
+        try:
+            data.append(_described(services, one))
+        except StoreFailure:
+            omitted.append(one.id)
+    reply = json_reply(request, {"data": data, "count": len(matching)}, "Expression matrices")
+    reply.headers.update(id_headers((), omitted))
+    return reply
 
 
 def get_expression_info_by_id(expression_id: str) -> Response:
@@ -123,7 +130,4 @@ def _described(services: Services, matrix: Matrix) -> dict[str, Any]:
         filters=tuple(matrix.filters),
         units=(matrix.units,),
     )
-    try:
-        return {**told, **matrix_details(services, matrix)}
-    except Unavailable:
-        return told
+    return {**told, **matrix_details(services, matrix)}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.apis.rnaget.downloads import download, named_format, ticket
+from rnaget_server.apis.rnaget.downloads import download, named_format, of_readable, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.formats import checked_format, choose_format
 from rnaget_server.http.posted import pairs_of
-from rnaget_server.http.replies import json_reply
+from rnaget_server.http.replies import id_headers, json_reply
 from rnaget_server.http.request import cancellation_of, current
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.service import Services
@@ -42,8 +44,10 @@ def get_expression_ticket() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = slice_by_search(services, query, cancellation_of(request))
-    return ticket(request, services, query.given, found, format, "/expressions/bytes")
+    return of_readable(
+        partial(slice_by_search, services, query, cancellation=cancellation_of(request)),
+        lambda found: ticket(request, services, query.given, found, format, "/expressions/bytes"),
+    )
 
 
 def get_expression_file() -> Response:
@@ -51,9 +55,10 @@ def get_expression_file() -> Response:
     request, services = current()
     query = _query(request, services)
     format = named_format(services, GROUP, query.format)
-    found = slice_by_search(services, query, cancellation_of(request))
-    chosen = choose_format(request, services, GROUP, format, None)
-    return download(request, found, chosen)
+    return of_readable(
+        partial(slice_by_search, services, query, cancellation=cancellation_of(request)),
+        lambda found: download(request, found, choose_format(request, services, GROUP, format, None)),
+    )
 
 
 async def get_expression_formats() -> Response:
@@ -70,16 +75,16 @@ async def get_expression_filters() -> Response:
     if kind not in (None, "feature", "sample"):
         raise InvalidQuery(f"type must be feature or sample, not {kind!r}")
     catalog = services.catalog.current
-    told = await services.remembered.get(("filters", kind), catalog, lambda: filters_of_matrices(services, kind))
-    return json_reply(request, told, "Filters of expression matrices")
+    made = await services.remembered.get(("filters", kind), catalog, lambda: filters_of_matrices(services, kind))
+    return _with_omitted(json_reply(request, made.payload, "Filters of expression matrices"), made.omitted)
 
 
 async def get_expression_units() -> Response:
     """Return the units that some matrix has."""
     request, services = current()
     Parameters(pairs_of(request), ())
-    units = await services.remembered.get("units", services.catalog.current, lambda: units_of_matrices(services))
-    return json_reply(request, units, "Units of expression matrices")
+    made = await services.remembered.get("units", services.catalog.current, lambda: units_of_matrices(services))
+    return _with_omitted(json_reply(request, made.payload, "Units of expression matrices"), made.omitted)
 
 
 # By POST the parameters come in the body, and all else is the same.
@@ -91,3 +96,8 @@ post_expression_file = get_expression_file
 
 def _query(request: Request, services: Services) -> MatrixQuery:
     return parse_matrix_query(pairs_of(request), services.catalog.current.filter_names)
+
+
+def _with_omitted(reply: Response, omitted: tuple[str, ...]) -> Response:
+    reply.headers.update(id_headers((), omitted))
+    return reply

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
@@ -11,12 +10,10 @@ from rnaget_server.apis.site.matrices import matrix_detail
 from rnaget_server.apis.site.tracks import track_detail
 from rnaget_server.apis.site.views import MatrixView, Page, ProjectView, StudyView, TrackSetView
 from rnaget_server.catalog.records import Catalog, Entry, Matrix, TrackSet
-from rnaget_server.errors import Unavailable
+from rnaget_server.errors import CatalogChanged, StoreFailure
 
 if TYPE_CHECKING:
     from rnaget_server.service import Services
-
-_log = logging.getLogger(__name__)
 
 _PER_PAGE = 50
 
@@ -69,10 +66,7 @@ def _detail(
 ) -> _Detail | None:
     try:
         return read(services, record, base)
-    except Unavailable:  # the store has logged why
-        return None
-    except Exception as error:  # whatever else one file suffers from, the page shows the others
-        _log.warning("%s is shown as unavailable: %s", record.id, error)
+    except (StoreFailure, CatalogChanged):  # the log says why, or the next look at the page shows it
         return None
 
 

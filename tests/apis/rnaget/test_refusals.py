@@ -206,8 +206,7 @@ def test_a_damaged_file_is_an_error_and_tells_one_line(serve, demo: Path, tmp_pa
         == 200
     )
     told = log.read_text()
-    assert "reading marioni_counts.loom failed" in told
-    assert "reading marioni_counts.tsv failed" in told
+    assert told.count("the matrix marioni_counts cannot be read: a chunk of the file is damaged or cut off") == 1
     assert "Traceback" not in told
     assert str(demo) not in told.split("Application startup complete")[-1]
 
