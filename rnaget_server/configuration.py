@@ -25,4 +25,6 @@ def configuration(**given: Any) -> Settings:
 
 def file_limits(settings: Settings) -> FileLimits:
     """Return the bounds within which data files are read."""
-    return FileLimits(settings.max_chunk_bytes, settings.max_column_bytes, settings.max_expansion)
+    return FileLimits(
+        settings.max_chunk_bytes, settings.max_column_bytes, settings.max_expansion, settings.min_free_bytes
+    )

@@ -77,8 +77,8 @@ class Services:
 
     @cached_property
     def replies(self) -> ReplyBudget:
-        """The memory that replies may hold while they are sent."""
-        return ReplyBudget(self.settings.max_reply_bytes)
+        """The memory that replies may hold while they are sent, by estimate; a quarter is left for what none knows."""
+        return ReplyBudget(self.settings.max_reply_bytes * 3 // 4)
 
     @cached_property
     def kept_summaries(self) -> DiskCache:

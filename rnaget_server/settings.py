@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Most bytes decoded at once: an attribute of all features or samples, a line of a table or matrix.",
     )
+    min_free_bytes: int = Field(
+        256 << 20,
+        ge=0,
+        description="Bytes of the disk that an import leaves free; it ends before there are fewer. 0: none.",
+    )
     max_expansion: int = Field(
         1000, ge=1, description="How many times larger than its file a dataset of more than 256 MiB may be."
     )

@@ -10,7 +10,6 @@ import contextlib
 import io
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from rnaget_server.catalog.load import load
 from rnaget_server.catalog.models import ContinuousEntry, ExpressionEntry, check_id
 from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
 from rnaget_server.errors import CatalogError
+from rnaget_server.unfinished import new_beside
 
 _WIDE = 1 << 16
 _SECTIONS = ("expressions", "continuous")
@@ -104,15 +104,12 @@ class CatalogEdit:
             )
         return found
 
-    def files(self, but: TrackSet | None) -> set[Path]:
-        """Return the data files of every matrix and continuous set, except those of one set."""
+    def files(self, but: str | None = None) -> set[Path]:
+        """Return the data files of every matrix and continuous set, except those of one id."""
         if self._catalog is None:
             return set()
-        used = {matrix.path for matrix in self._catalog.matrices.values()}
-        for one in self._catalog.track_sets.values():
-            if but is None or one.id != but.id:
-                used |= {track.path for track in one.tracks} | ({one.path} if one.path else set())
-        return used
+        records: list[Matrix | TrackSet] = [*self._catalog.matrices.values(), *self._catalog.track_sets.values()]
+        return {path for one in records if one.id != but for path in files_of(one)}
 
     def check_genome(self, genome: str) -> None:
         """Raise ValueError if the study is on another genome."""
@@ -240,6 +237,11 @@ class CatalogEdit:
                 _write(path, before)
 
 
+def files_of(record: Matrix | TrackSet) -> list[Path]:
+    """Return the data files of a matrix or a continuous set."""
+    return [record.path] if record.path is not None else [track.path for track in record.tracks]
+
+
 def _sound(data: Path) -> Catalog | None:
     """Return the catalogue, or None if the directory has none yet."""
     if not (data / "catalog.yaml").exists() and not any(data.glob("*/project.yaml")):
@@ -342,10 +344,9 @@ def _check_entry(entry: CommentedMap, model: type[BaseModel]) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside `path`, then put it in its place."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    beside = Path(name)
+    beside = new_beside(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -110,6 +110,7 @@ def import_command(
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
     (.h5ad) or 10x (.h5) file; or one or many bigWig or bedGraph files, which make a continuous set.
     """
+    from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.tracks_kinds import kinds_of
 
     texts = {"version": version, "name": name, "license": license}
@@ -125,8 +126,8 @@ def import_command(
                 outcome = _import_tracks(sources, kinds, common, special, limits, progress)
             else:
                 outcome = _import_matrix(sources[0], common, special, limits, progress)
-    except ImportFailure as error:
-        raise click.ClickException(str(error)) from None
+    except Exception as error:
+        raise click.ClickException(str(broken_off(error, *sources))) from None
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")

@@ -25,6 +25,7 @@ from rnaget_server.stores.access import FileAccess
 from rnaget_server.stores.cache import StoreCache, matrix_problems, track_problems
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
+from rnaget_server.unfinished import left_over
 
 _FORMAT_GROUPS = ("expressions", "continuous")
 _SHOWN = 3
@@ -74,6 +75,9 @@ def check(data: Path | None) -> None:
     problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
+    for path in left_over(directory):
+        size = f"{path.stat().st_size:,} bytes"
+        click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
     if problems or catalog is None:
         sys.exit(1)
     click.echo(f"ok: {_count(catalog)}")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import socket
 import struct
 import termios
 from asyncio import Transport
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +126,7 @@ class Connection(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """End the connection if its client has had its time."""
         if self._stuck(now):
-            # Not closed, which would wait for the client to take what is left.
-            self.transport.abort()
+            self._reset()
         elif self.transport.is_closing():
             return
         elif self.flow.read_paused:
@@ -157,6 +159,12 @@ class Connection(HttpToolsProtocol):
             return 0
         count: int = struct.unpack("i", found)[0]
         return count
+
+    def _reset(self) -> None:
+        """End the connection without waiting, here or in the system, for the client to take what is left."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _late(self, began: float | None, now: float) -> bool:
         given = self._patience.receive_timeout

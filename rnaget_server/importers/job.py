@@ -19,12 +19,19 @@ from rnaget_server.importers.base import (
 )
 from rnaget_server.importers.columns import with_id_name
 from rnaget_server.importers.layers import Merged, merge
-from rnaget_server.importers.places import copy_beside, directory_for, restored_on_failure
+from rnaget_server.importers.places import (
+    copy_beside,
+    directory_for,
+    restored_on_failure,
+    unused,
+    with_room,
+)
 from rnaget_server.importers.record import Entry, Labels, make_entry
 from rnaget_server.importers.sniff import read_head
 from rnaget_server.importers.sparse_layers import MergedSparse, merge_sparse, sparse_layer
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.tables import Table, join_features, join_samples, read_table
+from rnaget_server.stores.failures import is_full, is_of_file, reason
 from rnaget_server.stores.native import NativeStore
 from rnaget_server.stores.native_sparse import NativeSparseStore
 from rnaget_server.stores.native_sparse_writer import write_sparse
@@ -92,8 +99,17 @@ def run_import(request: ImportRequest, progress: Progress) -> Outcome:
         raise ImportFailure("--units must not be empty")
     try:
         return _Job(request, edit, there, progress).run()
-    except OSError as error:
-        raise ImportFailure(f"the import broke off: {error}") from error
+    except BaseException as error:
+        raise broken_off(error, request.source) from None
+
+
+def broken_off(error: BaseException, *sources: Path) -> BaseException:
+    """Return the failure to raise for an error that ended an import; the error itself, if it is none of the files."""
+    if isinstance(error, ImportFailure) or not is_of_file(error):
+        return error
+    if is_full(error):
+        return ImportFailure("the import broke off, for the disk is full: make room there, and import again")
+    return ImportFailure(f"the import broke off: {reason(error, *sources)}")
 
 
 class _Job:
@@ -112,6 +128,7 @@ class _Job:
         check_options(importer, request.options, request.source)
         stored = self._stored()
         with directory_for(directory):
+            self._progress = with_room(directory, request.options.limits.min_free_bytes, self._progress)
             source = importer.read(
                 request.source, request.options, directory, lambda share: self._progress(share * _READING)
             )
@@ -158,10 +175,7 @@ class _Job:
         request, there = self._request, self._there
         _check_options(request, source)
         source, remarks = _with_tables(request, source)
-        path = self._edit.study_directory / f"{request.id}.h5"
-        file: str | None = path.name
-        if stored is not None and there is not None:
-            path, file = there.path, None
+        path = unused(self._edit.study_directory / f"{request.id}.h5", self._edit.files())
         further = there is not None and stored is not None and stored.units != (request.units,)
         with restored_on_failure(path):
             made = self._merged(source, stored if further else None, path.parent)
@@ -171,7 +185,7 @@ class _Job:
                 made.cells.close()
             labels = Labels.of_axes(made.features, made.samples)
             tsv = None if further else source.tsv
-            entry = make_entry(request.id, made.layers[0].units, labels, request.texts, there, file, tsv)
+            entry = make_entry(request.id, made.layers[0].units, labels, request.texts, there, path.name, tsv)
             self._enter(entry)
         first_feature = str(made.features.columns[made.features.id][0])
         return self._outcome(path, (_size(request, made), *remarks, *made.remarks), labels, entry, first_feature)
@@ -213,6 +227,8 @@ class _Job:
         if there is not None and not request.replace:
             raise ImportFailure(f"the matrix {there.id} is there already: add --replace to put this file in its place")
         path = self._edit.study_directory / f"{request.id}{source.suffix}"
+        used = self._edit.files() - ({path} if path.exists() and path.samefile(request.source) else set())
+        path = unused(path, used)
         labels = Labels.of_file(source)
         entry = make_entry(request.id, request.units, labels, request.texts, there, path.name, source.tsv)
         with restored_on_failure(path):
@@ -230,10 +246,22 @@ class _Job:
 
     def _outcome(self, path: Path, remarks: tuple[str, ...], labels: Labels, entry: Entry, feature: str) -> Outcome:
         there = self._there
-        if there is not None and there.path != path:
+        if there is not None and there.path != path and not self._removed(there):
             remarks = (*remarks, f"{there.path} is no longer used; remove it if nothing else needs it")
         query = f"/rnaget/expressions/{self._request.id}/bytes?format=tsv&featureIDList={quote(feature, safe='')}"
         return Outcome(path, self._edit.study_file, (*remarks, *labels.remarks()), entry.new_filters, query)
+
+    def _removed(self, there: Matrix) -> bool:
+        """Remove the store that the matrix had, if an import made it and no other record uses it; say whether."""
+        in_place = there.path.parent == self._edit.study_directory
+        if not (in_place and _is_native(there.path)) or there.path in self._edit.files(but=there.id):
+            return False
+        there.path.unlink(missing_ok=True)
+        return True
+
+
+def _is_native(path: Path) -> bool:
+    return NativeStore.recognises(path) or NativeSparseStore.recognises(path)
 
 
 def _opened(there: Matrix) -> Stored | None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Progress
+from rnaget_server.unfinished import at_work, name_beside, new_beside
 
 
 @contextlib.contextmanager
 def directory_for(path: Path) -> Iterator[None]:
-    """Make a directory; if what follows fails, remove it and every parent that was made for it."""
+    """Make a directory and work in it; if what follows fails, remove it and every parent that was made for it."""
     made = [parent for parent in (path, *path.parents) if not parent.exists()]
     path.mkdir(parents=True, exist_ok=True)
     try:
-        yield
+        with at_work(path):
+            yield
     except BaseException:
         for parent in made:
             with contextlib.suppress(OSError):  # something else was put there meanwhile
@@ -27,7 +31,7 @@ def directory_for(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def restored_on_failure(file: Path) -> Iterator[None]:
     """Keep what `file` is, and put it back if what follows fails; remove it if there was none."""
-    before = file.with_name(f".{file.name}.before")
+    before = name_beside(file, "before")
     if file.exists():
         _keep(file, before)
     try:
@@ -42,13 +46,48 @@ def restored_on_failure(file: Path) -> Iterator[None]:
         before.unlink(missing_ok=True)
 
 
+def unused(path: Path, used: Collection[Path]) -> Path:
+    """Return a path, with a number if the catalogue uses the file there.
+
+    Data never take the place of data of which the catalogue says something: it says the new thing of the new file only
+    once that is whole, at one stroke.
+    """
+    stem, number, found = path.stem, 2, path
+    while found in used:
+        found = path.with_name(f"{stem}_{number}{path.suffix}")
+        number += 1
+    return found
+
+
+def with_room(directory: Path, least_free: int, progress: Progress) -> Progress:
+    """Return a progress function that ends the import before the disk is full.
+
+    Parameters
+    ----------
+    directory
+        Where files are written.
+    least_free
+        Bytes of the disk that shall stay free. 0: none.
+    progress
+        Is called by it.
+    """
+
+    def told(share: float) -> None:
+        if least_free and (free := shutil.disk_usage(directory).free) < least_free:
+            raise ImportFailure(
+                f"the disk of {directory} has {free:,} bytes left, and min_free_bytes keeps {least_free:,} free: make "
+                "room there, or set RNAGET_MIN_FREE_BYTES to less"
+            )
+        progress(share)
+
+    return told
+
+
 def copy_beside(source: Path, target: Path) -> None:
     """Copy a file beside `target`, then put it in its place; a file that is the target stays."""
     if target.exists() and target.samefile(source):
         return
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    beside = Path(name)
+    beside = new_beside(target)
     try:
         shutil.copyfile(source, beside)
         beside.chmod(0o666 & ~_umask())

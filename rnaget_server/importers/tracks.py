@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rnaget_server.catalog.edit import CatalogEdit
+from rnaget_server.catalog.edit import CatalogEdit, files_of
 from rnaget_server.catalog.models import FilterEntry
 from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import CatalogError, ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.filters import make_filters
-from rnaget_server.importers.job import Outcome
-from rnaget_server.importers.places import directory_for, restored_on_failure
+from rnaget_server.importers.job import Outcome, broken_off
+from rnaget_server.importers.places import directory_for, restored_on_failure, with_room
 from rnaget_server.importers.tables import listed
 from rnaget_server.importers.tracks_bedgraph import intervals
 from rnaget_server.importers.tracks_kinds import TrackKind
@@ -85,8 +85,8 @@ def run_tracks_import(request: TracksRequest, progress: Progress) -> Outcome:
     job = _Job(request, edit, there, progress)
     try:
         return job.positions() if request.kinds == ("positions",) else job.tracks()
-    except OSError as error:
-        raise ImportFailure(f"the import broke off: {error}") from error
+    except BaseException as error:
+        raise broken_off(error, *request.sources) from None
 
 
 class _Job:
@@ -184,8 +184,7 @@ class _Job:
         return samples, remarks
 
     def _targets(self, sources: list[tuple[Path, str | None]]) -> list[Path]:
-        replaced = self._there if self._request.replace else None
-        return targets_for(self._directory, sources, self._edit.files(but=replaced), self._request.replace)
+        return targets_for(self._directory, sources, self._edit.files(), self._request.replace)
 
     def _in_yaml(self, target: Path) -> str:
         return target.relative_to(self._edit.study_directory).as_posix()
@@ -212,7 +211,9 @@ class _Job:
     def _placing(self, targets: list[Path]) -> Iterator[None]:
         """Make the directory, and put everything back as it was if what follows fails."""
         with ExitStack() as stack:
+            stack.enter_context(directory_for(self._edit.study_directory))
             stack.enter_context(directory_for(self._directory))
+            self._progress = with_room(self._directory, self._request.limits.min_free_bytes, self._progress)
             for target in targets:
                 stack.enter_context(restored_on_failure(target))
             yield
@@ -260,11 +261,11 @@ class _Job:
         query: tuple[str, int, int],
     ) -> Outcome:
         there = self._there
-        before = () if there is None else (there.path,) if there.path else tuple(track.path for track in there.tracks)
-        unused = [] if self._extended is not None else [path for path in before if path not in targets]
-        if unused:
-            more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
-            shown = ", ".join(str(path) for path in unused[:_SHOWN]) + more
+        before = files_of(there) if there is not None and self._extended is None else []
+        left = [path for path in before if path not in targets]
+        if left:
+            more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+            shown = ", ".join(str(path) for path in left[:_SHOWN]) + more
             remarks += (f"no longer used: {shown}; remove what nothing else needs",)
         remarks += (f"attributes: {', '.join(attributes) or '(none)'}",)
         chromosome, start, end = query

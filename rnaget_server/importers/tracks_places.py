@@ -10,6 +10,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.places import copy_beside
 from rnaget_server.importers.tracks_samples import stem
+from rnaget_server.unfinished import name_beside
 
 
 def targets_for(
@@ -83,7 +84,7 @@ def put_file(source: Path, target: Path, link: bool) -> None:
 
 def put_made(target: Path, make: Callable[[Path], None]) -> None:
     """Have a file made beside `target`, then put it in its place."""
-    beside = target.with_name(f".{os.getpid()}.{target.name}")
+    beside = name_beside(target, str(os.getpid()))
     try:
         make(beside)
         beside.replace(target)

@@ -25,11 +25,14 @@ class FileLimits:
         Most bytes that are decoded at once: one attribute of all features or samples, one line of a sparse matrix.
     expansion
         How many times larger than the file a dataset of more than 256 MiB may be, decoded.
+    min_free_bytes
+        Bytes of the disk that an import leaves free. 0: none.
     """
 
     chunk_bytes: int = 64 << 20
     column_bytes: int = 256 << 20
     expansion: int = 1000
+    min_free_bytes: int = 0
 
 
 DEFAULT_LIMITS = FileLimits()

@@ -150,7 +150,8 @@ class _Kept(Generic[_Record, _Store]):
         state = _state(record)
         if self._logged.get(record.id) != state:
             self._logged[record.id] = state
-            _log.error("the %s %s cannot be read: %s", self._what, record.id, reason(error, *_paths(record)))
+            # The id stands first, by which the log tells one kind of line from another.
+            _log.error(f"the {self._what} %s cannot be read: %s", record.id, reason(error, *_paths(record)))
         return self._failure(record)
 
     def _failure(self, record: _Record) -> StoreFailure:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from rnaget_server.stores import layout
 from rnaget_server.stores.base import Index, Ranges, Raw
 from rnaget_server.stores.chunk_writer import ChunkWriter, fitting
 from rnaget_server.stores.text import encode_all, padding, write_padded
+from rnaget_server.unfinished import new_beside
 
 CHUNK_BYTES = 128 << 10
 _SHORT_ROWS_BYTES = 8 << 10
@@ -108,9 +108,7 @@ def write_native(
 @contextlib.contextmanager
 def new_file(path: Path, kind: layout.Kind, features: AxisTable, samples: AxisTable) -> Iterator[h5py.File]:
     """Give a new file of a native store with its labels, beside `path`; it is renamed once it is whole."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    beside = Path(name)
+    beside = new_beside(path)
     try:
         with h5py.File(beside, "w", libver="v110") as file:
             file.attrs[kind.attribute] = kind.version

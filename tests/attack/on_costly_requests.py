@@ -76,7 +76,7 @@ def _catalog(directory: Path, samples: int) -> Path:
 
 
 @contextmanager
-def _server(directory: Path, samples: int = SHORT_SAMPLES, **settings: object) -> Iterator[Server]:
+def server_of(directory: Path, samples: int = SHORT_SAMPLES, **settings: object) -> Iterator[Server]:
     with rnaget(_catalog(directory, samples), directory / "log", **settings) as server:
         _get(server, SMALL)
         yield server
@@ -111,7 +111,7 @@ def _took(ask: Callable[[], int]) -> tuple[int, float]:
     return status, time.perf_counter() - began
 
 
-class _Beside:
+class Beside:
     """The times of small requests that are sent all the while."""
 
     def __init__(self, server: Server, path: str) -> None:
@@ -121,7 +121,7 @@ class _Beside:
         self._times: list[float] = []
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> _Beside:
+    def __enter__(self) -> Beside:
         self._thread.start()
         return self
 
@@ -169,7 +169,7 @@ def _lists() -> dict[str, dict[str, object]]:
 def many_ids(directory: Path, short: bool) -> str:
     """The limit of the short form is for a slow machine: one by one, each of these takes 6 s to minutes."""
     found = {}
-    with _server(directory) as server:
+    with server_of(directory) as server:
         for name, parameters in _lists().items():
             # A threshold is a name, a number and an id: three times what an id is.
             limit = 2.0 if short else 0.6 if name == "thresholds" else 0.3
@@ -196,7 +196,7 @@ def _listed(value: object) -> str:
 
 @ATTACKS("bodies above the limit, with their length and in chunks")
 def huge_bodies(directory: Path, short: bool) -> str:
-    with _server(directory) as server:
+    with server_of(directory) as server:
         grown = []
         for chunked in (False, True):
             with server.watched() as peak:
@@ -243,12 +243,12 @@ def large_bodies(directory: Path, short: bool) -> str:
     """The server answers others all the while, and its memory is bounded."""
     slowest = growth = 0.0
     statuses = set()
-    with _server(directory) as server, ThreadPoolExecutor(8) as pool:
-        limit = max(1.0 if short else 0.3, 3 * _Beside.alone(server, "/healthz"))
+    with server_of(directory) as server, ThreadPoolExecutor(8) as pool:
+        limit = max(1.0 if short else 0.3, 3 * Beside.alone(server, "/healthz"))
         for name, body in _worst_bodies(8 * MIB - 100).items():
             if short and name not in ("empty lists", "ids"):
                 continue
-            with _Beside(server, "/healthz") as beside, server.watched() as peak:
+            with Beside(server, "/healthz") as beside, server.watched() as peak:
                 statuses |= set(pool.map(lambda _, body=body: _post(server, body), range(8)))
                 time.sleep(0.2)
             assert beside.p99 < limit, f"{name}: /healthz took {beside.p99:.2f} s"
@@ -266,10 +266,10 @@ def starving_bodies(directory: Path, short: bool) -> str:
     paths = (SMALL,) if short else (SMALL, "/healthz", "/rnaget/projects")
     slowest = 0.0
     statuses: set[int] = set()
-    with _server(directory) as server, ThreadPoolExecutor(count) as pool:
+    with server_of(directory) as server, ThreadPoolExecutor(count) as pool:
         for path in paths:
-            limit = max(2.0 if short else 0.3, 3 * _Beside.alone(server, path))
-            with _Beside(server, path) as beside:
+            limit = max(2.0 if short else 0.3, 3 * Beside.alone(server, path))
+            with Beside(server, path) as beside:
                 statuses |= set(pool.map(lambda _: _post(server, body), range(count)))
             assert beside.p99 < limit, f"{path} took {beside.p99:.2f} s"
             slowest = max(slowest, beside.p99)
@@ -284,7 +284,7 @@ def abandoned_work(directory: Path, short: bool) -> str:
         "spool": f"{BYTES}?format=tsv",
     }
     latest = 0.0
-    with _server(directory, SHORT_SAMPLES * 8 if short else SAMPLES * 4, max_bytes=10_000_000_000) as server:
+    with server_of(directory, SHORT_SAMPLES * 8 if short else SAMPLES * 4, max_bytes=10_000_000_000) as server:
         for name, path in queries.items():
             before = server.busy()
             for _ in range(4):
@@ -314,7 +314,7 @@ def long_headers(directory: Path, short: bool) -> str:
         "Range": "bytes=" + ",".join("0-1" for _ in range(7_000)),
     }
     slowest = 0.0
-    with _server(directory, content_coding=True) as server:
+    with server_of(directory, content_coding=True) as server:
         for name, value in headers.items():
             for path in (SMALL, "/rnaget/projects", "/nothing"):
                 status, seconds = _took(lambda path=path, name=name, value=value: _get(server, path, {name: value}))
@@ -339,11 +339,11 @@ def long_urls(directory: Path, short: bool) -> str:
         "commas": "featureIDList=" + "," * size,
     }
     slowest = 0.0
-    with _server(directory, ticket_keys="a key of sixteen letters") as server, ThreadPoolExecutor(8) as pool:
-        limit = max(1.0 if short else 0.3, 3 * _Beside.alone(server, "/healthz"))
+    with server_of(directory, ticket_keys="a key of sixteen letters") as server, ThreadPoolExecutor(8) as pool:
+        limit = max(1.0 if short else 0.3, 3 * Beside.alone(server, "/healthz"))
         for name, query in queries.items():
             for path in (BYTES, "/rnaget/projects", "/nothing"):
-                with _Beside(server, "/healthz") as beside:
+                with Beside(server, "/healthz") as beside:
                     asked = f"{path}?{query}"
                     found = set(pool.map(lambda _, asked=asked: _get(server, asked), range(2 if short else 4)))
                 assert found <= {200, 400, 403, 404, 413, 503}, f"{name}: status {found}"

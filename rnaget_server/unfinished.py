@@ -1,0 +1,61 @@
+"""Files that imports have begun to write: what they are called, and what is left of them when an import is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = ".import-"
+
+
+def new_beside(path: Path) -> Path:
+    """Return a new, empty file in the directory of `path`, to be renamed to it once it is whole."""
+    handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{path.name}.", dir=path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def name_beside(path: Path, what: str) -> Path:
+    """Return the name of a file of that kind in the directory of `path`; it need not exist."""
+    return path.with_name(f"{_PREFIX}{what}.{path.name}")
+
+
+@contextlib.contextmanager
+def at_work(directory: Path) -> Iterator[None]:
+    """Remove what killed imports have left in a directory, and keep others from taking what follows for such."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        # Another import is at work there, or the file system knows no locks: then nothing is removed.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in _unfinished(directory):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def left_over(directory: Path) -> list[Path]:
+    """Return what killed imports have left in a directory and those in it, apart from where imports are at work."""
+    return [path for path in _unfinished(directory) if not any(map(_is_locked, (path.parent, path.parent.parent)))]
+
+
+def _is_locked(directory: Path) -> bool:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _unfinished(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob(f"{_PREFIX}*") if path.is_file() and not path.is_symlink())

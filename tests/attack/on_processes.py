@@ -1,0 +1,68 @@
+"""Processes that are killed, and logs that requests would fill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import requests
+
+from benchmarks.servers import HOST, rnaget
+from tests.attack.base import Attacks
+from tests.attack.on_foreign_files import catalogue
+
+ATTACKS = Attacks("processes")
+_ENDED_WITHIN = 5.0
+
+
+@ATTACKS("kill -9 of the master, while its workers have requests")
+def killed_master(directory: Path, short: bool) -> str:
+    catalogue(directory, "m")
+    with rnaget(directory / "data", directory / "log", workers=2) as server:
+        workers, port = server.workers, server.port
+        # One is at work on a request whose body never comes.
+        with socket.create_connection((HOST, port)) as client:
+            client.sendall(b"POST /rnaget/expressions/m/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+            os.kill(server.pid, signal.SIGKILL)
+            began = time.monotonic()
+            while any(_alive(pid) for pid in workers):
+                assert time.monotonic() - began < _ENDED_WITHIN, "workers go on without their master"
+                time.sleep(0.05)
+            seconds = time.monotonic() - began
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind((HOST, port))
+    return f"both workers ended after {seconds:.1f} s, the port is free"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@ATTACKS("a thousand requests that fail, to fill the log")
+def flooded_log(directory: Path, short: bool) -> str:
+    count = 200 if short else 1000
+    study = catalogue(directory, "m", "bad")
+    (study / "bad.loom").write_bytes(b"no loom")
+    with rnaget(directory / "data", directory / "log") as server:
+        base = f"http://{HOST}:{server.port}"
+        with requests.Session() as session:
+            for number in range(count):
+                session.get(f"{base}/rnaget/expressions/bad/bytes?format=tsv", timeout=30)
+                session.get(f"{base}/rnaget/expressions/{number}/bytes?format=tsv&x={number}", timeout=30)
+        for number in range(20 if short else 200):
+            with socket.create_connection((HOST, server.port)) as client:
+                client.sendall(f"NONSENSE{number}\r\n\r\n".encode())
+                client.recv(100)
+    log = (directory / "log").read_text()
+    lines = log.count("\n")
+    assert "Traceback" not in log, "a trace in the log"
+    assert str(directory) not in log.replace(str(directory / "data"), "", 1), "a path in the log"
+    assert lines <= 12, f"{lines} lines"
+    return f"{lines} lines in the log"

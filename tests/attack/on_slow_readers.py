@@ -1,0 +1,111 @@
+"""Clients that stop to read, or send their requests a letter at a time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.servers import HOST, Server, rnaget
+from tests.attack.base import Attacks
+from tests.attack.on_costly_requests import SMALL, Beside, server_of
+
+ATTACKS = Attacks("slow readers")
+
+_WHOLE = "/rnaget/expressions/m/bytes?format=tsv"
+_MB_HELD = 256
+_MB_KEPT = 64
+
+
+def _open(server: Server, text: str) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(30)
+    client.connect((HOST, server.port))
+    client.sendall(text.encode())
+    return client
+
+
+@contextmanager
+def _stopped(server: Server, count: int) -> Iterator[None]:
+    """Have that many clients ask for a whole matrix and read nothing of it."""
+    with ExitStack() as stack:
+        for number in range(count):
+            path = f"{_WHOLE}&sampleIDList_not=S{number % 16}"
+            stack.enter_context(_open(server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+        yield
+
+
+@ATTACKS("200 clients, three times, that ask for a whole matrix and read nothing")
+def stopped_readers(directory: Path, short: bool) -> str:
+    """Others are answered, what all hold is bounded, and memory comes back when they leave."""
+    count, rounds = (60, 1) if short else (200, 3)
+    slowest = growth = kept = 0.0
+    with server_of(directory, 64 if short else 256) as server:
+        alone = Beside.alone(server, SMALL)
+        before = server.memory()
+        for _ in range(rounds):
+            with server.watched() as peak, Beside(server, SMALL) as beside:
+                with _stopped(server, count):
+                    time.sleep(3 if short else 8)
+                time.sleep(1)
+            slowest, growth = max(slowest, beside.p99), max(growth, peak.highest - before)
+            until = time.monotonic() + 10
+            while server.memory() - before > _MB_KEPT and time.monotonic() < until:
+                time.sleep(0.2)
+            kept = max(kept, server.memory() - before)
+    assert growth <= _MB_HELD, f"{growth:.0f} MB more memory"
+    assert kept <= _MB_KEPT, f"{kept:.0f} MB were kept"
+    assert slowest <= max(2.0 if short else 0.1, 3 * alone), f"p99 {slowest * 1000:.0f} ms, alone {alone * 1000:.0f} ms"
+    return f"{growth:.0f} MB more, {max(kept, 0):.0f} MB kept; p99 {slowest * 1000:.0f} ms, alone {alone * 1000:.0f} ms"
+
+
+def _ends_within(client: socket.socket, seconds: float, name: str) -> float:
+    """Return after how many seconds the server ends a connection of which nothing is read meanwhile."""
+    began = time.monotonic()
+    client.settimeout(1)
+    while time.monotonic() - began < seconds:
+        time.sleep(0.2)
+        # What waits in the socket is not taken: only whether the other side has gone is looked at.
+        if client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 1:
+            return time.monotonic() - began
+    raise AssertionError(f"{name}: still connected after {seconds} seconds")
+
+
+@ATTACKS("clients that never finish the head or the body of a request, or read nothing of a reply")
+def patience(directory: Path, short: bool) -> str:
+    limit = 20.0
+    requests = {
+        "head": "GET /rnaget/projects HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        "body": "POST /rnaget/expressions/m/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
+        "reply": f"GET {_WHOLE} HTTP/1.1\r\nHost: x\r\n\r\n",
+    }
+    with server_of(directory, 64, send_timeout=2, receive_timeout=2) as server:
+        took = {}
+        for name, text in requests.items():
+            with _open(server, text) as client:
+                took[name] = _ends_within(client, limit, name)
+    return ", ".join(f"{name}: cut after {seconds:.1f} s" for name, seconds in took.items())
+
+
+@ATTACKS("a connection without requests, and the headers that say what the server is")
+def idle_connections(directory: Path, short: bool) -> str:
+    with rnaget(_empty(directory), directory / "log") as server:
+        ask = b"GET /rnaget/service-info HTTP/1.1\r\nHost: x\r\n\r\n"
+        with socket.create_connection((HOST, server.port), timeout=30) as client:
+            client.sendall(ask)
+            head = client.recv(1 << 16).partition(b"\r\n\r\n")[0].lower()
+            time.sleep(3)
+            client.sendall(ask)
+            assert client.recv(12)[9:12] == b"200", "the connection was closed before a proxy would"
+    assert b"\r\nserver:" not in head, "a header Server"
+    return "open after 3 s, no header Server"
+
+
+def _empty(directory: Path) -> Path:
+    data = directory / "empty"
+    data.mkdir()
+    (data / "catalog.yaml").write_text("id: c\nname: C\n")
+    return data
