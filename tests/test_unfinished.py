@@ -1,0 +1,31 @@
+"""What killed imports have left is found and removed, and what running ones write is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnaget_server.unfinished import at_work, left_over, name_beside, new_beside
+
+
+def test_what_is_left_is_named_and_removed_by_the_next(tmp_path: Path) -> None:
+    study = tmp_path / "p" / "s"
+    (study / "set").mkdir(parents=True)
+    (study / "m.h5").touch()
+    left = [new_beside(study / "m.h5"), name_beside(study / "set" / "a.bw", "1")]
+    left[1].touch()
+    assert sorted(left_over(tmp_path)) == sorted(left)
+    with at_work(study):
+        assert [path.name for path in study.rglob("*") if path.is_file()] == ["m.h5"]
+
+
+def test_running_imports_keep_what_they_write(tmp_path: Path) -> None:
+    with at_work(tmp_path):
+        mine = new_beside(tmp_path / "m.h5")
+        assert left_over(tmp_path) == []
+        with at_work(tmp_path):
+            assert mine.exists()
+    assert left_over(tmp_path) == [mine]
+
+
+def test_a_new_file_keeps_the_suffix_where_a_library_looks_at_it(tmp_path: Path) -> None:
+    assert name_beside(tmp_path / "a.bw", "7").suffix == ".bw"
