@@ -18,7 +18,7 @@ def write(path: Path) -> None:
     with pyBigWig.open(str(path), "w") as file:
         file.addHeader([("chr1", 100_000), ("chr2", 5_000)])
         for name, count in (("chr1", 4_000), ("chr2", 200)):
-            starts, values = np.arange(count) * 20, np.arange(count, dtype=float)
+            starts, _values = np.arange(count) * 20, np.arange(count, dtype=float)
             file.addEntries(
                 [name] * count, starts.tolist(), (starts + 15).tolist(), np.arange(count, dtype=float).tolist()
             )
