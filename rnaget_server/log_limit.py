@@ -39,6 +39,8 @@ class Seldom(logging.Filter):
         now = self._clock()
         with self._lock:
             if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+                self._kinds = {one: seen for one, seen in self._kinds.items() if now - seen[0] < _MINUTE}
+            if kind not in self._kinds and len(self._kinds) >= _MOST_KINDS:
                 # Somebody makes up kinds: they are all one.
                 kind = (record.name, "", "")
             last, left_out = self._kinds.get(kind, (-_MINUTE, 0))

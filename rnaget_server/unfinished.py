@@ -25,6 +25,49 @@ def name_beside(path: Path, what: str) -> Path:
 
 
 @contextlib.contextmanager
+def alone_in(data: Path) -> Iterator[None]:
+    """Let one import at a time change a catalogue: each reads it, and writes what it has read with something added.
+
+    Directories are made for it; if what follows fails, they are removed.
+    """
+    with made_for(data):
+        handle = os.open(data, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def made_for(path: Path) -> Iterator[None]:
+    """Make a directory; if what follows fails, remove it and every parent that was made for it."""
+    made = [parent for parent in (path, *path.parents) if not parent.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for parent in made:
+            with contextlib.suppress(OSError):  # something else was put there meanwhile
+                parent.rmdir()
+        raise
+
+
+def put(beside: Path, target: Path) -> None:
+    """Rename a file that is whole, so that a loss of power leaves either it or what was there before."""
+    with beside.open("rb") as written:
+        os.fsync(written.fileno())
+    beside.replace(target)
+    handle = os.open(target.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system that cannot
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def at_work(directory: Path) -> Iterator[None]:
     """Remove what killed imports have left in a directory, and keep others from taking what follows for such."""
     handle = os.open(directory, os.O_RDONLY)

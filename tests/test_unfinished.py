@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
-from rnaget_server.unfinished import at_work, left_over, name_beside, new_beside
+from rnaget_server.unfinished import alone_in, at_work, left_over, name_beside, new_beside
 
 
 def test_what_is_left_is_named_and_removed_by_the_next(tmp_path: Path) -> None:
@@ -29,3 +30,20 @@ def test_running_imports_keep_what_they_write(tmp_path: Path) -> None:
 
 def test_a_new_file_keeps_the_suffix_where_a_library_looks_at_it(tmp_path: Path) -> None:
     assert name_beside(tmp_path / "a.bw", "7").suffix == ".bw"
+
+
+def test_one_import_at_a_time_changes_a_catalogue(tmp_path: Path) -> None:
+    order: list[str] = []
+    began = threading.Event()
+
+    def second() -> None:
+        with alone_in(tmp_path / "data"):
+            order.append("second")
+
+    with alone_in(tmp_path / "data"):
+        other = threading.Thread(target=second)
+        other.start()
+        began.wait(0.3)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]

@@ -24,7 +24,7 @@ from rnaget_server.catalog.load import load
 from rnaget_server.catalog.models import ContinuousEntry, ExpressionEntry, check_id
 from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
 from rnaget_server.errors import CatalogError
-from rnaget_server.unfinished import new_beside
+from rnaget_server.unfinished import new_beside, put
 
 _WIDE = 1 << 16
 _SECTIONS = ("expressions", "continuous")
@@ -348,10 +348,8 @@ def _write(path: Path, content: bytes) -> None:
     try:
         with beside.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         beside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        beside.replace(path)
+        put(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -176,7 +176,8 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer, unless an answer is under way, and close."""
         self._head_began = self._body_began = None
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+        idle = self.cycle is None or not self.cycle.response_started or self.cycle.response_complete
+        if idle and not self.pipeline:
             head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
             self.transport.write(STATUS_LINE[status] + head % len(message) + message.encode())
         if self.cycle is not None and not self.cycle.response_complete:

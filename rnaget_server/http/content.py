@@ -93,8 +93,10 @@ def in_passing(chunks: Iterator[bytes], body: Body, held: int, ranges: bool) -> 
     """
 
     def close() -> None:
-        _ended(chunks)
-        freed(body)
+        try:
+            _ended(chunks)
+        finally:
+            freed(body)
 
     known = body.length is not None
     return Content(lambda start, stop: _cut(chunks, start, stop), body.length, close, held=held, ranges=ranges or known)
@@ -102,8 +104,10 @@ def in_passing(chunks: Iterator[bytes], body: Body, held: int, ranges: bool) -> 
 
 def freed(body: Body) -> None:
     """Free what a body is made from."""
-    _ended(body.chunks)
-    body.close()
+    try:
+        _ended(body.chunks)
+    finally:
+        body.close()
 
 
 def _ended(chunks: Iterator[bytes]) -> None:

@@ -189,7 +189,11 @@ class Delivery:
             return self._spooled(order, body, chunks)
         if part and holdable and order.tag is not None:
             with self._kept.alone(order.tag.key):
-                return self._found(order) or self._whole(order, body, chunks)
+                made = self._found(order)
+                if made is None:
+                    return self._whole(order, body, chunks)
+            freed(body)
+            return made
         if order.tag is not None and self._kept.on:
             # What has its length known beforehand is made faster than it is summed up: its sum can be had later, from
             # the bytes that were kept.

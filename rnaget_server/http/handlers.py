@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from connexion.operations import AbstractOperation
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from rnaget_server.cancellation import Cancellation
+from rnaget_server.cancellation import Cancellation, Cancelled
 from rnaget_server.errors import CatalogChanged
 from rnaget_server.http.posted import ParametersSent, parameters_sent
 from rnaget_server.http.request import CANCELLATION_KEY, SCOPE_KEY, entered
@@ -52,7 +53,8 @@ class Handler:
             response = await run_while_wanted(work, _threads(scope, sent), receive, cancellation)
         sent.forget()
         if response is not None:
-            await response(scope, receive, send)
+            with suppress(Cancelled):
+                await response(scope, receive, send)
 
     def _again_if_changed(self, function: Callable[[], Any]) -> Callable[[], Response]:
         """Return what calls the handler, and calls it again if a file is gone since the catalogue names another."""

@@ -15,6 +15,7 @@ from rnaget_server.heap import trim
 _LEAST = 1 << 20
 _MOST_THREADS = 4
 _MOST_MAKING = 2
+_MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 32
 _PATIENCE = 2.0
 _WORTH_TRIMMING = 16 << 20
@@ -42,6 +43,8 @@ class ReplyBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         # Few, so that those who ask for little find the processor free; the interpreter runs one at a time anyway.
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
+        # They may wait for another that makes the same, and shall not hold the threads of all others meanwhile.
+        self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
         self.threads = anyio.CapacityLimiter(_MOST_THREADS)
 
     @property

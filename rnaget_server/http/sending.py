@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from rnaget_server.cancellation import Cancelled
 from rnaget_server.errors import StoreFailure, Unavailable
 from rnaget_server.http.ahead import Ahead
 from rnaget_server.http.content import Content
@@ -110,12 +111,14 @@ class Later(Response):
         request = Request(scope)
         replies = services_of(request).replies
         replies.refuse_if_full()
-        limiter = None if self._whole_first else replies.making
+        limiter = replies.making_whole if self._whole_first else replies.making
         cancellation = cancellation_of(request)
         try:
             reply = await run_while_wanted(self._make, limiter, receive, cancellation)
             if reply is not None:
                 await reply(scope, receive, send)
+        except Cancelled:
+            return
         except StoreFailure as failure:
             if self.otherwise is None:
                 raise
@@ -171,10 +174,12 @@ class _Streamed(StreamingResponse):
             del first
             await super().__call__(scope, receive, send)
         finally:
-            with anyio.CancelScope(shield=True):
-                await ahead.stop()
-            await self._freed()
-            share.give_back()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await ahead.stop()
+                await self._freed()
+            finally:
+                share.give_back()
 
     async def _freed(self) -> None:
         with anyio.CancelScope(shield=True):

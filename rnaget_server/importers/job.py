@@ -36,6 +36,7 @@ from rnaget_server.stores.native import NativeStore
 from rnaget_server.stores.native_sparse import NativeSparseStore
 from rnaget_server.stores.native_sparse_writer import write_sparse
 from rnaget_server.stores.native_writer import LayerSource, write_native
+from rnaget_server.unfinished import alone_in
 
 _READING = 0.5
 
@@ -86,6 +87,14 @@ def run_import(request: ImportRequest, progress: Progress) -> Outcome:
     ImportFailure
         If anything is wrong. The catalogue is then as it was.
     """
+    try:
+        with alone_in(request.data):
+            return _import(request, progress)
+    except OSError as error:
+        raise ImportFailure(f"the import broke off: {reason(error)}") from None
+
+
+def _import(request: ImportRequest, progress: Progress) -> Outcome:
     try:
         edit = CatalogEdit(request.data, request.project, request.study)
         there = edit.matrix(request.id)
@@ -152,9 +161,10 @@ class _Job:
             return None
         try:
             store = _opened(there)
-        except OSError as error:
+        except Exception as error:
             if not request.replace:
-                raise ImportFailure(f"the matrix {there.id} cannot be read: {error}", there.path) from None
+                why = reason(error, there.path)
+                raise ImportFailure(f"the matrix {there.id} cannot be read: {why}", there.path) from None
             return None
         if request.replace:
             return store
@@ -261,7 +271,10 @@ class _Job:
 
 
 def _is_native(path: Path) -> bool:
-    return NativeStore.recognises(path) or NativeSparseStore.recognises(path)
+    try:
+        return NativeStore.recognises(path) or NativeSparseStore.recognises(path)
+    except Exception:  # a damaged file stays, and a remark says so
+        return False
 
 
 def _opened(there: Matrix) -> Stored | None:

@@ -10,22 +10,14 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
-from rnaget_server.unfinished import at_work, name_beside, new_beside
+from rnaget_server.unfinished import at_work, made_for, name_beside, new_beside, put
 
 
 @contextlib.contextmanager
 def directory_for(path: Path) -> Iterator[None]:
     """Make a directory and work in it; if what follows fails, remove it and every parent that was made for it."""
-    made = [parent for parent in (path, *path.parents) if not parent.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    try:
-        with at_work(path):
-            yield
-    except BaseException:
-        for parent in made:
-            with contextlib.suppress(OSError):  # something else was put there meanwhile
-                parent.rmdir()
-        raise
+    with made_for(path), at_work(path):
+        yield
 
 
 @contextlib.contextmanager
@@ -91,7 +83,7 @@ def copy_beside(source: Path, target: Path) -> None:
     try:
         shutil.copyfile(source, beside)
         beside.chmod(0o666 & ~_umask())
-        beside.replace(target)
+        put(beside, target)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -27,6 +27,8 @@ from rnaget_server.importers.tracks_read import BIGWIG_SUFFIXES, Genome, first_r
 from rnaget_server.importers.tracks_samples import Sample, samples_by_name, samples_by_table
 from rnaget_server.stores.access import DEFAULT_LIMITS, FileAccess, FileLimits
 from rnaget_server.stores.bigwig_writer import write_bigwig
+from rnaget_server.stores.failures import reason
+from rnaget_server.unfinished import alone_in
 
 _TRACK_ID = "tracks"
 _CHECKING = 0.3
@@ -71,6 +73,14 @@ def run_tracks_import(request: TracksRequest, progress: Progress) -> Outcome:
     ImportFailure
         If anything is wrong. The catalogue is then as it was.
     """
+    try:
+        with alone_in(request.data):
+            return _import(request, progress)
+    except OSError as error:
+        raise ImportFailure(f"the import broke off: {reason(error)}") from None
+
+
+def _import(request: TracksRequest, progress: Progress) -> Outcome:
     try:
         edit = CatalogEdit(request.data, request.project, request.study)
         there = edit.track_set(request.id)

@@ -10,7 +10,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.places import copy_beside
 from rnaget_server.importers.tracks_samples import stem
-from rnaget_server.unfinished import name_beside
+from rnaget_server.unfinished import name_beside, put
 
 
 def targets_for(
@@ -87,7 +87,7 @@ def put_made(target: Path, make: Callable[[Path], None]) -> None:
     beside = name_beside(target, str(os.getpid()))
     try:
         make(beside)
-        beside.replace(target)
+        put(beside, target)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -232,7 +232,8 @@ class GuardedStore:
 
 def _check_piece(piece: Compressed, left: int, across: int) -> None:
     stored = len(piece.positions)
-    if left < 0 or int(piece.starts[-1]) != stored or len(piece.values) != stored:
+    ascending = int(piece.starts[0]) == 0 and not (np.diff(piece.starts) < 0).any()
+    if left < 0 or not ascending or int(piece.starts[-1]) != stored or len(piece.values) != stored:
         raise OSError("the cells do not fit the matrix")
     # What is negative is larger than all as an unsigned number, so that one look is enough.
     if stored and int(piece.positions.astype(np.int64, copy=False).view(np.uint64).max()) >= across:

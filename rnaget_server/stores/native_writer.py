@@ -24,7 +24,7 @@ from rnaget_server.stores import layout
 from rnaget_server.stores.base import Index, Ranges, Raw
 from rnaget_server.stores.chunk_writer import ChunkWriter, fitting
 from rnaget_server.stores.text import encode_all, padding, write_padded
-from rnaget_server.unfinished import new_beside
+from rnaget_server.unfinished import new_beside, put
 
 CHUNK_BYTES = 128 << 10
 _SHORT_ROWS_BYTES = 8 << 10
@@ -116,9 +116,7 @@ def new_file(path: Path, kind: layout.Kind, features: AxisTable, samples: AxisTa
             _write_axis(file, layout.SAMPLES, samples)
             yield file
         beside.chmod(0o666 & ~_umask())
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
-        beside.replace(path)
+        put(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
