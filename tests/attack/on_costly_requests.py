@@ -140,6 +140,11 @@ class Beside:
     def p99(self) -> float:
         return sorted(self._times)[int(len(self._times) * 0.99)] if self._times else 60.0
 
+    @property
+    def slowest(self) -> float:
+        """The longest time of all."""
+        return max(self._times, default=60.0)
+
     @classmethod
     def alone(cls, server: Server, path: str) -> float:
         """Return the time that nothing but the machine itself makes longer."""
