@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -87,11 +89,8 @@ def run_import(request: ImportRequest, progress: Progress) -> Outcome:
     ImportFailure
         If anything is wrong. The catalogue is then as it was.
     """
-    try:
-        with alone_in(request.data):
-            return _import(request, progress)
-    except OSError as error:
-        raise ImportFailure(f"the import broke off: {reason(error)}") from None
+    with importing(request.data, request.source):
+        return _import(request, progress)
 
 
 def _import(request: ImportRequest, progress: Progress) -> Outcome:
@@ -106,10 +105,17 @@ def _import(request: ImportRequest, progress: Progress) -> Outcome:
         raise ImportFailure(str(error)) from None
     if not request.units.strip():
         raise ImportFailure("--units must not be empty")
+    return _Job(request, edit, there, progress).run()
+
+
+@contextlib.contextmanager
+def importing(data: Path, *sources: Path) -> Iterator[None]:
+    """Have a catalogue for oneself; whatever the files bring about in it is an `ImportFailure` that says so."""
     try:
-        return _Job(request, edit, there, progress).run()
+        with alone_in(data):
+            yield
     except BaseException as error:
-        raise broken_off(error, request.source) from None
+        raise broken_off(error, *sources) from None
 
 
 def broken_off(error: BaseException, *sources: Path) -> BaseException:

@@ -16,7 +16,7 @@ from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import CatalogError, ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.filters import make_filters
-from rnaget_server.importers.job import Outcome, broken_off
+from rnaget_server.importers.job import Outcome, importing
 from rnaget_server.importers.places import directory_for, restored_on_failure, with_room
 from rnaget_server.importers.tables import listed
 from rnaget_server.importers.tracks_bedgraph import intervals
@@ -27,8 +27,6 @@ from rnaget_server.importers.tracks_read import BIGWIG_SUFFIXES, Genome, first_r
 from rnaget_server.importers.tracks_samples import Sample, samples_by_name, samples_by_table
 from rnaget_server.stores.access import DEFAULT_LIMITS, FileAccess, FileLimits
 from rnaget_server.stores.bigwig_writer import write_bigwig
-from rnaget_server.stores.failures import reason
-from rnaget_server.unfinished import alone_in
 
 _TRACK_ID = "tracks"
 _CHECKING = 0.3
@@ -73,11 +71,8 @@ def run_tracks_import(request: TracksRequest, progress: Progress) -> Outcome:
     ImportFailure
         If anything is wrong. The catalogue is then as it was.
     """
-    try:
-        with alone_in(request.data):
-            return _import(request, progress)
-    except OSError as error:
-        raise ImportFailure(f"the import broke off: {reason(error)}") from None
+    with importing(request.data, *request.sources):
+        return _import(request, progress)
 
 
 def _import(request: TracksRequest, progress: Progress) -> Outcome:
@@ -93,10 +88,7 @@ def _import(request: TracksRequest, progress: Progress) -> Outcome:
     if not request.units.strip():
         raise ImportFailure("--units must not be empty")
     job = _Job(request, edit, there, progress)
-    try:
-        return job.positions() if request.kinds == ("positions",) else job.tracks()
-    except BaseException as error:
-        raise broken_off(error, *request.sources) from None
+    return job.positions() if request.kinds == ("positions",) else job.tracks()
 
 
 class _Job:
