@@ -16,7 +16,7 @@ from benchmarks.floor import Floor
 from benchmarks.material import UNITS, Material, gene_ids, sample_ids
 from benchmarks.measure import Figures, Row, side_by_side
 from benchmarks.servers import HOST, Server, bare, rnaget
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native.dense import NativeStore
 
 BIG = "/rnaget/expressions/big/bytes?format="
 _OF_CATALOGUE = (
@@ -53,7 +53,7 @@ def gene_targets(material: Material, count: int, format: str = "tsv", seed: int 
 
 
 def _one_gene(material: Material, ours: Server, plain: Server) -> Row:
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    store = NativeStore(material.native)
     floor = Floor(material.native)
     count = material.size.repeats
     chosen = np.random.default_rng(2).choice(store.shape[0], count, replace=False)

@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 
 GENES = Path("../shared/data/genes/genes_gencode_v25_recount.tsv.gz")
 UNITS = "TPM"

@@ -19,7 +19,7 @@ from benchmarks.http import BIG, gene_targets, request, settle
 from benchmarks.material import UNITS, Material
 from benchmarks.measure import Figures, Note, Row, side_by_side
 from benchmarks.servers import HOST, Server, bare, rnaget
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native.dense import NativeStore
 
 _MOST_GROWTH = 64.0
 _LEAVING = 10
@@ -53,7 +53,7 @@ def formats_of(server: Server, group: str) -> list[str]:
 
 
 def _text(material: Material, ours: Server) -> Iterator[Row]:
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    store = NativeStore(material.native)
     seconds: list[float] = []
     bare_writing: list[float] = []
     _, growth = _watched(material, ours, "tsv")

@@ -30,12 +30,13 @@ from benchmarks.http import BIG, gene_targets
 from benchmarks.material import SMALL, UNITS, Material, made_cells
 from benchmarks.measure import Figures, Note, Row, side_by_side
 from benchmarks.servers import HOST, Server, answers, free_port, rnaget
-from rnaget_server.app import create_services
+from rnaget_server.datasets.repository import open_repository
+from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import MatrixQuery
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.stores import layout
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native.dense import NativeStore
 
 Positions = NDArray[np.int64]
 _PINNED = ("hsds==1.0.2", "h5pyd==0.24.0", "tiled[server]==0.2.20")
@@ -74,7 +75,7 @@ def rows(material: Material) -> Iterator[Row | Note]:
 
 def _files(material: Material) -> Iterator[Row | Note]:
     """Yield reads out of files by the libraries that people have."""
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    store = NativeStore(material.native)
     random = np.random.default_rng(5)
     count = material.size.slow_repeats
 
@@ -127,14 +128,14 @@ def _to_csv(material: Material) -> Iterator[Row]:
     """Yield TSV of cells in memory against pandas."""
     import pandas as pd
 
-    services = create_services(Settings(data=material.catalogue))
+    view = open_repository(Settings(data=material.catalogue)).visible_to()
     cells = made_cells(SMALL, 1)
-    found = slice_by_id(services, "small", MatrixQuery()).slice
+    found = slice_by_id(view, "small", MatrixQuery()).slice
     in_memory = replace(found, layers=(replace(found.layers[0], blocks=lambda: iter((cells,))),))
     labels = (found.features.column("GeneID"), found.samples.column("Sample"))
     frame = pd.DataFrame(cells, index=labels[0], columns=labels[1])
     ways: dict[str, Callable[[int], object]] = {
-        "ours": lambda _: sum(map(len, services.writers["tsv"]().write(in_memory).chunks)),
+        "ours": lambda _: sum(map(len, Registry(WRITERS)["tsv"]().write(in_memory).chunks)),
         "pandas": lambda _: frame.to_csv(os.devnull, sep="\t"),
     }
     taken = side_by_side(ways, material.size.slow_repeats)
@@ -230,7 +231,7 @@ def _by_axis(
 
 
 def _sample_targets(material: Material, random: np.random.Generator) -> list[str]:
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    store = NativeStore(material.native)
     chosen = np.sort(random.choice(store.shape[1], _READS + 1, replace=False))
     return [f"{BIG}tsv&sampleIDList={one}" for one in store.samples.column("Sample", chosen)]
 

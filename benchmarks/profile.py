@@ -19,11 +19,12 @@ from benchmarks.material import UNITS, Material
 from benchmarks.measure import Figures, Row, side_by_side
 from benchmarks.memory import by_orjson
 from benchmarks.servers import Server, bare, rnaget
-from rnaget_server.app import create_services
+from rnaget_server.datasets.repository import open_repository
+from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import slice_by_id
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native.dense import NativeStore
 
 STAGES = {
     "send": "HTTP parsed, reply sent",
@@ -78,9 +79,9 @@ def rows(material: Material) -> Iterator[Row]:
 
 def _stages(material: Material, kind: _Kind, ours: Server, sent: Server) -> tuple[Figures, dict[str, float]]:
     """Return the time of whole requests, and the seconds of each stage."""
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
-    services = create_services(Settings(data=material.catalogue))
-    writer = services.writers[kind.format]()
+    store = NativeStore(material.native)
+    view = open_repository(Settings(data=material.catalogue)).visible_to()
+    writer = Registry(WRITERS)[kind.format]()
     floor = Floor(material.native)
     random = np.random.default_rng(8)
     repeats = material.size.repeats
@@ -96,7 +97,7 @@ def _stages(material: Material, kind: _Kind, ours: Server, sent: Server) -> tupl
             parts += [] if some is None else [f"{name}={','.join(axis.column(attribute, some))}"]
         queries.append("&".join(parts))
     parsed = [parse_matrix_query(parse_qsl(query), ()) for query in queries]
-    slices = [slice_by_id(services, "big", query).slice for query in parsed]
+    slices = [slice_by_id(view, "big", query).slice for query in parsed]
     read = [floor.without_decoding(*asked) for asked in zip(features, samples, strict=True)]
     decoded = [floor.reader(*asked) for asked in zip(features, samples, strict=True)]
     for one in read:
@@ -112,7 +113,7 @@ def _stages(material: Material, kind: _Kind, ours: Server, sent: Server) -> tupl
             "routing": lambda _: client.get(_LITTLE),
             "little": lambda _: sends.get(f"/large?size={little}"),
             "validation": lambda n: parse_matrix_query(parse_qsl(queries[n]), ()),
-            "lookup": lambda n: slice_by_id(services, "big", parsed[n]),
+            "lookup": lambda n: slice_by_id(view, "big", parsed[n]),
             "read": lambda n: read[n - third](),
             "decode": lambda n: decoded[n](),
             "select": lambda n: sum(
@@ -131,10 +132,10 @@ def _stages(material: Material, kind: _Kind, ours: Server, sent: Server) -> tupl
 
 def _whole_matrix(material: Material, ours: Server) -> tuple[Figures, dict[str, float]]:
     """Return the time of the first part of a download of everything as TSV, and the seconds of each stage."""
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
-    services = create_services(Settings(data=material.catalogue))
-    slice = slice_by_id(services, "big", parse_matrix_query([("format", "tsv")], ())).slice
-    writer = services.writers["tsv"]()
+    store = NativeStore(material.native)
+    view = open_repository(Settings(data=material.catalogue)).visible_to()
+    slice = slice_by_id(view, "big", parse_matrix_query([("format", "tsv")], ())).slice
+    writer = Registry(WRITERS)["tsv"]()
     lines = sum(chunk.count(b"\n") for chunk in _first(writer.write(slice).chunks))
 
     def blocks() -> Iterator[np.ndarray[tuple[int, int], np.dtype[np.float32]]]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from benchmarks.floor import Floor
 from benchmarks.material import UNITS, Material
 from benchmarks.measure import Row, side_by_side
-from rnaget_server.stores.bounds import Bounds, within
-from rnaget_server.stores.hdf5 import BLOCK_BYTES
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.slicing.bounds import Bounds, within
+from rnaget_server.stores.blocks import BLOCK_BYTES
+from rnaget_server.stores.native.dense import NativeStore
 
 Positions = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ SHAPES = (
 
 def rows(material: Material) -> Iterator[Row]:
     """Yield the rows of all reads."""
-    store = NativeStore(material.native, "GeneID", "GeneName", "Sample")
+    store = NativeStore(material.native)
     floor = Floor(material.native)
     _warm(material)
     with h5py.File(material.loom, "r") as loom:

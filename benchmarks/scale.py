@@ -15,7 +15,7 @@ from benchmarks.client import Client, latencies
 from benchmarks.material import UNITS, ArrayValues, Material, made_cells
 from benchmarks.measure import Figures, Row, exponent
 from benchmarks.servers import rnaget
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 
 _LATENCIES = 30
 _PER_STUDY = 10

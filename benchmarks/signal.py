@@ -12,7 +12,7 @@ import pyBigWig
 
 from benchmarks.material import Material
 from benchmarks.measure import Row, side_by_side
-from rnaget_server.app import create_services
+from rnaget_server.datasets.repository import open_repository
 from rnaget_server.query import RegionQuery, parse_region_query
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.regions import region_by_id
@@ -25,12 +25,12 @@ _SEED = 20_261_121
 def rows(material: Material) -> Iterator[Row]:
     """Yield one track over a megabase, 50 tracks over 10 kb, and 1,000 bins over a megabase, exact and approximate."""
     data = _catalogue(material.directory / "signal")
-    services = create_services(Settings(data=data))
+    view = open_repository(Settings(data=data)).visible_to()
     paths = sorted(data.glob("made/tracks/*.bw"))
     million, short = 1_000_000, 10_000
 
     def ours(number: int, **more: Any) -> None:
-        found = region_by_id(services, "made", _query(number, **more))
+        found = region_by_id(view, "made", _query(number, **more))
         for block in found.slice.layers[0].blocks():
             block.sum()
 

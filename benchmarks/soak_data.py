@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.material import ArrayValues, made_cells
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 
 CHROMOSOME = "chr1"
 LENGTH = 200_000

@@ -44,7 +44,7 @@ def rows(material: Material) -> Iterator[Row]:
 def _seconds(data: Path, target: str) -> float:
     """Import everything, then return how long it takes to start and to make the first reply."""
     from rnaget_server.app import create_app
-    from rnaget_server.registry import Registry
+    from rnaget_server.plugins import Registry
     from rnaget_server.settings import Settings
 
     for group in ("stores", "writers"):
@@ -68,6 +68,7 @@ async def _status(app: Any, target: str) -> int:
     scope |= {"headers": [(b"host", b"here")], "scheme": "http", "server": ("here", 80), "client": ("here", 1)}
     scope |= {"asgi": {"version": "3.0"}, "http_version": "1.1", "root_path": ""}
     statuses: list[int] = []
+    received: list[bool] = []
     started, stop = asyncio.Event(), asyncio.Event()
 
     async def life() -> dict[str, str]:
@@ -80,7 +81,11 @@ async def _status(app: Any, target: str) -> int:
         started.set()
 
     async def request() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not received:
+            received.append(True)
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await stop.wait()
+        return {"type": "http.disconnect"}
 
     async def reply(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":

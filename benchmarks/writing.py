@@ -14,28 +14,29 @@ from numpy.typing import NDArray
 
 from benchmarks.material import SMALL, Material
 from benchmarks.measure import Row, side_by_side
-from rnaget_server.app import create_services
+from rnaget_server.datasets.repository import open_repository
+from rnaget_server.model.slice import Slice
+from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import MatrixQuery
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import slice_by_id
-from rnaget_server.stores.hdf5 import BLOCK_BYTES
-from rnaget_server.writers.base import Slice
+from rnaget_server.stores.blocks import BLOCK_BYTES
 
 
 def rows(material: Material) -> Iterator[Row]:
     """Yield the rows of the formats: from cells in memory, as the peers have them, and from query to last byte."""
-    services = create_services(Settings(data=material.catalogue))
-    stored = slice_by_id(services, "small", MatrixQuery()).slice
+    view = open_repository(Settings(data=material.catalogue)).visible_to()
+    stored = slice_by_id(view, "small", MatrixQuery()).slice
     cells = np.concatenate(list(stored.layers[0].blocks()))
     in_memory = replace(stored, layers=(replace(stored.layers[0], blocks=lambda: _blocks(cells)),))
     genes = {name: stored.features.column(name) for name in stored.features.attributes}
     samples = {name: stored.samples.column(name) for name in stored.samples.attributes}
 
     def write(format: str, slice: Slice) -> int:
-        return sum(map(len, services.writers[format]().write(slice).chunks))
+        return sum(map(len, Registry(WRITERS)[format]().write(slice).chunks))
 
     def reply(format: str) -> int:
-        return write(format, slice_by_id(services, "small", MatrixQuery()).slice)
+        return write(format, slice_by_id(view, "small", MatrixQuery()).slice)
 
     def bare(_: int) -> int:
         return sum(len(orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)) for row in cells)

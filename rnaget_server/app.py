@@ -2,109 +2,73 @@
 
 from __future__ import annotations
 
-import logging
-
 from a2wsgi import WSGIMiddleware
-from connexion import AsyncApp, ConnexionMiddleware
-from connexion.lifecycle import ConnexionRequest, ConnexionResponse
-from connexion.middleware.exceptions import ExceptionMiddleware
-from connexion.middleware.lifespan import LifespanMiddleware
-from connexion.middleware.routing import RoutingMiddleware
-from connexion.middleware.server_error import ServerErrorMiddleware
-from connexion.middleware.swagger_ui import SwaggerUIMiddleware
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from rnaget_server.apis import rnaget
-from rnaget_server.apis.site import create_pages
-from rnaget_server.catalog import LiveCatalog
-from rnaget_server.configuration import file_limits
-from rnaget_server.errors import RnagetError
-from rnaget_server.http.handlers import Handlers
-from rnaget_server.http.middleware import dispatch, switchable
-from rnaget_server.http.posted import PostedParameters
-from rnaget_server.http.replies import error_reply
-from rnaget_server.http.tickets import guarded
-from rnaget_server.registry import Registry
-from rnaget_server.resources import shipped
-from rnaget_server.service import Services
-from rnaget_server.settings import Settings
-from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.cache import StoreCache
+from rnaget_server.apis.rnaget.context import RnagetApi
+from rnaget_server.apis.rnaget.dialect import RnagetDialect
+from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
+from rnaget_server.datasets.repository import SUMMARIES_SHARE, open_repository
+from rnaget_server.delivery.cache import SliceCache
+from rnaget_server.delivery.download import Delivery
+from rnaget_server.delivery.formats import Formats
+from rnaget_server.delivery.reply_budget import ReplyBudget
+from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
+from rnaget_server.http.api import create_api
+from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.switched_off import without_groups
+from rnaget_server.http.ttl_cache import TTLCache
+from rnaget_server.http.workload import Workload
+from rnaget_server.model.limits import Limits
+from rnaget_server.pages.pages import create_pages
+from rnaget_server.pages.site import Site
+from rnaget_server.plugins import WRITERS, Registry
+from rnaget_server.query.table import SLOW_PARAMETERS
+from rnaget_server.settings import Settings, shipped
 
-_EXPOSED = (
-    *("RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"),
-    *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag"),
-)
-# Connexion's own, without those that guard and validate: no route is secured, and `rnaget_server.query` judges
-# parameters, with better words.
-_LAYERS = (
-    ServerErrorMiddleware,
-    ExceptionMiddleware,
-    SwaggerUIMiddleware,
-    RoutingMiddleware,
-    PostedParameters,
-    LifespanMiddleware,
-    Handlers,
-)
-
-
-def create_services(settings: Settings) -> Services:
-    """Return the parts that a server with these settings answers from.
-
-    Raises
-    ------
-    CatalogError
-        If the catalogue has no sound ``catalog.yaml``.
-    """
-    catalog = LiveCatalog(settings.data, settings.reload_seconds)
-    return Services(
-        settings=settings,
-        catalog=catalog,
-        stores=StoreCache(
-            Registry("rnaget_server.stores"), access=FileAccess(file_limits(settings)), confirms=catalog.confirms
-        ),
-        writers=Registry("rnaget_server.writers"),
-    )
+_EXPOSED = ("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag")
 
 
 def create_app(settings: Settings) -> ASGIApp:
     """Return the whole server as an ASGI application. Two can live in one process."""
-    services = create_services(settings)
-    api = _create_api()
-    checked = guarded(api, settings.ticket_keys, settings.require_tickets)
-    switched = switchable(rnaget.BASE_PATH, services.switched_off, checked)
-    pages = WSGIMiddleware(create_pages(services))  # type: ignore[arg-type]
-    application = dispatch(services, {rnaget.BASE_PATH: switched}, pages, lifespan=api)  # type: ignore[arg-type]
+    repository = open_repository(settings)
+    formats = Formats(Registry(WRITERS))
+    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
+    api = create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH)
+    checked = TicketCheck(api, signer, DATA_ROUTE)
+    mount = Mount(
+        prefix=rnaget.BASE_PATH,
+        app=without_groups(rnaget.BASE_PATH, settings.switched_off, checked),
+        dialect=RnagetDialect(),
+        api=RnagetApi(
+            repository=repository,
+            formats=formats,
+            delivery=_delivery(settings, repository.limits),
+            signer=signer,
+            summaries=TTLCache(settings.reload_seconds),
+            settings=settings,
+        ),
+        workload=Workload(repository.memory, repository.limits),
+        example_body=rnaget.EXAMPLE_BODY,
+        slow_parameters=SLOW_PARAMETERS,
+    )
+    pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
-        application,
+        dispatch([mount], pages, lifespan=api),  # type: ignore[arg-type]
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
         allow_headers=("*",),
-        expose_headers=_EXPOSED,
+        expose_headers=(*mount.dialect.exposed_headers, *_EXPOSED),
         max_age=2592000,
     )
 
 
-def _create_api() -> ConnexionMiddleware:
-    # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
-    logging.getLogger("connexion").setLevel(logging.ERROR)
-    app = AsyncApp("rnaget_server", specification_dir=shipped("openapi"), middlewares=list(_LAYERS))
-    app.add_api(
-        "rnaget.yaml",
-        base_path=rnaget.BASE_PATH,
-        swagger_ui_options=None,
-    )
-    for kind in (RnagetError, HTTPException, Exception):
-        app.add_error_handler(kind, _handle)
-    return app.middleware
-
-
-async def _handle(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
-    reply = error_reply(Request(request.scope), error)
-    return ConnexionResponse(
-        status_code=reply.status_code, headers=dict(reply.headers), body=bytes(reply.body), is_streamed=False
-    )
+def _delivery(settings: Settings, limits: Limits) -> Delivery:
+    slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
+    # A quarter is left for what no reply knows that it holds.
+    budget = ReplyBudget(settings.max_reply_bytes * 3 // 4)
+    cache = SliceCache(settings.cache_directory, slices)
+    return Delivery(cache, limits, budget, settings.content_coding)

@@ -11,8 +11,8 @@ import warnings
 warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")
 
 from rnaget_server.app import create_app  # noqa: E402
-from rnaget_server.configuration import configuration  # noqa: E402
-from rnaget_server.log_limit import limit_lines  # noqa: E402
+from rnaget_server.catalog.configuration import configuration  # noqa: E402
+from rnaget_server.http.log_limit import limit_lines  # noqa: E402
 
 _settings = configuration()
 logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_MOST_NAMED = 20
+_LONGEST_LIKENED = 100
 
 
 class RnagetError(Exception):
@@ -104,7 +108,6 @@ class CatalogError(Exception):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
 
 
 class ImportFailure(Exception):
@@ -113,5 +116,22 @@ class ImportFailure(Exception):
     def __init__(self, message: str, path: Path | None = None, line: int | None = None) -> None:
         place = ":".join(str(part) for part in (path, line) if part is not None)
         super().__init__(f"{place}: {message}" if place else message)
-        self.path = path
-        self.line = line
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that is not known: the nearest one, or all there are."""
+    by_lower = {text.lower(): text for text in known}
+    start = f"there is no {what} {shown(name)}"
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5) if len(name) <= _LONGEST_LIKENED else []
+    if near:
+        return f"{start}: did you mean {by_lower[near[0]]!r}?"
+    if not by_lower:
+        return f"{start}, nor any other here: leave it out"
+    some = list(by_lower.values())[:_MOST_NAMED]
+    more = f" and {len(by_lower) - len(some):,} more" if len(by_lower) > len(some) else ""
+    return f"{start}: there {'are' if len(by_lower) > 1 else 'is'} {', '.join(some)}{more}"
+
+
+def shown(text: str, most: int = 80) -> str:
+    """Return what a client sent fit for a message: quoted, and cut when long."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

@@ -1,4 +1,4 @@
-"""How gunicorn runs the server; ``rnaget-server serve`` uses this file.
+"""The configuration of gunicorn; ``rnaget-server serve`` uses this file.
 
 With gunicorn directly: ``RNAGET_DATA=DIR gunicorn -c .../rnaget_server/gunicorn.conf.py rnaget_server.asgi:app``.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnaget_server.configuration import configuration
+from rnaget_server.catalog.configuration import configuration
 
 _settings = configuration()
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "rnaget_server.http.worker.Worker"
+worker_class = "rnaget_server.worker.Worker"
 timeout = _settings.timeout
 keepalive = _settings.keep_alive
 forwarded_allow_ips = _settings.forwarded_allow_ips

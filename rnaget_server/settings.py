@@ -10,15 +10,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from rnaget_server.resources import shipped
-
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
 _SHORTEST_KEY = 16
+_PACKAGE = Path(__file__).parent
+
+
+def shipped(name: str) -> Path:
+    """Return the directory `name` (``openapi`` or ``data``), of an installed wheel or of a source checkout."""
+    installed = _PACKAGE / "_shipped" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
 class Settings(BaseSettings):
-    """What a provider can set. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
+    """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 

@@ -18,9 +18,9 @@ import requests
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
-from rnaget_server.app import create_app, create_services
+from rnaget_server.app import create_app
 from rnaget_server.cli.server import main
-from rnaget_server.service import Services
+from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -60,9 +60,9 @@ def demo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def services(demo: Path) -> Services:
-    """The parts of a server of the demo catalogue."""
-    return create_services(Settings(data=demo, reload_seconds=0))
+def view(demo: Path) -> View:
+    """The data of the demo catalogue, as everybody may see them."""
+    return open_repository(Settings(data=demo, reload_seconds=0)).visible_to()
 
 
 @pytest.fixture

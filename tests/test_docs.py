@@ -12,7 +12,8 @@ import yaml
 from rnaget.cli import main as client
 from rnaget_server.catalog import models
 from rnaget_server.cli.server import main as server
-from rnaget_server.registry import Registry
+from rnaget_server.plugins import Registry
+from rnaget_server.query.table import RESERVED
 from rnaget_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +25,25 @@ ROUTES = yaml.safe_load((ROOT / "openapi" / "rnaget.yaml").read_text())["paths"]
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_settings(name: str) -> None:
     assert f"| `{name}` | `RNAGET_{name.upper()}` |" in DOCS["settings.md"]
+
+
+_BOUNDS = [name for name in Settings.model_fields if name.startswith(("max_", "min_")) or name.endswith("_timeout")]
+
+
+@pytest.mark.parametrize("name", [*_BOUNDS, "cache_bytes", "reload_seconds", "keep_alive"])
+def test_limits_and_caches(name: str) -> None:
+    assert f"`{name}`" in DOCS["limits.md"]
+
+
+@pytest.mark.parametrize("page", DOCS)
+def test_modules_that_pages_name_are_there(page: str) -> None:
+    for name in re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", DOCS[page]):
+        assert list((ROOT / "rnaget_server").rglob(name.removeprefix("rnaget_server/"))), name
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_parameters(name: str) -> None:
+    assert f"`{name}`" in DOCS["rnaget-api.md"] or f"`{name.removesuffix('_not')}" in DOCS["rnaget-api.md"]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -24,10 +23,12 @@ from rnaget_server.catalog.load import load
 from rnaget_server.catalog.models import ContinuousEntry, ExpressionEntry, check_id
 from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
 from rnaget_server.errors import CatalogError
-from rnaget_server.unfinished import new_beside, put
+from rnaget_server.storage.files import commit, default_mode, new_temporary
 
 _WIDE = 1 << 16
-_SECTIONS = ("expressions", "continuous")
+Section = Literal["expressions", "continuous"]
+_SECTIONS: dict[Section, type[BaseModel]] = {"expressions": ExpressionEntry, "continuous": ContinuousEntry}
+_Record = TypeVar("_Record", Matrix, TrackSet)
 # Other YAML readers would take these for numbers, truth values or nothing, or stumble over the marks within.
 _QUOTED = re.compile(r"[-+.:\d].*|.*[{}?\x85].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
 
@@ -80,13 +81,7 @@ class CatalogEdit:
         ValueError
             If the id is not fit, or a matrix of another study has it.
         """
-        check_id(id)
-        matrix = self._catalog.matrices.get(id) if self._catalog else None
-        if matrix is not None and matrix.study_id != self._study:
-            raise ValueError(
-                f"the id {id!r} belongs to a matrix of the study {matrix.study_id!r} already: choose another"
-            )
-        return matrix
+        return self._own("matrix", id, self._catalog.matrices if self._catalog else {})
 
     def track_set(self, id: str) -> TrackSet | None:
         """Return the continuous set of that id in this study, or None if the id is free.
@@ -96,20 +91,14 @@ class CatalogEdit:
         ValueError
             If the id is not fit, or a set of another study has it.
         """
-        check_id(id)
-        found = self._catalog.track_sets.get(id) if self._catalog else None
-        if found is not None and found.study_id != self._study:
-            raise ValueError(
-                f"the id {id!r} belongs to a continuous set of the study {found.study_id!r} already: choose another"
-            )
-        return found
+        return self._own("continuous set", id, self._catalog.track_sets if self._catalog else {})
 
     def files(self, but: str | None = None) -> set[Path]:
         """Return the data files of every matrix and continuous set, except those of one id."""
         if self._catalog is None:
             return set()
         records: list[Matrix | TrackSet] = [*self._catalog.matrices.values(), *self._catalog.track_sets.values()]
-        return {path for one in records if one.id != but for path in files_of(one)}
+        return {path for record in records if record.id != but for path in files_of(record)}
 
     def check_genome(self, genome: str) -> None:
         """Raise ValueError if the study is on another genome."""
@@ -120,52 +109,34 @@ class CatalogEdit:
                 "a study of their own"
             )
 
-    def put_expression(self, entry: Mapping[str, Any], genome: str | None = None) -> None:
-        """Enter a matrix in the study, or bring its entry up to date; keys that `entry` does not name stay.
-
-        Raises
-        ------
-        ValueError
-            If the resulting entry would not check.
-        """
-        self._put("expressions", ExpressionEntry, entry, genome)
-
-    def put_continuous(self, entry: Mapping[str, Any], genome: str | None = None, *, keep_tracks: bool = False) -> None:
-        """Enter a continuous set in the study, or bring its entry up to date; keys that `entry` does not name stay.
-
-        With `keep_tracks`, so do tracks of samples that `entry` does not name.
-
-        Raises
-        ------
-        ValueError
-            If the resulting entry would not check.
-        """
-        self._put("continuous", ContinuousEntry, entry, genome, keep_tracks)
-
-    def _put(
-        self,
-        section: str,
-        model: type[BaseModel],
-        entry: Mapping[str, Any],
-        genome: str | None,
-        keep_tracks: bool = False,
+    def put(
+        self, section: Section, entry: Mapping[str, Any], genome: str | None = None, *, keep_tracks: bool = False
     ) -> None:
+        """Enter a matrix or a continuous set in the study, or bring its entry up to date.
+
+        Keys that `entry` does not name stay; with `keep_tracks`, so do tracks of samples that it does not name.
+
+        Raises
+        ------
+        ValueError
+            If the resulting entry would not check.
+        """
         self._put_missing()
         text = self._text(self.study_file, f"id: {_quoted(self._study)}\n{section}: []\n")
         yaml, study = _parsed(text)
         if genome and study.get("genome") is None:
             keys = list(study)
-            place = min([keys.index(one) for one in _SECTIONS if one in keys], default=len(keys))
+            place = min([keys.index(name) for name in _SECTIONS if name in keys], default=len(keys))
             study.insert(place, "genome", genome)
         if not study.get(section):
             study[section] = CommentedSeq()
         entries = study[section]
-        number = next((number for number, one in enumerate(entries) if one.get("id") == entry["id"]), None)
+        number = next((number for number, existing in enumerate(entries) if existing.get("id") == entry["id"]), None)
         if number is None:
             entries.append(CommentedMap())
             number = len(entries) - 1
         _update(entries[number], entry, keep_tracks)
-        _check_entry(entries[number], model)
+        _check_entry(entries[number], _SECTIONS[section])
         self._set(self.study_file, _dumped(yaml, study))
 
     def commit(self) -> None:
@@ -191,6 +162,15 @@ class CatalogEdit:
             for path in reversed(written):
                 self._restore(path)
             raise
+
+    def _own(self, kind: str, id: str, records: Mapping[str, _Record]) -> _Record | None:
+        check_id(id)
+        record = records.get(id)
+        if record is not None and record.study_id != self._study:
+            raise ValueError(
+                f"the id {id!r} belongs to a {kind} of the study {record.study_id!r} already: choose another"
+            )
+        return record
 
     def _find_project(self, id: str) -> Path:
         if self._catalog and id in self._catalog.projects:
@@ -287,28 +267,28 @@ def _update_filters(entry: CommentedMap, filters: Mapping[str, Any]) -> None:
         return
     if not entry.get("filters"):
         entry["filters"] = CommentedMap()
-    there = entry["filters"]
-    for name in [name for name in there if name not in filters]:
-        del there[name]
+    existing = entry["filters"]
+    for name in [name for name in existing if name not in filters]:
+        del existing[name]
     for name, value in filters.items():
-        if name not in there:
-            there[_styled(name)] = _styled(value)
+        if name not in existing:
+            existing[_styled(name)] = _styled(value)
 
 
 def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], keep: bool) -> None:
     if not entry.get("tracks"):
         entry["tracks"] = CommentedSeq()
-    there = entry["tracks"]
+    existing = entry["tracks"]
     wanted = {track["sample"] for track in tracks}
     if not keep:
-        for number in reversed(range(len(there))):
-            if there[number]["sample"] not in wanted:
-                del there[number]
-    by_sample = {one["sample"]: one for one in there}
+        for number in reversed(range(len(existing))):
+            if existing[number]["sample"] not in wanted:
+                del existing[number]
+    by_sample = {track["sample"]: track for track in existing}
     for track in tracks:
         old = by_sample.get(track["sample"])
         if old is None:
-            there.append(_styled(track))
+            existing.append(_styled(track))
         else:
             _update(old, {"attributes": None, **track}, keep)
 
@@ -316,11 +296,11 @@ def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], kee
 def _styled(value: Any) -> Any:
     """Return a value as it shall look: maps and lists in one line, text that could be misread in quotes."""
     if isinstance(value, Mapping):
-        styled = CommentedMap({_styled(key): _styled(one) for key, one in value.items()})
+        styled = CommentedMap({_styled(key): _styled(item) for key, item in value.items()})
         styled.fa.set_flow_style()
         return styled
     if isinstance(value, list | tuple):
-        sequence = CommentedSeq([_styled(one) for one in value])
+        sequence = CommentedSeq([_styled(item) for item in value])
         sequence.fa.set_flow_style()
         return sequence
     if isinstance(value, bool):
@@ -344,17 +324,11 @@ def _check_entry(entry: CommentedMap, model: type[BaseModel]) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside `path`, then put it in its place."""
-    beside = new_beside(path)
+    temporary = new_temporary(path)
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
-        beside.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        put(beside, path)
+        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else default_mode())
+        commit(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        temporary.unlink(missing_ok=True)

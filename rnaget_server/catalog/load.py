@@ -15,16 +15,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rnaget_server.catalog.models import (
+    KEYS,
     ContinuousEntry,
     ExpressionEntry,
     FilterEntry,
-    Organization,
     ProjectFile,
     ServiceFile,
     StudyFile,
-    TrackEntry,
-    TrackFilterEntry,
-    TsvEntry,
 )
 from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
 from rnaget_server.catalog.yaml_text import Places, read_yaml
@@ -32,11 +29,7 @@ from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
 
 File = TypeVar("File", bound=BaseModel)
-_MODELS = (
-    *(ServiceFile, Organization, ProjectFile, StudyFile, ExpressionEntry, FilterEntry, TsvEntry),
-    *(ContinuousEntry, TrackEntry, TrackFilterEntry),
-)
-_KEYS = sorted({key for model in _MODELS for key in model.model_fields} | set(Settings.model_fields))
+_KEYS = sorted(KEYS | set(Settings.model_fields))
 
 
 def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
@@ -214,7 +207,7 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
         description=entry.description,
         tags=entry.tags,
         license=entry.license or study.license,
-        tracks=tuple(Track(one.sample, directory, one.file, _shared(one.attributes)) for one in entry.tracks),
+        tracks=tuple(Track(track.sample, directory, track.file, _shared(track.attributes)) for track in entry.tracks),
         path=None if entry.file is None else directory / entry.file,
         track_id=entry.track_id,
         position=entry.position,
@@ -229,17 +222,17 @@ def _shared(attributes: Mapping[str, str]) -> dict[str, str]:
     return {intern(name): intern(value) for name, value in attributes.items()}
 
 
-def _filters(entries: Mapping[str, FilterEntry] | Mapping[str, TrackFilterEntry]) -> dict[str, Filter]:
+def _filters(entries: Mapping[str, FilterEntry]) -> dict[str, Filter]:
     return {
         name: Filter(
             name,
-            one.attribute,
-            one.axis,
-            one.description or f"{one.attribute} of the {one.axis}",
-            one.type,
-            one.ignore_case,
+            entry.attribute,
+            entry.axis,
+            entry.description or f"{entry.attribute} of the {entry.axis}",
+            entry.type,
+            entry.ignore_case,
         )
-        for name, one in entries.items()
+        for name, entry in entries.items()
     }
 
 
@@ -274,13 +267,13 @@ def _message(mistake: Any) -> str:
 
 def entry_problem(study: Path, kind: str, id: str, message: str) -> Problem:
     """Return a problem at the entry `id` in the list `kind` (``expressions`` or ``continuous``) of a study.yaml."""
-    told = f"{'expression' if kind == 'expressions' else kind} {id}: {message}"
+    text = f"{'expression' if kind == 'expressions' else kind} {id}: {message}"
     content, _ = read_yaml(study)
     entries = content.get(kind) or [] if isinstance(content, dict) else []
     for number, entry in enumerate(entries):
         if isinstance(entry, dict) and entry.get("id") == id:
-            return Places(study).problem((kind, number, "id"), told)
-    return Problem(study, None, None, told)
+            return Places(study).problem((kind, number, "id"), text)
+    return Problem(study, None, None, text)
 
 
 def settings_in(data: Path) -> dict[str, Any]:

@@ -11,13 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-RESERVED_PARAMETERS = frozenset(
-    (
-        *("format", "projectID", "studyID", "version", "units", "name", "tags", "type"),
-        *("sampleIDList", "featureIDList", "featureNameList", "feature_min_value", "feature_max_value"),
-        *("chr", "start", "end", "bins", "approximate", "summary", "group_by", "top", "offset", "limit", "download"),
-    )
-)
+from rnaget_server.model.kinds import Kind
+from rnaget_server.query.table import RESERVED
+
 _RESERVED_IDS = frozenset(("bytes", "ticket", "formats", "filters", "units", "info", "features", "samples"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIELD = re.compile(r"\{([^{}]+)\}")
@@ -47,7 +43,7 @@ def _check_parameter(value: str) -> str:
         raise ValueError(
             f"the filter name {value!r} cannot be a query parameter: use letters, digits, '.', '_' and '-'"
         )
-    if value in RESERVED_PARAMETERS:
+    if value in RESERVED:
         raise ValueError(f"the filter name {value!r} is a parameter of the standard: choose another")
     return value
 
@@ -62,19 +58,39 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-FilterType = Literal["text", "number", "date"]
 Id = Annotated[str, AfterValidator(check_id)]
 Text = Annotated[str, AfterValidator(_check_text)]
 Parameter = Annotated[str, AfterValidator(_check_parameter)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
 
+KEYS: set[str] = set()
+"""Every key that some file of a catalogue may have."""
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        KEYS.update(cls.model_fields)
+
+
+class _Described(_Model):
+    id: Id
+    name: Text | None = None
+    description: str | None = None
+    tags: TextList = ()
+
+
+class _Entry(_Described):
+    units: Text
+    version: Text | None = None
+    license: Text | None = None
+    default_format: Text = "tsv"
+
 
 class Organization(_Model):
-    """Who runs the service, as in GA4GH service-info."""
+    """The organization that runs the service, as in GA4GH service-info."""
 
     name: Text
     url: Text
@@ -94,14 +110,10 @@ class ServiceFile(_Model):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
-class ProjectFile(_Model):
+class ProjectFile(_Described):
     """``project.yaml``: what RNAget calls a project."""
 
-    id: Id
     version: Text = "1.0"
-    name: Text | None = None
-    description: str | None = None
-    tags: TextList = ()
 
 
 class FilterEntry(_Model):
@@ -110,12 +122,12 @@ class FilterEntry(_Model):
     attribute: Text
     axis: Literal["sample", "feature"]
     description: str | None = None
-    type: FilterType | None = None
+    type: Kind | None = None
     ignore_case: bool = False
 
 
 class TsvEntry(_Model):
-    """How a matrix is written as TSV."""
+    """The TSV form of a matrix."""
 
     labels: TextList | None = None
     column: Text | None = None
@@ -130,23 +142,15 @@ class TsvEntry(_Model):
         return self
 
 
-class ExpressionEntry(_Model):
+class ExpressionEntry(_Entry):
     """One expression matrix of a study."""
 
-    id: Id
     file: Text
-    units: Text
-    version: Text | None = None
-    name: Text | None = None
-    description: str | None = None
-    tags: TextList = ()
-    license: Text | None = None
     feature_id: Text
     feature_name: Text | None = None
     sample_id: Text
     filters: dict[Parameter, FilterEntry] = Field(default_factory=dict)
     tsv: TsvEntry = TsvEntry()
-    default_format: Text = "tsv"
 
 
 class TrackEntry(_Model):
@@ -157,33 +161,21 @@ class TrackEntry(_Model):
     attributes: dict[Text, str] = Field(default_factory=dict)
 
 
-class TrackFilterEntry(_Model):
+class TrackFilterEntry(FilterEntry):
     """One metadata filter of tracks: a public query parameter that selects by an attribute of the samples."""
 
-    attribute: Text
     axis: Literal["sample"] = "sample"
-    description: str | None = None
-    type: FilterType | None = None
-    ignore_case: bool = False
 
 
-class ContinuousEntry(_Model):
+class ContinuousEntry(_Entry):
     """One set of signal tracks of a study: bigWig files, or one loom file with positions as columns."""
 
-    id: Id
-    units: Text
-    version: Text | None = None
-    name: Text | None = None
-    description: str | None = None
-    tags: TextList = ()
-    license: Text | None = None
     tracks: tuple[TrackEntry, ...] = ()
     file: Text | None = None
     track_id: Text = "tracks"
     position: Text = "position"
     filters: dict[Parameter, TrackFilterEntry] = Field(default_factory=dict)
     no_data: Literal["NaN", "0"] = "NaN"
-    default_format: Text = "tsv"
 
     @model_validator(mode="after")
     def _check_source(self) -> ContinuousEntry:
@@ -197,16 +189,12 @@ class ContinuousEntry(_Model):
         return self
 
 
-class StudyFile(_Model):
+class StudyFile(_Described):
     """``study.yaml``: what RNAget calls a study, with its matrices."""
 
-    id: Id
     version: Text = "1.0"
-    name: Text | None = None
-    description: str | None = None
     genome: Text | None = None
     license: Text | None = None
-    tags: TextList = ()
     expressions: tuple[ExpressionEntry, ...] = ()
     continuous: tuple[ContinuousEntry, ...] = ()
 

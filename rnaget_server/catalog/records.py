@@ -1,4 +1,4 @@
-"""What the server knows of its projects, studies and matrices. Frozen; a changed catalogue is a new one."""
+"""Projects, studies, matrices and sets of tracks as records. Frozen; a changed catalogue is a new one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from rnaget_server.catalog.models import FilterType, ServiceFile
+from rnaget_server.catalog.models import ServiceFile
+from rnaget_server.model.kinds import Kind
 
 Axis = Literal["sample", "feature"]
 
@@ -24,13 +25,13 @@ class Filter:
     attribute: str
     axis: Axis
     description: str
-    type: FilterType | None = None
+    type: Kind | None = None
     ignore_case: bool = False
 
 
 @dataclass(frozen=True)
 class Tsv:
-    """How a matrix is written as TSV: label columns, template of the column labels, comment lines."""
+    """The TSV form of a matrix: label columns, template of the column labels, comment lines."""
 
     labels: tuple[str, ...]
     column: str
@@ -57,6 +58,11 @@ class Matrix:
     filters: Mapping[str, Filter]
     tsv: Tsv
     default_format: str
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The data file."""
+        return (self.path,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,11 @@ class TrackSet:
     filters: Mapping[str, Filter]
     no_data: float
     default_format: str
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The data files: one for each track, or the loom file of all."""
+        return (self.path,) if self.path is not None else tuple(track.path for track in self.tracks)
 
     def values(self, attribute: str) -> frozenset[str]:
         """Return what the catalogue says of its tracks by an attribute, or their names, without the empty value."""
@@ -158,7 +169,7 @@ class Catalog:
     @cached_property
     def track_sets(self) -> Mapping[str, TrackSet]:
         """Every set of signal tracks by id."""
-        return {one.id: one for study in self.studies.values() for one in study.track_sets}
+        return {tracks.id: tracks for study in self.studies.values() for tracks in study.track_sets}
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -175,16 +186,16 @@ class Catalog:
         """Every filter of tracks by name, as the first set has it, with its values in all sets, sorted."""
         first: dict[str, Filter] = {}
         values: dict[str, set[str]] = {}
-        for one in self.track_sets.values():
-            for name, filter in one.filters.items():
+        for tracks in self.track_sets.values():
+            for name, filter in tracks.filters.items():
                 first.setdefault(name, filter)
-                values.setdefault(name, set()).update(one.values(filter.attribute))
+                values.setdefault(name, set()).update(tracks.values(filter.attribute))
         return {name: (first[name], tuple(sorted(found))) for name, found in values.items()}
 
     @cached_property
     def track_filter_names(self) -> frozenset[str]:
         """Every public name under which some set of tracks can be filtered."""
-        return frozenset(name for one in self.track_sets.values() for name in one.filters)
+        return frozenset(name for tracks in self.track_sets.values() for name in tracks.filters)
 
     @cached_property
     def filter_names(self) -> frozenset[str]:

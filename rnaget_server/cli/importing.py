@@ -15,8 +15,8 @@ from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
-    from rnaget_server.importers.tracks_kinds import TrackKind
-    from rnaget_server.stores.access import FileLimits
+    from rnaget_server.importers.tracks.kinds import TrackKind
+    from rnaget_server.storage.access import FileLimits
 
 _STEPS = 1000
 _SHOWN_FILTERS = 12
@@ -111,7 +111,7 @@ def import_command(
     (.h5ad) or 10x (.h5) file; or one or many bigWig or bedGraph files, which make a continuous set.
     """
     from rnaget_server.importers.job import broken_off
-    from rnaget_server.importers.tracks_kinds import kinds_of
+    from rnaget_server.importers.tracks.kinds import kinds_of
 
     texts = {"version": version, "name": name, "license": license}
     limits = limits_for(data)
@@ -144,10 +144,10 @@ def _import_matrix(
     progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.base import ReadOptions
-    from rnaget_server.importers.job import ImportRequest, run_import
+    from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 
     _refuse(special, _TRACKS_ONLY, "an expression matrix", source)
-    request = ImportRequest(
+    request = MatrixRequest(
         source=source,
         samples=special["samples"],
         features=special["features"],
@@ -165,7 +165,7 @@ def _import_tracks(
     limits: FileLimits,
     progress: Callable[[float], None],
 ) -> Outcome:
-    from rnaget_server.importers.tracks import TracksRequest, run_tracks_import
+    from rnaget_server.importers.tracks.job import TracksRequest, run_tracks_import
 
     _refuse(special, _MATRIX_ONLY, "signal tracks", sources[0])
     given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}

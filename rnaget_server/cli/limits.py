@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from rnaget_server.configuration import configuration, file_limits
+from rnaget_server.catalog.configuration import configuration, file_limits
 from rnaget_server.errors import CatalogError
 from rnaget_server.settings import load_settings
-from rnaget_server.stores.access import FileLimits
+from rnaget_server.storage.access import FileLimits
 
 
 def limits_for(data: Path) -> FileLimits:
@@ -32,4 +32,4 @@ def limits_for(data: Path) -> FileLimits:
 
 def settings_problem(error: ValidationError) -> str:
     """Return what is wrong with the settings."""
-    return "a setting is wrong:\n" + "\n".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors())
+    return "a setting is wrong:\n" + "\n".join(f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())

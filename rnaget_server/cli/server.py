@@ -12,20 +12,20 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server import __version__
-from rnaget_server.catalog import Catalog, TrackSet, load
+from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
+from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.configuration import configuration
+from rnaget_server.datasets.opening import StoreCache, problems_of
 from rnaget_server.errors import CatalogError, Problem, StoreFailure
-from rnaget_server.registry import Registry
-from rnaget_server.resources import shipped
-from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.cache import StoreCache, matrix_problems, track_problems
+from rnaget_server.plugins import Registry
+from rnaget_server.settings import shipped
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.files import leftovers
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
-from rnaget_server.unfinished import left_over
 
 _FORMAT_GROUPS = ("expressions", "continuous")
 _SHOWN = 3
@@ -75,7 +75,7 @@ def check(data: Path | None) -> None:
     problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
-    for path in left_over(directory):
+    for path in leftovers(directory):
         size = f"{path.stat().st_size:,} bytes"
         click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
     if problems or catalog is None:
@@ -106,8 +106,8 @@ def list_(data: Path | None) -> None:
                     click.echo(f"    {matrix.id}  {size}  {', '.join(store.units)}")
                 except StoreFailure:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
-            for one in study.track_sets:
-                click.echo(f"    {one.id}  {_told_of_tracks(one, stores)}")
+            for tracks in study.track_sets:
+                click.echo(f"    {tracks.id}  {_describe_tracks(tracks, stores)}")
     click.echo(_count(catalog))
 
 
@@ -142,18 +142,15 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
     kinds = Registry("rnaget_server.stores")
     writers = Registry("rnaget_server.writers").all()
     formats = {group: [name for name in writers if group in writers[name].groups] for group in _FORMAT_GROUPS}
+    records: tuple[Matrix | TrackSet, ...] = (*catalog.matrices.values(), *catalog.track_sets.values())
     problems = []
-    for matrix in catalog.matrices.values():
-        study = catalog.studies[matrix.study_id].path
-        # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
-        found = matrix_problems(matrix, kinds, access) or _loom_mistakes(matrix.path)
-        found += _format_mistakes(matrix.default_format, formats["expressions"])
-        problems += [entry_problem(study, "expressions", matrix.id, one) for one in found]
-    for record in catalog.track_sets.values():
+    for record in records:
+        section = "expressions" if isinstance(record, Matrix) else "continuous"
         study = catalog.studies[record.study_id].path
-        found = track_problems(record, access) or (_loom_mistakes(record.path) if record.path else [])
-        found += _format_mistakes(record.default_format, formats["continuous"])
-        problems += [entry_problem(study, "continuous", record.id, one) for one in found]
+        # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
+        found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
+        found += _format_mistakes(record.default_format, formats[section])
+        problems += [entry_problem(study, section, record.id, problem) for problem in found]
     return problems
 
 
@@ -161,7 +158,7 @@ def _format_mistakes(name: str, formats: list[str]) -> list[str]:
     return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
 
 
-def _told_of_tracks(record: TrackSet, stores: StoreCache) -> str:
+def _describe_tracks(record: TrackSet, stores: StoreCache) -> str:
     try:
         store = stores.open_tracks(record)
     except StoreFailure:

@@ -1,1 +1,1 @@
-"""What all the APIs share: media types, replies, errors, streaming."""
+"""The protocol that all standards share; it knows none of them."""

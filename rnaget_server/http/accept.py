@@ -36,12 +36,12 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
     ranges = _parse(accept or ANY)
     best: tuple[tuple[float, int, int, int], str] | None = None
     for number, offer in enumerate(offers):
-        covering = [one for one in ranges if one.covers(offer)]
+        covering = [accepted for accepted in ranges if accepted.covers(offer)]
         if not covering:
             continue
-        one = max(covering, key=lambda covered: (covered.precision, -covered.place))
-        rank = (one.quality, one.precision, -one.place, -number)
-        if one.quality > 0 and (best is None or rank > best[0]):
+        best_range = max(covering, key=lambda covered: (covered.precision, -covered.place))
+        rank = (best_range.quality, best_range.precision, -best_range.place, -number)
+        if best_range.quality > 0 and (best is None or rank > best[0]):
             best = (rank, offer)
     return best and best[1]
 

@@ -162,8 +162,11 @@ class Connection(HttpToolsProtocol):
 
     def _reset(self) -> None:
         """End the connection without waiting, here or in the system, for the client to take what is left."""
-        with suppress(OSError), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with (
+            suppress(OSError),
+            socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as own_socket,
+        ):
+            own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def _late(self, began: float | None, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Which part of a reply a client asks for: the Range and If-Range headers (RFC 9110, 13.1.5 and 14)."""
+"""The part of a reply that a client asks for or lacks: conditional requests and ranges (RFC 9110, 13.1 and 14)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ _SPEC = re.compile(r"([0-9]{0,1000})-([0-9]{0,1000})", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """Bytes of a reply: 0-based, half-open."""
 
     start: int
     stop: int
 
-    def told(self, length: int) -> str:
+    def content_range(self, length: int) -> str:
         """Return the value of the header Content-Range."""
         return f"{_UNIT} {self.start}-{self.stop - 1}/{length}"
 
 
-def wants_part(request: Request, tag: str | None) -> bool:
+def is_not_modified(request: Request, tag: str | None) -> bool:
+    """Return whether the client has the bytes of that entity tag already, by its If-None-Match."""
+    asked = request.headers.get("if-none-match")
+    if tag is None or asked is None or request.method == "POST":
+        return False
+    return asked.strip() == "*" or tag in [text.strip().removeprefix("W/") for text in asked.split(",")]
+
+
+def has_usable_range(request: Request, tag: str | None) -> bool:
     """Return whether the request is for one part of the bytes that have that strong entity tag."""
     header = request.headers.get("range")
     if header is None or tag is None or request.method != "GET" or _limits(header) is None:
@@ -34,7 +42,7 @@ def wants_part(request: Request, tag: str | None) -> bool:
     return request.headers.get("if-range", tag).strip() == tag
 
 
-def part_of(header: str, length: int) -> Part | None:
+def parse_range(header: str, length: int) -> ByteRange | None:
     """Return the part that a Range header names of `length` bytes, None where all are to be sent.
 
     That is so where the header is malformed, in other units, or names several parts.
@@ -50,9 +58,9 @@ def part_of(header: str, length: int) -> Part | None:
     first, last = limits
     if first is None:
         size = min(last or 0, length)
-        part = Part(length - size, length)
+        part = ByteRange(length - size, length)
     else:
-        part = Part(first, length if last is None else min(last + 1, length))
+        part = ByteRange(first, length if last is None else min(last + 1, length))
     if part.start >= length or part.start >= part.stop:
         raise RangeBeyondEnd(f"the range asked for lies beyond the end: there are {length:,} bytes", length)
     return part
@@ -61,8 +69,8 @@ def part_of(header: str, length: int) -> Part | None:
 def _limits(header: str) -> tuple[int | None, int | None] | None:
     """Return first and last byte of the one range in a header; without a first, how many of the last bytes."""
     unit, equals, ranges = header.partition("=")
-    named = [one.strip(" \t") for one in ranges.split(",")]
-    named = [one for one in named if one]
+    named = [range_.strip(" \t") for range_ in ranges.split(",")]
+    named = [range_ for range_ in named if range_]
     if unit.strip().lower() != _UNIT or not equals or len(named) != 1:
         return None
     found = _SPEC.fullmatch(named[0])

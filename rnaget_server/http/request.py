@@ -1,44 +1,26 @@
-"""The request at hand, and the services it is answered from."""
+"""The values that this server adds to the ASGI scope of a request, and the end of a reply that cannot go on."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import cast
 
 from starlette.requests import Request
-from starlette.types import Scope
 
-from rnaget_server.cancellation import Cancellation
-from rnaget_server.service import Services
+from rnaget_server.model.cancellation import Cancellation
 
-SCOPE_KEY = "rnaget_server.services"
 BEGAN_KEY = "rnaget_server.began"
 CANCELLATION_KEY = "rnaget_server.cancellation"
-
-_scope: ContextVar[Scope] = ContextVar("rnaget_server.scope")
-
-
-def entered(scope: Scope) -> None:
-    """Make this the request at hand for all that is done for it."""
-    _scope.set(scope)
-
-
-def current() -> tuple[Request, Services]:
-    """Return the request that is being answered, and this server's services out of its ASGI scope."""
-    request = Request(_scope.get())
-    return request, services_of(request)
-
-
-def services_of(request: Request) -> Services:
-    """Return the services that a request is answered from."""
-    return cast(Services, request.scope[SCOPE_KEY])
+PRINCIPAL_KEY = "rnaget_server.principal"
+"""The key of the one who asks; a sign-in check puts it into the scope."""
 
 
 def cancellation_of(request: Request) -> Cancellation:
-    """Return what tells whether the client still waits for the reply."""
+    """Return what says whether the client still waits for the reply."""
     return cast(Cancellation, request.scope[CANCELLATION_KEY])
 
 
-def public_root(request: Request, services: Services) -> str:
-    """Return the address that the client sees, without a slash at the end."""
-    return services.settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
+class BrokenReplyError(BaseException):
+    """The rest of a reply cannot be made: its connection has to be cut, so that nobody takes a part for the whole.
+
+    Not an Exception, for those are turned into replies, which it is too late for, and logged with their trace.
+    """

@@ -10,7 +10,7 @@ import anyio
 from anyio.to_thread import run_sync
 from starlette.types import Receive
 
-from rnaget_server.cancellation import Cancellation, Cancelled
+from rnaget_server.model.cancellation import Cancellation, Cancelled
 
 Result = TypeVar("Result")
 # Most work is done by then, and costs no look at its client.

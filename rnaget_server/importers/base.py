@@ -1,4 +1,4 @@
-"""What every importer offers, and what it hands over."""
+"""The importer protocol, the options it is given, and the matrix or file it returns."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Protocol
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
-from rnaget_server.registry import Registry
-from rnaget_server.stores.access import DEFAULT_LIMITS, FileAccess, FileLimits
-from rnaget_server.stores.native_writer import AxisTable
+from rnaget_server.plugins import Registry
+from rnaget_server.storage.access import DEFAULT_LIMITS, FileAccess, FileLimits
+from rnaget_server.stores.native.write_dense import AxisTable
 
 GROUP = "rnaget_server.importers"
 Progress = Callable[[float], None]
@@ -20,7 +20,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a source is to be read, as the provider says; None where it is for the importer to find out."""
+    """The options of the provider for reading a source; None where the importer finds out by itself."""
 
     transpose: bool = False
     column: str | None = None
@@ -34,13 +34,13 @@ class ReadOptions:
 
     @property
     def access(self) -> FileAccess:
-        """What HDF5 files are opened with."""
+        """The access by which HDF5 files are opened."""
         return FileAccess(self.limits)
 
 
 @dataclass(frozen=True)
 class TsvStyle:
-    """How the source labels its rows and columns, where the output shall do the same; None: as usual."""
+    """The row and column labels of the source, which TSV output shall repeat; None: the usual ones."""
 
     labels: tuple[str, ...] | None = None
     column: str | None = None
@@ -80,18 +80,21 @@ class ServedFile:
 class Importer(Protocol):
     """One kind of source; an entry point of the group ``rnaget_server.importers`` names a class of this form.
 
-    `takes_any_text` marks an importer that recognises text in general: it is asked after all others. An importer
-    that can read one of several layers, or leave a file as it is, has an attribute `takes`, a set of ``layer`` and
-    ``as_is``; without it, these options are refused.
+    `takes_any_text` marks an importer that recognises text in general: it is asked after all others. A class that does
+    not inherit from this one has to have it. An importer that can read one of several layers, or leave a file as it is,
+    has an attribute `takes`, a set of ``layer`` and ``as_is``; without it, these options are refused. One that serves
+    every file as it is has a true attribute `always_as_is`.
     """
 
-    takes_any_text: bool
+    takes_any_text: bool = False
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether the file is of this kind, by its first (decompressed) bytes."""
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
         """Return what is in the file; cells are spooled to an unnamed file in `directory`.
+
+        For a file that may stay as it is, `directory` may be missing.
 
         Raises
         ------

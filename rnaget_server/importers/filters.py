@@ -5,46 +5,50 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from rnaget_server.catalog.models import RESERVED_PARAMETERS, FilterEntry
+from rnaget_server.catalog.models import FilterEntry
+from rnaget_server.catalog.records import Filter
+from rnaget_server.importers.text.columns import free_name
 from rnaget_server.query.recommended import recommended
+from rnaget_server.query.table import RESERVED
 
-Key = tuple[str, str]
+AxisAttribute = tuple[str, str]
+
+
+def entry_filters(
+    kept: Iterable[Filter], sample_attributes: Iterable[str], feature_attributes: Iterable[str]
+) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """Return the filters of a catalogue entry, those kept first, and the names of the new ones."""
+    existing = {filter.name: FilterEntry(attribute=filter.attribute, axis=filter.axis) for filter in kept}
+    new = make_filters(sample_attributes, feature_attributes, existing)
+    filters = {**existing, **new}.items()
+    return {name: {"attribute": filter.attribute, "axis": filter.axis} for name, filter in filters}, tuple(new)
 
 
 def make_filters(
-    sample_attributes: Iterable[str], feature_attributes: Iterable[str], there: Mapping[str, FilterEntry]
+    sample_attributes: Iterable[str], feature_attributes: Iterable[str], existing: Mapping[str, FilterEntry]
 ) -> dict[str, FilterEntry]:
-    """Return a filter for each attribute that none of those `there` names yet.
+    """Return a filter for each attribute that none of the `existing` ones names yet.
 
     A filter has the name of its attribute, made fit for a URL, or as RNAget spells it where that is a name it
-    recommends. Where that is a parameter of the standard,
-    or an attribute of the other axis has it as well, ``sample_`` or ``feature_`` stands in front.
+    recommends. Where that is a parameter of the standard, or an attribute of the other axis has it as well,
+    ``sample_`` or ``feature_`` stands in front.
     """
-    named = {(one.axis, one.attribute) for one in there.values()}
-    wanted: list[Key] = [("sample", name) for name in sample_attributes]
+    named = {(filter.axis, filter.attribute) for filter in existing.values()}
+    wanted: list[AxisAttribute] = [("sample", name) for name in sample_attributes]
     wanted += [("feature", name) for name in feature_attributes]
     wanted = [key for key in wanted if key not in named]
     by_axis = {axis: {url_safe(name) for kind, name in wanted if kind == axis} for axis in ("sample", "feature")}
     shared = by_axis["sample"] & by_axis["feature"]
-    made: dict[str, FilterEntry] = {}
+    filters: dict[str, FilterEntry] = {}
     for axis, attribute in wanted:
         name = recommended(attribute) or url_safe(attribute)
-        if name in RESERVED_PARAMETERS or name in shared or name in there or not name[:1].isalpha():
+        if name in RESERVED or name in shared or name in existing or not name[:1].isalpha():
             name = f"{axis}_{name}".rstrip("_")
-        name = _free(name, {*there, *made})
-        made[name] = FilterEntry.model_validate({"attribute": attribute, "axis": axis})
-    return made
+        name = free_name(name, {*existing, *filters})
+        filters[name] = FilterEntry.model_validate({"attribute": attribute, "axis": axis})
+    return filters
 
 
 def url_safe(name: str) -> str:
     """Return `name` with runs of anything but letters, digits, ``.``, ``_`` and ``-`` as one underscore."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_")
-
-
-def _free(name: str, taken: set[str]) -> str:
-    number = 2
-    free = name
-    while free in taken:
-        free = f"{name}_{number}"
-        number += 1
-    return free

@@ -1,20 +1,24 @@
 """Sparse cells on their way from the source to the store: unnamed temporary files of the stored cells alone.
 
-They are spooled compressed along one axis, as they come, and turned to the other by buckets: each cell is appended
+They are spooled compressed along one axis, as they come, and transposed by buckets: each cell is appended
 to the bucket of a run of lines of the other axis, and every bucket is small enough to be sorted in memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import Compressed, Direction
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.spool import Spool
+from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, Panel, panels
 
 _BUCKET = 8 << 20
@@ -27,28 +31,19 @@ class TooLarge(ValueError):
     """A value is finite, and beyond what float32 can hold."""
 
 
+@dataclass(frozen=True)
 class SpooledSparse:
     """A sparse matrix in temporary files, readable along both axes in bounded memory. Made by `SparseSpool`."""
 
-    def __init__(
-        self,
-        direction: Direction,
-        parts: tuple[IO[bytes], IO[bytes]],
-        kept: np.dtype[Any],
-        lengths: NDArray[np.int64],
-        counts: NDArray[np.int64],
-        whole: bool,
-        dtype: np.dtype[Any],
-        directory: Path,
-    ) -> None:
-        self._direction = direction
-        self._positions, self._values = parts
-        self._kept = kept
-        self._lengths = lengths
-        self._counts = counts
-        self._directory = directory
-        self.whole = whole
-        self.dtype = dtype
+    whole: bool
+    dtype: np.dtype[Any]
+    _direction: Direction
+    _indices: IO[bytes]
+    _data: IO[bytes]
+    _kept: np.dtype[Any]
+    _lengths: NDArray[np.int64]
+    _counts: NDArray[np.int64]
+    _directory: Path
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -61,25 +56,25 @@ class SpooledSparse:
         """Number of stored cells."""
         return int(self._counts.sum())
 
-    def along(self, direction: Direction) -> Iterator[Compressed]:
+    def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
         """Yield the cells in bounded pieces, compressed along features or samples."""
-        for piece in self._straight() if direction == self._direction else self._turned():
-            yield Compressed(piece.starts, piece.positions, piece.values.astype(self.dtype, copy=False))
+        for piece in self._straight() if direction == self._direction else self._transposed():
+            yield CompressedBlock(piece.indptr, piece.indices, piece.data.astype(self.dtype, copy=False))
 
     def close(self) -> None:
         """Give the temporary files back."""
-        self._positions.close()
-        self._values.close()
+        self._indices.close()
+        self._data.close()
 
-    def _straight(self) -> Iterator[Compressed]:
-        self._positions.seek(0)
-        self._values.seek(0)
+    def _straight(self) -> Iterator[CompressedBlock]:
+        self._indices.seek(0)
+        self._data.seek(0)
         for first, last in panels(self._lengths, PIECE):
             starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._lengths[first:last])])
-            positions = _read(self._positions, np.dtype(np.int32), int(starts[-1]))
-            yield Compressed(starts, positions.astype(np.int64), _read(self._values, self._kept, int(starts[-1])))
+            positions = _read(self._indices, np.dtype(np.int32), int(starts[-1]))
+            yield CompressedBlock(starts, positions.astype(np.int64), _read(self._data, self._kept, int(starts[-1])))
 
-    def _turned(self) -> Iterator[Compressed]:
+    def _transposed(self) -> Iterator[CompressedBlock]:
         buckets = panels(self._counts, _BUCKET)
         record = np.dtype([("across", np.int32), ("line", np.int32), ("value", self._kept)])
         with tempfile.TemporaryFile(dir=self._directory) as file:
@@ -101,11 +96,11 @@ class SpooledSparse:
         places = np.cumsum(sizes) - sizes
         line = 0
         for piece in self._straight():
-            lines = len(piece.starts) - 1
-            cells = np.empty(len(piece.positions), record)
-            cells["across"], cells["value"] = piece.positions, piece.values
-            cells["line"] = np.repeat(np.arange(line, line + lines), np.diff(piece.starts))
-            bucket = np.searchsorted(firsts, piece.positions, side="right") - 1
+            lines = len(piece.indptr) - 1
+            cells = np.empty(len(piece.indices), record)
+            cells["across"], cells["value"] = piece.indices, piece.data
+            cells["line"] = np.repeat(np.arange(line, line + lines), np.diff(piece.indptr))
+            bucket = np.searchsorted(firsts, piece.indices, side="right") - 1
             cells = cells[np.argsort(bucket.astype(np.uint16), kind="stable")]
             counts = np.bincount(bucket, minlength=len(buckets))
             at = 0
@@ -124,9 +119,9 @@ class SparseSpool:
     Parameters
     ----------
     directory
-        Where the temporary files are made.
+        The directory of the temporary files.
     direction
-        What the lines are.
+        The kind of the lines.
     across
         Length of the other axis.
     dtype
@@ -137,14 +132,14 @@ class SparseSpool:
         self._directory = directory
         self._direction = direction
         self._dtype = dtype
-        self._positions = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
-        self._values = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
+        self._indices = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
+        self._data = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._beyond = False
 
-    def append(self, piece: Compressed) -> None:
+    def append(self, piece: CompressedBlock) -> None:
         """Take the next lines.
 
         Raises
@@ -152,31 +147,32 @@ class SparseSpool:
         TooLarge
             If a finite value is beyond what float32 can hold.
         """
-        self._judge(piece.values)
-        self._lengths.append(np.diff(piece.starts))
-        self._counts += np.bincount(piece.positions, minlength=len(self._counts))
-        self._positions.write(piece.positions.astype(np.int32).data)
-        self._values.write(np.ascontiguousarray(piece.values, self._dtype).data)
+        self._judge(piece.data)
+        self._lengths.append(np.diff(piece.indptr))
+        self._counts += np.bincount(piece.indices, minlength=len(self._counts))
+        self._indices.write(piece.indices.astype(np.int32).data)
+        self._data.write(np.ascontiguousarray(piece.data, self._dtype).data)
 
     def finish(self) -> SpooledSparse:
         """Return what was taken, to be read; the spool takes no more."""
-        self._positions.flush()
-        self._values.flush()
+        self._indices.flush()
+        self._data.flush()
         return SpooledSparse(
+            self._whole,
+            _DOUBLE if self._whole and self._beyond else _SINGLE,
             self._direction,
-            (self._positions, self._values),
+            self._indices,
+            self._data,
             self._dtype,
             np.concatenate(self._lengths),
             self._counts,
-            self._whole,
-            _DOUBLE if self._whole and self._beyond else _SINGLE,
             self._directory,
         )
 
     def close(self) -> None:
         """Give the temporary files back."""
-        self._positions.close()
-        self._values.close()
+        self._indices.close()
+        self._data.close()
 
     def _judge(self, values: NDArray[Any]) -> None:
         finite = values[np.isfinite(values)]
@@ -186,6 +182,21 @@ class SparseSpool:
             self._beyond = True
             if largest > float(np.finfo(np.float32).max):
                 raise TooLarge(f"the value {largest:g} is larger than float32 can hold")
+
+
+AnySpool = TypeVar("AnySpool", Spool, SparseSpool)
+
+
+@contextlib.contextmanager
+def filling(spool: AnySpool, path: Path) -> Iterator[AnySpool]:
+    """Give a spool to fill from a source; if that fails, close it, and refuse a value that is too large."""
+    try:
+        yield spool
+    except BaseException as error:
+        spool.close()
+        if isinstance(error, TooLarge):
+            raise ImportFailure(str(error), path) from None
+        raise
 
 
 def _read(file: IO[bytes], dtype: np.dtype[Any], count: int) -> NDArray[Any]:

@@ -15,14 +15,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.axis import Positions
+
 _EXACT = 2.0**24
 _BUFFER = 16 << 20
 # Reading a stretch of every row costs about as much as reading this many bytes more of each.
 _SEEK_BYTES = 16 << 10
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
-
-Positions = NDArray[np.int64]
 
 
 class SpooledCells:
@@ -37,7 +37,7 @@ class SpooledCells:
     dtype, whole
         Type of the cells, and whether every finite one is a whole number.
     transposed
-        Whether the rows of the file are samples.
+        True if the rows of the file are samples.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class SpooledCells:
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of features `start` to `stop`, features × samples."""
-        return self._across(start, stop).T if self.transposed else self._along(start, stop)
+        return self._read_columns(start, stop).T if self.transposed else self._read_rows(start, stop)
 
     def columns(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of samples `start` to `stop`, features × samples."""
-        return self._along(start, stop).T if self.transposed else self._across(start, stop)
+        return self._read_rows(start, stop).T if self.transposed else self._read_columns(start, stop)
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -75,17 +75,17 @@ class SpooledCells:
             if row < 0:
                 cells = np.full(len(columns), np.nan, self.dtype)
             else:
-                cells = np.where(columns < 0, self.dtype.type(np.nan), self._along(row, row + 1)[0, columns])
+                cells = np.where(columns < 0, self.dtype.type(np.nan), self._read_rows(row, row + 1)[0, columns])
             file.write(cells.astype(self.dtype).data)
         file.flush()
         return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.transposed)
 
-    def _along(self, start: int, stop: int) -> NDArray[Any]:
+    def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
         cells = np.empty((stop - start, self._stored[1]), self.dtype)
         self._fill(cells, start * self._stored[1] * self.dtype.itemsize)
         return cells
 
-    def _across(self, start: int, stop: int) -> NDArray[Any]:
+    def _read_columns(self, start: int, stop: int) -> NDArray[Any]:
         rows, columns = self._stored
         size = self.dtype.itemsize
         cells = np.empty((rows, stop - start), self.dtype)
@@ -96,7 +96,7 @@ class SpooledCells:
         step = max(1, _BUFFER // (columns * size))
         for first in range(0, rows, step):
             last = min(first + step, rows)
-            cells[first:last] = self._along(first, last)[:, start:stop]
+            cells[first:last] = self._read_rows(first, last)[:, start:stop]
         return cells
 
     def _fill(self, cells: NDArray[Any], offset: int) -> None:
@@ -114,11 +114,11 @@ class Spool:
     Parameters
     ----------
     directory
-        Where the temporary file is made.
+        The directory of the temporary file.
     columns
         Number of cells of a row.
     transposed
-        Whether the rows are samples.
+        True if the rows are samples.
     """
 
     def __init__(self, directory: Path, columns: int, transposed: bool = False) -> None:
@@ -132,7 +132,7 @@ class Spool:
 
     @property
     def whole(self) -> bool:
-        """Whether every cell so far is a whole number; while it is, blocks must be float64."""
+        """True while every cell so far is a whole number; blocks must then be float64."""
         return self._whole
 
     def append(self, block: NDArray[Any]) -> None:

@@ -1,15 +1,12 @@
-"""What a request asks of one attribute: any of some values, none of others, a number or date within bounds."""
+"""Conditions on one attribute: any of some values, none of others, a number or date within bounds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from rnaget_server.query.parameters import Parameters, is_date, number_of
-
-Kind = Literal["text", "number", "date"]
-_SUFFIXES = ("", "_not", "_min", "_max")
+from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.recommended import SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,7 @@ class Condition:
     maximum: str | None = None
 
 
-def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:
-    """Return the parameters of the filters: ``age``, ``age_not``, ``age_min`` and ``age_max`` for ``age``."""
-    return tuple(name + suffix for suffix in _SUFFIXES for name in filters)
-
-
-def conditions(parameters: Parameters, filters: Iterable[str]) -> Mapping[str, Condition]:
+def conditions(parameters: Parameters, filters: Collection[str]) -> Mapping[str, Condition]:
     """Return the condition of each filter that the parameters name.
 
     Raises
@@ -39,27 +31,17 @@ def conditions(parameters: Parameters, filters: Iterable[str]) -> Mapping[str, C
     InvalidQuery
         If a list is empty, or a bound is neither number nor date.
     """
-    names = frozenset(filters)
+    given = {name for full in parameters.names for name in (full, full[:-4])}
     found = {}
-    for name in sorted(names):
+    for name in sorted(given.intersection(filters)):
         # A filter that is called like another's bound is itself, not the bound.
-        derived = {suffix: name + suffix for suffix in _SUFFIXES[1:] if name + suffix not in names}
-        one = Condition(
+        derived = {suffix: name + suffix for suffix in SUFFIXES[1:] if name + suffix not in filters}
+        condition = Condition(
             values=parameters.values(name),
             excluded=parameters.values(derived["_not"]) if "_not" in derived else None,
             minimum=parameters.bound(derived["_min"]) if "_min" in derived else None,
             maximum=parameters.bound(derived["_max"]) if "_max" in derived else None,
         )
-        if one != Condition():
-            found[name] = one
+        if condition != Condition():
+            found[name] = condition
     return found
-
-
-def kind_of(texts: Iterable[str]) -> Kind:
-    """Return what all texts that are not empty can be read as: numbers, dates, or text."""
-    there = [text for text in texts if text]
-    if not there:
-        return "text"
-    if all(number_of(text) is not None for text in there):
-        return "number"
-    return "date" if all(is_date(text) for text in there) else "text"

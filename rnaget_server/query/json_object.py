@@ -22,25 +22,14 @@ _SPACES = re.compile(_SPACE)
 
 
 class RepeatedName(ValueError):
-    """A name stands twice in one object."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    """The name that is its argument stands twice in one object."""
 
 
 class NestedValue(ValueError):
     """A list or an object stands where only a text, a number, true, false or null can.
 
-    Attributes
-    ----------
-    names
-        Of the parameter, and of what is within it, if that has a name.
+    Its arguments are the name of the parameter, and of what is within it, if that has a name.
     """
-
-    def __init__(self, *names: str) -> None:
-        super().__init__(*names)
-        self.names = names
 
 
 class TooManyValues(ValueError):

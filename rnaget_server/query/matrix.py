@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery
-from rnaget_server.query.conditions import Condition, conditions, parameter_names
-from rnaget_server.query.parameters import Parameters, shown
+from rnaget_server.query.conditions import Condition, conditions
+from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.table import MATRIX_SUMMARIES, OF_MATRICES
 from rnaget_server.query.thresholds import Thresholds, canonical_text, check_order, read_thresholds
 
-SLICE_PARAMETERS = (
-    "sampleIDList",
-    "featureIDList",
-    "featureNameList",
-    "sampleIDList_not",
-    "featureIDList_not",
-    "featureNameList_not",
-    "feature_min_value",
-    "feature_max_value",
-    "group_by",
-    "summary",
-    "top",
-    "units",
-    "format",
-)
-SUMMARIES = ("mean", "median", "q1", "q3", "min", "max", "std", "fraction_nonzero", "n")
-_MOST_TOP = 10_000
-SEARCH_PARAMETERS = ("projectID", "studyID", "version")
+_MAX_TOP = 10_000
+_NO_BOUND = Thresholds()
 
 
 @dataclass(frozen=True)
 class MatrixQuery:
-    """Which cells of which matrices are asked for; None means no restriction.
+    """A request for cells of matrices; None means no restriction.
 
     Lists hold the values as given: one may still be several joined by commas, which only the data can tell
     from an id that holds a comma.
@@ -57,8 +42,14 @@ class MatrixQuery:
     version: str | None = None
     given: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def has_bounds(self) -> bool:
+        """True if the cells of some features must lie within bounds."""
+        bounds = (self.minimum, self.maximum)
+        return any(bound.of_all is not None or len(bound.of_each) > 0 for bound in bounds)
 
-def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str]) -> MatrixQuery:
+
+def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str]) -> MatrixQuery:
     """Return the query in the parameters of a request.
 
     Parameters
@@ -74,10 +65,8 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
         If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
     """
     given = tuple(pair for pair in pairs if pair[0][:1] != "_")
-    filters = tuple(filters)
-    parameters = Parameters(given, (*SLICE_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
-    minimum, maximum = (read_thresholds(parameters, name) for name in ("feature_min_value", "feature_max_value"))
-    check_order(minimum, maximum)
+    parameters = Parameters(given, OF_MATRICES, filters)
+    minimum, maximum = _bounds(parameters)
     group_by, summary = _grouping(parameters)
     format = parameters.text("format")
     return MatrixQuery(
@@ -92,7 +81,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
         maximum=maximum,
         group_by=group_by,
         summary=summary,
-        top=parameters.whole_number("top", 1, _MOST_TOP),
+        top=parameters.whole_number("top", 1, _MAX_TOP),
         units=parameters.text("units"),
         format=format and format.lower(),
         project_id=parameters.text("projectID"),
@@ -102,10 +91,17 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
     )
 
 
+def _bounds(parameters: Parameters) -> tuple[Thresholds, Thresholds]:
+    names = ("feature_min_value", "feature_max_value")
+    if parameters.names.isdisjoint(names):
+        return _NO_BOUND, _NO_BOUND
+    minimum, maximum = (read_thresholds(parameters, name) for name in names)
+    check_order(minimum, maximum)
+    return minimum, maximum
+
+
 def _grouping(parameters: Parameters) -> tuple[str | None, str]:
-    group_by, summary = parameters.text("group_by"), parameters.text("summary")
-    if summary is not None and summary not in SUMMARIES:
-        raise InvalidQuery(f"summary must be one of {', '.join(SUMMARIES)}, not {shown(summary)}")
+    group_by, summary = parameters.text("group_by"), parameters.choice("summary", MATRIX_SUMMARIES)
     if summary is not None and group_by is None:
         raise InvalidQuery("summary says how groups of samples are summarised: add group_by, or leave it out")
     return group_by, summary or "mean"
@@ -115,5 +111,5 @@ def _with_canonical(
     given: tuple[tuple[str, str], ...], thresholds: Mapping[str, Thresholds]
 ) -> tuple[tuple[str, str], ...]:
     """Return the parameters with the thresholds of single features in one form, however they were written."""
-    texts = {name: canonical_text(one) for name, one in thresholds.items() if one.of_each}
+    texts = {name: canonical_text(bound) for name, bound in thresholds.items() if bound.of_each}
     return tuple((name, texts.get(name, value)) for name, value in given) if texts else given

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, KeysView, Mapping
 
-from rnaget_server.errors import InvalidQuery
-from rnaget_server.query.recommended import as_known
-
-_MOST_NAMED = 20
-_LONGEST_LIKENED = 100
-_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d\S*)?)?)?")
+from rnaget_server.errors import InvalidQuery, shown, unknown_name
+from rnaget_server.model.kinds import is_date, number_of
+from rnaget_server.query.recommended import SUFFIXES, as_known
 
 
 class Parameters:
@@ -21,27 +16,24 @@ class Parameters:
     Raises
     ------
     InvalidQuery
-        If a name is not among `known`: the message tells the nearest one, since a misspelt filter that is
-        ignored would send a whole matrix.
+        If a name is neither among `known` nor a parameter of one of the `filters`: the message names the nearest
+        one, since a misspelt filter that is ignored would send a whole matrix.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str] = ()) -> None:
         self._values: dict[str, list[str]] = {}
-        self._known = tuple(known)
         lists: dict[str, list[str]] = {}
         for name, value in pairs:
             if name in lists:
                 lists[name].append(value)
             elif name[:1] != "_":
-                known_as = as_known(name, self._known)
-                if known_as not in self._known:
-                    raise InvalidQuery(unknown_name("query parameter", name, self._known))
-                lists[name] = self._values.setdefault(known_as, [])
+                lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
                 lists[name].append(value)
 
-    def __contains__(self, name: str) -> bool:
-        """Return whether the parameter was given."""
-        return name in self._values
+    @property
+    def names(self) -> KeysView[str]:
+        """The names that were given."""
+        return self._values.keys()
 
     def text(self, name: str) -> str | None:
         """Return the one value of a parameter, None if it is not given."""
@@ -53,6 +45,20 @@ class Parameters:
         if not values[0].strip():
             raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
         return values[0].strip()
+
+    def choice(self, name: str, values: Collection[str]) -> str | None:
+        """Return the value of a parameter that is one of `values`, None if it is not given."""
+        text = self.text(name)
+        if text is not None and text not in values:
+            raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}")
+        return text
+
+    def flag(self, name: str) -> bool:
+        """Return whether a parameter that is ``true`` or ``false`` is true; it is not if it is not given."""
+        text = self.text(name)
+        if text not in (None, "true", "false"):
+            raise InvalidQuery(f"{name} must be true or false, not {shown(str(text))}")
+        return text == "true"
 
     def number(self, name: str, least: float = -math.inf) -> float | None:
         """Return the value of a parameter as a finite number not below `least`, None if it is not given."""
@@ -100,34 +106,17 @@ class Parameters:
         return {name: values for name in names if (values := self.values(name)) is not None}
 
 
-def number_of(text: str) -> float | None:
-    """Return the finite number that `text` is, None if it is none."""
-    try:
-        value = float(text) if "_" not in text else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:
+    """Return the parameters of the filters: ``age``, ``age_not``, ``age_min`` and ``age_max`` for ``age``."""
+    return tuple(name + suffix for suffix in SUFFIXES for name in filters)
 
 
-def is_date(text: str) -> bool:
-    """Return whether `text` is a date as in ISO 8601: a year, a month, a day, or a time of a day."""
-    return _DATE.fullmatch(text) is not None
-
-
-def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for a name that is not known: the nearest one, or all there are."""
-    by_lower = {one.lower(): one for one in known}
-    start = f"there is no {what} {shown(name)}"
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5) if len(name) <= _LONGEST_LIKENED else []
-    if near:
-        return f"{start}: did you mean {by_lower[near[0]]!r}?"
-    if not by_lower:
-        return f"{start}, nor any other here: leave it out"
-    some = list(by_lower.values())[:_MOST_NAMED]
-    more = f" and {len(by_lower) - len(some):,} more" if len(by_lower) > len(some) else ""
-    return f"{start}: there {'are' if len(by_lower) > 1 else 'is'} {', '.join(some)}{more}"
-
-
-def shown(text: str, most: int = 80) -> str:
-    """Return what a client sent fit for a message: quoted, and cut when long."""
-    return repr(text if len(text) <= most else text[: most - 1] + "…")
+def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str:
+    """Return the parameter that a name means, however a name that RNAget recommends is spelt."""
+    if name in known or name in filters or (name[-4:] in SUFFIXES and name[:-4] in filters):
+        return name
+    names = (*known, *parameter_names(sorted(filters)))
+    resolved = as_known(name, names)
+    if resolved not in names:
+        raise InvalidQuery(unknown_name("query parameter", name, names))
+    return resolved

@@ -13,7 +13,8 @@ _NAMES = (
     *("cellTypeID", "cellTypeLabel", "phenotypeID", "phenotypeLabel", "sexID", "sexTerm"),
     *("organismID", "organismLabel", "tissueID", "tissueLabel", "cellLineID", "cellLineLabel"),
 )
-_SUFFIXES = ("", "_not", "_min", "_max")
+SUFFIXES = ("", "_not", "_min", "_max")
+"""The ends of the names of a filter's parameters: values, values to leave out, bounds."""
 
 
 def _squeezed(name: str) -> str:
@@ -21,7 +22,7 @@ def _squeezed(name: str) -> str:
 
 
 _BY_SQUEEZED = {_squeezed(name): name for name in _NAMES}
-_PARAMETERS = frozenset(name + suffix for name in _BY_SQUEEZED for suffix in _SUFFIXES)
+_PARAMETERS = frozenset(name + suffix for name in _BY_SQUEEZED for suffix in SUFFIXES)
 
 
 def recommended(name: str) -> str | None:
@@ -34,4 +35,4 @@ def as_known(name: str, known: Iterable[str]) -> str:
     squeezed = _squeezed(name)
     if squeezed not in _PARAMETERS:
         return name
-    return next((one for one in known if _squeezed(one) == squeezed), name)
+    return next((name_known for name_known in known if _squeezed(name_known) == squeezed), name)

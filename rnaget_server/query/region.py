@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery, ReversedRange, UnknownId
-from rnaget_server.query.conditions import Condition, conditions, parameter_names
-from rnaget_server.query.matrix import SEARCH_PARAMETERS
-from rnaget_server.query.parameters import Parameters, shown
+from rnaget_server.query.conditions import Condition, conditions
+from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.table import BIN_SUMMARIES, OF_TRACKS
 
-REGION_PARAMETERS = (
-    "chr",
-    "start",
-    "end",
-    "sampleIDList",
-    "sampleIDList_not",
-    "units",
-    "format",
-    "bins",
-    "summary",
-    "approximate",
-)
-SUMMARIES = ("mean", "min", "max", "coverage")
-_MOST_BINS = 1_000_000
-_FARTHEST = 2**31 - 1
+_MAX_BINS = 1_000_000
+_MAX_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class RegionQuery:
-    """Which bases of which tracks are asked for: 0-based, half-open; None means no restriction."""
+    """A request for bases of tracks: 0-based, half-open; None means no restriction."""
 
     chromosome: str | None = None
     start: int | None = None
@@ -48,7 +35,7 @@ class RegionQuery:
     given: tuple[tuple[str, str], ...] = ()
 
 
-def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str]) -> RegionQuery:
+def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Collection[str]) -> RegionQuery:
     """Return the query in the parameters of a request; `filters` are the names of the metadata filters.
 
     Raises
@@ -61,18 +48,15 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Iterable[str])
         If start equals end (the standard wants 404 for it).
     """
     given = tuple(pair for pair in pairs if pair[0][:1] != "_")
-    filters = tuple(filters)
-    parameters = Parameters(given, (*REGION_PARAMETERS, *SEARCH_PARAMETERS, *parameter_names(filters)))
-    start, end = (parameters.whole_number(name, 0, _FARTHEST) for name in ("start", "end"))
+    parameters = Parameters(given, OF_TRACKS, filters)
+    start, end = (parameters.whole_number(name, 0, _MAX_POSITION) for name in ("start", "end"))
     chromosome = parameters.text("chr")
     _check_range(chromosome, start, end)
-    bins = parameters.whole_number("bins", 1, _MOST_BINS)
-    summary = parameters.text("summary")
-    approximate = _flag(parameters, "approximate")
-    if bins is None and (summary is not None or approximate):
+    bins = parameters.whole_number("bins", 1, _MAX_BINS)
+    approximate = parameters.flag("approximate")
+    if bins is None and (approximate or parameters.text("summary") is not None):
         raise InvalidQuery("summary and approximate say how bins are made: add bins=N, or leave them out")
-    if summary is not None and summary not in SUMMARIES:
-        raise InvalidQuery(f"summary must be one of {', '.join(SUMMARIES)}, not {shown(summary)}")
+    summary = parameters.choice("summary", BIN_SUMMARIES)
     if bins is not None and chromosome is None:
         raise InvalidQuery("bins divide a range of one chromosome: add chr")
     format = parameters.text("format")
@@ -103,10 +87,3 @@ def _check_range(chromosome: str | None, start: int | None, end: int | None) -> 
         raise ReversedRange(f"start {start} is greater than end {end}: swap them")
     if end is not None and end == (start or 0):
         raise UnknownId(f"the range from {start or 0} to {end} holds no base, since end is not part of it: raise end")
-
-
-def _flag(parameters: Parameters, name: str) -> bool:
-    text = parameters.text(name)
-    if text not in (None, "true", "false"):
-        raise InvalidQuery(f"{name} must be true or false, not {shown(str(text))}")
-    return text == "true"

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rnaget_server.errors import InvalidQuery, ResultTooLarge
+from rnaget_server.errors import InvalidQuery, shown
+from rnaget_server.model.limits import MAX_VALUES, too_many_values
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
-from rnaget_server.query.parameters import Parameters, shown
+from rnaget_server.query.parameters import Parameters
 
-_MOST_FEATURES = 500_000
 _EXAMPLE = '{"ENSG00000177757": 5}'
 
 
@@ -80,14 +80,14 @@ def check_order(minimum: Thresholds, maximum: Thresholds) -> None:
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
     try:
-        parsed = read_object(text, _MOST_FEATURES, parse_int=float, deep=False)
+        parsed = read_object(text, MAX_VALUES, parse_int=float, deep=False)
     except NestedValue as error:
-        feature = shown(error.names[0])
+        feature = shown(error.args[0])
         raise InvalidQuery(f"{name} is no JSON object of numbers: it must give {feature} a number") from None
     except RepeatedName as error:
-        raise InvalidQuery(f"the feature {shown(error.name)} has two thresholds: give one") from None
+        raise InvalidQuery(f"the feature {shown(error.args[0])} has two thresholds: give one") from None
     except TooManyValues:
-        raise ResultTooLarge(f"{name} names more than {_MOST_FEATURES:,} features: ask for fewer at once") from None
+        raise too_many_values(f"{name} names", "features") from None
     except ValueError:
         raise InvalidQuery(f"{name} is no JSON object: write it as {_EXAMPLE}") from None
     if not parsed:

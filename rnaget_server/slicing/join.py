@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import MatrixStore, Positions
-from rnaget_server.stores.hdf5 import BLOCK_BYTES
-from rnaget_server.writers.base import Labels, LayerInfo
+from rnaget_server.model.axis import Positions
+from rnaget_server.model.slice import Labels, LayerInfo
+from rnaget_server.stores.base import MatrixStore
+from rnaget_server.stores.blocks import BLOCK_BYTES
 
 SOURCE_ATTRIBUTE = "expressionID"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one matrix contributes: its selection, and the labels of it."""
+    """The part that one matrix contributes: its selection, and the labels of it."""
 
     matrix_id: str
     store: MatrixStore
@@ -126,12 +127,12 @@ def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:
 def _row_plan(ids: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]:
     order: dict[str, int] = {}
     for column in ids:
-        for one in column:
-            order.setdefault(one, len(order))
+        for id in column:
+            order.setdefault(id, len(order))
     plan = []
     for column in ids:
         rows = np.full(len(order), -1, np.int64)
-        rows[[order[one] for one in column]] = np.arange(len(column))
+        rows[[order[id] for id in column]] = np.arange(len(column))
         plan.append(rows)
     return plan
 
@@ -162,8 +163,12 @@ def _place(part: Part, wanted: NDArray[np.int64], to: NDArray[Any]) -> None:
 def _union(labels: Sequence[Labels]) -> tuple[str, ...]:
     first = labels[0]
     names = list(first.attributes)
-    for one in labels[1:]:
-        names += [name for name in one.attributes if name not in (one.id, one.name) and name not in names]
+    for axis_labels in labels[1:]:
+        names += [
+            name
+            for name in axis_labels.attributes
+            if name not in (axis_labels.id, axis_labels.name) and name not in names
+        ]
     return tuple(names)
 
 

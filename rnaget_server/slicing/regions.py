@@ -6,30 +6,38 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.cancellation import Cancellation
 from rnaget_server.catalog import TrackSet
-from rnaget_server.errors import InvalidQuery, ResultTooLarge, RnagetError, StoreFailure, Unavailable, UnknownId
+from rnaget_server.datasets.repository import View
+from rnaget_server.errors import InvalidQuery, RnagetError, StoreFailure, Unavailable, UnknownId, shown
+from rnaget_server.model.axis import Near, Positions
+from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.limits import Limits
+from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
-from rnaget_server.query.parameters import shown
 from rnaget_server.query.strings import digest
-from rnaget_server.service import Services
-from rnaget_server.slicing.finding import belongs, no_record, not_found, record_by_id
-from rnaget_server.slicing.matrices import Found, Stored, canonical, missing_from_all, origin
-from rnaget_server.stores.base import Near, Positions
-from rnaget_server.stores.bins import summarised
-from rnaget_server.stores.select import Chooser
-from rnaget_server.stores.track_columns import Columns, PositionLabels, columns_of
-from rnaget_server.stores.tracks import Run, TrackStore, range_of
-from rnaget_server.writers.base import LayerInfo, Slice
+from rnaget_server.slicing.lookup import (
+    belongs,
+    canonical,
+    missing_from_all,
+    no_record,
+    not_found,
+    origin,
+    record_by_id,
+)
+from rnaget_server.slicing.select import AxisSelector
+from rnaget_server.stores.tracks.base import Run, TrackStore, range_of
+from rnaget_server.stores.tracks.bins import summarised
+from rnaget_server.stores.tracks.columns import Columns, PositionLabels
 from rnaget_server.writers.bigwig import BigWigWriter
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class _TrackSelection:
     record: TrackSet
     store: TrackStore
     tracks: Positions
@@ -38,9 +46,42 @@ class _Candidate:
     near: dict[str, Near]
 
 
-def region_by_id(
-    services: Services, set_id: str, query: RegionQuery, cancellation: Cancellation | None = None
-) -> Found:
+@dataclass(frozen=True)
+class RegionSlice(ResolvedSlice):
+    """A range of the signal tracks of one or several sets.
+
+    Attributes
+    ----------
+    columns
+        The bases or bins.
+    limits
+        The most that it may have to be made.
+    stored
+        The file that holds exactly what is asked for: one whole track as it was published.
+    """
+
+    columns: Columns
+    limits: Limits
+    stored: Path | None
+
+    def suggest_smaller(self, cells: int) -> str:
+        """Return how to ask for a slice of at most so many cells."""
+        run = self.columns.runs[0]
+        fitting = max(1, min(cells // self.slice.shape[0], len(run)))
+        return (
+            f"ask for a smaller range such as chr={run.chromosome}&start={run.start}&end={run.start + fitting}, "
+            f"or for bins such as chr={run.chromosome}&bins={min(1000, fitting)}"
+        )
+
+    def stored_file(self, media_type: str) -> Path | None:
+        """Return the stored file, if it is of that media type; else refuse a slice of too many columns."""
+        if self.stored is not None and media_type == BigWigWriter.media_types[0]:
+            return self.stored
+        self.limits.check_columns(len(self.columns), self.slice.shape[0], self.suggest_smaller)
+        return None
+
+
+def region_by_id(view: View, set_id: str, query: RegionQuery, cancellation: Cancellation | None = None) -> RegionSlice:
     """Return a range of one set of tracks, which are read until that is cancelled.
 
     Raises
@@ -52,16 +93,16 @@ def region_by_id(
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
-    catalog = services.catalog.current
+    catalog = view.catalog
     record = record_by_id("continuous set", set_id, catalog.track_sets, query)
     if query.units not in (None, record.units):
         raise InvalidQuery(f"{record.id} has no units {shown(str(query.units))}: it has {record.units}")
-    return _made(services, query, [_candidate(services, record, query)], (), cancellation or Cancellation())
+    return _resolve(view, query, [_candidate(view, record, query)], (), cancellation or Cancellation())
 
 
 def region_by_search(
-    services: Services, query: RegionQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
-) -> Found:
+    view: View, query: RegionQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
+) -> RegionSlice:
     """Return the tracks of every set that matches, as rows; sets with other units or columns are left out.
 
     So are those that cannot be read, and those whose ids are in `without`: their tracks could not be read before.
@@ -75,11 +116,11 @@ def region_by_search(
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
-    catalog = services.catalog.current
-    matching = [one for one in catalog.track_sets.values() if belongs(one, query)]
+    catalog = view.catalog
+    matching = [record for record in catalog.track_sets.values() if belongs(record, query)]
     if not matching:
         raise UnknownId(no_record(catalog, query, "continuous set"))
-    units = dict.fromkeys(one.units for one in matching)
+    units = dict.fromkeys(record.units for record in matching)
     if query.units is not None and query.units not in units:
         raise InvalidQuery(f"no set has the units {shown(query.units)}: there are {', '.join(units)}")
     candidates, omitted = [], []
@@ -90,119 +131,112 @@ def region_by_search(
             try:
                 if record.id in without:
                     raise StoreFailure("its tracks cannot be read", record.id)
-                candidates.append(_candidate(services, record, query))
+                candidates.append(_candidate(view, record, query))
             except StoreFailure:
                 omitted.append(record.id)
     if not candidates and omitted:
         raise Unavailable(f"the sets {', '.join(omitted)} cannot be read at the moment")
-    return _made(services, query, candidates, tuple(omitted), cancellation)
+    return _resolve(view, query, candidates, tuple(omitted), cancellation)
 
 
-def _candidate(services: Services, record: TrackSet, query: RegionQuery) -> _Candidate:
-    store = services.stores.open_tracks(record)
-    chosen = Chooser(store.tracks)
-    chosen.by_id("sampleIDList", record.track_id, query.samples, query.not_samples)
+def _candidate(view: View, record: TrackSet, query: RegionQuery) -> _TrackSelection:
+    store = view.stores.open_tracks(record)
+    selector = AxisSelector(store.tracks)
+    selector.by_id("sampleIDList", record.track_id, query.samples, query.not_samples)
     for name, condition in query.filters.items():
-        chosen.by_condition(record.filters[name], condition)
-    tracks = np.arange(store.tracks.size) if chosen.positions is None else chosen.positions
-    return _Candidate(record, store, tracks, chosen.missing, frozenset(chosen.found), chosen.near)
+        selector.by_condition(record.filters[name], condition)
+    tracks = np.arange(store.tracks.size) if selector.positions is None else selector.positions
+    return _TrackSelection(record, store, tracks, selector.missing, frozenset(selector.found), selector.near)
 
 
-def _made(
-    services: Services,
+def _resolve(
+    view: View,
     query: RegionQuery,
-    candidates: list[_Candidate],
+    candidates: list[_TrackSelection],
     omitted: tuple[str, ...],
     cancellation: Cancellation,
-) -> Found:
-    missing = missing_from_all([one.missing for one in candidates])
-    used = [one for one in candidates if one.tracks.size]
+) -> RegionSlice:
+    missing = missing_from_all([selected.missing for selected in candidates])
+    used = [selected for selected in candidates if selected.tracks.size]
     if not used:
         raise UnknownId(
-            not_found(missing, [one.found for one in candidates], [one.near for one in candidates], query.filters)
+            not_found(
+                missing,
+                [selected.found for selected in candidates],
+                [selected.near for selected in candidates],
+                query.filters,
+            )
         )
     columns, used, other = _columns(used, query)
-    tracks = sum(len(one.tracks) for one in used)
-    stored = _stored(used, query)
-    too_large = _too_large(services, columns, tracks)
-    if too_large is not None and stored is None:
-        raise too_large
-    asked = canonical(query)
+    parameters = canonical(query)
     first = used[0].record
-    told = origin(services.catalog.current, [one.record for one in used], first.units, asked)
-    return Found(
-        slice=_slice(told, used, columns, query, cancellation),
-        records=tuple(one.record for one in used),
+    described = origin(view.catalog, [selected.record for selected in used], first.units, parameters)
+    resolved = RegionSlice(
+        slice=_slice(described, used, columns, query, cancellation),
+        sources=tuple(selected.record for selected in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
-        query=digest(asked),
-        smaller=lambda cells: _smaller(columns, cells // tracks),
-        stored=stored,
-        too_large=too_large,
+        query=digest(parameters),
+        columns=columns,
+        limits=view.limits,
+        stored=_stored(used, query),
     )
+    if resolved.stored is None:
+        view.limits.check_columns(len(columns), resolved.slice.shape[0], resolved.suggest_smaller)
+    return resolved
 
 
-def _stored(used: list[_Candidate], query: RegionQuery) -> Stored | None:
+def _stored(used: list[_TrackSelection], query: RegionQuery) -> Path | None:
     """Return the file that holds exactly what is asked for: one whole track as it was published."""
     if query.chromosome is not None or len(used) > 1 or len(used[0].tracks) > 1:
         return None
     record = used[0].record
     if not record.tracks or record.no_data == record.no_data:
         return None
-    return Stored(record.tracks[int(used[0].tracks[0])].path, BigWigWriter.media_types[0])
+    return record.tracks[int(used[0].tracks[0])].path
 
 
-def _columns(used: list[_Candidate], query: RegionQuery) -> tuple[Columns, list[_Candidate], list[str]]:
+def _columns(used: list[_TrackSelection], query: RegionQuery) -> tuple[Columns, list[_TrackSelection], list[str]]:
     """Return the columns of the first set that has the range, the sets that have the same, and the others."""
     columns: Columns | None = None
-    kept: list[_Candidate] = []
+    alike: list[_TrackSelection] = []
     other: list[str] = []
     refusal: RnagetError | None = None
-    for one in used:
-        if kept and one.record.units != kept[0].record.units:
-            other.append(one.record.id)
+    for selected in used:
+        if alike and selected.record.units != alike[0].record.units:
+            other.append(selected.record.id)
             continue
         try:
-            own = columns_of(one.store, query)
+            own = _columns_of(selected.store, query)
         except (InvalidQuery, UnknownId) as error:
             refusal = refusal or error
-            other.append(one.record.id)
+            other.append(selected.record.id)
             continue
         if columns is None or own == columns:
             columns = columns or own
-            kept.append(one)
+            alike.append(selected)
         else:
-            other.append(one.record.id)
+            other.append(selected.record.id)
     if columns is None:
         raise refusal or UnknownId("no set has that range")
-    return columns, kept, other
+    return columns, alike, other
 
 
-def _too_large(services: Services, columns: Columns, tracks: int) -> ResultTooLarge | None:
-    settings = services.settings
-    limits = [settings.max_positions] if settings.max_positions else []
-    limits += [settings.max_cells // tracks] if settings.max_cells else []
-    most = min(limits, default=len(columns))
-    if len(columns) <= most:
-        return None
-    return ResultTooLarge(
-        f"{len(columns):,} columns for each of {tracks:,} track{'s' if tracks > 1 else ''} are more than this server "
-        f"gives in one reply (here at most {most:,}): {_smaller(columns, most)}"
-    )
-
-
-def _smaller(columns: Columns, most: int) -> str:
-    run = columns.runs[0]
-    fitting = max(1, min(most, len(run)))
-    return (
-        f"ask for a smaller range such as chr={run.chromosome}&start={run.start}&end={run.start + fitting}, "
-        f"or for bins such as chr={run.chromosome}&bins={min(1000, fitting)}"
-    )
+def _columns_of(store: TrackStore, query: RegionQuery) -> Columns:
+    """Return the columns that a query asks of a set; see `range_of` for the errors."""
+    runs = range_of(store, query.chromosome, query.start, query.end)
+    if query.bins is None:
+        return Columns(runs)
+    size = store.chromosomes[runs[0].chromosome]
+    start, stop = query.start or 0, min(query.end or size, size)
+    if query.bins > stop - start:
+        raise InvalidQuery(f"{query.bins} bins are more than the {stop - start} bases of the range: ask for fewer")
+    return Columns(runs, query.bins, start, stop)
 
 
 def _slice(
-    told: Mapping[str, str],
-    used: list[_Candidate],
+    origin: Mapping[str, str],
+    used: list[_TrackSelection],
     columns: Columns,
     query: RegionQuery,
     cancellation: Cancellation,
@@ -217,63 +251,65 @@ def _slice(
         tsv_labels=(first.track_id,),
         tsv_columns=columns.labels,
         tsv_comments=True,
-        tsv_head={"labels": first.track_id, "range": columns.told()},
-        origin=told,
+        tsv_head={"labels": first.track_id, "range": str(columns)},
+        origin=origin,
     )
 
 
 def _rows(
-    used: Iterable[_Candidate], columns: Columns, query: RegionQuery, cancellation: Cancellation
+    used: Iterable[_TrackSelection], columns: Columns, query: RegionQuery, cancellation: Cancellation
 ) -> Iterator[NDArray[np.float32]]:
     """Yield one row for each track."""
-    for one in used:
+    for selected in used:
         # Sets that are joined may write the chromosome in their own way.
-        runs = range_of(one.store, query.chromosome, query.start, query.end)
-        for track in one.tracks.tolist():
+        runs = range_of(selected.store, query.chromosome, query.start, query.end)
+        for track in selected.tracks.tolist():
             cancellation.check()
-            row = _row(one, track, runs, columns, query)
-            if one.record.no_data == one.record.no_data and query.summary != "coverage":
-                row = np.nan_to_num(row, nan=one.record.no_data, posinf=np.inf, neginf=-np.inf)
+            row = _row(selected, track, runs, columns, query)
+            if selected.record.no_data == selected.record.no_data and query.summary != "coverage":
+                row = np.nan_to_num(row, nan=selected.record.no_data, posinf=np.inf, neginf=-np.inf)
             yield row.reshape(1, -1)
 
 
 def _row(
-    one: _Candidate, track: int, runs: tuple[Run, ...], columns: Columns, query: RegionQuery
+    selected: _TrackSelection, track: int, runs: tuple[Run, ...], columns: Columns, query: RegionQuery
 ) -> NDArray[np.float32]:
     if columns.bins is None:
-        parts = [one.store.read(track, run) for run in runs]
+        parts = [selected.store.read(track, run) for run in runs]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
     whole = Run(runs[0].chromosome, columns.start, columns.stop)
-    row = one.store.summary(track, whole, columns.bins, query.summary, one.record.no_data, exact=not query.approximate)
+    row = selected.store.summary(
+        track, whole, columns.bins, query.summary, selected.record.no_data, exact=not query.approximate
+    )
     if row is not None:
         return row
-    return summarised(one.store, track, runs, columns.borders, query.summary, one.record.no_data)
+    return summarised(selected.store, track, runs, columns.borders, query.summary, selected.record.no_data)
 
 
 @dataclass(frozen=True)
 class _TrackLabels:
     """The selected tracks of all sets in turn."""
 
-    used: tuple[_Candidate, ...]
+    used: tuple[_TrackSelection, ...]
     id: str
     name: str | None = None
 
     @property
     def size(self) -> int:
-        return sum(len(one.tracks) for one in self.used)
+        return sum(len(selected.tracks) for selected in self.used)
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(chain.from_iterable(one.store.tracks.attributes for one in self.used)))
+        return tuple(dict.fromkeys(chain.from_iterable(selected.store.tracks.attributes for selected in self.used)))
 
     def column(self, attribute: str) -> NDArray[np.object_]:
         parts = []
-        for one in self.used:
-            own = one.record.track_id if attribute == self.id else attribute
-            if own in one.store.tracks.attributes:
-                parts.append(one.store.tracks.column(own, one.tracks).astype(object))
+        for selected in self.used:
+            own = selected.record.track_id if attribute == self.id else attribute
+            if own in selected.store.tracks.attributes:
+                parts.append(selected.store.tracks.column(own, selected.tracks).astype(object))
             else:
-                parts.append(np.full(len(one.tracks), "", object))
+                parts.append(np.full(len(selected.tracks), "", object))
         return np.concatenate(parts)
 
     def ascii(self, attribute: str) -> None:

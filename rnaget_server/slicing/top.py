@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import UnknownId
-from rnaget_server.slicing.candidates import Candidate
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import Slice
+from rnaget_server.slicing.candidates import MatrixSelection
 from rnaget_server.slicing.summaries import Grouping
-from rnaget_server.stores.columns import as_texts
-from rnaget_server.writers.base import Slice
 
 # Whole columns are judged, some of them at a time.
 _PANEL_BYTES = 32 << 20
@@ -20,10 +20,12 @@ _CHUNK = 64
 PANEL_MEMORY = 3 * _PANEL_BYTES
 """What is held while columns are judged: whole ones, what they are made of, and parts of them."""
 
-Make = Callable[[Sequence[Candidate], Grouping | None], Slice]
+Make = Callable[[Sequence[MatrixSelection], Grouping | None], Slice]
 
 
-def with_highest(used: Sequence[Candidate], count: int, grouping: Grouping | None, make: Make) -> list[Candidate]:
+def with_highest(
+    used: Sequence[MatrixSelection], count: int, grouping: Grouping | None, make: Make
+) -> list[MatrixSelection]:
     """Return the candidates with those features only that are among the `count` highest of some column.
 
     Parameters
@@ -45,41 +47,43 @@ def with_highest(used: Sequence[Candidate], count: int, grouping: Grouping | Non
     ids: set[str] = set()
     panels = _sample_panels(used) if grouping is None else _group_panels(used, grouping)
     for panel, groups in panels:
-        made = make(panel, groups)
-        chosen = _among_highest(_cells(made), count)
-        ids.update(np.array(as_texts(made.features.column(made.features.id)), object)[chosen])
+        panel_slice = make(panel, groups)
+        chosen = _among_highest(_cells(panel_slice), count)
+        ids.update(np.array(as_texts(panel_slice.features.column(panel_slice.features.id)), object)[chosen])
     if not ids:
         raise UnknownId("no cell that is selected has a value, so none is among the highest: leave out top")
-    return [_with_ids(one, ids) for one in used]
+    return [_with_ids(selected, ids) for selected in used]
 
 
-def _sample_panels(used: Sequence[Candidate]) -> Iterator[tuple[list[Candidate], None]]:
-    for one in used:
-        features, samples = one.shape
+def _sample_panels(used: Sequence[MatrixSelection]) -> Iterator[tuple[list[MatrixSelection], None]]:
+    for selected in used:
+        features, samples = selected.shape
         width = _width(features)
         if width >= samples:
-            yield [one], None
+            yield [selected], None
             continue
-        chosen = np.arange(samples) if one.selection.samples is None else one.selection.samples
+        chosen = np.arange(samples) if selected.selection.samples is None else selected.selection.samples
         for start in range(0, samples, width):
-            yield [one.with_samples(chosen[start : start + width])], None
+            yield [selected.with_samples(chosen[start : start + width])], None
 
 
-def _group_panels(used: Sequence[Candidate], grouping: Grouping) -> Iterator[tuple[list[Candidate], Grouping]]:
+def _group_panels(
+    used: Sequence[MatrixSelection], grouping: Grouping
+) -> Iterator[tuple[list[MatrixSelection], Grouping]]:
     """Yield as many groups as fit, and what of each candidate belongs to them."""
-    width = _width(sum(one.shape[0] for one in used))
+    width = _width(sum(selected.shape[0] for selected in used))
     if width >= len(grouping.values):
         yield list(used), grouping
         return
-    borders = np.cumsum([one.shape[1] for one in used])[:-1]
+    borders = np.cumsum([selected.shape[1] for selected in used])[:-1]
     values = np.array(grouping.values, object)
     for start in range(0, len(values), width):
         inside = (grouping.codes >= start) & (grouping.codes < start + width)
         panel = []
-        for one, mask in zip(used, np.split(inside, borders), strict=True):
-            chosen = np.arange(len(mask)) if one.selection.samples is None else one.selection.samples
+        for selected, mask in zip(used, np.split(inside, borders), strict=True):
+            chosen = np.arange(len(mask)) if selected.selection.samples is None else selected.selection.samples
             if mask.any():
-                panel.append(one.with_samples(chosen[mask]))
+                panel.append(selected.with_samples(chosen[mask]))
         yield panel, Grouping(grouping.attribute, values[grouping.codes[inside]].tolist())
 
 
@@ -103,19 +107,19 @@ def _among_highest(columns: NDArray[Any], count: int) -> NDArray[np.bool_]:
     """Return which cells of any column are among its `count` highest."""
     chosen = np.zeros(columns.shape[1], bool)
     for column in columns:
-        there = column[~np.isnan(column)]
-        if len(there) <= count:
+        present = column[~np.isnan(column)]
+        if len(present) <= count:
             chosen |= ~np.isnan(column)
             continue
-        border = np.partition(there, len(there) - count)[len(there) - count]
+        border = np.partition(present, len(present) - count)[len(present) - count]
         above = column > border
         chosen |= above
         chosen[np.flatnonzero(column == border)[: count - np.count_nonzero(above)]] = True
     return chosen
 
 
-def _with_ids(one: Candidate, ids: set[str]) -> Candidate:
-    chosen = one.selection.features
-    column = as_texts(one.store.features.column(one.matrix.feature_id, chosen))
+def _with_ids(selected: MatrixSelection, ids: set[str]) -> MatrixSelection:
+    chosen = selected.selection.features
+    column = as_texts(selected.store.features.column(selected.matrix.feature_id, chosen))
     among = np.fromiter((id in ids for id in column), bool, len(column))
-    return one.with_features(np.flatnonzero(among) if chosen is None else chosen[among])
+    return selected.with_features(np.flatnonzero(among) if chosen is None else chosen[among])

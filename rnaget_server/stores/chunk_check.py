@@ -14,7 +14,7 @@ import h5py
 from h5py import h5d, h5p
 from isal import isal_zlib
 
-# The most that deflate can expand; beside it, what filters may add to data that do not compress.
+# The most that deflate can expand, and what filters may add to data that do not compress.
 _MOST_EXPANDED = 1032
 _ADDED, _SHARE_ADDED = 4096, 64
 # A chunk that cannot become more than this need not be tried.
@@ -65,14 +65,14 @@ class ChunkCheck:
         """Return where chunks start of which so much is stored that they have to be tried."""
         if self._deflated > 1:
             raise OSError(f"{self._name} is compressed twice: write it anew, compressed once")
-        most, harmless = self._bytes + self._bytes // _SHARE_ADDED + _ADDED, _HARMLESS // _MOST_EXPANDED
+        limit, harmless = self._bytes + self._bytes // _SHARE_ADDED + _ADDED, _HARMLESS // _MOST_EXPANDED
         large: set[tuple[int, ...]] = set()
         too_large = False
 
         # Chunk by chunk it would take as long for each as for all: HDF5 looks through them in a row.
         def look(chunk: Any) -> bool | None:
             nonlocal too_large
-            if chunk.size > most:
+            if chunk.size > limit:
                 too_large = True
             elif chunk.size > harmless and self._last and not chunk.filter_mask:
                 large.add(chunk.chunk_offset)
@@ -85,8 +85,8 @@ class ChunkCheck:
 
     def _touches(self, start: tuple[int, ...], slices: Sequence[slice]) -> bool:
         return all(
-            at < (one.stop if one.stop is not None else at + 1) and at + size > (one.start or 0)
-            for at, size, one in zip(start, self._chunks, slices, strict=False)
+            at < (part.stop if part.stop is not None else at + 1) and at + size > (part.start or 0)
+            for at, size, part in zip(start, self._chunks, slices, strict=False)
         )
 
     def _try(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What stores raise: files that cannot be served though nothing is broken in them, and whatever damage brings about."""
+"""The errors of stores: of files that are whole and cannot be served, and of damaged ones."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def reason(error: BaseException, *paths: Path) -> str:
     for path in paths:
         line = line.replace(str(path), path.name)
     # Words of our own and of the system say all; a key or a number alone says nothing.
-    told = line if isinstance(error, OSError) and line else f"{type(error).__name__}: {line}".removesuffix(": ")
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in told[:_LONGEST])
+    message = line if isinstance(error, OSError) and line else f"{type(error).__name__}: {line}".removesuffix(": ")
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in message[:_LONGEST])
 
 
 def is_full(error: BaseException) -> bool:

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.model.sparse import SparseCells
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
-from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.base import Axis, Positions, SparseCells
-from rnaget_server.stores.compressed import Lines, lines_of
+from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, open_compressed
+from rnaget_server.stores.dtypes import check_cells, output_dtype
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_frame import frame_axis
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group
-from rnaget_server.stores.samples_first import SamplesFirst
-from rnaget_server.stores.sparse_layer import SparseLayer
-from rnaget_server.stores.whole_numbers import check_cells, served_type
+from rnaget_server.stores.transposed import TransposedLayer
 
 MAIN = "X"
 RAW = "raw"
@@ -85,22 +85,22 @@ class H5adMatrix:
     """One matrix of an AnnData file, sparse or dense, as features × samples."""
 
     def __init__(self, item: Group | Dataset) -> None:
-        self.layer: SparseLayer | SamplesFirst
-        self.lines: Lines | None = None
+        self.layer: SparseLayer | TransposedLayer
+        self.compressed: CompressedMatrix | None = None
         """The stored cells of a sparse one, along samples (CSR) or features (CSC)."""
         self.by_sample = True
         if isinstance(item, Group):
-            self.lines = _lines(item)
+            self.compressed = _open_sparse(item)
             self.by_sample = _SPARSE[_encoding(item)] == "samples"
-            self.layer = SparseLayer({"samples": self.lines} if self.by_sample else {"features": self.lines})
-            self.values = self.lines.values
+            self.layer = SparseLayer({"samples": self.compressed} if self.by_sample else {"features": self.compressed})
+            self.values = self.compressed.data
         else:
-            self.layer = SamplesFirst(item)
+            self.layer = TransposedLayer(item)
             self.values = item
         check_cells(self.values)
-        if self.lines is None and self.values.ndim != 2:
+        if self.compressed is None and self.values.ndim != 2:
             raise UnfitFile(f"has no matrix in {item.name.strip('/')}, which is of {self.values.ndim} dimensions")
-        self.dtype: Callable[[], np.dtype[Any]] = served_type(self.values)
+        self.dtype: Callable[[], np.dtype[Any]] = output_dtype(self.values)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,22 +109,14 @@ class H5adMatrix:
 
     @property
     def whole(self) -> bool:
-        """Whether the cells are stored as whole numbers."""
+        """True if the cells are stored as whole numbers."""
         return bool(self.values.dtype.kind in "iub")
 
 
 class H5adStore:
     """A matrix in an AnnData file: ``X`` in the main units, the layers in units of their names."""
 
-    def __init__(
-        self,
-        path: Path,
-        feature_id: str,
-        feature_name: str | None,
-        sample_id: str,
-        units: str | None = None,
-        access: FileAccess | None = None,
-    ) -> None:
+    def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         opened = H5adFile(path, access)
         if MAIN not in opened.names:
             raise UnfitFile("has no X: import one of its layers by `rnaget-server import --layer NAME`")
@@ -194,11 +186,11 @@ def _encoding(group: Group) -> str:
     return encoding
 
 
-def _lines(group: Group) -> Lines:
+def _open_sparse(group: Group) -> CompressedMatrix:
     shape = group.attrs["shape"] if "shape" in group.attrs else group.attrs["h5sparse_shape"]
     samples, features = (int(size) for size in shape)
     by_sample = _SPARSE[_encoding(group)] == "samples"
-    lines = lines_of(group, features if by_sample else samples)
-    if lines.size != (samples if by_sample else features):
+    matrix = open_compressed(group, features if by_sample else samples)
+    if matrix.major_size != (samples if by_sample else features):
         raise OSError(f"the parts of {group.name.strip('/')} do not fit its shape")
-    return lines
+    return matrix

@@ -9,14 +9,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.axis import Axis
+from rnaget_server.model.columns import Column, FixedText, LongText, Mask, Numbers, as_text, members
+from rnaget_server.model.text import encode_all, padding
 from rnaget_server.stores import layout
-from rnaget_server.stores.base import Axis
-from rnaget_server.stores.columns import Column, FixedText, LongText, Mask, Numbers, as_text, members
+from rnaget_server.stores.dtypes import check_column
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group
-from rnaget_server.stores.text import encode_all, padding
-from rnaget_server.stores.whole_numbers import check_column
 
 _NO_NAMES = ("_index", "index")
 _UNNAMED = {"feature": "var_names", "sample": "obs_names"}
@@ -52,10 +52,10 @@ class Categories:
         _, held = members(self._texts[np.unique(self._codes)], values)
         return hit, held
 
-    def distinct(self, most: int) -> list[str] | None:
+    def distinct(self, limit: int) -> list[str] | None:
         """Return the texts that are in use, each once, if they are few."""
         used = sorted({str(self._texts[code]) for code in np.unique(self._codes)} - {""})
-        return used if len(used) <= most else None
+        return used if len(used) <= limit else None
 
 
 def frame_axis(file: File, place: str, kind: str) -> Axis:

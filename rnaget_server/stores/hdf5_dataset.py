@@ -10,9 +10,9 @@ import numpy as np
 from h5py import h5d, h5f, h5p
 from numpy.typing import NDArray
 
-from rnaget_server.stores.access import FileLimits
+from rnaget_server.storage.access import FileLimits
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.chunk_check import ChunkCheck
-from rnaget_server.stores.descriptor import Descriptor
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.text_lengths import ELEMENT_BYTES, text_bytes
 
@@ -42,7 +42,7 @@ class Dataset:
     """
 
     def __init__(
-        self, file: h5f.FileID, id: h5d.DatasetID, name: str, descriptor: Descriptor, limits: FileLimits
+        self, file: h5f.FileID, id: h5d.DatasetID, name: str, descriptor: LocalFile, limits: FileLimits
     ) -> None:
         self._file = file  # stays open with it
         self._descriptor = descriptor
@@ -79,10 +79,10 @@ class Dataset:
 
     @property
     def is_text(self) -> bool:
-        """Whether it holds text of fixed or variable length."""
+        """True for text of fixed or variable length."""
         return h5py.check_string_dtype(self.dtype) is not None
 
-    def __getitem__(self, which: Any) -> NDArray[Any]:
+    def __getitem__(self, key: Any) -> NDArray[Any]:
         """Return a part by half-open slices, one for each dimension from the first on.
 
         Raises
@@ -90,12 +90,12 @@ class Dataset:
         UnfitFile
             If it is more than may be decoded at once.
         """
-        slices = which if isinstance(which, tuple) else (which,)
-        count = prod(len(range(*one.indices(n))) for one, n in zip(slices, self.shape, strict=False))
+        slices = key if isinstance(key, tuple) else (key,)
+        count = prod(len(range(*part.indices(size))) for part, size in zip(slices, self.shape, strict=False))
         self.check_count(count * prod(self.shape[len(slices) :]))
         if self._chunk_check is not None:
             self._chunk_check.check(slices)
-        part: NDArray[Any] = self._opened[which]
+        part: NDArray[Any] = self._opened[key]
         self._descriptor.check_unchanged()
         return part
 
@@ -114,7 +114,7 @@ class Dataset:
 
     @property
     def offset(self) -> int:
-        """Where in the file a contiguous dataset starts.
+        """The offset in the file at which a contiguous dataset starts.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Dataset:
             If they are too many.
         """
         if count * self.dtype.itemsize > self.limits.column_bytes:
-            raise self._too_much(count * self.dtype.itemsize)
+            raise self._too_large(count * self.dtype.itemsize)
 
     @property
     def _opened(self) -> h5py.Dataset:
@@ -159,9 +159,9 @@ class Dataset:
             return
         size = text_bytes(self.id)
         if size > self.limits.column_bytes:
-            raise self._too_much(size)
+            raise self._too_large(size)
 
-    def _too_much(self, size: int) -> UnfitFile:
+    def _too_large(self, size: int) -> UnfitFile:
         return UnfitFile(
             f"needs {shown_bytes(size)} of {self.name} at once, and at most {shown_bytes(self.limits.column_bytes)} "
             "are read: shorten or split it, or set max_column_bytes"
@@ -198,10 +198,10 @@ def check_place(plist: h5p.PropDCID, name: str) -> None:
         raise outside(name, "external storage")
 
 
-def outside(name: str, how: str) -> UnfitFile:
+def outside(name: str, reason: str) -> UnfitFile:
     """Return the refusal of an object that is not in the file."""
     return UnfitFile(
-        f"has {name} outside of the file ({how}): put the data themselves in its place, in Python by "
+        f"has {name} outside of the file ({reason}): put the data themselves in its place, in Python by "
         "`data = file[NAME][()]; del file[NAME]; file[NAME] = data`"
     )
 

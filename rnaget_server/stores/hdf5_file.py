@@ -17,8 +17,8 @@ import h5py
 import hdf5plugin  # noqa: F401  (registers the filters that files may have been written with)
 from h5py import h5d, h5f, h5g, h5i, h5l, h5o, h5r
 
-from rnaget_server.stores.access import FileAccess, FileLimits
-from rnaget_server.stores.descriptor import Descriptor
+from rnaget_server.storage.access import FileAccess, FileLimits
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset, check_place, outside
 
@@ -32,12 +32,12 @@ _OUTSIDE = {h5l.TYPE_EXTERNAL: "an external link"}
 
 
 class _Source:
-    """What the groups of one open file share: the file, its limits, and where soft links may lead."""
+    """The state that the groups of one open file share: the file, its limits, and where soft links may lead."""
 
     def __init__(self, id: h5f.FileID, inside: tuple[str, ...], access: FileAccess) -> None:
         self.id = id
         # The same open file as HDF5's, so that a file put in its place meanwhile is not taken for it.
-        self.descriptor = Descriptor(os.dup(id.get_vfd_handle()))
+        self.descriptor = LocalFile(os.dup(id.get_vfd_handle()))
         self.inside = inside
         self.access = access
         self.root: h5g.GroupID = h5o.open(id, b"/")
@@ -72,7 +72,7 @@ class Group:
         return iter([_text(name) for name in self.id])
 
     def __len__(self) -> int:
-        """Return how many names are in the group."""
+        """Return the number of names in the group."""
         return int(self.id.get_num_objs())
 
     def __contains__(self, name: str) -> bool:
@@ -152,10 +152,10 @@ class Group:
         UnfitFile
             If there are too many.
         """
-        most = self.limits.column_bytes // _MEMBER_BYTES
-        if size > most:
+        limit = self.limits.column_bytes // _MEMBER_BYTES
+        if size > limit:
             raise UnfitFile(
-                f"says that it has {size:,} {kind}s, and at most {most:,} are read: split it, or set "
+                f"says that it has {size:,} {kind}s, and at most {limit:,} are read: split it, or set "
                 "max_column_bytes to eight bytes for each"
             )
 
@@ -164,32 +164,32 @@ class Group:
 
     def _open(self, parts: list[str]) -> Group | Dataset | None:
         """Open what stands at `parts` below this group, looking at every link before it is taken."""
-        source, here, at, left = self._source, self.id, list(self._path), list(parts)
-        asked, hops = "/" + "/".join([*self._path, *parts]), 0
+        source, node, at, left = self._source, self.id, list(self._path), list(parts)
+        path, hops = "/" + "/".join([*self._path, *parts]), 0
         while left:
             name = left.pop(0)
-            link = _link(here, name)
+            link = _link(node, name)
             if link == h5l.TYPE_SOFT:
                 hops += 1
-                target = _text(here.links.get_val(_bytes(name)))
+                target = _text(node.links.get_val(_bytes(name)))
                 left = [*([] if target.startswith("/") else at), *_parts(target), *left]
-                here, at = source.root, []
+                node, at = source.root, []
                 if hops > _MOST_HOPS:
-                    raise _leaving(asked, "soft links without end", source.inside)
+                    raise _leaving(path, "soft links without end", source.inside)
             elif link == h5l.TYPE_HARD:
                 at.append(name)
-                here = h5o.open(here, _bytes(name))
-                if left and not isinstance(here, h5g.GroupID):
+                node = h5o.open(node, _bytes(name))
+                if left and not isinstance(node, h5g.GroupID):
                     return None
             elif link is not None:
                 raise outside("/" + "/".join([*at, name]), _OUTSIDE.get(link, "a user-defined link"))
             elif hops:
-                raise _leaving(asked, "a soft link to nothing", source.inside)
+                raise _leaving(path, "a soft link to nothing", source.inside)
             else:
                 return None
-        if hops and at[:1] not in ([one] for one in source.inside or _parts(asked)[:1]):
-            raise _leaving(asked, "a soft link", source.inside)
-        return self._checked(here, tuple(at))
+        if hops and at[:1] not in ([name] for name in source.inside or _parts(path)[:1]):
+            raise _leaving(path, "a soft link", source.inside)
+        return self._checked(node, tuple(at))
 
     def _checked(self, id: Any, path: tuple[str, ...]) -> Group | Dataset | None:
         """Return what was opened, if it is in this file."""
@@ -232,11 +232,11 @@ class File(Group):
 
     @property
     def access(self) -> FileAccess:
-        """What it was opened with."""
+        """The bounds and the memory that it was opened with."""
         return self._source.access
 
     @property
-    def descriptor(self) -> Descriptor:
+    def descriptor(self) -> LocalFile:
         """The open file as the system has it."""
         return self._source.descriptor
 
@@ -260,15 +260,15 @@ class File(Group):
         UnfitFile
             If a link leads to another file, or there are too many of them.
         """
-        found: list[bytes] = []
+        names: list[bytes] = []
         other: list[tuple[bytes, int]] = []
 
         def look(name: bytes, info: Any) -> bool | None:
             if info.type == h5l.TYPE_HARD:
-                found.append(name)
+                names.append(name)
             elif info.type != h5l.TYPE_SOFT:
                 other.append((name, info.type))
-            return True if other or len(found) > _MOST_OBJECTS or name.count(b"/") > _MOST_DEPTH else None
+            return True if other or len(names) > _MOST_OBJECTS or name.count(b"/") > _MOST_DEPTH else None
 
         stopped = self.id.links.visit(look, info=True)
         for name, kind in other:
@@ -278,7 +278,7 @@ class File(Group):
                 f"has more than {_MOST_OBJECTS:,} objects, or groups within more than {_MOST_DEPTH} groups: leave out "
                 "what is no part of the matrix"
             )
-        return found
+        return names
 
 
 def check_file(path: Path) -> None:
@@ -296,9 +296,9 @@ def check_file(path: Path) -> None:
                 check_place(id.get_create_plist(), f"/{_text(name)}")
 
 
-def _leaving(name: str, how: str, inside: tuple[str, ...]) -> UnfitFile:
-    where = f" than {', '.join(f'/{one}' for one in inside)}" if inside else ""
-    return UnfitFile(f"has {name} elsewhere{where} ({how}): put a hard link or a copy of the data in its place")
+def _leaving(path: str, reason: str, inside: tuple[str, ...]) -> UnfitFile:
+    where = f" than {', '.join(f'/{name}' for name in inside)}" if inside else ""
+    return UnfitFile(f"has {path} elsewhere{where} ({reason}): put a hard link or a copy of the data in its place")
 
 
 def _link(group: h5g.GroupID, name: str) -> int | None:

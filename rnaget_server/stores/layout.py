@@ -1,4 +1,4 @@
-"""Where things stand in the native stores: the one place that names their HDF5 paths.
+"""The layout of the native stores: the one place that names their HDF5 paths.
 
 Loom readers see ``/matrix``, ``/layers``, ``/row_attrs`` and ``/col_attrs`` (loom 2.0.1) of the dense store and pass
 over ``/rnaget``, where the second orientation, the indexes and the ranges are. The sparse store has the same
@@ -24,7 +24,7 @@ UNITS = "units"
 WHOLE = "whole"
 NAME = "name"
 ORDER = "order"
-STARTS = "indptr"
+INDPTR = "indptr"
 INDICES = "indices"
 VALUES = "values"
 
@@ -43,7 +43,7 @@ SPARSE = Kind("rnaget_sparse_store", 1)
 
 @dataclass(frozen=True)
 class AxisLayout:
-    """What one axis has (``feature`` or ``sample``), and its groups: attributes, their indexes, long texts, graphs."""
+    """The kind of an axis (``feature`` or ``sample``), and its groups: attributes, indexes, long texts, graphs."""
 
     kind: str
     attributes: str

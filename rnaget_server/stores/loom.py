@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.model.columns import Column, column_of
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
-from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.base import Axis, Positions
-from rnaget_server.stores.columns import Column, column_of
+from rnaget_server.stores.blocks import row_blocks
+from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.hdf5 import row_blocks
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File
-from rnaget_server.stores.whole_numbers import check_cells, check_column, served_type
 
 LOOM_GROUPS = (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, "row_graphs", "col_graphs", "attrs")
 
@@ -25,15 +25,7 @@ LOOM_GROUPS = (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, "row_graphs", "
 class LoomStore:
     """A matrix in a loom file. Its attributes of one value per feature or sample are the axes' attributes."""
 
-    def __init__(
-        self,
-        path: Path,
-        feature_id: str,
-        feature_name: str | None,
-        sample_id: str,
-        units: str | None = None,
-        access: FileAccess | None = None,
-    ) -> None:
+    def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         self._file = File(path, LOOM_GROUPS, access)
         self._file.check_links()
         matrix = self._file.dataset(layout.MATRIX)
@@ -47,7 +39,7 @@ class LoomStore:
         self.shape: tuple[int, int] = matrix.shape[0], matrix.shape[1]
         self.features = self._axis(layout.FEATURES, self.shape[0])
         self.samples = self._axis(layout.SAMPLES, self.shape[1])
-        self._types = {name: served_type(layer)() for name, layer in self._layers.items()}
+        self._types = {name: output_dtype(layer)() for name, layer in self._layers.items()}
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

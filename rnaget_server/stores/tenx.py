@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.access import FileAccess
-from rnaget_server.stores.base import Axis, Positions, SparseCells
-from rnaget_server.stores.columns import Column, Numbers
-from rnaget_server.stores.compressed import lines_of
+from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.model.columns import Column, Numbers
+from rnaget_server.model.sparse import SparseCells
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.stores.compressed import SparseLayer, open_compressed
+from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_frame import Categories, text_column
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group
-from rnaget_server.stores.sparse_layer import SparseLayer
-from rnaget_server.stores.whole_numbers import check_cells, check_column, served_type
 
 FEATURE_ID, FEATURE_NAME, SAMPLE_ID = "feature_id", "feature_name", "barcode"
 _GENOME = "genome"
@@ -33,15 +33,7 @@ _OWN_NAMES = {"id": FEATURE_ID, "name": FEATURE_NAME}
 class TenXStore:
     """A matrix in a 10x file. Features have `FEATURE_ID`, `FEATURE_NAME` and further columns, samples `SAMPLE_ID`."""
 
-    def __init__(
-        self,
-        path: Path,
-        feature_id: str = FEATURE_ID,
-        feature_name: str | None = FEATURE_NAME,
-        sample_id: str = SAMPLE_ID,
-        units: str | None = None,
-        access: FileAccess | None = None,
-    ) -> None:
+    def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         file = self._file = File(path, access=access)
         file.check_links()
         groups = _groups(file)
@@ -56,15 +48,16 @@ class TenXStore:
         self.shape: tuple[int, int] = (features, samples)
         file.check_axis(features, "feature")
         file.check_axis(samples, "sample")
-        self.lines = lines_of(group, features)
-        check_cells(self.lines.values)
+        self.compressed = open_compressed(group, features)
+        check_cells(self.compressed.data)
         columns = _feature_columns(group, features)
-        if self.lines.size != samples or group.dataset("barcodes").shape != (samples,) or FEATURE_ID not in columns:
+        barcodes = group.dataset("barcodes").shape
+        if self.compressed.major_size != samples or barcodes != (samples,) or FEATURE_ID not in columns:
             raise OSError("the parts of the 10x matrix do not fit its shape")
         self.features = _feature_axis(columns, features, None if name == _MATRIX else name)
         self.samples = Axis(samples, (SAMPLE_ID,), lambda _: text_column(group.dataset("barcodes").texts()))
-        self._layer = SparseLayer({"samples": self.lines})
-        self._dtype = served_type(self.lines.values)
+        self._layer = SparseLayer({"samples": self.compressed})
+        self._dtype = output_dtype(self.compressed.data)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -82,7 +75,7 @@ class TenXStore:
 
     def whole(self, units: str) -> bool:
         """Return whether the cells are stored as whole numbers."""
-        return bool(self.lines.values.dtype.kind in "iub")
+        return bool(self.compressed.data.dtype.kind in "iub")
 
     def ranges(self, units: str) -> None:
         """Return None: the file has no ranges."""

@@ -1,4 +1,4 @@
-"""How many bytes a column of variable-length texts has, without reading one.
+"""The bytes of a column of variable-length texts, counted without reading a text.
 
 An element is stored as the length of a text and the place of its bytes, and many may have the same place: a file of
 some megabytes can have terabytes of text. So the elements themselves are read first, as plain bytes.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 _ELEMENT = np.dtype([("length", "<u4"), ("place", "V12")])
 ELEMENT_BYTES = _ELEMENT.itemsize
-"""What an element takes in a file."""
+"""Bytes of an element in a file."""
 
 
 def text_bytes(dataset: h5d.DatasetID) -> int:
@@ -27,7 +27,7 @@ def text_bytes(dataset: h5d.DatasetID) -> int:
     ------
     OSError
         If the file is cut off, or it is so small a dataset that it is stored in its own header, where nothing can be
-        told before it is read.
+        known before it is read.
     """
     count = prod(dataset.shape)
     if not count or not dataset.get_storage_size():
@@ -68,9 +68,9 @@ def _chunked(dataset: h5d.DatasetID) -> NDArray[Any]:
 
 def _like(plist: h5p.PropDCID) -> h5p.PropDCID:
     """Return the chunks and filters of a dataset, without what it is filled with."""
-    made = h5p.create(h5p.DATASET_CREATE)
-    made.set_chunk(plist.get_chunk())
+    copy = h5p.create(h5p.DATASET_CREATE)
+    copy.set_chunk(plist.get_chunk())
     for number in range(plist.get_nfilters()):
         code, flags, values, _ = plist.get_filter(number)
-        made.set_filter(code, flags, values)
-    return made
+        copy.set_filter(code, flags, values)
+    return copy

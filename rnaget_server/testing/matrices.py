@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import Compressed, Direction
-from rnaget_server.stores.native_writer import AxisTable
+from rnaget_server.model.sparse import CompressedBlock, Direction
+from rnaget_server.stores.native.write_dense import AxisTable
 
 FEATURES, SAMPLES = 60, 25
 
@@ -38,13 +38,13 @@ class InMemorySparse:
         self.shape: tuple[int, int] = (cells.shape[0], cells.shape[1])
         self.count = int(np.count_nonzero(cells))
 
-    def along(self, direction: Direction) -> Iterator[Compressed]:
+    def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
         """Yield the cells in two pieces."""
         cells = self.cells if direction == "features" else self.cells.T
         for part in np.array_split(cells, 2):
             rows, positions = np.nonzero(part)
             starts = np.searchsorted(rows, np.arange(len(part) + 1))
-            yield Compressed(starts, positions.astype(np.int64), part[rows, positions])
+            yield CompressedBlock(starts, positions.astype(np.int64), part[rows, positions])
 
 
 def example_axes() -> tuple[AxisTable, AxisTable]:

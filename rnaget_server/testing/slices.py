@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import SparseCells
-from rnaget_server.stores.columns import as_texts
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.model.sparse import SparseCells
 from rnaget_server.testing.matrices import InMemorySparse
-from rnaget_server.writers.base import Labels, LayerInfo, Slice
 
 ORIGIN = {"expression": "example", "study": "β", "units": "TPM", "license": "CC0", "query": "a=1&b=2"}
 
@@ -27,7 +27,7 @@ class InMemoryLabels:
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Number of labels."""
         return len(self.columns[self.id])
 
     @property
@@ -73,7 +73,7 @@ def layer_of(cells: NDArray[Any], units: str = "TPM", whole: bool = False, spars
     if not sparse:
         return LayerInfo(units, cells.dtype, whole, blocks)
     source = InMemorySparse(cells)
-    return LayerInfo(units, cells.dtype, whole, blocks, SparseCells(lambda: source.count, source.along))
+    return LayerInfo(units, cells.dtype, whole, blocks, SparseCells(lambda: source.count, source.compressed_along))
 
 
 def slice_of(features: Labels, samples: Labels, *layers: LayerInfo) -> Slice:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
-from rnaget_server.writers.base import LayerInfo, Slice, Writer
+from rnaget_server.writers.base import Writer
 
 _DESCRIPTORS = Path("/proc/self/fd")
 _MOST_IN_A_CHUNK = 8 << 20
@@ -22,7 +23,7 @@ _MOST_READ_AHEAD = 64 << 20
 
 @dataclass(frozen=True)
 class Read:
-    """What a file holds: ids of features and of samples, and the cells (features × samples)."""
+    """The content of a file: ids of features and of samples, and the cells (features × samples)."""
 
     features: list[str]
     samples: list[str]
@@ -36,10 +37,10 @@ class WriterContract:
     """The writer to test."""
 
     sparse: ClassVar[bool] = False
-    """Whether to give the cells without their zeros as well."""
+    """True to give the cells without their zeros as well."""
 
     infinities: ClassVar[bool] = True
-    """Whether the format tells infinities from NaN."""
+    """True if the format tells infinities from NaN."""
 
     def read(self, data: bytes, directory: Path) -> Read:
         """Return what a file holds, by a reader that others wrote; `directory` may be written to."""
@@ -102,8 +103,8 @@ class WriterContract:
         slice = self._slice(_fractions(np.float32), False)
         assert self._bytes(slice) == self._bytes(slice)
 
-    def test_length_is_the_one_that_was_told(self) -> None:
-        """Where a length is known beforehand, it is right; and no chunk is large."""
+    def test_length_is_as_announced(self) -> None:
+        """A length that is known beforehand is right, and no chunk is large."""
         body = self.writer().write(self._slice(np.ones((3000, 700), np.float32), True))
         sizes = [len(chunk) for chunk in body.chunks]
         assert body.length in (None, sum(sizes))
@@ -135,12 +136,12 @@ class WriterContract:
     def test_leaves_nothing_behind(self, tmp_path: Path) -> None:
         """Files are closed and removed, whether a reply is read to its end, in part, or never."""
         before = _open_files()
-        for wanted in (0, 1, None):
+        for count in (0, 1, None):
             body = self.writer().write(self._slice(_fractions(np.float32), False))
             chunks = iter(body.chunks)
-            for _ in chunks if wanted is None else range(wanted):
+            for _ in chunks if count is None else range(count):
                 next(chunks, b"")
-            if wanted:
+            if count:
                 chunks.close()  # type: ignore[attr-defined]
             body.close()
             assert _open_files() == before

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from rnaget_server.writers.base import Body, Slice
+from rnaget_server.model.slice import Slice
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
 _PIECE = 1 << 20
@@ -14,12 +15,11 @@ _END = b"\xff\xff\xff\xff\0\0\0\0"
 """The message that ends a stream."""
 
 
-class ArrowWriter:
+class ArrowWriter(Writer):
     """Writes the main layer: a row for each feature, a column for each sample."""
 
     media_types = ("application/vnd.apache.arrow.stream",)
     extension = "arrows"
-    aliases = ()
     groups = ("expressions", "continuous")
     requires: ClassVar[Mapping[str, str]] = {"pyarrow": "arrow"}
 

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.track_columns import PositionLabels
-from rnaget_server.writers.base import Body, Slice
+from rnaget_server.model.slice import Slice
+from rnaget_server.stores.tracks.columns import PositionLabels
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
-from rnaget_server.writers.tsv import clean, gathered
+from rnaget_server.writers.tsv import chunked, clean
 
 Interval = tuple[str, NDArray[np.int64], NDArray[np.int64], NDArray[Any]]
 
 
-class BedGraphWriter:
+class BedGraphWriter(Writer):
     """Writes a ``track`` line and the intervals of each track; bases without data are left out."""
 
     media_types = ("text/x-bedgraph",)
     extension = "bedGraph"
-    aliases = ()
     groups = ("continuous",)
-    requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, slice: Slice) -> None:
-        """Accept every slice."""
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as text; its length is not known beforehand."""
-        return Body(gathered(_lines(slice)))
+        return Body(chunked(_lines(slice)))
 
 
 def _lines(slice: Slice) -> Iterator[bytes]:

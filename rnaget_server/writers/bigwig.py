@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
 from rnaget_server.errors import InvalidQuery, UnknownId
-from rnaget_server.stores.bigwig_writer import Interval, write_bigwig
-from rnaget_server.stores.track_columns import PositionLabels
-from rnaget_server.writers.base import Body, Slice
+from rnaget_server.model.slice import Slice
+from rnaget_server.stores.tracks.bigwig_writer import Interval, write_bigwig
+from rnaget_server.stores.tracks.columns import PositionLabels
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.bedgraph import intervals
 
 _PIECE = 1 << 20
 
 
-class BigWigWriter:
+class BigWigWriter(Writer):
     """Writes one track, with its chromosomes' full sizes and zoom levels."""
 
     media_types = ("application/x-bigwig",)
     extension = "bw"
-    aliases = ()
     groups = ("continuous",)
-    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Refuse several tracks, and a range without data.
@@ -36,11 +35,11 @@ class BigWigWriter:
         UnknownId
             If no base of the slice has data.
         """
-        _sound_values(slice)
+        _checked_values(slice)
 
     def write(self, slice: Slice) -> Body:
         """Return the track as a bigWig file and its length; see `check` for what is refused."""
-        values = _sound_values(slice)
+        values = _checked_values(slice)
         labels = slice.samples
         if not isinstance(labels, PositionLabels):
             raise TypeError("only slices of signal tracks can be bigWig")
@@ -49,10 +48,10 @@ class BigWigWriter:
             write_bigwig(path, labels.chromosomes, values)
             file = path.open("rb")
         length = file.seek(0, 2)
-        return Body(_sent(file), length, file.close)
+        return Body(_read_pieces(file), length, file.close)
 
 
-def _sound_values(slice: Slice) -> Iterator[Interval]:
+def _checked_values(slice: Slice) -> Iterator[Interval]:
     """Return the intervals of the one track of a slice, of which there is at least one, read once."""
     names = slice.features.column(slice.features.id)
     if len(names) > 1:
@@ -73,7 +72,7 @@ def _values(slice: Slice) -> Iterator[Interval]:
                 yield chromosome, start, stop, value
 
 
-def _sent(file: BinaryIO) -> Iterator[bytes]:
+def _read_pieces(file: BinaryIO) -> Iterator[bytes]:
     with file:
         file.seek(0)
         while piece := file.read(_PIECE):

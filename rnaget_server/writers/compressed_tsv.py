@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 import zstandard
 from isal import isal_zlib
 
-from rnaget_server.writers.base import Body, Slice
+from rnaget_server.model.slice import Slice
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.tsv import TsvWriter
 
 # More would cost speed and gain little: cells are digits.
@@ -23,34 +24,24 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-class TsvGzWriter:
+class TsvGzWriter(Writer):
     """Writes what `TsvWriter` writes, as one gzip stream without a time in its header."""
 
     media_types = ("application/gzip", "application/x-gzip")
     extension = "tsv.gz"
-    aliases = ()
     groups = TsvWriter.groups
-    requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, slice: Slice) -> None:
-        """Accept every slice."""
 
     def write(self, slice: Slice) -> Body:
         """Return the compressed text; its length is not known beforehand."""
         return _compressed(slice, isal_zlib.compressobj(_LEVEL, wbits=_GZIP_WINDOW))
 
 
-class TsvZstWriter:
+class TsvZstWriter(Writer):
     """Writes what `TsvWriter` writes, as one zstd frame."""
 
     media_types = ("application/zstd",)
     extension = "tsv.zst"
-    aliases = ()
     groups = TsvWriter.groups
-    requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, slice: Slice) -> None:
-        """Accept every slice."""
 
     def write(self, slice: Slice) -> Body:
         """Return the compressed text; its length is not known beforehand."""

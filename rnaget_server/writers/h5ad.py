@@ -6,32 +6,30 @@ h5py alone and streamed with its length known from the start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
 
 import h5py
 
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.stores.layout import link_name
-from rnaget_server.stores.track_columns import PositionLabels
-from rnaget_server.writers.base import Body, Labels, LayerInfo, Slice
+from rnaget_server.stores.tracks.columns import PositionLabels
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr
-from rnaget_server.writers.h5ad_tables import marked, write_table, write_text
+from rnaget_server.writers.h5ad_tables import set_encoding, write_table, write_text
 from rnaget_server.writers.skeleton import Place, streamed
 
 # The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
 _MOST_ATTRIBUTES = 4_000
 
 
-class H5adWriter:
+class H5adWriter(Writer):
     """Writes every layer, the main one as ``X``, further units under ``layers``; sparse where the source is."""
 
     media_types = ("application/vnd.hdfgroup.hdf5", "application/x-hdf5")
     extension = "h5ad"
     aliases = ("anndata",)
     groups = ("expressions", "continuous")
-    requires: ClassVar[Mapping[str, str]] = {}
 
     def check(self, slice: Slice) -> None:
         """Refuse what has more attributes than the format can name.
@@ -41,10 +39,10 @@ class H5adWriter:
         InvalidQuery
             If features or samples have too many.
         """
-        most = max(len(slice.features.attributes), len(slice.samples.attributes))
-        if most > _MOST_ATTRIBUTES:
+        count = max(len(slice.features.attributes), len(slice.samples.attributes))
+        if count > _MOST_ATTRIBUTES:
             raise InvalidQuery(
-                f"h5ad holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {most:,}: "
+                f"h5ad holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {count:,}: "
                 "ask for another format, such as loom"
             )
 
@@ -56,14 +54,15 @@ class H5adWriter:
 
 def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     """Write everything but the cells; return where they go."""
-    marked(file, "anndata", "0.1.0")
+    set_encoding(file, "anndata", "0.1.0")
     observations, variables = _axes(slice)
     write_table(file, "obs", observations)
     write_table(file, "var", variables)
     further, _, _, _, _, unstructured = (
-        marked(file.create_group(name), "dict", "0.1.0") for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")
+        set_encoding(file.create_group(name), "dict", "0.1.0")
+        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")
     )
-    origin = marked(unstructured.create_group("origin"), "dict", "0.1.0")
+    origin = set_encoding(unstructured.create_group("origin"), "dict", "0.1.0")
     for key, value in slice.origin.items():
         write_text(origin, key, value)
     places = _write_layer(file, "X", slice, slice.layers[0])

@@ -9,23 +9,23 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.base import Compressed, SparseCells
-from rnaget_server.writers.base import LayerInfo
-from rnaget_server.writers.h5ad_tables import marked
+from rnaget_server.model.slice import LayerInfo
+from rnaget_server.model.sparse import CompressedBlock, SparseCells
+from rnaget_server.writers.h5ad_tables import set_encoding
 from rnaget_server.writers.skeleton import Place, allocate, cell_bytes, row_pieces
-from rnaget_server.writers.turned import turned
+from rnaget_server.writers.transposed import transposed_runs
 
 _CHUNK_BYTES = 2 << 20
 HELD = _CHUNK_BYTES + (256 << 10)
-"""The most bytes of cells that are turned or cut at once."""
+"""The most bytes of cells that are transposed or cut at once."""
 _PIECE = 256 << 10
-_STARTS_AT_ONCE = 1 << 17
+_INDPTR_AT_ONCE = 1 << 17
 
 
 def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
     """Allocate cells whose blocks are observations as they come; return their places."""
     dataset, places = allocate(group, link, layer.dtype, shape, row_pieces(layer))
-    marked(dataset, "array", "0.2.0")
+    set_encoding(dataset, "array", "0.2.0")
     return places
 
 
@@ -39,19 +39,19 @@ def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int
     width = -(-variables // min(count, variables))
     pieces = _chunks(layer, observations, width)
     dataset, places = allocate(group, link, layer.dtype, shape, pieces, chunk=(observations, width))
-    marked(dataset, "array", "0.2.0")
+    set_encoding(dataset, "array", "0.2.0")
     return places
 
 
 def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
-    for run in turned(layer, observations, width):
+    for run in transposed_runs(layer, observations, width):
         missing = width - run.shape[1]
         # The last chunk reaches beyond the last variable.
         yield from _cut(np.pad(run, ((0, 0), (0, missing))) if missing else run, layer.dtype)
 
 
 def _cut(run: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[bytes]:
-    """Yield cells as `cell_bytes` gives them in pieces, so that few bytes wait to be sent beside the cells."""
+    """Yield cells as `cell_bytes` gives them in pieces, so that few bytes wait to be sent in addition to the cells."""
     step = max(1, _PIECE // max(1, run.shape[1] * dtype.itemsize))
     for start in range(0, len(run), step):
         yield cell_bytes(run[start : start + step], dtype)
@@ -59,7 +59,7 @@ def _cut(run: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[bytes]:
 
 def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], shape: tuple[int, int]) -> list[Place]:
     """Allocate the three arrays of a sparse matrix, compressed by observations; return their places."""
-    matrix = marked(group.create_group(link), "csr_matrix", "0.1.0")
+    matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
     arrays = _CsrArrays(cells, shape[0])
     count = cells.count()
@@ -75,28 +75,28 @@ class _CsrArrays:
 
     def __init__(self, cells: SparseCells, observations: int) -> None:
         self._cells = cells
-        self._ends = np.zeros(observations + 1, np.int64)
+        self._indptr = np.zeros(observations + 1, np.int64)
         self._known = 0
 
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
-        for piece in self._cells.along("samples"):
-            yield cell_bytes(piece.values, dtype)
+        for piece in self._cells.compressed_along("samples"):
+            yield cell_bytes(piece.data, dtype)
 
     def indices(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         for piece in self._pieces():
-            yield cell_bytes(piece.positions, dtype)
+            yield cell_bytes(piece.indices, dtype)
 
     def indptr(self) -> Iterator[bytes]:
-        if self._known < len(self._ends) - 1:  # the other pass is yet to come, or has ended at the last cell
+        if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
             for _ in self._pieces():
                 pass
-        for start in range(0, len(self._ends), _STARTS_AT_ONCE):
-            yield cell_bytes(self._ends[start : start + _STARTS_AT_ONCE], self._ends.dtype)
+        for start in range(0, len(self._indptr), _INDPTR_AT_ONCE):
+            yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], self._indptr.dtype)
 
-    def _pieces(self) -> Iterator[Compressed]:
+    def _pieces(self) -> Iterator[CompressedBlock]:
         self._known = 0
-        for piece in self._cells.along("samples"):
-            rows = len(piece.starts) - 1
-            self._ends[self._known + 1 : self._known + rows + 1] = self._ends[self._known] + piece.starts[1:]
+        for piece in self._cells.compressed_along("samples"):
+            rows = len(piece.indptr) - 1
+            self._indptr[self._known + 1 : self._known + rows + 1] = self._indptr[self._known] + piece.indptr[1:]
             self._known += rows
             yield piece

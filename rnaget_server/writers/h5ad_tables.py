@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.columns import as_texts
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import Labels
 from rnaget_server.stores.layout import link_name
-from rnaget_server.writers.base import Labels
 
 _TEXT = h5py.string_dtype()
 _AT_ONCE = 1 << 16
@@ -21,8 +21,8 @@ _RESERVED = ("_index", "__categories")
 Element = TypeVar("Element", h5py.File, h5py.Group, h5py.Dataset)
 
 
-def marked(element: Element, kind: str, version: str) -> Element:
-    """Return an element of the file after saying of what kind it is."""
+def set_encoding(element: Element, kind: str, version: str) -> Element:
+    """Set the encoding attributes of an element of the file, and return the element."""
     element.attrs["encoding-type"] = kind
     element.attrs["encoding-version"] = version
     return element
@@ -30,12 +30,12 @@ def marked(element: Element, kind: str, version: str) -> Element:
 
 def write_text(group: h5py.Group, link: str, text: str) -> None:
     """Write a single text."""
-    marked(group.create_dataset(link, data=_sound([text])[0], dtype=_TEXT), "string", "0.2.0")
+    set_encoding(group.create_dataset(link, data=_sound([text])[0], dtype=_TEXT), "string", "0.2.0")
 
 
 def write_table(file: h5py.File, link: str, labels: Labels) -> None:
     """Write the attributes along an axis: the ids as the index, every other one as a column."""
-    table = marked(file.create_group(link), "dataframe", "0.2.0")
+    table = set_encoding(file.create_group(link), "dataframe", "0.2.0")
     index = link_name(table, labels.id)
     _write_texts(table, index, labels.column(labels.id))
     columns = []
@@ -50,24 +50,24 @@ def write_table(file: h5py.File, link: str, labels: Labels) -> None:
 
 def _write_column(table: h5py.Group, link: str, values: NDArray[Any]) -> None:
     if values.dtype.kind not in "OSU":
-        marked(table.create_dataset(link, data=values), "array", "0.2.0")
+        set_encoding(table.create_dataset(link, data=values), "array", "0.2.0")
         return
     texts = _as_texts(values)
     categories = sorted(set(texts))
     if len(categories) == len(texts):
         _write_texts(table, link, values)
         return
-    column = marked(table.create_group(link), "categorical", "0.2.0")
+    column = set_encoding(table.create_group(link), "categorical", "0.2.0")
     column.attrs["ordered"] = False
     code = {category: number for number, category in enumerate(categories)}
     codes = np.fromiter((code[text] for text in texts), np.int64, len(texts))
     kind = next(kind for kind in (np.int8, np.int16, np.int32) if len(categories) <= np.iinfo(kind).max)
-    marked(column.create_dataset("codes", data=codes.astype(kind)), "array", "0.2.0")
+    set_encoding(column.create_dataset("codes", data=codes.astype(kind)), "array", "0.2.0")
     _write_texts(column, "categories", np.array(categories, object))
 
 
 def _write_texts(group: h5py.Group, link: str, values: NDArray[Any]) -> None:
-    texts = marked(group.create_dataset(link, (len(values),), _TEXT), "string-array", "0.2.0")
+    texts = set_encoding(group.create_dataset(link, (len(values),), _TEXT), "string-array", "0.2.0")
     for start in range(0, len(values), _AT_ONCE):
         texts[start : start + _AT_ONCE] = _as_texts(values[start : start + _AT_ONCE])
 

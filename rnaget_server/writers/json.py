@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain, repeat
-from typing import Any, ClassVar
+from typing import Any
 
 from numpy.typing import NDArray
 
-from rnaget_server.writers.base import Body, Labels, Slice
+from rnaget_server.model.slice import Labels, Slice
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
-from rnaget_server.writers.tsv import BYTES_OF_TEXT, gathered
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked
 
 _LABELS_AT_ONCE = 1 << 12
 
 
-class JsonWriter:
+class JsonWriter(Writer):
     """Writes every layer, the main one as ``values`` and further ones under ``layers``."""
 
     media_types = ("application/json",)
     extension = "json"
-    aliases = ()
     groups = ("expressions", "continuous")
-    requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, slice: Slice) -> None:
-        """Accept every slice."""
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as ASCII JSON; its length is not known beforehand."""
-        return Body(gathered(_parts(slice)), held=max(map(_held, (slice.features, slice.samples))))
+        return Body(chunked(_parts(slice)), held=max(map(_held, (slice.features, slice.samples))))
 
 
 def _parts(slice: Slice) -> Iterator[bytes]:
@@ -71,8 +67,8 @@ def _axis(labels: Labels) -> Iterator[bytes]:
         values = labels.column(name) if texts is None else texts
         yield (", " if number else "").encode() + json.dumps(name).encode() + b": ["
         for start in range(0, len(values), _LABELS_AT_ONCE):
-            some = json.dumps(_column(values[start : start + _LABELS_AT_ONCE]), allow_nan=False)[1:-1]
-            yield (", " if start else "").encode() + some.encode()
+            items = json.dumps(_column(values[start : start + _LABELS_AT_ONCE]), allow_nan=False)[1:-1]
+            yield (", " if start else "").encode() + items.encode()
         yield b"]"
     yield b"}}"
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
 
 import h5py
 import numpy as np
 
+from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.model.text import encode, encode_all, padding, write_padded
 from rnaget_server.stores import layout
-from rnaget_server.stores.text import encode, encode_all, padding, write_padded
-from rnaget_server.writers.base import Body, Labels, LayerInfo, Slice
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.skeleton import Place, allocate, row_pieces, streamed
 
 
-class LoomWriter:
+class LoomWriter(Writer):
     """Writes every layer: the main one as ``/matrix``, further units under ``/layers``."""
 
     media_types = ("application/vnd.loom",)
     extension = "loom"
-    aliases = ()
     groups = ("expressions", "continuous")
-    requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, slice: Slice) -> None:
-        """Accept every slice."""
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as a loom file and its exact length."""

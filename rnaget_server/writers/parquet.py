@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from rnaget_server.errors import ResultTooLarge
-from rnaget_server.writers.base import Body, Slice
+from rnaget_server.model.slice import Slice
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
 _PIECE = 1 << 20
@@ -15,12 +16,11 @@ _GROUP_BYTES = 32 << 20
 _MOST_PARTS = 100_000
 
 
-class ParquetWriter:
+class ParquetWriter(Writer):
     """Writes the main layer: a row for each feature, a column for each sample."""
 
     media_types = ("application/vnd.apache.parquet",)
     extension = "parquet"
-    aliases = ()
     groups = ("expressions", "continuous")
     requires: ClassVar[Mapping[str, str]] = {"pyarrow": "arrow"}
 
@@ -34,11 +34,11 @@ class ParquetWriter:
         """
         refuse_wide(slice, "parquet")
         rows = rows_at_once(slice, _GROUP_BYTES)
-        most = _MOST_PARTS // slice.samples.size * rows
-        if slice.features.size > most:
+        limit = _MOST_PARTS // slice.samples.size * rows
+        if slice.features.size > limit:
             raise ResultTooLarge(
                 f"parquet lists every column in every group of rows, so that {slice.samples.size:,} samples are at "
-                f"most {most:,} features, and there are {slice.features.size:,}: ask for fewer of them or for another "
+                f"most {limit:,} features, and there are {slice.features.size:,}: ask for fewer of them or for another "
                 "format, such as arrow or h5ad"
             )
 
@@ -76,17 +76,17 @@ class _Sink:
     def taken(self) -> Iterator[bytes]:
         """Yield what was written since the last time, in pieces worth sending."""
         written, self._written = self._written, []
-        kept: list[bytes] = []
+        pending: list[bytes] = []
         size = 0
         for data in written:
             for start in range(0, len(data), _PIECE):
-                kept.append(data[start : start + _PIECE])
-                size += len(kept[-1])
+                pending.append(data[start : start + _PIECE])
+                size += len(pending[-1])
                 if size >= _PIECE:
-                    yield b"".join(kept)
-                    kept, size = [], 0
-        if kept:
-            yield b"".join(kept)
+                    yield b"".join(pending)
+                    pending, size = [], 0
+        if pending:
+            yield b"".join(pending)
 
 
 def _pieces(slice: Slice) -> Iterator[bytes]:

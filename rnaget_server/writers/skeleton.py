@@ -19,7 +19,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.writers.base import Body, LayerInfo
+from rnaget_server.model.slice import LayerInfo
+from rnaget_server.writers.base import Body
 
 _PIECE = 256 << 10
 _BYTES_OF_PLACE = 256
@@ -43,7 +44,7 @@ def streamed(lay_out: Callable[[h5py.File], list[Place]], held: int = 0) -> Body
     lay_out
         Writes everything but the cells into the open file, and returns where the cells go.
     held
-        About how many bytes are held while the cells are made, beside those of the source.
+        About how many bytes are held while the cells are made, without those of the source.
     """
     with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
         path = Path(directory) / "skeleton"
@@ -74,17 +75,17 @@ def allocate(
     chunk
         Shape of a chunk; without it, the cells are contiguous.
     """
-    created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     if chunk is None:
-        created.set_layout(h5py.h5d.CONTIGUOUS)
+        plist.set_layout(h5py.h5d.CONTIGUOUS)
     else:
-        created.set_chunk(chunk)
-    created.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    created.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    created.set_obj_track_times(False)  # or equal slices would differ by the second in which they are made
+        plist.set_chunk(chunk)
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    plist.set_obj_track_times(False)  # or equal slices would differ by the second in which they are made
     kind = h5py.h5t.py_create(dtype.newbyteorder("<"))
     space = h5py.h5s.create_simple(shape)
-    dataset = h5py.Dataset(h5py.h5d.create(group.id, link.encode(), kind, space, dcpl=created))
+    dataset = h5py.Dataset(h5py.h5d.create(group.id, link.encode(), kind, space, dcpl=plist))
     if 0 in shape:
         return dataset, []
     if chunk is None:
@@ -107,7 +108,7 @@ def _chunk_places(dataset: h5py.Dataset, pieces: Iterator[bytes]) -> list[Place]
     chunks: list[Any] = []
     dataset.id.chunk_iter(chunks.append)
     chunks.sort(key=lambda chunk: chunk.chunk_offset)
-    if any(one.byte_offset > other.byte_offset for one, other in itertools.pairwise(chunks)):
+    if any(first.byte_offset > second.byte_offset for first, second in itertools.pairwise(chunks)):
         raise RuntimeError("HDF5 has not laid out the chunks of a dataset in their order")
     return [Place(chunk.byte_offset, chunk.size, pieces) for chunk in chunks]
 

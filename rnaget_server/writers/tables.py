@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ResultTooLarge
-from rnaget_server.writers.base import Labels, Slice
+from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.json import axis_as_json
+from rnaget_server.writers.transposed import transposed_runs
 from rnaget_server.writers.tsv import BYTES_OF_TEXT
-from rnaget_server.writers.turned import turned
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_SAMPLES = 100_000
 _MOST_ROWS = 1 << 16
-# The cells turned, as an array of Arrow, and as they are written.
+# The cells transposed, as an array of Arrow, and as they are written.
 _COPIES = 3
 
 
@@ -65,13 +65,13 @@ def schema_of(slice: Slice, labels: Mapping[str, NDArray[Any]]) -> pa.Schema:
     samples = unique_names(labels, _texts(slice.samples.column(slice.samples.id)))
     fields = [pa.field(name, _type_of(values), False) for name, values in labels.items()]
     fields += [pa.field(name, cells, False) for name in samples]
-    told = {
+    metadata = {
         "origin": dict(slice.origin),
         "units": slice.layers[0].units,
         "features": {"id": slice.features.id, "name": slice.features.name, "attributes": list(labels)},
         "samples": axis_as_json(slice.samples) | {"columns": samples},
     }
-    return pa.schema(fields, {key: json.dumps(value, allow_nan=False) for key, value in told.items()})
+    return pa.schema(fields, {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()})
 
 
 def batches(slice: Slice, labels: Mapping[str, NDArray[Any]], schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
@@ -79,7 +79,7 @@ def batches(slice: Slice, labels: Mapping[str, NDArray[Any]], schema: pa.Schema,
     import pyarrow as pa
 
     start = 0
-    for run in turned(slice.layers[0], slice.samples.size, rows):
+    for run in transposed_runs(slice.layers[0], slice.samples.size, rows):
         height = run.shape[1]
         stop = start + height
         columns = [_array(column[start:stop]) for column in labels.values()]

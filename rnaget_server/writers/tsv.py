@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.columns import as_texts
-from rnaget_server.writers.base import Body, Slice
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import Slice
+from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import table_lines
 
 _CHUNK_BYTES = 256 << 10
@@ -18,22 +19,17 @@ BYTES_OF_TEXT = 80
 """About what Python takes for an id."""
 
 
-class TsvWriter:
+class TsvWriter(Writer):
     """Writes the main layer. Text that holds tabs or line ends has spaces in their place."""
 
     media_types = ("text/tab-separated-values", "application/tab-separated-values")
     extension = "tsv"
-    aliases = ()
     groups = ("expressions", "continuous")
-    requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, slice: Slice) -> None:
-        """Accept every slice."""
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
         texts = sum(slice.features.ascii(name) is None for name in slice.tsv_labels)
-        return Body(gathered(_lines(slice)), held=texts * slice.features.size * BYTES_OF_TEXT)
+        return Body(chunked(_lines(slice)), held=texts * slice.features.size * BYTES_OF_TEXT)
 
 
 def _lines(slice: Slice) -> Iterator[bytes]:
@@ -97,23 +93,23 @@ def clean(text: str) -> str:
     return text if text.isprintable() else " ".join(text.replace("\t", " ").splitlines())
 
 
-def gathered(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the parts gathered to chunks worth sending."""
-    kept: list[bytes] = []
+def chunked(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the parts joined to chunks worth sending."""
+    pending: list[bytes] = []
     size = 0
     for part in parts:
-        kept.append(part)
+        pending.append(part)
         size += len(part)
         # Whoever waits for its reader shall hold the chunk alone, and no parts of it.
         del part
         if size >= _CHUNK_BYTES:
-            yield _taken(kept)
+            yield _join_and_clear(pending)
             size = 0
-    if kept:
-        yield _taken(kept)
+    if pending:
+        yield _join_and_clear(pending)
 
 
-def _taken(parts: list[bytes]) -> bytes:
+def _join_and_clear(parts: list[bytes]) -> bytes:
     chunk = b"".join(parts)
     parts.clear()
     return chunk

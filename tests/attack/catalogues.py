@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 
 _STUDY = """\
 id: s

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from benchmarks.servers import HOST, Server, rnaget
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from tests.attack.base import Attacks
 
 ATTACKS = Attacks("costly requests")

@@ -16,7 +16,7 @@ import numpy as np
 import requests
 
 from benchmarks.servers import HOST, Server, rnaget
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 from tests.attack.base import Attacks
 from tests.attack.commands import command

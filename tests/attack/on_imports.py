@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rnaget_server.catalog import load
-from rnaget_server.stores.native import NativeStore
+from rnaget_server.stores.native.dense import NativeStore
 from tests.attack.base import Attacks
 from tests.attack.commands import command
 
@@ -39,7 +39,7 @@ def _said_and_stored(directory: Path) -> tuple[str | None, float]:
     catalog, problems = load(directory / "data")
     assert catalog is not None and not problems, f"the catalogue does not check: {problems}"
     matrix = catalog.matrices["m"]
-    store = NativeStore(matrix.path, matrix.feature_id, matrix.feature_name, matrix.sample_id)
+    store = NativeStore(matrix.path)
     values = np.concatenate(list(store.blocks("TPM")))
     assert values.min() == values.max(), "half of the cells are new"
     return matrix.name, float(values[0, 0])

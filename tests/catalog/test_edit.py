@@ -56,7 +56,7 @@ def make(data: Path, study: str = STUDY) -> Path:
 
 def put(data: Path, project: str, study: str, entry: dict[str, Any], genome: str | None = None) -> CatalogEdit:
     edit = CatalogEdit(data, project, study)
-    edit.put_expression(entry, genome)
+    edit.put("expressions", entry, genome)
     edit.commit()
     return edit
 
@@ -173,8 +173,8 @@ def test_projects_without_a_catalogue_are_not_passed_over(tmp_path: Path) -> Non
 
 def test_an_entry_that_would_not_check_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="filters"):
-        CatalogEdit(tmp_path, "p", "s").put_expression(
-            {**ENTRY, "filters": {"format": {"attribute": "a", "axis": "sample"}}}
+        CatalogEdit(tmp_path, "p", "s").put(
+            "expressions", {**ENTRY, "filters": {"format": {"attribute": "a", "axis": "sample"}}}
         )
     assert not list(tmp_path.iterdir())
 
@@ -182,7 +182,7 @@ def test_an_entry_that_would_not_check_is_refused(tmp_path: Path) -> None:
 def test_all_files_go_back_if_the_result_does_not_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(tmp_path)
     edit = CatalogEdit(tmp_path, "p", "007")
-    edit.put_expression(ENTRY)
+    edit.put("expressions", ENTRY)
     monkeypatch.setattr(edit_module, "load", lambda _: (None, [Problem(path, 1, 1, "wrong")]))
     with pytest.raises(CatalogError, match="wrong"):
         edit.commit()

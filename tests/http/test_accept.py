@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from rnaget_server.apis.rnaget.dialect import RnagetDialect, listed
 from rnaget_server.http.accept import preferred
-from rnaget_server.http.replies import JSON_TYPES, listed
 
 V12 = "application/vnd.ga4gh.rnaget.v1.2.0+json"
 V10 = "application/vnd.ga4gh.rnaget.v1.0.0+json"
@@ -33,7 +33,7 @@ V10 = "application/vnd.ga4gh.rnaget.v1.0.0+json"
     ],
 )
 def test_json_negotiation(accept: str | None, expected: str | None) -> None:
-    assert preferred(accept, JSON_TYPES) == expected
+    assert preferred(accept, RnagetDialect.media_types) == expected
 
 
 def test_ids_in_headers_are_cut_and_encoded() -> None:

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from rnaget_server.catalog import Catalog, Matrix, load
+from rnaget_server.datasets.opening import open_store
 from rnaget_server.importers.base import ReadOptions
-from rnaget_server.importers.job import ImportRequest, Outcome, run_import
-from rnaget_server.registry import Registry
+from rnaget_server.importers.job import Outcome
+from rnaget_server.importers.matrices.job import MatrixRequest, run_import
+from rnaget_server.plugins import Registry
 from rnaget_server.stores.base import MatrixStore
-from rnaget_server.stores.cache import open_store
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Workshop:
         replace: bool = False,
         **options: Any,
     ) -> Outcome:
-        request = ImportRequest(
+        request = MatrixRequest(
             source=source,
             data=self.data,
             project="p",
@@ -75,8 +76,8 @@ class Workshop:
         """The cells as the copy by samples has them."""
         store = self.store(id)
         every = np.arange(store.shape[0])
-        one = [np.vstack(list(store.blocks(units, every, np.array([at])))) for at in range(store.shape[1])]
-        return np.hstack(one)
+        columns = [np.vstack(list(store.blocks(units, every, np.array([at])))) for at in range(store.shape[1])]
+        return np.hstack(columns)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from rnaget_server.importers.job import ImportRequest, run_import
+from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 from rnaget_server.stores.h5ad import H5adStore
-from rnaget_server.stores.native_sparse import NativeSparseStore
+from rnaget_server.stores.native.sparse import NativeSparseStore
 
 SAMPLES, FEATURES, STORED = 20_000, 30_000, 600
 
@@ -20,12 +20,14 @@ SAMPLES, FEATURES, STORED = 20_000, 30_000, 600
 def main(directory: Path) -> None:
     source = directory / "big.h5ad"
     write(source)
-    run_import(ImportRequest(source, directory / "data", "p", "s", "m", "u"), lambda _: None)
-    served = H5adStore(source, "var_names", None, "obs_names", "u")
-    native = NativeSparseStore(directory / "data" / "p" / "s" / "m.h5", "var_names", None, "obs_names")
+    data = directory / "data"
+    request = MatrixRequest(data=data, project="p", study="s", id="m", units="u", source=source)
+    run_import(request, lambda _: None)
+    served = H5adStore(source, "u")
+    native = NativeSparseStore(data / "p" / "s" / "m.h5")
     for store in (served, native):
         assert total(store.blocks("u")) == FEATURES * SAMPLES
-        assert total(piece.values for piece in store.sparse("u").along("samples")) == SAMPLES * STORED
+        assert total(piece.data for piece in store.sparse("u").compressed_along("samples")) == SAMPLES * STORED
     # What `resource` says includes the process that started this one.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(int(status["VmHWM"].split()[0]) >> 10)

@@ -17,16 +17,16 @@ from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.tables import read_table
-from rnaget_server.importers.tracks_bedgraph import read_sizes
-from rnaget_server.stores.access import FileLimits
+from rnaget_server.importers.text.tables import read_table
+from rnaget_server.importers.tracks.bedgraph import read_sizes
+from rnaget_server.storage.access import FileLimits
 
 Write = Callable[..., Path]
 _ROOM = 1 << 30
 
 
 def imported(source: Path, data: Path, *options: str, **environment: str) -> str:
-    """What the command says, run in a process that may take a bounded amount of memory."""
+    """Return what the command says, run in a process that may take a bounded amount of memory."""
     command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
     command += ["--project", "p", "--study", "s", "--id", "m", "--units", "TPM", *options]
     done = subprocess.run(
@@ -80,7 +80,7 @@ def test_external_storage_is_named_at_import_and_by_check(tmp_path: Path) -> Non
 
 
 def test_loompy_is_not_given_a_file_that_leads_elsewhere(tmp_path: Path) -> None:
-    """What the store never reads, loompy may: a graph is a pipe here, on which it would wait for ever."""
+    """loompy may read what the store never does: a graph is a pipe here, on which it would wait for ever."""
     data = served(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     with h5py.File(data / "p" / "s" / "m.loom", "r+") as file:
@@ -144,7 +144,7 @@ def test_a_table_without_end_is_refused(write: Write, packed: bool) -> None:
 
 
 def test_more_chromosomes_than_any_genome_has_are_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnaget_server.importers.tracks_bedgraph._MOST_CHROMOSOMES", 3)
+    monkeypatch.setattr("rnaget_server.importers.tracks.bedgraph._MOST_CHROMOSOMES", 3)
     with pytest.raises(ImportFailure, match="chromosomes: this is no file of a genome"):
         read_sizes(write("a\t1\nb\t1\nc\t1\nd\t1\n", "sizes"))
 

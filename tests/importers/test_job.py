@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import job
-from rnaget_server.importers.sniff import read_head
+from rnaget_server.importers.detect import read_head
+from rnaget_server.importers.matrices import job
 
 Write = Callable[..., Path]
 GOOD = "gene_id\tS1\tS2\ng1\t1\t2\ng2\t3\t4\n"
@@ -90,7 +90,7 @@ def test_text_that_is_not_ascii(workshop: Any, write: Write) -> None:
     workshop.run(write('id\tPrüf 1\t"S,2"\ng/1\t1\t2\n'), samples=samples)
     assert workshop.frame().columns.tolist() == ["Prüf 1", "S,2"]
     assert workshop.store().samples.column("Gewebe (Art)").tolist() == ["Leber & Niere", "Höhle"]
-    assert {name: one.attribute for name, one in workshop.matrix().filters.items()} == {
+    assert {name: filter.attribute for name, filter in workshop.matrix().filters.items()} == {
         "Gewebe_Art": "Gewebe (Art)",
         "l": "µ/l",
     }

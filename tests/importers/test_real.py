@@ -96,7 +96,7 @@ def test_marioni_with_both_tables(workshop: Any, shared_data: Path) -> None:
             assert axis.column(name).tolist() == table[name].tolist(), name
     assert store.features.column("GeneStart").dtype == np.int64
     assert store.features.column("length").dtype == np.float64
-    assert {name: one.axis for name, one in matrix.filters.items()} == {
+    assert {name: filter.axis for name, filter in matrix.filters.items()} == {
         "Tissue": "sample",
         "TissueRun": "sample",
         **dict.fromkeys(["Chr", "GeneStart", "GeneEnd", "biotype", "gc", "length"], "feature"),
@@ -152,9 +152,11 @@ def test_compliance_with_composed_labels(workshop: Any, shared_data: Path) -> No
     with h5py.File(folder / "expression.loom") as loom:
         np.testing.assert_array_equal(workshop.frame().to_numpy(), loom["matrix"][()].astype(np.float32))
         for name in ("Sample", "Condition", "Tissue"):
-            assert store.samples.column(name).tolist() == [one.decode() for one in loom["col_attrs"][name]]
-        assert store.features.column("Gene ID").tolist() == [one.decode() for one in loom["row_attrs"]["GeneID"]]
-        assert store.features.column("Gene Name").tolist() == [one.decode() for one in loom["row_attrs"]["GeneName"]]
+            assert store.samples.column(name).tolist() == [label.decode() for label in loom["col_attrs"][name]]
+        assert store.features.column("Gene ID").tolist() == [label.decode() for label in loom["row_attrs"]["GeneID"]]
+        assert store.features.column("Gene Name").tolist() == [
+            label.decode() for label in loom["row_attrs"]["GeneName"]
+        ]
 
 
 def test_loom_is_copied_and_described(workshop: Any, shared_data: Path) -> None:
@@ -168,7 +170,7 @@ def test_loom_is_copied_and_described(workshop: Any, shared_data: Path) -> None:
     workshop.run(shared_data / "singlecell" / "scp" / "test_loom.loom", id="other")
     other = workshop.matrix("other")
     assert (other.feature_id, other.feature_name, other.sample_id) == ("Gene", None, "CellID")
-    assert "X_pca" not in {one.attribute for one in other.filters.values()}
+    assert "X_pca" not in {filter.attribute for filter in other.filters.values()}
 
 
 def _gct(frame: pd.DataFrame, version: str) -> str:

@@ -22,12 +22,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import lines, sparse_spool
+from rnaget_server.importers import sparse_spool
+from rnaget_server.importers.matrices.delimited import DelimitedImporter
+from rnaget_server.importers.matrices.loom import LoomImporter
 from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
+from rnaget_server.importers.text import lines
+from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores import compressed
-from rnaget_server.stores.base import Compressed
-from rnaget_server.stores.native import NativeStore
-from rnaget_server.stores.native_sparse import NativeSparseStore
+from rnaget_server.stores.native.dense import NativeStore
+from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.testing.stores import check_sparse
 
 Write = Callable[..., Path]
@@ -64,7 +67,7 @@ def test_a_real_anndata_file(workshop: Any, single_cell: Path) -> None:
     assert store.features.column("gene_symbol").tolist() == expected.var_names.tolist()
     assert store.samples.column("cell_type").tolist() == expected.obs["cell_type"].tolist()
     assert set(matrix.filters) == {"cell_type", "chromosome", "feature_end", "feature_start", "n_cells", "n_counts"}
-    assert {one.name for one in outcome.file.parent.iterdir()} == {"m.h5", "study.yaml"}
+    assert {path.name for path in outcome.file.parent.iterdir()} == {"m.h5", "study.yaml"}
 
 
 def test_ids_and_names_of_anndata(workshop: Any, single_cell: Path) -> None:
@@ -241,6 +244,18 @@ def test_options_for_such_files_alone(workshop: Any, write: Write, single_cell: 
     assert workshop.matrix().path.suffix == ".loom"
 
 
+def test_importers_whose_attributes_are_wrong(
+    workshop: Any, write: Write, single_cell: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(LoomImporter, "always_as_is")
+    with pytest.raises(ImportFailure, match=r"test_loom\.loom: LoomImporter serves .* `always_as_is`"):
+        workshop.run(single_cell / "scp" / "test_loom.loom")
+    workshop.run(write("id\tS\ng\t1\n"))
+    monkeypatch.setattr(DelimitedImporter, "always_as_is", True, raising=False)
+    with pytest.raises(ImportFailure, match=r"DelimitedImporter reads the cells .* by `always_as_is`"):
+        workshop.run(write("id\tS\ng\t1\n"), id="n")
+
+
 def changed(path: Path, change: Callable[[h5py.File], None]) -> Path:
     anndata.AnnData(scipy.sparse.csr_matrix(np.eye(3, 4, dtype=np.float32))).write_h5ad(path)
     with h5py.File(path, "a") as file:
@@ -333,7 +348,7 @@ def test_spool_gives_both_directions(tmp_path: Path, shape: tuple[int, int], den
         spool = SparseSpool(tmp_path, direction, shape[1], np.dtype(np.float32))
         for row in range(shape[0]):
             part = cells[[row]]
-            spool.append(Compressed(part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data))
+            spool.append(CompressedBlock(part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data))
         spooled = spool.finish()
         expected = cells.toarray() if direction == "features" else cells.toarray().T
         assert (spooled.shape, spooled.count) == (expected.shape, cells.nnz)
@@ -343,15 +358,15 @@ def test_spool_gives_both_directions(tmp_path: Path, shape: tuple[int, int], den
 
 
 def compressed_cells(spooled: Any) -> Any:
-    from rnaget_server.stores.base import SparseCells
+    from rnaget_server.model.sparse import SparseCells
 
-    return SparseCells(count=lambda: spooled.count, along=spooled.along)
+    return SparseCells(count=lambda: spooled.count, compressed_along=spooled.compressed_along)
 
 
 def test_spool_refuses_what_float32_cannot_hold(tmp_path: Path) -> None:
     spool = SparseSpool(tmp_path, "features", 1, np.dtype(np.float64))
     with pytest.raises(TooLarge):
-        spool.append(Compressed(np.array([0, 1]), np.array([0]), np.array([1e39])))
+        spool.append(CompressedBlock(np.array([0, 1]), np.array([0]), np.array([1e39])))
     spool.close()
 
 

@@ -13,20 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnaget_server.catalog.models import RESERVED_PARAMETERS, FilterEntry
+from rnaget_server.catalog.models import FilterEntry
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import lines as lines_module
-from rnaget_server.importers.columns import find_name, picked, text_column, typed_column
-from rnaget_server.importers.fields import QuoteError, find_separator, split_fields, split_labels
 from rnaget_server.importers.filters import make_filters
-from rnaget_server.importers.lines import Lines
-from rnaget_server.importers.template import LabelTemplate
+from rnaget_server.importers.text import lines as lines_module
+from rnaget_server.importers.text.columns import find_name, take_or_fill, text_column, typed_column
+from rnaget_server.importers.text.fields import QuoteError, find_separator, split_fields, split_labels
+from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.importers.text.template import LabelTemplate
+from rnaget_server.query.table import RESERVED
 
 Write = Callable[..., Path]
 
 
 def _all(path: Path) -> list[tuple[int, bytes]]:
-    with Lines(path) as lines:
+    with TextLines(path) as lines:
         return [pair for numbers, block in lines.blocks() for pair in zip(numbers, block, strict=True)]
 
 
@@ -46,7 +47,7 @@ def test_lines_whatever_their_ends(
 
 def test_take_and_peek_do_not_lose_lines(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines_module, "_CHUNK", 5)
-    with Lines(write("a\n\nb\nc\nd\ne\n")) as lines:
+    with TextLines(write("a\n\nb\nc\nd\ne\n")) as lines:
         assert lines.take() == (1, b"a")
         assert lines.peek(2) == [b"b", b"c"]
         assert lines.take() == (3, b"b")
@@ -66,7 +67,7 @@ def test_fields_as_the_csv_module_writes_them(fields: list[str], separator: str,
     out = io.StringIO()
     csv.writer(out, delimiter=separator, quoting=quoting, lineterminator="").writerow(fields)
     line = out.getvalue().encode()
-    assert split_fields(line, separator.encode()) == [one.encode() for one in fields]
+    assert split_fields(line, separator.encode()) == [field.encode() for field in fields]
 
 
 def test_labels_and_the_rest() -> None:
@@ -156,12 +157,12 @@ def test_types_of_columns(values: list[str], dtype: str) -> None:
         np.testing.assert_array_equal(column.astype(float), wanted)
 
 
-def test_picked_leaves_gaps() -> None:
+def test_take_or_fill_leaves_gaps() -> None:
     at = np.array([1, -1, 0])
-    assert picked(text_column(["a", "b"]), at).tolist() == ["b", "", "a"]
-    np.testing.assert_array_equal(picked(np.array([1, 2]), at), [2, np.nan, 1])
-    assert picked(np.array([1, 2]), np.array([1, 0])).dtype == np.int64
-    assert picked(np.array([2**60 + 1, 2]), at).tolist() == ["2", "", str(2**60 + 1)]
+    assert take_or_fill(text_column(["a", "b"]), at).tolist() == ["b", "", "a"]
+    np.testing.assert_array_equal(take_or_fill(np.array([1, 2]), at), [2, np.nan, 1])
+    assert take_or_fill(np.array([1, 2]), np.array([1, 0])).dtype == np.int64
+    assert take_or_fill(np.array([2**60 + 1, 2]), at).tolist() == ["2", "", str(2**60 + 1)]
 
 
 def test_known_names() -> None:
@@ -171,8 +172,8 @@ def test_known_names() -> None:
 
 
 def test_filters_are_query_parameters() -> None:
-    made = make_filters(["Tissue", "tissue type (UBERON)", "start", "type", "sex", "_x", "7th"], ["sex", "name"], {})
-    assert {name: (one.axis, one.attribute) for name, one in made.items()} == {
+    filters = make_filters(["Tissue", "tissue type (UBERON)", "start", "type", "sex", "_x", "7th"], ["sex", "name"], {})
+    assert {name: (filter.axis, filter.attribute) for name, filter in filters.items()} == {
         "Tissue": ("sample", "Tissue"),
         "tissue_type_UBERON": ("sample", "tissue type (UBERON)"),
         "sample_start": ("sample", "start"),
@@ -185,10 +186,13 @@ def test_filters_are_query_parameters() -> None:
     }
 
 
-def test_filters_that_are_there_keep_their_names() -> None:
-    there = {"organ": FilterEntry(attribute="Tissue", axis="sample"), "sex": FilterEntry(attribute="s", axis="sample")}
-    made = make_filters(["Tissue", "sex", "a b", "a_b"], [], there)
-    assert [(name, one.attribute) for name, one in made.items()] == [
+def test_existing_filters_keep_their_names() -> None:
+    existing = {
+        "organ": FilterEntry(attribute="Tissue", axis="sample"),
+        "sex": FilterEntry(attribute="s", axis="sample"),
+    }
+    filters = make_filters(["Tissue", "sex", "a b", "a_b"], [], existing)
+    assert [(name, filter.attribute) for name, filter in filters.items()] == [
         ("sample_sex", "sex"),
         ("a_b", "a b"),
         ("a_b_2", "a_b"),
@@ -200,10 +204,10 @@ ATTRIBUTES = st.lists(st.text(min_size=1, max_size=6).filter(str.strip), unique=
 
 @given(ATTRIBUTES, ATTRIBUTES)
 def test_any_attributes_get_filters_of_their_own(samples: list[str], features: list[str]) -> None:
-    made = make_filters(samples, features, {})
-    assert len(made) == len(samples) + len(features)
-    assert not RESERVED_PARAMETERS & set(made)
-    for name in made:
+    filters = make_filters(samples, features, {})
+    assert len(filters) == len(samples) + len(features)
+    assert not RESERVED & set(filters)
+    for name in filters:
         assert name.replace("_", "").replace(".", "").replace("-", "").isalnum()
         assert name.isascii()
         assert name[0].isalpha()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import re
 import shutil
 import signal
@@ -22,15 +23,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.catalog import TrackSet, load
+from rnaget_server.catalog.edit import CatalogEdit
+from rnaget_server.datasets.opening import track_store
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import tracks
 from rnaget_server.importers.job import Outcome
-from rnaget_server.importers.tracks import TracksRequest, run_tracks_import
-from rnaget_server.importers.tracks_bedgraph import intervals
-from rnaget_server.importers.tracks_kinds import kinds_of
-from rnaget_server.stores.bigwig_writer import covered_bases, write_bigwig
-from rnaget_server.stores.cache import track_store
-from rnaget_server.stores.tracks import Run
+from rnaget_server.importers.tracks import job as tracks
+from rnaget_server.importers.tracks.bedgraph import intervals
+from rnaget_server.importers.tracks.job import TracksPlanner, TracksRequest, run_tracks_import
+from rnaget_server.importers.tracks.kinds import kinds_of
+from rnaget_server.stores.tracks.base import Run
+from rnaget_server.stores.tracks.bigwig_writer import covered_bases, write_bigwig
 
 Write = Callable[..., Path]
 GOOD = "chr1\t0\t10\t1.5\nchr1\t20\t30\t-2\nchr2\t5\t6\t0\n"
@@ -115,7 +117,7 @@ def test_a_real_bedgraph_file_becomes_the_same_bigwig(
         given = tmp_path / "multi_chrom.bedGraph.gz"
         given.write_bytes(gzip.compress(source.read_bytes()))
     outcome = catalogue.run(given)
-    assert any("largest ends" in one for one in outcome.remarks)
+    assert any("largest ends" in remark for remark in outcome.remarks)
     (track,) = catalogue.set().tracks
     assert (track.sample, track.path.name) == ("multi_chrom", "multi_chrom.bw")
     rows: dict[str, list[tuple[int, int, float]]] = {}
@@ -157,7 +159,7 @@ def test_chromosome_sizes(catalogue: Catalogue, write: Write) -> None:
     sizes = write("# hg\nchr1\t1000\t12\nchr2 50\nchr3\t7\n", "sizes.fai")
     outcome = catalogue.run(write(GOOD, "a.bg"), write("chr3 0 7 1\nchr1 0 7 1\n", "b.bg"), chrom_sizes=sizes)
     assert catalogue.sizes() == {"chr1": 1000, "chr2": 50, "chr3": 7}
-    assert not any("largest ends" in one for one in outcome.remarks)
+    assert not any("largest ends" in remark for remark in outcome.remarks)
     catalogue.run(write("chr1 0 40 1\n", "c.bg"), write("chr1 0 41 1\nchr1 41 50 1", "d.bg"), id="u")
     assert catalogue.sizes("u") == {"chr1": 50}
     catalogue.run(write("chr1 3 4 1\n", "e.bg"), id="u")
@@ -258,14 +260,14 @@ def test_sources_that_do_not_go_together(catalogue: Catalogue, write: Write, sha
 def test_damaged_files_and_other_genomes(catalogue: Catalogue, mcf7: list[Path], tmp_path: Path, write: Write) -> None:
     cut = tmp_path / "cut.bw"
     cut.write_bytes(mcf7[0].read_bytes()[:20000])
-    one, two = bigwig(tmp_path / "1.bw", {"chr18": 5}, ("chr18", 0, 5, 1)), tmp_path / "2.bw"
-    bigwig(two, {"chrX": 5}, ("chrX", 0, 5, 1))
+    small, other = bigwig(tmp_path / "1.bw", {"chr18": 5}, ("chr18", 0, 5, 1)), tmp_path / "2.bw"
+    bigwig(other, {"chrX": 5}, ("chrX", 0, 5, 1))
     with pytest.raises(ImportFailure, match="no chromosome in common"):  # as the server would say later
-        catalogue.run(two, write("a 0 1 1\n", "a.bg"), chrom_sizes=write("a 9\nchrX 5\n", "sizes"))
+        catalogue.run(other, write("a 0 1 1\n", "a.bg"), chrom_sizes=write("a 9\nchrX 5\n", "sizes"))
     for bad, message in (
         (cut, r"cut.bw: is truncated"),
-        (one, r"chr18 has 5 bases in .*1.bw and 78077248 in .*Chr18_MCF7_ER_1.bw"),
-        (two, r"2.bw \(chrX\) has no chromosome in common with .*ER_1.bw \(chr18\)"),
+        (small, r"chr18 has 5 bases in .*1.bw and 78077248 in .*Chr18_MCF7_ER_1.bw"),
+        (other, r"2.bw \(chrX\) has no chromosome in common with .*ER_1.bw \(chr18\)"),
     ):
         with pytest.raises(ImportFailure, match=message):
             catalogue.run(mcf7[0], bad)
@@ -273,7 +275,7 @@ def test_damaged_files_and_other_genomes(catalogue: Catalogue, mcf7: list[Path],
     catalogue.run(mcf7[0])
     before = catalogue.state()
     with pytest.raises(ImportFailure, match="chr18 has 5 bases"):
-        catalogue.run(one)
+        catalogue.run(small)
     assert catalogue.state() == before
 
 
@@ -292,7 +294,7 @@ def test_samples_by_ids(catalogue: Catalogue, mcf7: list[Path], write: Write) ->
     record = catalogue.set()
     assert [track.sample for track in record.tracks] == [path.stem for path in mcf7]
     assert record.tracks[1].attributes == {"Run no.": "01", "name": "an ER", "tracks_2": "1", "start": "v"}
-    filters = {name: one.attribute for name, one in record.filters.items()}
+    filters = {name: filter.attribute for name, filter in record.filters.items()}
     assert filters == {"Run_no.": "Run no.", "sample_name": "name", "tracks_2": "tracks_2", "sample_start": "start"}
     assert outcome.new_filters == tuple(filters)
     assert "sample table s.tsv: 4 rows used; 1 rows left out, of no track that is imported" in outcome.remarks
@@ -312,7 +314,7 @@ def test_samples_by_files(catalogue: Catalogue, tmp_path: Path, write: Write) ->
     table = write("Tissue,id,file\nliver,A,a/signal.bw\nlung,B,b/signal.bw\n", "s.csv")
     catalogue.run(*paths, samples=table, sample_id="id")
     record = catalogue.set()
-    assert [(one.sample, one.path.name, dict(one.attributes)) for one in record.tracks] == [
+    assert [(track.sample, track.path.name, dict(track.attributes)) for track in record.tracks] == [
         ("A", "signal.bw", {"Tissue": "liver"}),
         ("B", "signal_2.bw", {"Tissue": "lung"}),
     ]
@@ -358,7 +360,7 @@ def test_a_set_is_extended(catalogue: Catalogue, write: Write) -> None:
         write("chr1 0 5 7\n", "b.bg"), samples=write("id\tTissue\tsex\nb\tlung\tf\n", "s.tsv"), texts={"name": "T"}
     )
     record = catalogue.set()
-    assert [(one.sample, dict(one.attributes)) for one in record.tracks] == [
+    assert [(track.sample, dict(track.attributes)) for track in record.tracks] == [
         ("a", {"Tissue": "liver"}),
         ("b", {"Tissue": "lung", "sex": "f"}),
     ]
@@ -388,9 +390,9 @@ def test_a_set_is_replaced(catalogue: Catalogue, write: Write) -> None:
     outcome = catalogue.run(write("chrX 0 5 7\n", "a.bg"), replace=True, units="RPM")
     record = catalogue.set()
     assert (record.units, record.name, record.no_data, record.filters) == ("RPM", "T", 0, {})
-    assert [(one.sample, dict(one.attributes)) for one in record.tracks] == [("a", {})]
+    assert [(track.sample, dict(track.attributes)) for track in record.tracks] == [("a", {})]
     assert catalogue.sizes() == {"chrX": 5}
-    assert any("no longer used:" in one and "b.bw" in one for one in outcome.remarks)
+    assert any("no longer used:" in remark and "b.bw" in remark for remark in outcome.remarks)
     with pytest.raises(ImportFailure, match=r"b.bw is there already, and nothing in the catalogue uses it"):
         catalogue.run(write("chrX 0 5 7\n", "b.bg"), units="RPM")
     catalogue.run(write("chrX 0 5 7\n", "a.bg"), write("chrX 0 5 8\n", "b.bg"), units="RPM", replace=True)
@@ -406,7 +408,7 @@ def test_a_file_of_another_set_stays(catalogue: Catalogue, write: Write) -> None
     study = catalogue.data / "p" / "s" / "study.yaml"
     study.write_text(study.read_text() + "  - {id: u, units: x, tracks: [{sample: a, file: t/a.bw}]}\n")
     catalogue.run(write("chr1 0 40 9\n", "a.bg"), replace=True)
-    assert [one.path.name for one in catalogue.set().tracks] == ["a_2.bw"]
+    assert [track.path.name for track in catalogue.set().tracks] == ["a_2.bw"]
     assert catalogue.values("chr1", 0, 1, "u") == [[1.5]]
 
 
@@ -414,11 +416,11 @@ def test_links(catalogue: Catalogue, mcf7: list[Path], write: Write, tmp_path: P
     source = Path(shutil.copy(mcf7[0], tmp_path / "x.bw"))
     (tmp_path / "soft.bw").symlink_to(source)
     catalogue.run(source, tmp_path / "soft.bw", write(GOOD.replace("chr2", "chr18"), "y.bg"), link=True)
-    first, soft, made = (track.path for track in catalogue.set().tracks)
+    first, soft, converted = (track.path for track in catalogue.set().tracks)
     assert first.samefile(source)
     assert soft.samefile(source)
     assert not soft.is_symlink()
-    assert made.stat().st_nlink == 1
+    assert converted.stat().st_nlink == 1
     catalogue.run(source, link=True, replace=True)
     assert sorted(path.name for path in first.parent.iterdir()) == ["soft.bw", "x.bw", "x_2.bw", "y.bw"]
 
@@ -516,6 +518,26 @@ def test_a_break_leaves_everything_as_it_was(
     assert catalogue.state() == before
 
 
+def test_parts_can_be_pickled(catalogue: Catalogue, mcf7: list[Path], write: Write, tmp_path: Path) -> None:
+    bedgraph = write("chr18 0 30 9\n", "a.bg")
+    request = TracksRequest(
+        data=catalogue.data,
+        project="p",
+        study="s",
+        id="t",
+        units="u",
+        sources=(mcf7[0], bedgraph),
+        kinds=("bigwig", "bedgraph"),
+    )
+    planner = TracksPlanner(request, CatalogEdit(request.data, "p", "s"), None)
+    for part in planner.plan_tracks(lambda _: None).parts:
+        copy = pickle.loads(pickle.dumps(part))
+        assert copy == part
+        copy.target.parent.mkdir(parents=True, exist_ok=True)
+        copy.write(lambda _: None)
+        assert copy.target.stat().st_size
+
+
 def test_errors_while_writing_are_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(error: BaseException) -> Any:
         yield ("a", 0, 5, 1.0)
@@ -561,9 +583,9 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
                 break
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert told.strip() == "Aborted!"
+    assert message.strip() == "Aborted!"
     assert not data.exists()
 
 
@@ -590,7 +612,7 @@ def test_any_intervals_come_back(tmp_path_factory: pytest.TempPathFactory, parts
     sizes = {name: end for name, _, end, _ in rows}
     write_bigwig(directory / "a.bw", sizes, rows, sum(end - start for _, start, end, _ in rows))
     with pyBigWig.open(str(directory / "a.bw")) as file:
-        back = [(name, *one) for name in sizes for one in file.intervals(name)]
+        back = [(name, *interval) for name in sizes for interval in file.intervals(name)]
     assert back == rows
 
 

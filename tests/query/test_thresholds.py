@@ -4,7 +4,8 @@ import pytest
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query import parse_matrix_query
-from rnaget_server.query.matrix import SUMMARIES, MatrixQuery
+from rnaget_server.query.matrix import MatrixQuery
+from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.query.thresholds import Thresholds
 
 
@@ -72,7 +73,7 @@ def test_thresholds_of_one_feature_that_leave_nothing_are_refused() -> None:
     assert parse(("feature_min_value", '{"a": 2}'), ("feature_max_value", '{"b": 1}')).minimum.of_each == {"a": 2}
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
+@pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
 def test_summaries(summary: str) -> None:
     query = parse(("group_by", "Tissue"), ("summary", summary))
     assert (query.group_by, query.summary) == ("Tissue", summary)
@@ -86,7 +87,7 @@ def test_the_summary_is_the_mean_unless_another_is_named() -> None:
     ("pairs", "told"),
     [
         ([("summary", "mean")], "add group_by"),
-        ([("group_by", "Tissue"), ("summary", "average")], f"one of {', '.join(SUMMARIES)}, not 'average'"),
+        ([("group_by", "Tissue"), ("summary", "average")], f"one of {', '.join(MATRIX_SUMMARIES)}, not 'average'"),
         ([("group_by", "")], "group_by is empty"),
         ([("group_by", "Tissue"), ("group_by", "Age")], "give it once"),
         ([("top", "0")], "must be from 1 to 10000"),

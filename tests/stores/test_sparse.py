@@ -16,15 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.catalog import load
-from rnaget_server.registry import Registry
-from rnaget_server.stores import compressed, hdf5, native_sparse_writer, samples_first
-from rnaget_server.stores.cache import misfits, open_store
+from rnaget_server.datasets.opening import open_store, validate_against_catalog
+from rnaget_server.plugins import Registry
+from rnaget_server.stores import blocks, compressed, transposed
 from rnaget_server.stores.h5ad import H5adStore
 from rnaget_server.stores.loom import LoomStore
-from rnaget_server.stores.native import NativeStore
-from rnaget_server.stores.native_sparse import NativeSparseStore
-from rnaget_server.stores.native_sparse_writer import SparseLayerSource, write_sparse
-from rnaget_server.stores.native_writer import AxisTable
+from rnaget_server.stores.native import write_sparse as sparse_writer
+from rnaget_server.stores.native.dense import NativeStore
+from rnaget_server.stores.native.sparse import NativeSparseStore
+from rnaget_server.stores.native.write_dense import AxisTable
+from rnaget_server.stores.native.write_sparse import SparseLayerSource, write_sparse
 from rnaget_server.stores.tenx import TenXStore
 from rnaget_server.testing.matrices import InMemorySparse, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract, check_sparse
@@ -34,7 +35,7 @@ KINDS = Registry("rnaget_server.stores")
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounds so small that everything is read in many pieces and turned in many panels."""
+    """Bounds so small that everything is read in many pieces and transposed in many panels."""
     shrink(monkeypatch)
 
 
@@ -43,10 +44,10 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed, "_SPAN", 64)
     monkeypatch.setattr(compressed, "PANEL", 100)
     monkeypatch.setattr(compressed.panels, "__defaults__", (100,))
-    monkeypatch.setattr(native_sparse_writer, "CHUNK", 8)
-    monkeypatch.setattr(samples_first, "_PANEL_BYTES", 256)
-    monkeypatch.setattr(samples_first, "_READ_BYTES", 128)
-    monkeypatch.setattr(samples_first, "_NEAR", 3)
+    monkeypatch.setattr(sparse_writer, "CHUNK", 8)
+    monkeypatch.setattr(transposed, "_PANEL_BYTES", 256)
+    monkeypatch.setattr(transposed, "_READ_BYTES", 128)
+    monkeypatch.setattr(transposed, "_NEAR", 3)
 
 
 def write_example(path: Path) -> Path:
@@ -60,7 +61,7 @@ def write_example(path: Path) -> Path:
 class TestNativeSparseStore(MatrixStoreContract):
     @pytest.fixture
     def store(self, tmp_path):
-        return NativeSparseStore(write_example(tmp_path / "m.h5"), "gene", "symbol", "sample")
+        return NativeSparseStore(write_example(tmp_path / "m.h5"))
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -84,7 +85,7 @@ def example_h5ad(path: Path, form: Any, **options: Any) -> Path:
 class TestH5adStore(MatrixStoreContract):
     @pytest.fixture
     def store(self, tmp_path, form, options):
-        return H5adStore(example_h5ad(tmp_path / "m.h5ad", form, **options), "gene", "symbol", "sample", "TPM")
+        return H5adStore(example_h5ad(tmp_path / "m.h5ad", form, **options), "TPM")
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -110,8 +111,8 @@ def write_10x(path: Path, cells: scipy.sparse.csc_matrix, version: int = 3) -> P
     return path
 
 
-def positions(picked: list[int] | None) -> Any:
-    return None if picked is None else np.array(picked, np.int64)
+def positions(selected: list[int] | None) -> Any:
+    return None if selected is None else np.array(selected, np.int64)
 
 
 FORMS = ("csr", "csc", "dense", "10x", "native")
@@ -124,11 +125,11 @@ def stored_as(form: str, path: Path, cells: np.ndarray) -> Any:
     if form == "native":
         ids = [AxisTable("id", {"id": np.array([f"{n}" for n in range(size)], object)}) for size in cells.shape]
         write_sparse(path, *ids, [SparseLayerSource("u", InMemorySparse(cells), cells.dtype, False)])
-        return NativeSparseStore(path, "id", None, "id")
+        return NativeSparseStore(path)
     kind = {"csr": scipy.sparse.csr_matrix, "csc": scipy.sparse.csc_matrix, "dense": np.ascontiguousarray}[form]
     names = [pd.DataFrame(index=[f"{n}" for n in range(size)]) for size in cells.shape]
     anndata.AnnData(kind(cells.T), names[1], names[0]).write_h5ad(path)
-    return H5adStore(path, "var_names", None, "obs_names", "u")
+    return H5adStore(path, "u")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -140,13 +141,13 @@ def test_any_matrix_and_any_slice(tmp_path_factory, form: str, shape, density: f
     random = np.random.default_rng(shape[0] * 100 + shape[1])
     cells = np.where(random.random(shape) < density, random.normal(size=shape), 0).astype(np.float32)
     cells[random.random(shape) < density / 10] = np.nan
-    picked = [sorted(data.draw(st.sets(st.integers(0, size - 1), min_size=1))) for size in shape]
+    selected = [sorted(data.draw(st.sets(st.integers(0, size - 1), min_size=1))) for size in shape]
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        patch.setattr(hdf5, "BLOCK_BYTES", 64)
+        patch.setattr(blocks, "BLOCK_BYTES", 64)
         store = stored_as(form, tmp_path_factory.mktemp("any") / "m", cells)
-        for rows in (None, picked[0]):
-            for columns in (None, picked[1]):
+        for rows in (None, selected[0]):
+            for columns in (None, selected[1]):
                 expected = cells if rows is None else cells[rows]
                 expected = expected if columns is None else expected[:, columns]
                 read = np.concatenate(list(store.blocks("u", positions(rows), positions(columns))))
@@ -160,7 +161,7 @@ def test_any_matrix_and_any_slice(tmp_path_factory, form: str, shape, density: f
 def test_real_csr(shared_data: Path) -> None:
     path = shared_data / "singlecell" / "infercnvpy" / "oligodendroglioma.h5ad"
     expected = anndata.read_h5ad(path)
-    store = H5adStore(path, "gene_symbol", None, "cell_id", "counts")
+    store = H5adStore(path, "counts")
     assert (store.shape, store.units) == ((9450, 184), ("counts",))
     assert np.array_equal(np.concatenate(list(store.blocks("counts"))), expected.X.toarray().T)
     rows, columns = np.arange(3, 9450, 700), np.array([0, 5, 6, 183])
@@ -180,7 +181,7 @@ def test_real_csr(shared_data: Path) -> None:
 def test_every_column_of_a_real_file(shared_data: Path) -> None:
     path = shared_data / "singlecell" / "scp" / "indexed_by_gene_id.h5ad"
     expected = anndata.read_h5ad(path)
-    store = H5adStore(path, "gene_ids", None, "obs_names")
+    store = H5adStore(path)
     assert np.array_equal(np.concatenate(list(store.blocks("X"))), expected.X.toarray().T)
     assert store.samples.attributes == ("obs_names", *expected.obs.columns)
     for axis, frame in ((store.samples, expected.obs), (store.features, expected.var)):
@@ -262,7 +263,7 @@ def columns_of_every_form(path: Path) -> anndata.AnnData:
 
 def test_columns_of_every_form(tmp_path: Path) -> None:
     columns_of_every_form(tmp_path / "a.h5ad")
-    axis = H5adStore(tmp_path / "a.h5ad", "var_names", None, "obs_names").samples
+    axis = H5adStore(tmp_path / "a.h5ad").samples
     found = {name: axis.column(name).tolist() for name in axis.attributes if name not in ("whole", "numbers", "half")}
     assert found == {
         "obs_names": ["a", "b", "c"],
@@ -291,7 +292,7 @@ def test_layers_are_further_units_and_raw_is_not(tmp_path: Path) -> None:
     data.layers["counts"] = scipy.sparse.csc_matrix(np.full((3, 2), 2**24 + 1, np.int32))
     data.layers["dense"] = np.ones((3, 2), np.int16)
     data.write_h5ad(tmp_path / "a.h5ad")
-    store = H5adStore(tmp_path / "a.h5ad", "var_names", None, "obs_names", "TPM")
+    store = H5adStore(tmp_path / "a.h5ad", "TPM")
     assert store.units == ("TPM", "counts", "dense")
     assert [store.dtype(units) for units in store.units] == [np.float32, np.float64, np.float32]
     assert [store.whole(units) for units in store.units] == [False, True, True]
@@ -311,7 +312,7 @@ def unsorted(path: Path, indices: list[int], starts: tuple[int, ...] = (0, 3, 5)
 def test_unsorted_and_repeated_cells_are_as_scipy_takes_them(tmp_path: Path) -> None:
     path = unsorted(tmp_path / "a.h5ad", [3, 0, 3, 2, 1])
     expected = anndata.read_h5ad(path).X.toarray().T
-    store = H5adStore(path, "var_names", None, "obs_names")
+    store = H5adStore(path)
     assert expected.tolist() == [[2, 0], [0, 5], [0, 4], [4, 0]]
     assert np.concatenate(list(store.blocks("X"))).tolist() == expected.tolist()
     sparse = store.sparse("X")
@@ -326,7 +327,7 @@ def test_stored_zeros_and_special_values_stay(tmp_path: Path) -> None:
     cells = scipy.sparse.csr_matrix(np.array([[np.nan, -1.5, 0], [np.inf, 0, 1]], np.float32))
     cells.data[-1] = 0
     anndata.AnnData(cells).write_h5ad(tmp_path / "a.h5ad")
-    store = H5adStore(tmp_path / "a.h5ad", "var_names", None, "obs_names")
+    store = H5adStore(tmp_path / "a.h5ad")
     expected = np.array([[np.nan, np.inf], [-1.5, 0], [0, 0]], np.float32)
     sparse = store.sparse("X")
     assert sparse is not None and sparse.count() == 4
@@ -347,7 +348,7 @@ def test_stored_zeros_and_special_values_stay(tmp_path: Path) -> None:
 def test_damaged_cells(tmp_path: Path, indices: list[int], starts: tuple[int, ...], message: str) -> None:
     path = unsorted(tmp_path / "a.h5ad", indices, starts)
     with pytest.raises(OSError, match=message):
-        list(H5adStore(path, "var_names", None, "obs_names").blocks("X"))
+        list(H5adStore(path).blocks("X"))
 
 
 CATALOG = """
@@ -358,7 +359,7 @@ expressions:
 
 
 def problems(path: Path) -> list[str]:
-    """What is wrong with a file that stands in a catalogue as it is."""
+    """The problems of a file that stands in a catalogue as it is."""
     (path.parent / "catalog.yaml").write_text("id: org.example\nname: n\n")
     for place, text in (("p/project.yaml", "id: p\n"), ("p/s/study.yaml", CATALOG.format(name=f"../../{path.name}"))):
         (path.parent / place).parent.mkdir(exist_ok=True)
@@ -367,7 +368,7 @@ def problems(path: Path) -> list[str]:
     assert catalog is not None and not mistakes
     matrix = catalog.matrices["m"]
     try:
-        return misfits(matrix, open_store(matrix, KINDS))
+        return validate_against_catalog(matrix, open_store(matrix, KINDS))
     except OSError as error:
         return [str(error)]
 
@@ -415,7 +416,7 @@ def test_opening_decodes_no_cell(tmp_path: Path) -> None:
         for place in places:
             raw.seek(place.byte_offset)
             raw.write(b"\0" * place.size)
-    store = H5adStore(path, "gene", None, "sample")
+    store = H5adStore(path)
     assert store.samples.column("sample")[0] == "S 0"
     with pytest.raises(OSError):
         list(store.blocks("X"))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rnaget_server.model.text import encode
 from rnaget_server.stores.loom import LoomStore
-from rnaget_server.stores.native import NativeStore
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
-from rnaget_server.stores.text import encode
+from rnaget_server.stores.native.dense import NativeStore
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract
 
@@ -26,7 +26,7 @@ class TestNativeStore(MatrixStoreContract):
         features, samples = example_axes()
         layers = [LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()]
         write_native(path, features, samples, layers)
-        return NativeStore(path, "gene", "symbol", "sample")
+        return NativeStore(path)
 
 
 class TestNativeStoreOfLongRows(TestNativeStore):
@@ -34,10 +34,10 @@ class TestNativeStoreOfLongRows(TestNativeStore):
 
     @pytest.fixture
     def store(self, tmp_path):
-        from rnaget_server.stores import native_writer
+        from rnaget_server.stores.native import write_dense
 
-        kept = native_writer.CHUNK_BYTES, native_writer._SHORT_ROWS_BYTES
-        native_writer.CHUNK_BYTES, native_writer._SHORT_ROWS_BYTES = 64, 48
+        kept = write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES
+        write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES = 64, 48
         try:
             path = tmp_path / "m.h5"
             features, samples = example_axes()
@@ -45,9 +45,9 @@ class TestNativeStoreOfLongRows(TestNativeStore):
                 LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()
             ]
             write_native(path, features, samples, layers)
-            return NativeStore(path, "gene", "symbol", "sample")
+            return NativeStore(path)
         finally:
-            native_writer.CHUNK_BYTES, native_writer._SHORT_ROWS_BYTES = kept
+            write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES = kept
 
 
 class TestLoomStore(MatrixStoreContract):
@@ -66,7 +66,7 @@ class TestLoomStore(MatrixStoreContract):
                     text = column.dtype.kind == "O"
                     data = [encode(value) for value in column] if text else column
                     file.create_dataset(f"{group}/{name}", data=data)
-        return LoomStore(path, "gene", "symbol", "sample", "TPM")
+        return LoomStore(path, "TPM")
 
 
 def test_native_store_is_a_loom_file_that_loompy_reads(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_any_shape_and_any_slice(tmp_path_factory, shape, data) -> None:
         AxisTable("id", {"id": ids[1]}),
         [LayerSource("TPM", InMemory(cells), cells.dtype, False)],
     )
-    store = NativeStore(path, "id", None, "id")
-    picked = [np.array(sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1))), np.int64) for n in shape]
-    for rows in (None, picked[0]):
-        for columns in (None, picked[1]):
+    store = NativeStore(path)
+    selected = [np.array(sorted(data.draw(st.sets(st.integers(0, n - 1), min_size=1))), np.int64) for n in shape]
+    for rows in (None, selected[0]):
+        for columns in (None, selected[1]):
             read = np.concatenate(list(store.blocks("TPM", rows, columns)))
             expected = cells if rows is None else cells[rows]
             assert np.array_equal(read, expected if columns is None else expected[:, columns])

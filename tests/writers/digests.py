@@ -1,4 +1,4 @@
-"""What every format makes of one slice; to be run in several processes, so no reader is imported."""
+"""The digest of one slice in every format; to be run in several processes, so no reader is imported."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 
 import numpy as np
 
-from rnaget_server.registry import Registry
+from rnaget_server.model.slice import Slice
+from rnaget_server.plugins import Registry
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
-from rnaget_server.writers.base import Slice
 
 
 def bytes_in(format: str, slice: Slice) -> bytes:

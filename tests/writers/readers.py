@@ -1,4 +1,4 @@
-"""What others read the formats with."""
+"""The readers of others for every format."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def _arrow(table: pa.Table) -> Read:
 def _same_cells(by_pandas: pd.DataFrame, by_polars: pl.DataFrame) -> None:
     assert list(by_pandas.columns) == by_polars.columns
     for name in by_polars.columns:
-        one, other = by_pandas[name].to_numpy(), by_polars[name].to_numpy()
-        assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), name
+        first, second = by_pandas[name].to_numpy(), by_polars[name].to_numpy()
+        assert np.array_equal(first, second, equal_nan=first.dtype.kind == "f"), name
 
 
 def _table(found: pd.DataFrame) -> Read:
     cells: Any = found.to_numpy(np.float64)
-    return Read([str(one) for one in found.index], list(found.columns), cells)
+    return Read([str(id) for id in found.index], list(found.columns), cells)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rnaget_server.registry import Registry
+from rnaget_server.plugins import Registry
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
 from rnaget_server.testing.writers import Read
 from tests.writers import readers

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rnaget_server.model.slice import Slice
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
-from rnaget_server.writers.base import Slice
 from rnaget_server.writers.compressed_tsv import TsvGzWriter, TsvZstWriter
 from rnaget_server.writers.tsv import TsvWriter
 

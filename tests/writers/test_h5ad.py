@@ -11,8 +11,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from rnaget_server.errors import InvalidQuery
-from rnaget_server.stores.track_columns import Columns, PositionLabels
-from rnaget_server.stores.tracks import Run
+from rnaget_server.model.slice import Labels, Slice
+from rnaget_server.stores.tracks.base import Run
+from rnaget_server.stores.tracks.columns import Columns, PositionLabels
 from rnaget_server.testing.slices import (
     ORIGIN,
     InMemoryLabels,
@@ -22,7 +23,6 @@ from rnaget_server.testing.slices import (
     slice_of,
     texts,
 )
-from rnaget_server.writers.base import Labels, Slice
 from rnaget_server.writers.h5ad import H5adWriter
 
 FEATURES = feature_labels(["g1", "g2", "g3", "g4", "g5"])

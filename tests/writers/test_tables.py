@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from rnaget_server.errors import ResultTooLarge
-from rnaget_server.stores.track_columns import Columns, PositionLabels
-from rnaget_server.stores.tracks import Run
+from rnaget_server.model.slice import Slice
+from rnaget_server.stores.tracks.base import Run
+from rnaget_server.stores.tracks.columns import Columns, PositionLabels
 from rnaget_server.testing.slices import ORIGIN, InMemoryLabels, feature_labels, layer_of, slice_of, texts
 from rnaget_server.writers.arrow import ArrowWriter
-from rnaget_server.writers.base import Slice, Writer
+from rnaget_server.writers.base import Writer
 from rnaget_server.writers.parquet import ParquetWriter
 from rnaget_server.writers.tables import unique_names
 
@@ -47,11 +48,11 @@ def test_columns_and_what_belongs_to_them(writer: Writer) -> None:
     assert table.schema.types == kinds
     assert not any(field.nullable for field in table.schema)
     assert table["symbol"].to_pylist() == ["", "β2M"]
-    told = {key.decode(): json.loads(value) for key, value in table.schema.metadata.items()}
-    assert told["origin"] == ORIGIN
-    assert told["units"] == "TPM"
-    assert told["features"] == {"id": "gene", "name": "symbol", "attributes": ["gene", "symbol", "score", "length"]}
-    assert told["samples"] == {
+    metadata = {key.decode(): json.loads(value) for key, value in table.schema.metadata.items()}
+    assert metadata["origin"] == ORIGIN
+    assert metadata["units"] == "TPM"
+    assert metadata["features"] == {"id": "gene", "name": "symbol", "attributes": ["gene", "symbol", "score", "length"]}
+    assert metadata["samples"] == {
         "id": "id",
         "name": None,
         "attributes": {"age": [3, 4.5, None], "id": ["β 1", "R&D", ""]},

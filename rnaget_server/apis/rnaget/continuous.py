@@ -2,89 +2,71 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.apis.rnaget.downloads import download, named_format, of_readable, ticket
-from rnaget_server.apis.rnaget.listing import described, field_type
-from rnaget_server.http.formats import checked_format, choose_format
-from rnaget_server.http.posted import pairs_of
-from rnaget_server.http.replies import json_reply
-from rnaget_server.http.request import cancellation_of, current
-from rnaget_server.query import Parameters, RegionQuery, parse_region_query
-from rnaget_server.query.conditions import kind_of
-from rnaget_server.service import Services
+from rnaget_server.apis.rnaget.context import Context
+from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
+from rnaget_server.apis.rnaget.listing import MOST_VALUES, described, field_type, of_records, of_table
+from rnaget_server.datasets.repository import View
+from rnaget_server.model.kinds import kind_of
+from rnaget_server.query import RegionQuery, parse_region_query
+from rnaget_server.query.table import LISTED_OF_TRACKS
 from rnaget_server.slicing.regions import region_by_id, region_by_search
 
 GROUP = "continuous"
-_MOST_VALUES = 100
-_STANDARD = (
-    ("sampleIDList", "string", "samples whose tracks to return, separated by commas or repeated"),
-    ("chr", "string", "chromosome of the range"),
-    ("start", "integer", "first base of the range, 0-based"),
-    ("end", "integer", "end of the range, 0-based, not part of it"),
-    ("bins", "integer", "number of columns to summarise the range in, instead of one for each base"),
-    ("summary", "string", "how bins are summarised", ["mean", "min", "max", "coverage"]),
-    ("approximate", "string", "whether bins may come from the zoom levels of the files", ["true", "false"]),
-)
 
 
-def get_continuous_ticket_by_id(continuous_id: str) -> Response:
+def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Response:
     """Return the URL of a range of one set."""
-    request, services = current()
-    query = _query(request, services)
-    found = region_by_id(services, continuous_id, query, cancellation_of(request))
-    format = checked_format(services, GROUP, query.format or found.default_format)
-    return ticket(request, services, query.given, found, format, f"/continuous/{continuous_id}/bytes")
+    query = _query(context)
+    resolved = region_by_id(context.view, continuous_id, query, context.cancellation)
+    format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
+    return ticket(context, query.given, resolved, GROUP, format, f"/continuous/{continuous_id}/bytes")
 
 
-def get_continuous_file_by_id(continuous_id: str) -> Response:
+def get_continuous_file_by_id(context: Context, continuous_id: str) -> Response:
     """Return a range of one set."""
-    request, services = current()
-    query = _query(request, services)
-    found = region_by_id(services, continuous_id, query, cancellation_of(request))
-    chosen = choose_format(request, services, GROUP, query.format, found.default_format)
-    return download(request, found, chosen)
+    query = _query(context)
+    resolved = region_by_id(context.view, continuous_id, query, context.cancellation)
+    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
+    return download(context, resolved, chosen)
 
 
-def get_continuous_ticket() -> Response:
+def get_continuous_ticket(context: Context) -> Response:
     """Return the URL of a range of all sets that match."""
-    request, services = current()
-    query = _query(request, services)
-    format = named_format(services, GROUP, query.format)
+    query = _query(context)
+    format = format_of_search(context, GROUP, query.format)
     return of_readable(
-        partial(region_by_search, services, query, cancellation=cancellation_of(request)),
-        lambda found: ticket(request, services, query.given, found, format, "/continuous/bytes"),
+        lambda failed: region_by_search(context.view, query, failed, context.cancellation),
+        lambda resolved: ticket(context, query.given, resolved, GROUP, format, "/continuous/bytes"),
     )
 
 
-def get_continuous_file() -> Response:
+def get_continuous_file(context: Context) -> Response:
     """Return a range of all sets that match, their tracks as rows."""
-    request, services = current()
-    query = _query(request, services)
-    format = named_format(services, GROUP, query.format)
+    query = _query(context)
+    format = format_of_search(context, GROUP, query.format)
     return of_readable(
-        partial(region_by_search, services, query, cancellation=cancellation_of(request)),
-        lambda found: download(request, found, choose_format(request, services, GROUP, format, None)),
+        lambda failed: region_by_search(context.view, query, failed, context.cancellation),
+        lambda resolved: download(context, resolved, context.api.formats.choose(context.request, GROUP, format, None)),
     )
 
 
-async def get_continuous_formats() -> Response:
+async def get_continuous_formats(context: Context) -> Response:
     """Return the names of the formats."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    return json_reply(request, list(services.formats_of(GROUP)), "Formats of continuous data")
+    context.parameters()
+    return context.respond(list(context.api.formats.of(GROUP)), "Formats of continuous data")
 
 
-async def get_continuous_filters() -> Response:
+async def get_continuous_filters(context: Context) -> Response:
     """Return every filter."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    told = await services.remembered.get("filters of tracks", services.catalog.current, lambda: _filters(services))
-    return json_reply(request, told, "Filters of continuous data")
+    context.parameters()
+    formats = context.api.formats.of(GROUP)
+    filters = await context.remembered("filters of tracks", lambda view: _filters(view, formats))
+    return context.respond(filters, "Filters of continuous data")
 
 
 # By POST the parameters come in the body, and all else is the same.
@@ -94,21 +76,15 @@ post_continuous_ticket = get_continuous_ticket
 post_continuous_file = get_continuous_file
 
 
-def _query(request: Request, services: Services) -> RegionQuery:
-    return parse_region_query(pairs_of(request), services.catalog.current.track_filter_names)
+def _query(context: Context) -> RegionQuery:
+    return parse_region_query(context.received.pairs, context.view.catalog.track_filter_names)
 
 
-def _filters(services: Services) -> list[dict[str, Any]]:
-    sets = services.catalog.current.track_sets.values()
-    told = [
-        described("projectID", "string", "project of the set", sorted({one.project_id for one in sets})),
-        described("studyID", "string", "study of the set", sorted({one.study_id for one in sets})),
-        described("version", "string", "version of the set", sorted({one.version for one in sets})),
-        described("units", "string", "units of the values", sorted({one.units for one in sets})),
-        described("format", "string", "format of the file", list(services.formats_of(GROUP))),
-        *(described(*one) for one in _STANDARD),
-    ]
-    for name, (filter, values) in services.catalog.current.track_filters.items():
+def _filters(view: View, formats: Sequence[str]) -> list[dict[str, Any]]:
+    sets = view.catalog.track_sets.values()
+    units = sorted({record.units for record in sets})
+    filters = [*of_records("set", sets, units, formats), *of_table(LISTED_OF_TRACKS)]
+    for name, (filter, values) in view.catalog.track_filters.items():
         type = field_type({filter.type or kind_of(values)})
-        told.append(described(name, type, filter.description, values if len(values) <= _MOST_VALUES else None))
-    return told
+        filters.append(described(name, type, filter.description, values if len(values) <= MOST_VALUES else None))
+    return filters

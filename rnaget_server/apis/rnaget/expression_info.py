@@ -1,28 +1,23 @@
-"""What the draft of the next version of RNAget has beyond 1.2.0: matrices, their features and samples, one slice."""
+"""The routes that the draft of the next RNAget adds to 1.2.0: matrices, their features and samples, one slice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from starlette.requests import Request
 from starlette.responses import Response
 
+from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.downloads import download
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.catalog import Matrix
-from rnaget_server.errors import InvalidQuery, StoreFailure
-from rnaget_server.http.formats import choose_format
-from rnaget_server.http.posted import pairs_of
-from rnaget_server.http.replies import id_headers, json_reply
-from rnaget_server.http.request import cancellation_of, current
+from rnaget_server.datasets.repository import View
+from rnaget_server.errors import StoreFailure
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
-from rnaget_server.query.conditions import parameter_names
-from rnaget_server.query.matrix import SEARCH_PARAMETERS
-from rnaget_server.query.parameters import shown
-from rnaget_server.service import Services
-from rnaget_server.slicing.finding import belongs, record_by_id
-from rnaget_server.slicing.labels import axis_page, matrix_details
+from rnaget_server.query.parameters import parameter_names
+from rnaget_server.query.table import SEARCH_PARAMETERS
+from rnaget_server.slicing.axis_pages import axis_page, matrix_details
+from rnaget_server.slicing.lookup import belongs, record_by_id
 from rnaget_server.slicing.matrices import slice_by_id
 
 _DEFAULT_LIMIT = 100
@@ -31,55 +26,50 @@ _PAGING = ("offset", "limit")
 _LISTS = ("sampleIDList", "featureIDList", "featureNameList")
 
 
-def get_expressions_info() -> Response:
+def get_expressions_info(context: Context) -> Response:
     """Return what is known of the matrices that match, page by page."""
-    request, services = current()
-    pairs, offset, limit = _paged(request, SEARCH_PARAMETERS)
+    pairs, offset, limit = _paged(context, SEARCH_PARAMETERS)
     query = parse_matrix_query(pairs, ())
-    matching = [one for one in services.catalog.current.matrices.values() if belongs(one, query)]
+    view = context.view
+    matching = [matrix for matrix in view.catalog.matrices.values() if belongs(matrix, query)]
     page = matching[offset : offset + limit if limit else None]
     data, omitted = [], []
-    for one in page:
+    for matrix in page:
         try:
-            data.append(_described(services, one))
+            data.append(_described(context, view, matrix))
         except StoreFailure:
-            omitted.append(one.id)
-    reply = json_reply(request, {"data": data, "count": len(matching)}, "Expression matrices")
-    reply.headers.update(id_headers((), omitted))
-    return reply
+            omitted.append(matrix.id)
+    return context.respond({"data": data, "count": len(matching)}, "Expression matrices", omitted=omitted)
 
 
-def get_expression_info_by_id(expression_id: str) -> Response:
+def get_expression_info_by_id(context: Context, expression_id: str) -> Response:
     """Return what is known of one matrix."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    matrix = record_by_id("expression matrix", expression_id, services.catalog.current.matrices, MatrixQuery())
-    return json_reply(request, _described(services, matrix), f"Matrix {matrix.id}")
+    context.parameters()
+    view = context.view
+    matrix = record_by_id("expression matrix", expression_id, view.catalog.matrices, MatrixQuery())
+    return context.respond(_described(context, view, matrix), f"Matrix {matrix.id}")
 
 
-def get_expression_features(expression_id: str) -> Response:
+def get_expression_features(context: Context, expression_id: str) -> Response:
     """Return the features of a matrix, page by page."""
-    return _axis(expression_id, "feature")
+    return _axis(context, expression_id, "feature")
 
 
-def get_expression_samples(expression_id: str) -> Response:
+def get_expression_samples(context: Context, expression_id: str) -> Response:
     """Return the samples of a matrix, page by page."""
-    return _axis(expression_id, "sample")
+    return _axis(context, expression_id, "sample")
 
 
-def get_expression_by_id(expression_id: str) -> Response:
+def get_expression_by_id(context: Context, expression_id: str) -> Response:
     """Return a slice of one matrix, as JSON unless another format is named; to be shown, or saved as a file."""
-    request, services = current()
-    pairs = pairs_of(request)
-    saved = Parameters([pair for pair in pairs if pair[0] == "download"], ("download",)).text("download")
-    if saved not in (None, "true", "false"):
-        raise InvalidQuery(f"download must be true or false, not {shown(str(saved))}")
+    pairs = context.received.pairs
+    saved = Parameters([pair for pair in pairs if pair[0] == "download"], ("download",)).flag("download")
     rest = [pair for pair in pairs if pair[0] != "download"]
-    query = parse_matrix_query(rest, services.catalog.current.filter_names)
-    found = slice_by_id(services, expression_id, query, cancellation_of(request))
-    chosen = choose_format(request, services, "expressions", query.format or "json", None)
-    reply = download(request, found, chosen)
-    if saved != "true" and "Content-Disposition" in reply.headers:
+    query = parse_matrix_query(rest, context.view.catalog.filter_names)
+    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)
+    reply = download(context, resolved, chosen)
+    if not saved and "Content-Disposition" in reply.headers:
         reply.headers["Content-Disposition"] = reply.headers["Content-Disposition"].replace("attachment", "inline", 1)
     return reply
 
@@ -91,20 +81,18 @@ post_expression_samples = get_expression_samples
 post_expression_by_id = get_expression_by_id
 
 
-def _axis(matrix_id: str, axis: Literal["feature", "sample"]) -> Response:
-    request, services = current()
-    filters = services.catalog.current.filter_names
+def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) -> Response:
+    view = context.view
+    filters = view.catalog.filter_names
     known = (*_LISTS, *(f"{name}_not" for name in _LISTS), *parameter_names(filters))
-    pairs, offset, limit = _paged(request, known)
-    page = axis_page(services, matrix_id, axis, parse_matrix_query(pairs, filters), offset, limit)
-    reply = json_reply(request, {"data": page.items, "total": page.total}, f"{axis.title()}s of {matrix_id}")
-    reply.headers.update(id_headers(page.missing, ()))
-    return reply
+    pairs, offset, limit = _paged(context, known)
+    page = axis_page(view, matrix_id, axis, parse_matrix_query(pairs, filters), offset, limit)
+    return context.respond({"data": page.items, "total": page.total}, f"{axis.title()}s of {matrix_id}", page.missing)
 
 
-def _paged(request: Request, known: Sequence[str]) -> tuple[list[tuple[str, str]], int, int]:
+def _paged(context: Context, known: Sequence[str]) -> tuple[list[tuple[str, str]], int, int]:
     """Return the parameters but those of paging, and offset and limit (0: all)."""
-    pairs = pairs_of(request)
+    pairs = context.received.pairs
     parameters = Parameters(pairs, (*known, *_PAGING))
     offset = parameters.whole_number("offset", 0, _MOST)
     limit = parameters.whole_number("limit", 0, _MOST)
@@ -112,8 +100,8 @@ def _paged(request: Request, known: Sequence[str]) -> tuple[list[tuple[str, str]
     return rest, offset or 0, _DEFAULT_LIMIT if limit is None else limit
 
 
-def _described(services: Services, matrix: Matrix) -> dict[str, Any]:
-    told = present(
+def _described(context: Context, view: View, matrix: Matrix) -> dict[str, Any]:
+    fields = present(
         id=matrix.id,
         version=matrix.version,
         name=matrix.name,
@@ -123,11 +111,11 @@ def _described(services: Services, matrix: Matrix) -> dict[str, Any]:
         license=matrix.license,
         tags=matrix.tags,
         fileType=matrix.default_format,
-        formats=services.formats_of("expressions"),
+        formats=context.api.formats.of("expressions"),
         featureID=matrix.feature_id,
         featureName=matrix.feature_name,
         sampleID=matrix.sample_id,
         filters=tuple(matrix.filters),
         units=(matrix.units,),
     )
-    return {**told, **matrix_details(services, matrix)}
+    return {**fields, **matrix_details(view, matrix)}

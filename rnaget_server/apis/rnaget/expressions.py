@@ -2,89 +2,75 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.apis.rnaget.downloads import download, named_format, of_readable, ticket
+from rnaget_server.apis.rnaget.context import Context
+from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.errors import InvalidQuery
-from rnaget_server.http.formats import checked_format, choose_format
-from rnaget_server.http.posted import pairs_of
-from rnaget_server.http.replies import id_headers, json_reply
-from rnaget_server.http.request import cancellation_of, current
-from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
-from rnaget_server.service import Services
+from rnaget_server.query import MatrixQuery, parse_matrix_query
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
 
 GROUP = "expressions"
 
 
-def get_expression_ticket_by_id(expression_id: str) -> Response:
+def get_expression_ticket_by_id(context: Context, expression_id: str) -> Response:
     """Return the URL of a slice of one matrix."""
-    request, services = current()
-    query = _query(request, services)
-    found = slice_by_id(services, expression_id, query, cancellation_of(request))
-    format = checked_format(services, GROUP, query.format or found.default_format)
-    return ticket(request, services, query.given, found, format, f"/expressions/{expression_id}/bytes")
+    query = _query(context)
+    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
+    return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
 
 
-def get_expression_file_by_id(expression_id: str) -> Response:
+def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     """Return a slice of one matrix."""
-    request, services = current()
-    query = _query(request, services)
-    found = slice_by_id(services, expression_id, query, cancellation_of(request))
-    chosen = choose_format(request, services, GROUP, query.format, found.default_format)
-    return download(request, found, chosen)
+    query = _query(context)
+    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
+    return download(context, resolved, chosen)
 
 
-def get_expression_ticket() -> Response:
+def get_expression_ticket(context: Context) -> Response:
     """Return the URL of a slice of all matrices that match."""
-    request, services = current()
-    query = _query(request, services)
-    format = named_format(services, GROUP, query.format)
+    query = _query(context)
+    format = format_of_search(context, GROUP, query.format)
     return of_readable(
-        partial(slice_by_search, services, query, cancellation=cancellation_of(request)),
-        lambda found: ticket(request, services, query.given, found, format, "/expressions/bytes"),
+        lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
+        lambda resolved: ticket(context, query.given, resolved, GROUP, format, "/expressions/bytes"),
     )
 
 
-def get_expression_file() -> Response:
+def get_expression_file(context: Context) -> Response:
     """Return a slice of all matrices that match, joined."""
-    request, services = current()
-    query = _query(request, services)
-    format = named_format(services, GROUP, query.format)
+    query = _query(context)
+    format = format_of_search(context, GROUP, query.format)
     return of_readable(
-        partial(slice_by_search, services, query, cancellation=cancellation_of(request)),
-        lambda found: download(request, found, choose_format(request, services, GROUP, format, None)),
+        lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
+        lambda resolved: download(context, resolved, context.api.formats.choose(context.request, GROUP, format, None)),
     )
 
 
-async def get_expression_formats() -> Response:
+async def get_expression_formats(context: Context) -> Response:
     """Return the names of the formats."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    return json_reply(request, list(services.formats_of(GROUP)), "Formats of expression matrices")
+    context.parameters()
+    return context.respond(list(context.api.formats.of(GROUP)), "Formats of expression matrices")
 
 
-async def get_expression_filters() -> Response:
+async def get_expression_filters(context: Context) -> Response:
     """Return every filter, or those of features or samples only."""
-    request, services = current()
-    kind = Parameters(pairs_of(request), ("type",)).text("type")
+    kind = context.parameters("type").text("type")
     if kind not in (None, "feature", "sample"):
         raise InvalidQuery(f"type must be feature or sample, not {kind!r}")
-    catalog = services.catalog.current
-    made = await services.remembered.get(("filters", kind), catalog, lambda: filters_of_matrices(services, kind))
-    return _with_omitted(json_reply(request, made.payload, "Filters of expression matrices"), made.omitted)
+    formats = context.api.formats.of(GROUP)
+    found = await context.remembered(f"filters {kind}", lambda view: filters_of_matrices(view, formats, kind))
+    return context.respond(found.payload, "Filters of expression matrices", omitted=found.omitted)
 
 
-async def get_expression_units() -> Response:
+async def get_expression_units(context: Context) -> Response:
     """Return the units that some matrix has."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    made = await services.remembered.get("units", services.catalog.current, lambda: units_of_matrices(services))
-    return _with_omitted(json_reply(request, made.payload, "Units of expression matrices"), made.omitted)
+    context.parameters()
+    found = await context.remembered("units", units_of_matrices)
+    return context.respond(found.payload, "Units of expression matrices", omitted=found.omitted)
 
 
 # By POST the parameters come in the body, and all else is the same.
@@ -94,10 +80,5 @@ post_expression_ticket = get_expression_ticket
 post_expression_file = get_expression_file
 
 
-def _query(request: Request, services: Services) -> MatrixQuery:
-    return parse_matrix_query(pairs_of(request), services.catalog.current.filter_names)
-
-
-def _with_omitted(reply: Response, omitted: tuple[str, ...]) -> Response:
-    reply.headers.update(id_headers((), omitted))
-    return reply
+def _query(context: Context) -> MatrixQuery:
+    return parse_matrix_query(context.received.pairs, context.view.catalog.filter_names)

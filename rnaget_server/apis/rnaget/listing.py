@@ -1,59 +1,97 @@
-"""Lists of projects and studies: their filters, and one item by id."""
+"""Lists of projects and studies: one item by id, those that match, and their filters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-from starlette.requests import Request
+from starlette.responses import Response
 
-from rnaget_server.errors import UnknownId
-from rnaget_server.http.posted import pairs_of
-from rnaget_server.query import Parameters
-from rnaget_server.query.parameters import unknown_name
+from rnaget_server.apis.rnaget.context import Context
+from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.errors import UnknownId, unknown_name
+from rnaget_server.query.table import ParameterSpec
 
-Record = TypeVar("Record")
 Fields = Mapping[str, tuple[Callable[[Any], str | Sequence[str] | None], str]]
-_MOST_VALUES = 100
+MOST_VALUES = 100
+"""How many values of a filter are listed at most."""
+
 _FIELD_TYPES = {"number": "float", "date": "date"}
 
 
-def matching(request: Request, records: Iterable[Record], fields: Fields) -> list[Record]:
-    """Return the records that have, for each parameter given, one of its values in that field."""
-    parameters = Parameters(pairs_of(request), fields)
-    asked = parameters.lists(fields)
-    return [
-        record for record in records if all(_has(fields[name][0](record), values) for name, values in asked.items())
-    ]
+@dataclass(frozen=True)
+class Listing:
+    """The routes of one kind of record.
 
-
-def by_id(kind: str, id: str, records: Mapping[str, Record]) -> Record:
-    """Return the record of that id.
-
-    Raises
-    ------
-    UnknownId
-        If there is none; the message tells the nearest.
+    Attributes
+    ----------
+    kind, plural
+        What one is called, and several.
+    records
+        Takes them out of the catalogue, by id.
+    fields
+        For each parameter, what gives its value, and the description of it.
+    shown
+        Returns the JSON of one.
     """
-    if id not in records:
-        raise UnknownId(unknown_name(kind, id, records))
-    return records[id]
 
+    kind: str
+    plural: str
+    records: Callable[[Catalog], Mapping[str, Any]]
+    fields: Fields
+    shown: Callable[[Any], dict[str, Any]]
 
-def filters(records: Sequence[Any], fields: Fields) -> list[dict[str, Any]]:
-    """Return the filter of each field that some record has, with the values that occur; all have version and name."""
-    told = []
-    for name, (get, description) in fields.items():
-        values = sorted({value for record in records for value in _values(get(record))})
-        if values or name in ("version", "name"):
-            told.append(described(name, "string", description, values if len(values) <= _MOST_VALUES else None))
-    return told
+    async def by_id(self, context: Context, id: str) -> Response:
+        """Return one."""
+        context.parameters()
+        records = self.records(context.view.catalog)
+        if id not in records:
+            raise UnknownId(unknown_name(self.kind, id, records))
+        return context.respond(self.shown(records[id]), f"{self.kind.title()} {id}")
+
+    async def matching(self, context: Context) -> Response:
+        """Return those that have, for each parameter given, one of its values in that field."""
+        asked = context.parameters(*self.fields).lists(self.fields)
+        records = self.records(context.view.catalog).values()
+        gets = [(self.fields[name][0], values) for name, values in asked.items()]
+        found = [record for record in records if all(_has(get(record), values) for get, values in gets)]
+        return context.respond([self.shown(record) for record in found], self.plural)
+
+    async def filters(self, context: Context) -> Response:
+        """Return each field that some of them has, with the values that occur; all have version and name."""
+        context.parameters()
+        records = list(self.records(context.view.catalog).values())
+        found = []
+        for name, (get, description) in self.fields.items():
+            values = sorted({value for record in records for value in _values(get(record))})
+            if values or name in ("version", "name"):
+                found.append(described(name, "string", description, values if len(values) <= MOST_VALUES else None))
+        return context.respond(found, f"{self.kind.title()} filters")
 
 
 def described(name: str, type: str, description: str, values: Sequence[str] | None = None) -> dict[str, Any]:
     """Return the description of one filter, as every ``/filters`` route lists it."""
-    told: dict[str, Any] = {"filter": name, "fieldType": type, "description": description}
-    return {**told, "values": list(values)} if values else told
+    filter: dict[str, Any] = {"filter": name, "fieldType": type, "description": description}
+    return {**filter, "values": list(values)} if values else filter
+
+
+def of_table(specs: Iterable[ParameterSpec]) -> list[dict[str, Any]]:
+    """Return the descriptions of parameters of the table."""
+    return [described(spec.name, spec.kind, spec.description, spec.values) for spec in specs]
+
+
+def of_records(
+    kind: str, records: Collection[Matrix | TrackSet], units: Sequence[str], formats: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the descriptions of the filters that matrices and sets of tracks have alike."""
+    return [
+        described("projectID", "string", f"project of the {kind}", sorted({record.project_id for record in records})),
+        described("studyID", "string", f"study of the {kind}", sorted({record.study_id for record in records})),
+        described("version", "string", f"version of the {kind}", sorted({record.version for record in records})),
+        described("units", "string", "units of the values", units),
+        described("format", "string", "format of the file", formats),
+    ]
 
 
 def present(**values: Any) -> dict[str, Any]:
@@ -71,5 +109,5 @@ def _values(value: str | Sequence[str] | None) -> Sequence[str]:
 
 
 def _has(value: str | Sequence[str] | None, asked: Sequence[str]) -> bool:
-    wanted = {*asked, *(part.strip() for one in asked for part in one.split(","))}
+    wanted = {*asked, *(part.strip() for text in asked for part in text.split(","))}
     return not wanted.isdisjoint(_values(value))

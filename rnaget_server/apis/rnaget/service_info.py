@@ -5,24 +5,20 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from rnaget_server import __version__
+from rnaget_server.apis.rnaget import GROUPS
+from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.listing import present
-from rnaget_server.http.posted import pairs_of
-from rnaget_server.http.replies import json_reply
-from rnaget_server.http.request import current, public_root
-from rnaget_server.query import Parameters
-from rnaget_server.service import GROUPS
 
 RNAGET_VERSION = "1.2.0"
 
 
-async def get_service_info() -> Response:
+async def get_service_info(context: Context) -> Response:
     """Return what this server is, who runs it, and which groups of routes it offers."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    service = services.catalog.current.service
-    root = public_root(request, services)
+    context.parameters()
+    service = context.view.catalog.service
+    root = context.root
     organization = service.organization
-    told = present(
+    payload = present(
         id=service.id,
         name=service.name,
         type={"group": "org.ga4gh", "artifact": "rnaget", "version": RNAGET_VERSION},
@@ -35,6 +31,6 @@ async def get_service_info() -> Response:
         documentationUrl=service.documentation_url or f"{root}/docs",
         environment=service.environment,
         version=service.version or __version__,
-        supported={group: group not in services.switched_off for group in GROUPS},
+        supported={group: group not in context.api.settings.switched_off for group in GROUPS},
     )
-    return json_reply(request, told, "Service info")
+    return context.respond(payload, "Service info")

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.responses import Response
-
-from rnaget_server.apis.rnaget.listing import Fields, by_id, filters, matching, present
+from rnaget_server.apis.rnaget.listing import Fields, Listing, present
 from rnaget_server.catalog import Study
-from rnaget_server.http.posted import pairs_of
-from rnaget_server.http.replies import json_reply
-from rnaget_server.http.request import current
-from rnaget_server.query import Parameters
 
 _FIELDS: Fields = {
     "version": (lambda study: study.version, "version of the study"),
@@ -26,33 +20,6 @@ _FIELDS: Fields = {
 }
 
 
-async def get_study_by_id(study_id: str) -> Response:
-    """Return one study."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    study = by_id("study", study_id, services.catalog.current.studies)
-    return json_reply(request, _shown(study), f"Study {study.id}")
-
-
-async def get_studies() -> Response:
-    """Return the studies that match."""
-    request, services = current()
-    found = matching(request, services.catalog.current.studies.values(), _FIELDS)
-    return json_reply(request, [_shown(study) for study in found], "Studies")
-
-
-async def get_study_filters() -> Response:
-    """Return the fields by which studies can be asked for."""
-    request, services = current()
-    Parameters(pairs_of(request), ())
-    studies = list(services.catalog.current.studies.values())
-    return json_reply(request, filters(studies, _FIELDS), "Study filters")
-
-
-# By POST the parameters come in the body, and all else is the same.
-post_studies = get_studies
-
-
 def _shown(study: Study) -> dict[str, Any]:
     return present(
         id=study.id,
@@ -64,3 +31,9 @@ def _shown(study: Study) -> dict[str, Any]:
         license=study.license,
         tags=study.tags,
     )
+
+
+_LISTING = Listing("study", "Studies", lambda catalog: catalog.studies, _FIELDS, _shown)
+get_study_by_id = _LISTING.by_id
+get_studies = post_studies = _LISTING.matching
+get_study_filters = _LISTING.filters

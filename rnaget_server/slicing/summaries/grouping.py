@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
+from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.query.recommended import as_known
 from rnaget_server.slicing.summaries.statistics import SUMMARY_OF, Cells, Summary
 from rnaget_server.stores.base import MatrixStore
-from rnaget_server.writers.base import LayerInfo, Slice
 
 _GATHERED_BYTES = 256 << 10
 
 
 def group_names(matrix: Matrix, store: MatrixStore) -> Mapping[str, str]:
     """Return the sample attribute that each name means by which a matrix can be grouped: of an attribute or filter."""
-    filters = {one.name: one.attribute for one in matrix.filters.values() if one.axis == "sample"}
+    filters = {filter.name: filter.attribute for filter in matrix.filters.values() if filter.axis == "sample"}
     return {name: name for name in store.samples.attributes} | filters
 
 
@@ -102,7 +102,7 @@ class GroupLabels:
 
     @property
     def size(self) -> int:
-        """How many groups there are."""
+        """Number of groups."""
         return len(self._grouping.values)
 
     def column(self, attribute: str) -> NDArray[Any]:
@@ -125,19 +125,19 @@ def summarised_slice(slice: Slice, grouping: Grouping, summary: str, name: str) 
     grouping
         Which sample belongs to which group.
     summary
-        One of `query.matrix.SUMMARIES`.
+        One of `query.table.MATRIX_SUMMARIES`.
     name
         What the query calls the attribute.
     """
-    told = {"summary": f"{summary} by {name}"}
+    notes = {"summary": f"{summary} by {name}"}
     if grouping.ungrouped:
-        told["ungrouped"] = f"{grouping.ungrouped:,} of {len(grouping.codes):,} samples, which have no {name}"
+        notes["ungrouped"] = f"{grouping.ungrouped:,} of {len(grouping.codes):,} samples, which have no {name}"
     return replace(
         slice,
         samples=GroupLabels(grouping),
         layers=tuple(_summarised(layer, grouping, summary) for layer in slice.layers),
         tsv_columns=lambda: [grouping.values],
-        origin={**slice.origin, **told},
+        origin={**slice.origin, **notes},
     )
 
 

@@ -10,17 +10,16 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.checked_file import CheckedFile, CheckedWriter
-from rnaget_server.disk_cache import DiskCache
+from rnaget_server.model.axis import Positions
+from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.slicing.summaries.grouping import gathered
-from rnaget_server.stores.base import Positions
-from rnaget_server.writers.base import LayerInfo, Slice
+from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter
+from rnaget_server.storage.disk_cache import DiskCache
 
 # To be raised whenever a summary gives other values than before.
 _ALGORITHM = 2
@@ -54,16 +53,7 @@ class _Form:
         return self.piece_rows * self.row_bytes
 
 
-def file_version(path: Path) -> tuple[object, ...]:
-    """Return what tells this version of a file from all others, empty if it is not there."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ()
-    return (str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-class KeptSummaries:
+class SummaryCache:
     """The summaries of one version of one matrix.
 
     Parameters
@@ -71,7 +61,7 @@ class KeptSummaries:
     cache
         Where they are kept.
     source
-        What tells this version of the matrix from all others; see `file_version`.
+        What tells this version of the matrix from all others; see `storage.source.FileVersion`.
     rows
         How many features the matrix has.
     """
@@ -98,8 +88,8 @@ class KeptSummaries:
     def _layer(self, layer: LayerInfo, slice: Slice, summary: str, features: Positions | None) -> LayerInfo:
         form = _Form(self._rows, slice.samples.size, layer.dtype)
         attribute = slice.samples.id
-        told = (_ALGORITHM, self._source, layer.units, summary, attribute, slice.samples.column(attribute).tolist())
-        key = hashlib.sha256(repr((*told, form.rows, form.dtype.str)).encode()).hexdigest()
+        basis = (_ALGORITHM, self._source, layer.units, summary, attribute, slice.samples.column(attribute).tolist())
+        key = hashlib.sha256(repr((*basis, form.rows, form.dtype.str)).encode()).hexdigest()
         return replace(layer, blocks=lambda: self._blocks(key, form, features, layer.blocks))
 
     def _blocks(self, key: str, form: _Form, features: Positions | None, make: Callable[[], Blocks]) -> Blocks:
@@ -111,7 +101,7 @@ class KeptSummaries:
                     yield from gathered(_rows(CheckedFile(file, form.piece_bytes), form, wanted))
                     return
             self._cache.remove(key)
-        if features is None and form.cell_bytes <= self._cache.most_bytes:
+        if features is None and form.cell_bytes <= self._cache.max_bytes:
             yield from self._keeping(key, form, make())
         else:
             yield from make()
@@ -131,9 +121,9 @@ class KeptSummaries:
             if writer is not None:
                 with suppress(OSError):
                     writer.finish()
-                    entry.keep()
+                    entry.commit()
         finally:
-            entry.drop()
+            entry.discard()
 
 
 def _is_whole(file: BinaryIO, form: _Form, wanted: Positions) -> bool:

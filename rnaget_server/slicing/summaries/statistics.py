@@ -81,7 +81,8 @@ def _around(cells: Cells, share: float) -> tuple[Summary, Summary, Summary]:
     below = np.floor(at).astype(np.int64)
     above = np.minimum(below + 1, last.clip(min=0))
     low, high = (
-        np.take_along_axis(ordered, one[..., np.newaxis], axis=-1)[..., 0].astype(np.float64) for one in (below, above)
+        np.take_along_axis(ordered, places[..., np.newaxis], axis=-1)[..., 0].astype(np.float64)
+        for places in (below, above)
     )
     return low, high, at - below
 

@@ -73,7 +73,7 @@ def test_features(client: TestClient) -> None:
         ("acronym_min=3", 400, "acronym holds text"),
         ("disease=lung adenocarcinom", 404, "did you mean 'lung adenocarcinoma'"),
         ("sampleIDList=TCGA-OR-A5J1-02", 404, "'TCGA-OR-A5J1-01'"),
-        ("age_diagnosed_min=400", 404, "widen them"),
+        ("age_diagnosed_min=400", 404, "relax the bounds"),
         ("age_diagnosed_min=40&age_diagnosed_max=30", 400, "swap them"),
         ("featureNameList=dcn", 404, "did you mean 'DCN'"),
     ],

@@ -9,7 +9,7 @@ import pyBigWig
 import pytest
 from starlette.testclient import TestClient
 
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory, example_axes, example_cells
 from tests.conftest import client_of
 

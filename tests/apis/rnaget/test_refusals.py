@@ -34,7 +34,7 @@ BYTES = "/rnaget/expressions/marioni_counts/bytes"
         (f"{BYTES}?tissue=Liver", 400, "did you mean 'Tissue'?"),
         (f"{BYTES}?Tissue=Liver&sampleIDList=R1L1Kidney", 404, "together"),
         (f"{BYTES}?feature_min_value=abc", 400, "must be a number"),
-        (f"{BYTES}?feature_min_value=99999999", 404, "widen them"),
+        (f"{BYTES}?feature_min_value=99999999", 404, "relax the bounds"),
         (f"{BYTES}?units=TPM", 400, "it has counts"),
         (f"{BYTES}?format=xls", 400, "there are tsv, loom, arrow, h5ad, json, parquet, tsv.gz, tsv.zst"),
         (f"{BYTES}?studyID=other", 404, "does not belong"),

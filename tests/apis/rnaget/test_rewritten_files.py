@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 from tests.conftest import client_of
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from rnaget_server.query.matrix import SUMMARIES
+from rnaget_server.query.table import MATRIX_SUMMARIES
 from tests.conftest import client_of, import_matrix, read_source
 from tests.slicing.summaries.reference import summary_by_pandas
 
@@ -86,7 +86,7 @@ def same(made: pd.DataFrame, expected: pd.DataFrame) -> None:
     np.testing.assert_allclose(made.to_numpy(np.float64), expected.to_numpy(np.float64), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
+@pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
 def test_of_thousands_of_samples_by_disease(
     tcga: TestClient, genes: pd.DataFrame, patients: pd.DataFrame, summary: str
 ) -> None:
@@ -214,7 +214,7 @@ def test_a_ticket_of_thresholds_can_be_used(client: TestClient) -> None:
         ('feature_min_value={"ENSG00000187634"}', 400, "no JSON object"),
         ('feature_min_value={"ENSG00000187635":1}', 404, "feature_min_value 'ENSG00000187635'"),
         ('feature_min_value={"ENSG00000187634":1e9}%26featureIDList=ENSG00000187634', 400, "no JSON object"),
-        ('feature_min_value={"ENSG00000187634":1e9}&featureIDList=ENSG00000187634', 404, "widen them"),
+        ('feature_min_value={"ENSG00000187634":1e9}&featureIDList=ENSG00000187634', 404, "relax the bounds"),
     ],
 )
 def test_refusals(client: TestClient, query: str, status: int, told: str) -> None:

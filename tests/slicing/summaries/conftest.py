@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rnaget_server.app import create_services
-from rnaget_server.service import Services
+from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.settings import Settings
 from tests.slicing.summaries.reference import write_example
 
@@ -24,6 +23,6 @@ def frames(example: tuple[Path, dict[str, pd.DataFrame]]) -> dict[str, pd.DataFr
 
 
 @pytest.fixture(scope="module")
-def services(example: tuple[Path, dict[str, pd.DataFrame]]) -> Services:
+def view(example: tuple[Path, dict[str, pd.DataFrame]]) -> View:
     """A server of it that keeps nothing on disk."""
-    return create_services(Settings(data=example[0], reload_seconds=0, cache_bytes=0))
+    return open_repository(Settings(data=example[0], reload_seconds=0, cache_bytes=0)).visible_to()

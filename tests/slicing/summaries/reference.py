@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory, example_axes, example_cells
 
 

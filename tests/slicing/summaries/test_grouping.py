@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId
+from rnaget_server.model.columns import as_texts
 from rnaget_server.query import parse_matrix_query
-from rnaget_server.query.matrix import SUMMARIES
-from rnaget_server.service import Services
-from rnaget_server.slicing.matrices import Found, slice_by_id, slice_by_search
-from rnaget_server.stores.columns import as_texts
+from rnaget_server.query.table import MATRIX_SUMMARIES
+from rnaget_server.slicing.matrices import MatrixSlice, slice_by_id, slice_by_search
 from tests.slicing.summaries.reference import example_groups, summary_by_pandas
 
 GROUPS = example_groups()
 
 
-def frame_of(found: Found, layer: int = 0) -> pd.DataFrame:
+def frame_of(found: MatrixSlice, layer: int = 0) -> pd.DataFrame:
     """The cells of a layer of a slice, ids as labels."""
     features, samples = found.slice.features, found.slice.samples
     cells = np.concatenate(list(found.slice.layers[layer].blocks()))
@@ -30,9 +30,9 @@ def frame_of(found: Found, layer: int = 0) -> pd.DataFrame:
     return pd.DataFrame(cells, features.column(features.id), as_texts(samples.column(samples.id)))
 
 
-def ask(services: Services, matrix: str | None, *pairs: tuple[str, str]) -> Found:
-    query = parse_matrix_query(pairs, services.catalog.current.filter_names)
-    return slice_by_search(services, query) if matrix is None else slice_by_id(services, matrix, query)
+def ask(view: View, matrix: str | None, *pairs: tuple[str, str]) -> MatrixSlice:
+    query = parse_matrix_query(pairs, view.catalog.filter_names)
+    return slice_by_search(view, query) if matrix is None else slice_by_id(view, matrix, query)
 
 
 def same(made: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -47,9 +47,9 @@ def some(labels: Sequence[str]) -> st.SearchStrategy[list[str]]:
 
 @settings(deadline=None, max_examples=80)
 @given(data=st.data())
-def test_random_selections_of_one_matrix(services: Services, frames: dict[str, pd.DataFrame], data: st.DataObject):
+def test_random_selections_of_one_matrix(view: View, frames: dict[str, pd.DataFrame], data: st.DataObject):
     matrix, name = data.draw(st.sampled_from(list(GROUPS)))
-    summary = data.draw(st.sampled_from(SUMMARIES))
+    summary = data.draw(st.sampled_from(MATRIX_SUMMARIES))
     frame = frames[matrix]
     pairs = [("group_by", name), ("summary", summary), ("units", "TPM")]
     groups = pd.Series(GROUPS[matrix, name], frame.columns)
@@ -67,21 +67,19 @@ def test_random_selections_of_one_matrix(services: Services, frames: dict[str, p
     texts = groups[frame.columns].tolist()
     if not any(texts):
         with pytest.raises(UnknownId, match="no groups"):
-            ask(services, matrix, *pairs)
+            ask(view, matrix, *pairs)
         return
-    found = ask(services, matrix, *pairs)
+    found = ask(view, matrix, *pairs)
     same(frame_of(found), summary_by_pandas(frame, texts, summary))
     assert found.ungrouped == texts.count("")
     sizes = found.slice.samples.column("samples").tolist()
     assert sizes == [texts.count(value) for value in dict.fromkeys(texts) if value]
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
-def test_groups_of_several_matrices_are_pooled(
-    services: Services, frames: dict[str, pd.DataFrame], summary: str
-) -> None:
+@pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
+def test_groups_of_several_matrices_are_pooled(view: View, frames: dict[str, pd.DataFrame], summary: str) -> None:
     """What the one calls note is remark in the other."""
-    found = ask(services, None, ("group_by", "note"), ("summary", summary), ("units", "TPM"))
+    found = ask(view, None, ("group_by", "note"), ("summary", summary), ("units", "TPM"))
     joined = pd.concat([frames["one"], frames["two"]], axis=1)
     texts = GROUPS["one", "note"] + GROUPS["two", "note"]
     same(frame_of(found), summary_by_pandas(joined, texts, summary))
@@ -91,15 +89,15 @@ def test_groups_of_several_matrices_are_pooled(
     assert found.slice.origin["ungrouped"] == f"{texts.count('')} of 34 samples, which have no note"
 
 
-def test_a_search_leaves_out_matrices_that_cannot_be_grouped_so(services: Services) -> None:
-    found = ask(services, None, ("group_by", "years"))
-    assert [record.id for record in found.records] == ["one"]
+def test_a_search_leaves_out_matrices_that_cannot_be_grouped_so(view: View) -> None:
+    found = ask(view, None, ("group_by", "years"))
+    assert [record.id for record in found.sources] == ["one"]
     assert found.slice.origin["expression"] == "one"
 
 
-def test_every_layer_is_summarised(services: Services, frames: dict[str, pd.DataFrame]) -> None:
-    found = ask(services, "one", ("group_by", "note"), ("summary", "max"))
-    counts = ask(services, "one", ("units", "counts"))
+def test_every_layer_is_summarised(view: View, frames: dict[str, pd.DataFrame]) -> None:
+    found = ask(view, "one", ("group_by", "note"), ("summary", "max"))
+    counts = ask(view, "one", ("units", "counts"))
     assert [(layer.units, layer.whole) for layer in found.slice.layers] == [("TPM", False), ("counts", True)]
     same(frame_of(found, 1), summary_by_pandas(frame_of(counts), GROUPS["one", "note"], "max"))
 
@@ -114,8 +112,8 @@ def test_every_layer_is_summarised(services: Services, frames: dict[str, pd.Data
         ("TPM", "n", np.float32, True),
     ],
 )
-def test_types(services: Services, units: str, summary: str, dtype: type, whole: bool) -> None:
-    layer = ask(services, "one", ("group_by", "note"), ("summary", summary), ("units", units)).slice.layers[0]
+def test_types(view: View, units: str, summary: str, dtype: type, whole: bool) -> None:
+    layer = ask(view, "one", ("group_by", "note"), ("summary", summary), ("units", units)).slice.layers[0]
     assert (layer.dtype, layer.whole, layer.sparse) == (dtype, whole, None)
 
 
@@ -129,12 +127,10 @@ def test_types(services: Services, units: str, summary: str, dtype: type, whole:
         ("one", [("group_by", "years"), ("sampleIDList", "S 3")], UnknownId, "no selected sample has a years"),
     ],
 )
-def test_refusals(services: Services, matrix: str | None, pairs: list, error: type, told: str) -> None:
+def test_refusals(view: View, matrix: str | None, pairs: list, error: type, told: str) -> None:
     with pytest.raises(error, match=told):
-        ask(services, matrix, *pairs)
+        ask(view, matrix, *pairs)
 
 
-def test_a_group_may_be_called_by_its_attribute(services: Services) -> None:
-    assert frame_of(ask(services, "two", ("group_by", "remark"))).equals(
-        frame_of(ask(services, "two", ("group_by", "note")))
-    )
+def test_a_group_may_be_called_by_its_attribute(view: View) -> None:
+    assert frame_of(ask(view, "two", ("group_by", "remark"))).equals(frame_of(ask(view, "two", ("group_by", "note"))))

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnaget_server.app import create_services
-from rnaget_server.checked_file import CheckedFile, CheckedWriter
-from rnaget_server.service import Services
+from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.settings import Settings
-from rnaget_server.slicing.matrices import Found
+from rnaget_server.slicing.matrices import MatrixSlice
+from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter
 from tests.slicing.summaries.test_grouping import ask, frame_of
 
 WHOLE = (("group_by", "note"), ("summary", "median"), ("units", "TPM"))
@@ -27,13 +26,13 @@ def data(example: tuple[Path, dict[str, pd.DataFrame]], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def services(data: Path, tmp_path: Path) -> Services:
+def view(data: Path, tmp_path: Path) -> View:
     return started(data, tmp_path)
 
 
-def started(data: Path, tmp_path: Path, most: int = 1 << 30) -> Services:
+def started(data: Path, tmp_path: Path, most: int = 1 << 30) -> View:
     settings = Settings(data=data, reload_seconds=0, cache_directory=tmp_path / "cache", cache_bytes=most)
-    return create_services(settings)
+    return open_repository(settings).visible_to()
 
 
 def kept(tmp_path: Path) -> list[Path]:
@@ -52,34 +51,34 @@ def mark(path: Path) -> None:
         writer.finish()
 
 
-def first(found: Found) -> float:
+def first(found: MatrixSlice) -> float:
     return float(frame_of(found).iloc[0, 0])
 
 
-def test_the_second_request_is_read(services: Services, frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
-    made = frame_of(ask(services, "one", *WHOLE))
+def test_the_second_request_is_read(view: View, frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    made = frame_of(ask(view, "one", *WHOLE))
     (path,) = kept(tmp_path)
-    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    assert frame_of(ask(view, "one", *WHOLE)).equals(made)
     mark(path)
-    assert first(ask(services, "one", *WHOLE)) == -123
+    assert first(ask(view, "one", *WHOLE)) == -123
     gene = frames["one"].index[0]
-    assert first(ask(services, "one", *WHOLE, ("featureIDList", gene))) == -123
+    assert first(ask(view, "one", *WHOLE, ("featureIDList", gene))) == -123
     last = frames["one"].index[[7, -1]]
-    some = frame_of(ask(services, "one", *WHOLE, ("featureIDList", ",".join(last))))
+    some = frame_of(ask(view, "one", *WHOLE, ("featureIDList", ",".join(last))))
     assert some.equals(made.loc[last])
 
 
-def test_only_the_whole_is_kept(services: Services, frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+def test_only_the_whole_is_kept(view: View, frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     for pair in (("featureIDList", frames["one"].index[0]), ("sampleIDList", "S 1,S 2"), ("feature_max_value", "50")):
-        frame_of(ask(services, "one", *WHOLE, pair))
+        frame_of(ask(view, "one", *WHOLE, pair))
         assert kept(tmp_path) == []
-    frame_of(ask(services, None, *WHOLE))
+    frame_of(ask(view, None, *WHOLE))
     assert kept(tmp_path) == []
 
 
-def test_each_summary_attribute_and_layer_has_its_own(services: Services, tmp_path: Path) -> None:
+def test_each_summary_attribute_and_layer_has_its_own(view: View, tmp_path: Path) -> None:
     asked = [
-        ask(services, "one", ("group_by", name), ("summary", summary), ("units", units))
+        ask(view, "one", ("group_by", name), ("summary", summary), ("units", units))
         for name in ("note", "years")
         for summary in ("mean", "std")
         for units in ("TPM", "counts")
@@ -90,10 +89,10 @@ def test_each_summary_attribute_and_layer_has_its_own(services: Services, tmp_pa
         assert frame_of(found).equals(frame)
 
 
-def test_a_part_that_was_read_is_not_kept(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_was_read_is_not_kept(view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnaget_server.slicing.summaries.grouping._GATHERED_BYTES", 1)
-    monkeypatch.setattr("rnaget_server.stores.hdf5.BLOCK_BYTES", 1)
-    blocks: Iterator[np.ndarray] = ask(services, "one", *WHOLE).slice.layers[0].blocks()
+    monkeypatch.setattr("rnaget_server.stores.blocks.BLOCK_BYTES", 1)
+    blocks: Iterator[np.ndarray] = ask(view, "one", *WHOLE).slice.layers[0].blocks()
     assert len(next(blocks)) < 60
     blocks.close()  # type: ignore[attr-defined]
     assert kept(tmp_path) == []
@@ -101,8 +100,8 @@ def test_a_part_that_was_read_is_not_kept(services: Services, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("damage", ["cell", "checksum", "short", "long", "empty"])
-def test_a_damaged_file_is_made_anew(services: Services, tmp_path: Path, damage: str) -> None:
-    made = frame_of(ask(services, "one", *WHOLE))
+def test_a_damaged_file_is_made_anew(view: View, tmp_path: Path, damage: str) -> None:
+    made = frame_of(ask(view, "one", *WHOLE))
     (path,) = kept(tmp_path)
     sound = path.read_bytes()
     raw = bytearray(sound)
@@ -111,43 +110,43 @@ def test_a_damaged_file_is_made_anew(services: Services, tmp_path: Path, damage:
     changed = {"short": raw[:-4], "long": raw + raw, "empty": b""}.get(damage, raw)
     path.write_bytes(changed)
     gene = made.index[0]
-    assert frame_of(ask(services, "one", *WHOLE, ("featureIDList", gene))).equals(made.loc[[gene]])
+    assert frame_of(ask(view, "one", *WHOLE, ("featureIDList", gene))).equals(made.loc[[gene]])
     assert not path.exists()
-    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    assert frame_of(ask(view, "one", *WHOLE)).equals(made)
     assert path.read_bytes() == sound
 
 
-def test_a_changed_matrix_has_new_summaries(services: Services, data: Path, tmp_path: Path) -> None:
+def test_a_changed_matrix_has_new_summaries(view: View, data: Path, tmp_path: Path) -> None:
     one = data / "p" / "s" / "one.h5"
-    frame_of(ask(services, "one", *WHOLE))
+    frame_of(ask(view, "one", *WHOLE))
     (path,) = kept(tmp_path)
     mark(path)
     os.utime(one, ns=(one.stat().st_atime_ns, one.stat().st_mtime_ns + 1))
-    assert first(ask(services, "one", *WHOLE)) != -123
+    assert first(ask(view, "one", *WHOLE)) != -123
     assert len(kept(tmp_path)) == 2
 
 
-def test_another_process_finds_what_was_kept(services: Services, data: Path, tmp_path: Path) -> None:
-    frame_of(ask(services, "one", *WHOLE))
+def test_another_process_finds_what_was_kept(view: View, data: Path, tmp_path: Path) -> None:
+    frame_of(ask(view, "one", *WHOLE))
     mark(*kept(tmp_path))
     assert first(ask(started(data, tmp_path), "one", *WHOLE)) == -123
 
 
 @pytest.mark.parametrize("most", [0, 1000])
 def test_nothing_is_kept_without_room(data: Path, tmp_path: Path, most: int) -> None:
-    services = started(data, tmp_path, most)
-    assert frame_of(ask(services, "one", *WHOLE)).equals(frame_of(ask(services, "one", *WHOLE)))
+    view = started(data, tmp_path, most)
+    assert frame_of(ask(view, "one", *WHOLE)).equals(frame_of(ask(view, "one", *WHOLE)))
     assert kept(tmp_path) == []
 
 
-def test_many_pieces(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_pieces(view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnaget_server.slicing.summaries.kept._PIECE_BYTES", 100)
-    made = frame_of(ask(services, "one", *WHOLE))
-    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    made = frame_of(ask(view, "one", *WHOLE))
+    assert frame_of(ask(view, "one", *WHOLE)).equals(made)
     genes = made.index[[0, 4, 5, 33, 59]]
-    assert frame_of(ask(services, "one", *WHOLE, ("featureIDList", ",".join(genes)))).equals(made.loc[genes])
+    assert frame_of(ask(view, "one", *WHOLE, ("featureIDList", ",".join(genes)))).equals(made.loc[genes])
     (path,) = kept(tmp_path)
     raw = bytearray(path.read_bytes())
     raw[-10 * 4] ^= 1
     path.write_bytes(raw)
-    assert frame_of(ask(services, "one", *WHOLE)).equals(made)
+    assert frame_of(ask(view, "one", *WHOLE)).equals(made)

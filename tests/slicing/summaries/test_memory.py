@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from rnaget_server.stores.native_writer import AxisTable, LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 
 FEATURES, SAMPLES = 25_000, 3_500
@@ -19,18 +19,18 @@ MOST_MB = 160
 PROGRAM = """
 import json, resource, sys
 from pathlib import Path
-from rnaget_server.app import create_services
+from rnaget_server.datasets.repository import open_repository
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import slice_by_id
 
-services = create_services(Settings(data=Path(sys.argv[1]), cache_directory=Path(sys.argv[2])))
+view = open_repository(Settings(data=Path(sys.argv[1]), cache_directory=Path(sys.argv[2]))).visible_to()
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-services.stores.open(services.catalog.current.matrices["m"])
+view.stores.open(view.catalog.matrices["m"])
 before, rows = peak(), []
 for pairs in json.loads(sys.argv[3]):
-    found = slice_by_id(services, "m", parse_matrix_query([tuple(pair) for pair in pairs], ()))
+    found = slice_by_id(view, "m", parse_matrix_query([tuple(pair) for pair in pairs], ()))
     rows.append(sum(len(block) for block in found.slice.layers[0].blocks()))
 print(json.dumps([rows, peak() - before]))
 """

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnaget_server.query.matrix import SUMMARIES
+from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.slicing.summaries import Grouping
 from rnaget_server.slicing.summaries.statistics import SUMMARY_OF
 from tests.slicing.summaries.reference import summary_by_pandas
@@ -23,10 +23,10 @@ CELLS = st.one_of(
 
 
 def test_every_summary_of_a_query_is_there() -> None:
-    assert set(SUMMARY_OF) == set(SUMMARIES)
+    assert set(SUMMARY_OF) == set(MATRIX_SUMMARIES)
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
+@pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]))
 def test_groups_of_random_cells(summary: str, data: st.DataObject, dtype: type) -> None:
@@ -64,7 +64,7 @@ def test_values_by_hand() -> None:
     assert (grouping.values, grouping.sizes.tolist(), grouping.ungrouped) == (("a", "b"), [5, 1], 1)
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
+@pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
 def test_equal_values_have_no_deviation_and_nothing_gives_nan(summary: str) -> None:
     cells = np.array([[0.7] * 5, [np.nan] * 5], np.float32)
     made = Grouping("x", ["a"] * 5).summarise(cells, SUMMARY_OF[summary], np.dtype(np.float32))
@@ -77,7 +77,7 @@ def test_thousands_of_groups_of_many_sizes() -> None:
     random = np.random.default_rng(1)
     texts = [f"g{number}" for number in random.geometric(0.002, 6000)]
     cells = random.normal(size=(7, 6000)).astype(np.float32)
-    for summary in SUMMARIES:
+    for summary in MATRIX_SUMMARIES:
         made = Grouping("x", texts).summarise(cells, SUMMARY_OF[summary], np.dtype(np.float64))
         expected = summary_by_pandas(pd.DataFrame(cells), texts, summary)
         np.testing.assert_allclose(made, expected.to_numpy(np.float64), rtol=1e-9, atol=1e-12)

@@ -1,0 +1,67 @@
+"""The wire details of RNAget: media types, the form of errors, and headers of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+
+from rnaget_server.web import PAGE_HEADERS, json_page
+
+_NEWEST = "application/vnd.ga4gh.rnaget.v1.2.0+json"
+_HTML = "text/html"
+_MAX_HEADER_BYTES = 4000
+_MISSING, _OMITTED, _UNGROUPED = "RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"
+
+
+class RnagetDialect:
+    """RNAget 1.2.0, "Requests" and "Errors"; JSON is ASCII."""
+
+    media_types = (
+        _NEWEST,
+        "application/json",
+        "application/vnd.ga4gh.rnaget.v1.1.0+json",
+        "application/vnd.ga4gh.rnaget.v1.0.0+json",
+        _HTML,
+    )
+    exposed_headers = (_MISSING, _OMITTED, _UNGROUPED)
+
+    def error_payload(self, status: int, message: str) -> Any:
+        """Return the JSON of an error."""
+        return {"message": message}
+
+    def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
+        """Return a payload as JSON, or as a page."""
+        if media_type != _HTML:
+            return json.dumps(payload)
+        url = request.url
+        path = f"{url.path}?{url.query}" if url.query else url.path
+        return json_page(payload, title, path, address=f"{url.scheme}://{url.netloc}")
+
+    def headers(self, media_type: str) -> Mapping[str, str]:
+        """Return the headers of a reply in one of the media types."""
+        if media_type == _HTML:
+            return {**PAGE_HEADERS, "Content-Type": f"{_HTML}; charset=utf-8"}
+        return {"Content-Type": f"{media_type}; charset=us-ascii" if media_type == _NEWEST else media_type}
+
+
+def id_headers(missing: Iterable[str], omitted: Iterable[str], ungrouped: int = 0) -> dict[str, str]:
+    """Return the headers that name ids not found and records left out, and count the samples without a group."""
+    values = {_MISSING: tuple(missing), _OMITTED: tuple(omitted), _UNGROUPED: (str(ungrouped),) if ungrouped else ()}
+    return {name: listed(ids) for name, ids in values.items() if ids}
+
+
+def listed(values: Sequence[str]) -> str:
+    """Return ids fit for a header: percent-encoded where needed, joined by commas, with a count when cut."""
+    encoded: list[str] = []
+    size = 0
+    for number, value in enumerate(values):
+        text = quote(value, safe=" !#$&'()*+-./:;<=>?@[]^_`{|}~")
+        size += len(text) + 1
+        if size > _MAX_HEADER_BYTES:
+            return ",".join([*encoded, f"... and {len(values) - number} more"])
+        encoded.append(text)
+    return ",".join(encoded)

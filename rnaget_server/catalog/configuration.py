@@ -1,0 +1,30 @@
+"""The settings of the catalogue that the environment names, for the processes of a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rnaget_server.catalog.load import settings_in
+from rnaget_server.settings import Settings, load_settings
+from rnaget_server.storage.access import FileLimits
+
+
+def configuration(**given: Any) -> Settings:
+    """Return the settings: `given` over the environment over ``settings:`` of the catalogue over the defaults.
+
+    Raises
+    ------
+    CatalogError
+        If the catalogue has no sound ``catalog.yaml``.
+    pydantic.ValidationError
+        If a value in the environment is wrong.
+    """
+    data = load_settings(data=given.get("data")).data
+    return load_settings(settings_in(data), **given)
+
+
+def file_limits(settings: Settings) -> FileLimits:
+    """Return the bounds within which data files are read."""
+    return FileLimits(
+        settings.max_chunk_bytes, settings.max_column_bytes, settings.max_expansion, settings.min_free_bytes
+    )

@@ -1,0 +1,1 @@
+"""From records of the catalogue to open stores."""

@@ -1,0 +1,306 @@
+"""Open stores whose every error is one: the boundary between data files, which may be damaged in any way, and the rest.
+
+Behind it may be raised whatever HDF5, numpy, Rust or a third party raises: at once or later, out of methods, iterators
+and the callables that a store hands over. What comes out is a `StoreFailure` that names the record, so that the
+layers above know of no other exception. Labels and blocks that are not of the shape, over which they would stumble,
+are refused here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.errors import StoreFailure
+from rnaget_server.model.axis import Axis, Index, Positions
+from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.slice import LayerInfo
+from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
+from rnaget_server.storage.source import NO_FILE, FileVersion
+from rnaget_server.stores.base import MatrixStore, Ranges, held_by
+from rnaget_server.stores.failures import is_of_file
+from rnaget_server.stores.tracks.base import Run, TrackStore
+
+_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class Guard:
+    """A context that turns what is raised in it into `StoreFailure`; any number of threads may be in it.
+
+    Parameters
+    ----------
+    failure
+        Returns the error to raise for one that came out of the file.
+    """
+
+    def __init__(self, failure: Callable[[BaseException], StoreFailure]) -> None:
+        self._failure = failure
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, Cancelled) and is_of_file(error):
+            raise self._failure(error) from None
+
+
+def _within_guard(name: str) -> Callable[..., Any]:
+    def call(self: Any, *given: Any, **named: Any) -> Any:
+        with self._guard:
+            return getattr(self._whole, name)(*given, **named)
+
+    call.__name__ = name
+    return call
+
+
+def _guard_all(kind: type, part: type) -> None:
+    """Give a guarded class every public method and property of what it stands for that it has none of its own for."""
+    for name, member in vars(part).items():
+        if name.startswith("_") or name in vars(kind) or isinstance(member, classmethod | staticmethod):
+            continue
+        if isinstance(member, property):
+            setattr(kind, name, property(_property_within_guard(member)))
+        elif callable(member):
+            setattr(kind, name, _within_guard(name))
+
+
+def _property_within_guard(member: property) -> Callable[[Any], Any]:
+    def get(self: Any) -> Any:
+        with self._guard:
+            return member.__get__(self._whole)
+
+    return get
+
+
+class _GuardedIndex(Index):
+    def __init__(self, whole: Index, guard: Guard) -> None:
+        super().__init__(whole.ordered, whole.positions)
+        object.__setattr__(self, "_whole", whole)
+        object.__setattr__(self, "_guard", guard)
+
+
+class GuardedAxis(Axis):
+    """An axis whose columns have its length, and whose methods raise `StoreFailure` alone."""
+
+    def __init__(self, whole: Axis, guard: Guard) -> None:
+        self._whole = whole
+        self._guard = guard
+        self.size = whole.size
+        self.attributes = whole.attributes
+        for name in whole.attributes:
+            name.encode()  # half a character could not be sent
+
+    def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
+        """Return the values of an attribute."""
+        with self._guard:
+            values = self._whole.column(attribute, positions)
+            self._check_length(values, positions)
+            return values
+
+    def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
+        """Return the texts of an attribute as bytes, if they are stored so."""
+        with self._guard:
+            values = self._whole.ascii(attribute, positions)
+            if values is not None:
+                self._check_length(values, positions)
+            return values
+
+    def index(self, attribute: str) -> Index:
+        """Return the index of an attribute."""
+        with self._guard:
+            return _GuardedIndex(self._whole.index(attribute), self._guard)
+
+    def _check_length(self, values: NDArray[Any], positions: Positions | None) -> None:
+        if positions is None and len(values) != self.size:
+            raise OSError(f"an attribute has {len(values)} values for {self.size}")
+
+
+_guard_all(_GuardedIndex, Index)
+_guard_all(GuardedAxis, Axis)
+
+
+class GuardedStore:
+    """An open matrix file behind a guard; see `MatrixStore`. Made within the guard itself.
+
+    Attributes
+    ----------
+    version
+        The state of the file when it was opened.
+    """
+
+    _cancellation = Cancellation()
+
+    def __init__(self, whole: MatrixStore, guard: Guard, version: FileVersion = NO_FILE) -> None:
+        self._whole = whole
+        self._guard = guard
+        self.version = version
+        with guard:
+            rows, columns = whole.shape
+            self.shape = (int(rows), int(columns))
+            self.units = tuple(whole.units)
+            self.features = GuardedAxis(whole.features, guard)
+            self.samples = GuardedAxis(whole.samples, guard)
+            if self.shape != (self.features.size, self.samples.size):
+                raise OSError("the labels do not fit the matrix")
+            for name in self.units:
+                name.encode()
+
+    def until(self, cancellation: Cancellation) -> GuardedStore:
+        """Return the same for one request: its cells are read until that is cancelled."""
+        own = copy(self)
+        own._cancellation = cancellation
+        return own
+
+    def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
+        """Return a selection of the cells in one unit, to be written."""
+        with self._guard:
+            return LayerInfo(
+                units=units,
+                dtype=self.dtype(units),
+                whole=self._whole.whole(units),
+                blocks=partial(self.blocks, units, features, samples),
+                sparse=self.sparse(units, features, samples),
+                held=held_by(self._whole, units, features, samples),
+            )
+
+    def dtype(self, units: str) -> np.dtype[Any]:
+        """Return the type of the cells."""
+        with self._guard:
+            dtype = self._whole.dtype(units)
+            if dtype not in _TYPES:
+                raise OSError(f"the cells are of the type {dtype}")
+            return dtype
+
+    def close(self) -> None:
+        """Close the file, if it is kept open."""
+        getattr(self._whole, "close", lambda: None)()
+
+    def whole(self, units: str) -> bool:
+        """Return whether every cell is known to be a whole number."""
+        with self._guard:
+            return self._whole.whole(units)
+
+    def ranges(self, units: str) -> Ranges | None:
+        """Return the stored ranges of the features."""
+        with self._guard:
+            ranges = self._whole.ranges(units)
+            if ranges is not None and any(
+                part.shape != self.shape[:1] for part in (ranges.minimum, ranges.maximum, ranges.nans)
+            ):
+                raise OSError("the ranges do not fit the matrix")
+            return ranges
+
+    def blocks(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield blocks of rows of the selection, which make up all of it."""
+        rows, columns = self._size(features, samples)
+        self._check_wanted()
+        with self._guard:
+            for block in self._whole.blocks(units, features, samples):
+                self._check_wanted()
+                rows -= len(block)
+                if block.shape[1:] != (columns,) or rows < 0:
+                    raise OSError("the cells do not fit the matrix")
+                yield block
+            if rows:
+                raise OSError("the cells end before the last row")
+
+    def sparse(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> SparseCells | None:
+        """Return the same selection without its zeros, if the layer is stored so."""
+        with self._guard:
+            cells = self._whole.sparse(units, features, samples)
+        if cells is None:
+            return None
+        size = self._size(features, samples)
+        return SparseCells(partial(self._counted, cells), partial(self._pieces, cells, size))
+
+    def _check_wanted(self) -> None:
+        if self._cancellation.cancelled:
+            raise Cancelled
+
+    def _size(self, features: Positions | None, samples: Positions | None) -> tuple[int, int]:
+        rows, columns = self.shape
+        return rows if features is None else len(features), columns if samples is None else len(samples)
+
+    def _counted(self, cells: SparseCells) -> int:
+        with self._guard:
+            return cells.count()
+
+    def _pieces(self, cells: SparseCells, size: tuple[int, int], direction: Direction) -> Iterator[CompressedBlock]:
+        left, across = size if direction == "features" else size[::-1]
+        self._check_wanted()
+        with self._guard:
+            for piece in cells.compressed_along(direction):
+                self._check_wanted()
+                left -= len(piece.indptr) - 1
+                _check_piece(piece, left, across)
+                yield piece
+            if left:
+                raise OSError("the cells end before the last line")
+
+
+def _check_piece(piece: CompressedBlock, left: int, across: int) -> None:
+    stored = len(piece.indices)
+    ascending = int(piece.indptr[0]) == 0 and not (np.diff(piece.indptr) < 0).any()
+    if left < 0 or not ascending or int(piece.indptr[-1]) != stored or len(piece.data) != stored:
+        raise OSError("the cells do not fit the matrix")
+    # What is negative is larger than all as an unsigned number, so that one look is enough.
+    if stored and int(piece.indices.astype(np.int64, copy=False).view(np.uint64).max()) >= across:
+        raise OSError("a cell lies beyond the matrix")
+
+
+class GuardedTracks:
+    """An open set of signal tracks behind a guard; see `TrackStore`. Made within the guard itself."""
+
+    def __init__(self, whole: TrackStore, guard: Guard) -> None:
+        self._whole = whole
+        self._guard = guard
+        with guard:
+            self.tracks = GuardedAxis(whole.tracks, guard)
+            self.chromosomes: Mapping[str, int] = dict(whole.chromosomes)
+            for name in self.chromosomes:
+                name.encode()
+
+    def close(self) -> None:
+        """Close the file, if it is kept open."""
+        getattr(self._whole, "close", lambda: None)()
+
+    def runs(self, chromosome: str | None, start: int, stop: int | None) -> tuple[Run, ...]:
+        """Return the runs of bases that the set has in a range."""
+        with self._guard:
+            return self._whole.runs(chromosome, start, stop)
+
+    def read(self, track: int, run: Run) -> NDArray[np.float32]:
+        """Return the value at each base of a run."""
+        with self._guard:
+            return _of_length(self._whole.read(track, run), len(run))
+
+    def first(self, track: int, run: Run) -> int | None:
+        """Return the first base of a run that has a value."""
+        with self._guard:
+            return self._whole.first(track, run)
+
+    def summary(
+        self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool
+    ) -> NDArray[np.float32] | None:
+        """Return a value for each bin, None if the file can do no better than give the single bases."""
+        with self._guard:
+            values = self._whole.summary(track, run, bins, summary, no_data, exact)
+            return None if values is None else _of_length(values, bins)
+
+
+def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    if values.shape != (length,):
+        raise OSError("the values do not fill the range")
+    return values

@@ -1,0 +1,291 @@
+"""Open stores of one process, by matrix; a file that was replaced is opened anew."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from rnaget_server.catalog.models import template_fields
+from rnaget_server.catalog.records import Matrix, TrackSet
+from rnaget_server.datasets.guarded import Guard, GuardedStore, GuardedTracks
+from rnaget_server.errors import CatalogChanged, StoreFailure
+from rnaget_server.plugins import Registry
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
+from rnaget_server.stores.base import MatrixStore, StoreClass
+from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
+from rnaget_server.stores.tracks.base import TrackStore
+from rnaget_server.stores.tracks.bigwig import BigWigStore
+from rnaget_server.stores.tracks.loom import LoomTrackStore
+
+_log = logging.getLogger(__name__)
+# A file that could not be opened for another reason than damage, such as too many open files, is tried again then.
+_RETRY_SECONDS = 10.0
+_MOST_LOOKED_AT = 1000
+_State = tuple[FileVersion, ...]
+_Record = TypeVar("_Record", Matrix, TrackSet)
+_Store = TypeVar("_Store")
+
+
+class StoreCache:
+    """Opens the data files of matrices and of sets of tracks, and keeps the last `most` of each open.
+
+    Whatever one of them raises, when it is opened or later, is a `StoreFailure`, which the log has the reason of
+    once for each state of its files. A store that drops out is not closed but forgotten, since a reply may still be
+    read from it; its file closes with the last reader.
+
+    Parameters
+    ----------
+    kinds
+        The kinds of stores of matrices.
+    most
+        How many of each are kept open.
+    access
+        How files are opened.
+    confirms
+        Tells whether the catalogue still says of a record what it says; asked where its file is gone.
+    """
+
+    def __init__(
+        self,
+        kinds: Registry,
+        most: int = 256,
+        access: FileAccess | None = None,
+        confirms: Callable[[Matrix | TrackSet], bool] = lambda _: True,
+    ) -> None:
+        def open_matrix(matrix: Matrix, guard: Guard) -> GuardedStore:
+            # Before the file is opened, so that nothing old passes for new.
+            version = version_at(matrix.path)
+            store = GuardedStore(open_store(matrix, kinds, access), guard, version)
+            problems = validate_against_catalog(matrix, store)
+            if problems:
+                raise OSError("; ".join(problems))
+            return store
+
+        def open_tracks(record: TrackSet, guard: Guard) -> TrackStore:
+            return GuardedTracks(track_store(record, access), guard)
+
+        self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms)
+        self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
+
+    def open(self, matrix: Matrix) -> GuardedStore:
+        """Return the open store of `matrix`.
+
+        Raises
+        ------
+        StoreFailure
+            If the file is missing, unreadable, or lacks what the catalogue says of it.
+        CatalogChanged
+            If the file is missing since the catalogue names another by now.
+        """
+        return self._matrices.get(matrix)
+
+    def open_tracks(self, record: TrackSet) -> TrackStore:
+        """Return the open store of a set of signal tracks.
+
+        Raises
+        ------
+        StoreFailure
+            If a file is missing, unreadable, or of another genome than the others.
+        CatalogChanged
+            If a file is missing since the catalogue names another by now.
+        """
+        return self._tracks.get(record)
+
+
+class _Kept(Generic[_Record, _Store]):
+    """The open stores of one kind of record, by id."""
+
+    def __init__(
+        self,
+        what: str,
+        open: Callable[[_Record, Guard], _Store],
+        most: int,
+        confirms: Callable[[Matrix | TrackSet], bool],
+    ) -> None:
+        self._what = what
+        self._open: Callable[[_Record, Guard], _Store] = open
+        self._most = most
+        self._confirms = confirms
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, _File[_Record, _Store]] = OrderedDict()
+        self._logged: dict[str, _State] = {}
+
+    def get(self, record: _Record) -> _Store:
+        first = record.path if record.path is not None else record.tracks[0].path
+        key = (record, version_at(first))
+        with self._lock:
+            kept = self._kept.get(record.id)
+            if kept is None or kept.key != key:
+                if kept is not None:
+                    _close_if_written_over(kept, key[1])
+                kept = self._kept[record.id] = _File(key)
+                if len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(record.id)
+        # Others need not wait while one file is opened.
+        return kept.store if kept.store is not None else self._opened(record, kept)
+
+    def _opened(self, record: _Record, kept: _File[_Record, _Store]) -> _Store:
+        with kept.lock:
+            if kept.store is not None:
+                return kept.store
+            if kept.failed is not None and kept.failed == _state(record) and monotonic() < kept.retry:
+                raise self._failure(record)
+            try:
+                kept.store = self._open(record, Guard(lambda error: self._failed(record, error)))
+            except BaseException as error:
+                if not (is_of_file(error) or isinstance(error, StoreFailure)):
+                    raise
+                if _is_gone(record) and not self._confirms(record):
+                    raise CatalogChanged("the catalogue has just changed: ask again") from None
+                kept.failed, kept.retry = _state(record), monotonic() + _RETRY_SECONDS
+                raise error if isinstance(error, StoreFailure) else self._failed(record, error) from None
+            return kept.store
+
+    def _failed(self, record: _Record, error: BaseException) -> StoreFailure:
+        state = _state(record)
+        if self._logged.get(record.id) != state:
+            self._logged[record.id] = state
+            # The id stands first, by which the log tells one kind of line from another.
+            _log.error(f"the {self._what} %s cannot be read: %s", record.id, reason(error, *_paths(record)))
+        return self._failure(record)
+
+    def _failure(self, record: _Record) -> StoreFailure:
+        return StoreFailure(
+            f"the {self._what} {record.id} cannot be read at the moment; the log of the server says why", record.id
+        )
+
+
+class _File(Generic[_Record, _Store]):
+    """A record in one state of its file: its store, or the state of all its files in which it could not be opened."""
+
+    def __init__(self, key: tuple[Matrix | TrackSet, FileVersion]) -> None:
+        self.key = key
+        self.lock = threading.Lock()
+        self.store: _Store | None = None
+        self.failed: _State | None = None
+        self.retry = 0.0
+
+
+def open_store(matrix: Matrix, kinds: Registry, access: FileAccess | None = None) -> MatrixStore:
+    """Return the opened file of `matrix`, by the first kind of store that recognises it.
+
+    Raises
+    ------
+    OSError
+        With a message that names no directory, if there is no such file or it cannot be read.
+    """
+    with _naming(matrix.path, "{} is damaged or truncated ({})"):
+        kind: StoreClass
+        for kind in kinds.all().values():
+            if kind.recognises(matrix.path):
+                return kind(matrix.path, matrix.units, access)
+    raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
+
+
+def track_store(record: TrackSet, access: FileAccess | None = None) -> TrackStore:
+    """Return the opened set of signal tracks.
+
+    Raises
+    ------
+    OSError
+        If a file is missing or cannot be read, the tracks are of two genomes, or an attribute that a filter names is
+        not there. The message names no directory.
+    """
+    store: TrackStore
+    if record.path is not None:
+        with _naming(record.path, "{}: {}"):
+            store = LoomTrackStore(record.path, record.track_id, record.position, access)
+    else:
+        names = dict.fromkeys(name for track in record.tracks for name in track.attributes)
+        attributes = {name: [track.attributes.get(name, "") for track in record.tracks] for name in names}
+        samples = [track.sample for track in record.tracks]
+        store = BigWigStore([track.path for track in record.tracks], {record.track_id: samples, **attributes})
+    for filter in record.filters.values():
+        if filter.attribute not in store.tracks.attributes:
+            raise OSError(f"filter {filter.name}: no track has the attribute {filter.attribute!r}")
+    return store
+
+
+@contextmanager
+def _naming(path: Path, damaged: str) -> Iterator[None]:
+    """Turn what is raised of a file into an OSError that names it; `damaged` takes its name and the reason."""
+    if not path.is_file():
+        raise OSError(f"there is no file {path.name}")
+    try:
+        yield
+    except UnfitFile as error:
+        raise OSError(f"{path.name} {error}") from None
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
+        raise OSError(damaged.format(path.name, reason(error, path))) from None
+
+
+def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -> list[str]:
+    """Return everything that keeps a record from being served, as `check` names it; empty if all is well."""
+    try:
+        if isinstance(record, TrackSet):
+            track_store(record, access)
+            return []
+        store = open_store(record, kinds, access)
+        for units in store.units:
+            store.dtype(units)  # looks at every whole number, where some may be too large to be served
+        return validate_against_catalog(record, store)
+    except UnfitFile as error:
+        return [f"{_paths(record)[0].name} {error}"]
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
+        return [reason(error, *_paths(record))]
+
+
+def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
+    """Return what the catalogue says of a matrix and its file does not hold; empty if all is well."""
+    axes = {"feature": store.features, "sample": store.samples}
+    asked = [("feature_id", "feature", matrix.feature_id), ("sample_id", "sample", matrix.sample_id)]
+    if matrix.feature_name is not None:
+        asked.append(("feature_name", "feature", matrix.feature_name))
+    asked += [("tsv labels", "feature", name) for name in matrix.tsv.labels]
+    asked += [("tsv column", "sample", name) for name in template_fields(matrix.tsv.column)]
+    asked += [(f"filter {filter.name}", filter.axis, filter.attribute) for filter in matrix.filters.values()]
+    problems = [
+        f"{what}: {matrix.path.name} has no {axis} attribute {name!r}; it has {', '.join(axes[axis].attributes)}"
+        for what, axis, name in asked
+        if name not in axes[axis].attributes
+    ]
+    for axis, name in (("feature", matrix.feature_id), ("sample", matrix.sample_id)):
+        if name in axes[axis].attributes and (twice := axes[axis].index(name).repeated) is not None:
+            problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
+    return problems
+
+
+def _close_if_written_over(kept: _File[Any, Any], state: FileVersion) -> None:
+    """Close the file of a store if it is the same file with other bytes in it, of which no reader may have more.
+
+    HDF5 would take what it knows of the open file for what is in it now.
+    """
+    before = kept.key[1]
+    if kept.store is not None and before.inode == state.inode and before != state:
+        getattr(kept.store, "close", lambda: None)()
+
+
+def _paths(record: Matrix | TrackSet) -> tuple[Path, ...]:
+    if record.path is not None:
+        return (record.path,)
+    return tuple(track.path for track in record.tracks[:_MOST_LOOKED_AT])
+
+
+def _state(record: Matrix | TrackSet) -> _State:
+    return tuple(version_at(path) for path in _paths(record))
+
+
+def _is_gone(record: Matrix | TrackSet) -> bool:
+    return NO_FILE in _state(record)

@@ -1,0 +1,129 @@
+"""The catalogue, the open stores and the limits: all that slicing, pages and commands need of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from rnaget_server.catalog import Catalog, LiveCatalog, Matrix
+from rnaget_server.catalog.configuration import file_limits
+from rnaget_server.datasets.opening import StoreCache
+from rnaget_server.errors import StoreFailure
+from rnaget_server.model.limits import Limits
+from rnaget_server.model.memory import MemoryBudget
+from rnaget_server.model.principal import ANYONE, Principal
+from rnaget_server.plugins import STORES, Registry
+from rnaget_server.settings import Settings
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.disk_cache import DiskCache
+from rnaget_server.stores.base import MatrixStore
+
+Answer = TypeVar("Answer")
+SUMMARIES_SHARE = 4
+"""Of the disk that caches may take, summaries of whole matrices have this part; the rest is for slices."""
+
+
+class Policy(Protocol):
+    """Decides who may see what."""
+
+    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
+        """Return the part of the catalogue that a principal may see."""
+
+    def rights(self, principal: Principal) -> str:
+        """Return a text that is equal for principals who may see the same; part of entity tags and cache keys."""
+
+
+class OpenPolicy:
+    """Everybody may see everything."""
+
+    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
+        """Return the whole catalogue."""
+        return catalog
+
+    def rights(self, principal: Principal) -> str:
+        """Return the same for all."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The data of one running server.
+
+    Attributes
+    ----------
+    live
+        The catalogue in service.
+    stores
+        The open data files.
+    limits
+        The most that one reply may have.
+    memory
+        What large pieces of work take together.
+    summaries
+        Where summaries of whole matrices are kept.
+    policy
+        Who may see what.
+    """
+
+    live: LiveCatalog
+    stores: StoreCache
+    limits: Limits
+    memory: MemoryBudget
+    summaries: DiskCache
+    policy: Policy = field(default_factory=OpenPolicy)
+
+    def visible_to(self, principal: Principal = ANYONE) -> View:
+        """Return what a principal may see at the moment: the one way to records."""
+        catalog = self.policy.visible(self.live.current, principal)
+        return View(catalog, self.policy.rights(principal), self.stores, self.limits, self.memory, self.summaries)
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of the repository that one principal may see.
+
+    Attributes
+    ----------
+    catalog
+        The part of the catalogue that was in service when this was made.
+    rights
+        The principal's rights, as far as they tell replies apart.
+    stores, limits, memory, summaries
+        Those of the repository.
+    """
+
+    catalog: Catalog
+    rights: str
+    stores: StoreCache
+    limits: Limits
+    memory: MemoryBudget
+    summaries: DiskCache
+
+    def read_each(self, read: Callable[[Matrix, MatrixStore], Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
+        """Return what `read` finds in the file of each matrix, by id of the matrix, and the ids of the unreadable."""
+        found, omitted = {}, []
+        for matrix in self.catalog.matrices.values():
+            try:
+                found[matrix.id] = read(matrix, self.stores.open(matrix))
+            except StoreFailure:
+                omitted.append(matrix.id)
+        return found, tuple(omitted)
+
+
+def open_repository(settings: Settings) -> Repository:
+    """Return the data that a server with these settings answers from.
+
+    Raises
+    ------
+    CatalogError
+        If the catalogue has no valid ``catalog.yaml``.
+    """
+    live = LiveCatalog(settings.data, settings.reload_seconds)
+    return Repository(
+        live=live,
+        stores=StoreCache(Registry(STORES), access=FileAccess(file_limits(settings)), confirms=live.confirms),
+        limits=Limits(settings.max_cells, settings.max_positions, settings.max_bytes, settings.max_body_bytes),
+        memory=MemoryBudget(settings.max_request_bytes),
+        summaries=DiskCache(settings.cache_directory / "summaries", settings.cache_bytes // SUMMARIES_SHARE),
+    )

@@ -1,0 +1,1 @@
+"""From a slice to an HTTP reply."""

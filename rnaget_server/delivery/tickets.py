@@ -1,0 +1,146 @@
+"""Signed URLs: they say until when they hold, and cannot be changed. Nothing about them is stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Awaitable, Iterable, Sequence
+
+from anyio.to_thread import run_sync
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rnaget_server.errors import Forbidden, InvalidQuery, RnagetError
+from rnaget_server.http.mount import mount_of
+from rnaget_server.http.replies import error_response
+from rnaget_server.http.workload import LARGE_BYTES
+from rnaget_server.model.limits import MAX_VALUES
+from rnaget_server.query.strings import query_pairs, query_string
+
+_EXPIRES = "_expires"
+_SIGNATURE = "_signature"
+_TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class TicketSigner:
+    """Signs the URLs of tickets, and checks them.
+
+    Parameters
+    ----------
+    keys
+        The secrets that are believed; the first one signs. Without any, nothing is signed or checked.
+    seconds
+        How long a ticket holds.
+    required
+        Whether data are sent for signed URLs alone.
+    """
+
+    def __init__(self, keys: Sequence[SecretStr], seconds: int, required: bool = False) -> None:
+        self.keys = tuple(keys)
+        self._seconds = seconds
+        self._required = required
+
+    def sign(self, path: str, parameters: Pairs) -> list[tuple[str, str]]:
+        """Return the parameters with those added that make the URL of `path` hold for a while."""
+        if not self.keys:
+            return list(parameters)
+        limited = [*parameters, (_EXPIRES, str(int(time.time()) + self._seconds))]
+        return [*limited, (_SIGNATURE, _signature(self.keys[0], path, limited))]
+
+    def check(self, method: str, path: str, query: str) -> None:
+        """Refuse a signed URL that was changed or has expired, and one that is not signed if it has to be.
+
+        Raises
+        ------
+        Forbidden
+            Saying which of them it is.
+        InvalidQuery
+            If a signed URL is asked for by POST.
+        """
+        pairs = query_pairs(query)
+        is_signed = any(name in (_SIGNATURE, _EXPIRES) for name, _ in pairs)
+        if is_signed and method == "POST":
+            raise InvalidQuery(
+                f"a signed URL is asked for by GET, since its signature covers no body: send the URL of the ticket as "
+                f"it is, or leave {_EXPIRES} and {_SIGNATURE} out"
+            )
+        if is_signed:
+            self._check_signature(path, pairs)
+        elif self._required:
+            raise Forbidden("this server sends data for the URL of a ticket only: ask for one by the ticket route")
+
+    def _check_signature(self, path: str, pairs: Pairs) -> None:
+        signatures = [value for name, value in pairs if name == _SIGNATURE]
+        expiries = [value for name, value in pairs if name == _EXPIRES]
+        rest = [pair for pair in pairs if pair[0] != _SIGNATURE]
+        if len(signatures) != 1 or len(expiries) != 1 or not _TIME.fullmatch(expiries[0]):
+            raise _changed()
+        # All keys are tried whichever matches, so that the time taken tells nothing.
+        matches = [
+            hmac.compare_digest(_signature(key, path, rest).encode(), signatures[0].encode()) for key in self.keys
+        ]
+        if not any(matches):
+            raise _changed()
+        if time.time() >= int(expiries[0]):
+            raise Forbidden("this ticket has expired: ask for a new one by the ticket route")
+
+
+class TicketCheck:
+    """ASGI layer that checks signed URLs before anything else is done.
+
+    Parameters
+    ----------
+    app
+        The API behind it.
+    signer
+        What checks them.
+    data_route
+        Matches the paths of routes whose replies hold data.
+    """
+
+    def __init__(self, app: ASGIApp, signer: TicketSigner, data_route: re.Pattern[str]) -> None:
+        self._app = app
+        self._signer = signer
+        self._data_route = data_route
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass the request on, or answer 403 or 400."""
+        checks = self._signer.keys and self._guards(scope)
+        return self._checked(scope, receive, send) if checks else self._app(scope, receive, send)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._check(scope)
+        except RnagetError as refusal:
+            await error_response(Request(scope), refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _guards(self, scope: Scope) -> bool:
+        is_data = scope["type"] == "http" and self._data_route.fullmatch(scope["path"])
+        return bool(is_data) and scope["method"] != "OPTIONS"
+
+    async def _check(self, scope: Scope) -> None:
+        query = scope["query_string"].decode("latin-1")
+        if query.count("&") > MAX_VALUES:
+            raise Forbidden("no ticket has so many parameters: use its URL as it was given")
+        arguments = (scope["method"], scope["path"], query)
+        if len(query) > LARGE_BYTES:
+            await run_sync(self._signer.check, *arguments, limiter=mount_of(scope).workload.costly)
+        else:
+            self._signer.check(*arguments)
+
+
+def _signature(key: SecretStr, path: str, pairs: Iterable[tuple[str, str]]) -> str:
+    # Decoded and in order, since clients encode and sort parameters in their own way.
+    text = f"{path}\n{query_string(sorted(pairs))}"
+    return hmac.new(key.get_secret_value().encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _changed() -> Forbidden:
+    return Forbidden("this ticket was changed: use its URL as it was given, or ask for a new one by the ticket route")

@@ -1,0 +1,54 @@
+"""A standard as an ASGI application: Connexion routes its OpenAPI document to the handlers."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from connexion import AsyncApp, ConnexionMiddleware
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.routing import RoutingMiddleware
+from connexion.middleware.server_error import ServerErrorMiddleware
+from connexion.middleware.swagger_ui import SwaggerUIMiddleware
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from rnaget_server.errors import RnagetError
+from rnaget_server.http.post_body import PostBody
+from rnaget_server.http.replies import error_response
+from rnaget_server.http.routing import HandlerMiddleware
+
+# Connexion's own, without those that guard and validate: no route is secured, and `rnaget_server.query` judges
+# parameters, with better words.
+_LAYERS = (
+    ServerErrorMiddleware,
+    ExceptionMiddleware,
+    SwaggerUIMiddleware,
+    RoutingMiddleware,
+    PostBody,
+    LifespanMiddleware,
+    HandlerMiddleware,
+)
+
+
+def create_api(document: Path, prefix: str) -> ConnexionMiddleware:
+    """Return the application that answers the routes of an OpenAPI document, whose paths begin with `prefix`."""
+    # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
+    logging.getLogger("connexion").setLevel(logging.ERROR)
+    app = AsyncApp("rnaget_server", specification_dir=document.parent, middlewares=list(_LAYERS))
+    app.add_api(document.name, base_path=prefix, swagger_ui_options=None)
+    for kind in (RnagetError, HTTPException, Exception):
+        app.add_error_handler(kind, _error_response)
+    return app.middleware
+
+
+async def _error_response(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
+    response = error_response(Request(request.scope), error)
+    return ConnexionResponse(
+        status_code=response.status_code,
+        headers=dict(response.headers),
+        body=bytes(response.body),
+        is_streamed=False,
+    )

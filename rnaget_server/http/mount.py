@@ -1,0 +1,105 @@
+"""The standards of one server: where each is mounted, and what its requests carry with them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.received import ReceivedParameters
+from rnaget_server.http.replies import DIALECT_KEY, error_response
+from rnaget_server.http.request import BEGAN_KEY
+from rnaget_server.http.workload import Workload
+from rnaget_server.model.cancellation import Cancellation
+
+MOUNT_KEY = "rnaget_server.mount"
+# A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Api(Protocol):
+    """The parts of the server that the handlers of one standard need."""
+
+    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Any:
+        """Return what a handler gets as its first argument."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One standard in this server.
+
+    Attributes
+    ----------
+    prefix
+        The start of its paths, such as ``/rnaget``.
+    app
+        Answers them.
+    dialect
+        How it speaks.
+    api
+        What its handlers answer from.
+    workload
+        What this worker does at once.
+    example_body
+        JSON that may be posted, for the messages of errors.
+    slow_parameters
+        Parameters by which very much is read before a reply begins.
+    """
+
+    prefix: str
+    app: ASGIApp
+    dialect: Dialect
+    api: Api
+    workload: Workload
+    example_body: str = "{}"
+    slow_parameters: frozenset[str] = frozenset()
+
+
+def mount_of(scope: Scope) -> Mount:
+    """Return the standard that a request is for."""
+    return cast(Mount, scope[MOUNT_KEY])
+
+
+def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp) -> Handler:
+    """Return the application that sends a request to the standard whose prefix it has, else to the pages.
+
+    Standards get paths without a slash at the end (``/projects/`` is ``/projects``, as some clients write it).
+    """
+
+    # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "lifespan":
+            return lifespan(scope, receive, send)
+        path = scope["path"]
+        if not _has_valid_host(scope):
+            refusal = InvalidQuery("the header Host is no host name: send the address of this server there")
+            return error_response(Request({**scope, DIALECT_KEY: mounts[0].dialect}), refusal)(scope, receive, send)
+        for mount in mounts:
+            if path.startswith(f"{mount.prefix}/"):
+                inside: dict[str, Any] = {
+                    **scope,
+                    MOUNT_KEY: mount,
+                    DIALECT_KEY: mount.dialect,
+                    BEGAN_KEY: time.time_ns(),
+                }
+                if path.endswith("/"):
+                    inside |= {"path": path.rstrip("/"), "raw_path": scope["raw_path"].rstrip(b"/")}
+                return mount.app(inside, receive, send)
+        return pages(scope, receive, send)
+
+    return application
+
+
+def _has_valid_host(scope: Scope) -> bool:
+    """Return whether the headers Host are at most one, and that a name or address that may stand in a URL."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)

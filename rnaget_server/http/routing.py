@@ -1,0 +1,95 @@
+"""The last layer of Connexion's stack: calls the function that the OpenAPI document names for a route.
+
+Connexion's own last layer prepares arguments anew for each request, from query and body too. Here those are read by
+`rnaget_server.query`, and only what stands in the path is an argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+import anyio
+from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
+from connexion.operations import AbstractOperation
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from rnaget_server.errors import CatalogChanged
+from rnaget_server.http.mount import MOUNT_KEY, Mount
+from rnaget_server.http.received import PARAMETERS_KEY, ReceivedParameters
+from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
+from rnaget_server.http.wanted import run_while_wanted
+from rnaget_server.model.cancellation import Cancellation, Cancelled
+
+
+class Handler:
+    """Answers one route by its function: a coroutine in the event loop, any other in a thread.
+
+    Large requests are all answered in threads, of which they have few, so that the others never wait for them.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._is_coroutine = inspect.iscoroutinefunction(function)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what the function returns; nothing, if the client goes before."""
+        mount: Mount = scope[MOUNT_KEY]
+        received: ReceivedParameters = scope[PARAMETERS_KEY]
+        scope[CANCELLATION_KEY] = cancellation = Cancellation()
+
+        def call() -> Any:
+            # By their order in the path, whatever their names.
+            return self._function(
+                mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values()
+            )
+
+        response: Response | None
+        if self._is_coroutine and not received.is_large:
+            response = await call()
+        else:
+            work = partial(self._work, call)
+            response = await run_while_wanted(work, _threads(mount, received), receive, cancellation)
+        if received.is_large:
+            received.forget()
+        if response is not None:
+            # Without a last piece of the body, the server below cuts the connection.
+            with suppress(Cancelled, BrokenReplyError):
+                await response(scope, receive, send)
+
+    def _work(self, call: Callable[[], Any]) -> Response:
+        """Return the response; the handler is called again if a file is gone since the catalogue names another."""
+        try:
+            return self._respond(call)
+        except CatalogChanged:
+            return self._respond(call)
+
+    def _respond(self, call: Callable[[], Any]) -> Response:
+        return cast(Response, asyncio.run(call()) if self._is_coroutine else call())
+
+
+def _threads(mount: Mount, received: ReceivedParameters) -> anyio.CapacityLimiter | None:
+    if received.is_large:
+        return mount.workload.costly
+    return mount.workload.reading if received.names_any_of(mount.slow_parameters) else None
+
+
+class _Api(RoutedAPI[Handler]):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_paths()
+
+    def make_operation(self, operation: AbstractOperation) -> Handler:
+        return Handler(operation.function)
+
+
+class HandlerMiddleware(RoutedMiddleware[_Api]):  # type: ignore[misc]
+    """ASGI layer that answers the routes of the document; what is no route goes to the next."""
+
+    api_cls = _Api

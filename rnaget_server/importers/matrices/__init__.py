@@ -1,0 +1,1 @@
+"""From the matrices that users have to native stores."""

@@ -1,0 +1,94 @@
+"""AnnData files (``.h5ad``): one of their matrices into the native store, or the file served as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix
+from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.matrices.annotated import (
+    UsualNames,
+    as_import_failures,
+    labels,
+    refuse_text_options,
+    served_file,
+    spool_lines,
+    spool_rows,
+)
+from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FEATURE_IDS
+from rnaget_server.importers.sparse_spool import SpooledSparse
+from rnaget_server.importers.spool import SpooledCells
+from rnaget_server.importers.text.fields import shortened
+from rnaget_server.model.axis import Axis
+from rnaget_server.model.sparse import Direction
+from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore
+
+
+class H5adImporter(Importer):
+    """Reads ``X``, a layer or ``raw`` of an AnnData file; a sparse matrix stays sparse."""
+
+    takes = frozenset({"layer", "as_is"})
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Return whether this is HDF5 with AnnData's labels."""
+        return head.startswith(HDF5) and H5adStore.recognises(path)
+
+    def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
+        """Return what is in the file.
+
+        Raises
+        ------
+        ImportFailure
+            If it is damaged or of an unknown form, there is no such layer, or ids are repeated or empty.
+        """
+        refuse_text_options(options, path, "AnnData")
+        if options.as_is:
+            return _as_it_is(path, options)
+        with as_import_failures(path):
+            file = H5adFile(path, options.access)
+            name = _matrix_name(path, file, options.layer)
+            matrix = file.matrix(name)
+            axes = (file.raw_features() if name == RAW else file.features), file.samples
+            _refuse_empty(path, name, matrix.shape)
+            features, samples, style = labels(path, axes, _usual(axes), options)
+            matrix.dtype()  # refuses whole numbers that would not stay what they are
+        cells = _spooled(path, matrix, directory, progress)
+        form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
+        return SourceMatrix(features, samples, cells, style, (f"AnnData, matrix {name}, stored {form}",))
+
+
+def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
+    if options.layer is not None:
+        raise ImportFailure("--layer cannot be given with --as-is: X is served, and every layer by its name", path)
+    with as_import_failures(path):
+        store = H5adStore(path, access=options.access)
+        _refuse_empty(path, MAIN, store.shape)
+        axes = store.features, store.samples
+        return served_file(path, axes, _usual(axes), options, ".h5ad")
+
+
+def _refuse_empty(path: Path, name: str, shape: tuple[int, int]) -> None:
+    if 0 in shape:
+        raise ImportFailure(f"the matrix {name} is empty: {shape[0]} features × {shape[1]} samples", path)
+
+
+def _matrix_name(path: Path, file: H5adFile, layer: str | None) -> str:
+    if layer is None and MAIN not in file.names:
+        raise ImportFailure(f"there is no X: name one of {', '.join(file.names)} by --layer", path)
+    if layer is not None and layer not in file.names:
+        raise ImportFailure(f"--layer: there is no matrix {shortened(layer)}; there are {', '.join(file.names)}", path)
+    return layer or MAIN
+
+
+def _usual(axes: tuple[Axis, Axis]) -> UsualNames:
+    """Return the names of ids: stable ones of the features if they are there, else the index."""
+    features, samples = (axis.attributes[0] for axis in axes)
+    return UsualNames((*STABLE_FEATURE_IDS, features), (*FEATURE_NAMES, features), (samples,))
+
+
+def _spooled(path: Path, matrix: H5adMatrix, directory: Path, progress: Progress) -> SpooledCells | SpooledSparse:
+    if matrix.compressed is None:
+        return spool_rows(path, matrix.values, directory, progress)
+    direction: Direction = "samples" if matrix.by_sample else "features"
+    return spool_lines(path, matrix.compressed, direction, directory, progress)

@@ -1,0 +1,51 @@
+"""10x Genomics ``.h5`` files: into the native sparse store, or served as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix
+from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.matrices.annotated import (
+    UsualNames,
+    as_import_failures,
+    labels,
+    refuse_text_options,
+    served_file,
+    spool_lines,
+)
+from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, SAMPLE_ID, TenXStore
+
+_USUAL = UsualNames((FEATURE_ID,), (FEATURE_NAME,), (SAMPLE_ID,))
+
+
+class TenXImporter(Importer):
+    """Reads the matrix of a 10x file of Cell Ranger 3 or later, or of one genome of an earlier one."""
+
+    takes = frozenset({"as_is"})
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Return whether this is HDF5 with the groups of a 10x matrix."""
+        return head.startswith(HDF5) and TenXStore.recognises(path)
+
+    def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
+        """Return what is in the file.
+
+        Raises
+        ------
+        ImportFailure
+            If it is damaged or has several genomes, or ids are repeated or empty.
+        """
+        refuse_text_options(options, path, "a 10x file")
+        with as_import_failures(path):
+            store = TenXStore(path, access=options.access)
+            if 0 in store.shape:
+                raise ImportFailure("the matrix is empty: {} features × {} barcodes".format(*store.shape), path)
+            axes = store.features, store.samples
+            if options.as_is:
+                return served_file(path, axes, _USUAL, options, ".h5")
+            store.dtype("")  # refuses whole numbers that would not stay what they are
+            features, samples, style = labels(path, axes, _USUAL, options)
+        cells = spool_lines(path, store.compressed, "samples", directory, progress)
+        return SourceMatrix(features, samples, cells, style, ("10x, stored sparse",))

@@ -1,0 +1,1 @@
+"""Tables as text: lines, fields, numbers, columns."""

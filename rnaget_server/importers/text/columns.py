@@ -1,0 +1,118 @@
+"""Columns of attributes: their type, their names, and how they join and grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.stores.native.write_dense import AxisTable
+
+ColumnValues = NDArray[Any]
+
+# No leading zeros: 007 is a label. No sign but minus, no bare point.
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_ABSENT = frozenset(("", "NA", "N/A", "NaN", "nan"))
+_INT64 = 2**63
+
+# Headers of columns that hold names, best first; compared by `plain`.
+NAMES = (
+    "genename", "genesymbol", "symbol", "hgncsymbol", "prgenesymbol", "externalgenename", "featurename",
+    "description",
+)  # fmt: skip
+# Further headers that describe features, never samples.
+_DESCRIBING = frozenset(
+    (*NAMES, "chr", "chrom", "chromosome", "start", "end", "strand", "length", "genetype", "biotype", "genebiotype")
+)
+
+
+def plain(name: str) -> str:
+    """Return a header for comparison: lower case, without spaces and underscores."""
+    return re.sub(r"[\s_.-]", "", name).lower()
+
+
+def describes_features(name: str) -> bool:
+    """Return whether a column of this header describes features rather than being a sample."""
+    return plain(name) in _DESCRIBING
+
+
+def find_name(names: Iterable[str], description: bool = True) -> str | None:
+    """Return the header that holds names of features, if a known one is there.
+
+    `description` says whether a column called Description counts, as in GCT.
+    """
+    by_plain = {plain(name): name for name in reversed(list(names))}
+    known = NAMES if description else NAMES[:-1]
+    return next((by_plain[name] for name in known if name in by_plain), None)
+
+
+def text_column(values: Sequence[str]) -> ColumnValues:
+    """Return an object array of str."""
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+def typed_column(values: Sequence[str]) -> ColumnValues:
+    """Return int64 if every value is a whole number, float64 if all that are there are numbers, else text.
+
+    In a column of numbers, NA counts as absent, and is NaN.
+    """
+    present = [value for value in values if value not in _ABSENT]
+    if not present or not all(_PLAIN.fullmatch(value) for value in present):
+        return text_column(values)
+    if all(_WHOLE.fullmatch(value) for value in present):
+        whole = [int(value) for value in present]
+        if any(not -_INT64 <= value < _INT64 for value in whole):
+            return text_column(values)
+        if len(whole) == len(values):
+            return np.array(whole, np.int64)
+        if any(abs(value) > 2**53 for value in whole):
+            return text_column(values)
+    numbers = np.array([np.nan if value in _ABSENT else float(value) for value in values], np.float64)
+    return text_column(values) if np.isinf(numbers).any() else numbers
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """Return `name`, or `name` with the first number that makes it new."""
+    others = set(taken)
+    if name not in others:
+        return name
+    return next(f"{name}_{number}" for number in range(2, len(others) + 3) if f"{name}_{number}" not in others)
+
+
+def same(first: ColumnValues, second: ColumnValues) -> NDArray[np.bool_]:
+    """Return where two columns agree; NaN agrees with NaN."""
+    if first.dtype == object or second.dtype == object:
+        return np.array([str(a) == str(b) for a, b in zip(first, second, strict=True)], bool)
+    return np.asarray((first == second) | ((first != first) & (second != second)))
+
+
+def take_or_fill(column: ColumnValues, positions: NDArray[np.int64]) -> ColumnValues:
+    """Return the values at `positions`; where that is -1, nothing: ``""`` or NaN (int64 becomes float64)."""
+    absent = positions < 0
+    if not absent.any():
+        return column[positions]
+    if column.dtype == object:
+        values = text_column([""] * len(positions))
+    else:
+        if column.dtype.kind == "i" and np.abs(column).max(initial=0) > 2**53:
+            return take_or_fill(text_column([str(value) for value in column]), positions)
+        values = np.full(len(positions), np.nan)
+    values[~absent] = column[positions[~absent]]
+    return values
+
+
+def with_id_name(table: AxisTable, default: str) -> AxisTable:
+    """Return the axis with an id column whose name can stand in a template of labels; `default` if it has none."""
+    name = re.sub(r"[{}\[\]:!]", "_", table.id) or default
+    if name == table.id:
+        return table
+    name = free_name(name, table.columns)
+    return AxisTable(
+        name, {name if key == table.id else key: column for key, column in table.columns.items()}, table.name
+    )

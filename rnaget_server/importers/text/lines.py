@@ -1,0 +1,123 @@
+"""The lines of a text file, plain or gzip, in blocks and with their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from isal import igzip_threaded
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.detect import GZIP, GZIP_ERRORS
+
+_CHUNK = 512 << 10
+_LONGEST = 32 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+class TextLines:
+    r"""Reads a file once, from its beginning. Lines end with ``\n``, ``\r\n`` or ``\r``; empty ones are passed over.
+
+    gzip is recognised by its first bytes and unpacked in a thread of its own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._raw: BufferedReader = path.open("rb")
+        self._size = max(path.stat().st_size, 1)
+        packed = self._raw.peek(2).startswith(GZIP)
+        self._file: Any = _unpacked(self._raw) if packed else self._raw
+        self._tail: list[bytes] = []
+        self._lines: list[bytes] = []
+        self._numbers: Sequence[int] = []
+        self._next = 1
+        self._ended = False
+
+    def __enter__(self) -> TextLines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._raw.close()
+
+    @property
+    def share(self) -> float:
+        """The share of the file read so far, from 0 to 1."""
+        return min(1.0, self._raw.tell() / self._size)
+
+    def take(self) -> tuple[int, bytes] | None:
+        """Return the next line and its number, or None at the end."""
+        while not self._lines:
+            if not self._more():
+                return None
+        number, line = self._numbers[0], self._lines[0]
+        self._numbers, self._lines = self._numbers[1:], self._lines[1:]
+        return number, line
+
+    def peek(self, count: int) -> list[bytes]:
+        """Return up to `count` lines that come next, without taking them."""
+        while len(self._lines) < count and self._more():
+            pass
+        return self._lines[:count]
+
+    def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
+        """Yield what is left, as line numbers and lines, some hundred kilobytes at a time."""
+        while self._lines or self._more():
+            numbers, lines = self._numbers, self._lines
+            self._numbers, self._lines = [], []
+            if lines:
+                yield numbers, lines
+
+    def _more(self) -> bool:
+        """Read one chunk; return False at the end of the file."""
+        if self._ended:
+            return False
+        chunk = self._chunk()
+        if not chunk:
+            self._ended = True
+            chunk = b"\n" if any(self._tail) else b""
+        head, newline, tail = chunk.rpartition(b"\n")
+        if newline:
+            lines = b"".join([*self._tail, head]).split(b"\n")
+            self._tail = [tail]
+            self._add(lines)
+        else:
+            self._tail.append(tail)
+            if len(self._tail) * _CHUNK > _LONGEST:
+                raise ImportFailure("the line is longer than 32 MB: this is no text table", self.path, self._next)
+        return True
+
+    def _chunk(self) -> bytes:
+        try:
+            chunk: bytes = self._file.read(_CHUNK)
+            if chunk.endswith(b"\r"):
+                chunk += self._file.read(1)
+        except GZIP_ERRORS as error:
+            raise ImportFailure(f"the gzip data are damaged or cut off ({error})", self.path) from None
+        if b"\0" in chunk:
+            raise ImportFailure("the file holds binary data (a NUL byte) and is no text table", self.path)
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return chunk
+
+    def _add(self, lines: list[bytes]) -> None:
+        if self._next == 1:
+            lines[0] = lines[0].removeprefix(_BOM)
+        numbers: Sequence[int] = range(self._next, self._next + len(lines))
+        self._next += len(lines)
+        if b"" in lines:
+            kept = [(number, line) for number, line in zip(numbers, lines, strict=True) if line]
+            numbers, lines = [number for number, _ in kept], [line for _, line in kept]
+        if self._lines:
+            numbers, lines = [*self._numbers, *numbers], self._lines + lines
+        self._numbers, self._lines = numbers, lines
+
+
+def _unpacked(file: BufferedReader) -> Any:
+    opened: Any = igzip_threaded.open  # isal has no types here
+    return opened(file, "rb")

@@ -1,0 +1,1 @@
+"""From the signal tracks that users have to files that are served."""

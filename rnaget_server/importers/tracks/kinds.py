@@ -1,0 +1,120 @@
+"""The kinds of signal tracks, recognised by content as far as possible."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.detect import HDF5, HEAD_BYTES, read_head, refuse_no_file
+from rnaget_server.importers.text.tables import listed
+from rnaget_server.stores.loom import LoomStore
+
+TrackKind = Literal["bigwig", "bedgraph", "positions"]
+
+_BIGWIG = 0x888FFC26
+_BIGBED = 0x8789F2EB
+_POSITION = "position"
+_BEDGRAPH_NAME = re.compile(r".*\.(bedgraph|bdg|bg)(\.b?gz)?", re.IGNORECASE | re.DOTALL)
+_LOOKED_AT = 100
+
+
+def kinds_of(sources: Sequence[Path], position: str | None) -> tuple[TrackKind, ...]:
+    """Return the kind of each source; nothing if there is one source, and that is an expression matrix.
+
+    Parameters
+    ----------
+    sources
+        The files, at least one.
+    position
+        The column attribute of a loom file that holds positions, if the provider names it.
+
+    Raises
+    ------
+    ImportFailure
+        If a file cannot be read, or the sources do not go together.
+    """
+    kinds = [_kind(path, position) for path in sources]
+    if position is not None and kinds != ["positions"]:
+        raise ImportFailure("--position names a column attribute of a loom file: import one such file alone")
+    if kinds == [None]:
+        return ()
+    tracks = tuple(kind for kind in kinds if kind is not None)
+    if len(tracks) < len(kinds):
+        others = [path for path, kind in zip(sources, kinds, strict=True) if kind is None]
+        raise ImportFailure(
+            "several sources make one set of signal tracks, and some are neither bigWig nor bedGraph "
+            f"({listed([path.name for path in others])}): import each expression matrix by itself",
+            others[0],
+        )
+    if "positions" in tracks and len(tracks) > 1:
+        raise ImportFailure(
+            "a loom file with positions as columns stands for a whole set: import it by itself",
+            sources[tracks.index("positions")],
+        )
+    return tracks
+
+
+def _kind(path: Path, position: str | None) -> TrackKind | None:
+    try:
+        refuse_no_file(path)
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+    magic = {struct.unpack(order + "I", start[:4])[0] for order in "<>"} if len(start) >= 4 else set()
+    if _BIGWIG in magic:
+        return "bigwig"
+    if _BIGBED in magic:
+        raise ImportFailure("this is a bigBed file, which holds regions and no signal: import a bigWig file", path)
+    if path.suffix.lower() in (".bw", ".bigwig"):
+        raise ImportFailure("this is no bigWig file, whatever its name says", path)
+    if start.startswith(HDF5):
+        return "positions" if _has_positions(path, position) else None
+    return "bedgraph" if _is_bedgraph(path, read_head(path)) else None
+
+
+def _has_positions(path: Path, position: str | None) -> bool:
+    """Return whether the columns of a loom file are positions; what else is HDF5 is no set of tracks."""
+    read_head(path)
+    try:
+        if not LoomStore.recognises(path):
+            return False
+        columns = LoomStore(path).samples
+    except (OSError, KeyError, ValueError):
+        return False  # the import of matrices says what is wrong
+    if position is not None:
+        if position not in columns.attributes:
+            raise ImportFailure(
+                f"--position: there is no column attribute {position!r}; there are {', '.join(columns.attributes)}",
+                path,
+            )
+        return True
+    return (
+        _POSITION in columns.attributes
+        and columns.size > 0
+        and re.fullmatch(r".+:\d+", str(columns.column(_POSITION)[0])) is not None
+    )
+
+
+def _is_bedgraph(path: Path, head: bytes) -> bool:
+    lines = re.split(rb"\r\n|\n|\r", head.removeprefix(b"\xef\xbb\xbf"))
+    lines = lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines
+    split = [fields for line in lines if (fields := line.split()) and not fields[0].startswith(b"#")]
+    if any(fields[0] in (b"fixedStep", b"variableStep") for fields in split[:3]):
+        raise ImportFailure("this is a wiggle file: convert it, as by `wigToBigWig`, and import that", path)
+    if _BEDGRAPH_NAME.fullmatch(path.name) or any(fields[0] == b"track" for fields in split[:3]):
+        return True
+    rows = [fields for fields in split[:_LOOKED_AT] if fields[0] != b"browser"]
+    # The ids of a matrix differ from row to row; the chromosome of a bedGraph file repeats.
+    first = rows[0] if rows else []
+    return (
+        len(first) == 4
+        and first[1].isdigit()
+        and first[2].isdigit()
+        and any(len(row) == len(next_row) == 4 and row[0] == next_row[0] for row, next_row in pairwise(rows))
+    )

@@ -1,0 +1,1 @@
+"""Pure values that everything passes on: axes, cells, slices."""

@@ -1,0 +1,274 @@
+"""The features or the samples of a matrix, and the look-up of their labels."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
+from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
+from rnaget_server.model.text import decode, encode, encode_all, keys_of
+
+Positions = NDArray[np.int64]
+Raw = NDArray[Any]
+Near = Callable[[], list[str]]
+"""A search for values that are like one that was not found, which takes long."""
+
+_FEW_TO_COMPARE = 2_000
+_LONGEST_LIKENED = 100
+_ENSEMBL_START = "ENS"
+# Ends the id of the second copy of a pseudoautosomal gene.
+_COPY = "_PAR_Y"
+# An Ensembl stable id with its version; the groups together are the id without it.
+_VERSIONED = re.compile(r"(ENS[A-Z]*[0-9]{11})\.[0-9]+((?:_PAR_Y)?)")
+
+
+@dataclass(frozen=True)
+class Index:
+    """The values of one attribute, sorted, for binary search: ``ordered[i]`` stands at ``positions[i]``."""
+
+    ordered: Raw
+    positions: NDArray[Any]
+
+    @classmethod
+    def of(cls, raw: Raw) -> Index:
+        """Return the index of a column of fixed-width bytes."""
+        positions = np.argsort(raw, kind="stable")
+        return cls(raw[positions], positions)
+
+    def find(self, values: Sequence[str]) -> tuple[Positions, list[str]]:
+        """Return the positions (unordered) that hold any of `values`, and the values that nothing holds."""
+        positions, owners = self.locate(values)
+        held = np.zeros(len(values), bool)
+        held[owners] = True
+        return positions, [values[number] for number in np.flatnonzero(~held).tolist()]
+
+    def locate(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
+        """Return the positions that hold any of `values`, and for each of them which of the values it holds.
+
+        An Ensembl id that nothing holds finds itself with a version (``ENSG00000011600`` as ``ENSG00000011600.7``).
+        """
+        keys, numbers = keys_of(values, self.ordered.dtype.itemsize)
+        left, right = _between(self.ordered, keys, keys, "right")
+        places, owners = _spread(left, right)
+        found, holds = [self.positions[places]], [numbers[owners]]
+        held = np.zeros(len(values), bool)
+        held[holds[0]] = True
+        absent = [number for number in np.flatnonzero(~held).tolist() if values[number].startswith(_ENSEMBL_START)]
+        if absent:
+            versions, owners = self._versions_of([values[number] for number in absent])
+            found.append(versions)
+            holds.append(np.array(absent, np.int64)[owners])
+        return np.concatenate(found).astype(np.int64), np.concatenate(holds)
+
+    def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
+        """Return where Ensembl ids stand with a version, and for each place which of the values stands there."""
+        width = self.ordered.dtype.itemsize
+        stems = [value.removesuffix(_COPY) for value in values]
+        # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
+        first, numbers = keys_of([f"{stem}." for stem in stems], width)
+        last, _ = keys_of([f"{stem}/" for stem in stems], width)
+        left, right = _between(self.ordered, first, last, "left")
+        begin = np.flatnonzero(right > left)
+        places, owners = _spread(left[begin], right[begin])
+        owners = numbers[begin[owners]]
+        pairs = zip(self.ordered[places].tolist(), owners.tolist(), strict=True)
+        fits = [_is_version(stored.decode("latin-1"), values[owner]) for stored, owner in pairs]
+        mask = np.array(fits, bool)
+        return self.positions[places[mask]].astype(np.int64), owners[mask]
+
+    def neighbours(self, value: str, count: int) -> list[str]:
+        """Return up to `count` values that are next to `value` in order and begin as its first half does."""
+        key = encode(value)
+        at = int(np.searchsorted(self.ordered, np.bytes_(key[: self.ordered.dtype.itemsize])))
+        nearby = np.unique(self.ordered[max(0, at - count) : at + count])
+        stem = value[: max(1, len(value) // 2)].lower()
+        return [text for text in decode(nearby) if text.lower().startswith(stem)][:count]
+
+    @property
+    def repeated(self) -> str | None:
+        """A value that stands more than once, or None."""
+        same = np.flatnonzero(self.ordered[1:] == self.ordered[:-1])
+        return decode(self.ordered[same[:1]])[0] if same.size else None
+
+
+class Axis:
+    """The features or the samples of a matrix: their attributes, and where a value of one stands.
+
+    Parameters
+    ----------
+    size
+        Number of features or samples.
+    attributes
+        Names of the attributes, in the order of the file.
+    read
+        Returns the column of an attribute.
+    index
+        Returns the stored index of an attribute, or None where the file has none.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        attributes: Sequence[str],
+        read: Callable[[str], Column],
+        index: Callable[[str], Index | None] = lambda _: None,
+    ) -> None:
+        self.size = size
+        self.attributes = tuple(attributes)
+        # Not bound to self: a store that is let go closes its file at once, and a cycle would keep it open.
+        self._read = cache(read)
+        self._stored_index = index
+        self._indexes: dict[str, Index] = {}
+        self._few: dict[tuple[str, int], list[str] | None] = {}
+        self._kinds: dict[str, Kind] = {}
+        self._in_one_case: dict[str, NDArray[Any]] = {}
+
+    def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
+        """Return the values of an attribute: an object array of str, or numbers as stored."""
+        return self._read(attribute).take(positions)
+
+    def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
+        """Return the texts of an attribute as fixed-width printable ASCII, None if they are not stored so."""
+        return self._read(attribute).ascii(positions)
+
+    def index(self, attribute: str) -> Index:
+        """Return the index of an attribute; made in memory where the file has none."""
+        stored = self._stored_index(attribute)
+        if stored is not None:
+            return stored
+        if attribute not in self._indexes:
+            self._indexes[attribute] = Index.of(self._fixed(attribute))
+        return self._indexes[attribute]
+
+    def find(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
+        """Return the positions (ascending) whose id or name is among `values`, and the values not found.
+
+        A value is taken whole first; where that is not found and it holds commas, it is a list.
+        """
+        return _found(values, self.index(attribute).find)
+
+    def where(self, attribute: str, values: Sequence[str], ignore_case: bool = False) -> tuple[Positions, list[str]]:
+        """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
+        if ignore_case:
+            folded = self._folded(attribute)
+            return _found(
+                values, lambda asked: _positions(asked, members(folded, [value.casefold() for value in asked]))
+            )
+        column = self._read(attribute)
+        return _found(values, lambda asked: _positions(asked, column.among(asked)))
+
+    def nearest(self, attribute: str, value: str, count: int = 3) -> list[str]:
+        """Return up to `count` values of an attribute that are like `value`: alike, or its neighbours in order."""
+        if len(value) > _LONGEST_LIKENED:
+            return []
+        values = self.values(attribute, _FEW_TO_COMPARE)
+        if values is not None:
+            by_lower = {text.lower(): text for text in values}
+            return [by_lower[text] for text in difflib.get_close_matches(value.lower(), by_lower, count, 0.5)]
+        return self.index(attribute).neighbours(value, count)
+
+    def between(self, attribute: str, minimum: float | None, maximum: float | None) -> Positions:
+        """Return the positions (ascending) where a number lies within the closed interval; NaN lies nowhere."""
+        numbers = self._numbers(attribute)
+        inside = ~np.isnan(numbers)
+        if minimum is not None:
+            inside &= numbers >= minimum
+        if maximum is not None:
+            inside &= numbers <= maximum
+        return np.flatnonzero(inside).astype(np.int64)
+
+    def between_dates(self, attribute: str, earliest: str | None, latest: str | None) -> Positions:
+        """Return the positions (ascending) of dates within the closed interval.
+
+        Dates are ISO 8601 texts and are compared as far as a bound goes: ``2024-05`` as latest includes its last day.
+        What is no date lies nowhere.
+        """
+        inside = [
+            is_date(text)
+            and (earliest is None or text[: len(earliest)] >= earliest)
+            and (latest is None or text[: len(latest)] <= latest)
+            for text in as_texts(self.column(attribute))
+        ]
+        return np.flatnonzero(inside).astype(np.int64)
+
+    def kind(self, attribute: str) -> Kind:
+        """Return whether the attribute holds numbers, dates or other text; one value that is neither makes it text."""
+        if attribute not in self._kinds:
+            column = self._read(attribute)
+            first = column.take(np.arange(min(self.size, _FEW_TO_COMPARE)))
+            kind = "number" if column.is_number else kind_of(first)
+            self._kinds[attribute] = kind if kind == "text" or column.is_number else kind_of(column.take(None))
+        return self._kinds[attribute]
+
+    def values(self, attribute: str, limit: int) -> list[str] | None:
+        """Return the distinct values of an attribute as text, sorted; None if there are more than `limit`."""
+        if (attribute, limit) not in self._few:
+            distinct = self._read(attribute).distinct(limit)
+            self._few[attribute, limit] = None if distinct is None or len(distinct) > limit else distinct
+        return self._few[attribute, limit]
+
+    def _numbers(self, attribute: str) -> NDArray[np.float64]:
+        values = self.column(attribute)
+        if values.dtype.kind != "O":
+            return values.astype(np.float64)
+        return np.array([np.nan if (number := number_of(text)) is None else number for text in values], np.float64)
+
+    def _folded(self, attribute: str) -> NDArray[Any]:
+        if attribute not in self._in_one_case:
+            texts = [text.casefold() for text in as_texts(self.column(attribute))]
+            self._in_one_case[attribute] = np.array([*texts, None], object)[:-1]
+        return self._in_one_case[attribute]
+
+    def _fixed(self, attribute: str) -> Raw:
+        column = self._read(attribute)
+        if isinstance(column, FixedText):
+            return column.raw
+        return encode_all(as_text(value) for value in column.take(None))
+
+
+def _found(
+    values: Sequence[str], look: Callable[[Sequence[str]], tuple[Positions, list[str]]]
+) -> tuple[Positions, list[str]]:
+    lists = [value for value in values if "," in value]
+    whole, not_whole = look(lists) if lists else (np.empty(0, np.int64), [])
+    listed = [part.strip() for value in not_whole for part in value.split(",")]
+    single = [value for value in values if "," not in value]
+    found, missing = look([value for value in dict.fromkeys([*single, *listed]) if value])
+    return np.unique(np.concatenate([whole, found])), missing
+
+
+def _positions(values: Sequence[str], found: tuple[Mask, Mask]) -> tuple[Positions, list[str]]:
+    hit, held = found
+    missing = [values[number] for number in np.flatnonzero(~held).tolist()]
+    return np.flatnonzero(hit).astype(np.int64), missing
+
+
+def _between(ordered: Raw, first: Raw, last: Raw, side: Literal["left", "right"]) -> tuple[Positions, Positions]:
+    """Return where each range from a first key to a last one begins and ends; `side` says if the last is part of it."""
+    # Keys in order are near each other, which spares the processor's cache. First and last ones have one order.
+    order = np.argsort(first)
+    left, right = np.empty((2, len(first)), np.int64)
+    left[order] = np.searchsorted(ordered, first[order], side="left")
+    right[order] = np.searchsorted(ordered, last[order], side=side)
+    return left, right
+
+
+def _spread(left: Positions, right: Positions) -> tuple[Positions, NDArray[np.int64]]:
+    """Return the places left[i], left[i] + 1, … right[i] - 1 of each range in turn, and the range of each place."""
+    counts = right - left
+    steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    return np.repeat(left, counts) + steps, np.repeat(np.arange(len(counts)), counts)
+
+
+def _is_version(stored: str, value: str) -> bool:
+    """Return whether a stored id is an Ensembl id with a version, and `value` the same without."""
+    match = _VERSIONED.fullmatch(stored)
+    return match is not None and "".join(match.groups()) == value

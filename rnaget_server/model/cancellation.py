@@ -1,0 +1,29 @@
+"""The cancellation of work that nobody waits for any more."""
+
+from __future__ import annotations
+
+
+class Cancelled(Exception):
+    """The client has gone; nobody gets to see this."""
+
+
+class Cancellation:
+    """A flag that a piece of work is no longer wanted: one thread sets it, another checks it between its steps."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Make the work stop at its next step."""
+        self.cancelled = True
+
+    def check(self) -> None:
+        """Do nothing while the work is wanted.
+
+        Raises
+        ------
+        Cancelled
+            If it is not.
+        """
+        if self.cancelled:
+            raise Cancelled

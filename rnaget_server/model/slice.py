@@ -1,0 +1,154 @@
+"""A slice to be written: labels, layers, where it comes from, and what of a query it does not hold."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.sparse import SparseCells
+
+
+class Labels(Protocol):
+    """The labels of the selected features or samples, in order."""
+
+    @property
+    def size(self) -> int:
+        """Number of selected ones."""
+
+    @property
+    def id(self) -> str:
+        """The attribute that holds the ids."""
+
+    @property
+    def name(self) -> str | None:
+        """The attribute that holds the names, if there is one."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The available attributes."""
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        """Return the values of one attribute: an object array of str, numbers, or ASCII bytes where they are many."""
+
+    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
+        """Return the values of one attribute as printable ASCII bytes, None if they are not at hand so."""
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """Cells in one unit: their type, whether all are whole numbers, and how to read them by blocks of rows."""
+
+    units: str
+    dtype: np.dtype[Any]
+    whole: bool
+    blocks: Callable[[], Iterator[NDArray[Any]]]
+    sparse: SparseCells | None = None
+    """The same cells without their zeros, where the source is sparse."""
+
+    held: int = 0
+    """About how many bytes the source holds between two blocks."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The data to write: labels, layers (main first), the TSV form, and where it comes from."""
+
+    features: Labels
+    samples: Labels
+    layers: tuple[LayerInfo, ...]
+    tsv_labels: tuple[str, ...]
+    tsv_columns: Callable[[], Iterable[Sequence[str] | NDArray[np.bytes_]]]
+    """Gives the labels of the columns in pieces, as texts or as ASCII bytes."""
+
+    tsv_comments: bool
+    origin: Mapping[str, str]
+    tsv_head: Mapping[str, str] = field(default_factory=dict)
+    """Comment lines that stand first, as ``#key<tab>value``."""
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+        return self.features.size, self.samples.size
+
+
+class Source(Protocol):
+    """The matrix or set of tracks that a slice is made of. Its `repr` has all that the catalogue says of it."""
+
+    @property
+    def id(self) -> str:
+        """The id in the catalogue."""
+
+    @property
+    def version(self) -> str:
+        """The version that the provider gives it."""
+
+    @property
+    def study_id(self) -> str:
+        """The study it belongs to."""
+
+    @property
+    def default_format(self) -> str:
+        """The format of a request that names none."""
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The data files."""
+
+
+@dataclass(frozen=True)
+class ResolvedSlice(ABC):
+    """The result of resolving a query: a slice, its sources, and what was asked for and left out.
+
+    Attributes
+    ----------
+    slice
+        What is to be written.
+    sources
+        The matrices or sets of tracks it is made of.
+    missing
+        Ids and names that were not found.
+    omitted
+        Ids of matrices or sets that match and are left out.
+    query
+        A digest of the query, without its format.
+    ungrouped
+        How many selected samples belong to no group.
+    """
+
+    slice: Slice
+    sources: tuple[Source, ...]
+    missing: tuple[str, ...]
+    omitted: tuple[str, ...]
+    query: str
+    ungrouped: int = field(default=0, kw_only=True)
+
+    @property
+    def default_format(self) -> str:
+        """The format of a request that names none."""
+        return self.sources[0].default_format
+
+    @property
+    def name(self) -> str:
+        """The name of a file of it, without an extension."""
+        return self.sources[0].id if len(self.sources) == 1 else "joined"
+
+    @abstractmethod
+    def suggest_smaller(self, cells: int) -> str:
+        """Return how to ask for a slice of at most so many cells."""
+
+    def stored_file(self, media_type: str) -> Path | None:
+        """Return a file of the provider that holds exactly this in the format of that media type, if there is one.
+
+        Raises
+        ------
+        ResultTooLarge
+            If there is none, and the slice is too large to be made.
+        """
+        return None

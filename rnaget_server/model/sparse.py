@@ -1,0 +1,36 @@
+"""The cells of a selection without its zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Direction = Literal["features", "samples"]
+
+
+@dataclass(frozen=True)
+class CompressedBlock:
+    """Consecutive rows (or columns) of a sparse selection: the cells that are stored, one row after another.
+
+    Row ``i`` holds ``data[indptr[i]:indptr[i + 1]]`` at ``indices[indptr[i]:indptr[i + 1]]``, which count
+    within the selection and ascend; every other cell of it is 0.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    data: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SparseCells:
+    """A selection out of a sparse layer, without its zeros."""
+
+    count: Callable[[], int]
+    """Returns how many cells are stored in the selection."""
+
+    compressed_along: Callable[[Direction], Iterator[CompressedBlock]]
+    """Yields the selection in bounded pieces, compressed along ``features`` (rows) or ``samples`` (columns)."""

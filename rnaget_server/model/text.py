@@ -1,0 +1,81 @@
+"""Text in HDF5 as loom keeps it: fixed-width ASCII, everything else as XML character references.
+
+Variable-length strings break loompy 2, and fixed-width ones are what binary search needs.
+loompy unescapes what it reads, so ``&`` is escaped only where the text would otherwise read back changed.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+_PIECE_BYTES = 1 << 20
+Texts = Sequence[str] | NDArray[Any]
+
+
+def encode(text: str) -> bytes:
+    """Return `text` as ASCII bytes from which `decode` gets the same text again."""
+    if "&" in text and html.unescape(text) != text:
+        text = text.replace("&", "&amp;")
+    return text.encode("ascii", "xmlcharrefreplace")
+
+
+def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
+    """Return a column of fixed-width bytes, at least one wide."""
+    column = np.array([encode(text) for text in texts], dtype=bytes)
+    return column if column.dtype.itemsize else column.astype("S1")
+
+
+def keys_of(texts: Sequence[str], width: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+    """Return texts as a column of that width to compare with another, and which of them fit in it and are not empty."""
+    joined = "".join(texts)
+    if joined.isascii() and "&" not in joined:
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        keys: Sequence[str | bytes] = texts
+    else:
+        keys = [encode(text) for text in texts]
+        lengths = np.fromiter(map(len, keys), np.int64, len(keys))
+    # numpy would cut what is longer, and find what begins alike.
+    numbers = np.flatnonzero((lengths > 0) & (lengths <= width))
+    fitting = keys if len(numbers) == len(keys) else [keys[number] for number in numbers.tolist()]
+    return np.array(fitting, np.dtype(f"S{width}")), numbers
+
+
+def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py.Dataset:
+    """Write a column of fixed-width bytes compressed and in pieces, and return it.
+
+    For long texts: padded to the longest, a column may be a hundred times larger than its texts.
+    """
+    kind = np.dtype(f"S{width}")
+    rows = max(1, _PIECE_BYTES // width)
+    column = group.create_dataset(
+        link, (len(texts),), kind, chunks=(min(rows, len(texts)),), compression="gzip", compression_opts=1
+    )
+    for start in range(0, len(texts), rows):
+        column[start : start + rows] = np.array([encode(text) for text in texts[start : start + rows]], kind)
+    return column
+
+
+def padding(texts: Texts) -> tuple[int, bool]:
+    """Return the width of the longest text, and whether padding all to it would be a waste."""
+    lengths = [len(encode(text)) for text in texts]
+    width = max(1, *lengths)
+    return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
+
+
+def decode(raw: NDArray[Any]) -> NDArray[Any]:
+    """Return the texts of a column of bytes as an object array of str."""
+    values: list[bytes] = raw.tolist()
+    # All at once, where no text has a line end in it. Another program's loom may hold UTF-8 as it is.
+    decoded = b"\n".join(values).decode("utf-8", "replace")
+    texts = decoded.split("\n")
+    if len(texts) != len(values):
+        texts = [value.decode("utf-8", "replace") for value in values]
+    column = np.empty(len(values), object)
+    column[:] = [html.unescape(text) for text in texts] if "&" in decoded else texts
+    return column

@@ -1,0 +1,101 @@
+"""Queries a reader can copy and run: the same slice by curl, pandas and R, or in a genome browser."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+
+@dataclass(frozen=True)
+class Query:
+    """One slice and how to get it: its address, a command, and what to write in other programs (name → text)."""
+
+    title: str
+    url: str
+    curl: str
+    others: str
+    programs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The common parts of the queries on one matrix or set of tracks.
+
+    Parameters
+    ----------
+    base
+        Address of the server.
+    path
+        Where the data lies below ``/rnaget``, such as ``expressions/uhlen``.
+    labelled_by_id
+        Whether the first column of the TSV can name the rows: names of features may repeat, ids do not.
+    comments
+        Whether the TSV has lines that start with ``#``.
+    by_ticket
+        Whether data are sent for the URLs of tickets alone.
+    """
+
+    base: str
+    path: str
+    labelled_by_id: bool
+    comments: bool
+    by_ticket: bool = False
+
+    def part(self, title: str, parameters: dict[str, str]) -> Query:
+        """Return the query for a slice small enough to be shown on a screen."""
+        return self._table(title, parameters, "curl {}")
+
+    def whole(self, title: str) -> Query:
+        """Return the query for everything, saved under the name that the server gives it."""
+        return self._table(title, {}, "curl -OJ {}")
+
+    def browsed(self, title: str, sample: str, parameters: dict[str, str]) -> Query:
+        """Return the query for one track in the formats of genome browsers."""
+        asked = {"sampleIDList": sample, **parameters}
+        url, intervals = self._url({**asked, "format": "bigwig"}), self._url({**asked, "format": "bedgraph"})
+        track = json.dumps({"type": "wig", "format": "bigwig", "name": sample, "url": url}, indent=2)
+        locus = f"{parameters['chr']}:{int(parameters['start']) + 1}-{parameters['end']}"
+        return Query(
+            title,
+            url,
+            f"curl -OJ {shlex.quote(url)}",
+            "igv.js and the UCSC browser",
+            (
+                ("igv.js", f"browser.search({json.dumps(locus)});\nbrowser.loadTrack({track});"),
+                ("UCSC genome browser, as a custom track", intervals),
+            ),
+        )
+
+    def _table(self, title: str, parameters: dict[str, str], command: str) -> Query:
+        url = self._url({**parameters, "format": "tsv"})
+        programs = (("Python (pandas)", self._python(url)), ("R", self._r(url)))
+        address = shlex.quote(url)
+        if self.by_ticket:
+            address = f'"$(curl -s {address} | python3 -c \'import json, sys; print(json.load(sys.stdin)["url"])\')"'
+        return Query(title, url, command.format(address), "Python and R", programs)
+
+    def _url(self, parameters: dict[str, str]) -> str:
+        route = "ticket" if self.by_ticket else "bytes"
+        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{urlencode(parameters, quote_via=quote)}"
+
+    def _python(self, url: str) -> str:
+        options = ['sep="\\t"']
+        if self.labelled_by_id:
+            options.append("index_col=0")
+        if self.comments:
+            options.append('comment="#"')
+        address = f"url = {json.dumps(url)}\n"
+        if self.by_ticket:
+            address = f'url = pd.read_json({json.dumps(url)}, typ="series")["url"]\n'
+        return f"import pandas as pd\n\n{address}table = pd.read_csv(url, {', '.join(options)})"
+
+    def _r(self, url: str) -> str:
+        options = ["check.names = FALSE"]
+        if self.labelled_by_id:
+            options.append("row.names = 1")
+        if self.comments:
+            options.append('comment.char = "#"')
+        address = f"jsonlite::fromJSON({json.dumps(url)})$url" if self.by_ticket else json.dumps(url)
+        return f"url <- {address}\ntable <- read.delim(url, {', '.join(options)})"

@@ -1,0 +1,77 @@
+"""The values that the templates of the landing page read: projects, studies, matrices, sets of tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from rnaget_server.catalog.records import Matrix, Project, Study, TrackSet
+from rnaget_server.pages.queries import Query
+
+Record = TypeVar("Record", Matrix, TrackSet)
+Detail = TypeVar("Detail")
+
+
+@dataclass(frozen=True)
+class FilterView:
+    """A metadata filter, with its values where they are few."""
+
+    name: str
+    description: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MatrixDetail:
+    """The facts that only the file of a matrix has."""
+
+    features: int
+    samples: int
+    units: tuple[str, ...]
+    filters: tuple[FilterView, ...]
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True)
+class TrackDetail:
+    """The facts that only the files of a set of tracks have; of its chromosomes the first ones, and how many more."""
+
+    tracks: int
+    chromosomes: tuple[str, ...]
+    further_chromosomes: int
+    filters: tuple[FilterView, ...]
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True)
+class DataView(Generic[Record, Detail]):
+    """A matrix or set of tracks; `detail` is None while its files cannot be read, `first` marks the page's first."""
+
+    record: Record
+    detail: Detail | None
+    first: bool
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study with those of its matrices and sets of tracks that are on this page."""
+
+    record: Study
+    matrices: tuple[DataView[Matrix, MatrixDetail], ...]
+    track_sets: tuple[DataView[TrackSet, TrackDetail], ...]
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """A project with those of its studies that are on this page."""
+
+    record: Project
+    studies: tuple[StudyView, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The number of this page and of the last one, from 1."""
+
+    number: int
+    last: int

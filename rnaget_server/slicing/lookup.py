@@ -1,0 +1,128 @@
+"""The records that a query is about, where a download comes from, and the messages where nothing is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
+
+from rnaget_server import __version__
+from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
+from rnaget_server.query import MatrixQuery, RegionQuery
+from rnaget_server.query.strings import by_name, start_of_query_string
+
+# To look for what is alike takes long, and a few matrices tell as much as all.
+_MOST_LOOKED_AT = 3
+_MOST_OF_QUERY = 2000
+
+Record = TypeVar("Record", Matrix, TrackSet)
+
+
+def record_by_id(kind: str, id: str, records: Mapping[str, Record], query: MatrixQuery | RegionQuery) -> Record:
+    """Return the matrix or set of tracks of that id, if it has the filters of the query and belongs where it says.
+
+    Raises
+    ------
+    UnknownId
+        If there is none, or it is of another project, study or version.
+    InvalidQuery
+        If it lacks a filter of the query.
+    """
+    record = records.get(id)
+    if record is None:
+        raise UnknownId(unknown_name(kind, id, records))
+    for name in query.filters:
+        if name not in record.filters:
+            raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))
+    if not belongs(record, query):
+        raise UnknownId(f"the {kind} {record.id} does not belong to that projectID, studyID and version")
+    return record
+
+
+def belongs(record: Matrix | TrackSet, query: MatrixQuery | RegionQuery) -> bool:
+    """Return whether a record is of the project, study and version that the query names."""
+    return (
+        query.project_id in (None, record.project_id)
+        and query.study_id in (None, record.study_id)
+        and query.version in (None, record.version)
+    )
+
+
+def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> str:
+    """Return the message for a search to which no record belongs."""
+    if query.project_id is not None and query.project_id not in catalog.projects:
+        return unknown_name("project", query.project_id, catalog.projects)
+    if query.study_id is not None and query.study_id not in catalog.studies:
+        return unknown_name("study", query.study_id, catalog.studies)
+    return f"no {kind} has that projectID, studyID and version together: leave one out"
+
+
+def not_found(
+    missing: Mapping[str, Sequence[str]],
+    found: Sequence[Collection[str]],
+    near: Sequence[Mapping[str, Callable[[], Sequence[str]]]],
+    filters: Collection[str],
+) -> str:
+    """Return the message for a query that selects nothing.
+
+    Parameters
+    ----------
+    missing
+        For each parameter, the values that no candidate has.
+    found
+        For each candidate, the parameters that select something by themselves.
+    near
+        For each candidate and parameter, what looks for values like those that were asked for.
+    filters
+        The metadata filters of the query.
+    """
+    if not found:
+        return f"nothing can be filtered by {' and '.join(filters)} at once: ask with fewer filters"
+    for name, values in missing.items():
+        if any(name in candidate for candidate in found):
+            continue
+        if not values:
+            return f"nothing lies within {name}: relax the bounds"
+        named = ", ".join(shown(value) for value in values[:10])
+        more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
+        looked = [candidate[name]() for candidate in near[:_MOST_LOOKED_AT] if name in candidate]
+        like = list(dict.fromkeys(chain.from_iterable(looked)))[:3]
+        hint = f"did you mean {' or '.join(shown(text) for text in like)}?" if like else "check the spelling"
+        return f"nothing here has the {name} {named}{more}: {hint}"
+    return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"
+
+
+def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str, list[str]]:
+    """Return the values asked for that none of the candidates has, by parameter, given what each lacks."""
+    if not missing:
+        return {}
+    common = {}
+    for name, values in missing[0].items():
+        lacking = [frozenset(lacked[name]) for lacked in missing[1:]]
+        common[name] = [value for value in values if all(value in lacked for lacked in lacking)] if lacking else values
+    return common
+
+
+def origin(
+    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: Mapping[str, list[str]]
+) -> dict[str, str]:
+    """Return where a download comes from, as it is written into it; `query` is in one form, see `canonical`."""
+    studies = [catalog.studies[record.study_id] for record in records if record.study_id in catalog.studies]
+    kind = "expression" if isinstance(records[0], Matrix) else "continuous"
+    values = {
+        kind: ", ".join(record.id for record in records),
+        "version": ", ".join(dict.fromkeys(record.version for record in records)),
+        "study": ", ".join(dict.fromkeys(study.id for study in studies)),
+        "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
+        "units": units,
+        "license": ", ".join(dict.fromkeys(record.license for record in records if record.license)),
+        "query": start_of_query_string(query, _MOST_OF_QUERY),
+        "server": f"{catalog.service.name}, rnaget-server {__version__}",
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def canonical(query: MatrixQuery | RegionQuery) -> dict[str, list[str]]:
+    """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
+    return by_name([pair for pair in query.given if pair[0] != "format"])

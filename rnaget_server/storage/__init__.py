@@ -1,0 +1,1 @@
+"""Bytes wherever they are, and the files that the server itself writes."""

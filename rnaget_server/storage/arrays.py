@@ -1,0 +1,104 @@
+"""Arrays that stand in data files, read when they are called for and kept for a while."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.storage.source import ByteSource
+
+_KEPT_BYTES = 64 << 20
+
+
+class ArrayCache:
+    """Arrays out of data files, those used last, of bounded size together. Safe to share among threads.
+
+    Parameters
+    ----------
+    max_bytes
+        Most bytes kept.
+    """
+
+    def __init__(self, max_bytes: int = _KEPT_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._arrays: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Hashable, read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Return the array of a key, which `read` reads if it is not kept."""
+        with self._lock:
+            array = self._arrays.get(key)
+            if array is not None:
+                self._arrays.move_to_end(key)
+                return array
+        array = read()
+        if array.nbytes <= self._max_bytes:
+            with self._lock:
+                self._keep(key, array)
+        return array
+
+    def _keep(self, key: Hashable, array: NDArray[Any]) -> None:
+        if key in self._arrays:  # another thread read it meanwhile
+            return
+        self._arrays[key] = array
+        self._bytes += array.nbytes
+        while self._bytes > self._max_bytes:
+            self._bytes -= self._arrays.popitem(last=False)[1].nbytes
+
+
+class StoredArray:
+    """A contiguous array in a file, read whole when it is called for and not kept in memory any more.
+
+    Parameters
+    ----------
+    file
+        The file.
+    arrays
+        Where it is kept for a while.
+    offset, dtype, count
+        Where it starts, the type of its elements, and their number.
+    check
+        Called with what was read; raises an OSError if it cannot be right.
+    """
+
+    __slots__ = ("_arrays", "_check", "_file", "_key", "count", "dtype", "offset")
+
+    def __init__(
+        self,
+        file: ByteSource,
+        arrays: ArrayCache,
+        offset: int,
+        dtype: np.dtype[Any],
+        count: int,
+        check: Callable[[NDArray[Any]], None] | None = None,
+    ) -> None:
+        self._file = file
+        self._arrays = arrays
+        self._check = check
+        self.offset = offset
+        self.dtype = dtype
+        self.count = count
+        self._key = (*file.version, offset, dtype.str, count)
+
+    def __call__(self) -> NDArray[Any]:
+        """Return the array, not to be written to.
+
+        Raises
+        ------
+        OSError
+            If the file is cut off or was written to.
+        """
+        return self._arrays.get(self._key, self._read)
+
+    def _read(self) -> NDArray[Any]:
+        array = np.frombuffer(self._file.read(self.offset, self.count * self.dtype.itemsize), self.dtype)
+        self._file.check_unchanged()
+        if self._check is not None:
+            self._check(array)
+        return array

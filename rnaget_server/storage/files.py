@@ -1,0 +1,111 @@
+"""The temporary files of imports: their names, their renaming, and the leftovers of an import that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = ".import-"
+
+
+def new_temporary(path: Path) -> Path:
+    """Return a new, empty file in the directory of `path`, to be renamed to it once it is whole."""
+    handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{path.name}.", dir=path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def temporary_name(path: Path, kind: str) -> Path:
+    """Return the name of a file of that kind in the directory of `path`; it need not exist."""
+    return path.with_name(f"{_PREFIX}{kind}.{path.name}")
+
+
+@contextlib.contextmanager
+def exclusive_in(data: Path) -> Iterator[None]:
+    """Let one import at a time change a catalogue: each reads it, and writes what it has read with something added.
+
+    Directories are made for it; if what follows fails, they are removed.
+    """
+    with created_directory(data):
+        handle = os.open(data, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def created_directory(path: Path) -> Iterator[None]:
+    """Make a directory; if what follows fails, remove it and every parent that was made for it."""
+    created = [parent for parent in (path, *path.parents) if not parent.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for parent in created:
+            with contextlib.suppress(OSError):  # something else was put there meanwhile
+                parent.rmdir()
+        raise
+
+
+def commit(temporary: Path, target: Path) -> None:
+    """Rename a file that is whole, so that a loss of power leaves either it or the old one."""
+    with temporary.open("rb") as written:
+        os.fsync(written.fileno())
+    temporary.replace(target)
+    handle = os.open(target.parent, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system that cannot
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def working_in(directory: Path) -> Iterator[None]:
+    """Remove what killed imports have left in a directory, and keep others from taking what follows for such."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        # Another import is at work there, or the file system knows no locks: then nothing is removed.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in _unfinished(directory):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def leftovers(directory: Path) -> list[Path]:
+    """Return what killed imports have left in a directory and those in it, apart from where imports are at work."""
+    return [path for path in _unfinished(directory) if not any(map(_is_locked, (path.parent, path.parent.parent)))]
+
+
+def default_mode() -> int:
+    """Return the permissions that a new file of this process gets."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _is_locked(directory: Path) -> bool:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _unfinished(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob(f"{_PREFIX}*") if path.is_file() and not path.is_symlink())

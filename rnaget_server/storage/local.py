@@ -1,0 +1,82 @@
+"""A file of this machine, read without being mapped.
+
+Of a mapped file that is cut off, the next look at a lost page ends the whole process; of one that is read, only the
+read fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rnaget_server.storage.source import version_of
+
+_CLOSED = -1
+
+
+class LocalFile:
+    """An open file as the system has it, closed with its last user; a `ByteSource`.
+
+    Parameters
+    ----------
+    number
+        The number of the open file, which is this object's from now on.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.version = version_of(os.fstat(number))
+        self.size = self.version.size
+
+    @classmethod
+    def open(cls, path: Path) -> LocalFile:
+        """Open a file."""
+        return cls(os.open(path, os.O_RDONLY))
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file for all its users."""
+        number, self._number = self._number, _CLOSED
+        if number != _CLOSED:
+            os.close(number)
+
+    def status(self) -> os.stat_result:
+        """Return the status of the file as it is now."""
+        return os.fstat(self._number)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from an offset on.
+
+        Raises
+        ------
+        OSError
+            If there are fewer.
+        """
+        if offset < 0 or offset + size > self.size:
+            raise OSError("the file is cut off: it names a place beyond its end")
+        data = os.pread(self._number, size, offset)
+        while len(data) < size:  # the system reads at most 2 GiB at once
+            more = os.pread(self._number, size - len(data), offset + len(data))
+            if not more:
+                raise OSError("the file has become shorter since it was opened")
+            data += more
+        return data
+
+    def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""
+        for offset, size in ranges:
+            yield self.read(offset, size)
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with a file that was written to since it was opened.
+
+        Raises
+        ------
+        OSError
+            If it was.
+        """
+        if version_of(self.status()) != self.version:
+            raise OSError("the file was written to while it was open: replace it by renaming another over it")

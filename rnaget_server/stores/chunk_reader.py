@@ -1,0 +1,191 @@
+"""Cells out of the chunks of a native store, past HDF5: `pread` of what a selection needs, and its decoding.
+
+HDF5 lets one thread of a process read at a time, and looks up every chunk anew. Here the places of the chunks are
+read from the file once, and a chunk is decoded where its cells shall be. One thread does it all: a chunk takes some
+microseconds, and handing work to another thread takes more.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+from numcodecs import blosc
+from numpy.typing import NDArray
+
+from rnaget_server.model.axis import Positions
+from rnaget_server.storage.source import ByteSource
+
+# Only the thread that asks shall decode.
+blosc.use_threads = False
+
+# Of Blosc's header: flags and sizes of types, decoded bytes, bytes of a block, and bytes of all with the header.
+_SIZES = struct.Struct("<4xI4xI")
+_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_DAMAGED = "a chunk of the file is damaged or cut off"
+
+_Selection = slice | NDArray[np.int64]
+
+
+class Chunked(Protocol):
+    """A dataset in chunks, of h5py or of `hdf5_file`."""
+
+    id: Any
+    name: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...] | None
+    dtype: np.dtype[Any]
+
+
+class ChunkedCells:
+    """A dataset of two dimensions, chunked and compressed by Blosc.
+
+    Parameters
+    ----------
+    file
+        The file that holds it.
+    dataset
+        The dataset, for its shape, chunks and type.
+    places
+        Chunks × 2: offset in the file and size in bytes of each, by rows of chunks; not compressed if the size is
+        negative.
+
+    Raises
+    ------
+    OSError
+        If it is of another form.
+    """
+
+    def __init__(self, file: ByteSource, dataset: Chunked, places: Callable[[], NDArray[np.int64]]) -> None:
+        if dataset.chunks is None or len(dataset.shape) != 2 or dataset.dtype not in _TYPES:
+            raise OSError(f"{dataset.name} is not in chunks of float32 or float64 cells in two dimensions")
+        self.shape: tuple[int, int] = dataset.shape[0], dataset.shape[1]
+        self.chunks: tuple[int, int] = dataset.chunks[0], dataset.chunks[1]
+        self.dtype = dataset.dtype
+        self._file = file  # stays open with this
+        self._load_places = places
+        self._chunk_bytes = prod(self.chunks) * self.dtype.itemsize
+        self._count = -(-self.shape[0] // self.chunks[0]) * -(-self.shape[1] // self.chunks[1])
+
+    def read(self, rows: Positions | slice, columns: Positions | slice) -> NDArray[Any]:
+        """Return ``cells[rows][:, columns]``; positions ascending, slices half-open.
+
+        Raises
+        ------
+        OSError
+            If the file is damaged or truncated, or was written to since it was opened.
+        """
+        rows = positions_of(rows)
+        width = columns.stop - columns.start if isinstance(columns, slice) else len(columns)
+        out = np.empty((len(rows), width), self.dtype)
+        chunk: NDArray[Any] | None = None
+        parts = list(self._parts(rows, columns, out))
+        places = self._places()[[number for number, *_ in parts]].tolist()
+        stored = self._file.read_many(map(self._range, places))
+        for (_, of_rows, of_columns, target), (_, size), data in zip(parts, places, stored, strict=True):
+            if target.shape == self.chunks and target.flags.c_contiguous:
+                self._decode(data, size > 0, target)
+            else:
+                chunk = np.empty(self.chunks, self.dtype) if chunk is None else chunk
+                self._decode(data, size > 0, chunk)
+                if len(chunk) == 1 and isinstance(of_columns, np.ndarray):
+                    # Without a mode, numpy would put what it takes elsewhere first.
+                    chunk[0].take(of_columns, out=target[0], mode="clip")
+                else:
+                    target[:] = chunk[of_rows][:, of_columns]
+        self._file.check_unchanged()
+        return out
+
+    def _places(self) -> NDArray[np.int64]:
+        places = self._load_places().reshape(-1, 2)
+        if len(places) != self._count or places.dtype != np.int64:
+            raise OSError("the table of the chunks of the file is damaged")
+        return places
+
+    def _parts(
+        self, rows: Positions, columns: Positions | slice, out: NDArray[Any]
+    ) -> Iterator[tuple[int, _Selection, _Selection, NDArray[Any]]]:
+        """Yield each chunk that is needed: its number, which of its rows and columns, and where these go."""
+        height, width = self.chunks
+        chunk_columns = -(-self.shape[1] // width)
+        by_column = list(_slices(columns, width) if isinstance(columns, slice) else _runs(columns, width))
+        by_row = _rows(rows) if height == 1 else _runs(rows, height)
+        for row, of_row, to_row in by_row:
+            for column, of_column, to_column in by_column:
+                yield row * chunk_columns + column, of_row, of_column, out[to_row, to_column]
+
+    def _range(self, place: list[int]) -> tuple[int, int]:
+        """Return offset and size of a chunk in the file."""
+        offset, size = place
+        if abs(size) > self._chunk_bytes + blosc.MAX_OVERHEAD:
+            raise OSError(_DAMAGED)
+        return offset, abs(size)
+
+    def _decode(self, data: bytes, compressed: bool, target: NDArray[Any]) -> None:
+        try:
+            if compressed:
+                # Blosc believes these numbers: it would read beyond the data, or leave a part as memory happens to be.
+                decoded, stored = _SIZES.unpack_from(data)
+                if decoded != self._chunk_bytes or stored > len(data):
+                    raise OSError(_DAMAGED)
+                blosc.decompress(data, target)
+                return
+            target[:] = np.frombuffer(data, self.dtype).reshape(target.shape)
+        except (RuntimeError, ValueError, struct.error):
+            raise OSError(_DAMAGED) from None
+
+
+def chunk_places(dataset: Chunked) -> NDArray[np.int64]:
+    """Return where the chunks of a dataset stand in its file, as `ChunkedCells` takes it."""
+    chunks = dataset.chunks or (1, 1)
+    chunk_columns = -(-dataset.shape[1] // chunks[1])
+    chunk_rows = -(-dataset.shape[0] // chunks[0])
+    places = np.zeros((chunk_rows * chunk_columns, 2), np.int64)
+
+    def note(chunk: Any) -> None:
+        row, column = (start // size for start, size in zip(chunk.chunk_offset, chunks, strict=True))
+        places[row * chunk_columns + column] = chunk.byte_offset, -chunk.size if chunk.filter_mask else chunk.size
+
+    dataset.id.chunk_iter(note)
+    return places
+
+
+def positions_of(selection: Positions | slice) -> Positions:
+    """Return the positions that a half-open slice stands for, or those given."""
+    return np.arange(selection.start, selection.stop) if isinstance(selection, slice) else selection
+
+
+def _slices(part: slice, size: int) -> Iterator[tuple[int, slice, slice]]:
+    """Yield, for each chunk along an axis that a slice touches, what `_runs` yields."""
+    for number in range(part.start // size, -(-part.stop // size)):
+        start, stop = max(part.start, number * size), min(part.stop, (number + 1) * size)
+        inside = slice(start - number * size, stop - number * size)
+        yield number, inside, slice(start - part.start, stop - part.start)
+
+
+def _rows(positions: Positions) -> Iterator[tuple[int, slice, slice]]:
+    """Yield what `_runs` yields for chunks of one row."""
+    only = slice(0, 1)
+    for place, number in enumerate(positions.tolist()):
+        yield number, only, slice(place, place + 1)
+
+
+def _runs(positions: Positions, size: int) -> Iterator[tuple[int, _Selection, slice]]:
+    """Yield, for each chunk along an axis that `positions` touch: its number, which of it, and which of `positions`."""
+    if len(positions) <= 1:
+        for number, place in (divmod(int(position), size) for position in positions):
+            yield number, slice(place, place + 1), slice(0, 1)
+        return
+    numbers = positions // size
+    starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(positions)]
+    firsts = positions[starts[:-1]].tolist()
+    lasts = positions[np.array(starts[1:]) - 1].tolist()
+    for start, stop, first, last in zip(starts[:-1], starts[1:], firsts, lasts, strict=True):
+        number = first // size
+        if last - first == stop - start - 1:
+            yield number, slice(first - number * size, last + 1 - number * size), slice(start, stop)
+        else:
+            yield number, positions[start:stop] - number * size, slice(start, stop)

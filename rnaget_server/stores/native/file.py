@@ -1,0 +1,117 @@
+"""The common part of both native stores: labels, indexes and ranges, read from the file when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.axis import Axis, Index, Positions
+from rnaget_server.model.columns import Column, FixedText, LongText, Numbers
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.arrays import StoredArray
+from rnaget_server.stores import layout
+from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places
+from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import File, Group
+
+_RANGES = ("minimum", "maximum", "nans")
+
+
+class NativeFile:
+    """A file of a native store.
+
+    Ids, attributes, indexes and ranges are read from it whole when they are needed, and kept in a memory that is
+    bounded for all files together, so that an open file costs none that grows with the matrix.
+    """
+
+    kind: ClassVar[layout.Kind]
+
+    def __init__(self, path: Path, access: FileAccess | None = None) -> None:
+        self._file = File(path, (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, layout.OWN), access)
+        if self._file.attrs.get(self.kind.attribute) != self.kind.version:
+            raise OSError("the file is no native store of this version")
+        self._file.check_links()
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Return whether the file says that it is a native store of this kind."""
+        with File(path) as file:
+            return cls.kind.attribute in file.attrs
+
+    def close(self) -> None:
+        """Close the file for all that read it."""
+        self._file.close()
+
+    def _chunked(self, dataset: Dataset, places: str) -> ChunkedCells:
+        stored = self._file.get(places)
+        if isinstance(stored, Dataset):
+            return ChunkedCells(self._file.descriptor, dataset, self._stored(stored))
+        table = chunk_places(dataset)
+        return ChunkedCells(self._file.descriptor, dataset, lambda: table)
+
+    def _range_arrays(self, number: int) -> tuple[StoredArray, ...]:
+        group = self._file.group(layout.ranges(number))
+        return tuple(self._stored(group.dataset(name)) for name in _RANGES)
+
+    def _axis(self, axis: layout.AxisLayout, size: int) -> Axis:
+        self._file.check_axis(size, axis.kind)
+        file = self._file
+        group = file.group(axis.attributes)
+        order: dict[str, int] = {}
+        columns: dict[str, str] = {}
+        for key, column in group.items():
+            name = layout.text_of(column.attrs[layout.NAME])
+            columns[name], order[name] = key, int(column.attrs[layout.ORDER])
+        stored = self._stored
+
+        def read(name: str) -> Column:
+            text = file.get(f"{axis.long_text}/{columns[name]}")
+            if isinstance(text, Group):
+                return LongText(stored(text.dataset("data")), stored(text.dataset("offsets"), _rising(size)))
+            array = stored(group.dataset(columns[name]))
+            return FixedText(array) if array.dtype.kind == "S" else Numbers(array)
+
+        @cache
+        def arrays(name: str) -> tuple[StoredArray, StoredArray] | None:
+            index = file.get(f"{axis.index}/{columns[name]}")
+            if not isinstance(index, Group):
+                return None
+            return stored(index.dataset("ordered")), stored(index.dataset("positions"), _positions_within(size))
+
+        def index(name: str) -> Index | None:
+            stored_index = arrays(name)
+            return None if stored_index is None else Index(stored_index[0](), stored_index[1]())
+
+        return Axis(size, sorted(columns, key=order.__getitem__), read, index)
+
+    def _stored(self, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
+        return StoredArray(
+            self._file.descriptor, self._file.access.arrays, dataset.offset, dataset.dtype, dataset.size, check
+        )
+
+
+def ranges_of(arrays: tuple[StoredArray, ...]) -> Ranges:
+    """Return ranges out of the arrays that hold them."""
+    return Ranges(*(array() for array in arrays))
+
+
+def _positions_within(size: int) -> Callable[[Positions], None]:
+    def check(positions: Positions) -> None:
+        if len(positions) and not (positions.min() >= 0 and positions.max() < size):
+            raise OSError("an index names a place beyond its axis")
+
+    return check
+
+
+def _rising(size: int) -> Callable[[NDArray[np.int64]], None]:
+    def check(offsets: NDArray[np.int64]) -> None:
+        if len(offsets) != size + 1 or (np.diff(offsets) < 0).any():
+            raise OSError("the places of long texts are not in order")
+
+    return check

@@ -1,0 +1,92 @@
+"""The native sparse store: the native store's labels, and the stored cells alone, compressed along both axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.axis import Positions
+from rnaget_server.model.sparse import SparseCells
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.stores import layout
+from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, check_parts
+from rnaget_server.stores.hdf5_file import Group
+from rnaget_server.stores.native.file import NativeFile, ranges_of
+
+
+class NativeSparseStore(NativeFile):
+    """A matrix in the native store without its zeros."""
+
+    kind = layout.SPARSE
+
+    def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
+        super().__init__(path, access)
+        count = len(self._file.group(layout.BY_FEATURE))
+        stored = [self._file.group(layout.by_feature(number)) for number in range(count)]
+        self._number = {layout.text_of(group.attrs[layout.UNITS]): number for number, group in enumerate(stored)}
+        if units is not None:
+            self._number = {units if number == 0 else name: number for name, number in self._number.items()}
+        self._whole = [bool(group.attrs[layout.WHOLE]) for group in stored]
+        self._types: list[np.dtype[Any]] = [group.dataset(layout.VALUES).dtype for group in stored]
+        self._layers = [self._layer(number) for number in range(len(stored))]
+        self._ranges = [self._range_arrays(number) for number in range(len(stored))]
+        self.shape: tuple[int, int] = self._layers[0].shape
+        self.features = self._axis(layout.FEATURES, self.shape[0])
+        self.samples = self._axis(layout.SAMPLES, self.shape[1])
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The available units, those of the main matrix first."""
+        return tuple(self._number)
+
+    def dtype(self, units: str) -> np.dtype[Any]:
+        """Return float32, or float64 for whole numbers beyond 2**24."""
+        return self._types[self._number[units]]
+
+    def whole(self, units: str) -> bool:
+        """Return whether every cell is a whole number or NaN."""
+        return self._whole[self._number[units]]
+
+    def ranges(self, units: str) -> Ranges:
+        """Return minimum, maximum and NaN count of each feature, its zeros included."""
+        return ranges_of(self._ranges[self._number[units]])
+
+    def blocks(
+        self, units: str, features: Positions | None = None, samples: Positions | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield blocks of rows, out of the orientation that has fewer cells to decode."""
+        return self._layers[self._number[units]].blocks(self.dtype(units), features, samples)
+
+    def sparse(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> SparseCells:
+        """Return the selection without its zeros."""
+        return self._layers[self._number[units]].sparse(self.dtype(units), features, samples)
+
+    def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
+        """Return what `blocks` and `sparse` hold of the selection between two blocks, at most; in bytes."""
+        return self._layers[self._number[units]].held(features, samples)
+
+    def _layer(self, number: int) -> SparseLayer:
+        by_feature, by_sample = (self._file.group(place(number)) for place in (layout.by_feature, layout.by_sample))
+        features, samples = (group.dataset(layout.INDPTR).size - 1 for group in (by_feature, by_sample))
+        return SparseLayer(
+            {
+                "features": self._matrix(by_feature, features, samples),
+                "samples": self._matrix(by_sample, samples, features),
+            }
+        )
+
+    def _matrix(self, group: Group, major_size: int, minor_size: int) -> CompressedMatrix:
+        indices, data = group.dataset(layout.INDICES), group.dataset(layout.VALUES)
+        if data.dtype not in (np.float32, np.float64):
+            raise OSError(f"{data.name} holds neither float32 nor float64")
+
+        def check(indptr: NDArray[np.int64]) -> None:
+            check_parts(indptr, indices, data)
+
+        indptr = self._stored(group.dataset(layout.INDPTR), check)
+        return CompressedMatrix(indptr, major_size, indices, data, minor_size, canonical=True)

@@ -1,0 +1,143 @@
+"""Write the native sparse store.
+
+The stored cells of a layer stand twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
+ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
+starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import h5py
+import hdf5plugin
+import numpy as np
+
+from rnaget_server.model.sparse import CompressedBlock, Direction
+from rnaget_server.stores import layout
+from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
+
+CHUNK = 8192
+
+
+class SparseValues(Protocol):
+    """The stored cells of one layer, wherever they are."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+
+    @property
+    def count(self) -> int:
+        """Number of stored cells."""
+
+    def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
+        """Yield the cells in bounded pieces, compressed along features or samples."""
+
+
+@dataclass(frozen=True)
+class SparseLayerSource:
+    """One layer to write: float32, or float64 for whole numbers beyond 2**24."""
+
+    units: str
+    values: SparseValues
+    dtype: np.dtype[Any]
+    whole: bool
+
+
+def write_sparse(
+    path: Path,
+    features: AxisTable,
+    samples: AxisTable,
+    layers: Sequence[SparseLayerSource],
+    progress: Callable[[float], None] = nothing,
+) -> None:
+    """Write the native sparse store to `path`: to a temporary file first, renamed once it is whole.
+
+    Parameters
+    ----------
+    path
+        Where the store shall be; a file there is replaced.
+    features, samples
+        Labels of the rows and columns.
+    layers
+        The main matrix, then further units.
+    progress
+        Called with the share done, from 0 to 1.
+    """
+    with new_file(path, layout.SPARSE, features, samples) as file:
+        for number, layer in enumerate(layers):
+            _write_layer(file, number, layer, partial(share, progress, number, len(layers)))
+
+
+def _write_layer(file: h5py.File, number: int, layer: SparseLayerSource, progress: Callable[[float], None]) -> None:
+    features, samples = layer.values.shape
+    ranges = _RangesOf(features, samples, layer.dtype)
+    group = file.create_group(layout.by_feature(number))
+    group.attrs[layout.UNITS] = layer.units
+    group.attrs[layout.WHOLE] = layer.whole
+    _fill(group, features, layer, "features", ranges.take, lambda done: progress(done / 2))
+    write_ranges(file, number, ranges.ranges)
+    group = file.create_group(layout.by_sample(number))
+    _fill(group, samples, layer, "samples", lambda _: None, lambda done: progress(0.5 + done / 2))
+
+
+def _fill(
+    group: h5py.Group,
+    size: int,
+    layer: SparseLayerSource,
+    direction: Direction,
+    take: Callable[[CompressedBlock], None],
+    progress: Callable[[float], None],
+) -> None:
+    count = layer.values.count
+    # HDF5 has no chunks in a dataset of nothing.
+    stored = {"chunks": (min(CHUNK, count),), "compression": _compression()} if count else {}
+    indices = group.create_dataset(layout.INDICES, (count,), np.int32, **stored)
+    values = group.create_dataset(layout.VALUES, (count,), layer.dtype, **stored)
+    indptr = np.zeros(size + 1, np.int64)
+    row = at = 0
+    for piece in layer.values.compressed_along(direction):
+        rows, cells = len(piece.indptr) - 1, len(piece.indices)
+        indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]
+        if cells:
+            indices[at : at + cells] = piece.indices.astype(np.int32)
+            values[at : at + cells] = piece.data.astype(layer.dtype, copy=False)
+        take(piece)
+        row, at = row + rows, at + cells
+        progress(at / max(1, count))
+    if (row, at) != (size, count):
+        raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
+    group.create_dataset(layout.INDPTR, data=indptr)
+
+
+def _compression() -> Any:
+    return hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE)
+
+
+class _RangesOf:
+    """Minimum, maximum and number of NaN of each feature, from pieces along features."""
+
+    def __init__(self, features: int, samples: int, dtype: np.dtype[Any]) -> None:
+        self.ranges = Ranges(np.zeros(features, dtype), np.zeros(features, dtype), np.zeros(features, np.int32))
+        self._samples = samples
+        self._at = 0
+
+    def take(self, piece: CompressedBlock) -> None:
+        """Take the next features."""
+        stored = np.diff(piece.indptr)
+        filled = np.flatnonzero(stored)
+        features, starts = self._at + filled, piece.indptr[:-1][filled]
+        self._at += len(stored)
+        if not len(filled):
+            return
+        minimum, maximum = np.fmin.reduceat(piece.data, starts), np.fmax.reduceat(piece.data, starts)
+        gaps = stored[filled] < self._samples
+        self.ranges.minimum[features] = np.where(gaps, np.fmin(minimum, 0), minimum)
+        self.ranges.maximum[features] = np.where(gaps, np.fmax(maximum, 0), maximum)
+        self.ranges.nans[features] = np.add.reduceat(np.isnan(piece.data), starts, dtype=np.int32)

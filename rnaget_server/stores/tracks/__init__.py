@@ -1,0 +1,1 @@
+"""Signal tracks: bigWig and loom files, single bases and bins."""

@@ -1,0 +1,42 @@
+"""The context of a request: the catalogue is looked at when it is needed, as it is then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.requests import Request
+
+from rnaget_server.apis.rnaget.context import RnagetApi
+from rnaget_server.catalog import Catalog
+from rnaget_server.datasets.repository import OpenPolicy, open_repository
+from rnaget_server.http.received import ReceivedParameters
+from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.principal import Principal
+from rnaget_server.settings import Settings
+
+
+class WatchedPolicy(OpenPolicy):
+    """Notes for whom the catalogue is looked at."""
+
+    def __init__(self) -> None:
+        self.looks: list[Principal] = []
+
+    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
+        self.looks.append(principal)
+        return catalog
+
+
+def test_each_use_of_the_view_is_a_look_at_the_catalogue_in_service(demo: Path) -> None:
+    policy = WatchedPolicy()
+    settings = Settings(data=demo, reload_seconds=1e-9)
+    repository = replace(open_repository(settings), policy=policy)
+    api = RnagetApi(repository, None, None, None, None, settings)  # type: ignore[arg-type]
+    request = Request({"type": "http", "headers": [], PRINCIPAL_KEY: Principal("ann")})
+    context = api.context(request, ReceivedParameters(b""), Cancellation())
+    assert policy.looks == []
+    before = context.view.catalog
+    (demo / "catalog.yaml").write_text((demo / "catalog.yaml").read_text().replace("name:", "name: New", 1))
+    assert context.view.catalog is not before
+    assert policy.looks == [Principal("ann")] * 2

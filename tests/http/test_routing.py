@@ -1,0 +1,64 @@
+"""A route is answered by its function, with what stands in its path; a coroutine needs no thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message, Scope
+
+from rnaget_server.http.mount import MOUNT_KEY, Mount
+from rnaget_server.http.received import PARAMETERS_KEY, ReceivedParameters
+from rnaget_server.http.routing import Handler
+from rnaget_server.http.workload import Workload
+from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.limits import Limits
+from rnaget_server.model.memory import MemoryBudget
+
+
+class Api:
+    """Hands its handlers the path of the request, in upper case."""
+
+    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> str:
+        return request.url.path.upper()
+
+
+def in_a_thread(context: str, expression_id: str) -> Response:
+    return PlainTextResponse(f"{expression_id} {context} {threading.current_thread().name}")
+
+
+async def in_the_loop(context: str, expression_id: str) -> Response:
+    return in_a_thread(context, expression_id)
+
+
+def answer(function: Callable[..., Any], path: str) -> str:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        scope: Scope = {**Request({"type": "http", "headers": []}).scope, "method": "GET", "path": path}
+        mount = Mount("/", app=None, dialect=None, api=Api(), workload=Workload(MemoryBudget(1), Limits()))  # type: ignore[arg-type]
+        scope |= {
+            "path_params": {"expressionId": "m"},
+            MOUNT_KEY: mount,
+            PARAMETERS_KEY: ReceivedParameters(b""),
+            "server": ("here", 80),
+        }
+        await Handler(function)(scope, lambda: asyncio.sleep(60), send)
+
+    asyncio.run(run())
+    return b"".join(message.get("body", b"") for message in sent).decode()
+
+
+@pytest.mark.parametrize(("function", "in_loop"), [(in_a_thread, False), (in_the_loop, True)])
+def test_the_function_gets_its_context_and_what_stands_in_the_path(function: Callable[..., Any], in_loop: bool) -> None:
+    id, context, thread = answer(function, "/here").split(" ", 2)
+    assert (id, context) == ("m", "/HERE")
+    assert (thread == threading.current_thread().name) == in_loop

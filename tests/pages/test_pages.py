@@ -1,0 +1,279 @@
+"""The pages for people, over the demo catalogue and over catalogues with something wrong."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from rnaget_server.datasets.repository import View, open_repository
+from rnaget_server.delivery.formats import Formats
+from rnaget_server.pages.pages import create_pages
+from rnaget_server.pages.site import Site
+from rnaget_server.plugins import WRITERS, Registry
+from rnaget_server.settings import Settings
+from rnaget_server.web import PAGE_HEADERS
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+FEATURE = "ENSG00000177757"
+
+
+class Client(FlaskClient):
+    """A client that reads every reply to its end, so that no file stays open."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return super().open(*args, **{**kwargs, "buffered": True})
+
+
+def client_of(data: Path, **settings: Any) -> FlaskClient:
+    pages = create_pages(site_of(data, **settings))
+    pages.test_client_class = Client
+    return pages.test_client()
+
+
+def site_of(data: Path, **settings: Any) -> Site:
+    given = Settings(data=data, reload_seconds=0, **settings)
+    formats = Formats(Registry(WRITERS))
+    return Site(open_repository(given), formats, given)
+
+
+@pytest.fixture
+def client(demo: Path) -> FlaskClient:
+    return client_of(demo)
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Callable[[dict[str, str]], FlaskClient]:
+    """Give a client for a catalogue written from file names and texts."""
+
+    def written(files: dict[str, str]) -> FlaskClient:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return client_of(tmp_path)
+
+    return written
+
+
+def test_landing_page_says_what_the_catalogue_says(client: FlaskClient, view: View) -> None:
+    page = client.get("/", headers=BROWSER)
+    catalog = view.catalog
+    assert page.status_code == 200
+    assert page.mimetype == "text/html"
+    text = html.unescape(page.text)
+    assert catalog.service.name in text
+    for project in catalog.projects.values():
+        assert project.id in text
+    for study in catalog.studies.values():
+        assert study.id in text
+        assert (study.genome or "") in text
+        assert (study.license or "") in text
+    for matrix in catalog.matrices.values():
+        store = view.stores.open(matrix)
+        assert matrix.id in text
+        assert f"{store.shape[0]:,} features × {store.shape[1]:,} samples" in text
+        assert all(units in text for units in store.units)
+        assert all(f"<code>{name}</code>" in text for name in matrix.filters)
+    assert all(name in text for name in ("tsv", "loom", "json", "h5ad"))
+
+
+def test_first_queries_name_this_host_and_real_ids(client: FlaskClient) -> None:
+    text = html.unescape(client.get("/", base_url="https://rna.example.org").text)
+    feature = f"https://rna.example.org/rnaget/expressions/marioni_counts/bytes?featureIDList={FEATURE}&format=tsv"
+    assert f"curl '{feature}'" in text
+    assert f'url = "{feature}"' in text
+    assert f'url <- "{feature}"' in text
+    assert f"featureIDList={FEATURE}&Tissue=Kidney&format=tsv" in text
+
+
+@pytest.mark.parametrize("host", ["a'b$(id)", "<x>", "a b"])
+def test_a_host_that_is_none_is_refused(client: FlaskClient, host: str) -> None:
+    assert client.get("/", headers={"Host": host}).status_code == 400
+
+
+def test_first_queries_name_the_public_address_where_one_is_set(demo: Path) -> None:
+    page = client_of(demo, public_url="https://data.example.org/rna").get("/")
+    assert "https://data.example.org/rna/rnaget/expressions/marioni_counts/bytes" in page.text
+    assert 'href="/rna/docs"' in page.text
+    assert 'href="/rna/static/site.css"' in page.text
+
+
+def test_no_query_is_offered_that_would_be_refused(demo: Path) -> None:
+    refused = client_of(demo, max_cells=1000).get("/").text
+    assert "One feature in all samples" in refused
+    assert "The whole matrix" not in refused
+    assert "First queries" not in client_of(demo, switched_off=("expressions",)).get("/").text
+
+
+def test_matrix_that_cannot_be_read_is_unavailable_and_the_others_are_not(
+    demo: Path, view: View, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(demo, data)
+    good = view.catalog.matrices["marioni_counts"]
+    study = data / view.catalog.studies[good.study_id].path.relative_to(demo)
+    (study.parent / "damaged.h5").write_bytes(b"\x89HDF\r\n\x1a\n and then nothing")
+    with study.open("a", encoding="utf-8") as file:
+        file.write(
+            f"  - {{id: damaged, file: damaged.h5, units: TPM, feature_id: {good.feature_id}, "
+            f"sample_id: {good.sample_id}}}\n"
+        )
+    page = client_of(data).get("/")
+    assert page.status_code == 200
+    assert page.text.count("Temporarily unavailable") == 1
+    assert "5,088 features × 10 samples" in page.text
+    assert str(data) not in page.text
+
+
+def test_text_of_the_catalogue_is_escaped(catalogue: Callable[[dict[str, str]], FlaskClient]) -> None:
+    client = catalogue(
+        {
+            "catalog.yaml": "id: x\nname: <script>alert(1)</script>\n"
+            "organization: {name: 'A & B', url: 'javascript:alert(1)'}\ncontact_url: 'data:text/html,x'\n"
+        }
+    )
+    text = client.get("/").text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "A &amp; B" in text
+    assert 'href="javascript' not in text
+    assert 'href="data:' not in text
+
+
+def test_long_catalogues_are_paged(catalogue: Callable[[dict[str, str]], FlaskClient]) -> None:
+    files = {"catalog.yaml": "id: x\nname: Many\n", "p/project.yaml": "id: p\n", "q/project.yaml": "id: lonely\n"}
+    files |= {f"p/s{number:03}/study.yaml": f"id: study{number:03}\n" for number in range(120)}
+    client = catalogue(files)
+    pages = [client.get(f"/?page={number}") for number in (1, 2, 3)]
+    assert [page.status_code for page in pages] == [200, 200, 200]
+    shown = [re.findall(r'<article class="study" aria-labelledby="study-study(\d+)"', page.text) for page in pages]
+    assert [len(studies) for studies in shown] == [50, 50, 20]
+    assert [number for studies in shown for number in studies] == [f"{number:03}" for number in range(120)]
+    assert "Page 2 of 3" in pages[1].text
+    assert 'rel="next"' not in pages[2].text
+    assert "lonely" in pages[2].text
+
+
+@pytest.mark.parametrize("number", ["0", "2", "-1", "x", "", "1e3", "1.0", "9" * 30, "9" * 5000])
+def test_pages_that_do_not_exist_are_not_found(client: FlaskClient, number: str) -> None:
+    assert client.get("/", query_string={"page": number}).status_code == 404
+
+
+def test_empty_catalogue_has_a_page(catalogue: Callable[[dict[str, str]], FlaskClient]) -> None:
+    page = catalogue({"catalog.yaml": "id: x\nname: Empty\n"}).get("/")
+    assert page.status_code == 200
+    assert "nothing in the catalogue yet" in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "type", "start"),
+    [
+        ("/favicon.svg", "image/svg+xml", "<svg"),
+        ("/favicon.ico", "image/svg+xml", "<svg"),
+        ("/robots.txt", "text/plain", "User-agent"),
+        ("/healthz", "text/plain", "ok"),
+        ("/readyz", "text/plain", "ready"),
+        ("/docs", "text/html", "<!doctype html>"),
+        ("/docs/", "text/html", "<!doctype html>"),
+        ("/docs/static/swagger-ui.css", "text/css", ""),
+        ("/docs/static/swagger-ui-bundle.js", "text/javascript", ""),
+        ("/static/docs.js", "text/javascript", '"use strict"'),
+        ("/static/site.js", "text/javascript", '"use strict"'),
+        ("/static/site.css", "text/css", ":root"),
+    ],
+)
+def test_files_and_checks(client: FlaskClient, path: str, type: str, start: str) -> None:
+    reply = client.get(path)
+    assert (reply.status_code, reply.mimetype) == (200, type)
+    assert reply.text.startswith(start)
+    head = client.head(path)
+    assert head.status_code == 200
+    assert head.data == b""
+
+
+def test_every_address_in_a_page_is_served(client: FlaskClient) -> None:
+    for page in ("/", "/docs", "/nothing"):
+        text = client.get(page, headers=BROWSER).text
+        for address in re.findall(r'(?:href|src)="([^"]+)"', text):
+            if address.startswith(("/rnaget", "http", "mailto:", "#")):
+                continue
+            assert client.get(address).status_code == 200, address
+
+
+def test_nothing_comes_from_elsewhere(client: FlaskClient) -> None:
+    for page in ("/docs", "/nothing"):
+        text = client.get(page, headers=BROWSER).text
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
+        assert "<style" not in text
+        assert not re.search(r"<script(?![^>]* src=)", text)
+        assert not re.search(r"\son\w+=", text)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/nothing", "/static/site.js"])
+def test_every_reply_has_the_security_headers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path, headers=BROWSER).headers
+    assert {name: headers[name] for name in PAGE_HEADERS} == dict(PAGE_HEADERS)
+    assert "unsafe-inline" not in headers["Content-Security-Policy"]
+
+
+def test_unknown_address_is_a_page_for_browsers_and_json_for_programs(client: FlaskClient) -> None:
+    page = client.get("/nothing", headers=BROWSER)
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert "Nothing here" in page.text
+    for headers in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        reply = client.get("/nothing", headers=headers)
+        assert (reply.status_code, reply.mimetype) == (404, "application/json")
+        assert list(reply.get_json()) == ["message"]
+
+
+def test_base_address_of_the_api_leads_to_the_data(client: FlaskClient) -> None:
+    reply = client.get("/rnaget")
+    assert (reply.status_code, reply.headers["Location"]) == (302, "/")
+
+
+def test_pages_are_only_for_reading(client: FlaskClient) -> None:
+    reply = client.post("/", headers=BROWSER)
+    assert reply.status_code == 405
+    assert "GET" in reply.headers["Allow"]
+
+
+@pytest.mark.parametrize("name", ["index.html", "swagger-ui.js", "../__init__.py", "..%2f..%2f__init__.py"])
+def test_no_other_file_of_the_bundle_is_served(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/docs/static/{name}").status_code == 404
+
+
+def test_a_mistake_of_ours_tells_nothing(demo: Path) -> None:
+    pages = create_pages(site_of(demo))
+
+    @pages.get("/fails")
+    def fails() -> str:
+        raise RuntimeError("secret of /etc")
+
+    reply = pages.test_client().get("/fails", headers=BROWSER)
+    assert reply.status_code == 500
+    assert "secret" not in reply.text
+    assert "Something went wrong" in reply.text
+
+
+@pytest.mark.parametrize("page", ["/", "/docs", "/nothing"])
+def test_pages_can_be_read_by_assistive_software(client: FlaskClient, page: str) -> None:
+    text = client.get(page, headers=BROWSER).text
+    assert '<html lang="en">' in text
+    assert re.search(r"<title>[^<]+</title>", text)
+    assert 'href="#main"' in text
+    assert text.count("<main") == text.count("<h1") == 1
+    levels = [int(level) for level in re.findall(r"<h([1-6])", text)]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    ids = re.findall(r'\sid="([^"]+)"', text)
+    assert len(set(ids)) == len(ids)
+    assert set(re.findall(r'aria-labelledby="([^"]+)"', text)) <= set(ids)
+    assert all("alt=" in image for image in re.findall(r"<img[^>]*>", text))

@@ -1,0 +1,74 @@
+"""The queries that the landing page offers, run as they stand against a real server."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import requests
+
+from rnaget_server.pages.queries import Source
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(page: str, label: str) -> list[str]:
+    found = re.findall(rf"<figcaption>{re.escape(label)}</figcaption>\s*<pre[^>]*><code>(.*?)</code>", page, re.DOTALL)
+    return [html.unescape(text) for text in found]
+
+
+def test_queries_of_the_landing_page_work(serve: Callable[..., str]) -> None:
+    root = serve(ROOT / "data")
+    page = requests.get(f"{root}/", timeout=30).text
+    commands, programs = blocks(page, "curl"), blocks(page, "Python (pandas)")
+    assert len(commands) == len(programs) == len(blocks(page, "R")) >= 3
+    for command, program in zip(commands, programs, strict=True):
+        tool, *_, url = shlex.split(command)
+        assert tool == "curl"
+        assert url.startswith(f"{root}/rnaget/expressions/")
+        reply = requests.get(url, timeout=30)
+        assert reply.status_code == 200, reply.text
+        assert "RNAget-Missing" not in reply.headers
+        names: dict[str, Any] = {}
+        exec(program, names)
+        table = names["table"]
+        assert isinstance(table, pd.DataFrame)
+        assert names["url"] == url
+        assert len(table) == reply.text.count("\n") - 1
+
+
+def test_every_first_link_of_the_landing_page_answers(serve: Callable[..., str]) -> None:
+    root = serve(ROOT / "data")
+    browser = {"Accept": "text/html"}
+    page = requests.get(f"{root}/", headers=browser, timeout=30).text
+    for path in re.findall(r'href="(/[^"]*)"', page):
+        assert requests.get(root + path, headers=browser, timeout=30).status_code == 200, path
+    assert requests.get(f"{root}/rnaget/openapi.json", timeout=30).json()["openapi"].startswith("3.0")
+
+
+@pytest.mark.parametrize("host", ["http://x'y", 'http://x"y', "http://x$(id)", "http://x`id`y", "http://x\\y"])
+def test_a_strange_host_stays_inside_its_quotes(host: str) -> None:
+    query = Source(host, "expressions/m", True, False).part("One", {"featureIDList": "a'b c&d"})
+    assert shlex.split(query.curl) == ["curl", query.url]
+    assert query.url.endswith("?featureIDList=a%27b%20c%26d&format=tsv")
+    names: dict[str, Any] = {}
+    exec(dict(query.programs)["Python (pandas)"].split("\n")[2], names)
+    assert names["url"] == query.url
+
+
+def test_programs_read_the_tsv_that_the_matrix_has() -> None:
+    plain = Source("http://h", "expressions/m", True, False).whole("All")
+    python, r = (text for _, text in plain.programs)
+    assert 'read_csv(url, sep="\\t", index_col=0)' in python
+    assert "read.delim(url, check.names = FALSE, row.names = 1)" in r
+    assert plain.curl == "curl -OJ 'http://h/rnaget/expressions/m/bytes?format=tsv'"
+    named = Source("http://h", "expressions/m", False, True).whole("All")
+    python, r = (text for _, text in named.programs)
+    assert 'read_csv(url, sep="\\t", comment="#")' in python
+    assert 'read.delim(url, check.names = FALSE, comment.char = "#")' in r
