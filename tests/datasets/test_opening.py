@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pybigtools
@@ -12,6 +15,7 @@ from rnaget_server.catalog import load
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import StoreFailure
 from rnaget_server.plugins import Registry
+from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 
@@ -54,3 +58,39 @@ def test_a_file_that_was_written_over_is_served_anew_while_it_is_read(
         list(blocks)
     assert "since it was opened" in caplog.text
     assert stores.open(matrix).shape == (2, 1)
+
+
+def test_to_open_one_file_keeps_nobody_from_another(demo: Path) -> None:
+    study = demo / "demo" / "marioni"
+    (study / "slow.h5").write_bytes((study / "marioni_counts.h5").read_bytes())
+    text = (study / "study.yaml").read_text()
+    entry = text[text.index("  - id: marioni_counts") :]
+    copied = entry.replace("id: marioni_counts", "id: slow").replace("marioni_counts.h5", "slow.h5")
+    (study / "study.yaml").write_text(text.replace(entry, entry.rstrip() + "\n" + copied))
+    catalog, problems = load(demo)
+    assert catalog is not None and not problems
+    begun, go_on, opened = threading.Event(), threading.Event(), []
+
+    class Waiting(NativeStore):
+        def __init__(self, path: Path, *others: Any) -> None:
+            opened.append(path.name)
+            if path.name == "slow.h5":
+                begun.set()
+                assert go_on.wait(60)
+            super().__init__(path, *others)
+
+    class Kinds(Registry):
+        def all(self) -> dict[str, Any]:
+            return {"waiting": Waiting}
+
+    stores = StoreCache(Kinds("rnaget_server.stores"))
+    with ThreadPoolExecutor(4) as threads:
+        try:
+            slow = [threads.submit(stores.open, catalog.matrices["slow"]) for _ in range(2)]
+            assert begun.wait(60)
+            other = threads.submit(stores.open, catalog.matrices["marioni_counts"]).result(60)
+            assert not any(future.done() for future in slow)
+        finally:
+            go_on.set()
+        assert slow[0].result(60) is slow[1].result(60) is not other
+    assert sorted(opened) == ["marioni_counts.h5", "slow.h5"]

@@ -1,0 +1,62 @@
+"""A local file as a source of bytes: ranges of it, and what becomes of a file that changes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.source import NO_FILE, version_at
+
+DATA = bytes(range(256)) * 4
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    return path
+
+
+def test_ranges(path: Path) -> None:
+    file = LocalFile.open(path)
+    assert (file.size, file.version) == (len(DATA), version_at(path))
+    assert file.read(0, 10) == DATA[:10] and file.read(1000, 24) == DATA[1000:] and file.read(5, 0) == b""
+    ranges = [(7, 3), (0, 1024), (1023, 1)]
+    assert list(file.read_many(ranges)) == [DATA[start : start + size] for start, size in ranges]
+
+
+@pytest.mark.parametrize(("offset", "size"), [(-1, 1), (0, 1025), (1024, 1), (10**18, 1)])
+def test_what_lies_beyond_the_file_is_refused(path: Path, offset: int, size: int) -> None:
+    with pytest.raises(OSError, match="cut off"):
+        LocalFile.open(path).read(offset, size)
+
+
+def test_a_file_that_has_become_shorter_is_refused(path: Path) -> None:
+    file = LocalFile.open(path)
+    os.truncate(path, 100)
+    with pytest.raises(OSError, match="shorter"):
+        file.read(90, 20)
+    with pytest.raises(OSError, match="written to"):
+        file.check_unchanged()
+
+
+def test_a_file_that_is_replaced_stays_what_it_was(path: Path) -> None:
+    file = LocalFile.open(path)
+    other = path.with_name("other")
+    other.write_bytes(b"x" * 2000)
+    other.replace(path)
+    file.check_unchanged()
+    assert file.read(0, 1024) == DATA
+    assert version_at(path) != file.version and version_at(path.with_name("none")) == NO_FILE
+
+
+def test_closed_twice_it_closes_no_other_file(path: Path) -> None:
+    file = LocalFile.open(path)
+    file.close()
+    other = LocalFile.open(path)
+    file.close()
+    del file
+    assert other.read(0, 4) == DATA[:4]
