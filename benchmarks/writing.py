@@ -32,8 +32,10 @@ def rows(material: Material) -> Iterator[Row]:
     genes = {name: stored.features.column(name) for name in stored.features.attributes}
     samples = {name: stored.samples.column(name) for name in stored.samples.attributes}
 
+    writers = Registry(WRITERS).all()
+
     def write(format: str, slice: Slice) -> int:
-        return sum(map(len, Registry(WRITERS)[format]().write(slice).chunks))
+        return sum(map(len, writers[format]().write(slice).chunks))
 
     def reply(format: str) -> int:
         return write(format, slice_by_id(view, "small", MatrixQuery()).slice)

@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from rnaget_server.errors import RnagetError
-from rnaget_server.http.post_body import PostBody
 from rnaget_server.http.replies import error_response
 from rnaget_server.http.routing import HandlerMiddleware
 
@@ -27,7 +26,6 @@ _LAYERS = (
     ExceptionMiddleware,
     SwaggerUIMiddleware,
     RoutingMiddleware,
-    PostBody,
     LifespanMiddleware,
     HandlerMiddleware,
 )

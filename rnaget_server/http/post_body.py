@@ -1,12 +1,12 @@
-"""The ASGI layer that takes the body of a request before its handler runs."""
+"""The body of a request, taken before its handler runs."""
 
 from __future__ import annotations
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
-from rnaget_server.http.mount import mount_of
-from rnaget_server.http.received import PARAMETERS_KEY, ReceivedParameters
+from rnaget_server.http.mount import Mount
+from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.memory import MemoryReservation
@@ -16,54 +16,30 @@ from rnaget_server.model.memory import MemoryReservation
 _TIMES = 24
 
 
-class PostBody:
-    """ASGI layer that takes the body of a POST before the handler runs; it stands behind the routing.
+async def receive_parameters(scope: Scope, receive: Receive, mount: Mount) -> ReceivedParameters | None:
+    """Return the parameters of a request with a body or a long query string; None if the client goes before.
 
-    Parameters
-    ----------
-    app
-        What comes next.
+    Raises
+    ------
+    ResultTooLarge
+        If the body is too long.
+    Busy
+        If there is no memory for a large request at the moment.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its parameters in the scope.
-
-        Raises
-        ------
-        ResultTooLarge
-            If the body is too long.
-        Busy
-            If there is no memory for a large request at the moment.
-        """
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif scope["method"] != "POST" and len(scope["query_string"]) <= LARGE_BYTES:
-            scope[PARAMETERS_KEY] = ReceivedParameters(scope["query_string"])
-            await self._app(scope, receive, send)
-        else:
-            await self._receive(scope, receive, send)
-
-    async def _receive(self, scope: Scope, receive: Receive, send: Send) -> None:
-        mount = mount_of(scope)
-        workload = mount.workload
-        memory = workload.memory.reservation()
-        try:
-            body: bytes | None = b""
-            if scope["method"] == "POST":
-                body = await _body(scope, receive, workload.limits, memory)
-            if body is None:
-                return
-            received = ReceivedParameters(scope["query_string"], body, memory, mount.example_body)
-            del body
-            if received.is_large:
-                await memory.grow(_TIMES * received.size)
-            scope[PARAMETERS_KEY] = received
-            await self._app(scope, receive, send)
-        finally:
+    memory = mount.workload.memory.reservation()
+    try:
+        body = await _body(scope, receive, mount.workload.limits, memory) if scope["method"] == "POST" else b""
+        if body is None:
             memory.release()
+            return None
+        received = ReceivedParameters(scope["query_string"], body, memory, mount.example_body)
+        del body
+        if received.is_large:
+            await memory.grow(_TIMES * received.size)
+        return received
+    except BaseException:
+        memory.release()
+        raise
 
 
 async def _body(scope: Scope, receive: Receive, limits: Limits, memory: MemoryReservation) -> bytes | None:

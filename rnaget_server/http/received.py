@@ -14,8 +14,6 @@ from rnaget_server.model.memory import MemoryReservation
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
 from rnaget_server.query.strings import Pair, query_pairs
 
-PARAMETERS_KEY = "rnaget_server.parameters"
-
 
 class ReceivedParameters:
     """The parameters of a request as they came; they are read when a handler asks for it.

@@ -22,9 +22,11 @@ from starlette.types import Receive, Scope, Send
 
 from rnaget_server.errors import CatalogChanged
 from rnaget_server.http.mount import MOUNT_KEY, Mount
-from rnaget_server.http.received import PARAMETERS_KEY, ReceivedParameters
+from rnaget_server.http.post_body import receive_parameters
+from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.wanted import run_while_wanted
+from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 
 
@@ -41,7 +43,20 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
         mount: Mount = scope[MOUNT_KEY]
-        received: ReceivedParameters = scope[PARAMETERS_KEY]
+        received: ReceivedParameters | None
+        if scope["method"] == "POST" or len(scope["query_string"]) > LARGE_BYTES:
+            received = await receive_parameters(scope, receive, mount)
+        else:
+            received = ReceivedParameters(scope["query_string"])
+        if received is not None:
+            try:
+                await self._answer(scope, receive, send, mount, received)
+            finally:
+                received.forget()
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, mount: Mount, received: ReceivedParameters
+    ) -> None:
         scope[CANCELLATION_KEY] = cancellation = Cancellation()
 
         def call() -> Any:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class Cancelled(Exception):
     """The client has gone; nobody gets to see this."""
 
 
+@dataclass
 class Cancellation:
     """A flag that a piece of work is no longer wanted: one thread sets it, another checks it between its steps."""
 
-    def __init__(self) -> None:
-        self.cancelled = False
+    cancelled: bool = False
 
     def cancel(self) -> None:
         """Make the work stop at its next step."""

@@ -18,10 +18,16 @@ class Parameters:
     InvalidQuery
         If a name is neither among `known` nor a parameter of one of the `filters`: the message names the nearest
         one, since a misspelt filter that is ignored would send a whole matrix.
+
+    Attributes
+    ----------
+    names
+        The names that were given.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str] = ()) -> None:
         self._values: dict[str, list[str]] = {}
+        self.names: KeysView[str] = self._values.keys()
         lists: dict[str, list[str]] = {}
         for name, value in pairs:
             if name in lists:
@@ -29,11 +35,6 @@ class Parameters:
             elif name[:1] != "_":
                 lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
                 lists[name].append(value)
-
-    @property
-    def names(self) -> KeysView[str]:
-        """The names that were given."""
-        return self._values.keys()
 
     def text(self, name: str) -> str | None:
         """Return the one value of a parameter, None if it is not given."""

@@ -82,15 +82,13 @@ class ChunkedCells:
         width = columns.stop - columns.start if isinstance(columns, slice) else len(columns)
         out = np.empty((len(rows), width), self.dtype)
         chunk: NDArray[Any] | None = None
-        parts = list(self._parts(rows, columns, out))
-        places = self._places()[[number for number, *_ in parts]].tolist()
-        stored = self._file.read_many(map(self._range, places))
-        for (_, of_rows, of_columns, target), (_, size), data in zip(parts, places, stored, strict=True):
+        places = self._places()
+        for number, of_rows, of_columns, target in self._parts(rows, columns, out):
             if target.shape == self.chunks and target.flags.c_contiguous:
-                self._decode(data, size > 0, target)
+                self._decode(places[number], target)
             else:
                 chunk = np.empty(self.chunks, self.dtype) if chunk is None else chunk
-                self._decode(data, size > 0, chunk)
+                self._decode(places[number], chunk)
                 if len(chunk) == 1 and isinstance(of_columns, np.ndarray):
                     # Without a mode, numpy would put what it takes elsewhere first.
                     chunk[0].take(of_columns, out=target[0], mode="clip")
@@ -117,16 +115,13 @@ class ChunkedCells:
             for column, of_column, to_column in by_column:
                 yield row * chunk_columns + column, of_row, of_column, out[to_row, to_column]
 
-    def _range(self, place: list[int]) -> tuple[int, int]:
-        """Return offset and size of a chunk in the file."""
-        offset, size = place
+    def _decode(self, place: NDArray[np.int64], target: NDArray[Any]) -> None:
+        offset, size = place.tolist()
         if abs(size) > self._chunk_bytes + blosc.MAX_OVERHEAD:
             raise OSError(_DAMAGED)
-        return offset, abs(size)
-
-    def _decode(self, data: bytes, compressed: bool, target: NDArray[Any]) -> None:
+        data = self._file.read(offset, abs(size))
         try:
-            if compressed:
+            if size > 0:
                 # Blosc believes these numbers: it would read beyond the data, or leave a part as memory happens to be.
                 decoded, stored = _SIZES.unpack_from(data)
                 if decoded != self._chunk_bytes or stored > len(data):

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Scope
 
 from rnaget_server.http.mount import MOUNT_KEY, Mount
-from rnaget_server.http.received import PARAMETERS_KEY, ReceivedParameters
+from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.routing import Handler
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
@@ -48,7 +48,7 @@ def answer(function: Callable[..., Any], path: str) -> str:
         scope |= {
             "path_params": {"expressionId": "m"},
             MOUNT_KEY: mount,
-            PARAMETERS_KEY: ReceivedParameters(b""),
+            "query_string": b"",
             "server": ("here", 80),
         }
         await Handler(function)(scope, lambda: asyncio.sleep(60), send)

@@ -21,23 +21,25 @@ GROUP = "continuous"
 
 def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Response:
     """Return the URL of a range of one set."""
-    query = _query(context)
-    resolved = region_by_id(context.view, continuous_id, query, context.cancellation)
+    view = context.view
+    query = _query(context, view)
+    resolved = region_by_id(view, continuous_id, query, context.cancellation)
     format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/continuous/{continuous_id}/bytes")
 
 
 def get_continuous_file_by_id(context: Context, continuous_id: str) -> Response:
     """Return a range of one set."""
-    query = _query(context)
-    resolved = region_by_id(context.view, continuous_id, query, context.cancellation)
+    view = context.view
+    query = _query(context, view)
+    resolved = region_by_id(view, continuous_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
     return download(context, resolved, chosen)
 
 
 def get_continuous_ticket(context: Context) -> Response:
     """Return the URL of a range of all sets that match."""
-    query = _query(context)
+    query = _query(context, context.view)
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: region_by_search(context.view, query, failed, context.cancellation),
@@ -47,7 +49,7 @@ def get_continuous_ticket(context: Context) -> Response:
 
 def get_continuous_file(context: Context) -> Response:
     """Return a range of all sets that match, their tracks as rows."""
-    query = _query(context)
+    query = _query(context, context.view)
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: region_by_search(context.view, query, failed, context.cancellation),
@@ -76,8 +78,8 @@ post_continuous_ticket = get_continuous_ticket
 post_continuous_file = get_continuous_file
 
 
-def _query(context: Context) -> RegionQuery:
-    return parse_region_query(context.received.pairs, context.view.catalog.track_filter_names)
+def _query(context: Context, view: View) -> RegionQuery:
+    return parse_region_query(context.received.pairs, view.catalog.track_filter_names)
 
 
 def _filters(view: View, formats: Sequence[str]) -> list[dict[str, Any]]:

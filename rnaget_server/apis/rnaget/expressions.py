@@ -7,6 +7,7 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
+from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query import MatrixQuery, parse_matrix_query
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
@@ -16,23 +17,25 @@ GROUP = "expressions"
 
 def get_expression_ticket_by_id(context: Context, expression_id: str) -> Response:
     """Return the URL of a slice of one matrix."""
-    query = _query(context)
-    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    view = context.view
+    query = _query(context, view)
+    resolved = slice_by_id(view, expression_id, query, context.cancellation)
     format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
 
 
 def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     """Return a slice of one matrix."""
-    query = _query(context)
-    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    view = context.view
+    query = _query(context, view)
+    resolved = slice_by_id(view, expression_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
     return download(context, resolved, chosen)
 
 
 def get_expression_ticket(context: Context) -> Response:
     """Return the URL of a slice of all matrices that match."""
-    query = _query(context)
+    query = _query(context, context.view)
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
@@ -42,7 +45,7 @@ def get_expression_ticket(context: Context) -> Response:
 
 def get_expression_file(context: Context) -> Response:
     """Return a slice of all matrices that match, joined."""
-    query = _query(context)
+    query = _query(context, context.view)
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
@@ -80,5 +83,5 @@ post_expression_ticket = get_expression_ticket
 post_expression_file = get_expression_file
 
 
-def _query(context: Context) -> MatrixQuery:
-    return parse_matrix_query(context.received.pairs, context.view.catalog.filter_names)
+def _query(context: Context, view: View) -> MatrixQuery:
+    return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
