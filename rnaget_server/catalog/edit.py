@@ -1,7 +1,7 @@
 """Change the YAML files of a catalogue and leave what people wrote in them as it is.
 
-Comments, order and quotes survive. New contents stand beside the old files until all are written, and take
-their places one after the other, the study last.
+Comments, order and quotes survive. New contents are temporary files next to the old ones until all are written, and
+take their places one after the other, the study last.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ def _check_entry(entry: CommentedMap, model: type[BaseModel]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file beside `path`, then put it in its place."""
+    """Write a temporary file next to `path`, then rename it to that."""
     temporary = new_temporary(path)
     try:
         with temporary.open("wb") as file:

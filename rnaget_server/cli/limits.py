@@ -24,7 +24,7 @@ def limits_for(data: Path) -> FileLimits:
     try:
         try:
             return file_limits(configuration(data=data))
-        except CatalogError:  # which is told of by what reads the catalogue
+        except CatalogError:  # reported by what reads the catalogue
             return file_limits(load_settings(data=data))
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None

@@ -181,7 +181,7 @@ def _loom_mistakes(path: Path) -> list[str]:
         validator.validate(str(path))
     except UnfitFile as error:
         return [f"{path.name} {error}"]
-    except Exception:  # a file that cannot be opened is told of when its store is
+    except Exception:  # a file that cannot be opened is reported when its store is
         return []
     return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]
 

@@ -24,7 +24,7 @@ class Content(ABC):
     data
         All of them, where they are in memory.
     held
-        About how many bytes are held while they are sent, beside those of the chunks.
+        About how many bytes are held while they are sent, without those of the chunks.
     ranges
         Whether a part of them can be asked for, now or in another request.
     """
@@ -135,7 +135,7 @@ class StreamedContent(Content):
     body
         What they are made from, with their number where it is known.
     held
-        About how many bytes are held beside the chunks.
+        About how many bytes are held, without the chunks.
     ranges
         Whether parts can be had even where the number is not known.
     """

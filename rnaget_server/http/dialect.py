@@ -26,4 +26,4 @@ class Dialect(Protocol):
         """Return a payload in one of the media types."""
 
     def headers(self, media_type: str) -> Mapping[str, str]:
-        """Return the headers of a reply in one of the media types, beside Vary."""
+        """Return the headers of a reply in one of the media types, without Vary."""
