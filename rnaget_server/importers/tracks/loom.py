@@ -54,7 +54,7 @@ def read_positions(
     """
     name = position or _POSITION
     try:
-        rows = _rows(path, name, access)
+        rows = _rows(path, access)
         id = _id(path, rows, track_id)
         store = LoomTrackStore(path, id, name, access)
         runs = store.runs(None, 0, None)
@@ -75,7 +75,7 @@ def read_positions(
     )
 
 
-def _rows(path: Path, position: str, access: FileAccess | None) -> Axis:
+def _rows(path: Path, access: FileAccess | None) -> Axis:
     store = LoomStore(path, access=access)
     if 0 in store.shape:
         raise ImportFailure("the file holds no track", path)
