@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
 def _delivery(settings: Settings, limits: Limits) -> Delivery:
     slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
-    # A quarter is left for what no reply knows that it holds.
-    budget = ReplyBudget(settings.max_reply_bytes * 3 // 4)
+    # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
+    budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
     cache = SliceCache(settings.cache_directory, slices)
     return Delivery(cache, limits, budget, settings.content_coding)

@@ -27,6 +27,7 @@ from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import ResolvedSlice
 from rnaget_server.storage.checked_file import DamagedFileError
 from rnaget_server.storage.local import LocalFile
+from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.writers.base import Body, Writer
 
 _IN_MEMORY = 1 << 20
@@ -36,6 +37,8 @@ _MAX_CELLS_FOR_TICKET = 4_000_000
 # Each cell of a text format is at least one digit and what parts it from the next.
 _LEAST_BYTES_OF_CELL = 2
 _BYTES_OF_POSITION = 8
+# Two are on their way at least, each two to three times as long as its cells.
+_BLOCKS_OF_TEXT = 4
 _TEXT_TYPES = ("text/tab-separated-values", "application/json")
 
 
@@ -102,10 +105,10 @@ class Download:
 
     @property
     def held(self) -> int:
-        """About how many bytes are held while it is made: which cells are meant, and what their source holds."""
-        return sum(self.resolved.slice.shape) * _BYTES_OF_POSITION + max(
-            layer.held for layer in self.resolved.slice.layers
-        )
+        """About how many bytes are held while it is made: which cells are meant, a block, what their source holds."""
+        source = max(layer.held for layer in self.resolved.slice.layers)
+        blocks = min(BLOCK_BYTES, self.estimate) * (_BLOCKS_OF_TEXT if self.is_text else 1)
+        return sum(self.resolved.slice.shape) * _BYTES_OF_POSITION + blocks + source
 
 
 class Delivery:

@@ -13,10 +13,10 @@ from rnaget_server.http.heap import trim
 
 # A chunk on its way into the socket, the next one in hand, and what the connection itself takes.
 _LEAST = 1 << 20
-_MOST_THREADS = 4
+_MOST_THREADS = 2
 _MOST_MAKING = 2
 _MOST_MAKING_WHOLE = 8
-_MOST_WAITING = 32
+_MOST_WAITING = 16
 _PATIENCE = 2.0
 _WORTH_TRIMMING = 16 << 20
 _TRIMMED_AFTER = 1.0

@@ -17,7 +17,9 @@ from rnaget_server.stores.chunk_reader import ChunkedCells, positions_of
 from rnaget_server.stores.hdf5_dataset import Dataset
 
 # Text of a block takes several times its bytes while it is made.
-BLOCK_BYTES = 256 << 10
+BLOCK_BYTES = 512 << 10
+# Smaller, for whoever waits for its reader holds the columns that a piece is of as well.
+PIECE_BYTES = 256 << 10
 # How numpy transposes fastest: narrow blocks by strips of columns, others by tiles of rows.
 _NARROW, _STRIP, _TILE = 512, 14, 1024
 
@@ -135,7 +137,7 @@ def _transposed(block: NDArray[Any]) -> Iterator[NDArray[Any]]:
     if columns == 1:
         yield block.reshape(rows, 1)
         return
-    height = max(1, BLOCK_BYTES // (columns * block.dtype.itemsize))
+    height = max(1, PIECE_BYTES // (columns * block.dtype.itemsize))
     for start in range(0, rows, height):
         piece = block[:, start : start + height]
         transposed = np.empty(piece.shape[::-1], block.dtype)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.slice import Slice
+from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import table_lines
 
@@ -17,6 +17,8 @@ _CHUNK_BYTES = 256 << 10
 _LABELS_AT_ONCE = 1 << 16
 BYTES_OF_TEXT = 80
 """About what Python takes for an id."""
+
+_Texts: TypeAlias = Sequence[str] | NDArray[np.bytes_]
 
 
 class TsvWriter(Writer):
@@ -28,11 +30,20 @@ class TsvWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
-        texts = sum(slice.features.ascii(name) is None for name in slice.tsv_labels)
-        return Body(chunked(_lines(slice)), held=texts * slice.features.size * BYTES_OF_TEXT)
+        labels = [_texts(slice.features, name) for name in slice.tsv_labels]
+        return Body(chunked(_lines(slice, labels)), held=sum(map(_bytes_of, labels)))
 
 
-def _lines(slice: Slice) -> Iterator[bytes]:
+def _texts(labels: Labels, name: str) -> _Texts:
+    texts = labels.ascii(name)
+    return as_texts(labels.column(name)) if texts is None else texts
+
+
+def _bytes_of(texts: _Texts) -> int:
+    return texts.nbytes if isinstance(texts, np.ndarray) else len(texts) * BYTES_OF_TEXT
+
+
+def _lines(slice: Slice, labels: Sequence[_Texts]) -> Iterator[bytes]:
     for key, value in slice.tsv_head.items():
         yield f"#{key}\t{clean(value)}\n".encode()
     if slice.tsv_comments:
@@ -43,37 +54,28 @@ def _lines(slice: Slice) -> Iterator[bytes]:
             yield b"\t"
             yield joined(columns[start : start + _LABELS_AT_ONCE], b"\t")
     yield b"\n"
-    labels_of = row_labels(slice)
     layer = slice.layers[0]
     done = 0
 
     def lines(block: NDArray[Any]) -> bytes:
         nonlocal done
         start, done = done, done + len(block)
-        return table_lines(block, layer.whole, labels_of(start, done))
+        return table_lines(block, layer.whole, _row_labels(labels, start, done))
 
     # Not by a loop, whose variable would hold on to the block while its text is sent.
     yield from map(lines, layer.blocks())
 
 
-def row_labels(slice: Slice) -> Callable[[int, int], list[bytes]]:
-    """Return what gives the labels in front of the rows from one on up to another, joined by tabs.
+def _row_labels(labels: Sequence[_Texts], start: int, stop: int) -> list[bytes]:
+    """Return the labels in front of the rows from one on up to another, joined by tabs.
 
     They are made for some rows at a time: those of all rows, of each reply, would be the most that a reply holds.
     """
-    columns = [
-        as_texts(slice.features.column(name)) if (texts := slice.features.ascii(name)) is None else texts
-        for name in slice.tsv_labels
-    ]
-
-    def labels_of(start: int, stop: int) -> list[bytes]:
-        parts = [joined(column[start:stop], b"\n").split(b"\n") for column in columns]
-        return parts[0] if len(parts) == 1 else list(map(b"\t".join, zip(*parts, strict=True)))
-
-    return labels_of
+    parts = [joined(texts[start:stop], b"\n").split(b"\n") for texts in labels]
+    return parts[0] if len(parts) == 1 else list(map(b"\t".join, zip(*parts, strict=True)))
 
 
-def joined(texts: Sequence[str] | NDArray[np.bytes_], separator: bytes) -> bytes:
+def joined(texts: _Texts, separator: bytes) -> bytes:
     """Return texts (or printable ASCII) without what would break a line of TSV, with a separator of a byte between."""
     if isinstance(texts, np.ndarray):
         parted = np.empty(len(texts), [("separator", "S1"), ("text", texts.dtype)])
