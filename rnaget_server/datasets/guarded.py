@@ -142,6 +142,7 @@ class GuardedStore:
         self._whole = whole
         self._guard = guard
         self.version = version
+        self._dtypes: dict[str, np.dtype[Any]] = {}
         with guard:
             rows, columns = whole.shape
             self.shape = (int(rows), int(columns))
@@ -161,23 +162,26 @@ class GuardedStore:
 
     def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
         """Return a selection of the cells in one unit, to be written."""
+        dtype = self.dtype(units)
         with self._guard:
             return LayerInfo(
                 units=units,
-                dtype=self.dtype(units),
+                dtype=dtype,
                 whole=self._whole.whole(units),
                 blocks=partial(self.blocks, units, features, samples),
-                sparse=self.sparse(units, features, samples),
+                sparse=self._sparse(units, features, samples),
                 held=held_by(self._whole, units, features, samples),
             )
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return the type of the cells."""
-        with self._guard:
-            dtype = self._whole.dtype(units)
-            if dtype not in _TYPES:
-                raise OSError(f"the cells are of the type {dtype}")
-            return dtype
+        if units not in self._dtypes:
+            with self._guard:
+                dtype = self._whole.dtype(units)
+                if dtype not in _TYPES:
+                    raise OSError(f"the cells are of the type {dtype}")
+                self._dtypes[units] = dtype
+        return self._dtypes[units]
 
     def close(self) -> None:
         """Close the file, if it is kept open."""
@@ -219,7 +223,10 @@ class GuardedStore:
     ) -> SparseCells | None:
         """Return the same selection without its zeros, if the layer is stored so."""
         with self._guard:
-            cells = self._whole.sparse(units, features, samples)
+            return self._sparse(units, features, samples)
+
+    def _sparse(self, units: str, features: Positions | None, samples: Positions | None) -> SparseCells | None:
+        cells = self._whole.sparse(units, features, samples)
         if cells is None:
             return None
         size = self._size(features, samples)

@@ -18,7 +18,7 @@ from rnaget_server.writers.transposed import transposed_runs
 _CHUNK_BYTES = 2 << 20
 HELD = _CHUNK_BYTES + (256 << 10)
 """The most bytes of cells that are transposed or cut at once."""
-_PIECE = 256 << 10
+_PIECE = 512 << 10
 _INDPTR_AT_ONCE = 1 << 17
 
 

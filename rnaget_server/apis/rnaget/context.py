@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
@@ -77,9 +78,9 @@ class Context:
     api: RnagetApi
     principal: Principal
 
-    @property
+    @cached_property
     def view(self) -> View:
-        """The data that the one who asks may see at the moment; made anew at each use."""
+        """The data that the one who asks may see: the same for all of one answer."""
         return self.api.repository.visible_to(self.principal)
 
     @property
