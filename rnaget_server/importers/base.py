@@ -88,8 +88,8 @@ class Importer(Protocol):
 
     `takes_any_text` marks an importer that recognises text in general: it is asked after all others. A class that does
     not inherit from this one has to have it. An importer that can read one of several layers, leave a file as it is, or
-    take labels from other files has an attribute `takes`, a set of ``layer``, ``as_is`` and ``label_files``; without it,
-    these options are refused. One that serves every file as it is has a true attribute `always_as_is`.
+    take labels from other files, has an attribute `takes`, a set of ``layer``, ``as_is`` and ``label_files``; without
+    it, these options are refused. One that serves every file as it is has a true attribute `always_as_is`.
     """
 
     takes_any_text: bool = False

@@ -145,7 +145,7 @@ def _of_zip(head: bytes, names: list[str]) -> str:
         return f"this is a spreadsheet (.xlsx): {_TO_TEXT} {_DATES}"
     if (names and all(name.endswith(".npy") for name in names)) or b".npy" in head[:100]:
         return (
-            "this is a NumPy archive (.npz): write what is in it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
+            "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
             "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv beside it, and import matrix.mtx"
         )
     if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names) or b".zgroup" in head[:100]:

@@ -67,7 +67,9 @@ def _of_markup(text: bytes) -> str | None:
             "look for the same data as a tab-separated table"
         )
     if _JSON.match(text):
-        return "this is JSON, no table: write the matrix as tab-separated text, ids in the first column, and import that"
+        return (
+            "this is JSON, no table: write the matrix as tab-separated text, ids in the first column, and import that"
+        )
     return None
 
 
@@ -120,8 +122,8 @@ def _matrix_market_without_banner(path: Path, lines: Sequence[bytes]) -> str | N
     if not _SIZES.fullmatch(sizes) or not (commented or named):
         return None
     return (
-        "this looks like MatrixMarket and has no MatrixMarket line: put `%%MatrixMarket matrix coordinate integer general` "
-        f"(real in place of integer if there are fractions) {'in place of' if commented else 'in front of'} its first line"
+        "this looks like MatrixMarket and has no MatrixMarket line: put `%%MatrixMarket matrix coordinate integer "
+        f"general` (real for integer if there are fractions) {'in place of' if commented else 'in front of'} line 1"
     )
 
 
@@ -167,7 +169,7 @@ def _is_annotation(row: Sequence[bytes]) -> bool:
 
 
 def _of_regions(path: Path, lines: Sequence[bytes]) -> str | None:
-    """Return the advice for BED: chromosomes that repeat, with starts and ends; four fields with a number are bedGraph."""
+    """Return the advice for BED: chromosomes that repeat, with starts and ends, and no value behind (bedGraph)."""
     rows = [line.split() for line in lines if not line.startswith((b"#", b"track", b"browser"))][:_LOOKED_AT]
     if not rows or not all(
         len(row) >= 3 and row[1].isdigit() and row[2].isdigit() and int(row[1]) <= int(row[2]) for row in rows

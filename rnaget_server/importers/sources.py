@@ -1,4 +1,4 @@
-"""What the command line names as a source: a file, the matrix in a directory, or a pipe, which is spooled once."""
+"""The sources as files: a file itself, the matrix in a directory, or a pipe, which is spooled once."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def opened_sources(named: Sequence[Path], least_free: int, stdin: IO[bytes]) -> 
                 continue
             if str(path) in shown.values() or (str(path) in _STDIN and _STDIN & set(shown.values())):
                 raise ImportFailure("this is a pipe, which can be read once, and it is named twice", path)
-            stack.callback(pipe.close)
+            if pipe is not stdin:
+                stack.callback(pipe.close)
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="rnaget-import-"))
             spooled = Path(directory, _name_of(path))
             shown[spooled] = str(path)
@@ -131,7 +132,7 @@ def _file_of(path: Path) -> Path:
     """
     address = _ADDRESS.fullmatch(str(path))
     if address is not None and not path.exists():
-        raise ImportFailure(_of_address(address.group(1).lower(), address.group(2)), path)
+        raise ImportFailure(_of_address(address.group(1).lower(), address.group(2)))
     try:
         return _in_directory(path) if path.is_dir() else path
     except OSError as error:
@@ -140,9 +141,9 @@ def _file_of(path: Path) -> Path:
 
 def _of_address(scheme: str, rest: str) -> str:
     if scheme == "file":
-        return f"this is an address, and files are named by their paths: /{rest.partition('/')[2] or rest}"
+        return f"file:///{rest}: this is an address: name the file by its path, /{rest}"
     command = _DOWNLOAD.get(scheme, "curl -fLO {}").format(f"'{scheme}://{rest}'")
-    return f"this is an address, and import reads files: download it first, as by `{command}`"
+    return f"{scheme}://{rest}: this is an address, and import reads files: download it first, as by `{command}`"
 
 
 def _in_directory(path: Path) -> Path:
@@ -159,23 +160,35 @@ def _in_directory(path: Path) -> Path:
 
 
 def _of_directory(path: Path, names: Sequence[str]) -> str:
-    for name in names:
-        inside = [name] if not (path / name).is_dir() else os.listdir(path / name)
-        program = next((word for end, word in _ONE_SAMPLE.items() if any(one.endswith(end) for one in inside)), None)
-        if program is not None:
-            return (
-                f"this is a directory with results of {program}, one sample in each file: make one table of all "
-                "samples, as by R's tximport (or of the columns of counts), and import that"
-            )
+    program = _quantifier(path, names)
+    if program is not None:
+        return (
+            f"this is a directory with results of {program}, one sample in each file: make one table of all samples, "
+            "as by R's tximport (or of the columns of counts), and import that"
+        )
     matrices = [name for name in names if name.endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [
-        f"{name}/" for name in names if (path / name / "matrix.mtx.gz").exists() or (path / name / "matrix.mtx").exists()
+        f"{name}/"
+        for name in names
+        if (path / name / "matrix.mtx.gz").exists() or (path / name / "matrix.mtx").exists()
     ]
     if not matrices:
-        more = f"; it has {', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''}" if names else " and empty"
+        more = (
+            f"; it has {', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''}" if names else " and empty"
+        )
         return f"this is a directory{more}: name the file of the matrix"
     listed = ", ".join(matrices[:_LISTED]) + (", …" if len(matrices) > _LISTED else "")
     return f"this is a directory: name the matrix in it ({listed})"
+
+
+def _quantifier(path: Path, names: Sequence[str]) -> str | None:
+    """Return the program whose results are in a directory, or in most directories in it."""
+    inside = [os.listdir(path / name) for name in names if (path / name).is_dir()]
+    for end, program in _ONE_SAMPLE.items():
+        holding = sum(any(name.endswith(end) for name in files) for files in inside)
+        if any(name.endswith(end) for name in names) or holding > len(inside) / 2:
+            return program
+    return None
 
 
 def _is_label_file(name: str) -> bool:

@@ -67,7 +67,9 @@ class GctRows(TextLines):
         """Yield what is left, as line numbers and lines."""
         for numbers, block in super().blocks():
             rows = [
-                (number, self._cleaned(line)) for number, line in zip(numbers, block, strict=True) if not _is_blank(line)
+                (number, self._cleaned(line))
+                for number, line in zip(numbers, block, strict=True)
+                if not _is_blank(line)
             ]
             if rows:
                 yield [number for number, _ in rows], [line for _, line in rows]
@@ -104,7 +106,8 @@ class GctImporter(Importer):
             If the file is not well formed or does not hold what its second line says.
         """
         refuse_text_options(options, path, "GCT")
-        with GctRows(path) as lines:
+        lines = GctRows(path)
+        with lines:
             counts = lines.counts = _counts(lines)
             line, labels, ids = _header(lines, counts)
             if options.column is None:
@@ -121,7 +124,9 @@ class GctImporter(Importer):
                 if options.column is not None:
                     samples = split_samples(samples, LabelTemplate(options.column), options, path, line)
                     tsv = TsvStyle(tuple(labels), options.column)
-        remark = f"GCT {counts.version}, with {counts.feature_attributes} feature and {len(attributes)} sample attributes"
+        remark = (
+            f"GCT {counts.version}, with {counts.feature_attributes} feature and {len(attributes)} sample attributes"
+        )
         return SourceMatrix(features, samples, spool.finish(), tsv, (remark,))
 
 
@@ -149,8 +154,8 @@ def _header(lines: TextLines, counts: Counts) -> tuple[int, list[str], list[str]
     labels = 1 + counts.feature_attributes
     if len(fields) != counts.fields:
         raise ImportFailure(
-            f"the file says that it holds {counts.samples} samples, and its header names {len(fields) - labels} (behind "
-            f"the id and {counts.feature_attributes} attributes of features): correct the second line",
+            f"the file says that it holds {counts.samples} samples, and its header names {len(fields) - labels} "
+            f"(behind the id and {counts.feature_attributes} attributes of features): correct the second line",
             lines.path,
             number,
         )

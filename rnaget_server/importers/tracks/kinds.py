@@ -77,7 +77,8 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None
     head = read_head(path)
-    refuse_foreign_text(path, head)
+    if not _BEDGRAPH_NAME.fullmatch(path.name):
+        refuse_foreign_text(path, head)
     return "bedgraph" if _is_bedgraph(path, head) else None
 
 
