@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -155,7 +155,7 @@ def _opened(sources: tuple[Path, ...], special: dict[str, Any], limits: FileLimi
     from rnaget_server.importers.sources import Sources, opened_sources
 
     options = {key: special[key] for key in _FILE_OPTIONS if special[key] is not None}
-    stdin: IO[bytes] = click.get_binary_stream("stdin")
+    stdin = getattr(sys.stdin, "buffer", None)  # None: it is closed
     with opened_sources((*sources, *options.values()), limits.min_free_bytes, stdin) as opened:
         special.update(zip(options, opened.paths[len(sources) :], strict=True))
         yield Sources(opened.paths[: len(sources)], opened.shown)

@@ -47,7 +47,7 @@ class Sources:
 
 
 @contextlib.contextmanager
-def opened_sources(named: Sequence[Path], least_free: int, stdin: IO[bytes]) -> Iterator[Sources]:
+def opened_sources(named: Sequence[Path], least_free: int, stdin: IO[bytes] | None) -> Iterator[Sources]:
     """Give the files to read, pipes among them as temporary files, which are removed afterwards.
 
     Parameters
@@ -57,7 +57,7 @@ def opened_sources(named: Sequence[Path], least_free: int, stdin: IO[bytes]) -> 
     least_free
         Bytes that stay free on the disk of the temporary files.
     stdin
-        The standard input, which `-` and ``/dev/stdin`` name.
+        The standard input, which `-` and ``/dev/stdin`` name; None if it is closed.
 
     Raises
     ------
@@ -84,9 +84,11 @@ def opened_sources(named: Sequence[Path], least_free: int, stdin: IO[bytes]) -> 
         yield Sources(tuple(paths), shown)
 
 
-def _pipe(path: Path, stdin: IO[bytes]) -> IO[bytes] | None:
+def _pipe(path: Path, stdin: IO[bytes] | None) -> IO[bytes] | None:
     """Return the open pipe that a path names: the standard input, or one that the shell has opened; else None."""
     if str(path) in _STDIN:
+        if stdin is None or stdin.closed:
+            raise ImportFailure("the standard input is closed: pass a file on, as by `zcat FILE | …`", path)
         if stdin.isatty():
             raise ImportFailure("the standard input is the terminal: pass a file on, as by `zcat FILE | …`", path)
         return stdin
