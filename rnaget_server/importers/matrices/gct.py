@@ -196,7 +196,7 @@ def _known(values: Sequence[str], counts: Counts) -> list[str]:
 
 def _is_blank(line: bytes) -> bool:
     """Return whether a spreadsheet program has written an empty row."""
-    return not line.strip(b'\t "')
+    return not line.strip(b"\t ")
 
 
 def _without_blanks(line: bytes, fields: int) -> bytes:
