@@ -179,6 +179,9 @@ def test_labels_of_other_samples_are_not_taken(tmp_path: Path) -> None:
     with pytest.raises(ImportFailure, match=r"there are GSE9_features.tsv, GSM3_features.tsv: name .* --mtx-features"):
         read(path)
     assert ids(read(path, mtx_features=tmp_path / "GSE9_features.tsv"))[0] == ["g1", "g2", "g3"]
+    behind = folder(tmp_path / "c", "matrix_S1.mtx", "features.tsv", "barcodes_S2.tsv")
+    with pytest.raises(ImportFailure, match=r"barcodes_S1.tsv .*; there is barcodes_S2.tsv: name the file"):
+        read(behind)
     other = folder(tmp_path / "b", "sampleA_matrix.mtx", "features.tsv", "sampleB_barcodes.tsv")
     with pytest.raises(ImportFailure, match=r"there is sampleB_barcodes.tsv: name the file by --mtx-barcodes"):
         read(other)

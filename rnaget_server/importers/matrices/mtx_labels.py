@@ -125,12 +125,12 @@ def _label_files(path: Path, axis: AxisFile) -> list[str]:
 
 
 def _is_of_sample(path: Path, axis: AxisFile, name: str) -> bool:
-    """Return whether a file of labels has the accession of the matrix, or what stands in front of ``matrix``."""
+    """Return whether a file of labels has the accession of the matrix, or its name but for the stem."""
     own, other = _accessions(path.name), _accessions(name)
     if own and other:
         return not own.isdisjoint(other)
-    front = _front(path.name, ("matrix",))
-    return front is not None and front == _front(name, axis.stems)
+    around = _around(path.name, ("matrix",))
+    return around is not None and around == _around(name, axis.stems)
 
 
 def _is_shared(path: Path, axis: AxisFile, name: str) -> bool:
@@ -141,17 +141,19 @@ def _is_shared(path: Path, axis: AxisFile, name: str) -> bool:
         return True
     # Barcodes are those of one sample, so they may be those of another.
     matrices = [other for other in os.listdir(path.parent) if other.lower().endswith((".mtx", ".mtx.gz"))]
-    return len({other.removesuffix(".gz") for other in matrices}) == 1 and not _front(name, axis.stems)
+    return len({other.removesuffix(".gz") for other in matrices}) == 1 and _around(name, axis.stems) == ("", "")
 
 
 def _accessions(name: str) -> set[str]:
     return {text.upper() for text in _ACCESSION.findall(name)}
 
 
-def _front(name: str, stems: Sequence[str]) -> str | None:
-    """Return what stands in front of the stem, without the mark between; None if the name has no stem."""
-    match = re.match(rf"(.*?)[._-]*({'|'.join(stems)})", name, re.IGNORECASE | re.DOTALL)
-    return None if match is None else match.group(1).lower()
+def _around(name: str, stems: Sequence[str]) -> tuple[str, str] | None:
+    """Return what stands in front of the stem and behind it, without marks between; None if the name has no stem."""
+    match = re.fullmatch(
+        rf"(.*?)[._-]*(?:{'|'.join(stems)})[._-]*(.*?)\.(?:mtx|tsv)(?:\.gz)?", name, re.IGNORECASE | re.DOTALL
+    )
+    return None if match is None else (match.group(1).lower(), match.group(2).lower())
 
 
 def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
