@@ -110,7 +110,7 @@ def unpacked(path: Path, size: int) -> bytes:
 
 
 def _refuse_foreign(path: Path, head: bytes, packed: bool) -> None:
-    advice = foreign_binary(head, path, packed)
+    advice = foreign_binary(head, path)
     if advice is not None:
         raise ImportFailure(advice, path)
     if head.startswith(HDF5):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
-import zipfile
 from pathlib import Path
 
 _UNPACK = "recompress it, as by `{} FILE | gzip > FILE.gz`, and import that"
@@ -85,7 +85,7 @@ _TAR_BLOCK = 512
 _LISTED = 3
 
 
-def foreign_binary(head: bytes, path: Path, packed: bool) -> str | None:
+def foreign_binary(head: bytes, path: Path) -> str | None:
     """Return what a file is and what to do with it, if it is of a kind that is no text and never imported.
 
     Parameters
@@ -94,8 +94,6 @@ def foreign_binary(head: bytes, path: Path, packed: bool) -> str | None:
         The first bytes, decompressed.
     path
         The file.
-    packed
-        Whether it is compressed by gzip.
     """
     for start, advice in _STARTS:
         if head.startswith(start):
@@ -105,7 +103,7 @@ def foreign_binary(head: bytes, path: Path, packed: bool) -> str | None:
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return _PICKLE
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _of_zip(head, [] if packed else _names_in_zip(path))
+        return _of_zip(head, _names_in_zip(head))
     if (first := _first_in_tar(head)) is not None:
         return (
             f"this is a tar archive, and its first file is {first!r}: unpack it (`tar xf FILE`) and import a matrix in "
@@ -128,27 +126,29 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _names_in_zip(path: Path) -> list[str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError):
-        return []
+def _names_in_zip(head: bytes) -> list[str]:
+    """Return the names of the first files in a zip archive, which stand in front of their data."""
+    starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
+    sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
+    return [
+        head[start + 26 : start + 26 + size].decode("utf-8", "replace")
+        for start, size in zip(starts, sizes, strict=True)
+    ]
 
 
 def _of_zip(head: bytes, names: list[str]) -> str:
     if b"application/vnd.oasis.opendocument.spreadsheet" in head[:200]:
         return f"this is a spreadsheet (.ods): {_TO_TEXT} {_DATES}"
-    if b"[Content_Types].xml" in head or any(name.startswith("xl/") for name in names) or b"xl/" in head:
+    if any(name == "[Content_Types].xml" or name.startswith("xl/") for name in names):
         if any(name.startswith(("word/", "ppt/")) for name in names):
             return "this is an office document, no table: save the table in it as tab-separated text"
         return f"this is a spreadsheet (.xlsx): {_TO_TEXT} {_DATES}"
-    if (names and all(name.endswith(".npy") for name in names)) or b".npy" in head[:100]:
+    if names and all(name.endswith(".npy") for name in names):
         return (
             "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
             "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv beside it, and import matrix.mtx"
         )
-    if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names) or b".zgroup" in head[:100]:
+    if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names):
         return ZARR
     inside = f" ({', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''})" if names else ""
     return f"this is a zip archive{inside}: unpack it (unzip FILE) and import the file inside"

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import HEAD_BYTES
+from rnaget_server.importers.detect import HEAD_BYTES, read_head
 
 _LOOKED_AT = 40
 _LEAST_OF_SAM = 11
@@ -28,6 +28,7 @@ _JSON = re.compile(rb"\s*(\{\s*([\"}]|$)|\[\s*([\[{\"\]]|-?\d[\d.eE+-]*\s*,|$))"
 _HTML = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|script|title|meta|div)\b", re.I | re.S)
 _TITLE = re.compile(rb"<title[^>]*>\s*(.*?)\s*</title>", re.I | re.S)
 _CHROMOSOME = re.compile(rb"chr[\w.]+", re.I)
+_PLACE = re.compile(rb"\d{1,18}")
 _SIZES = re.compile(rb"\s*\d+\s+\d+\s+\d+\s*")
 
 
@@ -45,6 +46,26 @@ def refuse_foreign_text(path: Path, head: bytes) -> None:
         raise ImportFailure(advice, path)
 
 
+def refuse_foreign_table(path: Path) -> None:
+    """Refuse an annotation, a web page or the like in the place of a table of samples or features.
+
+    Raises
+    ------
+    ImportFailure
+        If it is of such a kind, or cannot be read.
+    """
+    head = read_head(path)
+    text = head.removeprefix(_BOM)
+    lines = _lines(text, len(head))
+    advice = _of_markup(text) or (_of_annotation(lines[0], _rows(lines)) if lines else None)
+    if advice is not None:
+        raise ImportFailure(advice, path)
+
+
+def _rows(lines: Sequence[bytes]) -> list[list[bytes]]:
+    return [line.split(b"\t") for line in lines if not line.startswith(b"#")][:_LOOKED_AT]
+
+
 def _lines(text: bytes, size: int) -> list[bytes]:
     """Return the first lines that are whole and not empty."""
     lines = re.split(rb"\r\n|\n|\r", text)
@@ -55,7 +76,7 @@ def _lines(text: bytes, size: int) -> list[bytes]:
 
 def _of_markup(text: bytes) -> str | None:
     if _HTML.match(text[:4096]):
-        title = _TITLE.search(text)
+        title = _TITLE.search(text[:8192])
         words = title.group(1).decode("utf-8", "replace")[:60] if title else ""
         named = f", titled {words!r}," if words else ""
         return (
@@ -77,17 +98,25 @@ def _of_lines(path: Path, lines: Sequence[bytes]) -> str | None:
     if not lines:
         return None
     first = lines[0]
-    rows = [line.split(b"\t") for line in lines if not line.startswith(b"#")][:_LOOKED_AT]
     for found in (
+        _labels_of_a_matrix(path),
         _of_first_line(first, lines),
         _matrix_market_without_banner(path, lines),
         _of_reads(lines),
-        _of_annotation(first, rows),
+        _of_annotation(first, _rows(lines)),
         _of_regions(path, lines),
     ):
         if found is not None:
             return found
     return None
+
+
+def _labels_of_a_matrix(path: Path) -> str | None:
+    """Return the advice for the labels of a MatrixMarket file beside it."""
+    if not re.search(r"(^|[._-])(features|genes|barcodes)([._-].*)?\.tsv(\.gz)?$", path.name, re.IGNORECASE):
+        return None
+    matrices = sorted(other.name for other in path.parent.iterdir() if other.name.endswith((".mtx", ".mtx.gz")))
+    return f"these are labels of a MatrixMarket matrix: import that, {matrices[0]}" if matrices else None
 
 
 def _of_first_line(first: bytes, lines: Sequence[bytes]) -> str | None:
@@ -172,7 +201,8 @@ def _of_regions(path: Path, lines: Sequence[bytes]) -> str | None:
     """Return the advice for BED: chromosomes that repeat, with starts and ends, and no value behind (bedGraph)."""
     rows = [line.split() for line in lines if not line.startswith((b"#", b"track", b"browser"))][:_LOOKED_AT]
     if not rows or not all(
-        len(row) >= 3 and row[1].isdigit() and row[2].isdigit() and int(row[1]) <= int(row[2]) for row in rows
+        len(row) >= 3 and _PLACE.fullmatch(row[1]) and _PLACE.fullmatch(row[2]) and int(row[1]) <= int(row[2])
+        for row in rows
     ):
         return None
     chromosomes = [row[0] for row in rows]

@@ -133,7 +133,7 @@ def _file_of(path: Path) -> Path:
         If it is an address, or a directory that does not hold one matrix.
     """
     address = _ADDRESS.fullmatch(str(path))
-    if address is not None and not path.exists():
+    if address is not None and not os.path.exists(path):  # a signed address is too long for a name
         raise ImportFailure(_of_address(address.group(1).lower(), address.group(2)))
     try:
         return _in_directory(path) if path.is_dir() else path

@@ -91,7 +91,7 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "pickle": (pickle.dumps({"a": [1, 2]}), "a Python pickle"),
     "zarr in zip": (zipped(_dot_zgroup="{}", X___dot_zarray="{}"), "a Zarr store"),
     "tar": (archive("GSM1_counts.txt.gz", "GSM2_counts.txt.gz"), "a tar archive, and its first file is 'GSM1_counts"),
-    "zip": (zipped(m_dot_tsv=TABLE), "a zip archive"),
+    "zip": (zipped(m_dot_tsv=TABLE), "a zip archive (m.tsv)"),
     "xlsx": (zipped(xl__workbook_dot_xml="<a/>"), "a spreadsheet (.xlsx)"),
     "ods": (zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet"), "a spreadsheet (.ods)"),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "a spreadsheet (.xls)"),
@@ -218,6 +218,7 @@ def test_nothing_where_a_file_should_be(tmp_path: Path, monkeypatch: pytest.Monk
         ),
         ("http://example.org/m.tsv", "curl -fLO 'http://example.org/m.tsv'"),
         ("FTP://example.org/m.tsv", "curl -fLO 'ftp://example.org/m.tsv'"),
+        ("https://s3.example.org/m.tsv?X-Amz-Signature=" + "a" * 900, "this is an address"),
         ("s3://bucket/m.tsv", "aws s3 cp 's3://bucket/m.tsv' ."),
         ("gs://bucket/m.tsv", "gcloud storage cp 'gs://bucket/m.tsv' ."),
         ("file:///tmp/m.tsv", "name the file by its path, /tmp/m.tsv"),
@@ -250,6 +251,26 @@ def test_tables_are_not_taken_for_other_kinds(tmp_path: Path, name: str) -> None
     path.write_text(TABLES[name])
     result = run(path, tmp_path / "data")
     assert result.exit_code == 0, result.output
+
+
+def test_labels_of_a_matrix(tmp_path: Path) -> None:
+    (tmp_path / "GSM1_features.tsv").write_text("g1\tA\tGene Expression\n")
+    (tmp_path / "GSM1_matrix.mtx").touch()
+    said = refused(tmp_path / "GSM1_features.tsv")
+    assert "these are labels of a MatrixMarket matrix: import that, GSM1_matrix.mtx" in said
+
+
+@pytest.mark.parametrize("option", ["--samples", "--features"])
+@pytest.mark.parametrize("kind", ["gtf", "gff3", "html", "json", "xml", "xlsx"])
+def test_tables_of_other_kinds(tmp_path: Path, option: str, kind: str) -> None:
+    (tmp_path / "m.tsv").write_text(TABLE)
+    content, message = KINDS[kind]
+    path = tmp_path / "table"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = run(tmp_path / "m.tsv", tmp_path / "data", option, str(path))
+    assert result.exit_code == 1
+    assert message in result.stderr and str(path) in result.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_sdrf_describes_samples(tmp_path: Path) -> None:
