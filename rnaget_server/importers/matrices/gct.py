@@ -28,8 +28,10 @@ _MISSING = frozenset(
 )
 # CMap's number for a missing value, of which GCT 1.2 knows nothing.
 _NULL = frozenset(("-666", "-666.0"))
-# One of these is in every cell that stands for a missing value and is not one for all text tables.
-_SIGNS = (b"#", b"na", b"None", b"-NaN", b"-666")
+# One of these is in every cell that stands for a missing value here and not in all text tables. Single letters, of
+# which numbers have none, are looked for first, since that is fast.
+_LETTERS, _SIGNS = (b"#", b"n", b"N"), (b"#", b"na", b"None", b"-NaN")
+_NULL_SIGN = b"-666"
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,19 @@ class GctRows(TextLines):
             first, cells = split_labels(line, _TAB, labels)
         except QuoteError:  # refused, by its number, by what reads the line next
             return line
-        if cells is None or not any(sign in cells for sign in _SIGNS):
+        if cells is None or not self._may_miss(cells):
             return line
         missing = self.counts.missing_cells
         kept = [b"" if cell.strip() in missing else cell for cell in cells.split(_TAB)]
         if b'"' in line:
             first = [b'"' + label.replace(b'"', b'""') + b'"' for label in first]
         return _TAB.join([*first, *kept])
+
+    def _may_miss(self, cells: bytes) -> bool:
+        """Return whether there may be a cell among these that stands for a missing value."""
+        if self.counts.version != "1.2" and _NULL_SIGN in cells:
+            return True
+        return any(letter in cells for letter in _LETTERS) and any(sign in cells for sign in _SIGNS)
 
 
 class GctImporter(Importer):
