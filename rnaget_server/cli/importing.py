@@ -15,19 +15,23 @@ from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
+    from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import TrackKind
     from rnaget_server.storage.access import FileLimits
 
 _STEPS = 1000
 _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_SOURCE = click.Path(path_type=Path)
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is")
-_MATRIX_ONLY = ("features", *(name for name in _READING if name != "sample_id"))
+_LABEL_FILES = ("mtx_features", "mtx_barcodes")
+_MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
+_FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
 @click.command("import")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=_FILE)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=_SOURCE)
 @click.option(
     "--data",
     required=True,
@@ -73,6 +77,12 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
+    "--mtx-features", type=_FILE, metavar="FILE", help="MatrixMarket: features.tsv, if it is called otherwise."
+)
+@click.option(
+    "--mtx-barcodes", type=_FILE, metavar="FILE", help="MatrixMarket: barcodes.tsv, if it is called otherwise."
+)
+@click.option(
     "--chrom-sizes", type=_FILE, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
 )
 @click.option(
@@ -84,7 +94,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option("--link", is_flag=True, help="Tracks: make a hard link to a bigWig file, and no copy.")
 @click.option("--name", help="Name of the matrix or set.")
 @click.option("--version", help="Version of the matrix or set.")
-@click.option("--genome", help="Genome of the study, such as GRCh38.")
+@click.option("--genome", help="Genome of the study, such as GRCh38; of a 10x file with several, the one to take.")
 @click.option("--license", help="Licence of the matrix or set: an SPDX id or a URL.")
 @click.option(
     "--replace",
@@ -108,9 +118,11 @@ def import_command(
     """Import an expression matrix, or signal tracks, into a catalogue.
 
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
-    (.h5ad) or 10x (.h5) file; or one or many bigWig or bedGraph files, which make a continuous set.
+    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
+    make a continuous set. A pipe is read as well: - is the standard input.
     """
     from rnaget_server.importers.job import broken_off
+    from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import kinds_of
 
     texts = {"version": version, "name": name, "license": license}
@@ -119,21 +131,34 @@ def import_command(
         **{"data": data, "project": project, "study": study, "id": id, "units": units, "genome": genome},
         **{"texts": {key: value for key, value in texts.items() if value}, "replace": replace},
     }
+    opened = Sources(sources, {})
     try:
-        kinds = kinds_of(sources, special["position"])
-        with _progress() as progress:
+        with _opened(sources, special, limits) as opened, _progress() as progress:
+            kinds = kinds_of(opened.paths, special["position"])
             if kinds:
-                outcome = _import_tracks(sources, kinds, common, special, limits, progress)
+                outcome = _import_tracks(opened.paths, kinds, common, special, limits, progress)
             else:
-                outcome = _import_matrix(sources[0], common, special, limits, progress)
+                outcome = _import_matrix(opened.paths[0], common, special, limits, progress)
     except Exception as error:
-        raise click.ClickException(str(broken_off(error, *sources))) from None
+        raise click.ClickException(opened.in_words(str(broken_off(error, *opened.paths)))) from None
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
     click.echo(f"  filters: {_filters(outcome.new_filters)}")
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
+
+
+@contextlib.contextmanager
+def _opened(sources: tuple[Path, ...], special: dict[str, Any], limits: FileLimits) -> Iterator[Sources]:
+    """Give the sources to read, and put the files of the options to read into `special`: pipes are spooled."""
+    from rnaget_server.importers.sources import Sources, opened_sources
+
+    options = {key: special[key] for key in _FILE_OPTIONS if special[key] is not None}
+    stdin = getattr(sys.stdin, "buffer", None)  # None: it is closed
+    with opened_sources((*sources, *options.values()), limits.min_free_bytes, stdin) as opened:
+        special.update(zip(options, opened.paths[len(sources) :], strict=True))
+        yield Sources(opened.paths[: len(sources)], opened.shown)
 
 
 def _import_matrix(
@@ -151,7 +176,9 @@ def _import_matrix(
         source=source,
         samples=special["samples"],
         features=special["features"],
-        options=ReadOptions(limits=limits, **{key: special[key] for key in _READING}),
+        options=ReadOptions(
+            limits=limits, genome=common["genome"], **{key: special[key] for key in (*_READING, *_LABEL_FILES)}
+        ),
         **common,
     )
     return run_import(request, progress)

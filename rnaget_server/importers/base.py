@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.foreign_hdf5 import foreign_hdf5
+from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.plugins import Registry
@@ -30,6 +33,9 @@ class ReadOptions:
     feature_name: str | None = None
     layer: str | None = None
     as_is: bool = False
+    genome: str | None = None
+    mtx_features: Path | None = None
+    mtx_barcodes: Path | None = None
     limits: FileLimits = DEFAULT_LIMITS
 
     @property
@@ -81,9 +87,9 @@ class Importer(Protocol):
     """One kind of source; an entry point of the group ``rnaget_server.importers`` names a class of this form.
 
     `takes_any_text` marks an importer that recognises text in general: it is asked after all others. A class that does
-    not inherit from this one has to have it. An importer that can read one of several layers, or leave a file as it is,
-    has an attribute `takes`, a set of ``layer`` and ``as_is``; without it, these options are refused. One that serves
-    every file as it is has a true attribute `always_as_is`.
+    not inherit from this one has to have it. An importer that can read one of several layers, leave a file as it is, or
+    take labels from other files, has an attribute `takes`, a set of ``layer``, ``as_is`` and ``label_files``; without
+    it, these options are refused. One that serves every file as it is has a true attribute `always_as_is`.
     """
 
     takes_any_text: bool = False
@@ -114,12 +120,16 @@ def importer_for(path: Path, head: bytes) -> Importer:
     kinds: list[Importer] = [kind() for kind in Registry(GROUP).all().values()]
     for kind in sorted(kinds, key=lambda kind: kind.takes_any_text):
         if kind.recognises(path, head):
+            if kind.takes_any_text:
+                refuse_foreign_text(path, head)
             return kind
+    if head.startswith(HDF5):
+        raise ImportFailure(foreign_hdf5(path), path)
     raise ImportFailure("this is of no kind that can be imported: see the sources in docs/import.md", path)
 
 
 def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:
-    """Refuse options for files of several layers, or that are served as they are, where the file is neither.
+    """Refuse options for files of several layers, that are served as they are, or labelled by others, for all others.
 
     Raises
     ------
@@ -132,4 +142,10 @@ def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:
     if options.as_is and "as_is" not in takes:
         raise ImportFailure(
             "--as-is cannot be given for this file: loom, AnnData and 10x files can be served as they are", path
+        )
+    if (options.mtx_features or options.mtx_barcodes) and "label_files" not in takes:
+        raise ImportFailure(
+            "--mtx-features and --mtx-barcodes cannot be given for this file: they name the files of labels of a "
+            "MatrixMarket file; for a table of attributes there are --features and --samples",
+            path,
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
+import os
+import stat
 import zlib
 from pathlib import Path
 from typing import Any
@@ -10,29 +13,16 @@ from typing import Any
 from isal import igzip, isal_zlib
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.foreign import foreign_binary
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
 
 HEAD_BYTES = 64 << 10
 GZIP = b"\x1f\x8b"
 HDF5 = b"\x89HDF\r\n\x1a\n"
+_MOST_COMPARED = 10_000
 _ISAL: Any = isal_zlib  # typed as if its error were no class
 GZIP_ERRORS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, _ISAL.error)
-
-_UNPACK = "convert it, as by `{} FILE | gzip > FILE.gz`, and import that"
-_TO_TEXT = "save it as tab-separated text and import that"
-_FOREIGN = {
-    b"BZh": "this is compressed by bzip2: " + _UNPACK.format("bzcat"),
-    b"\xfd7zXZ": "this is compressed by xz: " + _UNPACK.format("xzcat"),
-    b"\x28\xb5\x2f\xfd": "this is compressed by zstd: " + _UNPACK.format("zstdcat"),
-    b"PAR1": f"this is a Parquet file: {_TO_TEXT}",
-    b"ARROW1": f"this is an Arrow file: {_TO_TEXT}",
-    b"\xd0\xcf\x11\xe0": f"this is a spreadsheet (.xls): {_TO_TEXT}",
-    b"RDX": "this is an R data file: write the matrix by R's write.table(x, sep='\\t', quote=FALSE) and import that",
-    b"X\n\0": "this is an R data file: write the matrix by R's write.table(x, sep='\\t', quote=FALSE) and import that",
-    b"\xff\xfe": "this is UTF-16 text: convert it, as by `iconv -f UTF-16 -t UTF-8`, and import that",
-    b"\xfe\xff": "this is UTF-16 text: convert it, as by `iconv -f UTF-16 -t UTF-8`, and import that",
-}
 
 
 def read_head(path: Path) -> bytes:
@@ -43,32 +33,72 @@ def read_head(path: Path) -> bytes:
     ImportFailure
         If it cannot be read, is empty, or is of a kind that is known not to be importable.
     """
+    refuse_no_file(path)
     try:
-        refuse_no_file(path)
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-        if head.startswith(GZIP):
+        if packed := head.startswith(GZIP):
             head = unpacked(path, HEAD_BYTES)
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+        raise unreadable(path, error) from None
     if not head.strip():
-        raise ImportFailure("the file is empty", path)
-    _refuse_foreign(path, head)
+        raise ImportFailure("the file is empty: see that it was downloaded or written as a whole", path)
+    _refuse_foreign(path, head, packed)
     return head
 
 
 def refuse_no_file(path: Path) -> None:
-    """Refuse a named pipe, a device or a socket, which might never end, or never begin.
+    """Refuse what is no file: nothing, a directory, or a pipe, device or socket, which might never end, or never begin.
 
     Raises
     ------
     ImportFailure
-        If it is one.
+        If it is no file.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ImportFailure("this is no regular file: write what it gives to one, and import that", path)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if stat.S_ISDIR(mode):
+        raise ImportFailure("the file cannot be read: this is a directory; name the file in it", path)
+    if not stat.S_ISREG(mode):
+        raise ImportFailure(
+            "this is no regular file (a pipe, device or socket): write what it gives to one, or pass it on by "
+            "`cat PIPE | rnaget-server import - …`, and import that",
+            path,
+        )
+
+
+def unreadable(path: Path, error: OSError) -> ImportFailure:
+    """Return the error for a file that cannot be opened, with what to do."""
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        target = os.readlink(path)
+        return ImportFailure(
+            f"the file cannot be read: this is a symbolic link to {target!r}, and there is nothing: mend the link", path
+        )
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ImportFailure(f"the file cannot be read: there is no such file{_similar_name(path)}", path)
+    if isinstance(error, PermissionError):
+        return ImportFailure(
+            "the file cannot be read: you have no permission: ask its owner for it, as by `chmod a+r FILE` (and "
+            "`chmod a+x` on its directories)",
+            path,
+        )
+    return ImportFailure(f"the file cannot be read: {error.strerror or error}", path)
+
+
+def _similar_name(path: Path) -> str:
+    """Return a hint at the file that may be meant, or at the directory that is missing."""
+    try:
+        if not path.parent.is_dir():
+            return f"; there is no directory {str(path.parent)!r} either"
+        names = [name for name in os.listdir(path.parent) if not name.startswith(".")][:_MOST_COMPARED]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
+    return f"; is {near[0]!r} meant?" if near else ""
 
 
 def unpacked(path: Path, size: int) -> bytes:
@@ -79,25 +109,16 @@ def unpacked(path: Path, size: int) -> bytes:
     return content
 
 
-def _refuse_foreign(path: Path, head: bytes) -> None:
-    for magic, advice in _FOREIGN.items():
-        if head.startswith(magic):
-            raise ImportFailure(advice, path)
-    if head.startswith(b"PK\x03\x04"):
-        raise ImportFailure(_of_zip(head), path)
+def _refuse_foreign(path: Path, head: bytes, packed: bool) -> None:
+    advice = foreign_binary(head, path)
+    if advice is not None:
+        raise ImportFailure(advice, path)
     if head.startswith(HDF5):
+        if packed:
+            raise ImportFailure("this is an HDF5 file compressed by gzip: unpack it (`gunzip FILE`), import that", path)
         _check_hdf5(path)
     elif b"\0" in head:
         raise ImportFailure("this is binary data, no table: import a TSV, CSV, GCT, loom, AnnData or 10x file", path)
-
-
-def _of_zip(head: bytes) -> str:
-    if b"xl/" in head or b"[Content_Types].xml" in head:
-        return (
-            f"this is a spreadsheet (.xlsx): {_TO_TEXT} (and see that the spreadsheet program has not "
-            "turned gene names such as SEPT2 into dates)"
-        )
-    return "this is a zip archive: unpack it (unzip FILE) and import the file inside"
 
 
 def _check_hdf5(path: Path) -> None:

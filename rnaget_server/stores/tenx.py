@@ -33,16 +33,19 @@ _OWN_NAMES = {"id": FEATURE_ID, "name": FEATURE_NAME}
 class TenXStore:
     """A matrix in a 10x file. Features have `FEATURE_ID`, `FEATURE_NAME` and further columns, samples `SAMPLE_ID`."""
 
-    def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
+    def __init__(
+        self, path: Path, units: str | None = None, access: FileAccess | None = None, genome: str | None = None
+    ) -> None:
         file = self._file = File(path, access=access)
         file.check_links()
         groups = _groups(file)
-        if len(groups) > 1:
+        if len(groups) > 1 and genome not in groups:
             raise UnfitFile(
-                f"has the genomes {', '.join(groups)}, each a matrix of its own: write one of them to a file of its "
-                "own, in Python by `scanpy.read_10x_h5(FILE, genome='NAME').write_h5ad('FILE.h5ad')`"
+                f"has the genomes {', '.join(groups)}, each a matrix of its own: import the matrix of one of them by "
+                f"--genome, as --genome {next(iter(groups))} (without --as-is)"
             )
-        name, group = next(iter(groups.items()))
+        name = genome if genome in groups else next(iter(groups))
+        group = groups[name]
         self.units: tuple[str, ...] = (units or _MATRIX,)
         features, samples = (int(size) for size in group.dataset("shape").whole())
         self.shape: tuple[int, int] = (features, samples)

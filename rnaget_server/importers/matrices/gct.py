@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rnaget_server.importers.matrices.axes import feature_axis, split_samples
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool
 from rnaget_server.importers.text.columns import ColumnValues, free_name, text_column, typed_column
-from rnaget_server.importers.text.fields import QuoteError, shortened, split_fields
+from rnaget_server.importers.text.fields import QuoteError, shortened, split_fields, split_labels
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import TableBody, check_ids, decoded
 from rnaget_server.importers.text.template import LabelTemplate
@@ -21,18 +22,80 @@ from rnaget_server.stores.native.write_dense import AxisTable
 
 _TAB = b"\t"
 _VERSIONS = {b"#1.2": 2, b"#1.3": 4}
-# What GCT writers put where an attribute is unknown.
-_ABSENT = frozenset(("na", "NA", "NaN", "nan"))
+# The words that the reference reader (cmapPy) takes as missing, in attributes and in cells.
+_MISSING = frozenset(
+    ("#N/A", "N/A", "NA", "#NA", "NULL", "NaN", "-NaN", "nan", "-nan", "#N/A!", "na", "None", "#VALUE!")
+)
+# CMap's number for a missing value, of which GCT 1.2 knows nothing.
+_NULL = frozenset(("-666", "-666.0"))
+# One of these is in every cell that stands for a missing value here and not in all text tables. Single letters, of
+# which numbers have none, are looked for first, since that is fast.
+_LETTERS, _SIGNS = (b"#", b"n", b"N"), (b"#", b"na", b"None", b"-NaN")
+_NULL_SIGN = b"-666"
 
 
 @dataclass(frozen=True)
 class Counts:
-    """The second line: rows and columns of cells, and how many attributes features and samples have."""
+    """The first two lines: rows and columns of cells, and how many attributes features and samples have."""
 
+    version: str
     features: int
     samples: int
     feature_attributes: int
     sample_attributes: int
+
+    @property
+    def fields(self) -> int:
+        """The number of fields of a line."""
+        return 1 + self.feature_attributes + self.samples
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The texts that stand for a missing value."""
+        return _MISSING if self.version == "1.2" else _MISSING | _NULL
+
+    @functools.cached_property
+    def missing_cells(self) -> frozenset[bytes]:
+        """The same as bytes."""
+        return frozenset(text.encode() for text in self.missing)
+
+
+class GctRows(TextLines):
+    """The lines below the header, as a text table has them: without blank rows and columns, missing cells empty."""
+
+    counts: Counts
+
+    def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
+        """Yield what is left, as line numbers and lines."""
+        for numbers, block in super().blocks():
+            rows = [
+                (number, self._cleaned(line))
+                for number, line in zip(numbers, block, strict=True)
+                if not _is_blank(line)
+            ]
+            if rows:
+                yield [number for number, _ in rows], [line for _, line in rows]
+
+    def _cleaned(self, line: bytes) -> bytes:
+        """Return the line with nothing in the place of cells that are missing, and as wide as the header at most."""
+        line, labels = _without_blanks(line, self.counts.fields), 1 + self.counts.feature_attributes
+        try:
+            first, cells = split_labels(line, _TAB, labels)
+        except QuoteError:  # refused, by its number, by what reads the line next
+            return line
+        if cells is None or not self._may_miss(cells):
+            return line
+        missing = self.counts.missing_cells
+        kept = [b"" if cell.strip() in missing else cell for cell in cells.split(_TAB)]
+        if b'"' in line:
+            first = [b'"' + label.replace(b'"', b'""') + b'"' for label in first]
+        return _TAB.join([*first, *kept])
+
+    def _may_miss(self, cells: bytes) -> bool:
+        """Return whether there may be a cell among these that stands for a missing value."""
+        if self.counts.version != "1.2" and _NULL_SIGN in cells:
+            return True
+        return any(letter in cells for letter in _LETTERS) and any(sign in cells for sign in _SIGNS)
 
 
 class GctImporter(Importer):
@@ -51,8 +114,9 @@ class GctImporter(Importer):
             If the file is not well formed or does not hold what its second line says.
         """
         refuse_text_options(options, path, "GCT")
-        with TextLines(path) as lines:
-            counts = _counts(lines)
+        lines = GctRows(path)
+        with lines:
+            counts = lines.counts = _counts(lines)
             line, labels, ids = _header(lines, counts)
             if options.column is None:
                 check_ids(ids, "sample", path, line)
@@ -61,14 +125,16 @@ class GctImporter(Importer):
                 body = TableBody(path, _TAB, len(labels), ids, "feature", options.limits.column_bytes)
                 body.read(lines, spool, progress)
                 _check_rows(path, len(body.columns[0]), counts)
-                features = feature_axis(labels, body.columns, options, _typed)
+                columns = [body.columns[0], *(_known(column, counts) for column in body.columns[1:])]
+                features = feature_axis(labels, columns, options)
                 samples = AxisTable("", {"": text_column(ids), **attributes})
                 tsv = TsvStyle()
                 if options.column is not None:
                     samples = split_samples(samples, LabelTemplate(options.column), options, path, line)
                     tsv = TsvStyle(tuple(labels), options.column)
-        version = "1.3" if counts.feature_attributes != 1 or attributes else "1.2"
-        remark = f"GCT {version}, with {counts.feature_attributes} feature and {len(attributes)} sample attributes"
+        remark = (
+            f"GCT {counts.version}, with {counts.feature_attributes} feature and {len(attributes)} sample attributes"
+        )
         return SourceMatrix(features, samples, spool.finish(), tsv, (remark,))
 
 
@@ -87,16 +153,17 @@ def _counts(lines: TextLines) -> Counts:
             number,
         )
     # In GCT 1.2 a description follows each id.
-    return Counts(counts[0], counts[1], *(counts[2:] or (1, 0)))
+    return Counts(version[1:4].decode(), counts[0], counts[1], *(counts[2:] or (1, 0)))
 
 
 def _header(lines: TextLines, counts: Counts) -> tuple[int, list[str], list[str]]:
     """Return the line number, the headers of the label columns, and the sample ids."""
-    number, fields = _fields(lines)
+    number, fields = _fields(lines, counts)
     labels = 1 + counts.feature_attributes
-    if len(fields) != labels + counts.samples:
+    if len(fields) != counts.fields:
         raise ImportFailure(
-            f"the file says that it holds {counts.samples} samples, and its header names {len(fields) - labels}",
+            f"the file says that it holds {counts.samples} samples, and its header names {len(fields) - labels} "
+            f"(behind the id and {counts.feature_attributes} attributes of features): correct the second line",
             lines.path,
             number,
         )
@@ -109,28 +176,47 @@ def _header(lines: TextLines, counts: Counts) -> tuple[int, list[str], list[str]
 def _sample_attributes(lines: TextLines, counts: Counts) -> dict[str, ColumnValues]:
     attributes: dict[str, ColumnValues] = {}
     for _ in range(counts.sample_attributes):
-        number, fields = _fields(lines)
+        number, fields = _fields(lines, counts)
         first = 1 + counts.feature_attributes
         if len(fields) != first + counts.samples:
             raise ImportFailure(
                 f"this line has {len(fields)} fields, and the header {first + counts.samples}", lines.path, number
             )
         name = free_name(fields[0].strip() or f"attribute_{len(attributes) + 1}", attributes)
-        attributes[name] = _typed(fields[first:])
+        attributes[name] = typed_column(_known(fields[first:], counts))
     return attributes
 
 
 def _check_rows(path: Path, found: int, counts: Counts) -> None:
     if found != counts.features:
-        raise ImportFailure(f"the file says that it holds {counts.features} features, and it holds {found}", path, 2)
+        raise ImportFailure(
+            f"the file says that it holds {counts.features} features, and it holds {found}: see that it is whole, or "
+            "correct the second line",
+            path,
+            2,
+        )
 
 
-def _typed(values: Sequence[str]) -> ColumnValues:
-    return typed_column(["" if value in _ABSENT else value for value in values])
+def _known(values: Sequence[str], counts: Counts) -> list[str]:
+    """Return the values of an attribute, empty where they are missing."""
+    return ["" if value.strip() in counts.missing else value for value in values]
 
 
-def _fields(lines: TextLines) -> tuple[int, list[str]]:
+def _is_blank(line: bytes) -> bool:
+    """Return whether a spreadsheet program has written an empty row."""
+    return not line.strip(b"\t ")
+
+
+def _without_blanks(line: bytes, fields: int) -> bytes:
+    """Return the line without the empty columns that spreadsheet programs add behind the last."""
+    while line.endswith(_TAB) and line.count(_TAB) >= fields:
+        line = line[:-1]
+    return line
+
+
+def _fields(lines: TextLines, counts: Counts) -> tuple[int, list[str]]:
     number, line = _taken(lines)
+    line = _without_blanks(line, counts.fields)
     try:
         return number, decoded(split_fields(line, _TAB), lines.path, number)
     except QuoteError as error:

@@ -14,6 +14,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import unused
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, SourceMatrix, check_options, importer_for
 from rnaget_server.importers.detect import read_head
+from rnaget_server.importers.foreign_text import refuse_foreign_table
 from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.matrices.catalog_entry import AxisNames, WrittenMatrix, make_entry
 from rnaget_server.importers.matrices.layers import MergedMatrix, merge
@@ -113,6 +114,8 @@ class StorePart:
         """Return the source with the attributes of both tables, every axis named, and remarks."""
         request, samples, features, remarks = self.request, source.samples, source.features, source.remarks
         options = request.options
+        for given in filter(None, (request.samples, request.features)):
+            refuse_foreign_table(given)
         if request.samples is not None:
             table = read_table(request.samples, options.limits)
             joined = join_samples(samples, table, _table_id(table, options.sample_id, samples.id))

@@ -14,27 +14,35 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.matrices.annotated import refuse_text_options
 from rnaget_server.importers.matrices.attributes import style_of
+from rnaget_server.importers.matrices.mtx_labels import read_labels
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
-from rnaget_server.importers.text.columns import text_column
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.table_body import LABEL_BYTES, too_many_labels
 from rnaget_server.model.sparse import CompressedBlock, Direction
-from rnaget_server.storage.access import FileLimits
 from rnaget_server.stores.compressed import canonical
-from rnaget_server.stores.native.write_dense import AxisTable
-from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, SAMPLE_ID
 
-_MAGIC = b"%%MatrixMarket"
-_FEATURE_COLUMNS = (FEATURE_ID, FEATURE_NAME, "feature_type")
+_MAGIC = b"%%matrixmarket"
 _MOST_LOOKED_AT = 8
-_FIELDS = {"integer": 3, "real": 3, "pattern": 2}
+# Beyond the standard, STARsolo writes float, and others double and unsigned-integer.
+_FIELDS = {"integer": 3, "unsigned-integer": 3, "real": 3, "float": 3, "double": 3, "pattern": 2}
+_REWRITE = "write it anew, as by scipy.io.mmwrite(FILE, {}) in Python"
+_ADVICE = {
+    "array": "array lists all cells: " + _REWRITE.format("scipy.sparse.coo_matrix(scipy.io.mmread(FILE))"),
+    "complex": "complex numbers are no expression values",
+    "vector": "a vector is no matrix",
+    **{
+        symmetry: f"{symmetry} leaves out one half of the cells: "
+        + _REWRITE.format("scipy.io.mmread(FILE), symmetry='general'")
+        for symmetry in ("symmetric", "skew-symmetric", "hermitian")
+    },
+}
 
 
 @dataclass(frozen=True)
 class _Head:
-    """The head above the entries: the number of fields of each, and of features, samples and entries."""
+    """The head above the entries: its last line, the number of fields of each, and of features, samples and entries."""
 
+    line: int
     fields: int
     features: int
     samples: int
@@ -44,9 +52,11 @@ class _Head:
 class MtxImporter(Importer):
     """Reads ``matrix.mtx`` with ``features.tsv`` (or ``genes.tsv``) and ``barcodes.tsv``, plain or gzip."""
 
+    takes = frozenset({"label_files"})
+
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether the file starts as MatrixMarket does."""
-        return head.startswith(_MAGIC)
+        return head.removeprefix(b"\xef\xbb\xbf")[: len(_MAGIC)].lower() == _MAGIC
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix:
         """Return what is in the files.
@@ -59,20 +69,20 @@ class MtxImporter(Importer):
         refuse_text_options(options, path, "MatrixMarket")
         with TextLines(path) as lines:
             head = _head(lines)
-            features = _axis(path, ("features", "genes"), _FEATURE_COLUMNS, head.features, "feature", options.limits)
-            samples = _axis(path, ("barcodes",), (SAMPLE_ID,), head.samples, "sample", options.limits)
+            features, samples, remarks = read_labels(path, options, (head.features, head.samples))
             style = style_of(path, options, tuple(samples.columns))
             cells = _spooled(lines, head, directory, progress)
-        return SourceMatrix(features, samples, cells, style, ("MatrixMarket, stored sparse",))
+        return SourceMatrix(features, samples, cells, style, ("MatrixMarket, stored sparse", *remarks))
 
 
 def _head(lines: TextLines) -> _Head:
     number, first = lines.take() or (1, b"")
     words = first.decode("ascii", "replace").lower().split()
     if len(words) != 5 or words[1:3] != ["matrix", "coordinate"] or words[3] not in _FIELDS or words[4] != "general":
+        advice = next((_ADVICE[word] for word in words[1:] if word in _ADVICE), None)
         raise ImportFailure(
             f"this is {shortened(' '.join(words[1:]))} in MatrixMarket, and a matrix must be coordinate, "
-            "integer or real, general",
+            "integer or real, general" + (f"; {advice}" if advice else ""),
             lines.path,
             number,
         )
@@ -82,6 +92,8 @@ def _head(lines: TextLines) -> _Head:
     number, sizes = line or (number, b"")
     try:
         features, samples, entries = (int(size) for size in sizes.split())
+        if min(features, samples, entries) < 0:
+            raise ValueError
     except ValueError:
         raise ImportFailure(
             f"the first line below the comments holds rows, columns and entries, not {shortened(sizes)}",
@@ -90,46 +102,7 @@ def _head(lines: TextLines) -> _Head:
         ) from None
     if not features or not samples:
         raise ImportFailure(f"the matrix is empty: {features} features × {samples} samples", lines.path, number)
-    return _Head(_FIELDS[words[3]], features, samples, entries)
-
-
-def _axis(
-    path: Path, stems: tuple[str, ...], columns: tuple[str, ...], size: int, kind: str, limits: FileLimits
-) -> AxisTable:
-    """Return the labels of one axis out of the file beside the matrix that has them."""
-    places = [path.with_name(name) for stem in stems for name in _names(path, stem)]
-    place = next((place for place in places if place.is_file()), None)
-    if place is None:
-        raise ImportFailure(f"the {kind}s must be in a file {' or '.join(p.name for p in places)} beside it", path)
-    rows: list[list[str]] = []
-    seen: dict[str, int] = {}
-    held = 0
-    with TextLines(place) as lines:
-        for numbers, block in lines.blocks():
-            for number, line in zip(numbers, block, strict=True):
-                rows.append(line.decode("utf-8", "replace").split("\t"))
-                held += len(line) + LABEL_BYTES * len(rows[-1])
-                if held > limits.column_bytes:
-                    raise too_many_labels(place, kind, limits.column_bytes, number)
-                first = seen.setdefault(rows[-1][0], number)
-                if first != number:
-                    raise ImportFailure(
-                        f"the {kind} id {shortened(rows[-1][0])} stands here and in line {first} already: "
-                        "ids must be unique, so rename one",
-                        place,
-                        number,
-                    )
-    if len(rows) != size:
-        raise ImportFailure(f"there are {len(rows)} {kind}s here, and {size} in {path.name}", place)
-    width = min(len(columns), *(len(row) for row in rows))
-    table = {name: text_column([row[at] for row in rows]) for at, name in enumerate(columns[:width])}
-    return AxisTable(columns[0], table, FEATURE_NAME if FEATURE_NAME in table else None)
-
-
-def _names(path: Path, stem: str) -> tuple[str, str]:
-    """Return how a file of labels may be called."""
-    front = path.name.partition("matrix")[0] if "matrix" in path.name else ""
-    return f"{front}{stem}.tsv.gz", f"{front}{stem}.tsv"
+    return _Head(number, _FIELDS[words[3]], features, samples, entries)
 
 
 def _spooled(lines: TextLines, head: _Head, directory: Path, progress: Progress) -> SpooledSparse:
@@ -185,7 +158,11 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
         found += cells.shape[1]
         yield cells
     if found != head.entries:
-        raise ImportFailure(f"the file says that it holds {head.entries} entries, and it holds {found}", lines.path)
+        raise ImportFailure(
+            f"the file says that it holds {head.entries} entries, and it holds {found}: see that it is whole",
+            lines.path,
+            head.line,
+        )
 
 
 def _parsed(block: list[bytes], fields: int) -> NDArray[np.float64] | None:

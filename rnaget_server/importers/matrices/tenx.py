@@ -21,7 +21,7 @@ _USUAL = UsualNames((FEATURE_ID,), (FEATURE_NAME,), (SAMPLE_ID,))
 
 
 class TenXImporter(Importer):
-    """Reads the matrix of a 10x file of Cell Ranger 3 or later, or of one genome of an earlier one."""
+    """Reads the matrix of a 10x file of Cell Ranger 3 or later, or of an earlier one the matrix of one genome."""
 
     takes = frozenset({"as_is"})
 
@@ -35,11 +35,12 @@ class TenXImporter(Importer):
         Raises
         ------
         ImportFailure
-            If it is damaged or has several genomes, or ids are repeated or empty.
+            If it is damaged, or has several genomes and none of them is named, or ids are repeated or empty.
         """
         refuse_text_options(options, path, "a 10x file")
         with as_import_failures(path):
-            store = TenXStore(path, access=options.access)
+            # A file that is served as it is names no genome, so it must have one alone.
+            store = TenXStore(path, access=options.access, genome=None if options.as_is else options.genome)
             if 0 in store.shape:
                 raise ImportFailure("the matrix is empty: {} features × {} barcodes".format(*store.shape), path)
             axes = store.features, store.samples

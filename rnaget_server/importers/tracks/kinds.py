@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import HDF5, HEAD_BYTES, read_head, refuse_no_file
+from rnaget_server.importers.detect import HDF5, HEAD_BYTES, read_head, refuse_no_file, unreadable
+from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
 
@@ -65,7 +66,7 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+        raise unreadable(path, error) from None
     magic = {struct.unpack(order + "I", start[:4])[0] for order in "<>"} if len(start) >= 4 else set()
     if _BIGWIG in magic:
         return "bigwig"
@@ -75,7 +76,10 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
         raise ImportFailure("this is no bigWig file, whatever its name says", path)
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None
-    return "bedgraph" if _is_bedgraph(path, read_head(path)) else None
+    head = read_head(path)
+    if not _BEDGRAPH_NAME.fullmatch(path.name):
+        refuse_foreign_text(path, head)
+    return "bedgraph" if _is_bedgraph(path, head) else None
 
 
 def _has_positions(path: Path, position: str | None) -> bool:

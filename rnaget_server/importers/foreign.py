@@ -1,0 +1,170 @@
+"""Files of other kinds, known by their first bytes: the name of each, and what to do with it."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from pathlib import Path
+
+_UNPACK = "recompress it, as by `{} FILE | gzip > FILE.gz`, and import that"
+_TO_TEXT = "save it as tab-separated text and import that"
+_DATES = "(and see that the spreadsheet program has not turned gene names such as SEPT2 into dates)"
+_R_TABLE = "write.table(x, 'FILE.tsv', sep='\\t', quote=FALSE, col.names=NA)"
+_READS = "count them first (salmon, STAR, featureCounts), and import the table of counts"
+_UTF16 = "convert it, as by `iconv -f UTF-16 -t UTF-8 FILE`, and import that"
+_R = f"this is an R data file (.rds, .RData): write the matrix by R's {_R_TABLE} and import that"
+_PICKLE = (
+    "this is a Python pickle: if you trust it, write it as text, as by `pandas.read_pickle('FILE')"
+    ".to_csv('FILE.tsv', sep='\\t')`, and import that"
+)
+_TRACKS = "holds a signal track and no expression matrix: import it plain and under its own --id, as a set of tracks"
+
+_STARTS: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "this is compressed by gzip twice: unpack it once (`gunzip FILE.gz`) and import that"),
+    (b"\xfd7zXZ", "this is compressed by xz: " + _UNPACK.format("xzcat")),
+    (b"\x5d\0\0", "this is compressed by lzma: " + _UNPACK.format("xzcat")),
+    (b"\x28\xb5\x2f\xfd", "this is compressed by zstd: " + _UNPACK.format("zstdcat")),
+    (b"\x04\x22\x4d\x18", "this is compressed by lz4: " + _UNPACK.format("lz4cat")),
+    (b"\x1f\x9d", "this is compressed by compress (.Z): " + _UNPACK.format("zcat")),
+    (b"7z\xbc\xaf\x27\x1c", "this is a 7-Zip archive: unpack it (7z x FILE) and import the file inside"),
+    (b"Rar!\x1a", "this is a RAR archive: unpack it (unrar x FILE) and import the file inside"),
+    (b"PAR1\x15", f"this is a Parquet file: {_TO_TEXT}"),
+    (b"ARROW1", f"this is an Arrow (Feather) file: {_TO_TEXT}"),
+    (b"FEA1\0", f"this is a Feather file: {_TO_TEXT}"),
+    (b"SQLite format 3\0", f"this is an SQLite database: write the table as text and import that ({_TO_TEXT})"),
+    (b"\xd0\xcf\x11\xe0", f"this is a spreadsheet (.xls): {_TO_TEXT} {_DATES}"),
+    (b"RDX2\n", _R),
+    (b"RDX3\n", _R),
+    (b"RDA2\n", _R),
+    (b"RDA3\n", _R),
+    (b"RDB2\n", _R),
+    (b"RDB3\n", _R),
+    (b"X\n\0", _R),
+    (b"A\n2\n1", _R),
+    (b"A\n3\n2", _R),
+    (b"B\n\2\0\0\0", _R),
+    (b"B\n\3\0\0\0", _R),
+    (b"\x93NUMPY", "this is a NumPy array (.npy), which has no ids: write it with its ids as a tab-separated table"),
+    (b"ccopy_reg", _PICKLE),
+    (b"cpandas", _PICKLE),
+    (b"cnumpy", _PICKLE),
+    (b"%PDF", "this is a PDF document, no table: look for the data behind it, such as a supplementary file"),
+    (b"\x89PNG", "this is a picture (PNG), no table of numbers"),
+    (b"\xff\xd8\xff", "this is a picture (JPEG), no table of numbers"),
+    (b"II*\0", "this is a picture (TIFF), no table of numbers"),
+    (b"BAM\1", f"this is a BAM file of aligned reads, no matrix: {_READS}"),
+    (b"CRAM\2", f"this is a CRAM file of aligned reads, no matrix: {_READS}"),
+    (b"CRAM\3", f"this is a CRAM file of aligned reads, no matrix: {_READS}"),
+    (b"BCF\2", "this is a BCF file of variants, no expression matrix"),
+    (b"BAI\1", "this is the index (.bai) of a BAM file, no matrix"),
+    (b"CSI\1", "this is an index (.csi) of another file, no matrix"),
+    (b"TBI\1", "this is an index (.tbi) of another file, no matrix"),
+    (b"NCBI.sra", f"this is an SRA file of reads, no matrix: {_READS}"),
+    (b"\x26\xfc\x8f\x88", f"this bigWig file {_TRACKS} (`gunzip FILE.gz` if it is compressed)"),
+    (b"\x88\x8f\xfc\x26", f"this bigWig file {_TRACKS} (`gunzip FILE.gz` if it is compressed)"),
+    (b"\xeb\xf2\x89\x87", "this is a bigBed file, which holds regions and no signal: import a bigWig file"),
+    (b"\x87\x89\xf2\xeb", "this is a bigBed file, which holds regions and no signal: import a bigWig file"),
+    (b"MATLAB 5.0 MAT-file", "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable"),
+    (b"MATLAB 7.3 MAT-file", "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable"),
+    (b"\xff\xfe\0\0", "this is UTF-32 text: convert it, as by `iconv -f UTF-32 -t UTF-8 FILE`, and import that"),
+    (b"\0\0\xfe\xff", "this is UTF-32 text: convert it, as by `iconv -f UTF-32 -t UTF-8 FILE`, and import that"),
+    (b"\xff\xfe", f"this is UTF-16 text: {_UTF16}"),
+    (b"\xfe\xff", f"this is UTF-16 text: {_UTF16}"),
+)
+# Kinds without a signature that is documented; compared with the end of the name, and only if the data are binary.
+_NAMES = {
+    ".cloupe": "this is a Loupe file (.cloupe): import filtered_feature_bc_matrix.h5 of the same run",
+    ".vloupe": "this is a Loupe file (.vloupe) of receptor sequences, no expression matrix",
+    ".cel": "this is an Affymetrix CEL file of one array: summarise all arrays (oligo, affy), and import the table",
+    ".idat": "this is an Illumina IDAT file of one array: process all arrays (limma), and import the table",
+    ".pickle": _PICKLE,
+    ".pkl": _PICKLE,
+}
+_BZIP2_BLOCK, _BZIP2_END = b"1AY&SY", b"\x17rE8P\x90"
+_TAR_BLOCK = 512
+_LISTED = 3
+
+
+def foreign_binary(head: bytes, path: Path) -> str | None:
+    """Return what a file is and what to do with it, if it is of a kind that is no text and never imported.
+
+    Parameters
+    ----------
+    head
+        The first bytes, decompressed.
+    path
+        The file.
+    """
+    for start, advice in _STARTS:
+        if head.startswith(start):
+            return advice
+    if head.startswith(b"BZh") and head[4:10] in (_BZIP2_BLOCK, _BZIP2_END):
+        return "this is compressed by bzip2: " + _UNPACK.format("bzcat")
+    if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return _PICKLE
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return _of_zip(head, _names_in_zip(head))
+    if (first := _first_in_tar(head)) is not None:
+        return (
+            f"this is a tar archive, and its first file is {first!r}: unpack it (`tar xf FILE`) and import a matrix in "
+            "it; files of one sample each must become one table first"
+        )
+    if b"\0" not in head:
+        return None
+    if head.startswith(b"{") and b'"' in head[:64]:  # JSON filled up with zeros
+        return _NAMES[".cloupe"]
+    name = path.name.lower().removesuffix(".gz")
+    by_name = next((advice for end, advice in _NAMES.items() if name.endswith(end)), None)
+    return by_name or _utf16_without_mark(head)
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    """Return the advice for UTF-16 whose first bytes do not say so: every other byte of ASCII is zero."""
+    for zeros, letters in ((head[1:200:2], head[0:200:2]), (head[0:200:2], head[1:200:2])):
+        if len(zeros) > 1 and not any(zeros) and all(letters) and max(letters) < 128:
+            return f"this is UTF-16 text: {_UTF16}"
+    return None
+
+
+def _names_in_zip(head: bytes) -> list[str]:
+    """Return the names of the first files in a zip archive, which stand in front of their data."""
+    starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
+    sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
+    return [
+        head[start + 26 : start + 26 + size].decode("utf-8", "replace")
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+
+
+def _of_zip(head: bytes, names: list[str]) -> str:
+    if b"application/vnd.oasis.opendocument.spreadsheet" in head[:200]:
+        return f"this is a spreadsheet (.ods): {_TO_TEXT} {_DATES}"
+    if any(name == "[Content_Types].xml" or name.startswith("xl/") for name in names):
+        if any(name.startswith(("word/", "ppt/")) for name in names):
+            return "this is an office document, no table: save the table in it as tab-separated text"
+        return f"this is a spreadsheet (.xlsx): {_TO_TEXT} {_DATES}"
+    if names and all(name.endswith(".npy") for name in names):
+        return (
+            "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
+            "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv beside it, and import matrix.mtx"
+        )
+    if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names):
+        return ZARR
+    inside = f" ({', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''})" if names else ""
+    return f"this is a zip archive{inside}: unpack it (unzip FILE) and import the file inside"
+
+
+ZARR = (
+    "this is a Zarr store: write it as AnnData, as by `anndata.read_zarr('NAME').write_h5ad('NAME.h5ad')` in Python, "
+    "and import that"
+)
+
+
+def _first_in_tar(head: bytes) -> str | None:
+    """Return the name of the first file, if the checksum says that this is a tar archive."""
+    if len(head) < _TAR_BLOCK or b"\0" not in head[:_TAR_BLOCK]:
+        return None
+    try:
+        return tarfile.TarInfo.frombuf(head[:_TAR_BLOCK], "utf-8", "replace").name
+    except tarfile.HeaderError:
+        return None

@@ -1,0 +1,54 @@
+"""HDF5 files that no importer reads: the name of each by its groups, and what to do with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rnaget_server.stores.hdf5_file import File
+
+_SHOWN = 8
+# The names that a kind has in its root group, or below it, and the advice.
+_KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("0/DATA/0/matrix",),
+        "this is a GCTX file of CMap: write it as GCT, as by cmapPy's `gctx2gct -filename FILE.gctx`, and import that",
+    ),
+    (("mod",), "this is a MuData file (.h5mu): write one of its modalities as AnnData, and import that"),
+    (
+        ("assays", "meta.data"),
+        "this is a Seurat file (.h5seurat): write it as AnnData, as by SeuratDisk's Convert(FILE, dest = 'h5ad')",
+    ),
+    (
+        ("molecule_info",),
+        "this is a molecule file of 10x: import filtered_feature_bc_matrix.h5 of the same run",
+    ),
+    (
+        ("barcode_idx", "umi"),
+        "this is a molecule file of 10x: import filtered_feature_bc_matrix.h5 of the same run",
+    ),
+    (
+        ("est_counts", "aux/ids"),
+        "this is the abundance.h5 of one sample by kallisto: make one table of all samples, as by R's tximport, and "
+        "import that",
+    ),
+    (
+        ("data/expression", "meta"),
+        "this is an ARCHS4 file: write the samples that you need as a tab-separated table, and import that",
+    ),
+    (("bins", "chroms", "pixels"), "this is a cooler file of chromosome contacts, no expression matrix"),
+    (("#refs#",), "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable"),
+)
+
+
+def foreign_hdf5(path: Path) -> str:
+    """Return what an HDF5 file is that no importer recognises, and what to do with it."""
+    with File(path) as file:
+        for names, advice in _KINDS:
+            if all(name in file for name in names):
+                return advice
+        names = tuple(file)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (
+        f"this HDF5 file is of no kind that can be imported; it has {', '.join(names[:_SHOWN]) or 'nothing'}{more}: "
+        "import loom, AnnData (.h5ad) or 10x (.h5), or a tab-separated table"
+    )

@@ -1,0 +1,225 @@
+"""The files of labels that belong to a MatrixMarket file: found by their names, and read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.text.columns import text_column
+from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields
+from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.importers.text.table_body import LABEL_BYTES, decoded, too_many_labels
+from rnaget_server.storage.access import FileLimits
+from rnaget_server.stores.native.write_dense import AxisTable
+from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, SAMPLE_ID
+
+_ENDS = (".tsv.gz", ".tsv")
+_LISTED = 8
+# First fields that are headers of label files, never labels.
+_HEADERS = frozenset(
+    ("barcode", "barcodes", "cell", "cell_id", "cell_barcode", "cellid", "sample", "feature", "feature_id", "features",
+     "gene", "gene_id", "geneid", "genes", "ensembl_id", "ensembl", "id", "x", "v1", "")
+)  # fmt: skip
+# Accessions of one sample: labels of another must not be taken for its own.
+_ACCESSION = re.compile(r"(?:GSM|SRR|SRX|SRS|ERR|ERX|ERS|DRR|SAM[NED]A?)\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class AxisFile:
+    """One axis of the matrix: the kind of its members, how its file may be called, its columns, the option for it."""
+
+    kind: str
+    stems: tuple[str, ...]
+    columns: tuple[str, ...]
+    option: str
+
+
+FEATURES = AxisFile("feature", ("features", "genes"), (FEATURE_ID, FEATURE_NAME, "feature_type"), "--mtx-features")
+SAMPLES = AxisFile("sample", ("barcodes",), (SAMPLE_ID,), "--mtx-barcodes")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The rows of a file of labels, the lines where they stand, and a remark on a header that was left out."""
+
+    place: Path
+    rows: list[list[str]]
+    lines: list[int]
+    remarks: tuple[str, ...]
+
+
+def read_labels(path: Path, options: ReadOptions, shape: tuple[int, int]) -> tuple[AxisTable, AxisTable, list[str]]:
+    """Return the features and the samples of a MatrixMarket file, and remarks.
+
+    Raises
+    ------
+    ImportFailure
+        If a file of labels is not found, is not well formed, or does not fit the matrix.
+    """
+    places = _place(path, FEATURES, options.mtx_features), _place(path, SAMPLES, options.mtx_barcodes)
+    features, samples = (
+        _read(place, axis, size, options.limits)
+        for place, axis, size in zip(places, (FEATURES, SAMPLES), shape, strict=True)
+    )
+    found = len(features.rows), len(samples.rows)
+    if found != shape and found == (shape[1], shape[0]):
+        raise ImportFailure(
+            f"the matrix is {shape[0]} × {shape[1]} and there are {found[0]} features and {found[1]} barcodes: it has "
+            "cells as rows, as kallisto|bustools and alevin write it; transpose it, as by scipy.io.mmwrite(FILE, "
+            "scipy.io.mmread(FILE).T)",
+            path,
+        )
+    remarks = [remark for labels in (features, samples) for remark in labels.remarks]
+    if any(place.name not in _usual_names(path, axis) for place, axis in zip(places, (FEATURES, SAMPLES), strict=True)):
+        remarks.append(f"labels from {places[0].name} and {places[1].name}")
+    return (
+        _axis(features, FEATURES, shape[0], path),
+        _axis(samples, SAMPLES, shape[1], path),
+        remarks,
+    )
+
+
+def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
+    """Return the file of the labels: the one given, one of a usual name, or the only one that fits."""
+    if given is not None:
+        return given
+    names = _usual_names(path, axis)
+    for name in names:
+        if path.with_name(name).is_file():
+            return path.with_name(name)
+    others = _label_files(path, axis)
+    fitting = [name for name in others if _is_of_sample(path, axis, name)]
+    if not fitting and len(others) == 1 and _is_shared(path, axis, others[0]):
+        fitting = others
+    if len(fitting) == 1:
+        return path.with_name(fitting[0])
+    similar = f"; there {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
+    raise ImportFailure(
+        f"the {axis.kind}s must be in a file {' or '.join(names)} beside it{similar}: name the file by {axis.option}",
+        path,
+    )
+
+
+def _usual_names(path: Path, axis: AxisFile) -> list[str]:
+    """Return how the file of labels may be called: as the matrix, the stem in place of ``matrix``, or behind it."""
+    name = re.sub(r"\.mtx(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    front, word, behind = name.partition("matrix")
+    shapes = [f"{front}{{}}{behind}"] if word else ["{}"]
+    if not word:
+        shapes += [f"{name}{mark}{{}}" for mark in "_.-"]
+    elif behind and not front:
+        shapes.append(f"{behind.lstrip('_.-')}{behind[0]}{{}}")
+    return [f"{shape.format(stem)}{end}" for shape in shapes for stem in axis.stems for end in _ENDS]
+
+
+def _label_files(path: Path, axis: AxisFile) -> list[str]:
+    """Return the names beside the matrix that are those of such files; the packed one, if a file is there twice."""
+    pattern = re.compile(rf"(.*[._-])?({'|'.join(axis.stems)})([._-].*)?\.tsv(\.gz)?", re.IGNORECASE | re.DOTALL)
+    names = {name for name in os.listdir(path.parent) if pattern.fullmatch(name)}
+    return sorted(name for name in names if f"{name}.gz" not in names)
+
+
+def _is_of_sample(path: Path, axis: AxisFile, name: str) -> bool:
+    """Return whether a file of labels has the accession of the matrix, or its name but for the stem."""
+    own, other = _accessions(path.name), _accessions(name)
+    if own and other:
+        return not own.isdisjoint(other)
+    around = _around(path.name, ("matrix",))
+    return around is not None and around == _around(name, axis.stems)
+
+
+def _is_shared(path: Path, axis: AxisFile, name: str) -> bool:
+    """Return whether the only file of labels can be meant for this matrix, though it is called otherwise."""
+    if _accessions(path.name) and _accessions(name):
+        return False
+    if axis is FEATURES:
+        return True
+    # Barcodes are those of one sample, so they may be those of another.
+    matrices = [other for other in os.listdir(path.parent) if other.lower().endswith((".mtx", ".mtx.gz"))]
+    return len({other.removesuffix(".gz") for other in matrices}) == 1 and _around(name, axis.stems) == ("", "")
+
+
+def _accessions(name: str) -> set[str]:
+    return {text.upper() for text in _ACCESSION.findall(name)}
+
+
+def _around(name: str, stems: Sequence[str]) -> tuple[str, str] | None:
+    """Return what stands in front of the stem and behind it, without marks between; None if the name has no stem."""
+    match = re.fullmatch(
+        rf"(.*?)[._-]*(?:{'|'.join(stems)})[._-]*(.*?)\.(?:mtx|tsv)(?:\.gz)?", name, re.IGNORECASE | re.DOTALL
+    )
+    return None if match is None else (match.group(1).lower(), match.group(2).lower())
+
+
+def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
+    rows: list[list[str]] = []
+    places: list[int] = []
+    held, separator = 0, COMMA if ".csv" in place.suffixes else TAB
+    try:
+        with TextLines(place) as lines:
+            for numbers, block in lines.blocks():
+                places.extend(numbers)
+                for number, line in zip(numbers, block, strict=True):
+                    rows.append(decoded(_fields(line, separator), place, number))
+                    held += len(line) + LABEL_BYTES * len(rows[-1])
+                    if held > limits.column_bytes:
+                        raise too_many_labels(place, axis.kind, limits.column_bytes, number)
+    except OSError as error:
+        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", place) from None
+    if len(rows) == size + 1 and rows[0][0].strip().lower() in _HEADERS:
+        return Labels(
+            place, rows[1:], places[1:], (f"line 1 of {place.name} is a header: {' '.join(rows[0]).strip()!r}",)
+        )
+    return Labels(place, rows, places, ())
+
+
+def _fields(line: bytes, separator: bytes) -> list[bytes]:
+    """Return the fields; a quote that is not that of a whole field stands for itself."""
+    try:
+        return split_fields(line, separator)
+    except QuoteError:
+        return line.split(separator)
+
+
+def _axis(labels: Labels, axis: AxisFile, size: int, path: Path) -> AxisTable:
+    rows, place = labels.rows, labels.place
+    if len(rows) != size:
+        header = f"; if line 1 ({shortened(' '.join(rows[0]))}) is a header, remove it" if len(rows) == size + 1 else ""
+        raise ImportFailure(f"there are {len(rows)} {axis.kind}s here, and {size} in {path.name}{header}", place)
+    ids = [row[0] for row in rows]
+    _check_ids(ids, labels.lines, axis.kind, place)
+    if min(len(row) for row in rows) > 1 and ids == [str(number) for number in range(1, size + 1)]:
+        raise ImportFailure(
+            f"the first column holds row numbers, and must hold the {axis.kind} ids: remove it, as by `cut -f2-`",
+            place,
+        )
+    width = min(len(axis.columns), max(len(row) for row in rows))
+    table = {
+        name: text_column([row[at] if at < len(row) else "" for row in rows])
+        for at, name in enumerate(axis.columns[:width])
+    }
+    return AxisTable(axis.columns[0], table, FEATURE_NAME if FEATURE_NAME in table else None)
+
+
+def _check_ids(ids: Sequence[str], lines: Sequence[int], kind: str, place: Path) -> None:
+    seen: dict[str, int] = {}
+    for number, id in zip(lines, ids, strict=True):
+        if not id.strip():
+            raise ImportFailure(f"the {kind} id (the first field) is empty", place, number)
+        first = seen.setdefault(id, number)
+        if first != number:
+            raise ImportFailure(
+                f"the {kind} id {shortened(id)} stands here and in line {first} already: ids must be unique, so rename "
+                "one",
+                place,
+                number,
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
