@@ -30,6 +30,10 @@ class ReadOptions:
     feature_name: str | None = None
     layer: str | None = None
     as_is: bool = False
+    header: bool | None = None
+    decimal: str | None = None
+    value_column: str | None = None
+    units: str = ""
     limits: FileLimits = DEFAULT_LIMITS
 
     @property
@@ -52,7 +56,8 @@ class SourceMatrix:
     """A matrix that was read: labels, and cells in a temporary file.
 
     An axis whose id column has no name in the source has the id ``""``. Sparse cells make a sparse store.
-    `remarks` are lines for the provider about what was understood.
+    `remarks` are lines for the provider about what was understood. `unnamed_samples` is
+    true if the source names no samples.
     """
 
     features: AxisTable
@@ -60,6 +65,7 @@ class SourceMatrix:
     cells: SpooledCells | SpooledSparse
     tsv: TsvStyle = TsvStyle()
     remarks: tuple[str, ...] = ()
+    unnamed_samples: bool = False
 
 
 @dataclass(frozen=True)

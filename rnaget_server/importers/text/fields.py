@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 
-TAB, COMMA = b"\t", b","
+TAB, COMMA, SEMICOLON, BLANK = b"\t", b",", b";", b" "
+# A quoted field, with quotes in it doubled or behind a backslash, or text without blanks.
+_WORD = re.compile(rb'"(?:[^"\\]|\\.|"")*"(?=[ \t]|$)|[^ \t]+')
 
 
 class QuoteError(ValueError):
@@ -74,37 +77,63 @@ def _field(line: bytes, at: int, separator: bytes) -> tuple[bytes, int]:
         end = line.find(b'"', end)
         if end < 0:
             raise QuoteError
-        if line[end + 1 : end + 2] != b'"':
+        after = line[end + 1 : end + 2]
+        # R's write.table puts a backslash in front of a quote; at the end of a field it is one like any other.
+        if after == b'"':
+            end += 2
+        elif after not in (b"", separator) and line[end - 1 : end] == b"\\":
+            line, end = line[: end - 1] + b'""' + line[end + 1 :], end + 1
+        else:
             break
-        end += 2
     if line[end + 1 : end + 2] not in (b"", separator):
         raise QuoteError
     return line[at + 1 : end].replace(b'""', b'"'), end + 2
 
 
-def find_separator(path: Path, header: bytes, rows: Sequence[bytes]) -> bytes:
-    """Return tab or comma: the one that splits the header into as many fields as the rows.
+def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: bool = False) -> bytes:
+    """Return tab, comma or semicolon: the one that splits the header into as many fields as the rows.
+
+    Parameters
+    ----------
+    path
+        For messages, and for the suffix ``.csv``, which decides where several fit.
+    header, rows
+        The first lines.
+    blanks
+        True to take blanks, as R's write.table puts them, where nothing else fits.
 
     Raises
     ------
     ImportFailure
-        If neither splits anything.
+        If nothing splits them.
     """
-    present = [mark for mark in (TAB, COMMA) if mark in header]
-    if not present:
-        present = [mark for mark in (TAB, COMMA) if rows and mark in rows[0]]
+    marks = (TAB, COMMA, SEMICOLON)
+    present = [mark for mark in marks if mark in header] or [mark for mark in marks if rows and mark in rows[0]]
+    fitting = [mark for mark in present if _fits(header, rows, mark)]
+    if not fitting and blanks and _fits_blanks(header, rows):
+        return BLANK
     if not present:
         raise ImportFailure(
-            f"neither tabs nor commas separate the fields of {shortened(header)}: "
+            f"neither tabs nor commas nor semicolons separate the fields of {shortened(header)}: "
             "save the table with tabs between its columns",
             path,
         )
-    if len(present) == 1:
-        return present[0]
-    fitting = [mark for mark in present if _fits(header, rows, mark)]
-    if len(fitting) == 1:
-        return fitting[0]
-    return COMMA if ".csv" in path.suffixes else TAB
+    if len(fitting) > 1 and TAB not in fitting:
+        # The mark within the fields of the other splits off less.
+        return max(fitting, key=lambda mark: (len(split_fields(header, mark)), -header.index(mark)))
+    if len(fitting) == 1 or len(present) == 1:
+        return (fitting or present)[0]
+    preferred = COMMA if ".csv" in path.suffixes else TAB
+    return preferred if preferred in present else present[0]
+
+
+def tabs_for_blanks(line: bytes) -> bytes:
+    """Return a line with a tab for each run of blanks between fields, and quotes in quoted fields doubled."""
+    words = _WORD.findall(line)
+    return TAB.join(
+        word[:1] + word[1:-1].replace(b'\\"', b'""') + word[-1:] if word[:1] == b'"' and len(word) > 1 else word
+        for word in words
+    )
 
 
 def shortened(text: bytes | str) -> str:
@@ -120,3 +149,9 @@ def _fits(header: bytes, rows: Sequence[bytes], separator: bytes) -> bool:
     except QuoteError:
         return False
     return width > 1 and found <= {width, width + 1}
+
+
+def _fits_blanks(header: bytes, rows: Sequence[bytes]) -> bool:
+    width = len(_WORD.findall(header))
+    found = {len(_WORD.findall(row)) for row in rows}
+    return len(found) == 1 and max(found) > 1 and found <= {width, width + 1}
