@@ -113,17 +113,18 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
     rows = lines.peek(_LOOKED_AT)
     if not rows and options.header is not False:
         raise ImportFailure("there is a header and nothing below it", lines.path, number)
+    rows = [row for row in rows if row.strip(b" \t")]
     separator = find_separator(lines.path, line, rows, blanks=True)
     words = _SEPARATORS.get(separator, "blanks")
     if separator == BLANK:
         line, separator = tabs_for_blanks(line), TAB
         lines.convert(tabs_for_blanks)
-        rows = lines.peek(_LOOKED_AT)
+        rows = [tabs_for_blanks(row) for row in rows]
     try:
         fields = decoded(split_fields(line, separator), lines.path, number)
     except QuoteError as error:
         raise ImportFailure(str(error), lines.path, number) from None
-    start = _start(lines.path, number, fields, _split_rows(rows, separator))
+    start = _start(lines.path, number, fields, _split_rows(rows, separator), options.header is not False)
     headless = _is_headless(lines, start, options, separator)
     if len(fields) == 1 and len(start.headers) == 1:
         raise ImportFailure(
@@ -158,9 +159,9 @@ def _header(start: TableStart, columns: Columns, header: Header) -> Header:
     )
 
 
-def _start(path: Path, number: int, fields: list[str], cells: Sequence[Sequence[bytes]]) -> TableStart:
+def _start(path: Path, number: int, fields: list[str], cells: Sequence[Sequence[bytes]], is_header: bool) -> TableStart:
     """Return the first lines, with a name for the column that R does not name, and without blank columns."""
-    if cells and len(cells[0]) == len(fields) + 1:
+    if is_header and cells and len(cells[0]) == len(fields) + 1:
         if not any(row[-1] for row in cells):
             raise ImportFailure(
                 "every line ends with a separator and the header does not: remove it at the line ends", path, number
@@ -206,7 +207,7 @@ def _headless_columns(start: TableStart, fields: Sequence[str], options: ReadOpt
     """Return a table without a header, with names for its columns, and the choice of them."""
     rows = [[field.encode() for field in fields], *start.rows]
     headers = ["", *(f"column_{column + 1}" for column in range(1, len(rows[0])))]
-    width = max(column for row in rows for column, cell in enumerate(row) if cell.strip() or column == 0) + 1
+    width = max(at for row in rows for at, cell in enumerate(row[: len(fields)]) if cell.strip() or at == 0) + 1
     start = replace(start, headers=tuple(headers), rows=rows, columns=tuple(range(width)), headless=True)
     if is_star([[field.decode("utf-8", "replace") for field in row] for row in rows[:4]]):
         return start, star_columns(start, options)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 
+_FEW = 20
 TAB, COMMA, SEMICOLON, BLANK = b"\t", b",", b";", b" "
+_NUMBER = re.compile(rb"\s*[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?\s*|NA|NaN|")
 # A quoted field, with quotes in it doubled or behind a backslash, or text without blanks.
 _WORD = re.compile(rb'"(?:[^"\\]|\\.|"")*"(?=[ \t]|$)|[^ \t]+')
 
@@ -108,23 +110,21 @@ def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: boo
         If nothing splits them.
     """
     marks = (TAB, COMMA, SEMICOLON)
-    present = [mark for mark in marks if mark in header] or [mark for mark in marks if rows and mark in rows[0]]
-    fitting = [mark for mark in present if _fits(header, rows, mark)]
-    if not fitting and blanks and _fits_blanks(header, rows):
+    scores = {mark: _fit(header, rows, mark) for mark in marks if mark in header or (rows and mark in rows[0])}
+    best = max(scores.values(), default=(0, 0))
+    if best == (0, 0) and blanks and _fits_blanks(header, rows):
         return BLANK
-    if not present:
+    if not scores:
         raise ImportFailure(
             f"neither tabs nor commas nor semicolons separate the fields of {shortened(header)}: "
             "save the table with tabs between its columns",
             path,
         )
-    if len(fitting) > 1 and TAB not in fitting:
-        # The mark within the fields of the other splits off less.
-        return max(fitting, key=lambda mark: (len(split_fields(header, mark)), -header.index(mark)))
-    if len(fitting) == 1 or len(present) == 1:
-        return (fitting or present)[0]
+    fitting = [mark for mark in scores if scores[mark] == best]
+    if best == (0, 0):
+        fitting = [mark for mark in fitting if mark in header] or fitting
     preferred = COMMA if ".csv" in path.suffixes else TAB
-    return preferred if preferred in present else present[0]
+    return preferred if preferred in fitting else min(fitting, key=lambda mark: header.find(mark) % (len(header) + 1))
 
 
 def tabs_for_blanks(line: bytes) -> bytes:
@@ -142,16 +142,27 @@ def shortened(text: bytes | str) -> str:
     return repr(plain if len(plain) <= 60 else plain[:57] + "…")
 
 
-def _fits(header: bytes, rows: Sequence[bytes], separator: bytes) -> bool:
+def _fit(header: bytes, rows: Sequence[bytes], separator: bytes) -> tuple[int, int]:
+    """Return how well a separator fits: the numbers in some rows, and the fields; zeros if it does not at all."""
     try:
         width = len(split_fields(header, separator))
-        found = {len(split_fields(row, separator)) for row in rows}
+        split = [split_fields(row, separator) for row in rows]
     except QuoteError:
-        return False
-    return width > 1 and found <= {width, width + 1}
+        return 0, 0
+    found = {len(fields) for fields in split}
+    if not (width > 1 and found <= {width, width + 1}) and found != {width + 1}:
+        return 0, 0
+    numbers = sum(
+        _NUMBER.fullmatch(field) is not None
+        for fields in split[:_FEW] or [split_fields(header, separator)]
+        for field in fields[1:]
+    )
+    return numbers, width
 
 
 def _fits_blanks(header: bytes, rows: Sequence[bytes]) -> bool:
     width = len(_WORD.findall(header))
     found = {len(_WORD.findall(row)) for row in rows}
+    if not rows:
+        return width > 1
     return len(found) == 1 and max(found) > 1 and found <= {width, width + 1}

@@ -12,7 +12,7 @@ from rnaget_server.importers.text.decimals import COMMA, DecimalMark
 from rnaget_server.importers.text.fields import QuoteError, shortened
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.numbers import BadCell, RaggedRow, parse_cells
+from rnaget_server.importers.text.numbers import BadCell, parse_cells
 from rnaget_server.importers.text.spreadsheets import ADVICE, is_date
 
 SHOWN = 20
@@ -122,11 +122,13 @@ class RowCheck:
             yield start + (self.repeated_hint or "ids must be unique, so rename one")
 
     def _of_cells(self, number: int, cells: bytes) -> Iterator[str]:
+        found = cells.count(self.layout.separator) + 1
+        if found != len(self.names):
+            yield self._ragged(self.layout.width - len(self.names) + found)
+            return
         try:
             (row,) = self.decimal.with_points([cells], [number])
             parse_cells([row], self.layout.separator, len(self.names))
-        except RaggedRow as error:
-            yield self._ragged(self.layout.width - len(self.names) + error.found)
         except BadCell as error:
             yield from self._bad_cells(cells, error)
 
