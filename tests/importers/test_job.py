@@ -180,7 +180,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "label taken for sample": (
         "id\tx\tS1\n" + "".join(f"g{n}\t{n if n < 4 else 'a'}\t1\n" for n in range(10)),
         {},
-        "; if that column describes the features, say so by --label-columns",
+        "\nif that column describes the features, say so by --label-columns",
     ),
     "open quote": (GOOD + '"g3\t1\t2\n', {}, ":4: a quoted field"),
     "not utf-8": (GOOD.encode() + b"g\xe9\t1\t2\n", {}, ":4: the text is not UTF-8"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
-from rnaget_server.importers.text.columns import describes_by_numbers, describes_features, plain, statistics
+from rnaget_server.importers.text.columns import describes_features, describing_by_numbers, plain, statistics
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.headerless import STAR_COLUMNS
 from rnaget_server.importers.text.numbers import MISSING, is_number
@@ -126,25 +126,24 @@ def _leading(start: TableStart, options: ReadOptions, given: int | None) -> Colu
             labels.append(column)
     if given is not None:
         labels = [given, *(column for column in labels if column != given)]
-    return Columns(labels, [column for column in columns if column not in labels], remarks)
+    taken = set(labels)
+    return Columns(labels, [column for column in columns if column not in taken], remarks)
 
 
 def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -> None:
     """Take columns among the cells that describe, and refuse a table that has no samples besides."""
     headers = [start.headers[column] for column in start.columns]
-    known = [] if options.transpose or start.headless else statistics(headers)
+    known: set[str | None] = set()
+    if not (options.transpose or start.headless):
+        known = {*statistics(headers), *describing_by_numbers(headers), options.feature_name}
     first = start.rows[0] if start.rows else ()
     further = []
     for column in columns.cells:
-        header = start.headers[column]
-        if options.transpose or start.headless:
-            by_name = False
-        else:
-            by_name = header in known or header == options.feature_name or describes_by_numbers(header, headers)
         is_text = column < len(first) and not is_number(first[column]) and are_words(start.cells_of(column))
-        if by_name or is_text:
+        if start.headers[column] in known or is_text:
             further.append(column)
-    rest = [column for column in columns.cells if column not in further]
+    taken = set(further)
+    rest = [column for column in columns.cells if column not in taken]
     if not rest:
         listed = ", ".join(start.headers[column] for column in further)
         raise ImportFailure(
@@ -154,20 +153,25 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
             start.line,
         )
     columns.labels, columns.cells = columns.labels + further, rest
-    _remark_on_numbers(start, columns)
+    _remark_on_attributes(start, columns, further)
     names = [start.headers[column] for column in columns.labels[1:]]
     others = [name for name in names if not describes_features(name)]
-    columns.is_long = len(rest) == 1 and not options.transpose and not start.headless and bool(others)
-    if columns.is_long and any(plain(name) in _SAMPLE_COLUMNS for name in (*names, headers[0])):
+    of_samples = any(plain(name) in _SAMPLE_COLUMNS for name in (*names, headers[0]))
+    columns.is_long = not options.transpose and not start.headless and (of_samples or (len(rest) == 1 and bool(others)))
+    if columns.is_long and of_samples and len(rest) == 1:
         raise ImportFailure(long_table(start, columns), start.path, start.line)
 
 
-def _remark_on_numbers(start: TableStart, columns: Columns) -> None:
+def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence[int]) -> None:
+    """Add remarks on columns of numbers, and on those behind cells, that were taken for attributes."""
     numbers = [
         start.headers[column]
         for column in columns.labels[1:]
         if start.rows and column < len(start.rows[0]) and is_number(start.rows[0][column])
     ]
+    texts = [start.headers[column] for column in further if start.headers[column] not in numbers]
+    if texts:
+        columns.remarks.append(f"taken for attributes, since they hold text: {', '.join(texts)}")
     if numbers:
         columns.remarks.append(
             f"taken for attributes by their names: {', '.join(numbers)}; if they are samples, say so by --label-columns"

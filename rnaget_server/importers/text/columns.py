@@ -74,15 +74,15 @@ def describes_features(name: str) -> bool:
     return plain(name) in _DESCRIBING or plain(name) in _DESCRIBING_NUMBERS
 
 
-def describes_by_numbers(name: str, others: Iterable[str]) -> bool:
-    """Return whether a column of this header describes features by numbers, and is no sample wherever it stands.
+def describing_by_numbers(names: Iterable[str]) -> set[str]:
+    """Return the headers of columns that describe features by numbers, and are no samples wherever they stand.
 
-    `others` are all headers: a start and an end are positions if there is a chromosome as well.
+    A start and an end are positions if there is a chromosome as well.
     """
-    if plain(name) in _DESCRIBING_NUMBERS:
-        return True
-    headers = {plain(other) for other in others}
-    return plain(name) in ("start", "end") and bool(headers & {"chr", "chrom", "chromosome", "seqnames", "seqname"})
+    by_name = {name: plain(name) for name in names}
+    positions = {"chr", "chrom", "chromosome", "seqnames", "seqname"} & set(by_name.values())
+    known = _DESCRIBING_NUMBERS | ({"start", "end"} if positions else set())
+    return {name for name, header in by_name.items() if header in known}
 
 
 def statistics(names: Iterable[str]) -> list[str]:

@@ -14,6 +14,9 @@ from rnaget_server.importers.text.numbers import MISSING, is_number
 STAR_COLUMNS = ("unstranded", "forward", "reverse")
 """The three counts of each gene in ReadsPerGene.out.tab of STAR."""
 
+COUNTER_STARTS = ("_", "N")
+"""The letters that ids of counters begin with."""
+
 _STAR = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous")
 _COUNTERS = frozenset(
     (

@@ -17,6 +17,9 @@ from rnaget_server.importers.text.spreadsheets import ADVICE, is_date
 
 SHOWN = 20
 _COUNTED = 1000
+BLANK_STARTS = b' "\t,;'
+"""The bytes that a line of separators, blanks and quotes alone may begin with."""
+
 _WITH_COMMA = re.compile(rb"[+-]?\d+(?:,\d+)+(?:[eE][+-]?\d+)?")
 
 
@@ -74,11 +77,13 @@ class RowCheck:
         (number, message), *others = shown
         if self.kind == "feature" and self._bad.get(0, 0) > self._rows / 2:
             self._hints["if that column describes the features, say so by --label-columns"] = None
-        message = "; ".join([message, *self._hints])
+        hints = list(self._hints)
+        if count == 1:
+            message, hints = "; ".join([message, *hints]), []
         listed = [f"{self.path}:{number}: {message}" for number, message in others]
         if count > len(shown):
             listed.append(f"and {'more than ' if count >= _COUNTED else ''}{count - len(shown)} more such mistakes")
-        return ImportFailure("\n".join([message, *listed]), self.path, number)
+        return ImportFailure("\n".join([message, *listed, *hints]), self.path, number)
 
     def _of_line(self, number: int, line: bytes) -> Iterator[str]:
         """Yield the mistakes of one line."""
@@ -117,9 +122,12 @@ class RowCheck:
         if other == content:
             yield start + "the lines are the same, so leave one of the two out"
         elif is_date(id):
-            yield start + ADVICE
+            self._hints[ADVICE] = None
+            yield start + "ids must be unique"
         else:
-            yield start + (self.repeated_hint or "ids must be unique, so rename one")
+            if self.repeated_hint:
+                self._hints[self.repeated_hint] = None
+            yield start + "ids must be unique" + ("" if self.repeated_hint else ", so rename one")
 
     def _of_cells(self, number: int, cells: bytes) -> Iterator[str]:
         found = cells.count(self.layout.separator) + 1
@@ -168,4 +176,4 @@ class RowCheck:
 
 def is_blank(line: bytes, separator: bytes) -> bool:
     """Return whether a line holds separators, blanks and empty quotes alone."""
-    return not line.strip(separator + b' "\t')
+    return not line or (line[0] in BLANK_STARTS and not line.strip(separator + b' "\t'))

@@ -23,14 +23,14 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
 _OTHERS = (
     *("unstranded", "strandedfirst", "strandedsecond", "totcounts", "uniqcounts", "ambigdistralpha", "ambigdistrbeta"),
     *("fpkmconflow", "fpkmconfhigh", "fpkmconflo", "fpkmconfhi", "kpkm", "estimatednumkmers", "estimatednumreads"),
-    *("solvable", "fpkmstatus", "ucount", "mrcount"),
+    *("solvable", "fpkmstatus", "ptpm", "ntpm", "nx", "ucount", "mrcount"),
 )
 _DERIVED = re.compile(
     r"(?:posteriormean|pme|standarddeviationof).*|.*(?:cilowerbound|ciupperbound|coefficientofquartilevariation)"
 )
 _QUANTITIES = frozenset((*(name for names in _FAMILIES.values() for name in names), *_OTHERS))
 # Words that a sample may well be called: alone they are no sign of a quantity.
-_WEAK = frozenset(("count", "counts", "reads", "coverage", "cov", "unstranded", "solvable"))
+_WEAK = frozenset(("count", "counts", "reads", "coverage", "cov", "unstranded", "solvable", "nx"))
 _LENGTHS = frozenset(("length", "efflength", "effectivelength", "len"))
 _UNITS = {
     **dict.fromkeys(("count", "counts", "rawcount", "rawcounts", "reads", "read", "readcount", "readcounts"), "count"),

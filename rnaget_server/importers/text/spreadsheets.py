@@ -20,6 +20,7 @@ _DATE = re.compile(
 _DAYS = re.compile(r"[2-5]\d{4}")
 _SCIENTIFIC = re.compile(r"\d(?:[.,]\d+)?E\+\d{1,3}")
 _LISTED = 5
+_LONGEST = 14  # of a date that begins with its month
 ADVICE = (
     "a spreadsheet program turns gene names such as MARCH1, SEPT2 and 2310009E13 into dates and numbers: take the file "
     "from before it went through one, or repair the names"
@@ -33,8 +34,9 @@ def is_date(name: str) -> bool:
 
 def changed_names(names: Sequence[str]) -> list[str]:
     """Return the names that look like dates, or like numbers among names."""
-    found = [name for name in names if (name[:1].isdigit() and _SCIENTIFIC.fullmatch(name)) or is_date(name)]
-    digits = [name for name in names if name.isdigit()]
+    likely = [name for name in names if len(name) <= _LONGEST or name[:1].isdigit()]
+    found = [name for name in likely if (name[:1].isdigit() and _SCIENTIFIC.fullmatch(name)) or is_date(name)]
+    digits = [name for name in likely if name.isdigit()]
     if 0 < len(digits) < len(names) / 2:
         found += [name for name in digits if _DAYS.fullmatch(name)]
     return found

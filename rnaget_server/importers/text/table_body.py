@@ -11,10 +11,10 @@ from rnaget_server.importers.base import Progress
 from rnaget_server.importers.spool import Spool
 from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import QuoteError, shortened
-from rnaget_server.importers.text.headerless import is_counter
+from rnaget_server.importers.text.headerless import COUNTER_STARTS, is_counter
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.mistakes import SHOWN, RowCheck, is_blank
+from rnaget_server.importers.text.mistakes import BLANK_STARTS, SHOWN, RowCheck, is_blank
 from rnaget_server.importers.text.numbers import BadCell, RaggedRow, parse_cells
 from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.stores.hdf5_dataset import shown_bytes
@@ -138,7 +138,7 @@ class TableBody:
 
     def _row(self, layout: TableLayout, number: int, line: bytes) -> bytes | None:
         """Return the cells of a line, having kept its labels; None if the line is left out."""
-        if is_blank(line, self.separator):
+        if (not line or line[0] in BLANK_STARTS) and is_blank(line, self.separator):
             self.blank += 1
             return None
         try:
@@ -149,7 +149,7 @@ class TableBody:
         except UnicodeDecodeError:
             raise not_utf8(self.path, number) from None
         id = texts[0]
-        if self.counters and self._is_left_out(id):
+        if id[:1] in COUNTER_STARTS and self._is_left_out(id):
             self.left_out.append(id)
             return None
         if not id.strip() or self._seen.setdefault(id, number) != number:
