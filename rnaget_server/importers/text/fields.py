@@ -18,7 +18,9 @@ _WORD = re.compile(rb'"(?:[^"\\]|\\.|"")*"(?=[ \t]|$)|[^ \t]+')
 class QuoteError(ValueError):
     """A quoted field is not closed, or something follows its closing quote, or it holds a separator for a cell."""
 
-    def __init__(self, message: str = 'a quoted field ("…") is not closed, or text follows the closing quote') -> None:
+    def __init__(
+        self, message: str = 'a quoted field ("…") is not closed in its line, or text follows the closing quote'
+    ) -> None:
         super().__init__(message)
 
 

@@ -20,6 +20,7 @@ _COUNTED = 1000
 BLANK_STARTS = b' "\t,;'
 """The bytes that a line of separators, blanks and quotes alone may begin with."""
 
+_THOUSANDS = re.compile(rb"[+-]?\d{1,3}(?:(?:[' .]|\xc2\xa0|\xe2\x80[\x89\xaf\x99])\d{3})+(?:[.,]\d+)?")
 _WITH_COMMA = re.compile(rb"[+-]?\d+(?:,\d+)+(?:[eE][+-]?\d+)?")
 
 
@@ -149,6 +150,8 @@ class RowCheck:
                 self._bad[column] = self._bad.get(column, 0) + 1
                 if self.decimal.mark != COMMA and _WITH_COMMA.fullmatch(text.strip()):
                     self._hint_at_commas()
+                elif _THOUSANDS.fullmatch(text.strip()):
+                    self._hints["marks between thousands cannot be read: save the numbers without them"] = None
                 yield f"the cell {shortened(text)} in the column {shortened(self.names[column])} {wrong}"
 
     def _wrong(self, text: bytes) -> str | None:

@@ -85,9 +85,9 @@ def draw(random_: random.Random) -> RandomTable:
         for id in ids
     ]
     of_r = not headless and (separator == " " or (labels == 1 and random_.random() < 0.2))
-    if of_r:
-        header = header[1:]
-        body[0][-1] = body[0][-1] or "1"  # lines that all end with a separator may be longer than the header by mistake
+    if of_r or headless:
+        header = header[1:] if of_r else header
+        body[0][-1] = body[0][-1] or "1"  # an empty last column of lines without a header above it is no column
     trailing = 0 if of_r or separator == " " else random_.choice([0, 0, 0, 1, 3])
     lines = [*([] if headless else [header]), *body]
     lines = [[*line, *[""] * trailing] for line in lines]

@@ -317,6 +317,8 @@ def test_quotes_of_r(workshop: Workshop, write: Write) -> None:
             None,
             "'1,5' in the column 's1' is not a number; commas .* --decimal ','",
         ),
+        ("gene\ts1\nA\t1 046\nB\t2\n", None, "'1 046' in the column 's1' is not a number; marks between thousands"),
+        ("gene\ts1\nA\t1.046.200\nB\t2\n", None, "is not a number; marks between thousands cannot be read"),
         ('gene,s1\nA,"1,046"\nB,2\n', None, "'1,046' is not a number; commas between thousands cannot be read"),
     ],
 )
