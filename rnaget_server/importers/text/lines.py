@@ -82,8 +82,10 @@ class TextLines:
 
     def again(self) -> TextLines:
         """Return the lines of the file from its beginning, converted as these are."""
-        lines = TextLines(self.path)
+        lines = type(self)(self.path)
         lines._converted = self._converted
+        for name, value in vars(self).items():  # what a class of its own has been told
+            vars(lines).setdefault(name, value)
         return lines
 
     def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
