@@ -76,7 +76,7 @@ class RowCheck:
 
     def _listed(self, shown: Sequence[tuple[int, str]], count: int) -> ImportFailure:
         (number, message), *others = shown
-        if self.kind == "feature" and self._bad.get(0, 0) > self._rows / 2:
+        if self.kind == "feature" and len(self.names) > 1 and self._bad.get(0, 0) > self._rows / 2:
             self._hints["if that column describes the features, say so by --label-columns"] = None
         hints = list(self._hints)
         if count == 1:
