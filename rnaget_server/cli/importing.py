@@ -23,7 +23,8 @@ _STEPS = 1000
 _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SOURCE = click.Path(path_type=Path)
-_READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is")
+_TEXT = ("header", "decimal", "value_column")
+_READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
@@ -62,14 +63,30 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     help="Number of columns in front of the values, the id among them; found out if it is not given.",
 )
 @click.option(
+    "--header/--no-header",
+    default=None,
+    help="Text tables: the first line names the samples, or holds values already; found out if it is not given.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    help="Text tables: the decimal mark; found out if it is not given and semicolons separate the fields.",
+)
+@click.option(
+    "--value-column",
+    metavar="COLUMN",
+    help="Text table of one sample, as quantifiers write it: the column with its values, where --units does not tell.",
+)
+@click.option(
     "--sample-id",
     metavar="COLUMN",
-    help="Column of the sample table (field of the template; attribute of loom, AnnData, 10x) with the sample ids.",
+    help="Column of the sample table (or of a text table with samples as rows; field of the template; attribute of "
+    "loom, AnnData, 10x) with the sample ids.",
 )
 @click.option(
     "--feature-id",
     metavar="COLUMN",
-    help="Column of the feature table (attribute of loom, AnnData, 10x) with the feature ids.",
+    help="Column of the text table or the feature table (attribute of loom, AnnData, 10x) with the feature ids.",
 )
 @click.option("--feature-name", metavar="COLUMN", help="Column with the feature names, such as gene symbols.")
 @click.option(
@@ -201,7 +218,11 @@ def _import_tracks(
 
 def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: Path) -> None:
     """Refuse options that do not apply to what the source is."""
-    given = [f"--{name.replace('_', '-')}" for name in names if special[name]]
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if special[name] or (name == "header" and special[name] is not None)
+    ]
     if given:
         raise ImportFailure(f"{', '.join(given)} cannot be given for {what}, which this is", source)
 

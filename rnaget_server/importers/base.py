@@ -36,6 +36,10 @@ class ReadOptions:
     genome: str | None = None
     mtx_features: Path | None = None
     mtx_barcodes: Path | None = None
+    header: bool | None = None
+    decimal: str | None = None
+    value_column: str | None = None
+    units: str = ""
     limits: FileLimits = DEFAULT_LIMITS
 
     @property
@@ -58,7 +62,8 @@ class SourceMatrix:
     """A matrix that was read: labels, and cells in a temporary file.
 
     An axis whose id column has no name in the source has the id ``""``. Sparse cells make a sparse store.
-    `remarks` are lines for the provider about what was understood.
+    `remarks` are lines for the provider about what was understood. `unnamed_samples` is
+    true if the source names no samples.
     """
 
     features: AxisTable
@@ -66,6 +71,7 @@ class SourceMatrix:
     cells: SpooledCells | SpooledSparse
     tsv: TsvStyle = TsvStyle()
     remarks: tuple[str, ...] = ()
+    unnamed_samples: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ loompy unescapes what it reads, so ``&`` is escaped only where the text would ot
 from __future__ import annotations
 
 import html
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PIECE_BYTES = 1 << 20
+_REFERENCE = re.compile(r"&#([0-9]{3,7});")
 Texts = Sequence[str] | NDArray[Any]
 
 
@@ -77,5 +80,16 @@ def decode(raw: NDArray[Any]) -> NDArray[Any]:
     if len(texts) != len(values):
         texts = [value.decode("utf-8", "replace") for value in values]
     column = np.empty(len(values), object)
-    column[:] = [html.unescape(text) for text in texts] if "&" in decoded else texts
+    column[:] = [_unescape(text) for text in texts] if "&" in decoded else texts
     return column
+
+
+def _unescape(text: str) -> str:
+    """Return a text without references; HTML takes those of some characters for others, or for none."""
+    return html.unescape(_REFERENCE.sub(_exact, text) if "&#" in text else text)
+
+
+def _exact(reference: re.Match[str]) -> str:
+    code = int(reference[1])
+    control, noncharacter = 0x80 <= code <= 0x9F, 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+    return chr(code) if (control or noncharacter) and code <= sys.maxunicode else reference[0]

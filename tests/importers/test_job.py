@@ -178,9 +178,9 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "thousands": ('id,S1\ng1,"1,000"\ng2,2\ng3,3\n', {}, ":2: the cell '1,000' is not a number"),
     "too large": (GOOD + "g3\t1\t1e39\n", {}, ":4: the cell '1e39' in the column 'S2' is larger"),
     "label taken for sample": (
-        "id\tx\tS1\n" + "".join(f"g{n}\t{n if n < 8 else 'a'}\t1\n" for n in range(10)),
+        "id\tx\tS1\n" + "".join(f"g{n}\t{n if n < 4 else 'a'}\t1\n" for n in range(10)),
         {},
-        ":10: the cell 'a' in the column 'x' is not a number; if that column describes the features",
+        "\nif that column describes the features, say so by --label-columns",
     ),
     "open quote": (GOOD + '"g3\t1\t2\n', {}, ":4: a quoted field"),
     "not utf-8": (GOOD.encode() + b"g\xe9\t1\t2\n", {}, ":4: the text is not UTF-8"),

@@ -52,6 +52,11 @@ def refuse_text_options(options: ReadOptions, path: Path, what: str) -> None:
     """Refuse the options that say how text is to be read."""
     if options.transpose or options.label_columns is not None:
         raise ImportFailure(f"--transpose and --label-columns do not apply to {what}, which fixes its form", path)
+    if options.header is not None or options.decimal is not None or options.value_column is not None:
+        raise ImportFailure(
+            f"--header, --no-header, --decimal and --value-column are for TSV and CSV: they do not apply to {what}",
+            path,
+        )
 
 
 def served_file(

@@ -3,43 +3,66 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix, TsvStyle
 from rnaget_server.importers.matrices.axes import feature_axis, label_axis, split_samples
+from rnaget_server.importers.matrices.table_columns import (
+    Columns,
+    TableStart,
+    choose_columns,
+    long_table,
+    star_columns,
+)
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool
-from rnaget_server.importers.text.columns import describes_features, text_column
-from rnaget_server.importers.text.fields import QuoteError, find_separator, shortened, split_fields
+from rnaget_server.importers.text.columns import find_name, text_column
+from rnaget_server.importers.text.decimals import DecimalMark
+from rnaget_server.importers.text.fields import (
+    BLANK,
+    COMMA,
+    TAB,
+    QuoteError,
+    find_separator,
+    shortened,
+    split_fields,
+    tabs_for_blanks,
+)
+from rnaget_server.importers.text.headerless import ends_with_counters, has_header, is_star
+from rnaget_server.importers.text.layout import TableLayout
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.numbers import MISSING, is_number
-from rnaget_server.importers.text.table_body import TableBody, check_ids, decoded
+from rnaget_server.importers.text.numbers import is_number
+from rnaget_server.importers.text.quantities import sample_name
+from rnaget_server.importers.text.spreadsheets import remark_on
+from rnaget_server.importers.text.table_body import TableBody, decoded, header_mistakes
 from rnaget_server.importers.text.template import LabelTemplate
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _LOOKED_AT = 100
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]")
-# What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
-_NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
+_SEPARATORS = {TAB: "tabs", COMMA: "commas", b";": "semicolons"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """The header line: its number, the separator, the headers of the label columns and of the cell columns."""
+    """The header of a table, read or made up: its line, the headers of labels and of cells, and the columns of both."""
 
     line: int
-    separator: bytes
+    layout: TableLayout
     labels: tuple[str, ...]
     names: tuple[str, ...]
     comments: bool
+    headless: bool = False
+    unnamed: bool = False
+    repeated_hint: str = ""
+    separator: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class DelimitedImporter(Importer):
-    """Wide text tables separated by tabs or commas."""
+    """Wide text tables separated by tabs, commas, semicolons or, as R writes them, blanks."""
 
     takes_any_text = True
 
@@ -58,49 +81,143 @@ class DelimitedImporter(Importer):
         with TextLines(path) as lines:
             header = read_header(lines, options)
             kind, other = ("sample", "feature") if options.transpose else ("feature", "sample")
-            columns = header.names
-            if options.column is None or options.transpose:  # composed labels are checked once they are split
-                check_ids(columns, other, path, header.line)
-            with filling(Spool(directory, len(columns), transposed=options.transpose), path) as spool:
-                body = TableBody(path, header.separator, len(header.labels), columns, kind, options.limits.column_bytes)
-                body.read(lines, spool, progress)
+            composed = options.column is not None and not options.transpose  # checked once they are split
+            mistakes = [] if composed else header_mistakes(header.names, other)
+            layout = header.layout
+            with filling(Spool(directory, len(header.names), transposed=options.transpose), path) as spool:
+                body = TableBody(
+                    path,
+                    layout.separator,
+                    len(layout.labels),
+                    header.names,
+                    kind,
+                    options.limits.column_bytes,
+                    layout,
+                    DecimalMark(layout.separator, options.decimal),
+                    None if options.transpose else "all" if header.headless else "known",
+                    header.repeated_hint,
+                )
+                body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
                 return _assembled(path, header, body, spool, options)
 
 
 def read_header(lines: TextLines, options: ReadOptions) -> Header:
-    """Return the header line, distinguished from comments and from a header of R.
+    """Return the header, distinguished from comments, from a header of R and from a first row of values.
 
     Raises
     ------
     ImportFailure
-        If there is no header, or no cell column besides the label columns.
+        If there is no header and that is not clear, or no cell column besides the label columns.
     """
     comments, (number, line) = _first_lines(lines)
     rows = lines.peek(_LOOKED_AT)
-    if not rows:
+    if not rows and options.header is not False:
         raise ImportFailure("there is a header and nothing below it", lines.path, number)
-    separator = find_separator(lines.path, line, rows)
+    rows = [row for row in rows if row.strip(b" \t")]
+    separator = find_separator(lines.path, line, rows, blanks=True)
+    words = _SEPARATORS.get(separator, "blanks")
+    if separator == BLANK:
+        line, separator = tabs_for_blanks(line), TAB
+        lines.convert(tabs_for_blanks)
+        rows = [tabs_for_blanks(row) for row in rows]
     try:
         fields = decoded(split_fields(line, separator), lines.path, number)
     except QuoteError as error:
         raise ImportFailure(str(error), lines.path, number) from None
-    cells = _split_rows(rows, separator)
-    if cells and len(cells[0]) == len(fields) + 1:
-        if not any(row[-1] for row in cells):
-            raise ImportFailure(
-                "every line ends with a separator and the header does not: remove it at the line ends",
-                lines.path,
-                number,
-            )
-        fields = ["", *fields]  # R's write.table names no column of row names
-    labels = _label_columns(fields, cells, options)
-    if len(fields) == 1:
+    start = _start(lines.path, number, fields, _split_rows(rows, separator), options.header is not False)
+    headless = _is_headless(lines, start, options, separator)
+    if len(fields) == 1 and len(start.headers) == 1:
         raise ImportFailure(
             "neither tabs nor commas separate the header: save the table with one of them", lines.path, number
         )
-    if labels >= len(fields):
-        raise ImportFailure(f"all {len(fields)} columns are label columns, and none holds numbers", lines.path, number)
-    return Header(number, separator, _names(fields[:labels], lines.path, number), tuple(fields[labels:]), comments)
+    if headless:
+        lines.put_back(number, line)
+        start, columns = _headless_columns(start, fields, options)
+    else:
+        columns = choose_columns(start, options)
+    layout = TableLayout(
+        separator,
+        len(start.headers),
+        tuple(columns.labels),
+        tuple(columns.cells),
+        frozenset(range(len(start.headers))) - frozenset(start.columns),
+        separator == COMMA and options.decimal == ",",
+    )
+    return _header(start, columns, Header(number, layout, (), (), comments, headless, separator=words))
+
+
+def _header(start: TableStart, columns: Columns, header: Header) -> Header:
+    """Return the header with the names of the chosen columns."""
+    hint = long_table(start, columns) if columns.is_long or (columns.samples and not header.headless) else ""
+    return replace(
+        header,
+        labels=_names([start.headers[column] for column in columns.labels], start.path, header.line),
+        names=columns.samples or tuple(start.headers[column] for column in columns.cells),
+        unnamed=columns.samples is not None,
+        repeated_hint=hint,
+        remarks=tuple(columns.remarks),
+    )
+
+
+def _start(path: Path, number: int, fields: list[str], cells: Sequence[Sequence[bytes]], is_header: bool) -> TableStart:
+    """Return the first lines, with a name for the column that R does not name, and without blank columns."""
+    if is_header and cells and len(cells[0]) == len(fields) + 1:
+        if not any(row[-1] for row in cells):
+            raise ImportFailure(
+                "every line ends with a separator and the header does not: remove it at the line ends", path, number
+            )
+        fields = ["", *fields]  # R's write.table names no column of row names
+    width = len(fields)
+    end = width
+    while end > 1 and _is_blank(end - 1, fields, cells):
+        end -= 1
+    first = 1 if end > 1 and cells and _is_blank(0, fields, cells) else 0
+    return TableStart(path, number, tuple(fields), cells, tuple(range(first, end)))
+
+
+def _is_blank(column: int, fields: Sequence[str], cells: Sequence[Sequence[bytes]]) -> bool:
+    return not fields[column].strip() and not any(row[column].strip() for row in cells if column < len(row))
+
+
+def _is_headless(lines: TextLines, start: TableStart, options: ReadOptions, separator: bytes) -> bool:
+    """Return whether the first line is a row already, by the option or by its fields."""
+    if options.header is not None:
+        if not options.header and options.transpose:
+            raise ImportFailure(
+                "--no-header: a table with samples as rows needs a header that names features", start.path
+            )
+        return not options.header
+    fields = [start.headers[column] for column in start.columns]
+    rows = [row[start.columns[0] :] for row in start.rows]
+    found = has_header(fields, rows) if len(start.headers) > 1 else True
+    if found is None and not options.transpose and ends_with_counters(lines, separator):
+        found = False
+    if found is None or (not found and options.transpose):
+        raise ImportFailure(
+            f"the first line can be a header or a first row of values ({shortened(fields[0])} with numbers alone): "
+            + ("say so by --header if it is a header, and put one above it if not" if options.transpose else "")
+            + ("" if options.transpose else "say --header if it names the samples, or --no-header if it holds values"),
+            start.path,
+            start.line,
+        )
+    return not found
+
+
+def _headless_columns(start: TableStart, fields: Sequence[str], options: ReadOptions) -> tuple[TableStart, Columns]:
+    """Return a table without a header, with names for its columns, and the choice of them."""
+    rows = [[field.encode() for field in fields], *start.rows]
+    headers = ["", *(f"column_{column + 1}" for column in range(1, len(rows[0])))]
+    width = max(at for row in rows for at, cell in enumerate(row[: len(fields)]) if cell.strip() or at == 0) + 1
+    start = replace(start, headers=tuple(headers), rows=rows, columns=tuple(range(width)), headless=True)
+    if is_star([[field.decode("utf-8", "replace") for field in row] for row in rows[:4]]):
+        return start, star_columns(start, options)
+    columns = choose_columns(start, options)
+    stem = sample_name(start.path)
+    count = len(columns.cells)
+    columns.samples = (stem,) if count == 1 else tuple(f"{stem}_{number}" for number in range(1, count + 1))
+    names = stem if count == 1 else f"{columns.samples[0]} to {columns.samples[-1]}"
+    columns.remarks.insert(0, f"no header: the samples are called {names}, after the file (--header says otherwise)")
+    return start, columns
 
 
 def _first_lines(lines: TextLines) -> tuple[bool, tuple[int, bytes]]:
@@ -112,14 +229,14 @@ def _first_lines(lines: TextLines) -> tuple[bool, tuple[int, bytes]]:
             return comments, first
         following = lines.peek(1)
         if following and not following[0].startswith(b"#") and _is_header(line, following[0]):
-            return comments, (number, line.lstrip(b"#").lstrip())
+            return comments, (number, line.lstrip(b"#").lstrip(b" "))
         comments = True
     raise ImportFailure("the file holds no table" if comments else "the file is empty", lines.path)
 
 
 def _is_header(comment: bytes, following: bytes) -> bool:
     """Return whether a ``#`` line is the header: it has the fields of the next line, which holds numbers."""
-    for separator in (b"\t", b","):
+    for separator in _SEPARATORS:
         names, cells = comment.split(separator), following.split(separator)
         if len(names) == len(cells) > 1 and is_number(cells[-1]) and not is_number(names[-1]):
             return True
@@ -133,24 +250,6 @@ def _split_rows(rows: Sequence[bytes], separator: bytes) -> list[list[bytes]]:
         for row in rows:
             cells.append(split_fields(row, separator))
     return cells
-
-
-def _label_columns(fields: Sequence[str], rows: Sequence[Sequence[bytes]], options: ReadOptions) -> int:
-    if options.label_columns is not None:
-        return options.label_columns
-    count = 1
-    while count < len(fields):
-        known = not options.transpose and (fields[count] == options.feature_name or describes_features(fields[count]))
-        if not known and not _are_words([row[count] for row in rows if count < len(row)]):
-            break
-        count += 1
-    return count
-
-
-def _are_words(cells: Sequence[bytes]) -> bool:
-    """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
-    known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
-    return len(known) > 1 and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)
 
 
 def _names(labels: Sequence[str], path: Path, line: int) -> tuple[str, ...]:
@@ -175,11 +274,26 @@ def _assembled(path: Path, header: Header, body: TableBody, spool: Spool, option
         samples = split_samples(samples, LabelTemplate(options.column), options, path, header.line)
         labels = header.labels if header.labels[0] and not options.transpose else None
         tsv = TsvStyle(labels, options.column, header.comments)
-    return SourceMatrix(features, samples, spool.finish(), tsv, tuple(_remarks(header, options)))
+    remarks = tuple(_remarks(header, body, options))
+    return SourceMatrix(features, samples, spool.finish(), tsv, remarks, header.unnamed)
 
 
-def _remarks(header: Header, options: ReadOptions) -> list[str]:
-    separator = "tabs" if header.separator == b"\t" else "commas"
-    rows = "samples" if options.transpose else "features"
+def _remarks(header: Header, body: TableBody, options: ReadOptions) -> list[str]:
+    rows, kind = ("samples", "sample") if options.transpose else ("features", "feature")
     labels = ", ".join(label or "(no header)" for label in header.labels)
-    return [f"text separated by {separator}, {rows} as rows; label columns: {labels}"]
+    remarks = [f"text separated by {header.separator}, {rows} as rows; label columns: {labels}", *header.remarks]
+    if body.decimal is not None and (body.decimal.mark == COMMA or header.layout.decimal_comma):
+        remarks.append("the numbers have decimal commas")
+    if header.layout.blank:
+        remarks.append(f"empty columns without a header were left out: {len(header.layout.blank)}")
+    if body.blank:
+        remarks.append(f"empty rows were left out: {body.blank}")
+    if body.left_out:
+        shown = ", ".join(body.left_out[:5]) + (" …" if len(body.left_out) > 5 else "")
+        remarks.append(f"counters of a program, which are no features, were left out: {shown}")
+    if not options.transpose:
+        for label, column in zip(header.labels, body.columns, strict=True):
+            remark = remark_on(column, f"{kind} ids" if column is body.columns[0] else label)
+            if remark is not None and (column is body.columns[0] or find_name([label]) == label):
+                remarks.append(remark)
+    return remarks

@@ -21,7 +21,7 @@ from rnaget_server.importers.matrices.layers import MergedMatrix, merge
 from rnaget_server.importers.matrices.sparse_layers import MergedSparseMatrix, merge_sparse, sparse_layer
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.text.columns import with_id_name
-from rnaget_server.importers.text.tables import Table, join_features, join_samples, read_table
+from rnaget_server.importers.text.tables import Table, join_features, join_samples, name_samples, read_table
 from rnaget_server.stores.failures import reason
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
@@ -72,8 +72,9 @@ class StorePart:
     def write(self, progress: Progress) -> WrittenMatrix:
         """Read the source and write the store."""
         importer = importer_for(self.request.source, read_head(self.request.source))
+        options = replace(self.request.options, units=self.request.units)
         source = importer.read(
-            self.request.source, self.request.options, self.target.parent, lambda share: progress(share * _READING)
+            self.request.source, options, self.target.parent, lambda share: progress(share * _READING)
         )
         if isinstance(source, ServedFile):
             raise ImportFailure(
@@ -118,7 +119,11 @@ class StorePart:
             refuse_foreign_table(given)
         if request.samples is not None:
             table = read_table(request.samples, options.limits)
-            joined = join_samples(samples, table, _table_id(table, options.sample_id, samples.id))
+            id = _table_id(table, options.sample_id, samples.id)
+            if source.unnamed_samples:
+                samples, named = name_samples(samples, table, id)
+                remarks += named
+            joined = join_samples(samples, table, id)
             samples, remarks = joined.axis, remarks + joined.remarks
         if request.features is not None:
             table = read_table(request.features, options.limits)

@@ -26,18 +26,69 @@ NAMES = (
 )  # fmt: skip
 # Further headers that describe features, never samples.
 _DESCRIBING = frozenset(
-    (*NAMES, "chr", "chrom", "chromosome", "start", "end", "strand", "length", "genetype", "biotype", "genebiotype")
+    (
+        *(*NAMES, "chr", "chrom", "chromosome", "start", "end", "strand", "genetype", "biotype", "genebiotype"),
+        *("seqname", "seqnames", "seqid", "genestart", "geneend", "txstart", "txend", "reference", "locus", "cytoband"),
+        *(
+            "chromosomename",
+            "startposition",
+            "endposition",
+            "startpositionbp",
+            "endpositionbp",
+            "transcriptid",
+            "geneid",
+        ),
+        *("transcriptids", "genename", "geneshortname", "ensembl", "ensemblid", "ensemblgeneid"),
+    )
 )
+# Those that hold numbers and that no sample is called by, wherever they stand.
+_DESCRIBING_NUMBERS = frozenset(
+    (
+        *("length", "genelength", "transcriptlength", "efflength", "effectivelength", "exonlength", "exoniclength"),
+        *("bplength", "lengthbp", "lengthkb", "txlength", "cdslength", "medianlength", "meanlength", "mergedlength"),
+        *("width", "exoncount", "numexons", "nexons", "exonnumber", "transcriptcount", "genelengthbp", "genelengthkb"),
+        *("entrez", "entrezid", "entrezgene", "entrezgeneid", "entrezids", "ncbigeneid", "geneid", "hgncid", "ncbiid"),
+        *("gc", "gccontent", "percentgc", "percentagegccontent", "percentagegenegccontent", "genepercentgccontent"),
+        *("genestart", "geneend", "txstart", "txend", "startpositionbp", "endpositionbp", "startposition"),
+        *("endposition", "taxid", "unionexonlength", "genesize"),
+    )
+)
+# Statistics of a comparison, of which a table of results has several.
+_STATISTICS = frozenset(
+    (
+        *("log2foldchange", "logfc", "log2fc", "foldchange", "lfcse", "pvalue", "pval", "padj", "adjpval", "fdr"),
+        *("adjpvalue", "qvalue", "qval", "basemean", "aveexpr", "logcpm", "stat", "lr", "pvaladj", "pvalsadj"),
+        *("avglog2fc", "avglogfc", "pct1", "pct2"),
+    )
+)
+_FEW = 2
 
 
 def plain(name: str) -> str:
     """Return a header for comparison: lower case, without spaces and underscores."""
-    return re.sub(r"[\s_.-]", "", name).lower()
+    return re.sub(r"[\s_.()-]", "", name).lower()
 
 
 def describes_features(name: str) -> bool:
     """Return whether a column of this header describes features rather than being a sample."""
-    return plain(name) in _DESCRIBING
+    return plain(name) in _DESCRIBING or plain(name) in _DESCRIBING_NUMBERS
+
+
+def describing_by_numbers(names: Iterable[str]) -> set[str]:
+    """Return the headers of columns that describe features by numbers, and are no samples wherever they stand.
+
+    A start and an end are positions if there is a chromosome as well.
+    """
+    by_name = {name: plain(name) for name in names}
+    positions = {"chr", "chrom", "chromosome", "seqnames", "seqname"} & set(by_name.values())
+    known = _DESCRIBING_NUMBERS | ({"start", "end"} if positions else set())
+    return {name for name, header in by_name.items() if header in known}
+
+
+def statistics(names: Iterable[str]) -> list[str]:
+    """Return the headers that are statistics of a comparison, if there are several."""
+    found = [name for name in names if plain(name) in _STATISTICS]
+    return found if len(found) >= _FEW else []
 
 
 def find_name(names: Iterable[str], description: bool = True) -> str | None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 
-TAB, COMMA = b"\t", b","
+_FEW = 20
+TAB, COMMA, SEMICOLON, BLANK = b"\t", b",", b";", b" "
+_NUMBER = re.compile(rb"\s*[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?\s*|NA|NaN|")
+# A quoted field, with quotes in it doubled or behind a backslash, or text without blanks.
+_WORD = re.compile(rb'"(?:[^"\\]|\\.|"")*"(?=[ \t]|$)|[^ \t]+')
 
 
 class QuoteError(ValueError):
     """A quoted field is not closed, or something follows its closing quote, or it holds a separator for a cell."""
 
-    def __init__(self, message: str = 'a quoted field ("…") is not closed, or text follows the closing quote') -> None:
+    def __init__(
+        self, message: str = 'a quoted field ("…") is not closed in its line, or text follows the closing quote'
+    ) -> None:
         super().__init__(message)
 
 
@@ -74,37 +81,61 @@ def _field(line: bytes, at: int, separator: bytes) -> tuple[bytes, int]:
         end = line.find(b'"', end)
         if end < 0:
             raise QuoteError
-        if line[end + 1 : end + 2] != b'"':
+        after = line[end + 1 : end + 2]
+        # R's write.table puts a backslash in front of a quote; at the end of a field it is one like any other.
+        if after == b'"':
+            end += 2
+        elif after not in (b"", separator) and line[end - 1 : end] == b"\\":
+            line, end = line[: end - 1] + b'""' + line[end + 1 :], end + 1
+        else:
             break
-        end += 2
     if line[end + 1 : end + 2] not in (b"", separator):
         raise QuoteError
     return line[at + 1 : end].replace(b'""', b'"'), end + 2
 
 
-def find_separator(path: Path, header: bytes, rows: Sequence[bytes]) -> bytes:
-    """Return tab or comma: the one that splits the header into as many fields as the rows.
+def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: bool = False) -> bytes:
+    """Return tab, comma or semicolon: the one that splits the header into as many fields as the rows.
+
+    Parameters
+    ----------
+    path
+        For messages, and for the suffix ``.csv``, which decides where several fit.
+    header, rows
+        The first lines.
+    blanks
+        True to take blanks, as R's write.table puts them, where nothing else fits.
 
     Raises
     ------
     ImportFailure
-        If neither splits anything.
+        If nothing splits them.
     """
-    present = [mark for mark in (TAB, COMMA) if mark in header]
-    if not present:
-        present = [mark for mark in (TAB, COMMA) if rows and mark in rows[0]]
-    if not present:
+    marks = (TAB, COMMA, SEMICOLON)
+    scores = {mark: _fit(header, rows, mark) for mark in marks if mark in header or (rows and mark in rows[0])}
+    best = max(scores.values(), default=(0, 0))
+    if best == (0, 0) and blanks and _fits_blanks(header, rows):
+        return BLANK
+    if not scores:
         raise ImportFailure(
-            f"neither tabs nor commas separate the fields of {shortened(header)}: "
+            f"neither tabs nor commas nor semicolons separate the fields of {shortened(header)}: "
             "save the table with tabs between its columns",
             path,
         )
-    if len(present) == 1:
-        return present[0]
-    fitting = [mark for mark in present if _fits(header, rows, mark)]
-    if len(fitting) == 1:
-        return fitting[0]
-    return COMMA if ".csv" in path.suffixes else TAB
+    fitting = [mark for mark in scores if scores[mark] == best]
+    if best == (0, 0):
+        fitting = [mark for mark in fitting if mark in header] or fitting
+    preferred = COMMA if ".csv" in path.suffixes else TAB
+    return preferred if preferred in fitting else min(fitting, key=lambda mark: header.find(mark) % (len(header) + 1))
+
+
+def tabs_for_blanks(line: bytes) -> bytes:
+    """Return a line with a tab for each run of blanks between fields, and quotes in quoted fields doubled."""
+    words = _WORD.findall(line)
+    return TAB.join(
+        word[:1] + word[1:-1].replace(b'\\"', b'""') + word[-1:] if word[:1] == b'"' and len(word) > 1 else word
+        for word in words
+    )
 
 
 def shortened(text: bytes | str) -> str:
@@ -113,10 +144,27 @@ def shortened(text: bytes | str) -> str:
     return repr(plain if len(plain) <= 60 else plain[:57] + "…")
 
 
-def _fits(header: bytes, rows: Sequence[bytes], separator: bytes) -> bool:
+def _fit(header: bytes, rows: Sequence[bytes], separator: bytes) -> tuple[int, int]:
+    """Return how well a separator fits: the numbers in some rows, and the fields; zeros if it does not at all."""
     try:
         width = len(split_fields(header, separator))
-        found = {len(split_fields(row, separator)) for row in rows}
+        split = [split_fields(row, separator) for row in rows]
     except QuoteError:
-        return False
-    return width > 1 and found <= {width, width + 1}
+        return 0, 0
+    found = {len(fields) for fields in split}
+    if not (width > 1 and found <= {width, width + 1}) and found != {width + 1}:
+        return 0, 0
+    numbers = sum(
+        _NUMBER.fullmatch(field) is not None
+        for fields in split[:_FEW] or [split_fields(header, separator)]
+        for field in fields[1:]
+    )
+    return numbers, width
+
+
+def _fits_blanks(header: bytes, rows: Sequence[bytes]) -> bool:
+    width = len(_WORD.findall(header))
+    found = {len(_WORD.findall(row)) for row in rows}
+    if not rows:
+        return width > 1
+    return len(found) == 1 and max(found) > 1 and found <= {width, width + 1}

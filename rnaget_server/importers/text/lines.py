@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,7 @@ class TextLines:
         self._numbers: Sequence[int] = []
         self._next = 1
         self._ended = False
+        self._converted: Callable[[bytes], bytes] | None = None
 
     def __enter__(self) -> TextLines:
         return self
@@ -64,6 +65,28 @@ class TextLines:
         while len(self._lines) < count and self._more():
             pass
         return self._lines[:count]
+
+    @property
+    def next_number(self) -> int:
+        """The number of the line that comes next, as far as lines are read."""
+        return self._numbers[0] if self._lines else self._next
+
+    def put_back(self, number: int, line: bytes) -> None:
+        """Let a line that was taken come next again."""
+        self._numbers, self._lines = [number, *self._numbers], [line, *self._lines]
+
+    def convert(self, function: Callable[[bytes], bytes]) -> None:
+        """Give every line from here on as `function` returns it."""
+        self._lines = [function(line) for line in self._lines]
+        self._converted = function
+
+    def again(self) -> TextLines:
+        """Return the lines of the file from its beginning, converted as these are."""
+        lines = type(self)(self.path)
+        lines._converted = self._converted
+        for name, value in vars(self).items():  # what a class of its own has been told
+            vars(lines).setdefault(name, value)
+        return lines
 
     def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
         """Yield what is left, as line numbers and lines, some hundred kilobytes at a time."""
@@ -113,6 +136,8 @@ class TextLines:
         if b"" in lines:
             kept = [(number, line) for number, line in zip(numbers, lines, strict=True) if line]
             numbers, lines = [number for number, _ in kept], [line for _, line in kept]
+        if self._converted is not None:
+            lines = [self._converted(line) for line in lines]
         if self._lines:
             numbers, lines = [*self._numbers, *numbers], self._lines + lines
         self._numbers, self._lines = numbers, lines

@@ -9,14 +9,26 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.spool import Spool
-from rnaget_server.importers.text.fields import QuoteError, shortened, split_labels
+from rnaget_server.importers.text.decimals import DecimalMark
+from rnaget_server.importers.text.fields import QuoteError, shortened
+from rnaget_server.importers.text.headerless import COUNTER_STARTS, is_counter
+from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.importers.text.mistakes import BLANK_STARTS, SHOWN, RowCheck, is_blank
 from rnaget_server.importers.text.numbers import BadCell, RaggedRow, parse_cells
 from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 
 LABEL_BYTES = 32
 """The least memory that a label takes in addition to its characters."""
+
+
+class RowMistake(Exception):
+    """A mistake in a row: its line, and what is wrong."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 @dataclass
@@ -37,6 +49,14 @@ class TableBody:
         The kind of the rows: ``feature`` or ``sample``.
     most_bytes
         Most bytes that the labels of all rows may take.
+    layout
+        The columns, where the cells are not simply all that follows the labels.
+    decimal
+        The decimal mark; points by default.
+    counters
+        The ids of rows that are left out: none, the known ``counters`` of programs, or ``all`` that begin with ``__``.
+    repeated_hint
+        What to say of repeated ids, where the form of the table explains them.
     """
 
     path: Path
@@ -45,73 +65,114 @@ class TableBody:
     names: Sequence[str]
     kind: str
     most_bytes: int = DEFAULT_LIMITS.column_bytes
+    layout: TableLayout | None = None
+    decimal: DecimalMark | None = None
+    counters: str | None = None
+    repeated_hint: str = ""
     columns: list[list[str]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    blank: int = 0
     _bytes: int = 0
     _seen: dict[str, int] = field(default_factory=dict)
 
-    def read(self, lines: TextLines, spool: Spool, progress: Progress) -> None:
+    def read(
+        self, lines: TextLines, spool: Spool, progress: Progress, mistakes: Sequence[tuple[int, str]] = ()
+    ) -> None:
         """Read every row that is left; afterwards `columns` holds the label columns.
+
+        Parameters
+        ----------
+        lines, spool, progress
+            Where the rows come from, where the cells go, and what is called with the share of the file read.
+        mistakes
+            Mistakes above the rows, with their lines: all others are looked for, and none is read.
 
         Raises
         ------
         ImportFailure
             If a row has more or fewer fields than the header, a cell is no number, or an id is empty or
-            repeated.
+            repeated. It names all such mistakes.
         """
-        self.columns = [[] for _ in range(self.labels)]
-        for numbers, block in lines.blocks():
-            cells = [self._row(number, line) for number, line in zip(numbers, block, strict=True)]
-            try:
-                spool.append(parse_cells(cells, self.separator, len(self.names), single=not spool.whole))
-            except BadCell as error:
-                raise self._bad_cell(error, numbers[error.row]) from None
-            except RaggedRow as error:
-                raise self._ragged(self.labels + error.found, numbers[error.row]) from None
-            if self._bytes > self.most_bytes:
-                raise too_many_labels(self.path, self.kind, self.most_bytes, numbers[-1])
-            progress(lines.share)
+        layout = self.layout or TableLayout.leading(self.separator, self.labels, len(self.names))
+        decimal = self.decimal or DecimalMark(b"\t")
+        self.columns = [[] for _ in layout.labels]
+        first = lines.next_number
+        try:
+            if mistakes:
+                raise RowMistake(*mistakes[0])
+            for numbers, block in lines.blocks():
+                self._read_block(layout, decimal, numbers, block, spool)
+                progress(lines.share)
+        except RowMistake as error:
+            raise self._all_mistakes(layout, decimal, lines, first, mistakes) or ImportFailure(
+                str(error), self.path, error.line
+            ) from None
         if not self._seen:
             raise ImportFailure(f"there is no {self.kind} below the header", self.path)
+        if decimal.ambiguous:
+            raise ImportFailure(
+                "the commas can be decimal marks as well as between thousands: say --decimal ',' if they are decimal "
+                "marks, or save the numbers without marks between thousands",
+                self.path,
+                decimal.first_comma,
+            )
 
-    def _row(self, number: int, line: bytes) -> bytes:
-        """Return the cells of a line, having kept its labels."""
+    def _read_block(
+        self, layout: TableLayout, decimal: DecimalMark, numbers: Sequence[int], block: Sequence[bytes], spool: Spool
+    ) -> None:
+        rows = [self._row(layout, number, line) for number, line in zip(numbers, block, strict=True)]
+        cells = [row for row in rows if row is not None]
+        if len(cells) < len(rows):
+            numbers = [number for number, row in zip(numbers, rows, strict=True) if row is not None]
+        if not cells:
+            return
         try:
-            labels, cells = split_labels(line, self.separator, self.labels)
+            texts = decimal.with_points(cells, numbers)
+            spool.append(parse_cells(texts, self.separator, len(self.names), single=not spool.whole))
+        except BadCell as error:
+            raise RowMistake(numbers[error.row], f"the cell {shortened(error.text)} {error.wrong}") from None
+        except RaggedRow as error:
+            raise RowMistake(numbers[error.row], f"this line has {error.found} cells") from None
+        if self._bytes > self.most_bytes:
+            raise too_many_labels(self.path, self.kind, self.most_bytes, numbers[-1])
+
+    def _row(self, layout: TableLayout, number: int, line: bytes) -> bytes | None:
+        """Return the cells of a line, having kept its labels; None if the line is left out."""
+        if (not line or line[0] in BLANK_STARTS) and is_blank(line, self.separator):
+            self.blank += 1
+            return None
+        try:
+            labels, cells = layout.split(line)
             texts = [label.decode("utf-8") for label in labels]
-        except QuoteError as error:
-            raise ImportFailure(str(error), self.path, number) from None
+        except (QuoteError, WrongFields, NamelessCell) as error:
+            raise RowMistake(number, str(error)) from None
         except UnicodeDecodeError:
             raise not_utf8(self.path, number) from None
-        if cells is None:
-            raise self._ragged(len(labels), number)
-        self._keep_id(texts[0], number)
+        id = texts[0]
+        if id[:1] in COUNTER_STARTS and self._is_left_out(id):
+            self.left_out.append(id)
+            return None
+        if not id.strip() or self._seen.setdefault(id, number) != number:
+            raise RowMistake(number, f"the {self.kind} id {shortened(id)} is empty or repeated")
         self._bytes += len(line) - len(cells) + LABEL_BYTES * len(texts)
         for column, text in zip(self.columns, texts, strict=True):
             column.append(text)
         return cells
 
-    def _keep_id(self, id: str, number: int) -> None:
-        if not id.strip():
-            raise ImportFailure(f"the {self.kind} id (the first field) is empty", self.path, number)
-        first = self._seen.setdefault(id, number)
-        if first != number:
-            raise ImportFailure(
-                f"the {self.kind} id {shortened(id)} stands here and in line {first} already: "
-                "ids must be unique, so leave one of the two out or rename it",
-                self.path,
-                number,
-            )
+    def _is_left_out(self, id: str) -> bool:
+        return self.counters is not None and (is_counter(id) or (self.counters == "all" and id.startswith("__")))
 
-    def _ragged(self, found: int, number: int) -> ImportFailure:
-        expected = self.labels + len(self.names)
-        return ImportFailure(f"this line has {found} fields, and the header {expected}", self.path, number)
-
-    def _bad_cell(self, error: BadCell, number: int) -> ImportFailure:
-        place = f"in the column {shortened(self.names[error.column])}"
-        hint = ""
-        if error.column == 0 and self.kind == "feature":
-            hint = "; if that column describes the features, say so by --label-columns"
-        return ImportFailure(f"the cell {shortened(error.text)} {place} {error.wrong}{hint}", self.path, number)
+    def _all_mistakes(
+        self,
+        layout: TableLayout,
+        decimal: DecimalMark,
+        lines: TextLines,
+        first: int,
+        before: Sequence[tuple[int, str]],
+    ) -> ImportFailure | None:
+        check = RowCheck(self.path, layout, self.names, self.kind, decimal, self._is_left_out, self.repeated_hint)
+        with lines.again() as rows:
+            return check.failure(rows, first, before)
 
 
 def too_many_labels(path: Path, kind: str, most: int, line: int) -> ImportFailure:
@@ -149,19 +210,32 @@ def check_ids(ids: Sequence[str], kind: str, path: Path, line: int) -> None:
     Raises
     ------
     ImportFailure
-        If there are none, or one is empty or repeated.
+        If there are none, or some are empty or repeated.
     """
+    mistakes = header_mistakes(ids, kind)
+    if mistakes:
+        first, *others = mistakes[:SHOWN]
+        listed = [first, *(f"{path}:{line}: {mistake}" for mistake in others)]
+        if len(mistakes) > SHOWN:
+            listed.append(f"and {len(mistakes) - SHOWN} more such mistakes")
+        raise ImportFailure("\n".join(listed), path, line)
+
+
+def header_mistakes(ids: Sequence[str], kind: str) -> list[str]:
+    """Return what is wrong with the ids in a header line."""
     if not ids:
-        raise ImportFailure(f"the header names no {kind}: it has label columns alone", path, line)
+        return [f"the header names no {kind}: it has label columns alone"]
+    mistakes: list[str] = []
     seen: dict[str, int] = {}
     for column, id in enumerate(ids, 1):
         if not id.strip():
-            raise ImportFailure(f"the {kind} id in the header is empty (the {column}. of {len(ids)})", path, line)
-        if id in seen:
-            raise ImportFailure(
-                f"the {kind} id {shortened(id)} stands in the header twice "
-                f"(the {seen[id]}. and the {column}. of {len(ids)}): ids must be unique, so rename one",
-                path,
-                line,
+            mistakes.append(
+                f"the {kind} id in the header is empty (the {column}. of {len(ids)}): name the column, or remove it "
+                "from every line"
             )
-        seen[id] = column
+        elif seen.setdefault(id, column) != column:
+            mistakes.append(
+                f"the {kind} id {shortened(id)} stands in the header twice "
+                f"(the {seen[id]}. and the {column}. of {len(ids)}): ids must be unique, so rename one"
+            )
+    return mistakes

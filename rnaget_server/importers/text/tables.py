@@ -93,6 +93,21 @@ def join_samples(axis: AxisTable, table: Table, id: str | None) -> JoinedAxis:
     return _joined(axis, table, place, positions, None, ("sample", "Sample"))
 
 
+def name_samples(axis: AxisTable, table: Table, id: str | None) -> tuple[AxisTable, tuple[str, ...]]:
+    """Return samples that the source does not name, with the ids of a table that has a row for each, in its order.
+
+    Samples that the table knows by the names made for them keep these.
+    """
+    ids = [row[id_column(table, id, "--sample-id")] for row in table.rows]
+    made = [str(name) for name in axis.columns[axis.id]]
+    if len(ids) != len(made) or set(made) & set(ids) or len(set(ids)) < len(ids):
+        return axis, ()
+    named = AxisTable(axis.id, {**axis.columns, axis.id: text_column(ids)}, axis.name)
+    pairs = ", ".join(f"{old} is {new}" for old, new in zip(made[:_LISTED], ids, strict=False))
+    more = " …" if len(made) > _LISTED else ""
+    return named, (f"the samples are named by the rows of {table.path.name}, in their order: {pairs}{more}",)
+
+
 def join_features(axis: AxisTable, table: Table, id: str | None, name: str | None) -> JoinedAxis:
     """Return the features with the attributes of their rows; one without a row gets empty values.
 

@@ -1,0 +1,280 @@
+"""The choice of the columns of a text table: ids, further labels, cells, and what is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.text.columns import describes_features, describing_by_numbers, plain, statistics
+from rnaget_server.importers.text.fields import shortened
+from rnaget_server.importers.text.headerless import STAR_COLUMNS
+from rnaget_server.importers.text.numbers import MISSING, is_number
+from rnaget_server.importers.text.quantities import (
+    id_header,
+    is_of_one_sample,
+    is_quantity,
+    sample_name,
+    value_header,
+)
+
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]")
+# What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
+_NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
+_ROW_NUMBERS = frozenset(("", "x", "index", "unnamed:0", "rownames", "rownumber", "rowid", "row", "#", "v1"))
+_STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
+_SAMPLE_COLUMNS = frozenset(
+    (
+        *("sample", "samples", "sampleid", "sampleids", "samplename", "tissue", "tissueid", "run", "runid", "barcode"),
+        *("cell", "cellid", "celltype", "cellline", "donor", "donorid", "subject", "subjectid", "patient", "patientid"),
+        *("individual", "condition", "replicate", "library", "tissuesitedetailid", "cluster"),
+    )
+)
+
+
+@dataclass
+class Columns:
+    """The chosen columns, by positions; the ids are in the first of `labels`. `samples` names the cells anew."""
+
+    labels: list[int]
+    cells: list[int]
+    remarks: list[str] = field(default_factory=list)
+    samples: tuple[str, ...] | None = None
+    is_long: bool = False
+
+
+@dataclass(frozen=True)
+class TableStart:
+    """The first lines of a table: its headers, the fields of some rows, and the columns that are not blank."""
+
+    path: Path
+    line: int
+    headers: tuple[str, ...]
+    rows: Sequence[Sequence[bytes]]
+    columns: tuple[int, ...]
+    headless: bool = False
+
+    def cells_of(self, column: int) -> list[bytes]:
+        """Return the fields of one column."""
+        return [row[column] for row in self.rows if column < len(row)]
+
+
+def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
+    """Return the columns of labels and of cells.
+
+    Raises
+    ------
+    ImportFailure
+        If there are no cells, or it is not clear which columns are.
+    """
+    given = _given_id(start, options)
+    headers = [start.headers[column] for column in start.columns]
+    if not options.transpose and not start.headless:
+        one_sample = is_of_one_sample(headers)
+        if one_sample and options.label_columns is not None:
+            raise ImportFailure(
+                f"this is a table of one sample, whose columns {', '.join(filter(is_quantity, headers))} are "
+                "quantities: leave out --label-columns",
+                start.path,
+                start.line,
+            )
+        if one_sample or options.value_column is not None:
+            return _one_sample(start, options, given)
+    if options.value_column is not None and not (start.headless and options.value_column in start.headers):
+        raise ImportFailure(
+            "--value-column names a column of a table of one sample, and does not apply to this table", start.path
+        )
+    columns = _leading(start, options, given)
+    if not columns.cells:
+        raise ImportFailure(
+            f"all {len(start.columns)} columns are label columns, and none holds numbers", start.path, start.line
+        )
+    if options.label_columns is None:
+        _further_labels(start, options, columns)
+    return columns
+
+
+def _given_id(start: TableStart, options: ReadOptions) -> int | None:
+    """Return the column that an option names as that of the ids, if the table has it."""
+    name = options.sample_id if options.transpose else options.feature_id
+    if name is None or name not in start.headers or (options.transpose and options.column is not None):
+        return None
+    if start.headers.count(name) > 1:
+        raise ImportFailure(f"two columns have the header {shortened(name)}: rename one", start.path, start.line)
+    return start.headers.index(name)
+
+
+def _leading(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
+    """Return the label columns in front, the ids first, and all others as cells."""
+    columns, remarks = list(start.columns), list[str]()
+    if options.label_columns is None and _has_row_numbers(start, columns, given):
+        name = start.headers[columns[0]] or "(no header)"
+        id = start.headers[columns[1]] if given is None else start.headers[given]
+        remarks.append(f"the first column {name} holds row numbers and was left out: the ids are in the column {id}")
+        columns = columns[1:]
+    if options.label_columns is not None:
+        labels = columns[: options.label_columns]
+    else:
+        labels = columns[:1]
+        while len(labels) < len(columns):
+            column = columns[len(labels)]
+            if column != given and not _is_label(start, options, column):
+                break
+            labels.append(column)
+    if given is not None:
+        labels = [given, *(column for column in labels if column != given)]
+    taken = set(labels)
+    return Columns(labels, [column for column in columns if column not in taken], remarks)
+
+
+def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -> None:
+    """Take columns among the cells that describe, and refuse a table that has no samples besides."""
+    headers = [start.headers[column] for column in start.columns]
+    known: set[str | None] = set()
+    if not (options.transpose or start.headless):
+        known = {*statistics(headers), *describing_by_numbers(headers), options.feature_name}
+    first = start.rows[0] if start.rows else ()
+    further = []
+    for column in columns.cells:
+        is_text = column < len(first) and not is_number(first[column]) and are_words(start.cells_of(column))
+        if start.headers[column] in known or is_text:
+            further.append(column)
+    taken = set(further)
+    rest = [column for column in columns.cells if column not in taken]
+    if not rest:
+        listed = ", ".join(start.headers[column] for column in further)
+        raise ImportFailure(
+            f"the columns besides the ids ({listed}) describe the rows or are statistics, and none is a sample: import "
+            "the table of the values; if they are samples all the same, say so by --label-columns",
+            start.path,
+            start.line,
+        )
+    columns.labels, columns.cells = columns.labels + further, rest
+    _remark_on_attributes(start, columns, further)
+    names = [start.headers[column] for column in columns.labels[1:]]
+    others = [name for name in names if not describes_features(name)]
+    of_samples = any(plain(name) in _SAMPLE_COLUMNS for name in (*names, headers[0]))
+    columns.is_long = not options.transpose and not start.headless and (of_samples or (len(rest) == 1 and bool(others)))
+    if columns.is_long and of_samples and len(rest) == 1:
+        raise ImportFailure(long_table(start, columns), start.path, start.line)
+
+
+def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence[int]) -> None:
+    """Add remarks on columns of numbers, and on those behind cells, that were taken for attributes."""
+    numbers = [
+        start.headers[column]
+        for column in columns.labels[1:]
+        if start.rows and column < len(start.rows[0]) and is_number(start.rows[0][column])
+    ]
+    texts = [start.headers[column] for column in further if start.headers[column] not in numbers]
+    if texts:
+        columns.remarks.append(f"taken for attributes, since they hold text: {', '.join(texts)}")
+    if numbers:
+        columns.remarks.append(
+            f"taken for attributes by their names: {', '.join(numbers)}; if they are samples, say so by --label-columns"
+        )
+
+
+def long_table(start: TableStart, columns: Columns) -> str:
+    """Return the refusal of a table with one row for each feature and sample."""
+    names = [start.headers[column] for column in columns.labels]
+    others = [name for name in names[1:] if not describes_features(name)] or names
+    sample = next((name for name in reversed(names) if plain(name) in _SAMPLE_COLUMNS), others[-1])
+    id = next((name for name in names if name != sample), names[0])
+    value = start.headers[columns.cells[0]]
+    return (
+        "this looks like a long table, with one row for each feature and sample. A matrix has one row for each "
+        "feature and one column for each sample; pandas makes one: "
+        f'pandas.read_csv({start.path.name!r}, sep=None, engine="python").pivot(index={id!r}, columns={sample!r}, '
+        f'values={value!r}).to_csv("matrix.tsv", sep="\\t")'
+    )
+
+
+def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
+    """Return the columns of a table of one sample: the quantity that is meant, and descriptions as labels."""
+    headers = [start.headers[column] for column in start.columns]
+    if options.value_column is not None and options.value_column not in headers:
+        raise ImportFailure(
+            f"--value-column: this table has no column {shortened(options.value_column)}; it has "
+            f"{', '.join(filter(None, headers))}",
+            start.path,
+            start.line,
+        )
+    value = value_header(start.path, headers, options.units, options.value_column)
+    values = [column for column in start.columns if start.headers[column] == value]
+    if len(values) > 1:
+        raise ImportFailure(f"two columns have the header {shortened(value)}: rename one", start.path, start.line)
+    id = start.headers.index(id_header(headers)) if given is None else given
+    if values == [id]:
+        raise ImportFailure(f"--value-column: the column {value} holds the ids", start.path, start.line)
+    others = [column for column in start.columns if column not in (id, *values)]
+    labels = [column for column in others if _is_description(start, options, column)]
+    left_out = [start.headers[column] for column in others if column not in labels]
+    name = sample_name(start.path)
+    remarks = [
+        f"a table of one sample, called {name} after the file; its values are the column {value}"
+        + (f"; left out are {', '.join(left_out)}" if left_out else "")
+    ]
+    columns = Columns([id, *labels], values, remarks, (name,))
+    if any(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in labels):
+        raise ImportFailure(long_table(start, columns), start.path, start.line)
+    return columns
+
+
+def _is_description(start: TableStart, options: ReadOptions, column: int) -> bool:
+    header = start.headers[column]
+    if is_quantity(header):
+        return False
+    if header == options.feature_name or describes_features(header) or is_of_one_sample(start.headers):
+        return True
+    return not all(is_number(cell) for cell in start.cells_of(column))
+
+
+def star_columns(start: TableStart, options: ReadOptions) -> Columns:
+    """Return the columns of ReadsPerGene.out.tab of STAR, which holds three counts of one sample.
+
+    Raises
+    ------
+    ImportFailure
+        If no option names one of them.
+    """
+    if options.value_column not in STAR_COLUMNS:
+        raise ImportFailure(
+            "this is ReadsPerGene.out.tab of STAR, with three counts of one sample: say by --value-column which to "
+            "take: unstranded (the 2nd column), forward (the 3rd, as htseq-count -s yes) or reverse (the 4th, as "
+            "htseq-count -s reverse, for most stranded kits)",
+            start.path,
+        )
+    name = sample_name(start.path)
+    remark = f"a table of one sample, called {name} after the file; its values are the counts {options.value_column}"
+    return Columns([0], [1 + STAR_COLUMNS.index(options.value_column)], [remark], (name,))
+
+
+def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | None) -> bool:
+    """Return whether the first column numbers the rows, and the next one holds ids."""
+    if len(columns) < 3 or given == columns[0] or plain(start.headers[columns[0]]) not in _ROW_NUMBERS:
+        return False
+    if start.headless:
+        return False
+    numbers, ids = start.cells_of(columns[0]), start.cells_of(columns[1])
+    if not all(number.isdigit() for number in numbers) or not are_words(ids, 1):
+        return False
+    first = int(numbers[0]) if numbers else -1
+    if first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers))):
+        return True
+    return bool(numbers) and all(_STABLE_ID.fullmatch(id) for id in ids)
+
+
+def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
+    header = start.headers[column]
+    known = not options.transpose and (header == options.feature_name or describes_features(header))
+    return (known and not start.headless) or are_words(start.cells_of(column))
+
+
+def are_words(cells: Sequence[bytes], least: int = 2) -> bool:
+    """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
+    known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
+    return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)
