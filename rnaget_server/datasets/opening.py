@@ -247,6 +247,17 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         return [reason(error, *_paths(record))]
 
 
+def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -> tuple[str, ...]:
+    """Return what the file of a record has and is not served, such as columns in a form that is not known."""
+    if isinstance(record, TrackSet):
+        return ()
+    try:
+        remarks: tuple[str, ...] = getattr(open_store(record, kinds, access), "remarks", ())
+    except OSError:  # it has changed since it was checked
+        return ()
+    return tuple(f"{record.path.name}: {remark}" for remark in remarks)
+
+
 def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
     """Return what the catalogue says of a matrix and its file does not hold; empty if all is well."""
     axes = {"feature": store.features, "sample": store.samples}
@@ -262,7 +273,12 @@ def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
         if name not in axes[axis].attributes
     ]
     for axis, name in (("feature", matrix.feature_id), ("sample", matrix.sample_id)):
-        if name in axes[axis].attributes and (twice := axes[axis].index(name).repeated) is not None:
+        if name not in axes[axis].attributes:
+            continue
+        index = axes[axis].index(name)
+        if index.empty.size:
+            problems.append(f"{matrix.path.name} has no {axis} id in row {index.empty[0] + 1}: each needs one")
+        elif (twice := index.repeated) is not None:
             problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
     return problems
 

@@ -59,6 +59,12 @@ def read_head(path: Path) -> bytes:
     return head
 
 
+def is_hdf5(head: bytes) -> bool:
+    """Return whether a file of this beginning is HDF5, which may have a block of its writer in front, as MuData has."""
+    blocks = (0, *(512 << number for number in range(7)))
+    return any(head.startswith(HDF5, block) for block in blocks)
+
+
 def refuse_no_file(path: Path) -> None:
     """Refuse a named pipe, a device or a socket, which might never end, or never begin.
 
@@ -85,7 +91,7 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
             raise ImportFailure(advice, path)
     if head.startswith(b"PK\x03\x04"):
         raise ImportFailure(_of_zip(head), path)
-    if head.startswith(HDF5):
+    if is_hdf5(head):
         _check_hdf5(path)
     elif b"\0" in head:
         raise ImportFailure("this is binary data, no table: import a TSV, CSV, GCT, loom, AnnData or 10x file", path)

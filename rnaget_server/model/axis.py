@@ -93,6 +93,12 @@ class Index:
         return [text for text in decode(nearby) if text.lower().startswith(stem)][:count]
 
     @property
+    def empty(self) -> Positions:
+        """The positions, ascending, that hold nothing."""
+        first = int(np.searchsorted(self.ordered, np.bytes_(b""), side="right"))
+        return np.sort(self.positions[:first]).astype(np.int64)
+
+    @property
     def repeated(self) -> str | None:
         """A value that stands more than once, or None."""
         same = np.flatnonzero(self.ordered[1:] == self.ordered[:-1])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import HDF5, HEAD_BYTES, read_head, refuse_no_file
+from rnaget_server.importers.detect import HDF5, HEAD_BYTES, is_hdf5, read_head, refuse_no_file
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
 
@@ -75,7 +75,8 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
         raise ImportFailure("this is no bigWig file, whatever its name says", path)
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None
-    return "bedgraph" if _is_bedgraph(path, read_head(path)) else None
+    head = read_head(path)
+    return "bedgraph" if not is_hdf5(head) and _is_bedgraph(path, head) else None
 
 
 def _has_positions(path: Path, position: str | None) -> bool:
