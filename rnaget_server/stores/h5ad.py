@@ -232,11 +232,12 @@ def _refuse_mudata(file: File) -> None:
 
 
 def _open_sparse(group: Group) -> CompressedMatrix:
+    encoding = _encoding(group)
     shape = group.attrs.get("shape", group.attrs.get("h5sparse_shape"))
     if np.shape(shape) != (2,):
         raise OSError(f"{group.name.strip('/')} does not say its shape")
     samples, features = (int(size) for size in shape)
-    by_sample = _SPARSE[_encoding(group)] == "samples"
+    by_sample = _SPARSE[encoding] == "samples"
     matrix = open_compressed(group, features if by_sample else samples)
     if matrix.major_size != (samples if by_sample else features):
         raise OSError(f"the parts of {group.name.strip('/')} do not fit its shape")

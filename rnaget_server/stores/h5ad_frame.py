@@ -170,7 +170,7 @@ def _size(index: Item | None, file: File, place: str, kind: str) -> int:
     size = length_of(index)
     wrong = obstacle(index, size or 0)
     if size is None or wrong is not None:
-        raise UnfitFile(f"has no {kind} ids in {place} that can be read ({wrong or 'none are there'}): {_REWRITE}")
+        raise UnfitFile(f"has no {kind} ids in {place} that can be read ({wrong}): {_REWRITE}")
     file.check_axis(size, kind)
     return size
 

@@ -50,7 +50,7 @@ class Dataset:
         self.id = id
         self.name = name
         self.limits = limits
-        self.shape: tuple[int, ...] = id.shape
+        self.shape: tuple[int, ...] = (0,) if id.shape is None else id.shape  # None is of a null dataspace
         self.dtype: np.dtype[Any] = id.dtype
         plist = id.get_create_plist()
         check_place(plist, name)
