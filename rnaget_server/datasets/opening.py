@@ -15,6 +15,7 @@ from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Matrix, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedStore, GuardedTracks
 from rnaget_server.errors import CatalogChanged, StoreFailure
+from rnaget_server.model.axis import read_labels
 from rnaget_server.plugins import Registry
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
@@ -238,6 +239,7 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         store = open_store(record, kinds, access)
         for units in store.units:
             store.dtype(units)  # looks at every whole number, where some may be too large to be served
+        read_labels(store.features, store.samples)
         return validate_against_catalog(record, store)
     except UnfitFile as error:
         return [f"{_paths(record)[0].name} {error}"]

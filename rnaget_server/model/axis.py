@@ -240,6 +240,13 @@ class Axis:
         return encode_all(as_text(value) for value in column.take(None))
 
 
+def read_labels(*axes: Axis) -> None:
+    """Read every attribute once, so that a damaged one is found now and not by a request."""
+    for axis in axes:
+        for attribute in axis.attributes:
+            axis.column(attribute)
+
+
 def _found(
     values: Sequence[str], look: Callable[[Sequence[str]], tuple[Positions, list[str]]]
 ) -> tuple[Positions, list[str]]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout

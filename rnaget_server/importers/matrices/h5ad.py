@@ -21,7 +21,7 @@ from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FE
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.importers.text.fields import shortened
-from rnaget_server.model.axis import Axis
+from rnaget_server.model.axis import Axis, read_labels
 from rnaget_server.model.sparse import Direction
 from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, no_main
 
@@ -68,6 +68,7 @@ def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
         store = H5adStore(path, access=options.access)
         _refuse_empty(path, MAIN, store.shape)
         axes = store.features, store.samples
+        read_labels(*axes)
         return replace(served_file(path, axes, _usual(axes), options, ".h5ad"), remarks=store.remarks)
 
 
