@@ -333,7 +333,7 @@ def check_parts(indptr: NDArray[np.int64], indices: Dataset, data: Dataset) -> N
     """
     lengths = np.diff(indptr.ravel())
     if not (
-        indptr.ndim == 1 and len(indptr)
+        indptr.shape == (lengths.size + 1,)
         and indptr[0] == 0
         and (lengths >= 0).all()
         and indices.shape == data.shape

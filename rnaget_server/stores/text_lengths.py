@@ -53,7 +53,7 @@ def _growth(kind: h5t.TypeID) -> int:
     if isinstance(kind, h5t.TypeCompoundID):
         return sum(_growth(kind.get_member_type(number)) for number in range(kind.get_nmembers()))
     if isinstance(kind, h5t.TypeArrayID):
-        return prod(kind.get_array_dims()) * _growth(kind.get_super())
+        return int(prod(kind.get_array_dims())) * _growth(kind.get_super())
     if isinstance(kind, h5t.TypeVlenID) or (isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()):
         return ELEMENT_BYTES - int(kind.get_size())
     return 0
@@ -66,7 +66,8 @@ def _element_with(kind: h5t.TypeCompoundID, member: str) -> np.dtype[Any]:
     earlier = [number for number in range(kind.get_nmembers()) if kind.get_member_offset(number) < place]
     place += sum(_growth(kind.get_member_type(number)) for number in earlier)
     layout: Any = {"names": ["length"], "formats": ["<u4"], "offsets": [place], "itemsize": stored_bytes(kind)}
-    return np.dtype(layout)
+    element: np.dtype[Any] = np.dtype(layout)
+    return element
 
 
 def _contiguous(dataset: h5d.DatasetID, count: int, element: np.dtype[Any]) -> NDArray[Any]:
