@@ -18,7 +18,7 @@ from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.datasets.opening import StoreCache, problems_of
+from rnaget_server.datasets.opening import StoreCache, problems_of, remarks_of
 from rnaget_server.errors import CatalogError, Problem, StoreFailure
 from rnaget_server.plugins import Registry
 from rnaget_server.settings import shipped
@@ -150,6 +150,8 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
         # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
         found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
         found += _format_mistakes(record.default_format, formats[section])
+        for remark in () if found else remarks_of(record, kinds, access):
+            click.echo(entry_problem(study, section, record.id, remark))
         problems += [entry_problem(study, section, record.id, problem) for problem in found]
     return problems
 

@@ -15,6 +15,7 @@ from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Matrix, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedStore, GuardedTracks
 from rnaget_server.errors import CatalogChanged, StoreFailure
+from rnaget_server.model.axis import read_labels
 from rnaget_server.plugins import Registry
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
@@ -238,6 +239,7 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         store = open_store(record, kinds, access)
         for units in store.units:
             store.dtype(units)  # looks at every whole number, where some may be too large to be served
+        read_labels(store.features, store.samples)
         return validate_against_catalog(record, store)
     except UnfitFile as error:
         return [f"{_paths(record)[0].name} {error}"]
@@ -245,6 +247,17 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         if not is_of_file(error):
             raise
         return [reason(error, *_paths(record))]
+
+
+def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -> tuple[str, ...]:
+    """Return what the file of a record has and is not served, such as columns in a form that is not known."""
+    if isinstance(record, TrackSet):
+        return ()
+    try:
+        remarks: tuple[str, ...] = getattr(open_store(record, kinds, access), "remarks", ())
+    except OSError:  # it has changed since it was checked
+        return ()
+    return tuple(f"{record.path.name}: {remark}" for remark in remarks)
 
 
 def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
@@ -262,7 +275,12 @@ def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
         if name not in axes[axis].attributes
     ]
     for axis, name in (("feature", matrix.feature_id), ("sample", matrix.sample_id)):
-        if name in axes[axis].attributes and (twice := axes[axis].index(name).repeated) is not None:
+        if name not in axes[axis].attributes:
+            continue
+        index = axes[axis].index(name)
+        if index.empty.size:
+            problems.append(f"{matrix.path.name} has no {axis} id in row {index.empty[0] + 1}: each needs one")
+        elif (twice := index.repeated) is not None:
             problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
     return problems
 

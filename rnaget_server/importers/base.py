@@ -87,6 +87,7 @@ class ServedFile:
     sample_attributes: tuple[str, ...]
     first_feature: str
     tsv: TsvStyle = TsvStyle()
+    remarks: tuple[str, ...] = ()
 
 
 class Importer(Protocol):

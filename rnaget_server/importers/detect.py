@@ -49,6 +49,12 @@ def read_head(path: Path) -> bytes:
     return head
 
 
+def is_hdf5(head: bytes) -> bool:
+    """Return whether a file of this beginning is HDF5, which may have a block of its writer in front, as MuData has."""
+    blocks = (0, *(512 << number for number in range(7)))
+    return any(head.startswith(HDF5, block) for block in blocks)
+
+
 def refuse_no_file(path: Path) -> None:
     """Refuse what is no file: nothing, a directory, or a pipe, device or socket, which might never end, or never begin.
 
@@ -113,7 +119,7 @@ def _refuse_foreign(path: Path, head: bytes, packed: bool) -> None:
     advice = foreign_binary(head, path)
     if advice is not None:
         raise ImportFailure(advice, path)
-    if head.startswith(HDF5):
+    if is_hdf5(head):
         if packed:
             raise ImportFailure("this is an HDF5 file compressed by gzip: unpack it (`gunzip FILE`), import that", path)
         _check_hdf5(path)

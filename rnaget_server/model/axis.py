@@ -93,6 +93,12 @@ class Index:
         return [text for text in decode(nearby) if text.lower().startswith(stem)][:count]
 
     @property
+    def empty(self) -> Positions:
+        """The positions, ascending, that hold nothing."""
+        first = int(np.searchsorted(self.ordered, np.bytes_(b""), side="right"))
+        return np.sort(self.positions[:first]).astype(np.int64)
+
+    @property
     def repeated(self) -> str | None:
         """A value that stands more than once, or None."""
         same = np.flatnonzero(self.ordered[1:] == self.ordered[:-1])
@@ -232,6 +238,13 @@ class Axis:
         if isinstance(column, FixedText):
             return column.raw
         return encode_all(as_text(value) for value in column.take(None))
+
+
+def read_labels(*axes: Axis) -> None:
+    """Read every attribute once, so that a damaged one is found now and not by a request."""
+    for axis in axes:
+        for attribute in axis.attributes:
+            axis.column(attribute)
 
 
 def _found(

@@ -331,9 +331,9 @@ def check_parts(indptr: NDArray[np.int64], indices: Dataset, data: Dataset) -> N
     OSError
         If they do not, or have one.
     """
-    lengths = np.diff(indptr)
+    lengths = np.diff(indptr.ravel())
     if not (
-        len(indptr)
+        indptr.shape == (lengths.size + 1,)
         and indptr[0] == 0
         and (lengths >= 0).all()
         and indices.shape == data.shape

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_dataset import Dataset, Member
 
 _EXACT_IN_FLOAT32 = 2**24
 _EXACT_IN_FLOAT64 = 2**53
@@ -36,7 +36,7 @@ def check_cells(dataset: Dataset) -> None:
         )
 
 
-def check_column(dataset: Dataset) -> None:
+def check_column(dataset: Dataset | Member) -> None:
     """Refuse an attribute whose values would lose something when they are served.
 
     Raises

@@ -6,28 +6,33 @@ found by looking through all cells; the native sparse store, which the import ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
 from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, open_compressed
 from rnaget_server.stores.dtypes import check_cells, output_dtype
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.h5ad_frame import frame_axis
+from rnaget_server.stores.h5ad_encodings import attribute_text, encoding_of, is_null, printable
+from rnaget_server.stores.h5ad_frame import Frame, read_frame
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.transposed import TransposedLayer
 
 MAIN = "X"
 RAW = "raw"
-_INSIDE = (MAIN, RAW, layout.LAYERS, "obs", "var")
+_OLD_RAW, _OLD_RAW_FEATURES, _OLD_RAW_CATEGORIES = "raw.X", "raw.var", "raw.cat"
+_INSIDE = (MAIN, RAW, layout.LAYERS, "obs", "var", _OLD_RAW, _OLD_RAW_FEATURES)
+_MODALITIES = "mod"
+_DENSE = ("", "array")
 _SPARSE = {"csr_matrix": "samples", "csc_matrix": "features"}
 
 
@@ -37,28 +42,39 @@ class H5adFile:
     Raises
     ------
     UnfitFile
-        If it is older than anndata 0.7.
+        If it is MuData, or its labels cannot be read.
     """
 
     def __init__(self, path: Path, access: FileAccess | None = None) -> None:
         self.file = File(path, _INSIDE, access)
         self.file.check_links()
-        self.samples = frame_axis(self.file, "obs", "sample")
-        self.features = frame_axis(self.file, "var", "feature")
+        _refuse_mudata(self.file)
+        self.obs = read_frame(self.file, "obs", "sample")
+        self.var = read_frame(self.file, "var", "feature")
+        self.samples, self.features = self.obs.axis, self.var.axis
 
     @property
     def names(self) -> tuple[str, ...]:
         """The matrices: ``X``, ``raw`` if there is one, and the names of the layers."""
-        own = [name for name, place in ((MAIN, MAIN), (RAW, f"{RAW}/X")) if place in self.file]
+        own = [name for name in (MAIN, RAW) if not is_null(self.file.get(self._place(name)))]
         return (*own, *(name for name in self._layers if name not in own))
 
     @property
     def _layers(self) -> tuple[str, ...]:
-        return tuple(self.file.group(layout.LAYERS)) if layout.LAYERS in self.file else ()
+        layers = self.file.get(layout.LAYERS)
+        return tuple(layers) if isinstance(layers, Group) else ()
 
-    def raw_features(self) -> Axis:
-        """Return the features of ``raw``, which may be more than those of ``X``."""
-        return frame_axis(self.file, f"{RAW}/var", "feature")
+    @cached_property
+    def raw_var(self) -> Frame:
+        """The features of ``raw``, which may be more than those of ``X``."""
+        if _OLD_RAW in self.file:
+            return read_frame(self.file, _OLD_RAW_FEATURES, "feature", (_OLD_RAW_CATEGORIES, "uns"))
+        return read_frame(self.file, f"{RAW}/var", "feature")
+
+    def _place(self, name: str) -> str:
+        if name == RAW:
+            return _OLD_RAW if _OLD_RAW in self.file else f"{RAW}/X"
+        return MAIN if name == MAIN else f"{layout.LAYERS}/{name}"
 
     def matrix(self, name: str) -> H5adMatrix:
         """Return one of the matrices.
@@ -70,8 +86,8 @@ class H5adFile:
         OSError
             If it does not fit the labels.
         """
-        place = {MAIN: MAIN, RAW: f"{RAW}/X"}.get(name, f"{layout.LAYERS}/{name}")
-        features = self.raw_features() if name == RAW else self.features
+        place = self._place(name)
+        features = self.raw_var.axis if name == RAW else self.features
         item = self.file.get(place)
         if item is None:
             raise OSError(f"there is no {place}")
@@ -95,6 +111,8 @@ class H5adMatrix:
             self.layer = SparseLayer({"samples": self.compressed} if self.by_sample else {"features": self.compressed})
             self.values = self.compressed.data
         else:
+            if encoding_of(item) not in _DENSE:
+                raise _unknown_encoding(item)
             self.layer = TransposedLayer(item)
             self.values = item
         check_cells(self.values)
@@ -119,8 +137,9 @@ class H5adStore:
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         opened = H5adFile(path, access)
         if MAIN not in opened.names:
-            raise UnfitFile("has no X: import one of its layers by `rnaget-server import --layer NAME`")
+            raise no_main(opened.names)
         self._file = opened.file
+        self.remarks = (*opened.obs.remarks, *opened.var.remarks)
         self.features, self.samples = opened.features, opened.samples
         self.shape: tuple[int, int] = (self.features.size, self.samples.size)
         self._matrices = {units or MAIN: opened.matrix(MAIN)}
@@ -130,9 +149,9 @@ class H5adStore:
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Return whether the file has AnnData's labels."""
+        """Return whether the file has AnnData's labels, or is MuData, of which opening says what to do."""
         with File(path) as file:
-            return "obs" in file and "var" in file
+            return ("obs" in file and "var" in file) or _is_mudata(file)
 
     def close(self) -> None:
         """Close the file for all that read it."""
@@ -174,22 +193,51 @@ class H5adStore:
 
 
 def _encoding(group: Group) -> str:
-    encoding = layout.text_of(group.attrs.get("encoding-type", ""))
+    # anndata 0.7 and before wrote h5sparse's names.
+    encoding = encoding_of(group) or f"{attribute_text(group, 'h5sparse_format')}_matrix"
     if encoding not in _SPARSE:
-        # anndata 0.7 and before wrote h5sparse's names.
-        old = layout.text_of(group.attrs.get("h5sparse_format", ""))
-        encoding = f"{old}_matrix"
-    if encoding not in _SPARSE:
-        raise UnfitFile(
-            f"has {group.name.strip('/')} in an encoding that is not known: write it as csr_matrix, csc_matrix or array"
-        )
+        raise _unknown_encoding(group)
     return encoding
 
 
+def _unknown_encoding(item: Group | Dataset) -> UnfitFile:
+    name = printable(encoding_of(item))
+    return UnfitFile(
+        f"has {printable(item.name.strip('/'))} in an encoding that is not known{name and f' ({name})'}: write it as "
+        "csr_matrix, csc_matrix or array"
+    )
+
+
+def no_main(names: Sequence[str]) -> UnfitFile:
+    """Return the refusal of a file without ``X``, which has these matrices."""
+    if not names:
+        return UnfitFile("has no matrix, neither X nor a layer: write it with one, in Python by `adata.X = …`")
+    listed = ", ".join(printable(name) for name in names)
+    return UnfitFile(f"has no X: import one of {listed} by `rnaget-server import --layer NAME`")
+
+
+def _is_mudata(file: File) -> bool:
+    return isinstance(file.get(_MODALITIES), Group) and encoding_of(file) != "anndata" and MAIN not in file
+
+
+def _refuse_mudata(file: File) -> None:
+    if not _is_mudata(file):
+        return
+    names = [printable(name) for name in file.group(_MODALITIES)]
+    one = "rna" if "rna" in names or not names else names[0]
+    raise UnfitFile(
+        f"is MuData, which has a matrix for each of its modalities ({', '.join(names) or 'none'}): write one of them "
+        f'to a file of its own, in Python by `mdata = mudata.read_h5mu(FILE); mdata["{one}"].write_h5ad("{one}.h5ad")`'
+    )
+
+
 def _open_sparse(group: Group) -> CompressedMatrix:
-    shape = group.attrs["shape"] if "shape" in group.attrs else group.attrs["h5sparse_shape"]
+    encoding = _encoding(group)
+    shape = group.attrs.get("shape", group.attrs.get("h5sparse_shape"))
+    if np.shape(shape) != (2,):
+        raise OSError(f"{group.name.strip('/')} does not say its shape")
     samples, features = (int(size) for size in shape)
-    by_sample = _SPARSE[_encoding(group)] == "samples"
+    by_sample = _SPARSE[encoding] == "samples"
     matrix = open_compressed(group, features if by_sample else samples)
     if matrix.major_size != (samples if by_sample else features):
         raise OSError(f"the parts of {group.name.strip('/')} do not fit its shape")

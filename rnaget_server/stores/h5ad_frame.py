@@ -1,8 +1,9 @@
-"""The labels in an AnnData file: the columns of ``obs`` and ``var``, in every form that anndata 0.7 and later write."""
+"""The labels in an AnnData file: the columns of ``obs`` and ``var``, in every form that anndata has ever written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -12,16 +13,30 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import Column, FixedText, LongText, Mask, Numbers, as_text, members
 from rnaget_server.model.text import encode_all, padding
-from rnaget_server.stores import layout
 from rnaget_server.stores.dtypes import check_column
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.h5ad_encodings import (
+    CATEGORIES,
+    MASK,
+    VALUES,
+    Item,
+    Values,
+    attribute_text,
+    attribute_texts,
+    length_of,
+    obstacle,
+    printable,
+)
+from rnaget_server.stores.hdf5_dataset import Dataset, Member
 from rnaget_server.stores.hdf5_file import File, Group
 
 _NO_NAMES = ("_index", "index")
 _UNNAMED = {"feature": "var_names", "sample": "obs_names"}
 _INDEX = "_index"
 _ORDER = "column-order"
+_OLD_CATEGORIES = "__categories"
+_REWRITE = "write the file anew, in Python by `anndata.read_h5ad(FILE).write_h5ad(NEW_FILE)`"
+_MOST_NAMED = 20
 _EXACT_IN_FLOAT64 = 2**53
 
 
@@ -58,7 +73,25 @@ class Categories:
         return used if len(used) <= limit else None
 
 
-def frame_axis(file: File, place: str, kind: str) -> Axis:
+@dataclass(frozen=True)
+class Frame:
+    """The rows of a data frame as an axis, and the columns that it lacks, each with the reason."""
+
+    axis: Axis
+    place: str
+    left_out: Mapping[str, str]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A line that names what is left out, or none."""
+        if not self.left_out:
+            return ()
+        named = [f"{printable(name)} ({reason})" for name, reason in self.left_out.items()]
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        return (f"left out of {self.place}: {', '.join(named[:_MOST_NAMED])}{more}",)
+
+
+def read_frame(file: File, place: str, kind: str, categories: Sequence[str] = ("uns",)) -> Frame:
     """Return the index and the columns of a data frame as an axis; no column is read yet.
 
     The first attribute is the index, under the name it has in the file, or as anndata calls it if it has none.
@@ -69,29 +102,23 @@ def frame_axis(file: File, place: str, kind: str) -> Axis:
         Where the data frame is.
     kind
         What its rows are: ``feature`` or ``sample``.
+    categories
+        The groups that have the categories of its columns, if it is of a version before anndata 0.7.
 
     Raises
     ------
     UnfitFile
-        If the frame is of a version before anndata 0.7.
+        If its index cannot be read.
     """
     frame = file.get(place)
-    if isinstance(frame, Dataset):
-        raise UnfitFile(
-            "was written by an anndata older than 0.7: save it anew, in Python by "
-            "`anndata.read_h5ad(FILE).write_h5ad(FILE)` with a current anndata"
-        )
     if frame is None:
         raise OSError(f"there is no {place}")
-    index = layout.text_of(frame.attrs[_INDEX])
-    size = frame.dataset(index).shape[0]
-    file.check_axis(size, kind)
-    listed = [layout.text_of(name) for name in np.asarray(frame.attrs.get(_ORDER, ())).tolist()]
-    items = {name: frame.get(name) for name in listed}
-    columns = {name: name for name, item in items.items() if item is not None and _is_column(item, size)}
-    unnamed = _UNNAMED[kind]
-    shown = unnamed if index in _NO_NAMES and unnamed not in columns else index
-    sources = {shown: index, **columns}
+    if isinstance(frame, Dataset):
+        return _compound_frame(file, frame, place, kind, categories)
+    index = attribute_text(frame, _INDEX) or _INDEX
+    size = _size(frame.get(index), file, f"{place}/{index}", kind)
+    columns, left_out = _columns({name: frame.get(name) for name in _listed(frame, index)}, size)
+    sources = {_shown(index, columns, kind): index, **{name: name for name in columns}}
 
     def read(name: str) -> Column:
         item = frame.get(sources[name])
@@ -99,7 +126,7 @@ def frame_axis(file: File, place: str, kind: str) -> Axis:
             raise OSError(f"there is no {place}/{sources[name]} any more")
         return _column(item, file)
 
-    return Axis(size, tuple(sources), read)
+    return Frame(Axis(size, tuple(sources), read), place, left_out)
 
 
 def text_column(texts: NDArray[Any]) -> Column:
@@ -111,28 +138,70 @@ def text_column(texts: NDArray[Any]) -> Column:
     return LongText(data, np.cumsum([0, *map(len, encoded)], dtype=np.int64))
 
 
-def _is_column(item: Group | Dataset, size: int) -> bool:
-    """Return whether this is a column of one value a member, in a form that is known here.
+def _compound_frame(file: File, dataset: Dataset, place: str, kind: str, categories: Sequence[str]) -> Frame:
+    """Return a data frame as anndata wrote it before 0.7: one compound dataset, whose first member is the index."""
+    names = dataset.dtype.names
+    if not names or dataset.ndim != 1:
+        raise UnfitFile(f"has no data frame in {place}: {_REWRITE}")
+    index, members = names[0], {name: Member(dataset, name) for name in names}
+    size = _size(members[index], file, f"{place}/{index}", kind)
+    columns, left_out = _columns({name: members[name] for name in names[1:]}, size)
+    sources = {_shown(index, columns, kind): index, **{name: name for name in columns}}
 
-    Raises
-    ------
-    UnfitFile
-        If it is one, and its values would lose something when they are served.
-    """
+    def read(name: str) -> Column:
+        member = members[sources[name]]
+        if member.dtype.kind in "iu" and sources[name] != index:
+            codes = member.whole()
+            for group in categories:
+                texts = file.get(f"{group}/{name}_categories")
+                if isinstance(texts, Dataset) and _are_codes(codes, texts.size):
+                    return _categorical(texts, codes, file)
+        return _plain(member, None)
+
+    return Frame(Axis(size, tuple(sources), read), place, left_out)
+
+
+def _are_codes(codes: NDArray[Any], size: int) -> bool:
+    return not codes.size or (int(codes.min()) >= -1 and int(codes.max()) < size)
+
+
+def _size(index: Item | None, file: File, place: str, kind: str) -> int:
+    """Return the number of rows of a data frame with this index."""
+    size = length_of(index)
+    wrong = obstacle(index, size or 0)
+    if size is None or wrong is not None:
+        raise UnfitFile(f"has no {kind} ids in {place} that can be read ({wrong}): {_REWRITE}")
+    file.check_axis(size, kind)
+    return size
+
+
+def _listed(frame: Group, index: str) -> list[str]:
+    listed = attribute_texts(frame, _ORDER)
+    return [name for name in frame if name not in (index, _OLD_CATEGORIES)] if listed is None else listed
+
+
+def _columns(items: Mapping[str, Item | None], size: int) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the columns that are read, and of the others with the reason."""
+    reasons = {name: obstacle(item, size) if _is_utf8(name) else "its name is no UTF-8" for name, item in items.items()}
+    left_out = {name: reason for name, reason in reasons.items() if reason is not None}
+    return [name for name in items if name not in left_out], left_out
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _shown(index: str, columns: Sequence[str], kind: str) -> str:
+    """Return the name of the index as an attribute."""
+    unnamed = _UNNAMED[kind]
+    return unnamed if index in _NO_NAMES and unnamed not in columns else index
+
+
+def _column(item: Item, file: File) -> Column:
     if isinstance(item, Group):
-        parts = [item.get(part) for part in (("codes",) if "categories" in item else ("values", "mask"))]
-        return all(isinstance(part, Dataset) and part.shape == (size,) for part in parts)
-    if item.shape != (size,) or not (item.dtype.kind in "iufb" or item.is_text):
-        return False
-    check_column(item)
-    return True
-
-
-def _column(item: Group | Dataset, file: File) -> Column:
-    if isinstance(item, Group):
-        if "categories" in item:
-            return _categorical(item.get("categories"), item.dataset("codes").whole(), file)
-        return _plain(item.dataset("values"), item.dataset("mask").whole().astype(bool))
+        if CATEGORIES in item:
+            return _categorical(item.get(CATEGORIES), item.dataset("codes").whole(), file)
+        return _plain(item.dataset(VALUES), item.dataset(MASK).whole().astype(bool))
     categories = item.attrs.get("categories")
     if isinstance(categories, h5py.Reference):  # as before anndata 0.8
         return _categorical(file.dereferenced(categories), item.whole(), file)
@@ -146,6 +215,8 @@ def _categorical(categories: Group | Dataset | None, codes: NDArray[Any], file: 
     if not column.is_number:
         return Categories(column.take(None), codes)
     numbers = column.take(None)
+    if not _are_codes(codes, len(numbers)):
+        raise OSError("a categorical column has a code beyond its categories")
     if not codes.size or codes.min() >= 0:
         return Numbers(numbers[codes])
     if _is_exact(numbers):
@@ -153,14 +224,14 @@ def _categorical(categories: Group | Dataset | None, codes: NDArray[Any], file: 
     return Categories(np.array([as_text(number) for number in numbers], object), codes)
 
 
-def _plain(dataset: Dataset, missing: NDArray[np.bool_] | None) -> Column:
+def _plain(dataset: Values, missing: NDArray[np.bool_] | None) -> Column:
     check_column(dataset)
     if dataset.is_text:
         texts = dataset.texts()
     elif dataset.dtype.kind == "b":
-        texts = np.array([str(value) for value in dataset.whole().tolist()], object)
+        texts = np.array([str(value) for value in dataset.whole().ravel().tolist()], object)
     else:
-        return _number(dataset.whole(), missing)
+        return _number(dataset.whole().ravel(), missing)
     if missing is not None:
         texts[missing] = ""
     return text_column(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -14,7 +15,7 @@ from rnaget_server.storage.access import FileLimits
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.chunk_check import ChunkCheck
 from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.text_lengths import ELEMENT_BYTES, text_bytes
+from rnaget_server.stores.text_lengths import ELEMENT_BYTES, stored_bytes, text_bytes
 
 _ALWAYS = 256 << 20
 _REWRITE = "rewrite it with smaller ones, as by `h5repack -l {}:CHUNK=64x64 FILE NEW_FILE`, or set max_chunk_bytes"
@@ -49,7 +50,7 @@ class Dataset:
         self.id = id
         self.name = name
         self.limits = limits
-        self.shape: tuple[int, ...] = id.shape
+        self.shape: tuple[int, ...] = (0,) if id.shape is None else id.shape  # None is of a null dataspace
         self.dtype: np.dtype[Any] = id.dtype
         plist = id.get_create_plist()
         check_place(plist, name)
@@ -59,7 +60,7 @@ class Dataset:
         self._check(descriptor.size)
         self._chunk_check: ChunkCheck | None = None
         if self.chunks is not None and plist.get_nfilters():
-            stored = ELEMENT_BYTES if self.dtype.kind == "O" else self.dtype.itemsize
+            stored = ELEMENT_BYTES if self.dtype.kind == "O" else stored_bytes(id.get_type())
             self._chunk_check = ChunkCheck(id, name, plist, self.chunks, stored)
 
     @property
@@ -108,7 +109,7 @@ class Dataset:
             If it is more than may be decoded at once.
         """
         self._check_whole()
-        whole: NDArray[Any] = self._opened[()]
+        whole = np.asarray(self._opened[()])  # a single value comes as such
         self._descriptor.check_unchanged()
         return whole
 
@@ -130,9 +131,22 @@ class Dataset:
     def texts(self) -> NDArray[Any]:
         """Return a column of text of fixed or variable length as an object array of str."""
         self._check_whole()
-        texts: NDArray[Any] = self._opened.asstr("utf-8", "replace")[()].astype(object)
+        texts = np.asarray(self._opened.asstr("utf-8", "replace")[()], object).reshape(self.size)
         self._descriptor.check_unchanged()
         return texts
+
+    def member(self, name: str) -> NDArray[Any]:
+        """Return one member of every element of a compound dataset, text as bytes.
+
+        Raises
+        ------
+        UnfitFile
+            If it is more than may be decoded at once.
+        """
+        self._check_whole(name)
+        part: NDArray[Any] = self._opened.fields(name)[()]
+        self._descriptor.check_unchanged()
+        return part
 
     def check_count(self, count: int) -> None:
         """Refuse to read more elements at once than the limits allow.
@@ -151,13 +165,13 @@ class Dataset:
             self._cells = h5py.Dataset(self.id, readonly=True)
         return self._cells
 
-    def _check_whole(self) -> None:
+    def _check_whole(self, member: str | None = None) -> None:
         self.check_count(self.size)
         if self._chunk_check is not None:
             self._chunk_check.check(())
-        if self.dtype.kind != "O":
+        if (self.dtype if member is None else self.dtype[member]).kind != "O":
             return
-        size = text_bytes(self.id)
+        size = text_bytes(self.id, member)
         if size > self.limits.column_bytes:
             raise self._too_large(size)
 
@@ -182,6 +196,39 @@ class Dataset:
                 f"says that {self.name} has {shown_bytes(decoded)}, more than {limits.expansion:,} times what the file "
                 "has: store it sparse, leave it out, or set max_expansion"
             )
+
+
+class Member:
+    """One member of the elements of a compound dataset, read as a column of its own."""
+
+    def __init__(self, dataset: Dataset, member: str) -> None:
+        self._dataset = dataset
+        self._member = member
+        self.name = f"{dataset.name}/{member}"
+        self.shape = dataset.shape
+        self.dtype: np.dtype[Any] = dataset.dtype[member]
+        self.attrs: Mapping[str, Any] = {}
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def is_text(self) -> bool:
+        """True for text of fixed or variable length."""
+        return h5py.check_string_dtype(self.dtype) is not None
+
+    def whole(self) -> NDArray[Any]:
+        """Return all of it, text as bytes."""
+        return self._dataset.member(self._member)
+
+    def texts(self) -> NDArray[Any]:
+        """Return a column of text as an object array of str."""
+        values: list[bytes | str] = self.whole().tolist()
+        texts = np.empty(len(values), object)
+        texts[:] = [value if isinstance(value, str) else value.decode("utf-8", "replace") for value in values]
+        return texts
 
 
 def check_place(plist: h5p.PropDCID, name: str) -> None:

@@ -20,8 +20,13 @@ ELEMENT_BYTES = _ELEMENT.itemsize
 """Bytes of an element in a file."""
 
 
-def text_bytes(dataset: h5d.DatasetID) -> int:
-    """Return the bytes of all texts of a dataset together.
+def stored_bytes(kind: h5t.TypeID) -> int:
+    """Return the bytes of a value of this type in a file, where a text of variable length takes `ELEMENT_BYTES`."""
+    return int(kind.get_size()) + _growth(kind)
+
+
+def text_bytes(dataset: h5d.DatasetID, member: str | None = None) -> int:
+    """Return the bytes of all texts of a dataset together, or of those of one member of its compound type.
 
     Raises
     ------
@@ -32,28 +37,51 @@ def text_bytes(dataset: h5d.DatasetID) -> int:
     count = prod(dataset.shape)
     if not count or not dataset.get_storage_size():
         return 0
+    element = _ELEMENT if member is None else _element_with(dataset.get_type(), member)
     kind = dataset.get_create_plist().get_layout()
     if kind == h5d.CHUNKED:
-        elements = _chunked(dataset)
+        elements = _chunked(dataset, element)
     elif kind == h5d.CONTIGUOUS:
-        elements = _contiguous(dataset, count)
+        elements = _contiguous(dataset, count, element)
     else:
         raise OSError("text of variable length is stored compact: write the file anew, with chunks or contiguous")
     return int(elements["length"].sum(dtype=np.int64))
 
 
-def _contiguous(dataset: h5d.DatasetID, count: int) -> NDArray[Any]:
-    size = count * _ELEMENT.itemsize
+def _growth(kind: h5t.TypeID) -> int:
+    """Return by how much a value is larger in a file than in memory, where a text is a mere pointer."""
+    if isinstance(kind, h5t.TypeCompoundID):
+        return sum(_growth(kind.get_member_type(number)) for number in range(kind.get_nmembers()))
+    if isinstance(kind, h5t.TypeArrayID):
+        return int(prod(kind.get_array_dims())) * _growth(kind.get_super())
+    if isinstance(kind, h5t.TypeVlenID) or (isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()):
+        return ELEMENT_BYTES - int(kind.get_size())
+    return 0
+
+
+def _element_with(kind: h5t.TypeCompoundID, member: str) -> np.dtype[Any]:
+    """Return the type of an element as it is stored, of which only the length of one text matters."""
+    wanted = kind.get_member_index(member.encode())
+    place = kind.get_member_offset(wanted)
+    earlier = [number for number in range(kind.get_nmembers()) if kind.get_member_offset(number) < place]
+    place += sum(_growth(kind.get_member_type(number)) for number in earlier)
+    layout: Any = {"names": ["length"], "formats": ["<u4"], "offsets": [place], "itemsize": stored_bytes(kind)}
+    element: np.dtype[Any] = np.dtype(layout)
+    return element
+
+
+def _contiguous(dataset: h5d.DatasetID, count: int, element: np.dtype[Any]) -> NDArray[Any]:
+    size = count * element.itemsize
     data = os.pread(h5i.get_file_id(dataset).get_vfd_handle(), size, dataset.get_offset())
     if len(data) < size:
         raise OSError("the file is cut off")
-    return np.frombuffer(data, _ELEMENT)
+    return np.frombuffer(data, element)
 
 
-def _chunked(dataset: h5d.DatasetID) -> NDArray[Any]:
+def _chunked(dataset: h5d.DatasetID, element: np.dtype[Any]) -> NDArray[Any]:
     """Return the elements out of a copy in memory that takes the chunks as they are, and has no texts."""
     with h5py.File("elements", "w", driver="core", backing_store=False) as file:
-        opaque = h5t.create(h5t.OPAQUE, _ELEMENT.itemsize)
+        opaque = h5t.create(h5t.OPAQUE, element.itemsize)
         copy = h5d.create(
             file.id, b"elements", opaque, h5s.create_simple(dataset.shape), dcpl=_like(dataset.get_create_plist())
         )
@@ -61,9 +89,9 @@ def _chunked(dataset: h5d.DatasetID) -> NDArray[Any]:
             start = dataset.get_chunk_info(number).chunk_offset
             mask, data = dataset.read_direct_chunk(start)
             copy.write_direct_chunk(start, data, mask)
-        elements = np.zeros(dataset.shape, "V16")
+        elements = np.zeros(dataset.shape, f"V{element.itemsize}")
         copy.read(h5s.ALL, h5s.ALL, elements, opaque)
-    return elements.view(_ELEMENT)
+    return elements.view(element)
 
 
 def _like(plist: h5p.PropDCID) -> h5p.PropDCID:

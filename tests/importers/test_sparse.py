@@ -269,11 +269,7 @@ def put(file: h5py.File, place: str, values: Any) -> None:
 
 
 FILES_REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
-    "no X": (lambda file: file.__delitem__("X"), "there is no X: name one of"),
-    "old": (
-        lambda file: put(file, "obs", np.array([("a",)], [("index", "S1")])),
-        "written by an anndata older than 0.7",
-    ),
+    "no X": (lambda file: file.__delitem__("X"), "has no matrix, neither X nor a layer"),
     "encoding": (
         lambda file: file["X"].attrs.modify("encoding-type", "bsr_matrix"),
         "in an encoding that is not known",
@@ -288,7 +284,7 @@ FILES_REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "too large": (lambda file: put(file, "X/data", [1, 1e39, 3.5]), "the value 1e+39 is larger than float32 can hold"),
     "too large, dense": (lambda file: put(file, "X", np.full((3, 4), -1e39)), "the value 1e+39 is larger"),
     "empty id": (lambda file: put(file, "var/_index", ["a", "b", "", "d"]), "var_names holds nothing for at least one"),
-    "no columns": (lambda file: put(file, "var", 1), "written by an anndata older"),
+    "no columns": (lambda file: put(file, "var", 1), "has no data frame in var: write the file anew"),
 }
 
 

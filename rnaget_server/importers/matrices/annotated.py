@@ -21,7 +21,7 @@ from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.sparse import Direction
 from rnaget_server.stores.compressed import CompressedMatrix
-from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _ROWS_BYTES = 8 << 20
@@ -42,10 +42,14 @@ def as_import_failures(path: Path) -> Iterator[None]:
     """Turn the errors by which a store refuses a file into `ImportFailure`."""
     try:
         yield
+    except ImportFailure:
+        raise
     except UnfitFile as error:
         raise ImportFailure(f"the file {error}", path) from None
-    except (OSError, KeyError, ValueError) as error:
-        raise ImportFailure(f"the file is damaged or truncated ({error})", path) from None
+    except Exception as error:  # a file that says what no writer says may raise anything
+        if not is_of_file(error):
+            raise
+        raise ImportFailure(f"the file is damaged or truncated ({reason(error, path)})", path) from None
 
 
 def refuse_text_options(options: ReadOptions, path: Path, what: str) -> None:

@@ -103,8 +103,8 @@ def style_of(path: Path, options: ReadOptions, attributes: Sequence[str]) -> Tsv
 def _no_ids(axis: Axis, attribute: str, kind: str) -> str | None:
     """Return why the values of an attribute cannot be ids, or None."""
     index = axis.index(attribute)
-    if len(index.ordered) and not index.ordered[0]:
-        return f"nothing for at least one {kind}, and each needs an id"
+    if index.empty.size:
+        return f"nothing for at least one {kind}, number {index.empty[0] + 1} of {axis.size}, and each needs an id"
     repeated = index.repeated
     return None if repeated is None else f"{shortened(repeated)} more than once, and ids must be unique"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix
-from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.detect import is_hdf5
 from rnaget_server.importers.matrices.annotated import (
     UsualNames,
     as_import_failures,
@@ -20,9 +21,9 @@ from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FE
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.importers.text.fields import shortened
-from rnaget_server.model.axis import Axis
+from rnaget_server.model.axis import Axis, read_labels
 from rnaget_server.model.sparse import Direction
-from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore
+from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, no_main
 
 
 class H5adImporter(Importer):
@@ -32,7 +33,7 @@ class H5adImporter(Importer):
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether this is HDF5 with AnnData's labels."""
-        return head.startswith(HDF5) and H5adStore.recognises(path)
+        return is_hdf5(head) and H5adStore.recognises(path)
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
         """Return what is in the file.
@@ -49,13 +50,15 @@ class H5adImporter(Importer):
             file = H5adFile(path, options.access)
             name = _matrix_name(path, file, options.layer)
             matrix = file.matrix(name)
-            axes = (file.raw_features() if name == RAW else file.features), file.samples
+            var = file.raw_var if name == RAW else file.var
+            axes = var.axis, file.samples
             _refuse_empty(path, name, matrix.shape)
             features, samples, style = labels(path, axes, _usual(axes), options)
             matrix.dtype()  # refuses whole numbers that would not stay what they are
         cells = _spooled(path, matrix, directory, progress)
         form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
-        return SourceMatrix(features, samples, cells, style, (f"AnnData, matrix {name}, stored {form}",))
+        remarks = (f"AnnData, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks)
+        return SourceMatrix(features, samples, cells, style, remarks)
 
 
 def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
@@ -65,7 +68,8 @@ def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
         store = H5adStore(path, access=options.access)
         _refuse_empty(path, MAIN, store.shape)
         axes = store.features, store.samples
-        return served_file(path, axes, _usual(axes), options, ".h5ad")
+        read_labels(*axes)
+        return replace(served_file(path, axes, _usual(axes), options, ".h5ad"), remarks=store.remarks)
 
 
 def _refuse_empty(path: Path, name: str, shape: tuple[int, int]) -> None:
@@ -74,6 +78,8 @@ def _refuse_empty(path: Path, name: str, shape: tuple[int, int]) -> None:
 
 
 def _matrix_name(path: Path, file: H5adFile, layer: str | None) -> str:
+    if not file.names:
+        raise no_main(())
     if layer is None and MAIN not in file.names:
         raise ImportFailure(f"there is no X: name one of {', '.join(file.names)} by --layer", path)
     if layer is not None and layer not in file.names:

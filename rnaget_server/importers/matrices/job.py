@@ -242,7 +242,8 @@ def _plan_copy(
     path = edit.study_directory / f"{request.id}{file.suffix}"
     used = edit.files() - ({path} if path.exists() and path.samefile(request.source) else set())
     remark = f"{file.shape[0]} features × {file.shape[1]} samples, in {request.units}; served as it is"
-    matrix = WrittenMatrix(request.units, AxisNames.of_file(file), file.tsv, (remark,), file.first_feature)
+    remarks = (remark, *file.remarks)
+    matrix = WrittenMatrix(request.units, AxisNames.of_file(file), file.tsv, remarks, file.first_feature)
     return CopyPart(request.source, unused(path, used), False, matrix)
 
 

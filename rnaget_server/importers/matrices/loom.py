@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile
-from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.detect import is_hdf5
 from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, served_file
 from rnaget_server.importers.matrices.attributes import FEATURE_IDS, FEATURE_NAMES, SAMPLE_IDS
 from rnaget_server.storage.access import FileAccess
@@ -25,7 +25,7 @@ class LoomImporter(Importer):
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether this is HDF5 with loom's groups, and not a native store."""
-        return head.startswith(HDF5) and LoomStore.recognises(path)
+        return is_hdf5(head) and LoomStore.recognises(path)
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> ServedFile:
         """Return what is in the file.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix
-from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.detect import is_hdf5
 from rnaget_server.importers.matrices.annotated import (
     UsualNames,
     as_import_failures,
@@ -27,7 +27,7 @@ class TenXImporter(Importer):
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether this is HDF5 with the groups of a 10x matrix."""
-        return head.startswith(HDF5) and TenXStore.recognises(path)
+        return is_hdf5(head) and TenXStore.recognises(path)
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
         """Return what is in the file.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import HDF5, HEAD_BYTES, read_head, refuse_no_file, unreadable
+from rnaget_server.importers.detect import HDF5, HEAD_BYTES, is_hdf5, read_head, refuse_no_file, unreadable
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
@@ -77,6 +77,8 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None
     head = read_head(path)
+    if is_hdf5(head):
+        return None
     if not _BEDGRAPH_NAME.fullmatch(path.name):
         refuse_foreign_text(path, head)
     return "bedgraph" if _is_bedgraph(path, head) else None
