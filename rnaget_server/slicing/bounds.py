@@ -50,7 +50,7 @@ def bounds_of(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Bounds:
         if thresholds.of_each:
             found[parameter], missing[parameter] = _resolved(store, matrix, thresholds.of_each, sign)
             if not found[parameter]:
-                near[parameter] = partial(store.features.nearest, matrix.feature_id, missing[parameter][0])
+                near[parameter] = partial(store.features.suggest, matrix.feature_id, missing[parameter])
     return Bounds(
         query.minimum.of_all,
         query.maximum.of_all,

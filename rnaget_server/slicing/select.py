@@ -89,7 +89,7 @@ class AxisSelector:
         if positions.size:
             self.found.add(name)
         elif missing:
-            self.near[name] = partial(self._axis.nearest, attribute, missing[0])
+            self.near[name] = partial(self._axis.suggest, attribute, missing)
         kept = positions if self.positions is None else np.intersect1d(self.positions, positions, assume_unique=True)
         self.positions = kept
 
