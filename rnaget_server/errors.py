@@ -20,6 +20,20 @@ class InvalidQuery(RnagetError):
     """A parameter is unknown, misspelt, empty or of the wrong type."""
 
 
+class UnknownParameter(InvalidQuery):
+    """A parameter `name` is none of those `known` here, which the message lists, the nearest first."""
+
+    def __init__(self, name: str, known: Sequence[str], listed_names: Sequence[str]) -> None:
+        start = f"there is no query parameter {shown(name)}"
+        super().__init__(
+            unknown_choice(start, name, known, "known here:", listed_names)
+            if known
+            else f"{start}, nor any other here: leave it out"
+        )
+        self.name = name
+        self.known = known
+
+
 class UnknownId(RnagetError):
     """Nothing of that id, or nothing that matches the query, is here."""
 
@@ -131,7 +145,9 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     return f"{start}: there {'are' if len(names) > 1 else 'is'} {listed(names)}"
 
 
-def unknown_choice(start: str, name: str, known: Iterable[str], all_of_them: str = "there are") -> str:
+def unknown_choice(
+    start: str, name: str, known: Iterable[str], all_of_them: str = "there are", most_of_them: Iterable[str] = ()
+) -> str:
     """Return the message for a name that is not known where all there are shall be listed, the nearest first.
 
     Parameters
@@ -144,11 +160,13 @@ def unknown_choice(start: str, name: str, known: Iterable[str], all_of_them: str
         Those that are known.
     all_of_them
         The words before the list.
+    most_of_them
+        Those that are listed, if some of the others go without saying.
     """
-    names = nearest_first(name, known)
+    names = list(known)
     near = most_alike(name, names)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{start}: {hint}{all_of_them} {listed(names)}"
+    return f"{start}: {hint}{all_of_them} {listed(nearest_first(name, most_of_them or names))}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Known names that someone who wrote an unknown one may have meant: by likeness, whatever their order.
 
-Likeness counts edits: a letter more, less or another, and two letters swapped, are one each. Upper and lower case are one.
+Likeness counts edits: a letter more, less or another, and two letters swapped, are one each. Upper and lower case are
+one.
 """
 
 from __future__ import annotations
@@ -32,19 +33,17 @@ def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     lower = name.lower()
     choices = [text for text in known if text]
     folded = [text.lower() for text in choices]
-    found = []
-    # A choice that differs more in length than edits allow is no match of any.
+    spelt: list[tuple[str, int]] = []
+    # No choice that would allow more edits is so like the name.
     most = allowed_edits(2 * len(lower))
     for text, edits, number in process.extract(lower, folded, scorer=OSA.distance, score_cutoff=most, limit=None):
         if edits <= allowed_edits(max(len(lower), len(text))) and edits < min(len(lower), len(text)):
-            found.append(((0, *closeness(name, choices[number], edits)), choices[number]))
+            spelt.append((choices[number], int(edits)))
+    found = closest(name, spelt)
     if len(found) < count:
-        alike = {text for _, text in found}
-        for text, other in zip(choices, folded, strict=True):
-            if text not in alike and is_part(lower, other):
-                edits = OSA.distance(lower, other)
-                found.append(((1, *closeness(name, text, edits)), text))
-    return list(dict.fromkeys(text for _, text in sorted(found)))[:count]
+        parts = [text for text, other in zip(choices, folded, strict=True) if is_part(lower, other)]
+        found += sorted(parts, key=lambda text: (OSA.distance(lower, text.lower()), text))
+    return list(dict.fromkeys(found))[:count]
 
 
 def nearest_first(name: str, known: Iterable[str]) -> list[str]:
@@ -53,10 +52,22 @@ def nearest_first(name: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*most_alike(name, names, len(names)), *names]))
 
 
-def closeness(name: str, other: str, edits: int) -> tuple[int, int, int, str]:
-    """Return what names with the same likeness are ordered by: case, a common beginning, and their letters."""
-    common = next((place for place, (a, b) in enumerate(zip(name, other, strict=False)) if a != b), len(name))
-    return edits, OSA.distance(name, other), -common, other
+def closest(name: str, spelt: Iterable[tuple[str, int]]) -> list[str]:
+    """Return names that are spelt like `name`, given the edits between, the nearest first and without the far ones.
+
+    Those with the same number of edits are ordered by case, by what they begin with alike, and by their letters.
+    """
+    ordered = sorted((edits, OSA.distance(name, text), -_common(name, text), text) for text, edits in spelt)
+    if not ordered:
+        return []
+    nearest = ordered[0][0]
+    return [text for edits, *_, text in ordered if edits <= (nearest + 1 if nearest else 0)]
+
+
+def _common(name: str, other: str) -> int:
+    """Return how many letters two names begin with alike."""
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((place for place, (letter, another) in pairs if letter != another), min(len(name), len(other)))
 
 
 def is_part(name: str, other: str) -> bool:

@@ -19,7 +19,7 @@ from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.datasets.opening import StoreCache, problems_of
-from rnaget_server.errors import CatalogError, Problem, StoreFailure
+from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
 from rnaget_server.plugins import Registry
 from rnaget_server.settings import shipped
 from rnaget_server.storage.access import FileAccess
@@ -155,7 +155,7 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
 
 
 def _format_mistakes(name: str, formats: list[str]) -> list[str]:
-    return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
+    return [] if name in formats else [unknown_choice(f"there is no format {name!r}", name, formats)]
 
 
 def _describe_tracks(record: TrackSet, stores: StoreCache) -> str:

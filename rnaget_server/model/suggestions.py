@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 
 from rnaget_server.model.columns import Column, FixedText, as_texts
 from rnaget_server.model.text import decode, encode
-from rnaget_server.spelling import LONGEST_COMPARED, allowed_edits, closeness, most_alike
+from rnaget_server.spelling import LONGEST_COMPARED, allowed_edits, closest, most_alike
 
 FEW = 2_000
 """So many values or fewer are all looked at, and more freely; among more, many are alike by chance."""
@@ -106,8 +106,7 @@ class _Search:
 
     def best(self) -> list[str]:
         """Return the values most alike, then those that begin with the name."""
-        closest = sorted(closeness(self.name, text, edits) for text, edits in self._spelt.items())
-        return list(dict.fromkeys([*(text for *_, text in closest), *self._begin]))[: self._count]
+        return list(dict.fromkeys([*closest(self.name, self._spelt.items()), *self._begin]))[: self._count]
 
 
 def _edits(names: Sequence[Any], choices: Sequence[Any], most: int) -> NDArray[np.uint8]:

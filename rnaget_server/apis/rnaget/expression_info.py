@@ -16,6 +16,7 @@ from rnaget_server.errors import StoreFailure
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.parameters import parameter_names
 from rnaget_server.query.table import SEARCH_PARAMETERS
+from rnaget_server.slicing.advice import matrix_query_of
 from rnaget_server.slicing.axis_pages import axis_page, matrix_details
 from rnaget_server.slicing.lookup import belongs, record_by_id
 from rnaget_server.slicing.matrices import slice_by_id
@@ -65,8 +66,9 @@ def get_expression_by_id(context: Context, expression_id: str) -> Response:
     pairs = context.received.pairs
     saved = Parameters([pair for pair in pairs if pair[0] == "download"], ("download",)).flag("download")
     rest = [pair for pair in pairs if pair[0] != "download"]
-    query = parse_matrix_query(rest, context.view.catalog.filter_names)
-    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    view = context.view
+    query = matrix_query_of(view, expression_id, rest)
+    resolved = slice_by_id(view, expression_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)
     reply = download(context, resolved, chosen)
     if not saved and "Content-Disposition" in reply.headers:
