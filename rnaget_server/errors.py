@@ -171,7 +171,8 @@ def unknown_choice(
 
 def listed(names: Sequence[str]) -> str:
     """Return names for a message, separated by commas; of very many the first ones, and how many more there are."""
-    size, some = 0, []
+    size = 0
+    some: list[str] = []
     for name in names[:_MOST_NAMED]:
         size += len(name) + 2
         if some and size > _MOST_LETTERS:

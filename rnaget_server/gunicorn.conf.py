@@ -11,7 +11,8 @@ from rnaget_server.catalog.configuration import configuration
 
 _settings = configuration()
 
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "rnaget_server.worker.Worker"
 timeout = _settings.timeout

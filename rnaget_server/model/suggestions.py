@@ -164,7 +164,8 @@ class _FixedTexts:
         key = np.frombuffer(encode(name).lower(), np.uint8)
         if len(key) > self._letters.shape[1]:
             return []
-        return decode(self._raw[(self._letters[:, : len(key)] == key).all(axis=1)]).tolist()
+        texts: list[str] = decode(self._raw[(self._letters[:, : len(key)] == key).all(axis=1)]).tolist()
+        return texts
 
 
 def _without_versions(letters: NDArray[np.uint8]) -> NDArray[np.uint8]:

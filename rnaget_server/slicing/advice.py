@@ -45,7 +45,7 @@ def matrix_query_of(view: View, matrix_id: str, pairs: Collection[tuple[str, str
 
 
 def region_query_of(view: View, set_id: str, pairs: Collection[tuple[str, str]]) -> RegionQuery:
-    """Return the query for one set of tracks, see `parse_region_query`; an unknown parameter is told what that set knows.
+    """Return the query for one set of tracks, see `parse_region_query`; an unknown parameter is told what it knows.
 
     Raises
     ------
