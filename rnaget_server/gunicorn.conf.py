@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.http.log_once import share_written_lines
 
 _settings = configuration()
 
@@ -26,3 +27,8 @@ accesslog = None
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Nothing here uses it, and two servers of one user would fight for it.
 control_socket_disable = True
+
+
+def on_starting(server: object) -> None:
+    """Prepare, in the master, what its workers share."""
+    share_written_lines()
