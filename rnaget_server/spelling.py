@@ -26,7 +26,7 @@ def allowed_edits(length: int) -> int:
 def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     """Return up to `count` of the known names that are like `name`, the most alike first.
 
-    Those that are spelt alike come before those of which one is a part of the other.
+    Where none is spelt alike, those of which one is a part of the other.
     """
     if not 0 < len(name) <= LONGEST_COMPARED:
         return []
@@ -40,7 +40,7 @@ def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
         if edits <= allowed_edits(max(len(lower), len(text))) and edits < min(len(lower), len(text)):
             spelt.append((choices[number], int(edits)))
     found = closest(name, spelt)
-    if len(found) < count:
+    if not found:
         parts = [text for text, other in zip(choices, folded, strict=True) if is_part(lower, other)]
         found += sorted(parts, key=lambda text: (OSA.distance(lower, text.lower()), text))
     return list(dict.fromkeys(found))[:count]

@@ -93,7 +93,6 @@ class _Search:
     def look_at(self, piece: _Texts | _FixedTexts, edits: NDArray[np.uint8]) -> None:
         """Take note of the values of a piece that are more alike than those so far, given the edits to each."""
         places = np.flatnonzero(edits <= self.most)
-        places = places[np.argsort(edits[places], kind="stable")[:_KEPT]]
         if places.size:
             pairs = zip(piece.take(places), edits[places].tolist(), strict=True)
             self._spelt.update((text, number) for text, number in pairs if text)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
 
-from rnaget_server.errors import InvalidQuery, UnknownParameter, shown, unknown_choice
+from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.query.recommended import SUFFIXES, as_known
+from rnaget_server.spelling import most_alike
 
 
 class Parameters:
@@ -51,8 +52,9 @@ class Parameters:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
         text = self.text(name)
         if text is not None and text not in values:
-            start = f"{name} must not be {shown(text)}"
-            raise InvalidQuery(unknown_choice(start, text, values, "it is one of"))
+            near = most_alike(text, values)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}{hint}")
         return text
 
     def flag(self, name: str) -> bool:
