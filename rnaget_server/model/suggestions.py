@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ MOST_NAMES = 3
 
 _MOST_COMPARED = 1 << 20
 _AT_ONCE = 8192
+_READ_AT_ONCE = 1 << 16
 _KEPT = 256
 _MOST_EDITS = 3
 _SHORTEST_START = 3
@@ -62,8 +63,7 @@ def suggest_of_column(column: Column, size: int, asked: Sequence[str], count: in
     if not names or column.is_number:
         return {}
     searches = [_Search(name, count) for name in names]
-    for start in range(0, min(size, _MOST_COMPARED), _AT_ONCE):
-        piece = _piece(column, start, min(start + _AT_ONCE, size))
+    for piece in _pieces(column, min(size, _MOST_COMPARED)):
         # All at once, since to take in the texts of a piece costs as much as to compare them.
         edits = piece.edits(names, max(search.most for search in searches))
         for search, row in zip(searches, edits, strict=True):
@@ -177,10 +177,17 @@ def _without_versions(letters: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(np.logical_or.accumulate(stops, axis=1), np.uint8(0), letters)
 
 
-def _piece(column: Column, start: int, stop: int) -> _Texts | _FixedTexts:
+def _pieces(column: Column, size: int) -> Iterator[_Texts | _FixedTexts]:
     if isinstance(column, FixedText):
-        return _FixedTexts(np.ascontiguousarray(column.raw[start:stop]))
-    return _Texts(as_texts(column.take(np.arange(start, stop))))
+        raw = np.ascontiguousarray(column.raw[:size])
+        for start in range(0, size, _AT_ONCE):
+            yield _FixedTexts(raw[start : start + _AT_ONCE])
+        return
+    # Each part that is taken may be read from the file anew.
+    for begin in range(0, size, _READ_AT_ONCE):
+        texts = as_texts(column.take(np.arange(begin, min(begin + _READ_AT_ONCE, size))))
+        for start in range(0, len(texts), _AT_ONCE):
+            yield _Texts(texts[start : start + _AT_ONCE])
 
 
 def merged(found: Iterable[Suggestions]) -> Suggestions:
