@@ -21,7 +21,7 @@ _MOST_LINES = 200
 
 @dataclass(frozen=True)
 class CatalogState:
-    """What is known of the catalogue in service beside its records.
+    """The state of the catalogue in service: when it was read, and what is wrong with its files.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class CatalogState:
     problems
         The mistakes in it, for which parts are left out; file names are relative to its directory.
     refused
-        The mistakes in changed files, for which they were not taken over; None if they are in service.
+        The mistakes in changed files, for which they were not taken over; none if they are in service.
     """
 
     read: datetime
@@ -63,7 +63,7 @@ class LiveCatalog:
 
     @property
     def state(self) -> CatalogState:
-        """What is known of the catalogue in service."""
+        """The state of the catalogue in service."""
         return self._state
 
     @property

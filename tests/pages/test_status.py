@@ -26,7 +26,7 @@ def faulty(demo: Path) -> Path:
     (demo / "demo" / "other").mkdir()
     (demo / "demo" / "other" / "study.yaml").write_text(MISTAKES)
     (demo / "twin").mkdir()
-    (demo / "twin" / "project.yaml").write_text("id: demo\n" if (demo / "demo") < (demo / "twin") else "id: twin\n")
+    (demo / "twin" / "project.yaml").write_text("id: demo\n")
     return demo
 
 
