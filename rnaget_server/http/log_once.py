@@ -59,9 +59,9 @@ class Once(logging.Filter):
 
 def share_written_lines() -> None:
     """Open, in the master and before it forks, the file by which its workers know what others have written."""
-    with tempfile.TemporaryFile() as file:
-        descriptor = os.dup(file.fileno())
-    os.environ[_VARIABLE] = f"{os.getpid()}:{descriptor}"
+    os.environ.pop(_VARIABLE, None)
+    with suppress(OSError), tempfile.TemporaryFile() as file:  # without it, each worker writes its lines
+        os.environ[_VARIABLE] = f"{os.getpid()}:{os.dup(file.fileno())}"
 
 
 def write_once(handlers: Iterable[logging.Handler]) -> None:

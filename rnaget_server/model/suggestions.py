@@ -41,10 +41,13 @@ class Suggestions:
         For each of the first few values that were asked for in vain, those that are like it.
     every
         All values, if they are few; else none.
+    elsewhere
+        For some of the values asked for, what they are values of, or like values of.
     """
 
     alike: Mapping[str, Sequence[str]] = field(default_factory=dict)
     every: Sequence[str] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 def suggest_among(values: Sequence[str], asked: Sequence[str], count: int) -> dict[str, list[str]]:
@@ -194,10 +197,12 @@ def merged(found: Iterable[Suggestions]) -> Suggestions:
     """Return the suggestions of several axes together."""
     alike: dict[str, list[str]] = {}
     every: dict[str, None] = {}
+    elsewhere: dict[str, str] = {}
     complete = True
     for suggestions in found:
         for name, values in suggestions.alike.items():
             alike[name] = list(dict.fromkeys([*alike.get(name, []), *values]))
         every |= dict.fromkeys(suggestions.every)
+        elsewhere |= suggestions.elsewhere
         complete = complete and bool(suggestions.every)
-    return Suggestions(alike, sorted(every) if complete else ())
+    return Suggestions(alike, sorted(every) if complete else (), elsewhere)

@@ -100,6 +100,7 @@ def _hint(found: Suggestions, several: bool) -> str:
         if alike:
             meant = " or ".join(shown(text) for text in alike[:3])
             parts.append(f"{meant} for {shown(asked)}" if several else meant)
+    parts += [shown(place)[1:-1] for place in found.elsewhere.values()]
     hint = f"did you mean {', '.join(parts)}?" if parts else "check the spelling"
     return f"{hint}{' ' if parts else ': '}there {_are(found.every)}" if found.every else hint
 
