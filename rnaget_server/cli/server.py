@@ -18,7 +18,7 @@ from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory
+from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory, misspelt_settings
 from rnaget_server.datasets.opening import StoreCache, problems_of
 from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
 from rnaget_server.plugins import Registry
@@ -55,6 +55,8 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     _data(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
+    for line in misspelt_settings(os.environ):
+        click.echo(f"Warning: {line}", err=True)
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
     click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)

@@ -6,11 +6,16 @@ import errno
 import os
 import shlex
 import socket
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from rnaget_server.settings import Settings
+from rnaget_server.spelling import most_alike
+
+_PREFIX = "RNAGET_"
 _MOST_LOOKED_AT = 10_000
 _PORTS_TRIED = 100
 _FIRST_FREE_FOR_ALL = 1024
@@ -108,6 +113,19 @@ def _is_importable(path: Path) -> bool:
 
 def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
+
+
+def misspelt_settings(environment: Mapping[str, str]) -> list[str]:
+    """Return a line for each variable of the environment that is like a setting, and is none."""
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    unknown = [name for name in environment if name.startswith(_PREFIX) and name not in known]
+    meant = {name: most_alike(name, known) for name in sorted(unknown)}
+    return [f"{name} is no setting: did you mean {near[0]}?" for name, near in meant.items() if _is_near(name, near)]
+
+
+def _is_near(name: str, near: Sequence[str]) -> bool:
+    """Return whether what is alike is so in more than the beginning that all settings have."""
+    return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
 
 
 def check_address(host: str, port: int) -> None:

@@ -116,3 +116,8 @@ def test_ports_for_root_alone(demo: Path, monkeypatch: pytest.MonkeyPatch) -> No
     line = refused("serve", demo, "--port", "80")
     assert "may not listen on port 80" in line
     assert int(re.search(r"--port (\d+)", line)[1]) >= 8080
+
+
+def test_misspelt_variables_are_named_and_others_are_not() -> None:
+    environment = {"RNAGET_PROT": "1", "RNAGET_PORT": "2", "RNAGET_SERVER": "http://x", "RNAGET_ABC": "", "HOME": "/"}
+    assert starting.misspelt_settings(environment) == ["RNAGET_PROT is no setting: did you mean RNAGET_PORT?"]
