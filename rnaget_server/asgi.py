@@ -13,9 +13,12 @@ warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testcli
 from rnaget_server.app import create_app  # noqa: E402
 from rnaget_server.catalog.configuration import configuration  # noqa: E402
 from rnaget_server.http.log_limit import limit_lines  # noqa: E402
+from rnaget_server.http.log_once import write_once  # noqa: E402
 
 _settings = configuration()
 logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+# First, or lines that others have written would count as left out.
+write_once(logging.getLogger().handlers)
 limit_lines(logging.getLogger().handlers)
 app = create_app(_settings)
 

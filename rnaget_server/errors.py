@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rnaget_server.spelling import most_alike, nearest_first
+
 _MOST_NAMED = 20
-_LONGEST_LIKENED = 100
+_MOST_LETTERS = 300
 
 
 class RnagetError(Exception):
@@ -17,6 +18,20 @@ class RnagetError(Exception):
 
 class InvalidQuery(RnagetError):
     """A parameter is unknown, misspelt, empty or of the wrong type."""
+
+
+class UnknownParameter(InvalidQuery):
+    """A parameter `name` is none of those `known` here, which the message lists, the nearest first."""
+
+    def __init__(self, name: str, known: Sequence[str], listed_names: Sequence[str]) -> None:
+        start = f"there is no query parameter {shown(name)}"
+        super().__init__(
+            unknown_choice(start, name, known, "known here:", listed_names)
+            if known
+            else f"{start}, nor any other here: leave it out"
+        )
+        self.name = name
+        self.known = known
 
 
 class UnknownId(RnagetError):
@@ -120,16 +135,50 @@ class ImportFailure(Exception):
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name that is not known: the nearest one, or all there are."""
-    by_lower = {text.lower(): text for text in known}
+    names = list(dict.fromkeys(known))
     start = f"there is no {what} {shown(name)}"
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5) if len(name) <= _LONGEST_LIKENED else []
+    near = most_alike(name, names)
     if near:
-        return f"{start}: did you mean {by_lower[near[0]]!r}?"
-    if not by_lower:
+        return f"{start}: did you mean {near[0]!r}?"
+    if not names:
         return f"{start}, nor any other here: leave it out"
-    some = list(by_lower.values())[:_MOST_NAMED]
-    more = f" and {len(by_lower) - len(some):,} more" if len(by_lower) > len(some) else ""
-    return f"{start}: there {'are' if len(by_lower) > 1 else 'is'} {', '.join(some)}{more}"
+    return f"{start}: there {'are' if len(names) > 1 else 'is'} {listed(names)}"
+
+
+def unknown_choice(
+    start: str, name: str, known: Iterable[str], all_of_them: str = "there are", most_of_them: Iterable[str] = ()
+) -> str:
+    """Return the message for a name that is not known where all there are shall be listed, the nearest first.
+
+    Parameters
+    ----------
+    start
+        Says that there is none of this name.
+    name
+        The name.
+    known
+        Those that are known.
+    all_of_them
+        The words before the list.
+    most_of_them
+        Those that are listed, if some of the others go without saying.
+    """
+    names = list(known)
+    near = most_alike(name, names)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{start}: {hint}{all_of_them} {listed(nearest_first(name, most_of_them or names))}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, separated by commas; of very many the first ones, and how many more there are."""
+    size = 0
+    some: list[str] = []
+    for name in names[:_MOST_NAMED]:
+        size += len(name) + 2
+        if some and size > _MOST_LETTERS:
+            break
+        some.append(name)
+    return ", ".join(some) + (f" and {len(names) - len(some):,} more" if len(names) > len(some) else "")
 
 
 def shown(text: str, most: int = 80) -> str:

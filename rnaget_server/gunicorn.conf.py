@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.http.log_once import share_written_lines
 
 _settings = configuration()
 
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "rnaget_server.worker.Worker"
 timeout = _settings.timeout
@@ -25,3 +27,8 @@ accesslog = None
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # Nothing here uses it, and two servers of one user would fight for it.
 control_socket_disable = True
+
+
+def on_starting(server: object) -> None:
+    """Prepare, in the master, what its workers share."""
+    share_written_lines()

@@ -1,7 +1,19 @@
 """YAML on disk → checked records → look-up by id."""
 
-from rnaget_server.catalog.live import LiveCatalog
+from rnaget_server.catalog.live import CatalogState, LiveCatalog
 from rnaget_server.catalog.load import load
 from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
 
-__all__ = ["Catalog", "Filter", "LiveCatalog", "Matrix", "Project", "Study", "Track", "TrackSet", "Tsv", "load"]
+__all__ = [
+    "Catalog",
+    "CatalogState",
+    "Filter",
+    "LiveCatalog",
+    "Matrix",
+    "Project",
+    "Study",
+    "Track",
+    "TrackSet",
+    "Tsv",
+    "load",
+]

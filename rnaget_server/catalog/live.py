@@ -6,13 +6,36 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rnaget_server.catalog.load import load, watched_files
 from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
-from rnaget_server.errors import CatalogError
+from rnaget_server.errors import CatalogError, Problem
 
 _log = logging.getLogger(__name__)
+_MOST_LINES = 200
+
+
+@dataclass(frozen=True)
+class CatalogState:
+    """The state of the catalogue in service: when it was read, and what is wrong with its files.
+
+    Attributes
+    ----------
+    read
+        When it was read, in UTC.
+    problems
+        The mistakes in it, for which parts are left out; file names are relative to its directory.
+    refused
+        The mistakes in changed files, for which they were not taken over; none if they are in service.
+    """
+
+    read: datetime
+    problems: tuple[Problem, ...] = ()
+    refused: tuple[Problem, ...] = ()
 
 
 class LiveCatalog:
@@ -34,9 +57,14 @@ class LiveCatalog:
         catalog, problems = load(data)
         if catalog is None:
             raise CatalogError(problems)
-        for problem in problems:
-            _log.error("left out: %s", self._shown(str(problem)))
         self._catalog = catalog
+        self._state = CatalogState(datetime.now(UTC), self._relative(problems))
+        self._say_all("left out: ", self._state.problems)
+
+    @property
+    def state(self) -> CatalogState:
+        """The state of the catalogue in service."""
+        return self._state
 
     @property
     def current(self) -> Catalog:
@@ -69,12 +97,13 @@ class LiveCatalog:
         self._signature = signature
         catalog, problems = load(self._data)
         if catalog is None or problems:
-            _log.error("the changed catalogue does not check, the old one stays in service:")
-            for problem in problems:
-                _log.error("%s", self._shown(str(problem)))
+            self._state = replace(self._state, refused=self._relative(problems))
+            self._say(logging.ERROR, "the changed catalogue does not check, the old one stays in service:")
+            self._say_all("", self._state.refused)
             return
         self._catalog = catalog
-        _log.info("the changed catalogue is in service: %d matrices", len(catalog.matrices))
+        self._state = CatalogState(datetime.now(UTC))
+        self._say(logging.INFO, f"the changed catalogue is in service: {len(catalog.matrices)} matrices")
 
     def _sign(self) -> dict[str, tuple[int, int]]:
         signature = {}
@@ -86,6 +115,24 @@ class LiveCatalog:
             signature[path] = (status.st_mtime_ns, status.st_size)
         return signature
 
-    def _shown(self, text: str) -> str:
-        """Return the text with file names relative to the catalogue, since logs name no paths of the machine."""
-        return text.replace(f"{self._data}/", "")
+    def _say(self, level: int, message: str) -> None:
+        # Once among all workers, for each state of the files.
+        _log.log(level, "%s", message, extra={"once": repr(sorted(self._signature.items()))})
+
+    def _say_all(self, start: str, problems: Sequence[Problem]) -> None:
+        for problem in problems[:_MOST_LINES]:
+            self._say(logging.ERROR, f"{start}{problem}")
+        if len(problems) > _MOST_LINES:
+            self._say(logging.ERROR, f"and {len(problems) - _MOST_LINES:,} more: `rnaget-server check` lists all")
+
+    def _relative(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """Return problems with file names relative to the catalogue: logs and pages name no others of the machine."""
+
+        def shown(text: str) -> str:
+            return text.replace(f"{self._data}/", "").replace(str(self._data), "the catalogue")
+
+        found = [
+            replace(problem, path=Path(shown(str(problem.path))), message=shown(problem.message))
+            for problem in problems
+        ]
+        return tuple(sorted(found, key=lambda problem: (str(problem.path), problem.line or 0, problem.column or 0)))

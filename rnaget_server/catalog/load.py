@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import os
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,7 @@ from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Stud
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
+from rnaget_server.spelling import most_alike
 
 File = TypeVar("File", bound=BaseModel)
 _KEYS = sorted(KEYS | set(Settings.model_fields))
@@ -252,7 +252,7 @@ def _message(mistake: Any) -> str:
     if kind == "missing":
         return f"the key {key!r} is missing: add it"
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(key, _KEYS, n=1)
+        near = most_alike(key, _KEYS)
         return f"the key {key!r} is not known here" + (f": did you mean {near[0]!r}?" if near else ": remove it")
     if kind == "value_error":
         return str(mistake["ctx"]["error"])

@@ -18,8 +18,9 @@ from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
+from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory, misspelt_settings
 from rnaget_server.datasets.opening import StoreCache, problems_of, remarks_of
-from rnaget_server.errors import CatalogError, Problem, StoreFailure
+from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
 from rnaget_server.plugins import Registry
 from rnaget_server.settings import shipped
 from rnaget_server.storage.access import FileAccess
@@ -30,7 +31,7 @@ from rnaget_server.stores.hdf5_file import check_file
 _FORMAT_GROUPS = ("expressions", "continuous")
 _SHOWN = 3
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_DATA = click.argument("data", required=False, type=click.Path(path_type=Path, file_okay=False))
+_DATA = click.argument("data", required=False, type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,10 +52,14 @@ main.add_command(import_command)
 def serve(data: Path | None, host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the catalogue in DATA; without DATA, the demo catalogue."""
     given = {"data": data, "host": host, "port": port, "workers": workers}
+    _data(data, "serve")
     settings = _configuration(given)
+    check_address(settings.host, settings.port)
+    for line in misspelt_settings(os.environ):
+        click.echo(f"Warning: {line}", err=True)
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
-    click.echo(f"Serving {settings.data} at http://{settings.host}:{settings.port}", err=True)
+    click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)
     if settings.host not in _LOOPBACK and not settings.public_url:
         click.echo(
             "Warning: public_url is not set, so the URLs in tickets name whatever host a request claims to be for; "
@@ -70,7 +75,7 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
 @_DATA
 def check(data: Path | None) -> None:
     """Check the catalogue in DATA and every file it names; exit with 1 if anything is wrong."""
-    directory = _data(data)
+    directory = _data(data, "check")
     catalog, problems = load(directory)
     problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
@@ -87,7 +92,7 @@ def check(data: Path | None) -> None:
 @_DATA
 def list_(data: Path | None) -> None:
     """List what the catalogue in DATA offers."""
-    directory = _data(data)
+    directory = _data(data, "list")
     catalog, problems = load(directory)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
@@ -133,9 +138,11 @@ def _configuration(given: dict[str, Any]) -> Any:
         raise click.ClickException(settings_problem(error)) from None
 
 
-def _data(data: Path | None) -> Path:
-    """Return the directory of the catalogue, without looking into it."""
-    return data.absolute() if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data")).absolute()
+def _data(data: Path | None, command: str) -> Path:
+    """Return the directory of the catalogue, or refuse what is none."""
+    directory = (data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))).absolute()
+    check_catalog_directory(directory, command)
+    return directory
 
 
 def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
@@ -157,7 +164,7 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
 
 
 def _format_mistakes(name: str, formats: list[str]) -> list[str]:
-    return [] if name in formats else [f"there is no format {name!r}: there are {', '.join(formats)}"]
+    return [] if name in formats else [unknown_choice(f"there is no format {name!r}", name, formats)]
 
 
 def _describe_tracks(record: TrackSet, stores: StoreCache) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from rnaget_server.errors import InvalidQuery, NotAcceptable, shown
+from rnaget_server.errors import InvalidQuery, NotAcceptable, shown, unknown_choice
 from rnaget_server.http.accept import preferred
 from rnaget_server.plugins import Registry
 from rnaget_server.writers.base import Writer
@@ -61,7 +61,7 @@ class Formats:
                 f"the format {name} needs {' and '.join(missing)}, which is not installed on this server: "
                 f"its provider can add it by pip install 'rnaget-server[{extras}]'"
             )
-        raise InvalidQuery(f"there is no format {shown(name)}: there are {', '.join(self.of(group))}")
+        raise InvalidQuery(unknown_choice(f"there is no format {shown(name)}", name, self.of(group)))
 
     def writer(self, group: str, name: str) -> Writer:
         """Return the writer of a format; see `resolve`."""

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from rnaget_server.http.log_once import ONCE
+
 _MINUTE = 60.0
 _MOST_KINDS = 1000
 _SHOWN = 40
@@ -32,7 +34,8 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a line is written, with the number of those before it if some were left out."""
-        if record.levelno < logging.WARNING:
+        # What tells of a state is written once for each already, and few states come and go.
+        if record.levelno < logging.WARNING or hasattr(record, ONCE):
             return True
         first = record.args[0] if isinstance(record.args, tuple) and record.args else ""
         kind = (record.name, str(record.msg)[:_SHOWN], str(first)[:_SHOWN])

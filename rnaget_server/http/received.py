@@ -12,6 +12,7 @@ from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.limits import MAX_VALUES, check_values, too_many_values
 from rnaget_server.model.memory import MemoryReservation
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
+from rnaget_server.query.plus import refuse_blanks
 from rnaget_server.query.strings import Pair, query_pairs
 
 
@@ -59,6 +60,7 @@ class ReceivedParameters:
         if self.is_large:
             check_values(self._query.count(b"&"))
         found = query_pairs(self._query.decode("latin-1"))
+        refuse_blanks(self._query, found)
         if self._body.strip():
             found += _pairs(_parsed(self._body, self._example))
         if self.is_large:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from rnaget_server.errors import STATUS, Busy, NotAcceptable, RangeBeyondEnd, RnagetError
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.query.plus import with_hint
 
 _log = logging.getLogger(__name__)
 DIALECT_KEY = "rnaget_server.dialect"
@@ -40,6 +41,8 @@ def error_response(request: Request, error: Exception) -> Response:
         place = traceback.extract_tb(error.__traceback__)[-1:]
         where = ", ".join(f"{frame.name}:{frame.lineno}" for frame in place)
         _log.error("%s in %s for %s %s", type(error).__name__, where, request.method, request.url.path)
+    if status in (400, 404):
+        message = with_hint(request.scope["query_string"], message)
     dialect = _dialect(request)
     media_type = preferred(request.headers.get("accept"), dialect.media_types) or dialect.media_types[0]
     response = _response(request, media_type, dialect.error_payload(status, message), status, f"Error {status}")

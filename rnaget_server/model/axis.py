@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,16 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
 from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
-from rnaget_server.model.text import decode, encode, encode_all, keys_of
+from rnaget_server.model.suggestions import FEW, Suggestions, suggest_among, suggest_of_column
+from rnaget_server.model.text import decode, encode_all, keys_of
 
 Positions = NDArray[np.int64]
 Raw = NDArray[Any]
-Near = Callable[[], list[str]]
-"""A search for values that are like one that was not found, which takes long."""
+Near = Callable[[], Suggestions]
+"""A search for values that are like those that were not found, which takes long."""
 
-_FEW_TO_COMPARE = 2_000
-_LONGEST_LIKENED = 100
+_FEW_TO_LIST = 20
+_LOOKED_AT = 4096
 _ENSEMBL_START = "ENS"
 # Ends the id of the second copy of a pseudoautosomal gene.
 _COPY = "_PAR_Y"
@@ -83,14 +83,6 @@ class Index:
         fits = [_is_version(stored.decode("latin-1"), values[owner]) for stored, owner in pairs]
         mask = np.array(fits, bool)
         return self.positions[places[mask]].astype(np.int64), owners[mask]
-
-    def neighbours(self, value: str, count: int) -> list[str]:
-        """Return up to `count` values that are next to `value` in order and begin as its first half does."""
-        key = encode(value)
-        at = int(np.searchsorted(self.ordered, np.bytes_(key[: self.ordered.dtype.itemsize])))
-        nearby = np.unique(self.ordered[max(0, at - count) : at + count])
-        stem = value[: max(1, len(value) // 2)].lower()
-        return [text for text in decode(nearby) if text.lower().startswith(stem)][:count]
 
     @property
     def empty(self) -> Positions:
@@ -171,15 +163,21 @@ class Axis:
         column = self._read(attribute)
         return _found(values, lambda asked: _positions(asked, column.among(asked)))
 
-    def nearest(self, attribute: str, value: str, count: int = 3) -> list[str]:
-        """Return up to `count` values of an attribute that are like `value`: alike, or its neighbours in order."""
-        if len(value) > _LONGEST_LIKENED:
-            return []
-        values = self.values(attribute, _FEW_TO_COMPARE)
+    def suggest(self, attribute: str, asked: Sequence[str], count: int = 3) -> Suggestions:
+        """Return up to `count` values of an attribute that are like each of those asked for, and all if they are few.
+
+        Of very many that were asked for, the first three are looked for.
+        """
+        every = self.values(attribute, _FEW_TO_LIST) if self._may_be_few(attribute) else None
+        values = every if every is not None else self.values(attribute, FEW) if self.size <= FEW else None
         if values is not None:
-            by_lower = {text.lower(): text for text in values}
-            return [by_lower[text] for text in difflib.get_close_matches(value.lower(), by_lower, count, 0.5)]
-        return self.index(attribute).neighbours(value, count)
+            return Suggestions(suggest_among(values, asked, count), every or ())
+        return Suggestions(suggest_of_column(self._read(attribute), self.size, asked, count))
+
+    def _may_be_few(self, attribute: str) -> bool:
+        """Return whether the first values do not show already that there are more than are listed."""
+        first = self._read(attribute).take(np.arange(min(self.size, _LOOKED_AT)))
+        return len(set(as_texts(first))) <= _FEW_TO_LIST + 1
 
     def between(self, attribute: str, minimum: float | None, maximum: float | None) -> Positions:
         """Return the positions (ascending) where a number lies within the closed interval; NaN lies nowhere."""
@@ -209,7 +207,7 @@ class Axis:
         """Return whether the attribute holds numbers, dates or other text; one value that is neither makes it text."""
         if attribute not in self._kinds:
             column = self._read(attribute)
-            first = column.take(np.arange(min(self.size, _FEW_TO_COMPARE)))
+            first = column.take(np.arange(min(self.size, FEW)))
             kind = "number" if column.is_number else kind_of(first)
             self._kinds[attribute] = kind if kind == "text" or column.is_number else kind_of(column.take(None))
         return self._kinds[attribute]

@@ -10,6 +10,7 @@ from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import HTTPException
 
 from rnaget_server.pages.overview import overview
+from rnaget_server.pages.status import status_lines, status_of
 from rnaget_server.web import PAGE_HEADERS, STATIC, compile_templates, render
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _ROBOTS = "User-agent: *\nDisallow: /rnaget/\n"
 
 
 def create_pages(site: Site) -> Flask:
-    """Return the WSGI application that serves ``/``, ``/docs``, ``/healthz``, ``/readyz`` and what they need.
+    """Return the WSGI application that serves ``/``, ``/docs``, ``/status``, the checks and what they need.
 
     Parameters
     ----------
@@ -85,6 +86,11 @@ def _add_pages(pages: Flask, site: Site) -> None:
             lists=[(label, path) for label, path, group in _LISTS if group not in site.settings.switched_off],
         )
 
+    @pages.get("/status")
+    def status() -> Response:
+        page = render("status.html", root=_root(site), name=site.view.catalog.service.name, status=status_of(site))
+        return Response(page, mimetype="text/html", headers={"Cache-Control": "no-store"})
+
     @pages.get("/docs")
     def docs() -> str:
         root = _root(site)
@@ -125,6 +131,14 @@ def _add_checks(pages: Flask, site: Site) -> None:
 
     @pages.get("/readyz")
     def ready() -> Response:
+        if "verbose" in request.args:
+            status = status_of(site)
+            if request.accept_mimetypes.best_match(["text/plain", "application/json"]) == "application/json":
+                reply = jsonify(status)
+            else:
+                reply = Response(status_lines(status), mimetype="text/plain")
+            reply.headers.extend({"Cache-Control": "no-store", "Vary": "Accept"})
+            return reply
         matrices = len(site.view.catalog.matrices)
         return Response(f"ready: {matrices} matrices\n", mimetype="text/plain", headers={"Cache-Control": "no-store"})
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
 
-from rnaget_server.errors import InvalidQuery, shown, unknown_name
+from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.query.recommended import SUFFIXES, as_known
+from rnaget_server.spelling import most_alike
 
 
 class Parameters:
@@ -15,7 +16,7 @@ class Parameters:
 
     Raises
     ------
-    InvalidQuery
+    UnknownParameter
         If a name is neither among `known` nor a parameter of one of the `filters`: the message names the nearest
         one, since a misspelt filter that is ignored would send a whole matrix.
 
@@ -51,7 +52,9 @@ class Parameters:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
         text = self.text(name)
         if text is not None and text not in values:
-            raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}")
+            near = most_alike(text, values)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}{hint}")
         return text
 
     def flag(self, name: str) -> bool:
@@ -119,5 +122,6 @@ def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str
     names = (*known, *parameter_names(sorted(filters)))
     resolved = as_known(name, names)
     if resolved not in names:
-        raise InvalidQuery(unknown_name("query parameter", name, names))
+        # That lists can be given with _not goes without saying.
+        raise UnknownParameter(name, names, (*sorted(filters), *(plain for plain in known if plain[-4:] != "_not")))
     return resolved

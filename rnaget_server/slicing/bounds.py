@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.model.axis import Near, Positions
+from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery
 from rnaget_server.stores.base import MatrixStore
 
@@ -50,7 +51,7 @@ def bounds_of(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Bounds:
         if thresholds.of_each:
             found[parameter], missing[parameter] = _resolved(store, matrix, thresholds.of_each, sign)
             if not found[parameter]:
-                near[parameter] = partial(store.features.nearest, matrix.feature_id, missing[parameter][0])
+                near[parameter] = partial(_near, store, matrix, missing[parameter])
     return Bounds(
         query.minimum.of_all,
         query.maximum.of_all,
@@ -60,6 +61,12 @@ def bounds_of(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Bounds:
         near,
         frozenset(parameter for parameter, numbers in found.items() if numbers),
     )
+
+
+def _near(store: MatrixStore, matrix: Matrix, missing: list[str]) -> Suggestions:
+    """Return ids like names that no feature has, and names like them, as either may have been meant."""
+    attributes = dict.fromkeys((matrix.feature_id, matrix.feature_name or matrix.feature_id))
+    return merged(store.features.suggest(attribute, missing) for attribute in attributes)
 
 
 def _resolved(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
-from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
+from rnaget_server.errors import InvalidQuery, UnknownId, listed, shown, unknown_name
+from rnaget_server.model.axis import Near
+from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.strings import by_name, start_of_query_string
 
@@ -61,7 +62,7 @@ def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> 
 def not_found(
     missing: Mapping[str, Sequence[str]],
     found: Sequence[Collection[str]],
-    near: Sequence[Mapping[str, Callable[[], Sequence[str]]]],
+    near: Sequence[Mapping[str, Near]],
     filters: Collection[str],
 ) -> str:
     """Return the message for a query that selects nothing.
@@ -86,11 +87,26 @@ def not_found(
             return f"nothing lies within {name}: relax the bounds"
         named = ", ".join(shown(value) for value in values[:10])
         more = f" and {len(values) - 10:,} more" if len(values) > 10 else ""
-        looked = [candidate[name]() for candidate in near[:_MOST_LOOKED_AT] if name in candidate]
-        like = list(dict.fromkeys(chain.from_iterable(looked)))[:3]
-        hint = f"did you mean {' or '.join(shown(text) for text in like)}?" if like else "check the spelling"
+        looked = [candidate[name] for candidate in near if name in candidate][:_MOST_LOOKED_AT]
+        hint = _hint(merged(suggest() for suggest in looked), len(values) > 1)
         return f"nothing here has the {name} {named}{more}: {hint}"
     return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"
+
+
+def _hint(found: Suggestions, several: bool) -> str:
+    """Return what may have been meant; of several names asked for, for which of them."""
+    parts = []
+    for asked, alike in found.alike.items():
+        if alike:
+            meant = " or ".join(shown(text) for text in alike[:3])
+            parts.append(f"{meant} for {shown(asked)}" if several else meant)
+    parts += [shown(place)[1:-1] for place in found.elsewhere.values()]
+    hint = f"did you mean {', '.join(parts)}?" if parts else "check the spelling"
+    return f"{hint}{' ' if parts else ': '}there {_are(found.every)}" if found.every else hint
+
+
+def _are(values: Sequence[str]) -> str:
+    return f"{'are' if len(values) > 1 else 'is'} {listed([shown(value)[1:-1] for value in values])}"
 
 
 def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str, list[str]]:

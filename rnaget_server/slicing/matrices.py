@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_name
+from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import ResolvedSlice, Slice
@@ -80,7 +80,8 @@ def slice_by_id(
     matrix = record_by_id("expression matrix", matrix_id, view.catalog.matrices, query)
     store = view.stores.open(matrix).until(cancellation or Cancellation())
     if query.units is not None and query.units not in store.units:
-        raise InvalidQuery(f"{matrix.id} has no units {shown(query.units)}: it has {', '.join(store.units)}")
+        start = f"{matrix.id} has no units {shown(query.units)}"
+        raise InvalidQuery(unknown_choice(start, query.units, store.units, "it has"))
     if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
         raise InvalidQuery(f"{matrix.id}: " + unknown_name(_GROUPS, query.group_by, group_names(matrix, store)))
     return _resolve(view, query, [MatrixSelection(matrix, store, select(store, matrix, query))], ())
@@ -130,7 +131,8 @@ def slice_by_search(
     if not candidates and omitted:
         raise Unavailable(f"the matrices {', '.join(omitted)} cannot be read at the moment")
     if not candidates and query.units is not None and query.units not in units:
-        raise InvalidQuery(f"no matrix has the units {shown(query.units)}: there are {', '.join(sorted(units))}")
+        start = f"no matrix has the units {shown(query.units)}"
+        raise InvalidQuery(unknown_choice(start, query.units, sorted(units)))
     if not candidates and query.group_by is not None and groups:
         raise InvalidQuery(unknown_name(_GROUPS, query.group_by, groups))
     return _resolve(view, query, candidates, tuple(omitted))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import TrackSet
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import InvalidQuery, RnagetError, StoreFailure, Unavailable, UnknownId, shown
+from rnaget_server.errors import InvalidQuery, RnagetError, StoreFailure, Unavailable, UnknownId, shown, unknown_choice
 from rnaget_server.model.axis import Near, Positions
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.limits import Limits
@@ -95,8 +95,9 @@ def region_by_id(view: View, set_id: str, query: RegionQuery, cancellation: Canc
     """
     catalog = view.catalog
     record = record_by_id("continuous set", set_id, catalog.track_sets, query)
-    if query.units not in (None, record.units):
-        raise InvalidQuery(f"{record.id} has no units {shown(str(query.units))}: it has {record.units}")
+    if query.units is not None and query.units != record.units:
+        start = f"{record.id} has no units {shown(query.units)}"
+        raise InvalidQuery(unknown_choice(start, query.units, [record.units], "it has"))
     return _resolve(view, query, [_candidate(view, record, query)], (), cancellation or Cancellation())
 
 
@@ -122,7 +123,7 @@ def region_by_search(
         raise UnknownId(no_record(catalog, query, "continuous set"))
     units = dict.fromkeys(record.units for record in matching)
     if query.units is not None and query.units not in units:
-        raise InvalidQuery(f"no set has the units {shown(query.units)}: there are {', '.join(units)}")
+        raise InvalidQuery(unknown_choice(f"no set has the units {shown(query.units)}", query.units, units))
     candidates, omitted = [], []
     cancellation = cancellation or Cancellation()
     for record in matching:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,7 @@ from rnaget_server.catalog.records import Filter, Matrix
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.model.axis import Axis, Near, Positions
 from rnaget_server.model.kinds import is_date, number_of
+from rnaget_server.model.suggestions import MOST_NAMES, Suggestions
 from rnaget_server.query import Condition, MatrixQuery
 from rnaget_server.slicing.bounds import Bounds, bounds_of
 from rnaget_server.stores.base import MatrixStore
@@ -40,11 +41,21 @@ class AxisSelector:
         self.near: dict[str, Near] = {}
 
     def by_id(
-        self, name: str, attribute: str, values: tuple[str, ...] | None, excluded: tuple[str, ...] | None
+        self,
+        name: str,
+        attribute: str,
+        values: tuple[str, ...] | None,
+        excluded: tuple[str, ...] | None,
+        other: tuple[str, str] | None = None,
     ) -> None:
-        """Keep what has one of the ids or names `values`, and drop what has one of those `excluded`."""
+        """Keep what has one of the ids or names `values`, and drop what has one of those `excluded`.
+
+        `other` is the parameter for names and their attribute where these are ids, and the other way round.
+        """
         if values is not None:
             self._keep(name, *self._axis.find(attribute, values), attribute)
+            if name in self.near and other is not None:
+                self.near[name] = partial(suggest_elsewhere, self._axis, attribute, self.missing[name], *other)
         if excluded is not None:
             self._drop(f"{name}_not", *self._axis.find(attribute, excluded))
 
@@ -89,7 +100,7 @@ class AxisSelector:
         if positions.size:
             self.found.add(name)
         elif missing:
-            self.near[name] = partial(self._axis.nearest, attribute, missing[0])
+            self.near[name] = partial(self._axis.suggest, attribute, missing)
         kept = positions if self.positions is None else np.intersect1d(self.positions, positions, assume_unique=True)
         self.positions = kept
 
@@ -98,6 +109,34 @@ class AxisSelector:
         self.found.add(name)
         here = np.arange(self._axis.size) if self.positions is None else self.positions
         self.positions = np.setdiff1d(here, positions, assume_unique=True)
+
+
+def suggest_elsewhere(axis: Axis, attribute: str, missing: Sequence[str], parameter: str, other: str) -> Suggestions:
+    """Return values like those that an attribute does not have, and which of them another has, or is like.
+
+    Parameters
+    ----------
+    axis
+        The axis.
+    attribute
+        The one that was asked for.
+    missing
+        The values that it does not have.
+    parameter
+        What asks for the other one.
+    other
+        The other attribute.
+    """
+    first = list(missing[:MOST_NAMES])
+    _, unknown = axis.find(other, first)
+    elsewhere = {name: f"{parameter}={name}" for name in first if name not in unknown}
+    if elsewhere:
+        return Suggestions(elsewhere=elsewhere)
+    found = axis.suggest(attribute, first)
+    if any(found.alike.values()):
+        return found
+    likes = axis.suggest(other, first).alike
+    return replace(found, elsewhere={name: f"{parameter}={like[0]}" for name, like in likes.items() if like})
 
 
 @dataclass(frozen=True)
@@ -135,8 +174,10 @@ def select(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Selection:
     """
     rows, columns = AxisSelector(store.features), AxisSelector(store.samples)
     named = matrix.feature_name or matrix.feature_id
-    rows.by_id("featureIDList", matrix.feature_id, query.feature_ids, query.not_feature_ids)
-    rows.by_id("featureNameList", named, query.feature_names, query.not_feature_names)
+    by_name, by_id = ("featureNameList", named), ("featureIDList", matrix.feature_id)
+    has_names = named != matrix.feature_id
+    rows.by_id(*by_id, query.feature_ids, query.not_feature_ids, by_name if has_names else None)
+    rows.by_id(*by_name, query.feature_names, query.not_feature_names, by_id if has_names else None)
     columns.by_id("sampleIDList", matrix.sample_id, query.samples, query.not_samples)
     for name, condition in query.filters.items():
         filter = matrix.filters[name]

@@ -117,7 +117,7 @@ def test_check_and_list_tell_of_damage(source: Path, tmp_path: Path) -> None:
     code, _, err = run("check", data)
     assert code == 1
     assert err.startswith(
-        f"{study}:3:9: continuous t: there is no format 'parket': there are arrow, bedgraph, bigwig, "
+        f"{study}:3:9: continuous t: there is no format 'parket': did you mean 'parquet'? there are parquet, arrow, "
     )
     study.write_text(text + "    default_format: bigwig\n    filters: {Tissue: {attribute: Tissue}}\n")
     assert "continuous t: filter Tissue: no track has the attribute 'Tissue'" in run("check", data)[2]

@@ -14,6 +14,7 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.model.kinds import kind_of
 from rnaget_server.query import RegionQuery, parse_region_query
 from rnaget_server.query.table import LISTED_OF_TRACKS
+from rnaget_server.slicing.advice import region_query_of
 from rnaget_server.slicing.regions import region_by_id, region_by_search
 
 GROUP = "continuous"
@@ -22,7 +23,7 @@ GROUP = "continuous"
 def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Response:
     """Return the URL of a range of one set."""
     view = context.view
-    query = _query(context, view)
+    query = region_query_of(view, continuous_id, context.received.pairs)
     resolved = region_by_id(view, continuous_id, query, context.cancellation)
     format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/continuous/{continuous_id}/bytes")
@@ -31,7 +32,7 @@ def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Respons
 def get_continuous_file_by_id(context: Context, continuous_id: str) -> Response:
     """Return a range of one set."""
     view = context.view
-    query = _query(context, view)
+    query = region_query_of(view, continuous_id, context.received.pairs)
     resolved = region_by_id(view, continuous_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
     return download(context, resolved, chosen)

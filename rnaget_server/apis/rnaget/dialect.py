@@ -12,7 +12,8 @@ from starlette.requests import Request
 from rnaget_server.web import PAGE_HEADERS, json_page
 
 _NEWEST = "application/vnd.ga4gh.rnaget.v1.2.0+json"
-_HTML = "text/html"
+HTML = "text/html"
+"""The media type of pages."""
 _MAX_HEADER_BYTES = 4000
 _MISSING, _OMITTED, _UNGROUPED = "RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"
 
@@ -25,7 +26,7 @@ class RnagetDialect:
         "application/json",
         "application/vnd.ga4gh.rnaget.v1.1.0+json",
         "application/vnd.ga4gh.rnaget.v1.0.0+json",
-        _HTML,
+        HTML,
     )
     exposed_headers = (_MISSING, _OMITTED, _UNGROUPED)
 
@@ -35,7 +36,7 @@ class RnagetDialect:
 
     def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
         """Return a payload as JSON, or as a page."""
-        if media_type != _HTML:
+        if media_type != HTML:
             return json.dumps(payload)
         url = request.url
         path = f"{url.path}?{url.query}" if url.query else url.path
@@ -43,8 +44,8 @@ class RnagetDialect:
 
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types."""
-        if media_type == _HTML:
-            return {**PAGE_HEADERS, "Content-Type": f"{_HTML}; charset=utf-8"}
+        if media_type == HTML:
+            return {**PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"}
         return {"Content-Type": f"{media_type}; charset=us-ascii" if media_type == _NEWEST else media_type}
 
 

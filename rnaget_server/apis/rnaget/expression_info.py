@@ -10,12 +10,14 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.downloads import download
 from rnaget_server.apis.rnaget.listing import present
+from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import StoreFailure
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.parameters import parameter_names
 from rnaget_server.query.table import SEARCH_PARAMETERS
+from rnaget_server.slicing.advice import matrix_query_of
 from rnaget_server.slicing.axis_pages import axis_page, matrix_details
 from rnaget_server.slicing.lookup import belongs, record_by_id
 from rnaget_server.slicing.matrices import slice_by_id
@@ -61,12 +63,18 @@ def get_expression_samples(context: Context, expression_id: str) -> Response:
 
 
 def get_expression_by_id(context: Context, expression_id: str) -> Response:
-    """Return a slice of one matrix, as JSON unless another format is named; to be shown, or saved as a file."""
+    """Return a slice of one matrix, as JSON unless another format is named; to be shown, or saved as a file.
+
+    A browser that names no format gets a page with links, since it would show the JSON of millions of cells.
+    """
     pairs = context.received.pairs
     saved = Parameters([pair for pair in pairs if pair[0] == "download"], ("download",)).flag("download")
     rest = [pair for pair in pairs if pair[0] != "download"]
-    query = parse_matrix_query(rest, context.view.catalog.filter_names)
-    resolved = slice_by_id(context.view, expression_id, query, context.cancellation)
+    view = context.view
+    query = matrix_query_of(view, expression_id, rest)
+    resolved = slice_by_id(view, expression_id, query, context.cancellation)
+    if query.format is None and not saved and wants_page(context.request):
+        return matrix_page(context, view.catalog.matrices[expression_id], query, resolved)
     chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)
     reply = download(context, resolved, chosen)
     if not saved and "Content-Disposition" in reply.headers:

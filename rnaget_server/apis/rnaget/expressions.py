@@ -10,6 +10,7 @@ from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, un
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query import MatrixQuery, parse_matrix_query
+from rnaget_server.slicing.advice import matrix_query_of
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
 
 GROUP = "expressions"
@@ -18,7 +19,7 @@ GROUP = "expressions"
 def get_expression_ticket_by_id(context: Context, expression_id: str) -> Response:
     """Return the URL of a slice of one matrix."""
     view = context.view
-    query = _query(context, view)
+    query = matrix_query_of(view, expression_id, context.received.pairs)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
     format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
@@ -27,7 +28,7 @@ def get_expression_ticket_by_id(context: Context, expression_id: str) -> Respons
 def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     """Return a slice of one matrix."""
     view = context.view
-    query = _query(context, view)
+    query = matrix_query_of(view, expression_id, context.received.pairs)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
     return download(context, resolved, chosen)

@@ -1,0 +1,60 @@
+"""The page that a browser gets for the address of a matrix, in place of all its cells as JSON."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rnaget_server.apis.rnaget import BASE_PATH
+from rnaget_server.apis.rnaget.context import Context
+from rnaget_server.apis.rnaget.dialect import HTML, RnagetDialect, id_headers
+from rnaget_server.catalog import Matrix
+from rnaget_server.http.accept import preferred
+from rnaget_server.query import MatrixQuery
+from rnaget_server.query.strings import query_string
+from rnaget_server.slicing.matrices import MatrixSlice
+from rnaget_server.web import render
+
+_MOST_OF_QUERY = 4_000
+_NOT_IN_LINKS = ("format", "download")
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a request comes from a browser, which would rather have a page than JSON."""
+    accepted = preferred(request.headers.get("accept"), RnagetDialect.media_types)
+    return accepted == HTML and request.method in ("GET", "HEAD")
+
+
+def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: MatrixSlice) -> Response:
+    """Return the page of a slice of a matrix: its size, and links to it in every format."""
+    root = urlsplit(context.api.settings.public_url).path
+    address = f"{root}{BASE_PATH}/expressions/{quote(matrix.id, safe='')}"
+    parameters = query_string(pair for pair in query.given if pair[0] not in _NOT_IN_LINKS)
+    features, columns = resolved.slice.shape
+    links = []
+    if len(parameters) <= _MOST_OF_QUERY:
+        start = f"{parameters}&" if parameters else ""
+        formats = context.api.formats.of("expressions")
+        links = [(format, f"{address}/bytes?{start}format={quote(format)}") for format in formats]
+    hidden = "studies" in context.api.settings.switched_off
+    study = None if hidden else context.view.catalog.studies.get(matrix.study_id)
+    page = render(
+        "slice.html",
+        root=root,
+        matrix=matrix,
+        study=study,
+        address=address,
+        is_part=bool(parameters),
+        parameters=parameters[:_MOST_OF_QUERY],
+        features=features,
+        columns=columns,
+        kind=resolved.columns,
+        units=[layer.units for layer in resolved.slice.layers],
+        missing=resolved.missing[:20],
+        links=links,
+    )
+    headers = {"Vary": "Accept", **RnagetDialect().headers(HTML)}
+    headers |= id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)
+    return Response(page, headers=headers)

@@ -1,0 +1,75 @@
+"""Known names that someone who wrote an unknown one may have meant: by likeness, whatever their order.
+
+Likeness counts edits: a letter more, less or another, and two letters swapped, are one each. Upper and lower case are
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+LONGEST_COMPARED = 100
+"""A name of more characters is like none."""
+
+_LETTERS_FOR_EDIT = 3
+_SHORTEST_PART = 3
+
+
+def allowed_edits(length: int) -> int:
+    """Return how many edits may lie between two names, the longer of which has so many characters."""
+    return max(1, length // _LETTERS_FOR_EDIT)
+
+
+def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
+    """Return up to `count` of the known names that are like `name`, the most alike first.
+
+    Where none is spelt alike, those of which one is a part of the other.
+    """
+    if not 0 < len(name) <= LONGEST_COMPARED:
+        return []
+    lower = name.lower()
+    choices = [text for text in known if text]
+    folded = [text.lower() for text in choices]
+    spelt: list[tuple[str, int]] = []
+    # No choice that would allow more edits is so like the name.
+    most = allowed_edits(2 * len(lower))
+    for text, edits, number in process.extract(lower, folded, scorer=OSA.distance, score_cutoff=most, limit=None):
+        if edits <= allowed_edits(max(len(lower), len(text))) and edits < min(len(lower), len(text)):
+            spelt.append((choices[number], int(edits)))
+    found = closest(name, spelt)
+    if not found:
+        parts = [text for text, other in zip(choices, folded, strict=True) if is_part(lower, other)]
+        found += sorted(parts, key=lambda text: (OSA.distance(lower, text.lower()), text))
+    return list(dict.fromkeys(found))[:count]
+
+
+def nearest_first(name: str, known: Iterable[str]) -> list[str]:
+    """Return all known names, those that are like `name` first."""
+    names = list(known)
+    return list(dict.fromkeys([*most_alike(name, names, len(names)), *names]))
+
+
+def closest(name: str, spelt: Iterable[tuple[str, int]]) -> list[str]:
+    """Return names that are spelt like `name`, given the edits between, the nearest first and without the far ones.
+
+    Those with the same number of edits are ordered by case, by what they begin with alike, and by their letters.
+    """
+    ordered = sorted((edits, OSA.distance(name, text), -_common(name, text), text) for text, edits in spelt)
+    if not ordered:
+        return []
+    nearest = ordered[0][0]
+    return [text for edits, *_, text in ordered if edits <= (nearest + 1 if nearest else 0)]
+
+
+def _common(name: str, other: str) -> int:
+    """Return how many letters two names begin with alike."""
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((place for place, (letter, another) in pairs if letter != another), min(len(name), len(other)))
+
+
+def is_part(name: str, other: str) -> bool:
+    """Return whether one of two names in lower case is a part of the other, and long enough to say anything."""
+    return min(len(name), len(other)) >= _SHORTEST_PART and (name in other or other in name)

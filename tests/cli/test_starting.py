@@ -1,0 +1,123 @@
+"""What keeps a server from starting is said in one line, with the next command, and before it says that it serves."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rnaget_server.cli import starting
+from rnaget_server.cli.server import main
+from tests.conftest import free_port
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def execve(*_: object) -> None:
+        raise AssertionError("the server was started")
+
+    monkeypatch.setattr(os, "execve", execve)
+
+
+def refused(*arguments: object) -> str:
+    """Return the one line that a command refuses by."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 1, result.output
+    assert "Serving" not in result.output
+    (line,) = result.output.splitlines()
+    return line.removeprefix("Error: ")
+
+
+def commands_in(line: str) -> list[list[str]]:
+    return [shlex.split(command)[1:] for command in re.findall(r"`(rnaget-server [^`]*)`", line)]
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "list"])
+def test_missing_and_empty_directories_are_told_how_to_begin(tmp_path: Path, command: str) -> None:
+    empty = tmp_path / "with a space"
+    empty.mkdir()
+    for directory, what in ((tmp_path / "missing", "no directory"), (empty, "is empty")):
+        line = refused(command, directory)
+        assert what in line
+        (next_command,) = commands_in(line)
+        assert next_command == ["init", str(directory)]
+        assert CliRunner().invoke(main, next_command).exit_code == 0
+        assert CliRunner().invoke(main, ["check", str(directory)]).exit_code == 0
+
+
+def test_data_that_were_never_imported_are_told_how_to(tmp_path: Path) -> None:
+    (tmp_path / "notes.pdf").write_bytes(b"x")
+    (tmp_path / "matrix.tsv").write_text("gene\ta\tb\nX\t1\t2\nY\t3\t4\n")
+    line = refused("serve", tmp_path)
+    assert "matrix.tsv" in line
+    assert "notes" not in line
+    imports, serves = commands_in(line)
+    assert CliRunner().invoke(main, imports).exit_code == 0
+    assert serves == ["serve", str(tmp_path / "catalogue")]
+    assert CliRunner().invoke(main, ["check", *serves[1:]]).exit_code == 0
+    assert commands_in(refused("serve", tmp_path)) == [serves]
+
+
+def test_a_directory_of_something_else_is_told_to_begin_a_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "notes.pdf").write_bytes(b"x")
+    assert commands_in(refused("serve", tmp_path)) == [["init", str(tmp_path)]]
+
+
+def test_files_and_parts_of_a_catalogue_name_its_directory(demo: Path, tmp_path: Path) -> None:
+    study = next(demo.glob("*/*/study.yaml"))
+    for path in (demo / "catalog.yaml", study, study.parent, study.parent.parent, study.parent.parent / "project.yaml"):
+        assert commands_in(refused("serve", path)) == [["serve", str(demo)]], path
+    source = tmp_path / "m.h5ad"
+    source.write_bytes(b"")
+    assert commands_in(refused("serve", source))[0][:2] == ["import", str(source)]
+
+
+def test_an_unreadable_directory_is_told_who_can_mend_it(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(starting.os, "scandir", scandir)
+    line = refused("serve", demo)
+    assert "cannot be read by this user" in line
+    assert f"chmod -R a+rX {demo}" in line
+
+
+def test_a_port_in_use_is_said_with_one_that_is_free(demo: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        line = refused("serve", demo, "--port", port)
+    assert f"port {port} of 127.0.0.1 is in use" in line
+    free = int(re.search(r"--port (\d+)", line)[1])
+    assert free > port
+    starting.check_address("127.0.0.1", free)
+
+
+def test_addresses_that_are_not_of_this_machine(demo: Path) -> None:
+    assert "no address of this machine" in refused("serve", demo, "--host", "203.0.113.9", "--port", free_port())
+    assert "is not known" in refused("serve", demo, "--host", "nowhere.invalid", "--port", free_port())
+
+
+def test_ports_for_root_alone(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bind = starting._listen
+
+    def listen(host: str, port: int) -> None:
+        if port < 1024:
+            raise PermissionError(13, "Permission denied")
+        bind(host, port)
+
+    monkeypatch.setattr(starting, "_listen", listen)
+    line = refused("serve", demo, "--port", "80")
+    assert "may not listen on port 80" in line
+    assert int(re.search(r"--port (\d+)", line)[1]) >= 8080
+
+
+def test_misspelt_variables_are_named_and_others_are_not() -> None:
+    environment = {"RNAGET_PROT": "1", "RNAGET_PORT": "2", "RNAGET_SERVER": "http://x", "RNAGET_ABC": "", "HOME": "/"}
+    assert starting.misspelt_settings(environment) == ["RNAGET_PROT is no setting: did you mean RNAGET_PORT?"]
