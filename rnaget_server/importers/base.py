@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import HDF5
+from rnaget_server.importers.detect import is_hdf5
 from rnaget_server.importers.foreign_hdf5 import foreign_hdf5
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.sparse_spool import SpooledSparse
@@ -130,7 +130,7 @@ def importer_for(path: Path, head: bytes) -> Importer:
             if kind.takes_any_text:
                 refuse_foreign_text(path, head)
             return kind
-    if head.startswith(HDF5):
+    if is_hdf5(head):
         raise ImportFailure(foreign_hdf5(path), path)
     raise ImportFailure("this is of no kind that can be imported: see the sources in docs/import.md", path)
 
