@@ -37,6 +37,8 @@ class LiveCatalog:
         for problem in problems:
             _log.error("left out: %s", self._shown(str(problem)))
         self._catalog = catalog
+        self.changed = max(modified for modified, _ in self._signature.values())
+        """When the catalogue in service was last changed, in nanoseconds since 1970."""
 
     @property
     def current(self) -> Catalog:
@@ -74,6 +76,7 @@ class LiveCatalog:
                 _log.error("%s", self._shown(str(problem)))
             return
         self._catalog = catalog
+        self.changed = time.time_ns()
         _log.info("the changed catalogue is in service: %d matrices", len(catalog.matrices))
 
     def _sign(self) -> dict[str, tuple[int, int]]:

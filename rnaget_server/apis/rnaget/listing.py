@@ -11,7 +11,7 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.errors import UnknownId, unknown_name
-from rnaget_server.model.lists import look_up
+from rnaget_server.model.lists import look_up, plain
 from rnaget_server.query.table import ParameterSpec
 
 Fields = Mapping[str, tuple[Callable[[Any], str | Sequence[str] | None], str]]
@@ -55,6 +55,8 @@ class Listing:
         """Return those that have, for each parameter given, one of its values in that field."""
         asked = context.parameters(*self.fields).lists(self.fields)
         records = self.records(context.view.catalog).values()
+        # A description is prose, not a list: its commas are its own however they are written.
+        asked = {name: tuple(map(plain, texts)) if name == "description" else texts for name, texts in asked.items()}
         wanted = {name: _wanted(texts, self.fields[name][0], records) for name, texts in asked.items()}
         found = [
             record
