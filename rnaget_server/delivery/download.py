@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.delivery.cache import SizeLimitExceeded, SliceCache
-from rnaget_server.delivery.content import Content, FileContent, MemoryContent, StreamedContent, close_body
+from rnaget_server.delivery.content import (
+    Content,
+    FileContent,
+    MemoryContent,
+    StreamedContent,
+    close_body,
+    resume_chunks,
+    take_chunks,
+)
 from rnaget_server.delivery.etags import EntityTag, TagBasis, file_tag, software
 from rnaget_server.delivery.filenames import content_disposition, filename
 from rnaget_server.delivery.formats import ChosenFormat
@@ -333,13 +341,13 @@ class Delivery:
     def _make(self, download: Download, body: Body, part: bool, in_memory: int) -> Content | None:
         self._check(download, body.length)
         least = download.least if body.length is None else body.length
-        first, ended = _take(body.chunks, in_memory) if least <= in_memory else ([], False)
+        first, ended = take_chunks(body.chunks, in_memory) if least <= in_memory else ([], False)
         if ended:
             close_body(body)
             data = b"".join(first)
             self._check(download, len(data))
             return MemoryContent(data)
-        chunks = _again(first, body.chunks)
+        chunks = resume_chunks(first, body.chunks)
         tag = download.tag
         cacheable = tag is not None and self._cache.may_hold(body.length or download.estimate)
         if self._limits.reply_bytes and body.length is None:
@@ -382,23 +390,3 @@ class Delivery:
 
     def _too_large(self, download: Download) -> Exception:
         return self._limits.reply_too_large(None, download.cells, download.resolved.suggest_smaller)
-
-
-def _again(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the first chunks, which are let go one after the other, and then the rest."""
-    first.reverse()
-    while first:
-        yield first.pop()
-    yield from rest
-
-
-def _take(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
-    """Return the first chunks, and whether they are all that there are."""
-    first = []
-    size = 0
-    for chunk in chunks:
-        first.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            return first, False
-    return first, True

@@ -115,9 +115,7 @@ def _values(value: str | Sequence[str] | None) -> Sequence[str]:
     return (value,) if isinstance(value, str) else value or ()
 
 
-def _wanted(
-    texts: Sequence[str], get: Callable[[Any], str | Sequence[str] | None], records: Iterable[Any]
-) -> set[str]:
+def _wanted(texts: Sequence[str], get: Callable[[Any], str | Sequence[str] | None], records: Iterable[Any]) -> set[str]:
     """Return the values of a field that a list names."""
     existing = {value for record in records for value in _values(get(record))}
     wanted: set[str] = set()
