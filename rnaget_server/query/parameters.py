@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
 
 from rnaget_server.errors import InvalidQuery, shown, unknown_name
 from rnaget_server.model.kinds import is_date, number_of
-from rnaget_server.model.lists import SEPARATOR, elements, plain
+from rnaget_server.model.lists import SEPARATOR, plain
 from rnaget_server.query.recommended import SUFFIXES, as_known
 
 
@@ -99,7 +99,7 @@ class Parameters:
         given = self._values.get(name)
         if given is None:
             return None
-        kept = tuple(value for value in given if (elements(value) if SEPARATOR in value else value.strip(" ,")))
+        kept = tuple(value for value in given if value.strip(f" {SEPARATOR}" if SEPARATOR in value else " ,"))
         if not kept:
             raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
         return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from rnaget_server.model.lists import SEPARATOR, one_by_one
 
@@ -44,6 +44,12 @@ def query_string(pairs: Iterable[Pair]) -> str:
     """Return names and values as a query string, as `urllib.parse.urlencode` does; `SEPARATOR` becomes a comma."""
     quoted = _Quoted()
     return "&".join(f"{_quote(name, quoted)}={_quote(value, quoted)}" for name, value in pairs)
+
+
+def value_list(values: Iterable[str]) -> str:
+    """Return values as the text of a list in a URL, which means exactly them."""
+    text = ",".join(quote(value, safe="/:@!$'()*;") for value in values)
+    return f"{text}," if "%2C" in text and "," not in text else text
 
 
 def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str:

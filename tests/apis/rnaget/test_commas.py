@@ -165,3 +165,15 @@ def test_projects_are_found_by_texts_with_commas(tmp_path: Path) -> None:
         ):
             found = [project["id"] for project in client.get(f"/rnaget/projects?{query}").json()]
             assert sorted(found) == expected, query
+
+
+def test_a_smaller_query_that_a_refusal_names_is_one_that_works(
+    client, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = next(tmp_path_factory.getbasetemp().glob("commas*/data"))
+    for small in client_of(data, max_cells=6):
+        for asked in ([",", "a,b", "50%2C", "a&b,c=d"], ["#1", "a+b", "é,e\u0301", "%2C"]):
+            refused = small.post(BYTES, json={"featureIDList": asked, "format": "json"})
+            assert refused.status_code == 413
+            smaller = refused.json()["message"].rsplit("such as ", 1)[1]
+            assert set(ids(small.get(f"{BYTES}?format=json&{smaller}"))) <= set(asked)
