@@ -40,7 +40,7 @@ def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterab
     """Look for all values in some texts, and return those that are not there.
 
     A text without separators is taken whole first; where that is not there and it holds commas, it is a list. White
-    space around a value is ignored where there is none with it.
+    space around one of several values of a list is ignored where there is none with it.
 
     Parameters
     ----------
@@ -49,18 +49,29 @@ def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterab
     missing_from
         Looks for values, and returns those that are not there.
     """
-    wanted = dict.fromkeys(value for text in texts for value in (elements(text) if SEPARATOR in text else (text,)))
-    lists = {text for text in texts if "," in text and SEPARATOR not in text}
+    wanted: dict[str, None] = {}
+    listed: set[str] = set()
+    for text in texts:
+        values = elements(text) if SEPARATOR in text else [text]
+        wanted |= dict.fromkeys(values)
+        if len(values) > 1:
+            listed.update(values)
+    joined = {text for text in texts if "," in text and SEPARATOR not in text}
     missing: list[str] = []
     absent = missing_from([value for value in wanted if value])
     while absent:
         wanted = {}
         for value in absent:
-            parts = [part for part in value.split(",") if part.strip()] if value in lists else [value.strip()]
+            parts = [value]
+            if value in joined:
+                parts = [part for part in value.split(",") if part.strip()]
+                listed.update(parts)
+            elif value in listed:
+                parts = [value.strip()]
             if not parts or parts == [value]:
                 missing.append(value)
             else:
                 wanted |= dict.fromkeys(parts)
-        lists = set()
+        joined = set()
         absent = missing_from(list(wanted)) if wanted else ()
     return missing

@@ -106,6 +106,7 @@ def test_a_filter_finds_values_with_commas(client, value: str) -> None:
         ("featureIDList=a&featureIDList=b", ["a", "b"], ""),
         ("featureIDList=%2C,", [","], ""),
         ("kind=kind+a%2Ckind+b", ["a", "b"], ""),
+        ("featureIDList=+a&featureIDList=b", ["b"], " a"),
     ],
 )
 def test_which_commas_separate(client, query: str, expected: list[str], missing: str) -> None:
