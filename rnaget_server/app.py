@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -28,7 +30,7 @@ from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query.table import SLOW_PARAMETERS
 from rnaget_server.settings import Settings, shipped
 
-_EXPOSED = ("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag")
+_EXPOSED = ("Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Link")
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -57,7 +59,7 @@ def create_app(settings: Settings) -> ASGIApp:
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
-        dispatch([mount], pages, lifespan=api),  # type: ignore[arg-type]
+        dispatch([mount], pages, lifespan=api, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
         allow_headers=("*",),

@@ -42,8 +42,24 @@ class Forbidden(RnagetError):
     """The signed URL of a ticket was changed, or has expired."""
 
 
+class MethodNotAllowed(RnagetError):
+    """An address does not take the method of a request, only `methods`."""
+
+    def __init__(self, message: str, methods: Sequence[str]) -> None:
+        super().__init__(message)
+        self.methods = methods
+
+
 class NotAcceptable(RnagetError):
     """The client accepts none of the media types that can be had."""
+
+
+class PreconditionFailed(RnagetError):
+    """A conditional request is for a reply that is no longer what it was."""
+
+
+class UnsupportedCoding(RnagetError):
+    """The body of a request is compressed."""
 
 
 class ResultTooLarge(RnagetError):
@@ -94,8 +110,11 @@ STATUS: dict[type[RnagetError], int] = {
     InvalidQuery: 400,
     Forbidden: 403,
     UnknownId: 404,
+    MethodNotAllowed: 405,
     NotAcceptable: 406,
+    PreconditionFailed: 412,
     ResultTooLarge: 413,
+    UnsupportedCoding: 415,
     RangeBeyondEnd: 416,
     GroupSwitchedOff: 501,
     ReversedRange: 501,

@@ -58,6 +58,8 @@ class LiveCatalog:
         if catalog is None:
             raise CatalogError(problems)
         self._catalog = catalog
+        self.changed = max(modified for modified, _ in self._signature.values())
+        """When the catalogue in service was last changed, in nanoseconds since 1970."""
         self._state = CatalogState(datetime.now(UTC), self._relative(problems))
         self._say_all("left out: ", self._state.problems)
 
@@ -102,6 +104,7 @@ class LiveCatalog:
             self._say_all("", self._state.refused)
             return
         self._catalog = catalog
+        self.changed = time.time_ns()
         self._state = CatalogState(datetime.now(UTC))
         self._say(logging.INFO, f"the changed catalogue is in service: {len(catalog.matrices)} matrices")
 

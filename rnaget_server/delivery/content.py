@@ -166,6 +166,26 @@ class StreamedContent(Content):
             close_body(self._body)
 
 
+def resume_chunks(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the first chunks, which are let go one after the other, and then the rest."""
+    first.reverse()
+    while first:
+        yield first.pop()
+    yield from rest
+
+
+def take_chunks(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
+    """Return the first chunks, and whether they are all that there are."""
+    first = []
+    size = 0
+    for chunk in chunks:
+        first.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            return first, False
+    return first, True
+
+
 def close_body(body: Body) -> None:
     """Free what a body is made from."""
     try:

@@ -14,14 +14,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.delivery.cache import SizeLimitExceeded, SliceCache
-from rnaget_server.delivery.content import Content, FileContent, MemoryContent, StreamedContent, close_body
+from rnaget_server.delivery.content import (
+    Content,
+    FileContent,
+    MemoryContent,
+    StreamedContent,
+    close_body,
+    resume_chunks,
+    take_chunks,
+)
 from rnaget_server.delivery.etags import EntityTag, TagBasis, file_tag, software
+from rnaget_server.delivery.filenames import content_disposition, filename
 from rnaget_server.delivery.formats import ChosenFormat
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.streaming import DownloadHeaders, LargeReply, content_response, unreadable
 from rnaget_server.errors import Unavailable
 from rnaget_server.http.accept import accepts_gzip
-from rnaget_server.http.ranges import has_usable_range, is_not_modified
+from rnaget_server.http.preconditions import check_preconditions, is_not_modified
+from rnaget_server.http.ranges import has_usable_range
 from rnaget_server.http.request import BEGAN_KEY
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import ResolvedSlice
@@ -56,12 +66,15 @@ class Download:
         All that its bytes depend on.
     began
         When the request came, in nanoseconds since 1970.
+    changed
+        When what the catalogue says was last changed, in nanoseconds since 1970.
     """
 
     resolved: ResolvedSlice
     writer: Writer
     basis: TagBasis
     began: int
+    changed: int = 0
 
     @cached_property
     def tag(self) -> EntityTag | None:
@@ -69,9 +82,14 @@ class Download:
         return self.basis.tag()
 
     @property
-    def filename(self) -> str:
-        """The name of a file of it."""
+    def logged_name(self) -> str:
+        """Its name in the log, which has nothing that a client sent."""
         return f"{self.resolved.name}.{self.writer.extension}"
+
+    @property
+    def disposition(self) -> str:
+        """The header Content-Disposition."""
+        return content_disposition(filename(self.resolved, self.writer.extension))
 
     @cached_property
     def stored_file(self) -> Path | None:
@@ -134,7 +152,13 @@ class Delivery:
         self._software = software()
 
     def respond(
-        self, request: Request, resolved: ResolvedSlice, chosen: ChosenFormat, headers: Mapping[str, str], rights: str
+        self,
+        request: Request,
+        resolved: ResolvedSlice,
+        chosen: ChosenFormat,
+        headers: Mapping[str, str],
+        rights: str,
+        changed: int = 0,
     ) -> Response:
         """Return the slice as a file in the format chosen, or 304 if the client has it.
 
@@ -150,6 +174,8 @@ class Delivery:
             Further headers of the reply.
         rights
             What tells apart principals who may see different things.
+        changed
+            When the catalogue was last changed, in nanoseconds since 1970.
 
         Raises
         ------
@@ -157,12 +183,14 @@ class Delivery:
             If the format cannot hold the slice.
         ResultTooLarge
             If the slice is larger than this server sends.
+        PreconditionFailed
+            If the client expects another reply.
         RangeBeyondEnd
             If a part is asked for that starts beyond the last byte.
         Unavailable
             If a data file cannot be read.
         """
-        download = self._download(request, resolved, chosen.writer, rights)
+        download = self._download(request, resolved, chosen.writer, rights, changed)
         respond = partial(self._respond_readable, request, download, chosen.media_type, headers)
         if download.stored_file is not None or not download.is_large:
             return respond()
@@ -181,7 +209,7 @@ class Delivery:
             writer.check(resolved.slice)
             return self._md5_of_slice(download, quick)
         except OSError as error:
-            raise unreadable(error, download.filename) from None
+            raise unreadable(error, download.logged_name) from None
 
     def content(self, download: Download, part: bool = False, in_memory: int = _IN_MEMORY) -> Content:
         """Return the bytes of a slice: kept ones, or such as are made now or while they are sent.
@@ -218,11 +246,13 @@ class Delivery:
         # A part that could not be made ready: the bytes made for it are gone.
         return content if content is not None else self.content(download, False, in_memory)
 
-    def _download(self, request: Request, resolved: ResolvedSlice, writer: Writer, rights: str) -> Download:
+    def _download(
+        self, request: Request, resolved: ResolvedSlice, writer: Writer, rights: str, changed: int = 0
+    ) -> Download:
         # Not the media type that is sent, which may be a mere synonym: the bytes are the same.
         format = f"{writer.media_types[0]} {writer.extension}"
         basis = TagBasis(resolved.sources, resolved.slice.origin, resolved.query, format, self._software, rights)
-        return Download(resolved, writer, basis, request.scope[BEGAN_KEY])
+        return Download(resolved, writer, basis, request.scope[BEGAN_KEY], changed)
 
     def _respond_readable(
         self, request: Request, download: Download, media_type: str, headers: Mapping[str, str]
@@ -233,7 +263,7 @@ class Delivery:
             except DamagedFileError:  # it has been removed from the cache
                 return self._respond(request, download, media_type, headers)
         except OSError as error:
-            raise unreadable(error, download.filename) from None
+            raise unreadable(error, download.logged_name) from None
 
     def _respond(self, request: Request, download: Download, media_type: str, headers: Mapping[str, str]) -> Response:
         compressible = self._content_coding and download.is_text
@@ -246,18 +276,20 @@ class Delivery:
             tag = download.tag
         etag = tag.header(gzipped) if tag is not None else None
         headers |= {"ETag": etag} if etag else {}
-        if is_not_modified(request, etag):
+        described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
+        try:
+            check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
+            if not is_not_modified(request, etag):
+                if content is None:
+                    content = self.content(download, part=not gzipped and has_usable_range(request, etag))
+                return content_response(request, content, described, gzipped, self._budget)
+        except BaseException:
             if content is not None:
                 content.close()
-            return Response(status_code=304, headers=headers)
-        if content is None:
-            content = self.content(download, part=not gzipped and has_usable_range(request, etag))
-        described = DownloadHeaders(media_type, download.filename, headers)
-        try:
-            return content_response(request, content, described, gzipped, self._budget)
-        except BaseException:
-            content.close()
             raise
+        if content is not None:
+            content.close()
+        return Response(status_code=304, headers=headers)
 
     def _file(self, download: Download, path: Path) -> tuple[Content, EntityTag | None]:
         """Return a file of the provider as content, and its tag."""
@@ -309,13 +341,13 @@ class Delivery:
     def _make(self, download: Download, body: Body, part: bool, in_memory: int) -> Content | None:
         self._check(download, body.length)
         least = download.least if body.length is None else body.length
-        first, ended = _take(body.chunks, in_memory) if least <= in_memory else ([], False)
+        first, ended = take_chunks(body.chunks, in_memory) if least <= in_memory else ([], False)
         if ended:
             close_body(body)
             data = b"".join(first)
             self._check(download, len(data))
             return MemoryContent(data)
-        chunks = _again(first, body.chunks)
+        chunks = resume_chunks(first, body.chunks)
         tag = download.tag
         cacheable = tag is not None and self._cache.may_hold(body.length or download.estimate)
         if self._limits.reply_bytes and body.length is None:
@@ -358,23 +390,3 @@ class Delivery:
 
     def _too_large(self, download: Download) -> Exception:
         return self._limits.reply_too_large(None, download.cells, download.resolved.suggest_smaller)
-
-
-def _again(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the first chunks, which are let go one after the other, and then the rest."""
-    first.reverse()
-    while first:
-        yield first.pop()
-    yield from rest
-
-
-def _take(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
-    """Return the first chunks, and whether they are all that there are."""
-    first = []
-    size = 0
-    for chunk in chunks:
-        first.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            return first, False
-    return first, True

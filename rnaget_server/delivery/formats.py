@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from rnaget_server.errors import InvalidQuery, NotAcceptable, shown, unknown_choice
 from rnaget_server.http.accept import preferred
+from rnaget_server.http.request import list_header
 from rnaget_server.plugins import Registry
 from rnaget_server.writers.base import Writer
 
@@ -78,7 +79,7 @@ class Formats:
         NotAcceptable
             If the client does not accept the media type of the format.
         """
-        accept = request.headers.get("accept")
+        accept = list_header(request, "accept")
         names = [asked] if asked else [str(default), *self.of(group)]
         for name in names:
             writer = self.writer(group, name)

@@ -31,15 +31,28 @@ _GZIP_LEVEL = 1
 
 @dataclass(frozen=True)
 class DownloadHeaders:
-    """The headers of a reply that describe its content."""
+    """The headers of a reply that describe its content.
+
+    Attributes
+    ----------
+    media_type
+        That of the content.
+    logged_name
+        What it is called in the log.
+    disposition
+        The header Content-Disposition.
+    others
+        All others.
+    """
 
     media_type: str
-    filename: str
+    logged_name: str
+    disposition: str
     others: Mapping[str, str]
 
     def all(self, added: Mapping[str, str]) -> dict[str, str]:
         """Return the headers but the media type, with some added."""
-        return {**self.others, "Content-Disposition": f'attachment; filename="{self.filename}"', **added}
+        return {**self.others, "Content-Disposition": self.disposition, **added}
 
 
 def content_response(
@@ -83,7 +96,7 @@ def content_response(
         fields["Content-Length"] = str(stop - start)
     if request.method == "HEAD":
         return _head_response(content, headers.media_type, fields)
-    chunks = _cut_on_error(content.read(start, stop), headers.filename)
+    chunks = _cut_on_error(content.read(start, stop), headers.logged_name)
     return _StreamedReply(chunks, status, fields, headers, content, budget)
 
 
@@ -93,7 +106,7 @@ def _gzipped_response(request: Request, content: Content, headers: DownloadHeade
         return _head_response(content, headers.media_type, fields)
     if content.data is not None:
         return Response(b"".join(_compressed(iter((content.data,)))), 200, fields, headers.media_type)
-    chunks = _cut_on_error(_compressed(content.read()), headers.filename)
+    chunks = _cut_on_error(_compressed(content.read()), headers.logged_name)
     return _StreamedReply(chunks, 200, fields, headers, content, budget)
 
 
@@ -165,7 +178,7 @@ class _StreamedReply(StreamingResponse):
         content: Content,
         budget: ReplyBudget,
     ) -> None:
-        self._filename = headers.filename
+        self._filename = headers.logged_name
         self._chunks = chunks
         self._content = content
         self._budget = budget

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rnaget_server.errors import Forbidden, InvalidQuery, RnagetError
 from rnaget_server.http.mount import mount_of
 from rnaget_server.http.replies import error_response
+from rnaget_server.http.request import ROUTE_PATH_KEY
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.limits import MAX_VALUES
 from rnaget_server.query.strings import query_pairs, query_string
@@ -122,14 +123,14 @@ class TicketCheck:
         await self._app(scope, receive, send)
 
     def _guards(self, scope: Scope) -> bool:
-        is_data = scope["type"] == "http" and self._data_route.fullmatch(scope["path"])
+        is_data = scope["type"] == "http" and self._data_route.fullmatch(scope[ROUTE_PATH_KEY])
         return bool(is_data) and scope["method"] != "OPTIONS"
 
     async def _check(self, scope: Scope) -> None:
         query = scope["query_string"].decode("latin-1")
         if query.count("&") > MAX_VALUES:
             raise Forbidden("no ticket has so many parameters: use its URL as it was given")
-        arguments = (scope["method"], scope["path"], query)
+        arguments = (scope["method"], scope[ROUTE_PATH_KEY], query)
         if len(query) > LARGE_BYTES:
             await run_sync(self._signer.check, *arguments, limiter=mount_of(scope).workload.costly)
         else:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from rnaget_server.http.request import list_header
+
 ANY = "*/*"
 # No client names so many, and each costs a look for every offer.
 _MOST_RANGES = 100
@@ -48,7 +50,7 @@ def preferred(accept: str | None, offers: Sequence[str]) -> str | None:
 
 def accepts_gzip(request: Request) -> bool:
     """Return whether the client would rather have the reply coded with gzip (RFC 9110, 12.5.3)."""
-    accepted = request.headers.get("accept-encoding")
+    accepted = list_header(request, "accept-encoding")
     return bool(accepted) and preferred(accepted, ("gzip", "identity")) == "gzip"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from connexion import AsyncApp, ConnexionMiddleware
+import yaml
+from connexion import AsyncApp
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
@@ -14,8 +16,10 @@ from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from rnaget_server.errors import RnagetError
+from rnaget_server.http.methods import Methods, with_methods
 from rnaget_server.http.replies import error_response
 from rnaget_server.http.routing import HandlerMiddleware
 
@@ -30,8 +34,10 @@ _LAYERS = (
     HandlerMiddleware,
 )
 
+_DOCUMENTS = ("/openapi.json", "/openapi.yaml")
 
-def create_api(document: Path, prefix: str) -> ConnexionMiddleware:
+
+def create_api(document: Path, prefix: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Return the application that answers the routes of an OpenAPI document, whose paths begin with `prefix`."""
     # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
     logging.getLogger("connexion").setLevel(logging.ERROR)
@@ -39,7 +45,8 @@ def create_api(document: Path, prefix: str) -> ConnexionMiddleware:
     app.add_api(document.name, base_path=prefix, swagger_ui_options=None)
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
-    return app.middleware
+    paths = yaml.load(document.read_bytes(), yaml.CSafeLoader)["paths"]
+    return with_methods(Methods(paths, prefix, _DOCUMENTS), app.middleware)
 
 
 async def _error_response(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 _LONGEST_URL = 4 << 20
 _LONGEST_HEADERS = 64 << 10
 _LONGEST_HEAD = _LONGEST_URL + _LONGEST_HEADERS
 # More than that is waited for as long as it comes at this rate, in bytes a second.
 _LEAST_RATE = 1024
+# How long a client is listened to that is told that the connection ends, and how long without a word of it.
+_LINGERS = 30.0
+_LINGERS_SILENT = 5.0
 _INVALID = "Invalid HTTP request received."
 _HEADERS_TOO_LONG = f"The headers are longer than {_LONGEST_HEADERS >> 10} KiB."
 _URL_TOO_LONG = f"The URL is longer than {_LONGEST_URL >> 20} MiB: send the parameters as JSON by POST."
@@ -31,6 +34,26 @@ class Patience:
     send_timeout: float = 0
     receive_timeout: float = 0
     keep_alive: float = 0
+
+
+class _Cycle(RequestResponseCycle):
+    """A request and its reply. A reply that begins before all of its request has come ends the connection.
+
+    What a client sends next might be the rest of the body, or another request where it was told to keep the body.
+    """
+
+    connection: Connection
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the reply."""
+        if message["type"] != "http.response.start" or not self.more_body:
+            await super().send(message)
+            return
+        self.keep_alive = False
+        await super().send(message)
+        # To close it at once would reset it, and the client would lose the reply: see `Connection.linger`.
+        self.keep_alive = True
+        self.connection.linger()
 
 
 class Connection(HttpToolsProtocol):
@@ -58,6 +81,8 @@ class Connection(HttpToolsProtocol):
         self._unsent: tuple[int, int] | None = None
         self._last_sent = 0.0
         self._refusal = (400, _INVALID)
+        self._lingers = self._is_deaf = False
+        self._lingers_since: float | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin."""
@@ -73,6 +98,8 @@ class Connection(HttpToolsProtocol):
         """Take what the client has sent; too long a head ends the connection with 431."""
         self._received += len(data)
         self._last_received = self.loop.time()
+        if self._is_deaf:
+            return
         super().data_received(data)
         if self._head_began is not None and self._received > _LONGEST_HEAD and not self.transport.is_closing():
             self._refuse(431, _HEADERS_TOO_LONG)
@@ -106,6 +133,8 @@ class Connection(HttpToolsProtocol):
         self._received = 0
         self.url, _, query = self.url.partition(b"?")
         super().on_headers_complete()
+        self.cycle.__class__ = _Cycle
+        self.cycle.connection = self  # type: ignore[attr-defined]
         self.scope["query_string"] = query.partition(b"#")[0]
 
     def on_message_complete(self) -> None:
@@ -114,10 +143,20 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request, or for the end of the connection."""
         super().on_response_complete()
+        if self._lingers and not self.transport.is_closing():
+            self._lingers_since = self._last_received = self.loop.time()
+            self.transport.write_eof()
+            return
         if self._head_began is None and not self.pipeline:
             self._idle_since = self.loop.time()
+
+    def linger(self) -> None:
+        """Take no more requests. What is still sent is thrown away, until the client has read the reply and ends."""
+        self._lingers = self._is_deaf = True
+        self._head_began = self._body_began = None
+        self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or the URL."""
@@ -129,6 +168,11 @@ class Connection(HttpToolsProtocol):
             self._reset()
         elif self.transport.is_closing():
             return
+        elif self._lingers:
+            if self._lingers_since is not None and (
+                now - self._lingers_since > _LINGERS or now - self._last_received > _LINGERS_SILENT
+            ):
+                self.transport.close()
         elif self.flow.read_paused:
             # What the client may have sent is not looked at, so that nothing can be said of it.
             self._head_began = self._head_began and now
@@ -177,8 +221,12 @@ class Connection(HttpToolsProtocol):
         return now - self._last_received > self._patience.receive_timeout > 0
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer, unless an answer is under way, and close."""
+        """Answer, unless an answer is under way, and close; requests that came whole before are answered first."""
         self._head_began = self._body_began = None
+        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            self._is_deaf = True
+            self.cycle.keep_alive = False
+            return
         idle = self.cycle is None or not self.cycle.response_started or self.cycle.response_complete
         if idle and not self.pipeline:
             head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"

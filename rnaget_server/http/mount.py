@@ -15,7 +15,7 @@ from rnaget_server.errors import InvalidQuery
 from rnaget_server.http.dialect import Dialect
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
-from rnaget_server.http.request import BEGAN_KEY
+from rnaget_server.http.request import BEGAN_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
 
@@ -69,34 +69,57 @@ def mount_of(scope: Scope) -> Mount:
     return cast(Mount, scope[MOUNT_KEY])
 
 
-def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp) -> Handler:
+def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: str = "") -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
-    Standards get paths without a slash at the end (``/projects/`` is ``/projects``, as some clients write it).
+    Slashes at the end of a path are ignored (``/projects/`` is ``/projects``, as some clients write it). The address
+    of a standard itself, such as ``/rnaget``, is a page.
+
+    Parameters
+    ----------
+    mounts
+        The standards.
+    pages
+        All other addresses.
+    lifespan
+        Takes the start and the end of the server.
+    root
+        The path under which clients see the server where a proxy takes it away, such as ``/data``.
     """
 
     # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
             return lifespan(scope, receive, send)
-        path = scope["path"]
         if not _has_valid_host(scope):
             refusal = InvalidQuery("the header Host is no host name: send the address of this server there")
             return error_response(Request({**scope, DIALECT_KEY: mounts[0].dialect}), refusal)(scope, receive, send)
+        below = scope.get("root_path", "")
+        path = _path_below(scope["path"], below)
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/"):
+                outer = root or below
                 inside: dict[str, Any] = {
                     **scope,
                     MOUNT_KEY: mount,
                     DIALECT_KEY: mount.dialect,
                     BEGAN_KEY: time.time_ns(),
+                    ROOT_KEY: outer,
+                    ROUTE_PATH_KEY: path,
+                    "root_path": outer,
+                    "path": outer + path,
                 }
-                if path.endswith("/"):
-                    inside |= {"path": path.rstrip("/"), "raw_path": scope["raw_path"].rstrip(b"/")}
                 return mount.app(inside, receive, send)
-        return pages(scope, receive, send)
+        return pages({**scope, "path": below + path}, receive, send)
 
     return application
+
+
+def _path_below(path: str, root: str) -> str:
+    """Return a path without its beginning `root` and without slashes at the end; ``/`` is left."""
+    if root and (path == root or path.startswith(f"{root}/")):
+        path = path[len(root) :]
+    return path.rstrip("/") or "/"
 
 
 def _has_valid_host(scope: Scope) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from rnaget_server.errors import UnsupportedCoding
 from rnaget_server.http.mount import Mount
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.workload import LARGE_BYTES
@@ -23,9 +24,13 @@ async def receive_parameters(scope: Scope, receive: Receive, mount: Mount) -> Re
     ------
     ResultTooLarge
         If the body is too long.
+    UnsupportedCoding
+        If the body is compressed.
     Busy
         If there is no memory for a large request at the moment.
     """
+    if scope["method"] == "POST":
+        _check_coding(scope)
     memory = mount.workload.memory.reservation()
     try:
         body = await _body(scope, receive, mount.workload.limits, memory) if scope["method"] == "POST" else b""
@@ -40,6 +45,12 @@ async def receive_parameters(scope: Scope, receive: Receive, mount: Mount) -> Re
     except BaseException:
         memory.release()
         raise
+
+
+def _check_coding(scope: Scope) -> None:
+    codings = ",".join(Headers(scope=scope).getlist("content-encoding"))
+    if any(coding.strip().lower() not in ("", "identity") for coding in codings.split(",")):
+        raise UnsupportedCoding("the body is compressed: send it as it is, without Content-Encoding")
 
 
 async def _body(scope: Scope, receive: Receive, limits: Limits, memory: MemoryReservation) -> bytes | None:

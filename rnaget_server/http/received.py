@@ -10,6 +10,7 @@ from typing import Any
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.limits import MAX_VALUES, check_values, too_many_values
+from rnaget_server.model.lists import SEPARATOR, exact
 from rnaget_server.model.memory import MemoryReservation
 from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyValues, read_object
 from rnaget_server.query.plus import refuse_blanks
@@ -64,7 +65,7 @@ class ReceivedParameters:
         if self._body.strip():
             found += _pairs(_parsed(self._body, self._example))
         if self.is_large:
-            check_values(len(found) + sum(value.count(",") for _, value in found))
+            check_values(len(found) + sum(value.count(",") + value.count(SEPARATOR) for _, value in found))
         return found
 
     def forget(self) -> None:
@@ -113,7 +114,7 @@ def _pairs(parsed: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, list):
             if not value:
                 raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
-            yield from [(name, _text(name, item)) for item in value]
+            yield from [(name, exact(_text(name, item))) for item in value]
         else:
             yield name, _text(name, value)
 

@@ -10,9 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.errors import STATUS, Busy, NotAcceptable, RangeBeyondEnd, RnagetError
+from rnaget_server.errors import (
+    STATUS,
+    Busy,
+    MethodNotAllowed,
+    NotAcceptable,
+    RangeBeyondEnd,
+    RnagetError,
+    UnsupportedCoding,
+)
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.request import list_header
 from rnaget_server.query.plus import with_hint
 
 _log = logging.getLogger(__name__)
@@ -28,7 +37,7 @@ def json_response(request: Request, payload: Any, title: str) -> Response:
         If the client accepts neither.
     """
     dialect = _dialect(request)
-    media_type = preferred(request.headers.get("accept"), dialect.media_types)
+    media_type = preferred(list_header(request, "accept"), dialect.media_types)
     if media_type is None:
         raise NotAcceptable(f"available as {', '.join(dialect.media_types)}: name one of them in Accept")
     return _response(request, media_type, payload, 200, title)
@@ -44,10 +53,12 @@ def error_response(request: Request, error: Exception) -> Response:
     if status in (400, 404):
         message = with_hint(request.scope["query_string"], message)
     dialect = _dialect(request)
-    media_type = preferred(request.headers.get("accept"), dialect.media_types) or dialect.media_types[0]
+    media_type = preferred(list_header(request, "accept"), dialect.media_types) or dialect.media_types[0]
     response = _response(request, media_type, dialect.error_payload(status, message), status, f"Error {status}")
-    if status == 405:
-        response.headers["Allow"] = "GET, HEAD" if request.method == "POST" else "GET, HEAD, POST"
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.methods)
+    if isinstance(error, UnsupportedCoding):
+        response.headers["Accept-Encoding"] = "identity"
     if isinstance(error, RangeBeyondEnd):
         response.headers["Content-Range"] = f"bytes */{error.length}"
     if isinstance(error, Busy):
@@ -66,8 +77,6 @@ def _status_and_message(error: Exception) -> tuple[int, str]:
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return 404, "there is no such route: the page /docs lists them all"
-        if error.status_code == 405:
-            return 405, "this route does not take that method: /docs lists which take POST beside GET and HEAD"
         return error.status_code, str(error.detail)
     return 500, "the server failed on this request; its log names the place"
 

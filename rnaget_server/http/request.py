@@ -14,6 +14,18 @@ PRINCIPAL_KEY = "rnaget_server.principal"
 """The key of the one who asks; a sign-in check puts it into the scope."""
 
 
+ROOT_KEY = "rnaget_server.root"
+"""The key of the path under which clients see the whole server; routers change the scope's own ``root_path``."""
+
+ROUTE_PATH_KEY = "rnaget_server.route_path"
+"""The key of the path without that."""
+
+
+def list_header(request: Request, name: str) -> str | None:
+    """Return a header that is a list, the lines of it joined; None if there is none."""
+    return ", ".join(request.headers.getlist(name)) if name in request.headers else None
+
+
 def cancellation_of(request: Request) -> Cancellation:
     """Return what says whether the client still waits for the reply."""
     return cast(Cancellation, request.scope[CANCELLATION_KEY])

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff
 from rnaget_server.http.replies import error_response
+from rnaget_server.http.request import ROUTE_PATH_KEY
 
 
 def without_groups(
@@ -17,7 +18,7 @@ def without_groups(
     """Return `api` with the groups of routes in `groups` answering 501, whatever their parameters."""
 
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        group = scope["path"].removeprefix(f"{prefix}/").split("/")[0] if scope["type"] == "http" else ""
+        group = scope[ROUTE_PATH_KEY].removeprefix(f"{prefix}/").split("/")[0] if scope["type"] == "http" else ""
         if group in groups:
             refusal = GroupSwitchedOff(f"this server does not offer {group}: {prefix}/service-info says what it offers")
             return error_response(Request(scope), refusal)(scope, receive, send)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
 from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
+from rnaget_server.model.lists import look_up
 from rnaget_server.model.suggestions import FEW, Suggestions, suggest_among, suggest_of_column
 from rnaget_server.model.text import decode, encode_all, keys_of
 
@@ -149,7 +150,7 @@ class Axis:
     def find(self, attribute: str, values: Sequence[str]) -> tuple[Positions, list[str]]:
         """Return the positions (ascending) whose id or name is among `values`, and the values not found.
 
-        A value is taken whole first; where that is not found and it holds commas, it is a list.
+        A value may be a list, see `rnaget_server.model.lists`.
         """
         return _found(values, self.index(attribute).find)
 
@@ -248,12 +249,15 @@ def read_labels(*axes: Axis) -> None:
 def _found(
     values: Sequence[str], look: Callable[[Sequence[str]], tuple[Positions, list[str]]]
 ) -> tuple[Positions, list[str]]:
-    lists = [value for value in values if "," in value]
-    whole, not_whole = look(lists) if lists else (np.empty(0, np.int64), [])
-    listed = [part.strip() for value in not_whole for part in value.split(",")]
-    single = [value for value in values if "," not in value]
-    found, missing = look([value for value in dict.fromkeys([*single, *listed]) if value])
-    return np.unique(np.concatenate([whole, found])), missing
+    found: list[Positions] = []
+
+    def missing_from(asked: Sequence[str]) -> list[str]:
+        positions, missing = look(asked)
+        found.append(positions)
+        return missing
+
+    missing = look_up(values, missing_from)
+    return np.unique(np.concatenate(found)), missing
 
 
 def _positions(values: Sequence[str], found: tuple[Mask, Mask]) -> tuple[Positions, list[str]]:

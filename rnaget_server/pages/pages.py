@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, jsonify, request, send_from_directory
 from swagger_ui_bundle import swagger_ui_path
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, PreconditionFailed
 
+from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.overview import overview
 from rnaget_server.pages.status import status_lines, status_of
 from rnaget_server.web import PAGE_HEADERS, STATIC, compile_templates, render
@@ -48,12 +49,14 @@ def create_pages(site: Site) -> Flask:
     site.formats.of("expressions")
     pages = Flask("rnaget_server.web", static_folder=str(STATIC), static_url_path="/static")
     pages.config["SEND_FILE_MAX_AGE_DEFAULT"] = _CACHED_SECONDS
-    pages.url_map.strict_slashes = False
+    # Slashes at the end are gone by now; others are not what was asked for.
+    pages.url_map.strict_slashes = pages.url_map.merge_slashes = False
     _add_pages(pages, site)
     _add_files(pages)
     _add_checks(pages, site)
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, site))
     pages.after_request(_with_headers)
+    add_conditions(pages, lambda refusal: _error_page(PreconditionFailed(str(refusal)), site))
     return pages
 
 
@@ -104,7 +107,8 @@ def _add_pages(pages: Flask, site: Site) -> None:
     @pages.get("/rnaget")
     def api_address() -> Response:
         # The base of the API is no route of its own, but people try it in a browser.
-        return Response(status=302, headers={"Location": f"{_root(site)}/"})
+        query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+        return Response(status=302, headers={"Location": f"{_root(site)}/{query}"})
 
 
 def _add_files(pages: Flask) -> None:
@@ -153,6 +157,7 @@ def _error_page(error: HTTPException, site: Site) -> Response:
         reply = jsonify(message=text)
     reply.status_code = status
     reply.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    reply.vary.add("Accept")
     return reply
 
 

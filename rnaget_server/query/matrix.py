@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query.conditions import Condition, conditions
-from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.parameters import Parameters, with_plain_texts
 from rnaget_server.query.table import MATRIX_SUMMARIES, OF_MATRICES
 from rnaget_server.query.thresholds import Thresholds, canonical_text, check_order, read_thresholds
 
@@ -20,7 +20,7 @@ class MatrixQuery:
     """A request for cells of matrices; None means no restriction.
 
     Lists hold the values as given: one may still be several joined by commas, which only the data can tell
-    from an id that holds a comma.
+    from an id that holds a comma; see `rnaget_server.model.lists`.
     """
 
     samples: tuple[str, ...] | None = None
@@ -64,7 +64,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     InvalidQuery
         If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
     """
-    given = tuple(pair for pair in pairs if pair[0][:1] != "_")
+    given = tuple(with_plain_texts((pair for pair in pairs if pair[0][:1] != "_"), OF_MATRICES))
     parameters = Parameters(given, OF_MATRICES, filters)
     minimum, maximum = _bounds(parameters)
     group_by, summary = _grouping(parameters)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, KeysView, Mapping
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
 
 from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
+from rnaget_server.model.lists import SEPARATOR, plain
 from rnaget_server.query.recommended import SUFFIXES, as_known
 from rnaget_server.spelling import most_alike
 
@@ -44,9 +45,10 @@ class Parameters:
             return None
         if len(set(values)) > 1:
             raise InvalidQuery(f"{name} is given {len(values)} times: give it once")
-        if not values[0].strip():
+        text = plain(values[0]).strip()
+        if not text:
             raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
-        return values[0].strip()
+        return text
 
     def choice(self, name: str, values: Collection[str]) -> str | None:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
@@ -96,11 +98,11 @@ class Parameters:
         return int(text)
 
     def values(self, name: str) -> tuple[str, ...] | None:
-        """Return what was given for a list (``a,b`` or repeated, not yet split), None if it is not given."""
+        """Return what was given for a list, None if it is not given; see `rnaget_server.model.lists`."""
         given = self._values.get(name)
         if given is None:
             return None
-        kept = tuple(value for value in given if value.strip(" ,"))
+        kept = tuple(value for value in given if value.strip(f" {SEPARATOR}" if SEPARATOR in value else " ,"))
         if not kept:
             raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
         return kept
@@ -108,6 +110,13 @@ class Parameters:
     def lists(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the lists that are given among `names`."""
         return {name: values for name in names if (values := self.values(name)) is not None}
+
+
+def with_plain_texts(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield parameters, of those of these names that are no list all commas as their own."""
+    for name, value in pairs:
+        is_text = SEPARATOR in value and name in names and not name.removesuffix("_not").endswith("List")
+        yield name, plain(value) if is_text else value
 
 
 def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
+
+from rnaget_server.model.lists import SEPARATOR, one_by_one
 
 Pair = tuple[str, str]
 # Escaped bytes in a row; or percent signs that escape nothing, some of them, lest a search for others take long.
@@ -18,12 +20,15 @@ class _Quoted(dict[str, str]):
     """Texts as they stand in a URL, each made once."""
 
     def __missing__(self, text: str) -> str:
-        self[text] = quote_plus(text)
+        self[text] = ",".join(map(quote_plus, text.split(SEPARATOR)))
         return self[text]
 
 
 def query_pairs(query: str) -> list[Pair]:
-    """Return names and values in a query string, as `urllib.parse.parse_qsl` does with blank values kept."""
+    """Return names and values in a query string, as `urllib.parse.parse_qsl` does with blank values kept.
+
+    In values a comma that is not encoded becomes `SEPARATOR`.
+    """
     found = []
     names: dict[str, str] = {}
     # One by one: to split it at once would hold the interpreter.
@@ -31,14 +36,20 @@ def query_pairs(query: str) -> list[Pair]:
         name, _, value = part[0].partition("=")
         if name not in names:
             names[name] = _unquote(name)
-        found.append((names[name], _unquote(value)))
+        found.append((names[name], _unquote(value.replace(",", SEPARATOR))))
     return found
 
 
 def query_string(pairs: Iterable[Pair]) -> str:
-    """Return names and values as a query string, as `urllib.parse.urlencode` does."""
+    """Return names and values as a query string, as `urllib.parse.urlencode` does; `SEPARATOR` becomes a comma."""
     quoted = _Quoted()
     return "&".join(f"{_quote(name, quoted)}={_quote(value, quoted)}" for name, value in pairs)
+
+
+def value_list(values: Iterable[str]) -> str:
+    """Return values as the text of a list in a URL, which means exactly them."""
+    text = ",".join(quote(value, safe="/:@!$'()*;") for value in values)
+    return f"{text}," if "%2C" in text and "," not in text else text
 
 
 def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str:
@@ -56,10 +67,10 @@ def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str
 
 
 def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
-    """Return the values of each name, names and values in order."""
+    """Return the values of each name, lists taken apart, names and values in order."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).append(value)
+        found.setdefault(name, []).extend(one_by_one(value))
     return {name: sorted(found[name]) for name in sorted(found)}
 
 

@@ -11,7 +11,7 @@ from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
-from rnaget_server.query.strings import digest
+from rnaget_server.query.strings import digest, value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
 from rnaget_server.slicing.lookup import (
     belongs,
@@ -55,12 +55,12 @@ class MatrixSlice(ResolvedSlice):
             return f"select samples of at most {cells:,} {columns}"
         if columns == "samples" and cells >= features:
             some = slice.samples.column(slice.samples.id)[: min(3, cells // features)]
-            return f"ask for at most {cells // features:,} samples at once, such as sampleIDList={','.join(some)}"
+            return f"ask for at most {cells // features:,} samples at once, such as sampleIDList={value_list(some)}"
         some = slice.features.column(slice.features.id)[: max(1, min(3, cells // others))]
         if cells >= others:
-            return f"ask for at most {cells // others:,} features at once, such as featureIDList={','.join(some)}"
-        column = slice.samples.column(slice.samples.id)[0]
-        return f"ask for fewer of both, such as featureIDList={some[0]}&sampleIDList={column}"
+            return f"ask for at most {cells // others:,} features at once, such as featureIDList={value_list(some)}"
+        column = value_list(slice.samples.column(slice.samples.id)[:1])
+        return f"ask for fewer of both, such as featureIDList={value_list(some[:1])}&sampleIDList={column}"
 
 
 def slice_by_id(

@@ -59,6 +59,7 @@ def test_a_ticket_for_a_posted_query_is_one_to_get(client: TestClient) -> None:
         ("Tissue=Liver&", ""),
         ("Tissue=Liver", "Tissue=Liver&Tissue=Kidney"),
         ("Tissue=Liver", "Tissue=Liver&_=7"),
+        ("ENSG00000187634,ENSG00000188976", "ENSG00000187634%2CENSG00000188976"),
         ("_expires=1", "_expires=2"),
         ("_expires=", "_expires=x"),
         ("_signature=", "_signature=0"),
@@ -116,7 +117,7 @@ def test_any_encoding_of_the_same_parameters_holds(pairs: list[tuple[str, str]])
     limited = TicketSigner(KEYS, 100).sign("/x/bytes", pairs)
     for query in (urlencode(limited), urlencode(limited, quote_via=quote), urlencode(limited[::-1])):
         TicketSigner(KEYS, 100).check("GET", "/x/bytes", query)
-        TicketSigner(KEYS[::-1], 100).check("GET", "/x/bytes", query.replace("%2C", ",").replace("%3A", ":"))
+        TicketSigner(KEYS[::-1], 100).check("GET", "/x/bytes", query.replace("%3A", ":").replace("%2A", "*"))
 
 
 @given(pairs=_pairs, others=_pairs, seconds=st.integers(-5, 5))

@@ -17,7 +17,7 @@ from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.tickets import TicketSigner
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import json_response
-from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.http.request import PRINCIPAL_KEY, ROOT_KEY
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.principal import ANYONE, Principal
@@ -86,7 +86,8 @@ class Context:
     @property
     def root(self) -> str:
         """The address that the client sees, without a slash at the end."""
-        return self.api.settings.public_url or f"{self.request.url.scheme}://{self.request.url.netloc}"
+        url = self.request.url
+        return self.api.settings.public_url or f"{url.scheme}://{url.netloc}{self.request.scope[ROOT_KEY]}"
 
     def parameters(self, *known: str) -> Parameters:
         """Return the parameters of a route that takes these and no others.

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 
+from rnaget_server.http.request import ROOT_KEY
 from rnaget_server.web import PAGE_HEADERS, json_page
 
 _NEWEST = "application/vnd.ga4gh.rnaget.v1.2.0+json"
@@ -40,7 +41,8 @@ class RnagetDialect:
             return json.dumps(payload)
         url = request.url
         path = f"{url.path}?{url.query}" if url.query else url.path
-        return json_page(payload, title, path, address=f"{url.scheme}://{url.netloc}")
+        root = request.scope.get(ROOT_KEY, "")
+        return json_page(payload, title, path, address=f"{url.scheme}://{url.netloc}", root=root)
 
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types."""

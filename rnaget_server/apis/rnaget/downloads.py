@@ -113,8 +113,8 @@ def ticket(
 
 def download(context: Context, resolved: ResolvedSlice, chosen: ChosenFormat) -> Response:
     """Return the slice as a file in the format chosen; see `Delivery.respond`."""
-    rights = context.view.rights
-    return context.api.delivery.respond(context.request, resolved, chosen, _headers(resolved), rights)
+    rights, changed = context.view.rights, context.api.repository.live.changed
+    return context.api.delivery.respond(context.request, resolved, chosen, _headers(resolved), rights, changed)
 
 
 def _headers(resolved: ResolvedSlice) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from starlette.responses import Response
@@ -11,6 +10,7 @@ from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.downloads import download
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
+from rnaget_server.apis.rnaget.paging import paging_of, respond_page
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import StoreFailure
@@ -22,26 +22,23 @@ from rnaget_server.slicing.axis_pages import axis_page, matrix_details
 from rnaget_server.slicing.lookup import belongs, record_by_id
 from rnaget_server.slicing.matrices import slice_by_id
 
-_DEFAULT_LIMIT = 100
-_MOST = 2**31 - 1
-_PAGING = ("offset", "limit")
 _LISTS = ("sampleIDList", "featureIDList", "featureNameList")
 
 
 def get_expressions_info(context: Context) -> Response:
     """Return what is known of the matrices that match, page by page."""
-    pairs, offset, limit = _paged(context, SEARCH_PARAMETERS)
-    query = parse_matrix_query(pairs, ())
+    paging = paging_of(context, SEARCH_PARAMETERS)
+    query = parse_matrix_query(paging.parameters, ())
     view = context.view
     matching = [matrix for matrix in view.catalog.matrices.values() if belongs(matrix, query)]
-    page = matching[offset : offset + limit if limit else None]
     data, omitted = [], []
-    for matrix in page:
+    for matrix in matching[paging.items]:
         try:
             data.append(_described(context, view, matrix))
         except StoreFailure:
             omitted.append(matrix.id)
-    return context.respond({"data": data, "count": len(matching)}, "Expression matrices", omitted=omitted)
+    payload = {"data": data, "count": len(matching)}
+    return respond_page(context, paging, payload, len(matching), "Expression matrices", omitted=omitted)
 
 
 def get_expression_info_by_id(context: Context, expression_id: str) -> Response:
@@ -93,19 +90,11 @@ def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) 
     view = context.view
     filters = view.catalog.filter_names
     known = (*_LISTS, *(f"{name}_not" for name in _LISTS), *parameter_names(filters))
-    pairs, offset, limit = _paged(context, known)
-    page = axis_page(view, matrix_id, axis, parse_matrix_query(pairs, filters), offset, limit)
-    return context.respond({"data": page.items, "total": page.total}, f"{axis.title()}s of {matrix_id}", page.missing)
-
-
-def _paged(context: Context, known: Sequence[str]) -> tuple[list[tuple[str, str]], int, int]:
-    """Return the parameters but those of paging, and offset and limit (0: all)."""
-    pairs = context.received.pairs
-    parameters = Parameters(pairs, (*known, *_PAGING))
-    offset = parameters.whole_number("offset", 0, _MOST)
-    limit = parameters.whole_number("limit", 0, _MOST)
-    rest = [pair for pair in pairs if pair[0] not in _PAGING]
-    return rest, offset or 0, _DEFAULT_LIMIT if limit is None else limit
+    paging = paging_of(context, known)
+    query = parse_matrix_query(paging.parameters, filters)
+    page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit)
+    payload = {"data": page.items, "total": page.total}
+    return respond_page(context, paging, payload, page.total, f"{axis.title()}s of {matrix_id}", page.missing)
 
 
 def _described(context: Context, view: View, matrix: Matrix) -> dict[str, Any]:

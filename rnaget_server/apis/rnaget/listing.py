@@ -11,6 +11,7 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.errors import UnknownId, unknown_name
+from rnaget_server.model.lists import look_up, plain
 from rnaget_server.query.table import ParameterSpec
 
 Fields = Mapping[str, tuple[Callable[[Any], str | Sequence[str] | None], str]]
@@ -54,8 +55,14 @@ class Listing:
         """Return those that have, for each parameter given, one of its values in that field."""
         asked = context.parameters(*self.fields).lists(self.fields)
         records = self.records(context.view.catalog).values()
-        gets = [(self.fields[name][0], values) for name, values in asked.items()]
-        found = [record for record in records if all(_has(get(record), values) for get, values in gets)]
+        # A description is prose, not a list: its commas are its own however they are written.
+        asked = {name: tuple(map(plain, texts)) if name == "description" else texts for name, texts in asked.items()}
+        wanted = {name: _wanted(texts, self.fields[name][0], records) for name, texts in asked.items()}
+        found = [
+            record
+            for record in records
+            if all(not values.isdisjoint(_values(self.fields[name][0](record))) for name, values in wanted.items())
+        ]
         return context.respond([self.shown(record) for record in found], self.plural)
 
     async def filters(self, context: Context) -> Response:
@@ -108,6 +115,14 @@ def _values(value: str | Sequence[str] | None) -> Sequence[str]:
     return (value,) if isinstance(value, str) else value or ()
 
 
-def _has(value: str | Sequence[str] | None, asked: Sequence[str]) -> bool:
-    wanted = {*asked, *(part.strip() for text in asked for part in text.split(","))}
-    return not wanted.isdisjoint(_values(value))
+def _wanted(texts: Sequence[str], get: Callable[[Any], str | Sequence[str] | None], records: Iterable[Any]) -> set[str]:
+    """Return the values of a field that a list names."""
+    existing = {value for record in records for value in _values(get(record))}
+    wanted: set[str] = set()
+
+    def missing_from(values: Sequence[str]) -> list[str]:
+        wanted.update(existing.intersection(values))
+        return [value for value in values if value not in existing]
+
+    look_up(texts, missing_from)
+    return wanted

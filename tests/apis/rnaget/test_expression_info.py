@@ -52,6 +52,8 @@ def test_pages(client: TestClient, offset: int, limit: int, expected: slice) -> 
     everything = client.get(f"{ONE}/features?limit=0").json()
     assert everything["total"] == len(everything["data"]) == 5088
     page = client.get(f"{ONE}/features", params={"offset": offset, "limit": limit}).json()
+    more = page.pop("next", None)
+    assert (more is not None) is (offset + limit < 5088)
     assert page == {"data": everything["data"][expected] if expected else [], "total": 5088}
     assert client.get(f"{ONE}/features").json()["data"] == everything["data"][:100]
 

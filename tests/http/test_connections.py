@@ -1,0 +1,110 @@
+"""Requests that stand behind a refused one on the same connection are answered, or the refusal says that it ends."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.conftest import ROOT
+
+BYTES = b"/rnaget/expressions/marioni_counts/bytes"
+NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE = b"x" * (9 << 20)
+
+
+@pytest.fixture(scope="module")
+def root(serve: Callable[..., str]) -> str:
+    return serve(ROOT / "data")
+
+
+def post(body: bytes, path: bytes = BYTES, more: bytes = b"", length: int | None = None) -> bytes:
+    length = len(body) if length is None else length
+    return b"POST %b HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (path, more, length, body)
+
+
+def talk(root: str, *pieces: bytes | float) -> tuple[list[int], bool, bool]:
+    """Send pieces with pauses; return the statuses of the replies, and whether they say close and are closed."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", int(urlsplit(root).port or 0)), timeout=4) as client:
+        for piece in pieces:
+            if isinstance(piece, float):
+                time.sleep(piece)
+            else:
+                client.sendall(piece)
+        closed = False
+        try:
+            while piece := client.recv(1 << 16):
+                received += piece
+            closed = True
+        except TimeoutError:
+            pass
+    statuses = [int(status) for status in re.findall(rb"HTTP/1.1 (\d+)", received)]
+    return statuses, b"connection: close" in received.lower(), closed
+
+
+@pytest.mark.parametrize(
+    ("pieces", "statuses"),
+    [
+        ((post(b"no JSON") + NEXT,), [400, 200]),
+        ((post(b"x" * 100_000) + NEXT,), [400, 200]),
+        ((post(b"x", b"/rnaget/service-info") + NEXT,), [405, 200]),
+        ((post(b"x", b"/") + NEXT,), [405, 200]),
+        ((post(b"x", more=b"Content-Encoding: gzip\r\n") + NEXT,), [415, 200]),
+        ((post(b"x") + post(b"y") + NEXT,), [400, 400, 200]),
+        ((NEXT * 3,), [200, 200, 200]),
+        ((post(LARGE) + NEXT,), [413]),
+        ((post(LARGE[:70_000], length=len(LARGE)), 0.5, LARGE[70_000:] + NEXT), [413]),
+        # The client keeps the body, since it was refused.
+        ((post(b"", length=len(LARGE)), 0.5, NEXT), [413]),
+        ((post(b"", more=b"Expect: 100-continue\r\n", length=len(LARGE)), 0.5, NEXT), [413]),
+        ((post(b"", b"/rnaget/nothing", length=5000), 0.5, NEXT), [404]),
+        ((post(b"", b"/", length=5000), 0.5, NEXT), [405]),
+        ((post(b"x", more=b"Content-Encoding: gzip\r\n", length=5000), 0.5, NEXT), [415]),
+        ((b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n", 0.5, NEXT), [200]),
+    ],
+)
+def test_what_comes_behind_a_refused_request(root: str, pieces: tuple[bytes | float, ...], statuses: list[int]) -> None:
+    found, says_close, closed = talk(root, *pieces)
+    if len(statuses) > 1:
+        assert (found, says_close) == (statuses, False)
+    else:
+        assert (found, says_close, closed) == (statuses, True, True)
+
+
+def test_requests_before_one_that_is_no_http_are_answered(root: str) -> None:
+    assert talk(root, NEXT * 2 + b"nonsense\r\n\r\n") == ([200, 200], True, True)
+    whole = requests.get(f"{root}{BYTES.decode()}?format=json", timeout=30).content
+    with socket.create_connection(("127.0.0.1", int(urlsplit(root).port or 0)), timeout=10) as client:
+        client.sendall(b"GET %b?format=json HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n" % BYTES)
+        received = b""
+        while piece := client.recv(1 << 16):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200") and whole[-1000:] in received
+
+
+def test_a_client_that_sends_all_of_a_refused_body_reads_the_refusal(root: str) -> None:
+    for _ in range(5):
+        reply = requests.post(f"{root}{BYTES.decode()}", data=LARGE, timeout=30)
+        assert (reply.status_code, "message" in reply.json()) == (413, True)
+
+
+def test_a_client_that_goes_on_sending_is_let_go(root: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(urlsplit(root).port or 0)), timeout=20) as client:
+        client.sendall(post(b"", length=len(LARGE)))
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 413")
+        began = time.monotonic()
+        # Nothing more is sent, and the client does not close its side.
+        while client.recv(1 << 16):
+            pass
+        time.sleep(7)
+        with pytest.raises(OSError):
+            for _ in range(3):
+                client.sendall(b"x" * 1000)
+                time.sleep(0.2)
+        assert time.monotonic() - began < 15
