@@ -67,7 +67,7 @@ def test_failures_are_one_line_and_leave_no_file(run: Callable[..., tuple[int, s
     )
     assert run("get", "marioni_counts", "-o", "none/a.tsv")[::2] == (
         1,
-        "Error: none/a.tsv cannot be written: No such file or directory\n",
+        "Error: none/a.tsv cannot be written: there is no directory none: make it first\n",
     )
     assert list(tmp_path.iterdir()) == []
 
