@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from rnaget.errors import ClientError
@@ -28,8 +27,7 @@ __all__ = ["Client", "ClientError"]
 _NO_TICKETS = (404, 405, 406, 501)
 
 
-@dataclass(frozen=True)
-class _Download:
+class _Download(NamedTuple):
     """A file that arrives; reading `pieces` to the end proves it whole."""
 
     headers: dict[str, str]

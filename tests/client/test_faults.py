@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -311,6 +312,18 @@ def test_standard_output_that_cannot_be_written(
         result = run("--server", root, *arguments, stdout=write)
         os.close(write)
         assert (result.returncode, result.stderr) == (141, b"")
+
+
+def test_a_disk_without_room(
+    answering: Answering, run: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    address = answering({"ticket": ticket(), "file": reply(TABLE)}) + "/rnaget"
+    (tmp_path / "a.tsv").write_text("before")
+    full = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))}
+    result = run("--server", address, "get", "m", "-o", "a.tsv", **full)
+    assert (result.returncode, result.stderr) == (1, b"Error: a.tsv cannot be written: File too large\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+    assert (tmp_path / "a.tsv").read_text() == "before"
 
 
 @pytest.mark.parametrize(
