@@ -38,10 +38,13 @@ def _target(output: Path) -> Path:
     try:
         target = output.resolve()
         target.lstat()  # tells of a name that is too long
+        is_circle = target.is_symlink()  # in Python 3.13; before, resolving it fails
     except FileNotFoundError:
-        pass
-    except RuntimeError:  # in Python 3.11 and 3.12, an OSError later
-        raise ClientError(f"{output} cannot be written: it is a link that leads in a circle") from None
+        is_circle = False
+    except RuntimeError:
+        is_circle = True
+    if is_circle:
+        raise ClientError(f"{output} cannot be written: it is a link that leads in a circle")
     if not target.parent.is_dir():
         folder = target.parent if output.is_symlink() else output.parent
         raise ClientError(f"{output} cannot be written: there is no directory {folder}: make it first")
