@@ -15,12 +15,14 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long lint compliance attack bench bench-quick bench-compare pins clean
+.PHONY: help serve test test-long test-newest test-oldest lint compliance attack bench bench-quick bench-compare pins clean
 
 help:
 	@echo "make serve        serve the demo catalogue on http://127.0.0.1:8080 (ARGS='DIR --port 9000' for another)"
 	@echo "make test         run the tests (ARGS='-k name' for some of them)"
 	@echo "make test-long    run the tests that take minutes, too"
+	@echo "make test-newest  run the tests on Python 3.13 with the newest versions that are allowed"
+	@echo "make test-oldest  run the tests on Python 3.11 with the lowest versions that are allowed"
 	@echo "make lint         check style, types and the import rules"
 	@echo "make compliance   run the official RNAget compliance suite against the server"
 	@echo "make attack       attack real servers with hostile files and requests (ARGS=KIND for some of it)"
@@ -37,6 +39,27 @@ test: .venv/.dev $(SUITE)/.installed
 
 test-long: .venv/.dev $(SUITE)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Both ends of what pyproject.toml allows, each in an environment of its own, which is brought up to date every time.
+# A name that is there but starts nothing, as those of version managers may be, is passed over.
+NEWEST  ?= $(call python_of,13)
+OLDEST  ?= $(call python_of,11)
+python_of = $(shell for python in python3.$(1) python3 python $(wildcard $(HOME)/.pyenv/versions/3.$(1).*/bin/python); do \
+               "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, $(1)))' 2>/dev/null && echo "$$python" && break; done)
+INSTALL := python -m pip install -qq --disable-pip-version-check --upgrade
+
+test-newest:
+	@test -n "$(NEWEST)" || { echo "Python 3.13 was not found; name one: make test-newest NEWEST=/path/to/python"; exit 1; }
+	@"$(NEWEST)" -m venv .venv-newest
+	@.venv-newest/bin/$(INSTALL) --upgrade-strategy eager --editable '.[all,dev]' --editable ./client
+	@.venv-newest/bin/python -m pytest -m "not long" $(ARGS)
+
+test-oldest:
+	@test -n "$(OLDEST)" || { echo "Python 3.11 was not found; name one: make test-oldest OLDEST=/path/to/python"; exit 1; }
+	@"$(OLDEST)" -m venv .venv-oldest
+	@"$(OLDEST)" $(PINS)/oldest.py $(PROJECTS) >.venv-oldest/constraints.txt
+	@.venv-oldest/bin/$(INSTALL) -c .venv-oldest/constraints.txt --editable '.[all,dev]' --editable ./client
+	@.venv-oldest/bin/python -m pytest -m "not long" $(ARGS)
 
 # Every check runs, so that one look shows all there is to mend.
 lint: .venv/.dev
@@ -101,7 +124,7 @@ CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
 
 pins: .venv-pins/.installed
 	@$(COMPILE) -o $(PINS)/build.txt $(PINS)/build.in
-	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt --extra arrow $(PROJECTS)
+	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt --extra all $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
 	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
@@ -114,6 +137,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-pins .venv-browser .bench build dist client/build client/dist \
+	@rm -rf .venv .venv-compliance .venv-newest .venv-oldest .venv-pins .venv-browser .bench build dist client/build client/dist \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

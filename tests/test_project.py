@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [".", "client"]
@@ -99,6 +103,53 @@ def test_versions_agree_between_environments() -> None:
     for path in REQUIREMENTS:
         for name, version in re.findall(r"^([\w.-]+)==(\S+)", _requirements(path.name), re.M):
             assert chosen.get(name, version) == version, path.name
+
+
+def _bounded() -> Iterator[tuple[Requirement, str]]:
+    """Yield what is needed at run time, and the file that names it."""
+    for directory in DISTRIBUTIONS:
+        project = _project(directory)
+        extras = [group for name, group in project["optional-dependencies"].items() if name != "dev"]
+        for requirement in itertools.chain(project["dependencies"], *extras):
+            yield Requirement(requirement), directory
+
+
+@pytest.mark.parametrize(("requirement", "directory"), [*_bounded()], ids=str)
+def test_versions_are_bounded_on_both_sides(requirement: Requirement, directory: str) -> None:
+    operators = {specifier.operator for specifier in requirement.specifier}
+    assert operators == ({">="} if requirement.name == "pyarrow" else {">=", "<"})
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
+def test_pins_lie_within_the_bounds(path: Path) -> None:
+    chosen = {
+        _normal(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", _requirements(path.name), re.M)
+    }
+    for requirement, _ in _bounded():
+        version = chosen.get(_normal(requirement.name))
+        assert version is None or requirement.specifier.contains(version), (requirement, version)
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    command = [
+        sys.executable,
+        "requirements/oldest.py",
+        *(f"{directory}/pyproject.toml" for directory in DISTRIBUTIONS),
+    ]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    oldest = {}
+    for line in run.stdout.splitlines():
+        pinned = Requirement(line)
+        (specifier,) = pinned.specifier
+        assert specifier.operator == "==" and not pinned.extras
+        oldest[_normal(pinned.name)] = specifier.version
+    bounds = [
+        (_normal(requirement.name), specifier.version)
+        for requirement, _ in _bounded()
+        for specifier in requirement.specifier
+        if specifier.operator == ">="
+    ]
+    assert sorted(oldest.items()) == sorted(set(bounds))
 
 
 def test_changelog_keeps_its_form() -> None:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from http.client import HTTPException, HTTPResponse
+from contextlib import contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+from rnaget.errors import ClientError
+from rnaget.files import replacing
+from rnaget.formats import format_for, same_format
+from rnaget.tickets import Ticket
+from rnaget.transport import TIMEOUT, NotJSONError, StatusError, is_html, open_url, parse_json, read_body
 
 if TYPE_CHECKING:
     import pandas
 
     Parameters = Mapping[str, Sequence[str] | str]
 
-_TIMEOUT = 300
-_PIECE = 1 << 20
+__all__ = ["Client", "ClientError"]
+
+# What a server without ticket routes answers. A wrong id may be the reason as well; then the next request says so.
+_NO_TICKETS = (404, 405, 406, 501)
 
 
-class ClientError(Exception):
-    """A failed request; the text is the server's message, or says why there was none."""
+class _Download(NamedTuple):
+    """A file that arrives; reading `pieces` to the end proves it whole."""
+
+    headers: dict[str, str]
+    pieces: Iterable[bytes]
 
 
 class Client:
@@ -33,11 +40,16 @@ class Client:
     Parameters
     ----------
     root
-        Address of its RNAget API, such as ``http://127.0.0.1:8080/rnaget``.
+        Address of its RNAget API, such as ``http://127.0.0.1:8080/rnaget``. Where no API is found there, ``/rnaget`` is
+        added.
+    timeout
+        Seconds to wait for a reply to begin or to go on.
     """
 
-    def __init__(self, root: str) -> None:
-        self.root = root.rstrip("/")
+    def __init__(self, root: str, timeout: float = TIMEOUT) -> None:
+        self.root = root.strip().rstrip("/")
+        self._timeout = timeout
+        self._is_found = False
 
     def json(self, path: str, query: Parameters | None = None) -> Any:
         """Return the JSON reply of a route such as ``projects``.
@@ -48,27 +60,32 @@ class Client:
             If the server refuses, cannot be reached, or its reply is cut short or no JSON.
         """
         with self._open(path, query or {}, "application/json") as reply:
-            text = b"".join(_read(reply))
-        try:
-            return json.loads(text)
-        except ValueError:
-            raise ClientError(f"{self.root}/{path} is no JSON: is this the address of an RNAget API?") from None
+            text = b"".join(read_body(reply))
+        return parse_json(text, f"{self.root}/{path.lstrip('/')}")
 
-    def download(self, matrix: str | None, query: Parameters, output: Path) -> dict[str, str]:
+    def download(self, matrix: str | None, query: Parameters, output: Path | str | BinaryIO) -> dict[str, str]:
         """Write a slice of `matrix` (None: of all that match) to `output`; return the headers of the reply.
 
-        The file appears under its name when it is complete, and a failed download leaves nothing.
+        A file appears under its name when it is complete, and a failed download leaves what was there before. Its
+        format is the one that its name stands for, where `query` has none. What is written to a file object cannot be
+        taken back: there the error alone says that it is not complete.
 
         Raises
         ------
         ClientError
-            If the server refuses, cannot be reached, or its reply is cut short.
-        OSError
-            If the file cannot be written.
+            If the server refuses, cannot be reached, its reply is cut short or not what the ticket says, the name of
+            the file is for another format, or the file cannot be written.
         """
-        with self._open(_bytes_path(matrix), query, "*/*") as reply:
-            _write(_read(reply), output)
-            return dict(reply.headers.items())
+        if not isinstance(output, Path | str):
+            with self._fetch(matrix, query) as download:
+                output.writelines(download.pieces)
+                output.flush()
+                return download.headers
+        if format := format_for(str(output), _given_format(query)):
+            query = {**query, "format": format}
+        with replacing(Path(output)) as file, self._fetch(matrix, query) as download:
+            file.writelines(download.pieces)
+            return download.headers
 
     def frame(self, matrix: str | None, query: Parameters) -> pandas.DataFrame:
         """Return a slice as a table: feature ids as the index, a column for each sample, labels in front if sent.
@@ -76,7 +93,7 @@ class Client:
         Raises
         ------
         ClientError
-            If the server refuses, cannot be reached, or its reply is cut short.
+            If the server refuses, cannot be reached, or its reply is cut short or no table.
         ImportError
             If pandas is not installed.
         """
@@ -85,64 +102,93 @@ class Client:
         except ImportError:
             raise ImportError("a table needs pandas: install rnaget with its extra, rnaget[pandas]") from None
 
-        with self._open(_bytes_path(matrix), {**query, "format": "tsv"}, "*/*") as reply:
-            text = b"".join(_read(reply)).decode("utf-8")
-        while text.startswith("#"):
-            text = text.partition("\n")[2]
-        return pandas.read_csv(io.StringIO(text), sep="\t", index_col=0)
+        with self._fetch(matrix, {**query, "format": "tsv"}) as download:
+            content = b"".join(download.pieces)
+        try:
+            text = content.decode("utf-8")
+            while text.startswith("#"):
+                text = text.partition("\n")[2]
+            return pandas.read_csv(io.StringIO(text), sep="\t", index_col=0)
+        except ValueError as error:  # of decoding, and of pandas
+            raise ClientError(f"{self.root} sends no table: {error}") from None
+
+    @contextmanager
+    def _fetch(self, matrix: str | None, query: Parameters) -> Iterator[_Download]:
+        """Open the file of a slice by its ticket, or where the server has no tickets, by itself."""
+        ticket = self._ticket(matrix, query)
+        if ticket is None:
+            reply = self._open(_route(matrix, "bytes"), query, "*/*")
+        else:
+            wanted = _given_format(query)
+            if wanted and ticket.file_type and not same_format(wanted, ticket.file_type):
+                raise ClientError(f"the server offers {ticket.file_type} where {wanted} was asked for")
+            place = ticket.url.partition("?")[0]
+            reply = open_url(ticket.url, {"Accept": "*/*", **ticket.headers}, self._timeout, place)
+        with reply:
+            if is_html(reply):
+                raise ClientError(f"{self.root} sends a page instead of data: is this the address of an RNAget API?")
+            pieces = read_body(reply)
+            yield _Download(dict(reply.headers.items()), ticket.verified(pieces) if ticket else pieces)
+
+    def _ticket(self, matrix: str | None, query: Parameters) -> Ticket | None:
+        path = _route(matrix, "ticket")
+        try:
+            with self._open(path, query, "application/json") as reply:
+                text = b"".join(read_body(reply))
+        except StatusError as refusal:
+            if refusal.code in _NO_TICKETS:
+                return None
+            raise
+        if not text.lstrip().startswith((b"{", b"[")):  # a server that sends files or pages for whatever is asked
+            return None
+        place = f"{self.root}/{path}"
+        return Ticket.parse(parse_json(text, place), place)
 
     def _open(self, path: str, query: Parameters, accept: str) -> HTTPResponse:
-        if not self.root.lower().startswith(("http://", "https://")):
-            raise ClientError(
-                f"{self.root} is not the address of an RNAget API: it must begin with http:// or https://"
-            )
+        if not self._is_found:
+            self.root, self._is_found = self._find_root(), True
         given = {key: value for key, value in query.items() if value}
-        url = f"{self.root}/{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
+        url = f"{self.root}/{path.lstrip('/')}" + (f"?{urlencode(given, doseq=True)}" if given else "")
+        return open_url(url, {"Accept": accept}, self._timeout, self.root)
+
+    def _find_root(self) -> str:
+        """Return the address of the API: the one given, or ``/rnaget`` below it if it is there alone."""
+        _check_address(self.root)
+        if self.root.endswith("/rnaget"):
+            return self.root
+        below = f"{self.root}/rnaget"
+        return below if not self._is_api(self.root) and self._is_api(below) else self.root
+
+    def _is_api(self, root: str) -> bool:
         try:
-            return cast(HTTPResponse, urlopen(Request(url, headers={"Accept": accept}), timeout=_TIMEOUT))
-        except HTTPError as error:
-            with error:
-                raise ClientError(_message(error)) from None
-        except URLError as error:
-            raise ClientError(f"{self.root} cannot be reached: {error.reason}") from None
-        except (OSError, HTTPException, ValueError) as error:
-            raise ClientError(f"{self.root} cannot be reached: {error}") from None
+            with open_url(f"{root}/service-info", {"Accept": "application/json"}, self._timeout, root) as reply:
+                info = parse_json(b"".join(read_body(reply)), root)
+        except (StatusError, NotJSONError):
+            return False
+        kind = info.get("type") if isinstance(info, dict) else None
+        return isinstance(info, dict) and not (isinstance(kind, dict) and kind.get("artifact", "rnaget") != "rnaget")
 
 
-def _bytes_path(matrix: str | None) -> str:
-    return f"expressions/{quote(matrix, safe='')}/bytes" if matrix else "expressions/bytes"
-
-
-def _read(reply: HTTPResponse) -> Iterator[bytes]:
-    """Yield the body of `reply` by pieces; raise ClientError if it ends before it is complete."""
-    expected, received = reply.length, 0
+def _check_address(root: str) -> None:
+    if not root.lower().startswith(("http://", "https://")):
+        raise ClientError(
+            f"{root or 'an empty text'} is not the address of an RNAget API: it must begin with http:// or https://"
+        )
     try:
-        while piece := reply.read(_PIECE):
-            received += len(piece)
-            yield piece
-    except (OSError, HTTPException) as error:
-        raise ClientError(f"the reply broke off after {received:,} bytes ({error}): try again") from None
-    # The standard library takes a closed connection for the end of the body, whatever Content-Length says.
-    if expected is not None and received != expected:
-        raise ClientError(f"the reply broke off after {received:,} of {expected:,} bytes: try again")
+        parts = urlsplit(root)
+    except ValueError as error:
+        raise ClientError(f"{root} is not the address of an RNAget API: {error}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ClientError("the address of an RNAget API cannot have a user or a password in it")
+    if parts.query or parts.fragment or not parts.hostname:
+        wrong = "no host is named" if not parts.hostname else "nothing may come after the path"
+        raise ClientError(f"{root} is not the address of an RNAget API: {wrong}")
 
 
-def _write(pieces: Iterable[bytes], output: Path) -> None:
-    """Write a file that appears under its name only once it is complete."""
-    output = output.resolve()  # the target of a link is replaced, not the link
-    if output.exists() and not output.is_file():
-        raise FileExistsError(errno.EEXIST, "not a regular file", str(output))
-    temporary = output.with_name(f".{os.urandom(8).hex()}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.writelines(pieces)
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _route(matrix: str | None, name: str) -> str:
+    return f"expressions/{quote(matrix, safe='')}/{name}" if matrix else f"expressions/{name}"
 
 
-def _message(error: HTTPError) -> str:
-    try:
-        return f"{error.code}: {json.load(error)['message']}"
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
-        return f"{error.code}: {error.reason}"
+def _given_format(query: Parameters) -> str | None:
+    given = query.get("format") or None
+    return given if given is None or isinstance(given, str) else given[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rnaget_server.errors import InvalidQuery, shown
+from rnaget_server.model.lists import plain
 from rnaget_server.query.strings import query_pairs
 
 _HINT = "in a URL + stands for a space: write %2B for a plus sign"
@@ -24,7 +25,7 @@ def refuse_blanks(query: bytes, pairs: Iterable[tuple[str, str]]) -> None:
     if b"+" not in query:
         return
     for name, value in pairs:
-        if name[:1] != "_" and " " in value and any(part.isspace() for part in value.split(",")):
+        if name[:1] != "_" and " " in value and any(part.isspace() for part in plain(value).split(",")):
             raise InvalidQuery(f"{shown(name)[1:-1]} has a blank value; {_HINT}")
 
 
@@ -36,7 +37,7 @@ def with_hint(query: bytes, message: str) -> str:
         if b"+" not in part:
             continue
         for name, value in query_pairs(part.decode("latin-1")):
-            values = [value, *(piece.strip() for piece in value.split(","))]
+            values = [value, *(piece.strip() for piece in plain(value).split(","))]
             if name in message and any(" " in one and shown(one) in message for one in values):
                 # Where a space is meant, what was meant has been found out without a plus sign.
                 known = message.partition("did you mean")[2]

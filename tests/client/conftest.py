@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -24,6 +25,55 @@ def replying() -> Iterator[Callable[..., str]]:
     """Start servers that send fixed bytes to whoever asks, then close or reset the connection."""
     with ExitStack() as stack:
         yield lambda reply, reset=False: stack.enter_context(_server(reply, reset))
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., str]]:
+    """Start servers that answer each path with bytes of its own; return their addresses, without a path.
+
+    The last name of a path, such as ``ticket``, leads to what is sent; ``*`` to what is sent for all others. ``HOST``
+    in it becomes the address. Those that stall keep the connection open until the test ends.
+    """
+    with ExitStack() as stack:
+        yield lambda replies, stall=False: stack.enter_context(_answering(replies, stall))
+
+
+@contextmanager
+def _answering(replies: Mapping[str, bytes], stall: bool) -> Iterator[str]:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            path = self.rfile.readline().split(b" ")[1].partition(b"?")[0].decode()
+            for line in self.rfile:
+                if line == b"\r\n":
+                    break
+            name = path.rpartition("/")[2]
+            reply = replies.get(path, replies.get(name, replies.get("*", NOT_FOUND)))
+            with suppress(OSError):  # a client that has enough
+                self.wfile.write(reply.replace(b"HOST", address.encode()))
+            if stall:
+                released.wait(60)
+
+    released = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield address
+        finally:
+            released.set()
+            server.shutdown()
+            thread.join()
+
+
+def reply(body: bytes, *headers: str, status: str = "200 OK", length: bool = True) -> bytes:
+    """Return the bytes of a reply; without the length its end is the end of the connection."""
+    said = [*headers, f"Content-Length: {len(body)}"] if length else headers
+    return "\r\n".join([f"HTTP/1.1 {status}", "Connection: close", *said, "", ""]).encode() + body
+
+
+NOT_FOUND = reply(b'{"message": "nothing of that name"}', status="404 Not Found")
 
 
 @contextmanager

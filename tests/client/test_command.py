@@ -67,7 +67,7 @@ def test_failures_are_one_line_and_leave_no_file(run: Callable[..., tuple[int, s
     )
     assert run("get", "marioni_counts", "-o", "none/a.tsv")[::2] == (
         1,
-        "Error: none/a.tsv cannot be written: No such file or directory\n",
+        "Error: none/a.tsv cannot be written: there is no directory none: make it first\n",
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -80,7 +80,7 @@ def test_failures_are_one_line_and_leave_no_file(run: Callable[..., tuple[int, s
             ("get", "m", "-o", "a", "--filter", "Tissue"),
             "Error: Invalid value for --filter: 'Tissue' is not NAME=VALUE",
         ),
-        (("get", "m", "-o", "a", "--color"), "Error: No such option '--color'."),
+        (("get", "m", "-o", "a", "--color"), "Error: No such option"),
         (("take",), "Error: No such command 'take'."),
     ],
 )
@@ -90,7 +90,7 @@ def test_mistakes_in_the_command(
     code, output, log = run(*arguments)
     assert (code, output) == (2, "")
     assert log.startswith("Usage: rnaget ")
-    assert log.splitlines()[-1] == message
+    assert log.splitlines()[-1].startswith(message)  # the rest is click's, and not the same in every version
 
 
 def test_version_and_the_variable(root: str) -> None:

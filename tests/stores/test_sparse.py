@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from pathlib import Path
 from typing import Any
@@ -257,7 +258,8 @@ def columns_of_every_form(path: Path) -> anndata.AnnData:
     obs["with/slash"] = [1, 2, 3]
     data = anndata.AnnData(np.eye(3, 2, dtype=np.float32), obs, pd.DataFrame(index=["g", "h"]))
     data.obsm["X_pca"] = np.zeros((3, 2))
-    data.write_h5ad(path)
+    with anndata.settings.override(disallow_forward_slash_in_h5ad=False):  # as older versions wrote it
+        data.write_h5ad(path)
     return data
 
 
@@ -371,6 +373,8 @@ def problems(path: Path) -> list[str]:
         return validate_against_catalog(matrix, open_store(matrix, KINDS))
     except OSError as error:
         return [str(error)]
+    finally:
+        gc.collect()  # a store that is not collected yet keeps its file open, and HDF5 from writing to it
 
 
 @pytest.mark.parametrize(

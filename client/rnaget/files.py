@@ -1,0 +1,55 @@
+"""Files that appear under their name only once they are complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from rnaget.errors import ClientError
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that takes the name `output` when the block ends, and is removed if it fails.
+
+    Raises
+    ------
+    ClientError
+        If no file of that name can be written. All that can be known before is found before the block runs.
+    """
+    try:
+        target = _target(output)
+        temporary = target.with_name(f".{os.urandom(8).hex()}.part")
+        try:
+            with temporary.open("xb") as file:
+                yield file
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ClientError(f"{output} cannot be written: {error.strerror or error}") from None
+
+
+def _target(output: Path) -> Path:
+    """Return the path of the file to replace: the target of a link, not the link."""
+    try:
+        target = output.resolve()
+        target.lstat()  # tells of a name that is too long
+        is_circle = target.is_symlink()  # in Python 3.13; before, resolving it fails
+    except FileNotFoundError:
+        is_circle = False
+    except RuntimeError:
+        is_circle = True
+    if is_circle:
+        raise ClientError(f"{output} cannot be written: it is a link that leads in a circle")
+    if not target.parent.is_dir():
+        folder = target.parent if output.is_symlink() else output.parent
+        raise ClientError(f"{output} cannot be written: there is no directory {folder}: make it first")
+    if target.is_dir():
+        raise ClientError(f"{output} cannot be written: it is a directory; name a file in it")
+    if target.exists() and not target.is_file():
+        raise ClientError(f"{output} cannot be written: it is not a regular file; write to standard output instead")
+    return target

@@ -1,0 +1,62 @@
+"""The format that the name of a file stands for."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from rnaget.errors import ClientError
+
+# What servers call the format of files with such a name; the first is asked for where none is given.
+_SUFFIXES = {
+    "tsv": ("tsv",),
+    "csv": ("csv",),
+    "json": ("json",),
+    "loom": ("loom",),
+    "h5ad": ("h5ad", "anndata"),
+    "parquet": ("parquet",),
+    "arrow": ("arrow",),
+    "arrows": ("arrow",),
+    "bw": ("bigwig",),
+    "bigwig": ("bigwig",),
+    "bedgraph": ("bedgraph",),
+}
+_COMPRESSIONS = ("gz", "zst", "bz2", "xz")
+
+
+def format_for(name: str, given: str | None) -> str | None:
+    """Return the format to ask for: the one given, else the one that the name of the file stands for, if any.
+
+    Raises
+    ------
+    ClientError
+        If the name stands for another format than the one given.
+    """
+    formats, ending = _formats_of(name)
+    if given is None:
+        if ending in _COMPRESSIONS:
+            raise ClientError(f"{name}: say in which format, such as tsv.{ending}")
+        return formats[0] if formats else None
+    compression = ending if ending in _COMPRESSIONS else ""
+    fits = given.lower() in formats if formats else not compression or given.lower().endswith(f".{compression}")
+    if not fits:
+        other = f"leave the format out to get {formats[0]}" if formats else f"ask for a format such as tsv.{ending}"
+        raise ClientError(f"{name} is no name for the format {given}: give the file another ending, or {other}")
+    return given
+
+
+def _formats_of(name: str) -> tuple[tuple[str, ...], str]:
+    """Return the formats that a name may stand for, and its ending where that alone says too little."""
+    endings = [suffix[1:].lower() for suffix in PurePath(name).suffixes]
+    last = endings[-1] if endings else ""
+    if last in _SUFFIXES:
+        return _SUFFIXES[last], ""
+    if last in _COMPRESSIONS and len(endings) > 1 and endings[-2] in _SUFFIXES:
+        return tuple(f"{format}.{last}" for format in _SUFFIXES[endings[-2]]), ""
+    return (), last
+
+
+def same_format(wanted: str, offered: str) -> bool:
+    """Return whether two names of formats may mean the same one; names that are not known here may mean anything."""
+    known = {name: formats[0] for formats in _SUFFIXES.values() for name in formats}
+    names = (known.get(wanted.lower()), known.get(offered.lower().lstrip(".")))
+    return None in names or names[0] == names[1]
