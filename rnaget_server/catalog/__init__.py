@@ -2,6 +2,18 @@
 
 from rnaget_server.catalog.live import LiveCatalog
 from rnaget_server.catalog.load import load
-from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
+from rnaget_server.catalog.records import Catalog, Filter, Genome, Matrix, Project, Study, Track, TrackSet, Tsv
 
-__all__ = ["Catalog", "Filter", "LiveCatalog", "Matrix", "Project", "Study", "Track", "TrackSet", "Tsv", "load"]
+__all__ = [
+    "Catalog",
+    "Filter",
+    "Genome",
+    "LiveCatalog",
+    "Matrix",
+    "Project",
+    "Study",
+    "Track",
+    "TrackSet",
+    "Tsv",
+    "load",
+]
