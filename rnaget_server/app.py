@@ -6,12 +6,14 @@ from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import refget, rnaget
+from rnaget_server.apis import refget, rnaget, seqcol
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
+from rnaget_server.apis.seqcol.context import SeqcolApi
+from rnaget_server.apis.seqcol.dialect import SeqcolDialect
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -86,7 +88,19 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         refget.ENA_PATH: "cram.yaml",
         refget.CRAM_PATH: "cram.yaml",
     }
-    return [
+    mounts = [
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
+    ]
+    collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
+    return [
+        *mounts,
+        Mount(
+            seqcol.BASE_PATH,
+            collections,
+            SeqcolDialect(),
+            SeqcolApi(repository, settings),
+            workload,
+            seqcol.EXAMPLE_BODY,
+        ),
     ]
