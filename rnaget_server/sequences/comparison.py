@@ -35,15 +35,12 @@ def compare(a: Mapping[str, Sequence[Any]], b: Mapping[str, Sequence[Any]]) -> d
 def _shared(a: Sequence[Any], b: Sequence[Any]) -> tuple[int, bool | None]:
     """Return how many elements both have, and whether in one order.
 
-    None: there are fewer than two, or one stands more often in one than in the other, so that no order can be told.
+    None: there is none, or one stands more often in one than in the other, so that no order can be told.
     """
     keys = [[canonical_json(value) for value in values] for values in (a, b)]
     counts = [Counter(values) for values in keys]
     kept = [[key for key in values if key in other] for values, other in zip(keys, reversed(counts), strict=True)]
     count = (counts[0] & counts[1]).total()
-    if count < _LEAST_FOR_ORDER or any(len(values) != count for values in kept):
+    if not count or any(len(values) != count for values in kept):
         return count, None
     return count, kept[0] == kept[1]
-
-
-_LEAST_FOR_ORDER = 2
