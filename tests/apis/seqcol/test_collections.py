@@ -107,7 +107,9 @@ def test_two_are_compared_however_the_second_is_given(client: TestClient) -> Non
     assert client.post(f"/seqcol/comparison/{first}", json=with_pairs).json() == found
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b'{"names": ["a"]}', b'{"names": [1], "lengths": [1], "sequences": [1]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'{"names": ["a"]}', b'{"names": [1], "lengths": [1], "sequences": [1]}']
+)
 def test_what_is_no_collection_is_refused(client: TestClient, body: bytes) -> None:
     reply = client.post(f"/seqcol/comparison/{collection('base')[0]}", content=body)
     assert reply.status_code == 400

@@ -29,7 +29,9 @@ def letters_of(data: Path, genome: str, id: str) -> str:
 
 
 @given(
-    records=st.lists(st.tuples(st.text("ab1|.", min_size=1, max_size=9), st.text("acgtNRY*", max_size=200)), max_size=6),
+    records=st.lists(
+        st.tuples(st.text("ab1|.", min_size=1, max_size=9), st.text("acgtNRY*", max_size=200)), max_size=6
+    ),
     width=st.integers(1, 70),
     line_end=st.sampled_from(["\n", "\r\n"]),
     block=st.integers(1, 64),
