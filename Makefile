@@ -9,6 +9,8 @@ PINS   := requirements
 PROJECTS := pyproject.toml client/pyproject.toml
 BIN    := .venv/bin
 SUITE  := .venv-compliance
+# A module of one suite has the name of one of the other.
+SUITES := .venv-sequences
 # Packages that exist as sources only are built with the pinned tools of build.txt, not with what is newest that day.
 PIP    := python -m pip install -qq --disable-pip-version-check --require-hashes --no-build-isolation
 ARGS   ?=
@@ -34,10 +36,10 @@ help:
 serve: .venv/.serve
 	@$(BIN)/rnaget-server serve $(ARGS)
 
-test: .venv/.dev $(SUITE)/.installed
+test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed
 	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-long: .venv/.dev $(SUITE)/.installed
+test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
 
 # Both ends of what pyproject.toml allows, each in an environment of its own, which is brought up to date every time.
@@ -70,8 +72,9 @@ lint: .venv/.dev
 	$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; failed=1; }; \
 	test -z "$$failed" && echo "lint: style, types and import rules are in order"
 
-compliance: .venv/.serve $(SUITE)/.installed
+compliance: .venv/.serve $(SUITE)/.installed $(SUITES)/.installed
 	@$(BIN)/python -W ignore -m compliance.run $(ARGS)
+	@$(BIN)/python -W ignore -m compliance.sequences
 
 attack: .venv/.dev
 	@$(BIN)/python -W ignore -m tests.attack $(ARGS)
@@ -108,6 +111,13 @@ bench-compare: .venv/.bench
 	@$(BIN)/$(PIP) -r $<
 	@touch $@
 
+$(SUITES)/.installed: $(PINS)/build.txt $(PINS)/sequences.txt .venv/.build
+	@echo "Installing the suites of refget and sequence collections into $(SUITES)"
+	@$(BIN)/python -m venv $(SUITES)
+	@$(SUITES)/bin/$(PIP) -r $(PINS)/build.txt
+	@$(SUITES)/bin/$(PIP) -r $(PINS)/sequences.txt
+	@touch $@
+
 $(SUITE)/.installed: $(PINS)/build.txt $(PINS)/compliance.txt .venv/.build
 	@echo "Installing the compliance suite into $(SUITE)"
 	@$(BIN)/python -m venv $(SUITE)
@@ -128,6 +138,7 @@ pins: .venv-pins/.installed
 	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
 	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
+	@$(COMPILE) -o $(PINS)/sequences.txt $(CHAIN) $(PINS)/sequences.in
 
 .venv-pins/.installed: Makefile
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -137,6 +148,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-newest .venv-oldest .venv-pins .venv-browser .bench build dist client/build client/dist \
+	@rm -rf .venv .venv-compliance .venv-sequences .venv-newest .venv-oldest .venv-pins .venv-browser .bench build dist client/build client/dist \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

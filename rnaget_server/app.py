@@ -8,11 +8,15 @@ from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import rnaget
+from rnaget_server.apis import refget, rnaget, seqcol
+from rnaget_server.apis.refget.context import RefgetApi
+from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
-from rnaget_server.datasets.repository import SUMMARIES_SHARE, open_repository
+from rnaget_server.apis.seqcol.context import SeqcolApi
+from rnaget_server.apis.seqcol.dialect import SeqcolDialect
+from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
@@ -37,6 +41,8 @@ def create_app(settings: Settings) -> ASGIApp:
     """Return the whole server as an ASGI application. Two can live in one process."""
     repository = open_repository(settings)
     formats = Formats(Registry(WRITERS))
+    # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
+    budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     api = create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH)
     checked = TicketCheck(api, signer, DATA_ROUTE)
@@ -47,7 +53,7 @@ def create_app(settings: Settings) -> ASGIApp:
         api=RnagetApi(
             repository=repository,
             formats=formats,
-            delivery=_delivery(settings, repository.limits),
+            delivery=_delivery(settings, repository.limits, budget),
             signer=signer,
             summaries=TTLCache(settings.reload_seconds),
             settings=settings,
@@ -56,10 +62,11 @@ def create_app(settings: Settings) -> ASGIApp:
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
     )
+    mounts = [mount, *_sequences(repository, settings, budget, mount.workload)]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
-        dispatch([mount], pages, lifespan=api, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
+        dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
         allow_headers=("*",),
@@ -68,9 +75,34 @@ def create_app(settings: Settings) -> ASGIApp:
     )
 
 
-def _delivery(settings: Settings, limits: Limits) -> Delivery:
+def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
     slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
-    # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
-    budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
     cache = SliceCache(settings.cache_directory, slices)
     return Delivery(cache, limits, budget, settings.content_coding)
+
+
+def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+    """Return where reference sequences are found; longer paths stand before shorter ones."""
+    api, dialect = RefgetApi(repository, budget, settings), RefgetDialect()
+    documents = {
+        refget.BASE_PATH: "refget.yaml",
+        f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
+        refget.ENA_PATH: "cram.yaml",
+        refget.CRAM_PATH: "cram.yaml",
+    }
+    mounts = [
+        Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
+        for prefix, document in documents.items()
+    ]
+    collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
+    return [
+        *mounts,
+        Mount(
+            seqcol.BASE_PATH,
+            collections,
+            SeqcolDialect(),
+            SeqcolApi(repository, settings),
+            workload,
+            seqcol.EXAMPLE_BODY,
+        ),
+    ]

@@ -2,12 +2,13 @@
 
 from rnaget_server.catalog.live import CatalogState, LiveCatalog
 from rnaget_server.catalog.load import load
-from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
+from rnaget_server.catalog.records import Catalog, Filter, Genome, Matrix, Project, Study, Track, TrackSet, Tsv
 
 __all__ = [
     "Catalog",
     "CatalogState",
     "Filter",
+    "Genome",
     "LiveCatalog",
     "Matrix",
     "Project",

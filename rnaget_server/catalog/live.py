@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rnaget_server.catalog.load import load, watched_files
-from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
+from rnaget_server.catalog.records import Catalog, Genome, Matrix, Record, TrackSet
 from rnaget_server.errors import CatalogError, Problem
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class LiveCatalog:
                 self._lock.release()
         return self._catalog
 
-    def confirms(self, record: Matrix | TrackSet) -> bool:
+    def confirms(self, record: Record) -> bool:
         """Return whether the catalogue as it is on disk still says of a matrix or set what `record` does.
 
         For a record whose file is gone: an import may have put another in its place a moment ago. Without an
@@ -89,8 +89,9 @@ class LiveCatalog:
             return True
         with self._lock:
             self._refresh()
-        records = self._catalog.matrices if isinstance(record, Matrix) else self._catalog.track_sets
-        return records.get(record.id) == record
+        catalog = self._catalog
+        kinds = {Matrix: catalog.matrices, TrackSet: catalog.track_sets, Genome: catalog.genomes}
+        return kinds[type(record)].get(record.id) == record
 
     def _refresh(self) -> None:
         signature = self._sign()

@@ -18,15 +18,19 @@ from rnaget_server.catalog.models import (
     ContinuousEntry,
     ExpressionEntry,
     FilterEntry,
+    GenomeFile,
     ProjectFile,
     ServiceFile,
     StudyFile,
 )
-from rnaget_server.catalog.records import Catalog, Filter, Matrix, Project, Study, Track, TrackSet, Tsv
+from rnaget_server.catalog.records import Catalog, Filter, Genome, Matrix, Project, Study, Track, TrackSet, Tsv
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
 from rnaget_server.spelling import most_alike
+
+GENOMES = "genomes"
+"""The directory of the genomes of a catalogue."""
 
 File = TypeVar("File", bound=BaseModel)
 _KEYS = sorted(KEYS | set(Settings.model_fields))
@@ -62,6 +66,7 @@ def watched_files(data: Path) -> list[str]:
     return [
         f"{data}/catalog.yaml",
         *(f"{directory}/{name}" for directories, name in below for directory in directories),
+        *(f"{directory}/genome.yaml" for directory in _directories(data / GENOMES)),
     ]
 
 
@@ -85,10 +90,15 @@ class _Loader:
                 self.problems.append(
                     Problem(path, None, None, f"there is no project.yaml in {path.parent.parent}: write one")
                 )
+        genomes = [self._genome(path) for path in sorted((data / GENOMES).glob("[!.]*/genome.yaml"))]
         if service is None:
             return None, self.problems
         found = {project.id: project for project in projects if project is not None}
-        return Catalog(service=service, projects=found), self.problems
+        return Catalog(
+            service=service,
+            projects=found,
+            genomes={genome.id: genome for genome in genomes if genome is not None},
+        ), self.problems
 
     def service(self, data: Path) -> ServiceFile | None:
         """Return the sound ``catalog.yaml`` of `data`."""
@@ -100,6 +110,20 @@ class _Loader:
             except ValidationError as error:
                 self.problems.extend(_explained(path, error, ("settings",)))
         return service
+
+    def _genome(self, path: Path) -> Genome | None:
+        file = self._read(path, GenomeFile)
+        if file is None or not self._claim("genome", file.id, path, ("id",)):
+            return None
+        return Genome(
+            id=file.id,
+            directory=path.parent,
+            name=file.name,
+            description=file.description,
+            assembly=file.assembly,
+            version=file.version,
+            tags=file.tags,
+        )
 
     def _project(self, path: Path) -> Project | None:
         file = self._read(path, ProjectFile)

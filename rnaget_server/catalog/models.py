@@ -116,6 +116,13 @@ class ProjectFile(_Described):
     version: Text = "1.0"
 
 
+class GenomeFile(_Described):
+    """``genome.yaml``: a genome, whose sequences stand in the same directory."""
+
+    assembly: Text | None = None
+    version: Text = "1.0"
+
+
 class FilterEntry(_Model):
     """One metadata filter: a public query parameter that selects by an attribute of samples or features."""
 

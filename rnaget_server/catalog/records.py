@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from rnaget_server.catalog.models import ServiceFile
 from rnaget_server.model.kinds import Kind
+from rnaget_server.sequences.store import INDEX, LETTERS
 
 Axis = Literal["sample", "feature"]
 
@@ -146,6 +147,30 @@ class Project:
     studies: tuple[Study, ...]
 
 
+@dataclass(frozen=True)
+class Genome:
+    """A genome: the directory of its sequences, and what is known of it."""
+
+    id: str
+    directory: Path
+    name: str | None
+    description: str | None
+    assembly: str | None
+    version: str
+    tags: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file that changes when the sequences do."""
+        return self.directory / INDEX
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The data files."""
+        return (self.path, self.directory / LETTERS)
+
+
+Record = Matrix | TrackSet | Genome
 Entry = tuple[Project, Study | None, Matrix | TrackSet | None]
 
 
@@ -155,6 +180,7 @@ class Catalog:
 
     service: ServiceFile
     projects: Mapping[str, Project]
+    genomes: Mapping[str, Genome] = field(default_factory=dict)
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:

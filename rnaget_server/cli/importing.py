@@ -28,6 +28,7 @@ _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
+_GENOME_ONLY = ("assembly", "circular", "aliases")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
@@ -39,15 +40,14 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory of the catalogue; made if it is missing.",
 )
-@click.option("--project", required=True, help="Id of the project; made if it is missing.")
-@click.option("--study", required=True, help="Id of the study; made if it is missing.")
+@click.option("--project", help="Id of the project; made if it is missing.")
+@click.option("--study", help="Id of the study; made if it is missing.")
 @click.option(
     "--id",
-    required=True,
     help="Id of the matrix or continuous set. With the id of one that is there, a matrix in other units becomes a "
     "further layer, and tracks are added to the set.",
 )
-@click.option("--units", required=True, help="Units of the values, such as TPM, FPKM or count.")
+@click.option("--units", help="Units of the values, such as TPM, FPKM or count.")
 @click.option("--samples", type=_FILE, help="Table of sample attributes: one row per sample, ids in the first column.")
 @click.option("--features", type=_FILE, help="Table of feature attributes: ids in the first column.")
 @click.option("--transpose", is_flag=True, help="The rows of the source are samples.")
@@ -111,7 +111,17 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option("--link", is_flag=True, help="Tracks: make a hard link to a bigWig file, and no copy.")
 @click.option("--name", help="Name of the matrix or set.")
 @click.option("--version", help="Version of the matrix or set.")
-@click.option("--genome", help="Genome of the study, such as GRCh38; of a 10x file with several, the one to take.")
+@click.option(
+    "--genome",
+    metavar="ID",
+    help="Genome of the study, such as GRCh38. Of FASTA files: the id of the genome. Of a 10x file "
+    "with several: the one to take.",
+)
+@click.option("--assembly", metavar="ACCESSION", help="FASTA: accession of the assembly, such as GCA_000146045.2.")
+@click.option("--circular", metavar="NAME", multiple=True, help="FASTA: a circular sequence; may be repeated.")
+@click.option(
+    "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
+)
 @click.option("--license", help="Licence of the matrix or set: an SPDX id or a URL.")
 @click.option(
     "--replace",
@@ -121,10 +131,10 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 def import_command(
     sources: tuple[Path, ...],
     data: Path,
-    project: str,
-    study: str,
-    id: str,
-    units: str,
+    project: str | None,
+    study: str | None,
+    id: str | None,
+    units: str | None,
     name: str | None,
     version: str | None,
     genome: str | None,
@@ -139,9 +149,17 @@ def import_command(
     make a continuous set. A pipe is read as well: - is the standard input.
     """
     from rnaget_server.importers.job import broken_off
+    from rnaget_server.importers.sequences.fasta import is_fasta
     from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import kinds_of
 
+    if is_fasta(sources[0]):
+        given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
+        _import_genome(sources, data, genome, name, replace, {**special, **given})
+        return
+    for option, value in {"project": project, "study": study, "id": id, "units": units}.items():
+        if not value:
+            raise click.UsageError(f"Missing option '--{option}'.")
     texts = {"version": version, "name": name, "license": license}
     limits = limits_for(data)
     common = {
@@ -178,6 +196,44 @@ def _opened(sources: tuple[Path, ...], special: dict[str, Any], limits: FileLimi
         yield Sources(opened.paths[: len(sources)], opened.shown)
 
 
+def _import_genome(
+    sources: tuple[Path, ...],
+    data: Path,
+    genome: str | None,
+    name: str | None,
+    replace: bool,
+    others: dict[str, Any],
+) -> None:
+    from rnaget_server.importers.job import broken_off
+    from rnaget_server.importers.sequences.job import GenomeRequest, run_genome_import
+
+    if not genome:
+        raise click.UsageError("Missing option '--genome': the id of the genome of these sequences.")
+    try:
+        _refuse(others, tuple(key for key in others if key not in _GENOME_ONLY), "a genome", sources[0])
+        with _progress() as progress:
+            outcome = run_genome_import(
+                GenomeRequest(
+                    sources=sources,
+                    data=data,
+                    id=genome,
+                    name=name,
+                    replace=replace,
+                    least_free=limits_for(data).min_free_bytes,
+                    **{key: others[key] for key in _GENOME_ONLY},
+                ),
+                progress,
+            )
+    except Exception as error:
+        raise click.ClickException(str(broken_off(error, *sources))) from None
+    click.echo(f"{genome} is now in {outcome.directory / 'genome.yaml'}")
+    click.echo(f"  {outcome.names:,} sequences, {outcome.letters:,} letters; collection {outcome.digest}")
+    for remark in outcome.remarks:
+        click.echo(f"  {remark}")
+    click.echo(f"Serve it:   rnaget-server serve {data}")
+    click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
+
+
 def _import_matrix(
     source: Path,
     common: dict[str, Any],
@@ -188,7 +244,7 @@ def _import_matrix(
     from rnaget_server.importers.base import ReadOptions
     from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 
-    _refuse(special, _TRACKS_ONLY, "an expression matrix", source)
+    _refuse(special, (*_TRACKS_ONLY, *_GENOME_ONLY), "an expression matrix", source)
     request = MatrixRequest(
         source=source,
         samples=special["samples"],
@@ -211,7 +267,7 @@ def _import_tracks(
 ) -> Outcome:
     from rnaget_server.importers.tracks.job import TracksRequest, run_tracks_import
 
-    _refuse(special, _MATRIX_ONLY, "signal tracks", sources[0])
+    _refuse(special, (*_MATRIX_ONLY, *_GENOME_ONLY), "signal tracks", sources[0])
     given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
     return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, limits=limits, **given, **common), progress)
 

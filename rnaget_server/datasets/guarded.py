@@ -22,6 +22,7 @@ from rnaget_server.model.axis import Axis, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
+from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.source import NO_FILE, FileVersion
 from rnaget_server.stores.base import MatrixStore, Ranges, held_by
 from rnaget_server.stores.failures import is_of_file
@@ -123,6 +124,15 @@ class GuardedAxis(Axis):
             raise OSError(f"an attribute has {len(values)} values for {self.size}")
 
 
+class GuardedSequences(SequenceStore):
+    """The sequences of a genome, whose methods raise `StoreFailure` alone; the letters, once sent, `OSError`."""
+
+    def __init__(self, whole: SequenceStore, guard: Guard) -> None:
+        self._whole = whole
+        self._guard = guard
+
+
+_guard_all(GuardedSequences, SequenceStore)
 _guard_all(_GuardedIndex, Index)
 _guard_all(GuardedAxis, Axis)
 

@@ -12,11 +12,12 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from rnaget_server.catalog.models import template_fields
-from rnaget_server.catalog.records import Matrix, TrackSet
-from rnaget_server.datasets.guarded import Guard, GuardedStore, GuardedTracks
+from rnaget_server.catalog.records import Genome, Matrix, Record, TrackSet
+from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.plugins import Registry
+from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
 from rnaget_server.stores.base import MatrixStore, StoreClass
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 10.0
 _MOST_LOOKED_AT = 1000
 _State = tuple[FileVersion, ...]
-_Record = TypeVar("_Record", Matrix, TrackSet)
+_Record = TypeVar("_Record", Matrix, TrackSet, Genome)
 _Store = TypeVar("_Store")
 
 
@@ -58,7 +59,7 @@ class StoreCache:
         kinds: Registry,
         most: int = 256,
         access: FileAccess | None = None,
-        confirms: Callable[[Matrix | TrackSet], bool] = lambda _: True,
+        confirms: Callable[[Record], bool] = lambda _: True,
     ) -> None:
         def open_matrix(matrix: Matrix, guard: Guard) -> GuardedStore:
             # Before the file is opened, so that nothing old passes for new.
@@ -72,8 +73,12 @@ class StoreCache:
         def open_tracks(record: TrackSet, guard: Guard) -> TrackStore:
             return GuardedTracks(track_store(record, access), guard)
 
+        def open_genome(genome: Genome, guard: Guard) -> GuardedSequences:
+            return GuardedSequences(SequenceStore(genome.directory), guard)
+
         self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms)
         self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
+        self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
 
     def open(self, matrix: Matrix) -> GuardedStore:
         """Return the open store of `matrix`.
@@ -99,6 +104,18 @@ class StoreCache:
         """
         return self._tracks.get(record)
 
+    def open_genome(self, genome: Genome) -> GuardedSequences:
+        """Return the open store of the sequences of a genome.
+
+        Raises
+        ------
+        StoreFailure
+            If a file is missing or unreadable.
+        CatalogChanged
+            If a file is missing since the catalogue names another by now.
+        """
+        return self._genomes.get(genome)
+
 
 class _Kept(Generic[_Record, _Store]):
     """The open stores of one kind of record, by id."""
@@ -108,7 +125,7 @@ class _Kept(Generic[_Record, _Store]):
         what: str,
         open: Callable[[_Record, Guard], _Store],
         most: int,
-        confirms: Callable[[Matrix | TrackSet], bool],
+        confirms: Callable[[Record], bool],
     ) -> None:
         self._what = what
         self._open: Callable[[_Record, Guard], _Store] = open
@@ -167,7 +184,7 @@ class _Kept(Generic[_Record, _Store]):
 class _File(Generic[_Record, _Store]):
     """A record in one state of its file: its store, or the state of all its files in which it could not be opened."""
 
-    def __init__(self, key: tuple[Matrix | TrackSet, FileVersion]) -> None:
+    def __init__(self, key: tuple[Record, FileVersion]) -> None:
         self.key = key
         self.lock = threading.Lock()
         self.store: _Store | None = None
@@ -295,15 +312,15 @@ def _close_if_written_over(kept: _File[Any, Any], state: FileVersion) -> None:
         getattr(kept.store, "close", lambda: None)()
 
 
-def _paths(record: Matrix | TrackSet) -> tuple[Path, ...]:
+def _paths(record: Record) -> tuple[Path, ...]:
     if record.path is not None:
         return (record.path,)
     return tuple(track.path for track in record.tracks[:_MOST_LOOKED_AT])
 
 
-def _state(record: Matrix | TrackSet) -> _State:
+def _state(record: Record) -> _State:
     return tuple(version_at(path) for path in _paths(record))
 
 
-def _is_gone(record: Matrix | TrackSet) -> bool:
+def _is_gone(record: Record) -> bool:
     return NO_FILE in _state(record)

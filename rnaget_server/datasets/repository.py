@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from rnaget_server.catalog import Catalog, LiveCatalog, Matrix
+from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix
 from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import StoreFailure
@@ -14,6 +15,7 @@ from rnaget_server.model.limits import Limits
 from rnaget_server.model.memory import MemoryBudget
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.plugins import STORES, Registry
+from rnaget_server.sequences.store import Alias, SequenceStore, StoredSequence
 from rnaget_server.settings import Settings
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.disk_cache import DiskCache
@@ -80,6 +82,23 @@ class Repository:
 
 
 @dataclass(frozen=True)
+class LocatedSequence:
+    """A sequence, the genome that has it, and its open store."""
+
+    genome: Genome
+    store: SequenceStore
+    sequence: StoredSequence
+
+    def aliases(self) -> list[Alias]:
+        """Return its names."""
+        return self.store.aliases(self.sequence)
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield its letters, see `SequenceStore.read`."""
+        return self.store.read(self.sequence, start, stop)
+
+
+@dataclass(frozen=True)
 class View:
     """The part of the repository that one principal may see.
 
@@ -99,6 +118,38 @@ class View:
     limits: Limits
     memory: MemoryBudget
     summaries: DiskCache
+
+    def find_sequence(self, id: str) -> LocatedSequence | None:
+        """Return the sequence that some genome has under an id, see `SequenceStore.find`; None if none has.
+
+        A genome that cannot be read is passed over, if another has the sequence.
+
+        Raises
+        ------
+        StoreFailure
+            If none has it, and one could not be read.
+        """
+        failed: StoreFailure | None = None
+        for genome in self.catalog.genomes.values():
+            try:
+                store = self.stores.open_genome(genome)
+                sequence = store.find(id)
+            except StoreFailure as failure:
+                failed = failure
+                continue
+            if sequence is not None:
+                return LocatedSequence(genome, store, sequence)
+        if failed is not None:
+            raise failed
+        return None
+
+    def naming_authorities(self) -> set[str]:
+        """Return who gives names to sequences, in all genomes that can be read."""
+        found: set[str] = set()
+        for genome in self.catalog.genomes.values():
+            with suppress(StoreFailure):
+                found.update(self.stores.open_genome(genome).authorities())
+        return found
 
     def read_each(self, read: Callable[[Matrix, MatrixStore], Answer]) -> tuple[dict[str, Answer], tuple[str, ...]]:
         """Return what `read` finds in the file of each matrix, by id of the matrix, and the ids of the unreadable."""

@@ -95,15 +95,29 @@ def content_response(
     if stop is not None:
         fields["Content-Length"] = str(stop - start)
     if request.method == "HEAD":
-        return _head_response(content, headers.media_type, fields)
+        return _head_response(content, status, headers.media_type, fields)
     chunks = _cut_on_error(content.read(start, stop), headers.logged_name)
+    return _StreamedReply(chunks, status, fields, headers, content, budget)
+
+
+def send_content(
+    request: Request, content: Content, status: int, headers: DownloadHeaders, budget: ReplyBudget
+) -> Response:
+    """Return content of a known length as it is, with these headers and no others; it is closed when it has been sent.
+
+    For the parameters see `content_response`; `status` is 200 or 206.
+    """
+    fields = {**headers.others, "Content-Length": str(content.length)}
+    if request.method == "HEAD":
+        return _head_response(content, status, headers.media_type, fields)
+    chunks = _cut_on_error(content.read(), headers.logged_name)
     return _StreamedReply(chunks, status, fields, headers, content, budget)
 
 
 def _gzipped_response(request: Request, content: Content, headers: DownloadHeaders, budget: ReplyBudget) -> Response:
     fields = headers.all({"Content-Encoding": "gzip"})
     if request.method == "HEAD":
-        return _head_response(content, headers.media_type, fields)
+        return _head_response(content, 200, headers.media_type, fields)
     if content.data is not None:
         return Response(b"".join(_compressed(iter((content.data,)))), 200, fields, headers.media_type)
     chunks = _cut_on_error(_compressed(content.read()), headers.logged_name)
@@ -155,9 +169,9 @@ def unreadable(error: OSError, filename: str) -> Unavailable:
     return Unavailable("the data cannot be read at the moment: see the server log")
 
 
-def _head_response(content: Content, media_type: str, headers: Mapping[str, str]) -> Response:
+def _head_response(content: Content, status: int, media_type: str, headers: Mapping[str, str]) -> Response:
     content.close()
-    response = Response(media_type=media_type, headers=headers)
+    response = Response(status_code=status, media_type=media_type, headers=headers)
     if "Content-Length" not in headers:
         del response.headers["Content-Length"]
     return response

@@ -43,9 +43,14 @@ class ReceivedParameters:
         # To read it takes so long that others shall not wait.
         self.is_large = self.size > LARGE_BYTES
 
+    @property
+    def body(self) -> bytes:
+        """What was posted, for a standard whose bodies are no parameters."""
+        return self._body
+
     def names_any_of(self, names: Collection[str]) -> bool:
         """Return whether one of these parameters is given."""
-        return any(name in names for name, _ in self.pairs)
+        return bool(names) and any(name in names for name, _ in self.pairs)
 
     @cached_property
     def pairs(self) -> list[Pair]:

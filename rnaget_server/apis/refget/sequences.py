@@ -1,0 +1,108 @@
+"""Sequences by id: their letters, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.responses import Response
+
+from rnaget_server.apis.refget.context import Context
+from rnaget_server.apis.refget.span import Span, span_of
+from rnaget_server.datasets.repository import LocatedSequence
+from rnaget_server.delivery.content import StreamedContent
+from rnaget_server.delivery.streaming import DownloadHeaders, send_content
+from rnaget_server.errors import NotAcceptable, UnknownId, shown
+from rnaget_server.http.accept import preferred
+from rnaget_server.http.preconditions import check_preconditions, is_not_modified
+from rnaget_server.http.request import list_header
+from rnaget_server.writers.base import Body
+
+_PLAIN = "text/vnd.ga4gh.refget.v{}+plain"
+_FASTA = "text/x-fasta"
+_TYPES = (_PLAIN.format("2.0.0"), _PLAIN.format("1.0.1"), _PLAIN.format("1.0.0"), "text/plain", "plain/text", _FASTA)
+_FOREVER = "public, max-age=31536000, immutable"
+_LINE = 60
+_HEX_LENGTHS = (32, 40)
+
+
+def get_sequence(context: Context, id: str) -> Response:
+    """Return the letters of a sequence, or of a part of it."""
+    media_type = preferred(list_header(context.request, "accept"), _TYPES)
+    if media_type is None:
+        raise NotAcceptable(f"available as {', '.join(_TYPES)}: name one of them in Accept")
+    located = context.sequence(id)
+    sequence = located.sequence
+    parameters = context.parameters("start", "end")
+    span = span_of(parameters, context.request.headers.get("range"), sequence.length, sequence.circular)
+    tag = f'"{sequence.digests.ga4gh}{".fasta" if media_type == _FASTA else ""}"'
+    fields = {"ETag": tag, "Cache-Control": _FOREVER, "Vary": "Accept"}
+    check_preconditions(context.request, tag)
+    if is_not_modified(context.request, tag):
+        return Response(status_code=304, headers=fields)
+    if span.content_range is not None:
+        fields["Content-Range"] = span.content_range
+    elif parameters.names:
+        fields["Accept-Ranges"] = "none"
+    else:
+        fields["Accept-Ranges"] = "bytes"
+    chunks, length = located.read(span.start, span.stop), span.size
+    if media_type == _FASTA:
+        chunks, length = _fasta(located, span), _fasta_length(located, span)
+    body = Body(chunks, length)
+    return send_content(
+        context.request,
+        StreamedContent(chunks, body, 0, ranges=False),
+        200 if span.content_range is None else 206,
+        DownloadHeaders(f"{media_type}; charset=us-ascii", sequence.digests.ga4gh, "inline", fields),
+        context.api.budget,
+    )
+
+
+def get_reference(context: Context, digest: str) -> Response:
+    """Return the letters of the sequence of an MD5 or SHA-1 digest."""
+    if ":" in digest or len(digest) not in _HEX_LENGTHS:
+        raise UnknownId(f"there is no reference {shown(digest)}: ask by its MD5 or SHA-1 digest")
+    return get_sequence(context, digest)
+
+
+def get_metadata(context: Context, id: str) -> Response:
+    """Return the digests, the length and the names of a sequence."""
+    context.parameters()
+    response = context.respond({"metadata": metadata_of(context.sequence(id))}, "Metadata of a sequence")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+def metadata_of(located: LocatedSequence) -> dict[str, Any]:
+    """Return what is known of a sequence, as versions 1 and 2 name it."""
+    digests = located.sequence.digests
+    return {
+        "id": digests.ga4gh,
+        "md5": digests.md5,
+        "ga4gh": digests.ga4gh,
+        "trunc512": digests.trunc512,
+        "length": located.sequence.length,
+        "aliases": [{"naming_authority": name.authority, "alias": name.alias} for name in located.aliases()],
+    }
+
+
+def _heading(located: LocatedSequence, span: Span) -> bytes:
+    whole = span.size == located.sequence.length
+    return f">{located.sequence.digests.ga4gh}{'' if whole else f':{span.start}-{span.stop}'}\n".encode()
+
+
+def _fasta_length(located: LocatedSequence, span: Span) -> int:
+    return len(_heading(located, span)) + span.size + -(-span.size // _LINE)
+
+
+def _fasta(located: LocatedSequence, span: Span) -> Iterator[bytes]:
+    yield _heading(located, span)
+    rest = b""
+    for piece in located.read(span.start, span.stop):
+        letters = rest + piece
+        whole = len(letters) - len(letters) % _LINE
+        rest = letters[whole:]
+        yield b"".join(letters[at : at + _LINE] + b"\n" for at in range(0, whole, _LINE))
+    if rest:
+        yield rest + b"\n"

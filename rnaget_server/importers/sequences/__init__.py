@@ -1,0 +1,1 @@
+"""Import genomes: FASTA files, with the names that their sequences have elsewhere."""

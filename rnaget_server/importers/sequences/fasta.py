@@ -1,0 +1,125 @@
+"""FASTA files, plain or gzip (bgzip too), read piece by piece in bounded memory."""
+
+from __future__ import annotations
+
+import string
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from isal import igzip
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.detect import GZIP, GZIP_ERRORS
+
+_BLOCK = 4 << 20
+_LOOKED_AT = 4096
+_LONGEST_HEADER = 1 << 20
+_UPPER = bytes.maketrans(string.ascii_lowercase.encode(), string.ascii_uppercase.encode())
+_BLANK = b" \t\r\n"
+_ALLOWED = string.ascii_letters.encode() + b"*" + _BLANK
+
+
+@dataclass(frozen=True)
+class Header:
+    """The line that begins a record: its name, the rest of it, and its number in the file."""
+
+    name: str
+    description: str
+    line: int
+
+
+def is_fasta(path: Path) -> bool:
+    """Return whether a file looks like FASTA: its first letter that is no blank is ``>``."""
+    try:
+        with _opened(path) as file:
+            return bytes(file.read(_LOOKED_AT)).lstrip(_BLANK + b"\xef\xbb\xbf").startswith(b">")
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _opened(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(2, "no regular file", str(path))
+    with path.open("rb") as file:
+        zipped = file.read(len(GZIP)) == GZIP
+    opened: Any = igzip.open if zipped else open
+    return opened(path, "rb")
+
+
+def read_fasta(path: Path) -> Iterator[Header | bytes]:
+    """Yield the header of each record, and then its letters in pieces: upper-case, without blanks and line ends.
+
+    Raises
+    ------
+    ImportFailure
+        If the file cannot be read, is cut off, or is no FASTA; with the line.
+    """
+    try:
+        with _opened(path) as file:
+            yield from _records(file, path)
+    except GZIP_ERRORS as error:
+        raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
+    except OSError as error:
+        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+
+
+def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
+    line, at_line_start, begun, rest = 1, True, False, b""
+    while True:
+        block = file.read(_BLOCK)
+        data = rest + block
+        at = 0
+        while at < len(data):
+            if at_line_start and data[at] == ord(">"):
+                stop = data.find(b"\n", at)
+                if stop < 0 and block and len(data) - at <= _LONGEST_HEADER:
+                    break
+                stop = len(data) if stop < 0 else stop
+                yield _header(data[at + 1 : stop], line, path)
+                begun = True
+                line += 1
+                at = stop + 1
+                continue
+            stop = data.find(b"\n>", at) + 1 or len(data)
+            text = data[at:stop]
+            letters = text.translate(_UPPER, _BLANK)
+            if text.translate(None, _ALLOWED) or (letters and not begun):
+                raise _wrong_letter(text, line, begun, path)
+            if letters:
+                yield letters
+            line += text.count(b"\n")
+            at_line_start = text.endswith(b"\n")
+            at = stop
+        rest = data[at:]
+        if not block:
+            return
+
+
+def _header(text: bytes, line: int, path: Path) -> Header:
+    if len(text) > _LONGEST_HEADER:
+        raise ImportFailure("the header of the record is longer than 1 MiB", path, line)
+    try:
+        name, _, description = text.decode().strip().partition(" ")
+    except UnicodeDecodeError:
+        raise ImportFailure("the header of the record is not UTF-8: convert the file by iconv", path, line) from None
+    name, _, more = name.partition("\t")
+    if not name:
+        raise ImportFailure("the record has no name: write one right behind its '>'", path, line)
+    return Header(name, f"{more} {description}".strip(), line)
+
+
+def _wrong_letter(text: bytes, line: int, begun: bool, path: Path) -> ImportFailure:
+    if not begun:
+        return ImportFailure("this is no FASTA: a record begins with '>' and its name", path, line)
+    for number, row in enumerate(text.split(b"\n")):
+        wrong = row.translate(None, _ALLOWED)
+        if wrong:
+            column = row.index(wrong[:1]) + 1
+            shown = wrong[:1].decode("latin-1")
+            return ImportFailure(
+                f"{shown!r} in column {column} is no letter of a sequence: A to Z and * alone are", path, line + number
+            )
+    return ImportFailure("this is no FASTA", path, line)

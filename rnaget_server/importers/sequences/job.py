@@ -1,0 +1,176 @@
+"""The import of a genome: a directory of its own below ``genomes``, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from rnaget_server.catalog.load import GENOMES
+from rnaget_server.catalog.models import check_id
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.atomic_files import with_room
+from rnaget_server.importers.base import Progress
+from rnaget_server.importers.sequences.aliases import read_aliases
+from rnaget_server.importers.sequences.fasta import Header, read_fasta
+from rnaget_server.sequences.digests import Digests
+from rnaget_server.sequences.store import Alias, SequenceStore
+from rnaget_server.sequences.write import SequenceWriter
+from rnaget_server.storage.files import exclusive_in
+
+_TEMPORARY = ".import-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenomeRequest:
+    """A genome to import: FASTA files in their order, where it goes, and what is said of it."""
+
+    sources: tuple[Path, ...]
+    data: Path
+    id: str
+    assembly: str | None = None
+    circular: tuple[str, ...] = ()
+    aliases: Path | None = None
+    name: str | None = None
+    replace: bool = False
+    least_free: int = 0
+
+
+@dataclass(frozen=True)
+class GenomeOutcome:
+    """The directory written, the digest of its collection, and how many sequences and letters it has."""
+
+    directory: Path
+    digest: str
+    first: str
+    names: int
+    sequences: int
+    letters: int
+    remarks: tuple[str, ...]
+
+
+def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutcome:
+    """Import the genome.
+
+    Raises
+    ------
+    ImportFailure
+        If a file cannot be read or is no FASTA, a name stands twice, or the genome is there already.
+    """
+    try:
+        check_id(request.id)
+    except ValueError as error:
+        raise ImportFailure(str(error)) from None
+    with exclusive_in(request.data):
+        target = request.data / GENOMES / request.id
+        if target.exists() and not request.replace:
+            raise ImportFailure(f"the genome {request.id} is there already: choose another --genome, or add --replace")
+        with _new_directory(target) as directory:
+            outcome = _write(request, directory, with_room(directory, request.least_free, progress))
+    return outcome
+
+
+@contextlib.contextmanager
+def _new_directory(target: Path) -> Iterator[Path]:
+    """Give an empty directory that takes the place of `target` when it is complete; nothing is left of it if not."""
+    target.parent.mkdir(exist_ok=True)
+    for left in target.parent.glob(f"{_TEMPORARY}*"):  # of imports that were killed: no other is at work now
+        shutil.rmtree(left, ignore_errors=True)
+    directory = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{target.name}.", dir=target.parent))
+    try:
+        directory.chmod(0o755)
+        yield directory
+        if target.exists():
+            target.rename(directory / "before")
+        directory.rename(target)
+        shutil.rmtree(target / "before", ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(OSError):  # other genomes are there
+            target.parent.rmdir()
+        raise
+
+
+def _write(request: GenomeRequest, directory: Path, progress: Progress) -> GenomeOutcome:
+    numbers: dict[str, tuple[int, Digests]] = {}
+    remarks: list[str] = []
+    letters = 0
+    with SequenceWriter(directory) as writer:
+        for at, source in enumerate(request.sources):
+            for header, pieces in _records(source):
+                number, digests, length = writer.add(pieces, header.name in request.circular)
+                if not length:
+                    raise ImportFailure(f"the record {header.name} has no letters", source, header.line)
+                if header.name in numbers:
+                    if numbers[header.name][1] != digests:
+                        raise ImportFailure(f"the name {header.name} has other letters above", source, header.line)
+                    remarks.append(f"{header.name} stands more than once, with the same letters: it is taken once")
+                    continue
+                numbers[header.name] = number, digests
+                letters += length
+                writer.add_member(header.name, number)
+                writer.add_alias(Alias(request.id, header.name), number, bare=False)
+                progress(at / len(request.sources))
+        _refuse_unknown(request, numbers)
+        if request.aliases is not None:
+            for row in read_aliases(request.aliases):
+                if row.sequence not in numbers:
+                    raise ImportFailure(f"there is no sequence {row.sequence}", request.aliases, row.line)
+                writer.add_alias(row.alias, numbers[row.sequence][0])
+    _write_yaml(request, directory)
+    store = SequenceStore(directory)
+    try:
+        collection = store.collection()
+    finally:
+        store.close()
+    distinct = len({number for number, _ in numbers.values()})
+    return GenomeOutcome(
+        request.data / GENOMES / request.id,
+        collection.digest,
+        collection.attributes["sequences"][0],
+        len(numbers),
+        distinct,
+        letters,
+        tuple(remarks),
+    )
+
+
+def _records(source: Path) -> Iterator[tuple[Header, Iterator[bytes]]]:
+    """Yield each record with its letters, which have to be taken before the next."""
+    parts = read_fasta(source)
+    part = next(parts, None)
+    if part is None:
+        raise ImportFailure("the file is empty", source)
+    while isinstance(part, Header):
+        header = part
+        part = None
+
+        def letters() -> Iterator[bytes]:
+            nonlocal part
+            for part in parts:
+                if isinstance(part, Header):
+                    return
+                yield part
+            part = None
+
+        yield header, letters()
+
+
+def _refuse_unknown(request: GenomeRequest, numbers: dict[str, Any]) -> None:
+    unknown = [name for name in request.circular if name not in numbers]
+    if unknown:
+        raise ImportFailure(
+            f"--circular {unknown[0]}: there is no sequence of that name; the first are {', '.join(list(numbers)[:5])}"
+        )
+
+
+def _write_yaml(request: GenomeRequest, directory: Path) -> None:
+    content = {"id": request.id, "name": request.name, "assembly": request.assembly}
+    with (directory / "genome.yaml").open("w") as file:
+        YAML().dump({key: value for key, value in content.items() if value}, file)

@@ -1,0 +1,88 @@
+"""Digests of sequences (refget 2.0) and of collections of sequences (sequence collections 1.0)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+PREFIX = "SQ."
+"""Stands before the digest of a sequence in GA4GH's own form."""
+
+_TRUNCATED = 24
+
+
+class Digests(NamedTuple):
+    """The digests of one sequence, as they are written in a URL."""
+
+    md5: str
+    sha1: str
+    trunc512: str
+    ga4gh: str
+
+
+class SequenceHash:
+    """The digests of a sequence that comes in pieces: upper-case letters alone, without line ends."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._sha512 = hashlib.sha512()
+
+    def update(self, piece: bytes) -> None:
+        """Take the next letters."""
+        self._md5.update(piece)
+        self._sha1.update(piece)
+        self._sha512.update(piece)
+
+    def digests(self) -> Digests:
+        """Return the digests of all letters so far."""
+        truncated = self._sha512.digest()[:_TRUNCATED]
+        return Digests(self._md5.hexdigest(), self._sha1.hexdigest(), truncated.hex(), PREFIX + _base64url(truncated))
+
+
+def sha512t24u(data: bytes) -> str:
+    """Return the first 24 bytes of the SHA-512 digest in base64url: 32 characters."""
+    return _base64url(hashlib.sha512(data).digest()[:_TRUNCATED])
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return JSON in its one form by RFC 8785, for texts, whole numbers, and lists and objects of them."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True)
+    return text.encode()
+
+
+def digest_of(value: Any) -> str:
+    """Return the digest of JSON."""
+    return sha512t24u(canonical_json(value))
+
+
+def attributes_of(names: Sequence[str], lengths: Sequence[int], sequences: Sequence[str]) -> dict[str, list[Any]]:
+    """Return every attribute of the collection of these sequences, in their order."""
+    pairs = [{"length": length, "name": name} for name, length in zip(names, lengths, strict=True)]
+    return {
+        "lengths": list(lengths),
+        "names": list(names),
+        "sequences": list(sequences),
+        "sorted_sequences": sorted(sequences),
+        "name_length_pairs": pairs,
+        "sorted_name_length_pairs": sorted(map(digest_of, pairs)),
+    }
+
+
+INHERENT = ("names", "sequences")
+"""The attributes whose digests make up the digest of a collection."""
+
+TRANSIENT = ("name_length_pairs", "sorted_name_length_pairs")
+"""The attributes of which only the digest is given."""
+
+
+def collection_digest(attribute_digests: Mapping[str, str]) -> str:
+    """Return the digest of a collection, given those of its attributes."""
+    return digest_of({name: attribute_digests[name] for name in INHERENT})
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode()

@@ -1,0 +1,152 @@
+"""The sequences of one genome: their letters in one file, their names and digests in another.
+
+``letters`` holds the letters of each sequence, upper-case ASCII, one after the other with nothing between. ``index``
+is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. A sequence stands once, whatever
+its names.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rnaget_server.sequences.digests import Digests, attributes_of, collection_digest, digest_of
+from rnaget_server.storage.local import LocalFile
+
+LETTERS, INDEX = "letters", "index"
+TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE sequences (
+    number INTEGER PRIMARY KEY, md5 TEXT, sha1 TEXT, trunc512 TEXT, ga4gh TEXT,
+    start INTEGER, length INTEGER, circular INTEGER
+);
+CREATE TABLE ids (id TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
+CREATE TABLE aliases (number INTEGER, authority TEXT, alias TEXT, PRIMARY KEY (number, authority, alias)) WITHOUT ROWID;
+CREATE TABLE members (place INTEGER PRIMARY KEY, name TEXT, number INTEGER);
+"""
+"""``ids``: every digest and alias by which a sequence is asked for; ``members``: the genome, in the order of its
+file."""
+
+VERSION = "1"
+_PIECE = 512 << 10
+_COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A name of a sequence, and who gives it."""
+
+    authority: str
+    alias: str
+
+
+@dataclass(frozen=True)
+class StoredSequence:
+    """One sequence of a store: its digests, where its letters are, and whether its end meets its beginning."""
+
+    number: int
+    digests: Digests
+    start: int
+    length: int
+    circular: bool
+
+
+class SequenceStore:
+    """The sequences in one directory. Safe to share among threads.
+
+    Raises
+    ------
+    OSError
+        If the directory holds no such store, or one of another version.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._letters = LocalFile.open(directory / LETTERS)
+        try:
+            # The module's own lock lets several threads share it (sqlite3.threadsafety is 3).
+            self._index = sqlite3.connect(
+                f"{(directory / INDEX).absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+            facts = dict(self._rows("SELECT name, value FROM facts"))
+            if facts.get("version") != VERSION:
+                raise OSError("the store of sequences is of another version: import the genome again")
+        except sqlite3.Error as error:
+            raise OSError(f"the store of sequences is damaged: {error}") from None
+
+    def find(self, id: str) -> StoredSequence | None:
+        """Return the sequence that has an id: a digest in the form of `Digests`, or an alias."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?", (id,))
+        return next((_sequence(row) for row in rows), None)
+
+    def aliases(self, sequence: StoredSequence) -> list[Alias]:
+        """Return the names of a sequence, sorted."""
+        rows = self._rows("SELECT authority, alias FROM aliases WHERE number = ? ORDER BY 1, 2", (sequence.number,))
+        return [Alias(*row) for row in rows]
+
+    def authorities(self) -> list[str]:
+        """Return who gives the names."""
+        return [row[0] for row in self._rows("SELECT DISTINCT authority FROM aliases")]
+
+    def read(self, sequence: StoredSequence, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the letters from `start` up to `stop`, 0-based; from the end on to the beginning where start > stop.
+
+        Raises
+        ------
+        OSError
+            If the file is cut off.
+        """
+        spans = [(start, stop)] if start <= stop else [(start, sequence.length), (0, stop)]
+        for first, last in spans:
+            for at in range(first, last, _PIECE):
+                yield self._letters.read(sequence.start + at, min(_PIECE, last - at))
+
+    def member(self, name: str) -> StoredSequence | None:
+        """Return the sequence that the genome has under a name."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM members JOIN sequences USING (number) WHERE name = ?", (name,))
+        return next((_sequence(row) for row in rows), None)
+
+    def collection(self) -> Collection:
+        """Return the sequences of the genome in the order of its file."""
+        return self._collection
+
+    @cached_property
+    def _collection(self) -> Collection:
+        rows = self._rows("SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place")
+        names, lengths, digests = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+        return Collection.of(names, lengths, digests)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._letters.close()
+        self._index.close()
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._index.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise OSError(f"the store of sequences is damaged: {error}") from None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection of sequences: its attributes, the digest of each, and its own."""
+
+    attributes: dict[str, list[Any]]
+    digests: dict[str, str]
+    digest: str
+
+    @classmethod
+    def of(cls, names: Sequence[str], lengths: Sequence[int], sequences: Sequence[str]) -> Collection:
+        """Return the collection of sequences of these names, lengths and digests."""
+        attributes = attributes_of(names, lengths, sequences)
+        digests = {name: digest_of(values) for name, values in attributes.items()}
+        return cls(attributes, digests, collection_digest(digests))
+
+
+def _sequence(row: Sequence[Any]) -> StoredSequence:
+    number, md5, sha1, trunc512, ga4gh, start, length, circular = row
+    return StoredSequence(number, Digests(md5, sha1, trunc512, ga4gh), start, length, bool(circular))

@@ -1,0 +1,81 @@
+"""Write the store of the sequences of a genome; see `store` for its form."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rnaget_server.sequences.digests import Digests, SequenceHash
+from rnaget_server.sequences.store import INDEX, LETTERS, TABLES, VERSION, Alias
+
+
+class SequenceWriter:
+    """Writes sequences into a new, empty directory; complete when it is left without an error."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / LETTERS).open("wb")
+        self._index = sqlite3.connect(directory / INDEX, isolation_level=None)
+        # The directory is thrown away if this process ends before it is complete.
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
+            self._index.execute(f"PRAGMA {pragma}")
+        self._index.executescript(TABLES)
+        self._index.execute("BEGIN")
+        self._numbers: dict[str, int] = {}
+        self._places = 0
+        self._end = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._index.execute("INSERT INTO facts VALUES ('version', ?)", (VERSION,))
+            self._index.execute("COMMIT")
+        self._index.close()
+        self._file.close()
+
+    def add(self, pieces: Iterable[bytes], circular: bool = False) -> tuple[int, Digests, int]:
+        """Write a sequence, unless it is there; return its number, its digests and its length.
+
+        Parameters
+        ----------
+        pieces
+            The letters.
+        circular
+            Whether its end meets its beginning.
+        """
+        hashed = SequenceHash()
+        length = 0
+        for piece in pieces:
+            hashed.update(piece)
+            self._file.write(piece)
+            length += len(piece)
+        digests = hashed.digests()
+        number = self._numbers.get(digests.ga4gh)
+        if number is None:
+            number = self._numbers[digests.ga4gh] = len(self._numbers)
+            row = (number, *digests, self._end, length, int(circular))
+            self._index.execute("INSERT INTO sequences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            for id in digests:
+                self._index.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, number))
+            self._end += length
+        else:
+            self._file.seek(self._end)
+            self._file.truncate()
+        return number, digests, length
+
+    def add_member(self, name: str, number: int) -> None:
+        """Make a sequence the next one of the genome, under a name."""
+        self._index.execute("INSERT INTO members VALUES (?, ?, ?)", (self._places, name, number))
+        self._places += 1
+
+    def add_alias(self, alias: Alias, number: int, bare: bool = True) -> None:
+        """Give a sequence a name by which it can be asked for, with its authority, and without where `bare`."""
+        self._index.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (number, alias.authority, alias.alias))
+        for id in (f"{alias.authority}:{alias.alias}", *((alias.alias,) if bare else ())):
+            self._index.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, number))
