@@ -72,7 +72,7 @@ def get_comparison(context: Context, first: str, second: str) -> Response:
 def post_comparison(context: Context, first: str) -> Response:
     """Return what a collection shares with one that was posted."""
     a = context.collection(first)
-    return context.respond(_comparison(a, _posted(context.received.body)), "Comparison")
+    return context.respond(_comparison(a, _collection_in(context.received.body)), "Comparison")
 
 
 def _comparison(a: Collection, b: Collection) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _page(context: Context, results: Sequence[str]) -> Response:
     return context.respond(payload, "List")
 
 
-def _posted(body: bytes) -> Collection:
+def _collection_in(body: bytes) -> Collection:
     """Return the collection in a body: level 2, whose derived attributes are made anew.
 
     Raises
