@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -23,7 +24,7 @@ _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is")
 _MATRIX_ONLY = ("features", *(name for name in _READING if name != "sample_id"))
-_GENOME_ONLY = ("assembly", "circular", "aliases")
+_GENOME_ONLY = ("assembly", "circular", "aliases", "annotation", "genetic_code")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
@@ -91,6 +92,17 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option("--circular", metavar="NAME", multiple=True, help="FASTA: a circular sequence; may be repeated.")
 @click.option(
     "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
+)
+@click.option(
+    "--annotation",
+    type=_FILE,
+    help="FASTA: genes of the genome, as GTF or GFF3; their transcripts' sequences are made.",
+)
+@click.option(
+    "--genetic-code",
+    metavar="[NAME=]CODE",
+    multiple=True,
+    help="FASTA: NCBI's number of the genetic code of a sequence, or of all; may be repeated.",
 )
 @click.option("--license", help="Licence of the matrix or set: an SPDX id or a URL.")
 @click.option(
@@ -183,10 +195,14 @@ def _import_genome(
         raise click.ClickException(str(broken_off(error, *sources))) from None
     click.echo(f"{genome} is now in {outcome.directory / 'genome.yaml'}")
     click.echo(f"  {outcome.names:,} sequences, {outcome.letters:,} letters; collection {outcome.digest}")
+    if outcome.genes:
+        click.echo(f"  {outcome.genes:,} genes, {outcome.transcripts:,} transcripts")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
+    if outcome.first_gene:
+        click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
 
 
 def _import_matrix(
