@@ -6,7 +6,9 @@ from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import refget, rnaget, seqcol
+from rnaget_server.apis import genomes, refget, rnaget, seqcol
+from rnaget_server.apis.genomes.context import GenomesApi
+from rnaget_server.apis.genomes.dialect import GenomesDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.rnaget.context import RnagetApi
@@ -102,5 +104,13 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
             SeqcolApi(repository, settings),
             workload,
             seqcol.EXAMPLE_BODY,
+        ),
+        Mount(
+            genomes.BASE_PATH,
+            create_api(shipped("openapi") / "genomes.yaml", ""),
+            GenomesDialect(),
+            GenomesApi(repository, settings),
+            workload,
+            has_root=True,
         ),
     ]
