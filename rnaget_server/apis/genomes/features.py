@@ -84,11 +84,15 @@ def _gene(context: Context, gene: Gene) -> dict[str, Any]:
 
 
 def _location(context: Context, place: Gene | Transcript, gene: Gene) -> dict[str, Any]:
-    """Return where something is: as an annotation counts, and as refget does."""
+    """Return where something is: as an annotation counts, and as refget does.
+
+    The whole of a circular sequence, from any other base on than its first, is no span of refget.
+    """
     start, stop = place.start, place.stop
     if gene.circular:  # beyond its end is its beginning
         start, stop = start % gene.length, (stop - 1) % gene.length + 1
     address = context.address("sequence", gene.digests.ga4gh)
+    refget = {"start": start, "end": stop, "link": f"{address}?start={start}&end={stop}"}
     return {
         "sequence": {
             "name": gene.contig,
@@ -100,7 +104,7 @@ def _location(context: Context, place: Gene | Transcript, gene: Gene) -> dict[st
         "start": place.start + 1,
         "end": place.stop,
         "strand": _STRANDS[place.strand],
-        "refget": {"start": start, "end": stop, "link": f"{address}?start={start}&end={stop}"},
+        "refget": refget if start != stop else None,
     }
 
 

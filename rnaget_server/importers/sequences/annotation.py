@@ -105,7 +105,7 @@ class Annotation:
         id = first(attributes, "gene_id") or self._fail("the gene has no gene_id", line)
         gene = self._gtf_gene(id, line)
         if gene.line:
-            self._fail(f"the gene {id} stands in line {gene.line:,} already", line)
+            self._fail(f"the gene {shown(id)} stands in line {gene.line:,} already", line)
         self._place(gene, line)
         identify(gene, id, first(attributes, "gene_version"))
         describe_gene(gene, attributes, gff3=False)
@@ -129,7 +129,7 @@ class Annotation:
             self._describe_gtf(transcript, line, attributes)
             if not is_part:
                 if transcript.line:
-                    self._fail(f"the transcript {key} stands in line {transcript.line:,} already", line)
+                    self._fail(f"the transcript {shown(key)} stands in line {transcript.line:,} already", line)
                 self._place(transcript, line)
         if is_part:
             self._add_part(transcript, line, form)
@@ -141,7 +141,7 @@ class Annotation:
         id = first(attributes, "gene_id") or self._fail(f"the {line.type} has no gene_id", line)
         gene = self._gtf_gene(id, line)
         if transcript.parent not in (None, gene):
-            self._fail(f"the transcript {transcript.key} is of another gene in the lines above", line)
+            self._fail(f"the transcript {shown(transcript.key)} is of another gene in the lines above", line)
         transcript.parent = gene
         if not gene.line:
             identify(gene, id, first(attributes, "gene_version"))
@@ -160,7 +160,7 @@ class Annotation:
         node = self._node("feature", key)
         trans_spliced = _is_trans_spliced(line)
         if node.line and not trans_spliced:
-            self._fail(f"the ID {key} stands in line {node.line:,} already", line)
+            self._fail(f"the ID {shown(key)} stands in line {node.line:,} already", line)
         node.trans_spliced |= trans_spliced
         self._place(node, line)
         if parent is not None:
@@ -218,7 +218,7 @@ class Annotation:
             if id is None and form.gff3:
                 id = form.one(line.attributes, "Name") or form.one(line.attributes, "ID")
                 id = bare_id(id) if id is not None else None
-            version = form.one(line.attributes, "exon_version") if id and not form.gff3 else None
+            version = form.one(line.attributes, "version" if form.gff3 else "exon_version") if id else None
             part = Part(start, stop, -1, line.number, f"{id}.{version}" if version else id)
             self.parts.add(node.number, EXON, part)
         elif line.type == "CDS":

@@ -80,7 +80,7 @@ def import_annotation(
         by_name = _contigs(writer)
         for contig in by_name.values():
             _refuse_protein(contig, read(contig, 0, min(contig.length, _LOOKED_AT)))
-        names = {contig.number: name for name, contig in by_name.items()}
+        names = {contig.number: name for name, contig in reversed(by_name.items())}
 
         def by_alias(name: str) -> str | None:
             row = writer.index.execute("SELECT number FROM ids WHERE id = ?", (name,)).fetchone()

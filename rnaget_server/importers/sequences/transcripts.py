@@ -50,8 +50,8 @@ def model_of(
     strand = node.seen[1] if node.seen else node.strand
     if contig.circular:
         exons, coding = _unrolled(exons, coding, contig.length)
-    _check_overlaps(node, exons, 0, "exons", path)
-    _check_overlaps(node, coding, _SLIPPED, "coding parts (CDS)", path)
+    _check_overlaps(node, exons, 0, "exon", path)
+    _check_overlaps(node, coding, _SLIPPED, "CDS part", path)
     given_phases = [part.phase for part in _in_order(coding, strand)]
     coding = _with_stops(coding, [_shifted(stop, exons or coding, contig) for stop in node.stops])
     exons = exons or _joined(coding)
@@ -110,10 +110,10 @@ def _check_overlaps(node: Node, parts: Sequence[Part], allowed: int, what: str, 
         if (before.start, before.stop) == (after.start, after.stop):
             lines = sorted((before.line, after.line))
             raise ImportFailure(
-                f"the same of the {what} of {shown(node.key)} stands in line {lines[0]:,} already", path, lines[1]
+                f"the same {what} of {shown(node.key)} stands in line {lines[0]:,} already", path, lines[1]
             )
         if after.start < before.stop - allowed:
-            raise ImportFailure(f"two {what} of {shown(node.key)} overlap: see line {before.line:,}", path, after.line)
+            raise ImportFailure(f"two {what}s of {shown(node.key)} overlap: see line {before.line:,}", path, after.line)
 
 
 def _with_stops(coding: Sequence[Part], stops: Sequence[tuple[int, int]]) -> list[Part]:
