@@ -194,12 +194,12 @@ def _gff3_pattern(name: str) -> re.Pattern[str]:
 
 
 def _one_gtf(text: str, name: str) -> str | None:
-    found = _gtf_pattern(name).search(text)
+    found = _gtf_pattern(name).search(text) if name in text else None
     return (found[1] or found[2]) if found else None
 
 
 def _one_gff3(text: str, name: str) -> str | None:
-    found = _gff3_pattern(name).search(text)
+    found = _gff3_pattern(name).search(text) if name in text else None
     if found is None:
         return None
     return unquote(found[1].strip()) if "%" in found[1] else found[1].strip()

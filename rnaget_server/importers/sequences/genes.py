@@ -6,6 +6,7 @@ import mmap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ _REPORTED_EACH = 500
 
 @dataclass(frozen=True)
 class GenesOutcome:
-    """How many genes and transcripts were written, a gene to ask for, and what the provider should know."""
+    """The numbers of genes and transcripts written, a gene to ask for, and remarks for the provider."""
 
     genes: int
     transcripts: int
@@ -67,34 +68,35 @@ def import_annotation(
         If the annotation is not well formed, or is not of this genome; with the line.
     """
     writer.flush()
+    by_name = _contigs(writer)
     with (directory / LETTERS).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as letters:
-
-        def read(contig: Contig, start: int, stop: int) -> bytes:
-            pieces = b""
-            while stop > contig.length:  # over the end of a circular one
-                if start < contig.length:
-                    pieces += letters[contig.start + start : contig.start + contig.length]
-                start, stop = max(0, start - contig.length), stop - contig.length
-            return pieces + letters[contig.start + start : contig.start + stop]
-
-        by_name = _contigs(writer)
+        read = partial(_read, letters)
         for contig in by_name.values():
             _refuse_protein(contig, read(contig, 0, min(contig.length, _LOOKED_AT)))
-        names = {contig.number: name for name, contig in reversed(by_name.items())}
-
-        def by_alias(name: str) -> str | None:
-            row = writer.index.execute("SELECT number FROM ids WHERE id = ?", (name,)).fetchone()
-            return names.get(row[0]) if row else None
-
         genetic_codes = GeneticCodes(codes, list(by_name))
-        contigs = Contigs(by_name, by_alias)
+        contigs = Contigs(by_name, partial(_own_name, writer, by_name))
         annotation = Annotation(path, contigs, lambda share: progress(share * _PARSING))
         for contig in contigs.made_circular:
             writer.index.execute("UPDATE sequences SET circular = 1 WHERE number = ?", (contig.number,))
         job = _Job(annotation, GeneWriter(writer, genome), genetic_codes, read)
         job.run(lambda share: progress(_PARSING + share * (1 - _PARSING)))
-        circular = [f"{contig.name} is circular, as the annotation says" for contig in contigs.made_circular]
-        return job.outcome(circular)
+    return job.outcome([f"{contig.name} is circular, as the annotation says" for contig in contigs.made_circular])
+
+
+def _read(letters: mmap.mmap, contig: Contig, start: int, stop: int) -> bytes:
+    """Return letters of a sequence, over the end of a circular one if `stop` is beyond that."""
+    pieces = b""
+    while stop > contig.length:
+        if start < contig.length:
+            pieces += letters[contig.start + start : contig.start + contig.length]
+        start, stop = max(0, start - contig.length), stop - contig.length
+    return pieces + letters[contig.start + start : contig.start + stop]
+
+
+def _own_name(writer: SequenceWriter, by_name: dict[str, Contig], alias: str) -> str | None:
+    """Return the name that the genome has for a sequence with an alias."""
+    row = writer.index.execute("SELECT number FROM ids WHERE id = ?", (alias,)).fetchone()
+    return next((name for name, contig in by_name.items() if row and contig.number == row[0]), None)
 
 
 def _contigs(writer: SequenceWriter) -> dict[str, Contig]:

@@ -33,7 +33,7 @@ class Model:
 
     @property
     def stops_within(self) -> bool:
-        """Whether the protein has stops before its end."""
+        """True if the protein has stops before its end."""
         return self.protein is not None and "*" in self.protein
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
 from rnaget_server.cli.new import write_new_catalog
+from rnaget_server.cli.server import main
 from tests.conftest import ROOT, client_of
 from tests.importers.sequences.annotated import run_import
 
@@ -37,10 +39,6 @@ def genomes(tmp_path: Path) -> Iterator[TestClient]:
     code, output = run_import(data, {"chr1": CHR1, "circle": "ACGTTGCA"}, GENES, "--circular", "circle", "--name", "G")
     assert code == 0, output
     (data / "h.fa").write_text(">a\nACGT\n")
-    from click.testing import CliRunner
-
-    from rnaget_server.cli.server import main
-
     assert CliRunner().invoke(main, ["import", str(data / "h.fa"), "--data", str(data), "--genome", "h"]).exit_code == 0
     yield from client_of(data)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (lines of annotations are long)
 """Genes of every flavour of GTF and GFF3: names, versions, and the sequences of transcripts."""
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from Bio.Seq import Seq
+from click.testing import CliRunner
 
+from rnaget_server.cli.server import main
 from rnaget_server.sequences.store import SequenceStore
 from tests.importers.sequences.annotated import (
     gene_of,
@@ -153,10 +156,6 @@ def test_gzip_and_any_order_of_gff3(tmp_path: Path) -> None:
     text = "\n".join(line if line[0] == "#" else "\t".join(line.split(None, 8)) for line in shuffled)
     plain = store_of(tmp_path / "a", GENOME, FLAVOURS["ensembl.gff3"])
     (tmp_path / "genes.gff3.gz").write_bytes(gzip.compress(f"{text}\n##FASTA\n>chr1\nACGT\n".encode()))
-    from click.testing import CliRunner
-
-    from rnaget_server.cli.server import main
-
     arguments = ["import", str(tmp_path / "g.fa"), "--data", str(tmp_path), "--genome", "g"]
     result = CliRunner().invoke(main, [*arguments, "--annotation", str(tmp_path / "genes.gff3.gz")])
     assert result.exit_code == 0, result.output

@@ -1,4 +1,4 @@
-"""Annotations that are wrong, or of another genome, are refused with the line and what to do; nothing is left of them."""
+"""Annotations that are wrong, or of another genome, are refused with the line; nothing is left of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import gzip
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from rnaget_server.cli.server import main
 from tests.importers.sequences.annotated import run_import, store_of
 
 GENOME = {"chr1": "ACGT" * 25, "chr2": "ACGT" * 25, "chrM": "A" * 50}
@@ -93,10 +95,6 @@ def test_genetic_codes_that_there_are_not(tmp_path: Path, option: str, message: 
 
 
 def test_files_that_are_cut_off_or_not_text(tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from rnaget_server.cli.server import main
-
     fasta = tmp_path / "a.fa"
     fasta.write_text(">chr1\n" + "ACGT" * 25 + "\n")
     for name, content in {
