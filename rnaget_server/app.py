@@ -6,9 +6,11 @@ from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import genomes, refget, rnaget, seqcol
+from rnaget_server.apis import genomes, graphql, refget, rnaget, seqcol
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.genomes.dialect import GenomesDialect
+from rnaget_server.apis.graphql.context import GraphqlApi
+from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.rnaget.context import RnagetApi
@@ -111,6 +113,15 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
             GenomesDialect(),
             GenomesApi(repository, settings),
             workload,
+            has_root=True,
+        ),
+        Mount(
+            graphql.BASE_PATH,
+            create_api(shipped("openapi") / "graphql.yaml", ""),
+            GraphqlDialect(),
+            GraphqlApi(repository),
+            workload,
+            graphql.EXAMPLE_BODY,
             has_root=True,
         ),
     ]

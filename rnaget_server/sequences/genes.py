@@ -214,6 +214,13 @@ def read_genes(rows: Rows, numbers: Iterable[int]) -> list[Gene]:
     return [_gene(row) for number in numbers for row in rows(f"{_GENE} WHERE genes.number = ?", (number,))]
 
 
+def read_genes_within(rows: Rows, contig: str, start: int, stop: int, most: int) -> list[Gene]:
+    """Return up to `most` genes that overlap a part of a sequence, also those that do so over its origin."""
+    within = "contig = ? AND ((genes.start < ? AND stop > ?) OR stop > length + ?)"
+    query = f"{_GENE} WHERE {within} ORDER BY genes.start, genes.number LIMIT ?"
+    return [_gene(row) for row in rows(query, (contig, stop, start, start, most))]
+
+
 def _gene(row: Sequence[Any]) -> Gene:
     number, key, id, version, symbol, synonyms, biotype, description, contig = row[:9]
     length, circular, start, stop, strand = row[13:]

@@ -23,6 +23,7 @@ from rnaget_server.sequences.genes import (
     find_genes,
     near_names,
     read_genes,
+    read_genes_within,
     read_transcripts,
 )
 from rnaget_server.storage.local import LocalFile
@@ -145,6 +146,10 @@ class SequenceStore:
     def genes(self, numbers: Sequence[int]) -> list[Gene]:
         """Return genes by their numbers."""
         return read_genes(self._rows, numbers)
+
+    def genes_within(self, contig: str, start: int, stop: int, most: int) -> list[Gene]:
+        """Return up to `most` genes that overlap a part of a sequence."""
+        return read_genes_within(self._rows, contig, start, stop, most) if self._genes else []
 
     def transcripts(self, gene: Gene) -> list[Transcript]:
         """Return the transcripts of a gene."""
