@@ -22,6 +22,7 @@ from rnaget_server.importers.sequences.contigs import Contigs
 from rnaget_server.importers.sequences.gene_models import (
     CODING,
     EXON,
+    GENE,
     Attributes,
     Contig,
     Node,
@@ -36,10 +37,9 @@ from rnaget_server.importers.sequences.gene_models import (
 from rnaget_server.sequences.derive import CODES
 from rnaget_server.sequences.genes import split_version
 
-_EXONS = frozenset({"exon", "pseudogenic_exon"})
+_EXONS = frozenset({"exon", "pseudogenic_exon", "noncoding_exon"})
 _SELENOCYSTEINE = frozenset({"Selenocysteine", "selenocysteine", "stop_codon_redefined_as_selenocysteine"})
 _PARTS = _EXONS | _SELENOCYSTEINE | {"CDS", "start_codon", "stop_codon"}
-_GENE = re.compile(r"(?:\w+_)?(?:pseudo)?gene")
 _GTF_TRANSCRIPTS = frozenset({"transcript", "mRNA", "primary_transcript"})
 _RNA = re.compile(r"(?:\w+_)?(?:transcript|\w*RNA)")
 _EXCEPTION = re.compile(r"pos:(?:complement\()?(\d+)\.\.(\d+)\)?,aa:(\w+)")
@@ -152,19 +152,21 @@ class Annotation:
     def _add_gff3_node(self, line: FeatureLine, form: AttributeForm) -> None:
         attributes = attributes_of(form, line, self.path)
         key, parent = first(attributes, "ID"), first(attributes, "Parent")
-        is_gene = parent is None and _GENE.fullmatch(line.type) is not None
+        is_gene = GENE.fullmatch(line.type) is not None
+        is_known = is_gene or _RNA.fullmatch(line.type) is not None
         if key is None:
-            if is_gene or _RNA.fullmatch(line.type):
+            if is_known:
                 self._fail(f"the {line.type} has no ID", line)
             return
         node = self._node("feature", key)
         trans_spliced = _is_trans_spliced(line)
-        if node.line and not trans_spliced:
+        if node.line and is_known and not trans_spliced:
             self._fail(f"the ID {shown(key)} stands in line {node.line:,} already", line)
         node.trans_spliced |= trans_spliced
         self._place(node, line)
         if parent is not None:
             node.parent = self._node("feature", parent)
+        if parent is not None and not is_gene:
             id = first(attributes, "transcript_id") or bare_id(key)
             describe_transcript(node, attributes)
             node.protein_id = first(attributes, "protein_id") or node.protein_id
@@ -179,7 +181,10 @@ class Annotation:
         found = re.search(r"(?:^|;)\s*Parent=([^;]+)", line.attributes)
         if found is not None:
             for parent in found[1].strip().split(","):
-                self._add_part(self._node("feature", unquote(parent.strip())), line, form)
+                node = self._node("feature", unquote(parent.strip()))
+                if line.type == "CDS":
+                    node = self._product(node, form.one(line.attributes, "protein_id"))
+                self._add_part(node, line, form)
             return
         attributes = attributes_of(form, line, self.path)
         key = first(attributes, "ID")
@@ -193,6 +198,15 @@ class Annotation:
         else:
             node.start, node.stop = min(node.start, line.start), max(node.stop, line.stop)
         self._add_part(node, line, form)
+
+    def _product(self, node: Node, protein: str | None) -> Node:
+        """Return the node that a coding part belongs to: one for each protein of a transcript, or of a gene."""
+        if protein is None or node.product in (None, protein):
+            node.product = node.product or protein
+            return node
+        other = self._node("product", f"{node.key}.{protein}")
+        other.product, other.parent, other.exons_of = protein, node, node
+        return other
 
     # Both.
 
@@ -277,13 +291,16 @@ class Annotation:
         node.code = int(text)
 
     def _check_parents(self) -> None:
+        """Refuse parts and transcripts below an ID that is in no line; other features may be below anything."""
         for (kind, *_), node in self._by_key.items():
-            if kind == "feature" and not node.line:
-                line = node.seen[2] if node.seen else self._first_child(node)
-                raise ImportFailure(f"there is no line with the ID {shown(node.key)}, the Parent here", self.path, line)
-
-    def _first_child(self, node: Node) -> int:
-        return next((child.line for child in self.nodes if child.parent is node), 0)
+            if kind != "feature" or not (node.seen or is_transcript(node)):
+                continue
+            for above in (node, node.parent):
+                if above is not None and not above.line:
+                    line = node.line or (node.seen[2] if node.seen else 0)
+                    raise ImportFailure(
+                        f"there is no line with the ID {shown(above.key)}, the Parent here", self.path, line
+                    )
 
     def _fail(self, message: str, line: FeatureLine) -> NoReturn:
         raise ImportFailure(message, self.path, line.number)
@@ -295,7 +312,7 @@ def _is_trans_spliced(line: FeatureLine) -> bool:
 
 def is_gene(node: Node) -> bool:
     """Return whether a node is a gene by its type."""
-    return node.parent is None and (_GENE.fullmatch(node.type) is not None or not node.type)
+    return GENE.fullmatch(node.type) is not None or (node.parent is None and not node.type)
 
 
 def is_transcript(node: Node) -> bool:

@@ -14,6 +14,10 @@ import numpy as np
 from rnaget_server.sequences.genes import PAR_Y, split_version
 
 EXON, CODING = 0, 1
+GENE = re.compile(r"(?:\w+_)?(?:pseudo)?gene")
+"""The types of genes in GFF3."""
+
+_DEEPEST = 10
 _PREFIX = re.compile(r"(?:gene|transcript|rna|cds|CDS|exon)[:-]")
 _SYNONYMS = ("gene_synonym", "Alias", "synonym", "synonyms", "locus_tag", "old_locus_tag")
 _REFERENCES = ("Dbxref", "db_xref", "hgnc_id")
@@ -43,6 +47,10 @@ class Node:
         The gene of a transcript, or another node between the two.
     seen
         Contig, strand and line of its first part.
+    product
+        The protein of its coding parts, as the file writes it.
+    exons_of
+        The transcript whose exons it has, if this is a further product of that.
     stops
         Stop codons that stand in lines of their own.
     recoded
@@ -68,6 +76,8 @@ class Node:
     synonyms: tuple[str, ...] = ()
     protein_id: str | None = None
     protein_version: str | None = None
+    product: str | None = None
+    exons_of: Node | None = None
     code: int | None = None
     partial: frozenset[str] = frozenset()
     trans_spliced: bool = False
@@ -77,10 +87,10 @@ class Node:
 
     @property
     def gene(self) -> Node:
-        """The node above all that it is below; itself, if there is none."""
+        """The gene that it is below, else the node above all others; itself, if there is none."""
         node = self
-        for _ in range(10):
-            if node.parent is None:
+        for _ in range(_DEEPEST):
+            if node.parent is None or GENE.fullmatch(node.type):
                 break
             node = node.parent
         return node

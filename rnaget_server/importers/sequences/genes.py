@@ -138,10 +138,16 @@ class _Job:
     def run(self, progress: Callable[[float], None]) -> None:
         """Write transcripts in the order of the file, then genes."""
         nodes, seen = self._annotation.nodes, set()
+        of_others: dict[int, list[Part]] = {node.exons_of.number: [] for node in nodes if node.exons_of is not None}
         for done, (number, exons, coding) in enumerate(self._annotation.parts.by_node()):
             if not done % _REPORTED_EACH:
                 progress(number / len(nodes))
             seen.add(number)
+            if number in of_others:
+                of_others[number] = exons
+            further = nodes[number].exons_of
+            if further is not None:
+                exons = exons or of_others[further.number]
             self._add_transcript(nodes[number], exons, coding)
         above = {node.parent.number for node in nodes if node.parent is not None}
         for node in nodes:

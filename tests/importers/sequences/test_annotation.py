@@ -354,3 +354,62 @@ def test_a_contig_is_found_by_its_alias(tmp_path: Path) -> None:
     text = "##gff-version 3\n##sequence-region NC_000001.11 1 100\nNC_000001.11 . gene 1 20 . + . ID=A\n"
     store = store_of(tmp_path, GENOME, text, "--aliases", str(tmp_path / "names.tsv"))
     assert gene_of(store, "A").contig == "chr1"
+
+
+def test_a_gene_of_several_proteins(tmp_path: Path) -> None:
+    text = """##gff-version 3
+chr1 . gene 1 60 . + . ID=gene-orf1;Name=orf1
+chr1 . CDS 1 30 . + 0 ID=cds-YP_1.1;Parent=gene-orf1;protein_id=YP_000001.1
+chr1 . CDS 30 59 . + 0 ID=cds-YP_1.1;Parent=gene-orf1;protein_id=YP_000001.1
+chr1 . CDS 1 36 . + 0 ID=cds-YP_2.1;Parent=gene-orf1;protein_id=YP_000002.1
+chr1 . mature_protein_region_of_CDS 1 12 . + . ID=id-1;Parent=cds-YP_1.1
+chr1 . mature_protein_region_of_CDS 13 30 . + . ID=id-2;Parent=cds-YP_1.1
+chr1 . mature_protein_region_of_CDS 30 44 . + . ID=id-2;Parent=cds-YP_1.1
+chr1 . gene 61 96 . + . ID=gene-two;Name=two
+chr1 . mRNA 61 96 . + . ID=rna-two;Parent=gene-two
+chr1 . exon 61 96 . + . Parent=rna-two
+chr1 . CDS 61 72 . + 0 ID=c1;Parent=rna-two;protein_id=YP_000003.1
+chr1 . CDS 76 90 . + 0 ID=c2;Parent=rna-two;protein_id=YP_000004.1
+"""
+    store = store_of(tmp_path, GENOME, text)
+    first, second = store.transcripts(gene_of(store, "orf1"))
+    assert letters_of(store, first.cds) == CHR[:30] + CHR[29:59]
+    assert letters_of(store, second.cds) == CHR[:36]
+    assert [transcript.protein_id for transcript in (first, second)] == ["YP_000001", "YP_000002"]
+    third, fourth = store.transcripts(gene_of(store, "YP_000004.1"))
+    assert letters_of(store, third.cdna) == letters_of(store, fourth.cdna) == CHR[60:96]
+    assert (letters_of(store, third.cds), letters_of(store, fourth.cds)) == (CHR[60:72], CHR[75:90])
+
+
+def test_genes_of_an_operon(tmp_path: Path) -> None:
+    text = """##gff-version 3
+chr1 . operon 1 60 . + . ID=op;Name=op
+chr1 . gene 1 30 . + . ID=a;Parent=op;Name=aA
+chr1 . CDS 1 30 . + 0 ID=c1;Parent=a
+chr1 . gene 31 60 . + . ID=b;Parent=op;Name=bB
+chr1 . CDS 31 60 . + 0 ID=c2;Parent=b
+chr1 . gene 61 80 . + . ID=t;Name=tT
+chr1 . tRNA 61 80 . + . ID=t1;Parent=t
+"""
+    store = store_of(tmp_path, GENOME, text)
+    assert store.number_of_genes() == 3
+    assert sequences_of(store, "aA")[1] == CHR[:30]
+    assert sequences_of(store, "bB")[1] == CHR[30:60]
+    assert sequences_of(store, "tT") == (CHR[60:80], None, None)  # a line without exons is one
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_a_stop_codon_in_two_exons(tmp_path: Path, strand: str) -> None:
+    rest = 'gene_id "g1"; transcript_id "t1";'
+    parts = {"exon": [(1, 10), (21, 31), (41, 50)], "CDS": [(21, 30)], "stop_codon": [(31, 31), (41, 42)]}
+    if strand == "-":
+        parts = {kind: [(101 - end, 101 - start) for start, end in spans] for kind, spans in parts.items()}
+    text = "\n".join(
+        f"chr1 x {kind} {start} {end} . {strand} {0 if kind == 'CDS' else '.'} {rest}"
+        for kind, spans in parts.items()
+        for start, end in spans
+    )
+    letters = CHR if strand == "+" else str(Seq(CHR).reverse_complement())
+    cdna, cds, _ = sequences_of(store_of(tmp_path, {"chr1": letters}, text), "g1")
+    assert cdna == CHR[:10] + CHR[20:31] + CHR[40:50]
+    assert cds == CHR[20:31] + CHR[40:42]
