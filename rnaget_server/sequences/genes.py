@@ -50,7 +50,7 @@ _VERSIONED = re.compile(
     rf"\.([0-9]+)({PAR_Y})?"
 )
 _NEAR = 5
-_COMPARED = 20_000
+_COMPARED = 2_000
 _LONGEST = 100
 
 Rows = Callable[..., list[tuple[Any, ...]]]
