@@ -8,7 +8,11 @@ from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import refget, rnaget, seqcol
+from rnaget_server.apis import genomes, graphql, refget, rnaget, seqcol
+from rnaget_server.apis.genomes.context import GenomesApi
+from rnaget_server.apis.genomes.dialect import GenomesDialect
+from rnaget_server.apis.graphql.context import GraphqlApi
+from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.rnaget.context import RnagetApi
@@ -104,5 +108,22 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
             SeqcolApi(repository, settings),
             workload,
             seqcol.EXAMPLE_BODY,
+        ),
+        Mount(
+            genomes.BASE_PATH,
+            create_api(shipped("openapi") / "genomes.yaml", ""),
+            GenomesDialect(),
+            GenomesApi(repository, settings),
+            workload,
+            has_root=True,
+        ),
+        Mount(
+            graphql.BASE_PATH,
+            create_api(shipped("openapi") / "graphql.yaml", ""),
+            GraphqlDialect(),
+            GraphqlApi(repository),
+            workload,
+            graphql.EXAMPLE_BODY,
+            has_root=True,
         ),
     ]

@@ -194,8 +194,7 @@ class CatalogEdit:
     def _put_missing(self) -> None:
         catalog, project = self.data / "catalog.yaml", self.project_directory / "project.yaml"
         if not catalog.exists():
-            id = re.sub(r"[^A-Za-z0-9.-]+", "-", self.data.absolute().name).strip("-.") or "rnaget"
-            self._set(catalog, f"# The service as a whole.\nid: {_quoted(id)}\nname: RNA expression data\n")
+            self._set(catalog, _new_service(self.data))
         if not project.exists():
             self._set(project, f"id: {_quoted(self._project)}\n")
 
@@ -215,6 +214,18 @@ class CatalogEdit:
                 path.unlink(missing_ok=True)
             else:
                 _write(path, before)
+
+
+def write_missing_service(data: Path) -> None:
+    """Write the ``catalog.yaml`` of a directory that has none."""
+    path = data / "catalog.yaml"
+    if not path.exists():
+        _write(path, _new_service(data).encode())
+
+
+def _new_service(data: Path) -> str:
+    id = re.sub(r"[^A-Za-z0-9.-]+", "-", data.absolute().name).strip("-.") or "rnaget"
+    return f"# The service as a whole.\nid: {_quoted(id)}\nname: RNA expression data\n"
 
 
 def files_of(record: Matrix | TrackSet) -> list[Path]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -28,7 +29,7 @@ _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
-_GENOME_ONLY = ("assembly", "circular", "aliases")
+_GENOME_ONLY = ("assembly", "circular", "aliases", "annotation", "genetic_code")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
@@ -122,6 +123,17 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option(
     "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
 )
+@click.option(
+    "--annotation",
+    type=_FILE,
+    help="FASTA: genes of the genome, as GTF or GFF3; their transcripts' sequences are made.",
+)
+@click.option(
+    "--genetic-code",
+    metavar="[NAME=]CODE",
+    multiple=True,
+    help="FASTA: NCBI's number of the genetic code of a sequence, or of all; may be repeated.",
+)
 @click.option("--license", help="Licence of the matrix or set: an SPDX id or a URL.")
 @click.option(
     "--replace",
@@ -142,16 +154,13 @@ def import_command(
     replace: bool,
     **special: Any,
 ) -> None:
-    """Import an expression matrix, or signal tracks, into a catalogue.
+    """Import an expression matrix, signal tracks or a genome into a catalogue.
 
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
     (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
-    make a continuous set. A pipe is read as well: - is the standard input.
+    make a continuous set; or FASTA files, which make a genome. A pipe is read as well: - is the standard input.
     """
-    from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.sequences.fasta import is_fasta
-    from rnaget_server.importers.sources import Sources
-    from rnaget_server.importers.tracks.kinds import kinds_of
 
     if is_fasta(sources[0]):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
@@ -166,22 +175,31 @@ def import_command(
         **{"data": data, "project": project, "study": study, "id": id, "units": units, "genome": genome},
         **{"texts": {key: value for key, value in texts.items() if value}, "replace": replace},
     }
-    opened = Sources(sources, {})
-    try:
-        with _opened(sources, special, limits) as opened, _progress() as progress:
-            kinds = kinds_of(opened.paths, special["position"])
-            if kinds:
-                outcome = _import_tracks(opened.paths, kinds, common, special, limits, progress)
-            else:
-                outcome = _import_matrix(opened.paths[0], common, special, limits, progress)
-    except Exception as error:
-        raise click.ClickException(opened.in_words(str(broken_off(error, *opened.paths)))) from None
+    outcome = _import_records(sources, common, special, limits)
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
     click.echo(f"  filters: {_filters(outcome.new_filters)}")
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
+
+
+def _import_records(
+    sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], limits: FileLimits
+) -> Outcome:
+    from rnaget_server.importers.job import broken_off
+    from rnaget_server.importers.sources import Sources
+    from rnaget_server.importers.tracks.kinds import kinds_of
+
+    opened = Sources(sources, {})
+    try:
+        with _opened(sources, special, limits) as opened, _progress() as progress:
+            kinds = kinds_of(opened.paths, special["position"])
+            if kinds:
+                return _import_tracks(opened.paths, kinds, common, special, limits, progress)
+            return _import_matrix(opened.paths[0], common, special, limits, progress)
+    except Exception as error:
+        raise click.ClickException(opened.in_words(str(broken_off(error, *opened.paths)))) from None
 
 
 @contextlib.contextmanager
@@ -228,10 +246,14 @@ def _import_genome(
         raise click.ClickException(str(broken_off(error, *sources))) from None
     click.echo(f"{genome} is now in {outcome.directory / 'genome.yaml'}")
     click.echo(f"  {outcome.names:,} sequences, {outcome.letters:,} letters; collection {outcome.digest}")
+    if outcome.genes:
+        click.echo(f"  {outcome.genes:,} genes, {outcome.transcripts:,} transcripts")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
+    if outcome.first_gene:
+        click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
 
 
 def _import_matrix(

@@ -53,6 +53,8 @@ class Mount:
         JSON that may be posted, for the messages of errors.
     slow_parameters
         Parameters by which very much is read before a reply begins.
+    has_root
+        Whether the prefix itself is a route.
     """
 
     prefix: str
@@ -62,6 +64,7 @@ class Mount:
     workload: Workload
     example_body: str = "{}"
     slow_parameters: frozenset[str] = frozenset()
+    has_root: bool = False
 
 
 def mount_of(scope: Scope) -> Mount:
@@ -97,7 +100,7 @@ def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: s
         below = scope.get("root_path", "")
         path = _path_below(scope["path"], below)
         for mount in mounts:
-            if path.startswith(f"{mount.prefix}/"):
+            if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 outer = root or below
                 inside: dict[str, Any] = {
                     **scope,

@@ -45,7 +45,7 @@ class ReceivedParameters:
 
     @property
     def body(self) -> bytes:
-        """What was posted, for a standard whose bodies are no parameters."""
+        """The bytes of the body, for a standard whose bodies are no parameters."""
         return self._body
 
     def names_any_of(self, names: Collection[str]) -> bool:

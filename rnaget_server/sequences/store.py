@@ -15,6 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from rnaget_server.sequences.digests import Digests, attributes_of, collection_digest, digest_of
+from rnaget_server.sequences.genes import (
+    GENES_FACT,
+    Gene,
+    Match,
+    Transcript,
+    find_genes,
+    near_names,
+    read_genes,
+    read_genes_within,
+    read_transcripts,
+)
 from rnaget_server.storage.local import LocalFile
 
 LETTERS, INDEX = "letters", "index"
@@ -76,6 +87,7 @@ class SequenceStore:
                 raise OSError("the store of sequences is of another version: import the genome again")
         except sqlite3.Error as error:
             raise OSError(f"the store of sequences is damaged: {error}") from None
+        self._genes = int(facts.get(GENES_FACT, 0))
 
     def find(self, id: str) -> StoredSequence | None:
         """Return the sequence that has an id: a digest in the form of `Digests`, or an alias."""
@@ -118,6 +130,30 @@ class SequenceStore:
         rows = self._rows("SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place")
         names, lengths, digests = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
         return Collection.of(names, lengths, digests)
+
+    def number_of_genes(self) -> int:
+        """Return how many genes the annotation of the genome has; 0 if there is none."""
+        return self._genes
+
+    def find_genes(self, name: str) -> Match | None:
+        """Return the genes that have a name, see `genes.find_genes`; None if none has."""
+        return find_genes(self._rows, name) if self._genes else None
+
+    def near_names(self, name: str) -> list[str]:
+        """Return names of genes that are like one that there is not."""
+        return near_names(self._rows, name) if self._genes else []
+
+    def genes(self, numbers: Sequence[int]) -> list[Gene]:
+        """Return genes by their numbers."""
+        return read_genes(self._rows, numbers)
+
+    def genes_within(self, contig: str, start: int, stop: int, most: int) -> list[Gene]:
+        """Return up to `most` genes that overlap a part of a sequence."""
+        return read_genes_within(self._rows, contig, start, stop, most) if self._genes else []
+
+    def transcripts(self, gene: Gene) -> list[Transcript]:
+        """Return the transcripts of a gene."""
+        return read_transcripts(self._rows, gene.number)
 
     def close(self) -> None:
         """Close the files."""

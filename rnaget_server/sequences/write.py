@@ -39,6 +39,15 @@ class SequenceWriter:
         self._index.close()
         self._file.close()
 
+    @property
+    def index(self) -> sqlite3.Connection:
+        """The database, in the middle of a transaction; see `store` for its tables."""
+        return self._index
+
+    def flush(self) -> None:
+        """Have all letters so far in the file."""
+        self._file.flush()
+
     def add(self, pieces: Iterable[bytes], circular: bool = False) -> tuple[int, Digests, int]:
         """Write a sequence, unless it is there; return its number, its digests and its length.
 

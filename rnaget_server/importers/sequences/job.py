@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from rnaget_server.catalog.edit import write_missing_service
 from rnaget_server.catalog.load import GENOMES
 from rnaget_server.catalog.models import check_id
 from rnaget_server.errors import ImportFailure
@@ -19,6 +20,7 @@ from rnaget_server.importers.atomic_files import with_room
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.sequences.aliases import read_aliases
 from rnaget_server.importers.sequences.fasta import Header, read_fasta
+from rnaget_server.importers.sequences.genes import GenesOutcome, import_annotation
 from rnaget_server.sequences.digests import Digests
 from rnaget_server.sequences.store import Alias, SequenceStore
 from rnaget_server.sequences.write import SequenceWriter
@@ -37,6 +39,8 @@ class GenomeRequest:
     assembly: str | None = None
     circular: tuple[str, ...] = ()
     aliases: Path | None = None
+    annotation: Path | None = None
+    genetic_code: tuple[str, ...] = ()
     name: str | None = None
     replace: bool = False
     least_free: int = 0
@@ -53,6 +57,9 @@ class GenomeOutcome:
     sequences: int
     letters: int
     remarks: tuple[str, ...]
+    genes: int = 0
+    transcripts: int = 0
+    first_gene: str | None = None
 
 
 def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutcome:
@@ -73,6 +80,7 @@ def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutco
             raise ImportFailure(f"the genome {request.id} is there already: choose another --genome, or add --replace")
         with _new_directory(target) as directory:
             outcome = _write(request, directory, with_room(directory, request.least_free, progress))
+        write_missing_service(request.data)
     return outcome
 
 
@@ -123,6 +131,7 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
                 if row.sequence not in numbers:
                     raise ImportFailure(f"there is no sequence {row.sequence}", request.aliases, row.line)
                 writer.add_alias(row.alias, numbers[row.sequence][0])
+        genes = _add_genes(request, writer, directory, progress)
     _write_yaml(request, directory)
     store = SequenceStore(directory)
     try:
@@ -137,8 +146,19 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
         len(numbers),
         distinct,
         letters,
-        tuple(remarks),
+        (*remarks, *(genes.remarks if genes else ())),
+        *((genes.genes, genes.transcripts, genes.first) if genes else ()),
     )
+
+
+def _add_genes(
+    request: GenomeRequest, writer: SequenceWriter, directory: Path, progress: Progress
+) -> GenesOutcome | None:
+    if request.annotation is None:
+        if request.genetic_code:
+            raise ImportFailure("--genetic-code goes with --annotation: give that too, or leave it out")
+        return None
+    return import_annotation(writer, directory, request.id, request.annotation, request.genetic_code, progress)
 
 
 def _records(source: Path) -> Iterator[tuple[Header, Iterator[bytes]]]:

@@ -1,0 +1,60 @@
+"""Genomes: a list of them, and each by its id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from rnaget_server.apis.genomes import BASE_PATH
+from rnaget_server.apis.genomes.context import Context
+from rnaget_server.catalog import Genome
+from rnaget_server.errors import StoreFailure
+
+_BASE = BASE_PATH.strip("/")
+
+
+def get_genomes(context: Context) -> Response:
+    """Return the genomes; one that cannot be read has its names alone."""
+    context.parameters()
+    payload = []
+    for genome in context.view.catalog.genomes.values():
+        try:
+            payload.append(_genome(context, genome))
+        except StoreFailure as failure:
+            payload.append({**_names(genome), "message": str(failure)})
+    return context.respond({"genomes": payload}, "Genomes")
+
+
+def get_genome(context: Context, genome: str) -> Response:
+    """Return a genome."""
+    context.parameters()
+    return context.respond(_genome(context, context.genome(genome)), "Genome")
+
+
+def _names(genome: Genome) -> dict[str, Any]:
+    return {
+        "id": genome.id,
+        "name": genome.name,
+        "description": genome.description,
+        "assembly": genome.assembly,
+    }
+
+
+def _genome(context: Context, genome: Genome) -> dict[str, Any]:
+    store = context.view.stores.open_genome(genome)
+    collection = store.collection()
+    genes = store.number_of_genes()
+    links = {
+        "self": context.address(_BASE, genome.id),
+        "collection": context.address("seqcol", "collection", collection.digest),
+    }
+    if genes:
+        links["features"] = f"{context.address(_BASE, genome.id, 'features')}/{{name}}"
+    return {
+        **_names(genome),
+        "collection": collection.digest,
+        "sequences": len(collection.attributes["names"]),
+        "genes": genes,
+        "links": links,
+    }

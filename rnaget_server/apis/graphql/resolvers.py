@@ -1,0 +1,277 @@
+"""The values of the schema: mappings whose costly fields are functions, called only where a query asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from graphql import GraphQLError
+
+from rnaget_server.catalog import Genome
+from rnaget_server.datasets.repository import View
+from rnaget_server.sequences.genes import Derived, Exon, Gene, Transcript, split_version, with_version
+from rnaget_server.sequences.store import SequenceStore, StoredSequence
+
+_MOST_RECORDS = 5_000
+_MOST_OF_SLICE = 1_000
+_CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
+Value = dict[str, Any]
+
+
+class Resolvers:
+    """The values for one request, of which it may have so many genes and transcripts in all."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._left = _MOST_RECORDS
+
+    def root(self) -> Value:
+        """Return the fields of a query."""
+        return {
+            "version": {"api": {"major": "1", "minor": "0", "patch": "0"}},
+            "genome": self._genome,
+            "genomes": self._genomes,
+            "gene": self._gene_by_id,
+            "genes": self._genes_by_symbol,
+            "transcript": self._transcript,
+            "product": self._product,
+            "region": self._region,
+            "overlap_region": self._overlap,
+        }
+
+    def _spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise GraphQLError(
+                f"the query comes to more than {_MOST_RECORDS:,} genes and transcripts: ask in several steps",
+                extensions={"code": "QUERY_TOO_COSTLY"},
+            )
+
+    def _store(self, genome_id: str) -> SequenceStore:
+        genome = self._view.catalog.genomes.get(genome_id)
+        if genome is None:
+            raise _missing("GENOME_NOT_FOUND", f"there is no genome {genome_id}", genome_id=genome_id)
+        return self._view.stores.open_genome(genome)
+
+    def _genome(self, _: Any, by_genome_id: Value) -> Value:
+        self._store(by_genome_id["genome_id"])
+        return self._genome_value(self._view.catalog.genomes[by_genome_id["genome_id"]])
+
+    def _genomes(self, _: Any, by_keyword: Value | None = None, by_assembly_accession_id: Value | None = None) -> Any:
+        given = [value for source in (by_keyword, by_assembly_accession_id) for value in (source or {}).values()]
+        words = [str(value).lower() for value in given if value is not None]
+        if not words:
+            raise GraphQLError("give by_keyword or by_assembly_accession_id, with one value at least")
+        found = []
+        for genome in self._view.catalog.genomes.values():
+            texts = {text.lower() for text in (genome.id, genome.name, genome.assembly, *genome.tags) if text}
+            if all(word in texts for word in words):
+                found.append(self._genome_value(genome))
+        if not found:
+            raise _missing("GENOME_NOT_FOUND", f"there is no genome of {', '.join(words)}")
+        return found
+
+    def _genome_value(self, genome: Genome) -> Value:
+        return {
+            "genome_id": genome.id,
+            "name": genome.name,
+            "description": genome.description,
+            "assembly_accession": genome.assembly,
+            "assembly": {"accession_id": genome.assembly, "name": genome.name or genome.id},
+            "collection": lambda _: self._view.stores.open_genome(genome).collection().digest,
+        }
+
+    def _gene_by_id(self, _: Any, by_id: Value) -> Value:
+        store, id = self._store(by_id["genome_id"]), by_id["stable_id"]
+        match = store.find_genes(id)
+        if match is None or match.kind != "id":
+            raise _missing("GENE_NOT_FOUND", f"there is no gene {id}", **by_id)
+        if len(match.genes) > 1:
+            raise _missing("GENE_AMBIGUOUS", f"{id} is the id of {len(match.genes)} genes", **by_id)
+        return self._gene(store, store.genes(match.genes)[0])
+
+    def _genes_by_symbol(self, _: Any, by_symbol: Value) -> list[Value]:
+        store = self._store(by_symbol["genome_id"])
+        match = store.find_genes(by_symbol["symbol"])
+        if match is None:
+            raise _missing("GENE_NOT_FOUND", f"there is no gene {by_symbol['symbol']}", **by_symbol)
+        return [self._gene(store, gene) for gene in store.genes(match.genes)]
+
+    def _transcripts_named(self, store: SequenceStore, name: str) -> Iterable[tuple[Gene, Transcript]]:
+        match = store.find_genes(name)
+        for gene in store.genes((*match.genes, *match.others)) if match else ():
+            transcripts = store.transcripts(gene)
+            self._spend(len(transcripts))
+            yield from ((gene, transcript) for transcript in transcripts)
+
+    def _transcript(self, _: Any, by_id: Value | None = None, by_symbol: Value | None = None) -> Value:
+        given = by_id or by_symbol
+        if given is None:
+            raise GraphQLError("give by_id or by_symbol")
+        store, name = self._store(given["genome_id"]), given["stable_id" if by_id else "symbol"]
+        for gene, transcript in self._transcripts_named(store, name):
+            names = {transcript.id, with_version(transcript.id, transcript.version)}
+            if name in (names if by_id else {transcript.name, *names}):
+                return self._transcript_value(store, gene, transcript)
+        raise _missing("TRANSCRIPT_NOT_FOUND", f"there is no transcript {name}", **given)
+
+    def _product(self, _: Any, by_id: Value) -> Value:
+        store, id = self._store(by_id["genome_id"]), by_id["stable_id"]
+        for _gene, transcript in self._transcripts_named(store, id):
+            own = transcript.protein_id
+            if own and transcript.protein and id in (own, with_version(own, transcript.protein_version)):
+                return _protein(transcript, transcript.protein)
+        raise _missing("PRODUCT_NOT_FOUND", f"there is no product {id}", **by_id)
+
+    def _region(self, _: Any, by_name: Value) -> Value:
+        found = self._store(by_name["genome_id"]).member(by_name["name"])
+        if found is None:
+            raise _missing("REGION_NOT_FOUND", f"there is no region {by_name['name']}", **by_name)
+        return _region(by_name["name"], found.length, found.circular, found.digests.md5)
+
+    def _overlap(self, _: Any, by_slice: Value) -> Value:
+        store, name = self._store(by_slice["genome_id"]), by_slice["region_name"]
+        region: StoredSequence | None = store.member(name)
+        if region is None:
+            raise _missing("REGION_NOT_FOUND", f"there is no region {name}", **by_slice)
+        start, stop = by_slice["start"] - 1, by_slice["end"]
+        if not 0 <= start < stop <= region.length:
+            raise GraphQLError(f"start and end must be from 1 to {region.length:,}, the start first")
+        genes = store.genes_within(name, start, stop, _MOST_OF_SLICE + 1)
+        if len(genes) > _MOST_OF_SLICE:
+            raise _missing(
+                "SLICE_RESULT_LIMIT_EXCEEDED", f"the slice has more than {_MOST_OF_SLICE:,} genes: ask for less"
+            )
+
+        def transcripts(_: Any) -> list[Value]:
+            found = []
+            for gene in genes:
+                of_gene = store.transcripts(gene)
+                self._spend(len(of_gene))
+                within = (item for item in of_gene if item.start < stop and start < item.stop)
+                found += [self._transcript_value(store, gene, transcript) for transcript in within]
+            return found
+
+        return {"genes": [self._gene(store, gene) for gene in genes], "transcripts": transcripts}
+
+    def _gene(self, store: SequenceStore, gene: Gene) -> Value:
+        self._spend(1)
+
+        def transcripts(_: Any) -> list[Value]:
+            found = store.transcripts(gene)
+            self._spend(len(found))
+            return [self._transcript_value(store, gene, transcript) for transcript in found]
+
+        return {
+            "type": "Gene",
+            **_ids(gene.id, gene.version),
+            "symbol": gene.symbol,
+            "name": gene.description,
+            "so_term": gene.biotype,
+            "alternative_symbols": list(gene.synonyms),
+            "slice": _slice(gene, gene),
+            "metadata": {"biotype": _label(gene.biotype)},
+            "transcripts": transcripts,
+        }
+
+    def _transcript_value(self, store: SequenceStore, gene: Gene, transcript: Transcript) -> Value:
+        tags = [tag.replace(" ", "_") for tag in transcript.tags]
+        exons = [{"index": at, "exon": _exon(exon, transcript, gene)} for at, exon in enumerate(transcript.exons, 1)]
+        phases = [{"start_phase": exon.start_phase, "end_phase": exon.end_phase} for exon in transcript.exons]
+        coding = transcript.protein is not None
+        return {
+            "type": "Transcript",
+            **_ids(transcript.id, transcript.version),
+            "symbol": transcript.name,
+            "so_term": transcript.biotype,
+            "slice": _slice(transcript, gene),
+            "metadata": {
+                "canonical": {"value": True, "label": "canonical"} if _CANONICAL.intersection(tags) else None,
+                "mane": _label(next((tag for tag in tags if tag.startswith("MANE")), None)),
+                "biotype": _label(transcript.biotype),
+            },
+            "gene": partial(self._gene_of, store, gene),
+            "spliced_exons": exons,
+            "product_generating_contexts": [
+                {
+                    "product_type": "Protein" if coding else None,
+                    "default": True,
+                    "cdna": _cdna(transcript),
+                    "cds": _cds(transcript),
+                    "product": _protein(transcript, transcript.protein) if transcript.protein else None,
+                    "phased_exons": [{**phase, **exon} for phase, exon in zip(phases, exons, strict=True)],
+                }
+            ],
+        }
+
+    def _gene_of(self, store: SequenceStore, gene: Gene, _: Any) -> Value:
+        return self._gene(store, gene)
+
+
+def _missing(code: str, message: str, **values: Any) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code, **values})
+
+
+def _ids(id: str | None, version: str | None) -> Value:
+    number = int(version) if version and version.isdigit() and len(version) < 10 else None
+    return {"stable_id": with_version(id, version) if id else None, "unversioned_stable_id": id, "version": number}
+
+
+def _label(text: str | None) -> Value | None:
+    return {"value": text, "label": text.replace("_", " ")} if text else None
+
+
+def _sequence(md5: str, alphabet: str) -> Value:
+    return {"alphabet": {"accession_id": alphabet, "value": alphabet}, "checksum": md5}
+
+
+def _region(name: str, length: int, circular: bool, md5: str) -> Value:
+    topology = "circular" if circular else "linear"
+    return {
+        "name": name,
+        "length": length,
+        "code": "chromosome",
+        "topology": topology,
+        "sequence": _sequence(md5, "dna"),
+    }
+
+
+def _slice(place: Gene | Transcript | Exon, gene: Gene, strand: int | None = None) -> Value:
+    value = strand if isinstance(place, Exon) else place.strand
+    return {
+        "region": _region(gene.contig, gene.length, gene.circular, gene.digests.md5),
+        "location": {"start": place.start + 1, "end": place.stop, "length": place.stop - place.start},
+        "strand": {"code": "forward" if value > 0 else "reverse", "value": value} if value else None,
+        "default": True,
+    }
+
+
+def _exon(exon: Exon, transcript: Transcript, gene: Gene) -> Value:
+    ids = _ids(*split_version(exon.id)) if exon.id else {}
+    return {"type": "Exon", **ids, "slice": _slice(exon, gene, transcript.strand)}
+
+
+def _cdna(transcript: Transcript) -> Value | None:
+    found = transcript.cdna
+    if found is None:
+        return None
+    sequence = _sequence(found.digests.md5, "dna")
+    return {"start": transcript.start + 1, "end": transcript.stop, "length": found.length, "sequence": sequence}
+
+
+def _cds(transcript: Transcript) -> Value | None:
+    if transcript.cds is None:
+        return None
+    return {
+        "start": min(part.start for part in transcript.coding) + 1,
+        "end": max(part.stop for part in transcript.coding),
+        "nucleotide_length": transcript.cds.length,
+        "protein_length": transcript.protein.length if transcript.protein else 0,
+        "sequence": _sequence(transcript.cds.digests.md5, "dna"),
+    }
+
+
+def _protein(transcript: Transcript, protein: Derived) -> Value:
+    ids = _ids(transcript.protein_id, transcript.protein_version)
+    return {"type": "Protein", **ids, "length": protein.length, "sequence": _sequence(protein.digests.md5, "protein")}

@@ -1,0 +1,209 @@
+"""The lines of GTF and GFF3 files: their nine fields, and both forms of attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from rnaget_server.errors import ImportFailure, shown
+from rnaget_server.importers.text.lines import TextLines
+
+_FIELDS = 9
+_STRANDS = {b"+": 1, b"-": -1, b".": 0, b"?": 0}
+_PHASES = {b"0": 0, b"1": 1, b"2": 2, b".": -1}
+_GTF = re.compile(r'[\s;]*([^\s;"=]+)\s+(?:"([^"]*)"|([^\s;"]+))\s*(?=;|$)')
+_GFF3 = re.compile(r"[\s;]*([^\s;=][^;=]*)=([^;]*)")
+_EITHER_FORM = (
+    'must be attributes in the form of GTF (gene_id "YAL001C"; transcript_id "YAL001C_mRNA";) or of GFF3 '
+    "(ID=gene-TFC3;Name=TFC3)"
+)
+SKIPPED = frozenset(
+    name.encode()
+    for name in (
+        *("UTR", "five_prime_utr", "three_prime_utr", "five_prime_UTR", "three_prime_UTR", "5UTR", "3UTR", "intron"),
+        *("match", "match_part", "cDNA_match", "EST_match", "protein_match", "region", "chromosome", "scaffold"),
+        *("contig", "supercontig", "biological_region", "sequence_feature", "inter", "inter_CNS", "intron_CNS", "5CDS"),
+    )
+)
+"""Types of features that say nothing of genes which others do not."""
+
+
+class FeatureLine(NamedTuple):
+    """A line of the annotation; 0-based and half-open, without a phase -1, without a strand 0."""
+
+    number: int
+    contig: str
+    type: str
+    start: int
+    stop: int
+    strand: int
+    phase: int
+    attributes: str
+
+
+class Directive(NamedTuple):
+    """A line ``##sequence-region``: a contig and the last base of it."""
+
+    number: int
+    contig: str
+    stop: int
+    whole: bool
+
+
+class AttributeForm(NamedTuple):
+    """One of the two forms of attributes: all of a line, or the first of a name."""
+
+    gff3: bool
+    every: Callable[[str], dict[str, list[str]] | None]
+    one: Callable[[str, str], str | None]
+
+
+def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[FeatureLine | Directive]:
+    """Yield the lines that may tell of genes, and what is said of the lengths of contigs.
+
+    Raises
+    ------
+    ImportFailure
+        If the file cannot be read, or a line has not the nine fields of both formats; with the line.
+    """
+    try:
+        with TextLines(path) as lines:
+            for numbers, block in lines.blocks():
+                progress(lines.share)
+                for number, line in zip(numbers, block, strict=True):
+                    if line.startswith((b"##FASTA", b">")):
+                        return
+                    feature = _directive(number, line) if line.startswith(b"#") else _feature(number, line, path)
+                    if feature is not None:
+                        yield feature
+    except OSError as error:
+        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+
+
+def _directive(number: int, line: bytes) -> Directive | None:
+    found = re.fullmatch(rb"##sequence-region\s+(\S+)\s+([0-9]+)\s+([0-9]+)\s*", line)
+    if found is None:
+        return None
+    return Directive(number, unquote(found[1].decode("utf-8", "replace")), int(found[3]), int(found[2]) == 1)
+
+
+def _feature(number: int, line: bytes, path: Path) -> FeatureLine | None:
+    fields = line.split(b"\t")
+    if len(fields) != _FIELDS:
+        if not line.strip():
+            return None
+        raise ImportFailure(
+            f"the line has {len(fields)} fields, and GTF and GFF3 have {_FIELDS}, with tabs between", path, number
+        )
+    contig, _, type_, first, last, _, strand, phase, attributes = fields
+    is_circular = type_ in (b"region", b"chromosome") and b"ircular=true" in attributes
+    if type_ in SKIPPED and not is_circular:
+        return None
+    if not first.isdigit() or not last.isdigit() or first.strip(b"0") == b"" or len(first) > 12 or len(last) > 12:
+        raise ImportFailure(
+            f"start {_text(first)} and end {_text(last)} must be whole numbers, counted from 1", path, number
+        )
+    if strand not in _STRANDS:
+        raise ImportFailure(f"the strand must be '+', '-' or '.', not {_text(strand)}", path, number)
+    if phase not in _PHASES:
+        raise ImportFailure(f"the phase must be 0, 1, 2 or '.', not {_text(phase)}", path, number)
+    try:
+        texts = contig.decode(), type_.decode(), attributes.decode()
+    except UnicodeDecodeError:
+        raise ImportFailure("the line is not UTF-8: convert the file by iconv", path, number) from None
+    name = unquote(texts[0]) if "%" in texts[0] else texts[0]
+    return FeatureLine(
+        number, name, texts[1], int(first) - 1, int(last), _STRANDS[strand], _PHASES[phase], texts[2].strip()
+    )
+
+
+def _text(field: bytes) -> str:
+    return shown(field.decode("utf-8", "replace"))
+
+
+def form_of(line: FeatureLine, path: Path) -> AttributeForm:
+    """Return the form of the attributes of a line.
+
+    Raises
+    ------
+    ImportFailure
+        If it is neither.
+    """
+    for form in (GTF, GFF3):
+        if form.every(line.attributes):
+            return form
+    raise ImportFailure(f"the last field {_EITHER_FORM}, not {shown(line.attributes)}", path, line.number)
+
+
+def attributes_of(form: AttributeForm, line: FeatureLine, path: Path) -> dict[str, list[str]]:
+    """Return all attributes of a line: the values of each name.
+
+    Raises
+    ------
+    ImportFailure
+        If they are not in the form of the first line.
+    """
+    found = form.every(line.attributes)
+    if not found:
+        name = "GFF3 (ID=gene-TFC3;Name=TFC3)" if form.gff3 else 'GTF (gene_id "YAL001C";)'
+        raise ImportFailure(
+            f"the last field must be attributes of {name}, as in the lines above, not {shown(line.attributes)}",
+            path,
+            line.number,
+        )
+    return found
+
+
+def _every_gtf(text: str) -> dict[str, list[str]] | None:
+    values: dict[str, list[str]] = {}
+    at = 0
+    for found in _GTF.finditer(text):
+        if found.start() != at:
+            return None
+        at = found.end()
+        value = found[2] if found[2] is not None else found[3]
+        if value:
+            values.setdefault(found[1], []).append(value)
+    return values if not text[at:].strip("; \t") else None
+
+
+def _every_gff3(text: str) -> dict[str, list[str]] | None:
+    values: dict[str, list[str]] = {}
+    at = 0
+    for found in _GFF3.finditer(text):
+        if found.start() != at:
+            return None
+        at = found.end()
+        parts = [unquote(part) if "%" in part else part for part in found[2].strip().split(",")]
+        values.setdefault(found[1].strip(), []).extend(part for part in parts if part)
+    return values if not text[at:].strip("; \t") else None
+
+
+@cache
+def _gtf_pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf'(?:^|;)\s*{name}\s+(?:"([^"]+)"|([^\s;"]+))')
+
+
+@cache
+def _gff3_pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|;)\s*{name}=([^;,]+)")
+
+
+def _one_gtf(text: str, name: str) -> str | None:
+    found = _gtf_pattern(name).search(text) if name in text else None
+    return (found[1] or found[2]) if found else None
+
+
+def _one_gff3(text: str, name: str) -> str | None:
+    found = _gff3_pattern(name).search(text) if name in text else None
+    if found is None:
+        return None
+    return unquote(found[1].strip()) if "%" in found[1] else found[1].strip()
+
+
+GTF = AttributeForm(False, _every_gtf, _one_gtf)
+GFF3 = AttributeForm(True, _every_gff3, _one_gff3)

@@ -1,0 +1,285 @@
+"""The genes of one genome: the tables of them in its ``index``, and how they are looked up and read.
+
+Positions are 0-based and half-open; a stop beyond the length of a circular sequence goes on at its beginning.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rnaget_server.sequences.digests import Digests
+
+GENE_TABLES = """
+CREATE TABLE genes (
+    number INTEGER PRIMARY KEY, key TEXT, id TEXT, version TEXT, symbol TEXT, synonyms TEXT, biotype TEXT,
+    description TEXT, contig TEXT, sequence INTEGER, start INTEGER, stop INTEGER, strand INTEGER
+);
+CREATE TABLE transcripts (
+    number INTEGER PRIMARY KEY, gene INTEGER, id TEXT, version TEXT, name TEXT, biotype TEXT, tags TEXT,
+    start INTEGER, stop INTEGER, strand INTEGER, cdna INTEGER, cds INTEGER, protein INTEGER,
+    protein_id TEXT, protein_version TEXT, code INTEGER, incomplete_start INTEGER, incomplete_end INTEGER
+);
+CREATE INDEX transcripts_of_genes ON transcripts (gene);
+CREATE TABLE exons (
+    transcript INTEGER, rank INTEGER, id TEXT, start INTEGER, stop INTEGER, start_phase INTEGER, end_phase INTEGER,
+    PRIMARY KEY (transcript, rank)
+) WITHOUT ROWID;
+CREATE TABLE coding (
+    transcript INTEGER, rank INTEGER, start INTEGER, stop INTEGER, phase INTEGER, PRIMARY KEY (transcript, rank)
+) WITHOUT ROWID;
+CREATE TABLE names (
+    folded TEXT, name TEXT, kind INTEGER, gene INTEGER, PRIMARY KEY (folded, name, kind, gene)
+) WITHOUT ROWID;
+"""
+"""``coding``: the parts of the coding sequence; ``names``: each text by which a gene is asked for, and that without
+its case."""
+
+KINDS = ("id", "symbol", "synonym", "transcript id", "protein id")
+"""The kinds of names, by the number in the table; ids and symbols go before all others."""
+
+GENES_FACT = "genes"
+PAR_Y = "_PAR_Y"
+# Ids whose last part is a version: of Ensembl, HAVANA, RefSeq, proteins in INSDC. Others may end alike (AT1G01010.1).
+_VERSIONED = re.compile(
+    r"(ENS[A-Z]*[0-9]{11}|OTT[A-Z]{4,}[0-9]{11}|[ANWXYZ][A-Z]_[0-9]+|[A-Z]{3}[0-9]{5,7})"
+    rf"\.([0-9]+)({PAR_Y})?"
+)
+_NEAR = 5
+_COMPARED = 2_000
+_LONGEST = 100
+
+Rows = Callable[..., list[tuple[Any, ...]]]
+
+
+def split_version(id: str) -> tuple[str, str | None]:
+    """Return an id without its version, and the version if it has one; ``_PAR_Y`` belongs to the id."""
+    found = _VERSIONED.fullmatch(id)
+    return (found[1] + (found[3] or ""), found[2]) if found else (id, None)
+
+
+def with_version(id: str, version: str | None) -> str:
+    """Return an id with its version; ``_PAR_Y`` stands behind that."""
+    if version is None:
+        return id
+    stem = id.removesuffix(PAR_Y)
+    return f"{stem}.{version}{id[len(stem) :]}"
+
+
+class Match(NamedTuple):
+    """Genes of a name: the kind of the name, as it is written there, and genes that it is but a synonym of."""
+
+    genes: tuple[int, ...]
+    kind: str
+    name: str
+    exact: bool
+    others: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A sequence that follows from a transcript: its digests and its length."""
+
+    digests: Digests
+    length: int
+
+
+@dataclass(frozen=True)
+class Exon:
+    """An exon; phases as Ensembl gives them, -1 where its end is not coding."""
+
+    id: str | None
+    start: int
+    stop: int
+    start_phase: int
+    end_phase: int
+
+
+@dataclass(frozen=True)
+class CodingPart:
+    """A part of a coding sequence, and how many of its first bases belong to a codon that began before."""
+
+    start: int
+    stop: int
+    phase: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transcript:
+    """A transcript of a gene, with its sequences; exons and coding parts in the order of transcription."""
+
+    id: str
+    version: str | None
+    name: str | None
+    biotype: str | None
+    tags: tuple[str, ...]
+    start: int
+    stop: int
+    strand: int
+    exons: tuple[Exon, ...]
+    coding: tuple[CodingPart, ...]
+    cdna: Derived | None
+    cds: Derived | None
+    protein: Derived | None
+    protein_id: str | None
+    protein_version: str | None
+    code: int
+    incomplete_start: bool
+    incomplete_end: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gene:
+    """A gene: its names, and where it is; the annotation itself calls it `key`."""
+
+    number: int
+    key: str
+    id: str
+    version: str | None
+    symbol: str | None
+    synonyms: tuple[str, ...]
+    biotype: str | None
+    description: str | None
+    contig: str
+    digests: Digests
+    length: int
+    circular: bool
+    start: int
+    stop: int
+    strand: int
+
+
+def find_genes(rows: Rows, name: str) -> Match | None:
+    """Return the genes that have a name: as it is written, else by its case alone, else by an id without its version.
+
+    Names of transcripts and proteins find their gene. What is the id or symbol of one gene and a synonym of another
+    means the first. An id with a version finds one without only where the annotation says no version.
+    """
+    found = rows("SELECT name, kind, gene FROM names WHERE folded = ? ORDER BY kind, gene", (name.lower(),))
+    exact = [row for row in found if row[0] == name]
+    if exact or found:
+        return _match(exact or found, bool(exact))
+    stem, version = split_version(name)
+    if version is not None:
+        query = (
+            "SELECT name, kind, gene FROM names JOIN genes ON number = gene "
+            "WHERE folded = ? AND name = genes.id AND version IS NULL"
+        )
+        unversioned = rows(query, (stem.lower(),))
+        if unversioned:
+            return _match(unversioned, False)
+    return None
+
+
+def _match(found: Sequence[tuple[Any, ...]], exact: bool) -> Match:
+    name, kind, _ = found[0]
+    official = kind <= KINDS.index("symbol")
+    best = [row for row in found if row[1] == kind or (official and row[1] <= KINDS.index("symbol"))]
+    genes = tuple(dict.fromkeys(row[2] for row in best))
+    others = tuple(dict.fromkeys(row[2] for row in found if row[2] not in genes))
+    return Match(genes, KINDS[kind], name, exact, others)
+
+
+def near_names(rows: Rows, name: str) -> list[str]:
+    """Return names that are like one that there is not."""
+    if len(name) > _LONGEST:
+        return []
+    stem = split_version(name)[0].removesuffix(PAR_Y).lower()
+    query = "SELECT DISTINCT name FROM names WHERE folded >= ? AND folded < ? LIMIT ?"
+    same = [row[0] for row in rows(query, (stem, stem + "\U0010ffff", _NEAR))]
+    if len(same) >= _NEAR or not stem:
+        return same
+    # Those that begin alike first: to compare with all would take seconds.
+    for begin in (stem[: max(1, len(stem) // 2)], stem[:1], ""):
+        texts = [row[0] for row in rows(query, (begin, begin + "\U0010ffff", _COMPARED))]
+        by_lower = {text.lower(): text for text in texts}
+        near = difflib.get_close_matches(stem, by_lower, n=_NEAR, cutoff=0.6)
+        if near:
+            return list(dict.fromkeys([*same, *(by_lower[text] for text in near)]))[:_NEAR]
+    return same
+
+
+_GENE = (
+    "SELECT genes.number, key, id, version, symbol, synonyms, biotype, description, contig, md5, sha1, trunc512, "
+    "ga4gh, length, circular, genes.start, stop, strand FROM genes JOIN sequences ON sequences.number = genes.sequence "
+)
+
+
+def read_genes(rows: Rows, numbers: Iterable[int]) -> list[Gene]:
+    """Return genes by their numbers."""
+    return [_gene(row) for number in numbers for row in rows(f"{_GENE} WHERE genes.number = ?", (number,))]
+
+
+def read_genes_within(rows: Rows, contig: str, start: int, stop: int, most: int) -> list[Gene]:
+    """Return up to `most` genes that overlap a part of a sequence, also those that do so over its origin."""
+    within = "contig = ? AND ((genes.start < ? AND stop > ?) OR stop > length + ?)"
+    query = f"{_GENE} WHERE {within} ORDER BY genes.start, genes.number LIMIT ?"
+    return [_gene(row) for row in rows(query, (contig, stop, start, start, most))]
+
+
+def _gene(row: Sequence[Any]) -> Gene:
+    number, key, id, version, symbol, synonyms, biotype, description, contig = row[:9]
+    length, circular, start, stop, strand = row[13:]
+    return Gene(
+        number=number,
+        key=key,
+        id=id,
+        version=version,
+        symbol=symbol,
+        synonyms=tuple(json.loads(synonyms)),
+        biotype=biotype,
+        description=description,
+        contig=contig,
+        digests=Digests(*row[9:13]),
+        length=length,
+        circular=bool(circular),
+        start=start,
+        stop=stop,
+        strand=strand,
+    )
+
+
+_TRANSCRIPTS = (
+    "SELECT number, id, version, name, biotype, tags, start, stop, strand, cdna, cds, protein, protein_id, "
+    "protein_version, code, incomplete_start, incomplete_end FROM transcripts WHERE gene = ? ORDER BY number"
+)
+
+
+def read_transcripts(rows: Rows, gene: int) -> list[Transcript]:
+    """Return the transcripts of a gene."""
+    return [_transcript(rows, row) for row in rows(_TRANSCRIPTS, (gene,))]
+
+
+def _transcript(rows: Rows, row: Sequence[Any]) -> Transcript:
+    number, id, version, name, biotype, tags, start, stop, strand, cdna, cds, protein = row[:12]
+    of_exons = "SELECT id, start, stop, start_phase, end_phase FROM exons WHERE transcript = ? ORDER BY rank"
+    of_coding = "SELECT start, stop, phase FROM coding WHERE transcript = ? ORDER BY rank"
+    return Transcript(
+        id=id,
+        version=version,
+        name=name,
+        biotype=biotype,
+        tags=tuple(json.loads(tags)),
+        start=start,
+        stop=stop,
+        strand=strand,
+        exons=tuple(Exon(*values) for values in rows(of_exons, (number,))),
+        coding=tuple(CodingPart(*values) for values in rows(of_coding, (number,))),
+        cdna=_derived(rows, cdna),
+        cds=_derived(rows, cds),
+        protein=_derived(rows, protein),
+        protein_id=row[12],
+        protein_version=row[13],
+        code=row[14],
+        incomplete_start=bool(row[15]),
+        incomplete_end=bool(row[16]),
+    )
+
+
+def _derived(rows: Rows, number: int | None) -> Derived | None:
+    found = rows("SELECT md5, sha1, trunc512, ga4gh, length FROM sequences WHERE number = ?", (number,))
+    return Derived(Digests(*found[0][:4]), found[0][4]) if found else None
