@@ -153,7 +153,11 @@ class _Checks:
                 f"the start {start} comes behind the end {last} of the interval before: {_SORT}", number
             )
         size = (self._sizes or {}).get(chromosome, _MOST_BASES)
-        return self._failure(f"the end {end} is beyond the end of {shortened(chromosome)} ({size} bases)", number)
+        return self._failure(
+            f"the end {end} is beyond the end of {shortened(chromosome)} ({size} bases): cut such intervals, as by "
+            "`bedClip FILE CHROM.SIZES NEW`, or give the sizes of the genome that the file is of by --chrom-sizes",
+            number,
+        )
 
     def _failure(self, message: str, number: int) -> ImportFailure:
         return ImportFailure(message, self._path, number)
