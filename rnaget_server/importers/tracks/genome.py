@@ -66,14 +66,14 @@ def read_genome(
     known: dict[Path, Mapping[str, int]] = {path: _chromosomes(path) for path in existing}
     beyond: dict[Path, int] = {}
     for number, path in enumerate(bigwigs):
-        checked = _checked(path, _part_of(progress, number, len(sources)))
+        checked = _checked(path, _share_of(progress, number, len(sources)))
         known[path], beyond[path] = checked.chromosomes, checked.beyond
     if chrom_sizes is not None and given is not None:
         known[chrom_sizes] = given
     sizes = _joint(known)
     extents = {}
     for number, path in enumerate(path for path, kind in sources if kind == "bedgraph"):
-        extents[path] = extent_of(path, given, _part_of(progress, len(bigwigs) + number, len(sources)))
+        extents[path] = extent_of(path, given, _share_of(progress, len(bigwigs) + number, len(sources)))
     largest: dict[str, int] = {}
     for path, extent in extents.items():
         _check_ends(path, extent, sizes)
@@ -126,7 +126,7 @@ def _failure(error: OSError, path: Path) -> ImportFailure:
     return ImportFailure(str(error).removeprefix(f"{path.name} "), path)
 
 
-def _part_of(progress: Progress, number: int, parts: int) -> Progress:
+def _share_of(progress: Progress, number: int, parts: int) -> Progress:
     """Return what takes the share of one part that is done, and tells that of all."""
     return lambda share: progress((number + share) / parts)
 
