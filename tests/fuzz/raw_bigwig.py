@@ -116,9 +116,7 @@ class RawBigWig:
             item = self.change_item(number, (id, first, id, last, place, length))
             items.append((item[:4], struct.pack(self.order + "IIIIQQ", *item)))
         bounds = (items[0][0][:2], items[-1][0][2:4]) if items else ((0, 0), (0, 0))
-        head = struct.pack(
-            self.order + "IIQIIIIQII", INDEX, self.breadth, len(items), *bounds[0], *bounds[1], at, 1, 0
-        )
+        head = struct.pack(self.order + "IIQIIIIQII", INDEX, self.breadth, len(items), *bounds[0], *bounds[1], at, 1, 0)
 
         def inner(first: tuple[int, ...], last: tuple[int, ...], place: int) -> bytes:
             return struct.pack(self.order + "IIIIQ", *first[:2], *last[2:4], place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import tempfile
@@ -15,8 +16,8 @@ from urllib.parse import quote
 
 import h5py
 import numpy as np
-import pyBigWig
 import pybigtools
+import pyBigWig
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
@@ -134,7 +135,9 @@ def _round(directory: Path, random: np.random.Generator) -> None:
 
 def _draw(random: np.random.Generator) -> Made:
     count = int(random.choice([1, 2, 3, 300], p=[0.4, 0.3, 0.28, 0.02]))
-    names = [str(name) for name in random.permutation(_NAMES)[:count]] if count < 10 else [f"c{n}" for n in range(count)]
+    names = (
+        [str(name) for name in random.permutation(_NAMES)[:count]] if count < 10 else [f"c{n}" for n in range(count)]
+    )
     sizes = {name: int(random.choice([1, 7, 60, 999, 20_000], p=[0.1, 0.1, 0.2, 0.3, 0.3])) for name in names}
     if random.random() < 0.15:
         sizes[names[0]] = int(random.choice([2**31 - 1, 2**31 + 5, _HUGE]))
@@ -202,7 +205,10 @@ def _write(directory: Path, number: int, made: Made, random: np.random.Generator
             file.addHeader([(name, made.sizes[name]) for name in track], maxZooms=int(random.choice([0, 1, 10])))
             for name, rows in track.items():
                 file.addEntries(
-                    [name] * len(rows), [a for a, *_ in rows], ends=[b for _, b, _ in rows], values=[v for *_, v in rows]
+                    [name] * len(rows),
+                    [a for a, *_ in rows],
+                    ends=[b for _, b, _ in rows],
+                    values=[v for *_, v in rows],
                 )
     else:
         sections = [section for name, rows in track.items() for section in _sections(name, rows, random)]
@@ -229,7 +235,7 @@ def _sections(name: str, rows: Rows, random: np.random.Generator) -> Iterator[Se
         kinds = [BEDGRAPH]
         if len({b - a for a, b, _ in part}) == 1:
             kinds.append(VARIABLE)
-            if len({after[0] - before[0] for before, after in zip(part, part[1:], strict=False)}) <= 1:
+            if len({after[0] - before[0] for before, after in itertools.pairwise(part)}) <= 1:
                 kinds += [FIXED, FIXED]
         yield Section(name, part, int(random.choice(kinds)))
 
@@ -276,10 +282,7 @@ def _expected(made: Made, name: str, start: int, stop: int, bins: int | None, su
     length = stop - start
     edges = [start + number * length // bins for number in range(bins + 1)]
     return np.array(
-        [
-            [made.summary(track, name, a, b, summary) for a, b in zip(edges, edges[1:], strict=False)]
-            for track in tracks
-        ]
+        [[made.summary(track, name, a, b, summary) for a, b in itertools.pairwise(edges)] for track in tracks]
     )
 
 
@@ -334,7 +337,7 @@ def _fetch(made: Made, client: TestClient, random: np.random.Generator) -> None:
 def _tsv(content: bytes, name: str, edges: NDArray[np.int64], tracks: int) -> NDArray[np.float64]:
     header, *rows = [line.split("\t") for line in content.decode().splitlines() if not line.startswith("#")]
     single = len(edges) > 1 and header[1] == f"{name}:{edges[0]}"
-    labels = [f"{name}:{a}" if single else f"{name}:{a}-{b}" for a, b in zip(edges, edges[1:], strict=False)]
+    labels = [f"{name}:{a}" if single else f"{name}:{a}-{b}" for a, b in itertools.pairwise(edges)]
     assert header[1:] == labels
     return np.array([[float(cell) for cell in row[1:]] for row in rows])
 
@@ -350,7 +353,8 @@ def _bigwig(content: bytes, name: str, edges: NDArray[np.int64], tracks: int) ->
         file.write(content)
         file.flush()
         with pyBigWig.open(file.name) as reader:
-            rows = [(name, *row) for row in reader.intervals(name) or ()]
+            # pyBigWig takes positions above 2**31 for negative ones.
+            rows = [(name, a % 2**32, b % 2**32, v) for a, b, v in reader.intervals(name) or ()]
     return _filled(rows, name, edges).reshape(1, -1)
 
 

@@ -8,7 +8,7 @@ blocks that were read last.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from rnaget_server.model.columns import Column, column_of
 from rnaget_server.model.text import encode_all
 from rnaget_server.storage.source import FileVersion
 from rnaget_server.stores.tracks.base import Run
-from rnaget_server.stores.tracks.bigwig_data import Data, Index, Intervals
+from rnaget_server.stores.tracks.bigwig_data import Data, Index, Intervals, WrongSums
 from rnaget_server.stores.tracks.bigwig_layout import DATA_INDEX, ZOOM_INDEX, BigWigFile, Layout
 from rnaget_server.stores.tracks.bins import edges
 from rnaget_server.stores.tracks.summaries import of_intervals, of_records
@@ -29,7 +29,7 @@ _MOST_KEPT = 1000
 
 
 class _Kept(NamedTuple):
-    """What is known of a file in one state: its layout, and its indexes by where they are."""
+    """A file in one state: its layout, and its indexes by where they are."""
 
     version: FileVersion
     layout: Layout
@@ -96,7 +96,7 @@ class BigWigStore:
         borders = edges(run.start, run.stop, bins)
         most = 0 if exact else len(run) // (2 * bins)
         if most:
-            with self._opened(track, run, most) as data:
+            with suppress(WrongSums), self._opened(track, run, most) as data:
                 if data is not None and data.is_zoom:
                     return of_records(data.records(run.chromosome, run.start, run.stop), borders, summary, no_data)
         return of_intervals(self.intervals(track, run), borders, summary, no_data)

@@ -72,6 +72,10 @@ class Index:
             self.sections[place] = section
 
 
+class WrongSums(Exception):
+    """The sums of a zoom level are not those of its values: some writers leave them out of the last record."""
+
+
 class Data:
     """The data of a file.
 
@@ -122,6 +126,8 @@ class Data:
         ------
         OSError
             If a block is damaged.
+        WrongSums
+            If the sums of a record cannot be right.
         """
         id = self._layout.chromosomes[chromosome].id
         for blocks in self._blocks(id, start, stop):
@@ -129,6 +135,8 @@ class Data:
                 halves, values = self._zoom_block(data)
                 mine = (halves[:, 0] == id) & (halves[:, 1] < stop) & (halves[:, 2] > start)
                 numbers, sums = halves[mine].astype(np.int64), values[mine].astype(np.float64)
+                if ((sums[:, 7] == 0) & ((sums[:, 4] != 0) | (sums[:, 5] != 0))).any():
+                    raise WrongSums
                 yield Records(numbers[:, 1], numbers[:, 2], numbers[:, 3], sums[:, 4], sums[:, 5], sums[:, 6])
 
     def check_intervals(self, progress: Callable[[float], None]) -> int:

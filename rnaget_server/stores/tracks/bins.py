@@ -19,7 +19,7 @@ def edges(start: int, stop: int, bins: int) -> NDArray[np.int64]:
 
 
 class Bins:
-    """What is known of each bin so far: bases with data, and sum, least and greatest of their values."""
+    """Bins to be filled: of each the number of bases with data, and sum, least and greatest of their values."""
 
     def __init__(self, borders: NDArray[np.int64]) -> None:
         size = len(borders) - 1

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyBigWig
 import pybigtools
+import pyBigWig
 import pytest
 
 from rnaget_server.stores.tracks.base import Run
@@ -154,7 +154,10 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     "count of a section": ({"change_block": cut(22, b"\3\0")}, "the length of a block of data is not that"),
     "chromosome of a section": ({"change_block": cut(0, b"\1")}, "not where its index says"),
     "a short section": ({"change_block": lambda _, data: data[:10]}, "too short"),
-    "no chromosome": ({"change_item": lambda n, item: (item[0] * 9, item[1], item[0] * 9, *item[3:])}, "names a chromosome that is not"),
+    "no chromosome": (
+        {"change_item": lambda n, item: (item[0] * 9, item[1], item[0] * 9, *item[3:])},
+        "names a chromosome that is not",
+    ),
     "a smaller place": ({"change_item": lambda _, item: (*item[:3], item[3] - 1, *item[4:])}, "where its index says"),
     "block beyond the end": ({"change_item": lambda _, item: (*item[:5], 1 << 40)}, "points beyond its end"),
     "block far beyond": ({"change_item": lambda _, item: (*item[:4], (1 << 64) - 1, 9)}, "points beyond its end"),
