@@ -7,6 +7,7 @@ blocks that were read last.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from rnaget_server.stores.tracks.bins import edges
 from rnaget_server.stores.tracks.summaries import of_intervals, of_records
 
 _MOST_KEPT = 1000
+_MOST_NAMES_KEPT = 200_000
 
 
 class _Kept(NamedTuple):
@@ -55,6 +57,7 @@ class BigWigStore:
     def __init__(self, paths: Sequence[Path], attributes: Mapping[str, Sequence[str]]) -> None:
         self._paths = tuple(paths)
         self._kept: dict[int, _Kept] = {}
+        self._lock = threading.Lock()
         self.chromosomes = joint_chromosomes({path.name: chromosomes_of(path) for path in paths})
 
         def read(name: str) -> Column:
@@ -130,9 +133,13 @@ class BigWigStore:
         for name, own in layout.chromosomes.items():
             if self.chromosomes.get(name) != own.size:
                 raise OSError(f"{file.name} was replaced by a file of other chromosomes: {name} has {own.size} bases")
-        kept = self._kept[track] = _Kept(file.version, layout, {})
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
+        kept = _Kept(file.version, layout, {})
+        with self._lock:
+            self._kept.pop(track, None)
+            names = len(layout.chromosomes) + sum(len(other.layout.chromosomes) for other in self._kept.values())
+            while self._kept and (len(self._kept) >= _MOST_KEPT or names > _MOST_NAMES_KEPT):
+                names -= len(self._kept.pop(next(iter(self._kept))).layout.chromosomes)
+            self._kept[track] = kept
         return kept
 
 

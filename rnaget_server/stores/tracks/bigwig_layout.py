@@ -134,7 +134,7 @@ class BigWigFile:
 
     def damage(self, what: str) -> OSError:
         """Return the error to raise for a file in which something is wrong."""
-        return OSError(f"{self.name} is damaged: {what}; copy it anew, or make it anew from its source")
+        return OSError(f"{self.name} is damaged: {what}; copy or make it anew")
 
     def bytes_at(self, place: int, length: int, what: str) -> bytes:
         """Return a part of the file, all of which must be there."""
@@ -292,7 +292,7 @@ class BigWigFile:
         """Return the error to raise for a file in which intervals overlap, the first of them at that place."""
         return OSError(
             f"{self.name} has intervals that overlap or are out of order, the first at {chromosome}:{start}: "
-            "which value holds there is not said; make the file anew from sorted intervals that do not overlap"
+            "make it anew from sorted intervals that do not overlap"
         )
 
     def _leaves(self, root: int, order: str, inner: int, leaf: int, key: int, what: str) -> Iterator[tuple[bytes, int]]:
