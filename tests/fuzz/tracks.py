@@ -333,9 +333,8 @@ def _fetch(made: Made, client: TestClient, random: np.random.Generator) -> None:
         if reply.status_code == 400:
             return
     assert reply.status_code == 200, (about, reply.text)
-    edges = np.arange(start, stop + 1)
-    if bins:
-        edges = np.array([start + number * (stop - start) // bins for number in range(bins + 1)])
+    length, columns = stop - start, bins or stop - start
+    edges = np.array([start + number * length // columns for number in range(columns + 1)])
     read = {"tsv": _tsv, "bedgraph": _bedgraph, "bigwig": _bigwig, "loom": _loom}[format]
     _compare(made, name, read(reply.content, name, edges, len(expected)), expected, about)
 

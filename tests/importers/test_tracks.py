@@ -520,6 +520,24 @@ def test_other_looms(catalogue: Catalogue, tmp_path: Path) -> None:
         catalogue.run(wrong, id="u")
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([b"c:3", b"c:4", b"c:3"], "the position c:3 is there more than once"),
+        ([b"c:3", b"c:3"], "the position c:3 is there more than once"),
+        ([b"c:5", b"d:1", b"c:4", b"c:5"], "the position c:5 is there more than once"),
+        ([b"c:4294967295"], "'c:4294967295' is no position"),
+        ([b"c:" + b"9" * 5000], "is no position"),
+    ],
+)
+def test_positions_of_a_loom_are_told_apart(
+    catalogue: Catalogue, tmp_path: Path, labels: list[bytes], message: str
+) -> None:
+    source = _loom(tmp_path / "a.loom", {"tracks": [b"x", b"y"]}, {"position": labels})
+    with pytest.raises(ImportFailure, match=message):
+        catalogue.run(source)
+
+
 def test_the_query_has_data(catalogue: Catalogue, tmp_path: Path, mcf7: list[Path]) -> None:
     zeros = bigwig(tmp_path / "z.bw", {"chr 1": 500, "b": 5}, ("chr 1", 0, 50, 0), ("chr 1", 450, 470, 3))
     assert catalogue.run(zeros).query == "/rnaget/continuous/t/bytes?format=tsv&chr=chr%201&start=450&end=500"
