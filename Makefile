@@ -17,7 +17,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long test-newest test-oldest lint compliance attack bench bench-quick bench-compare pins clean
+.PHONY: help serve test test-long test-newest test-oldest lint compliance attack fuzz bench bench-quick bench-compare pins clean
 
 help:
 	@echo "make serve        serve the demo catalogue on http://127.0.0.1:8080 (ARGS='DIR --port 9000' for another)"
@@ -28,6 +28,7 @@ help:
 	@echo "make lint         check style, types and the import rules"
 	@echo "make compliance   run the official RNAget compliance suite against the server"
 	@echo "make attack       attack real servers with hostile files and requests (ARGS=KIND for some of it)"
+	@echo "make fuzz         draw random tracks and tables for 10 minutes each (ARGS='tracks --seconds 60 --seed 1')"
 	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
 	@echo "make bench-compare ARGS=DIR   measure this checkout and that in DIR in turns"
 	@echo "make pins         renew requirements/ after a change of a pyproject.toml (UPGRADE=1: newest versions)"
@@ -78,6 +79,9 @@ compliance: .venv/.serve $(SUITE)/.installed $(SUITES)/.installed
 
 attack: .venv/.dev
 	@$(BIN)/python -W ignore -m tests.attack $(ARGS)
+
+fuzz: .venv/.dev
+	@$(BIN)/python -W ignore -m tests.fuzz $(ARGS)
 
 bench: .venv/.bench
 	@$(BIN)/python -W ignore -m benchmarks $(ARGS)

@@ -162,7 +162,7 @@ def import_command(
     """
     from rnaget_server.importers.sequences.fasta import is_fasta
 
-    if is_fasta(sources[0]):
+    if not (project or study or id) and is_fasta(sources[0]):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return

@@ -24,6 +24,7 @@ from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.tracks.base import TrackStore
 from rnaget_server.stores.tracks.bigwig import BigWigStore
+from rnaget_server.stores.tracks.bigwig_check import check_bigwig
 from rnaget_server.stores.tracks.loom import LoomTrackStore
 
 _log = logging.getLogger(__name__)
@@ -252,7 +253,7 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
     try:
         if isinstance(record, TrackSet):
             track_store(record, access)
-            return []
+            return [problem for track in record.tracks for problem in _problems_in(track.path)]
         store = open_store(record, kinds, access)
         for units in store.units:
             store.dtype(units)  # looks at every whole number, where some may be too large to be served
@@ -275,6 +276,15 @@ def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -
     except OSError:  # it has changed since it was checked
         return ()
     return tuple(f"{record.path.name}: {remark}" for remark in remarks)
+
+
+def _problems_in(path: Path) -> list[str]:
+    """Return what is wrong in a bigWig file, all of which is read."""
+    try:
+        check_bigwig(path)
+    except OSError as error:
+        return [reason(error, path)]
+    return []
 
 
 def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:

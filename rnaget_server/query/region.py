@@ -11,7 +11,7 @@ from rnaget_server.query.parameters import Parameters, with_plain_texts
 from rnaget_server.query.table import BIN_SUMMARIES, OF_TRACKS
 
 _MAX_BINS = 1_000_000
-_MAX_POSITION = 2**31 - 1
+_MAX_POSITION = 2**32 - 1
 
 
 @dataclass(frozen=True)

@@ -267,7 +267,8 @@ def _rows(
         for track in selected.tracks.tolist():
             cancellation.check()
             row = _row(selected, track, runs, columns, query)
-            if selected.record.no_data == selected.record.no_data and query.summary != "coverage":
+            # In bins it counts already, and what is NaN there is no number, such as inf less inf.
+            if selected.record.no_data == selected.record.no_data and columns.bins is None:
                 row = np.nan_to_num(row, nan=selected.record.no_data, posinf=np.inf, neginf=-np.inf)
             yield row.reshape(1, -1)
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.model.slice import Slice
-from rnaget_server.stores.tracks.bigwig_writer import Interval, write_bigwig
+from rnaget_server.stores.tracks.bigwig_writer import MOST_POSITION, Interval, write_bigwig
 from rnaget_server.stores.tracks.columns import PositionLabels
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.bedgraph import intervals
@@ -31,7 +31,7 @@ class BigWigWriter(Writer):
         Raises
         ------
         InvalidQuery
-            If the slice has several tracks, of which a bigWig file holds one.
+            If the slice has several tracks, of which a bigWig file holds one, or positions that cannot be written.
         UnknownId
             If no base of the slice has data.
         """
@@ -68,6 +68,10 @@ def _checked_values(slice: Slice) -> Iterator[Interval]:
 def _values(slice: Slice) -> Iterator[Interval]:
     for block in slice.layers[0].blocks():
         for chromosome, starts, stops, values in intervals(slice, block[0]):
+            if len(stops) and stops[-1] > MOST_POSITION:
+                raise InvalidQuery(
+                    f"a bigWig file cannot be made of positions above {MOST_POSITION:,}: ask for format=bedgraph"
+                )
             for start, stop, value in zip(starts.tolist(), stops.tolist(), values.tolist(), strict=True):
                 yield chromosome, start, stop, value
 

@@ -186,7 +186,10 @@ REFUSED = {
     "fraction": ("chr1 0 10 1\nchr1 10 20.5 1\n", ":2: the end '20.5' is not a whole number"),
     "fields": ("chr1 0 10 1\nchr1 10 20\n", ":2: this line has 3 fields"),
     "bed": ("chr1 0 10 a 1 +\n", ":1: this line has 6 fields"),
-    "beyond": ("chr1 0 10 1\nchr1 10 101 1\n", ":2: the end 101 is beyond the end of 'chr1' (100 bases)"),
+    "beyond": (
+        "chr1 0 10 1\nchr1 10 101 1\n",
+        ":2: the end 101 is beyond the end of 'chr1' (100 bases): cut such intervals, as by `bedClip",
+    ),
     "unknown": ("chr1 0 10 1\nchr9 10 101 1\n", ":2: the chromosome 'chr9' has no size in --chrom-sizes"),
     "second track": ("track\nchr1 0 10 1\ntrack\nchr1 10 101 1\n", ":3: a second track starts here"),
     "no data": ("track type=bedGraph\n", "the file holds no value"),
@@ -233,12 +236,50 @@ def test_what_is_a_track(write: Write, tmp_path: Path, shared_data: Path) -> Non
     for content, message in (
         (bytes.fromhex("EBF28987") + bytes(100), "bigBed"),
         ("track type=wiggle_0\nfixedStep chrom=chr1 start=1 step=1\n1\n", "wiggle"),
+        ("browser hide all\n" * 200 + "track type=wiggle_0\n#x\nvariableStep chrom=chr1 span=5\n1 2\n", "wiggle"),
+        (gzip.compress(b"browser hide all\n\nfixedStep chrom=chr1 start=1 step=1\n1\n"), "wiggle"),
+        (gzip.compress(bytes.fromhex("26FC8F88") + bytes(100)), "bigWig file within gzip: unpack it"),
+        (gzip.compress(bytes.fromhex("888FFC26") + bytes(100)), "bigWig file within gzip: unpack it"),
+        (gzip.compress(bytes.fromhex("EBF28987") + bytes(100)), "bigBed"),
+        (bytes.fromhex("8789F2EB") + bytes(100), "bigBed"),
         ("", "empty"),
     ):
         with pytest.raises(ImportFailure, match=message):
             kinds_of([write(content, "b")], None)
     with pytest.raises(ImportFailure, match="cannot be read"):
         kinds_of([tmp_path / "absent.bw"], None)
+
+
+def test_a_matrix_with_odd_ids_is_no_track(write: Write) -> None:
+    for id in ("track", "fixedStep", "browser"):
+        assert kinds_of([write(f"gene\tS1\tS2\nA\t1\t2\n{id}\t1\t2\n", "m.tsv")], None) == ()
+
+
+def test_positions_that_no_bigwig_is_written_of(catalogue: Catalogue, write: Write) -> None:
+    sizes = write(f"long {2**32 - 1}\n", "sizes")
+    with pytest.raises(ImportFailure, match=r":1: the end 4294967290 is above 4,278,190,080"):
+        catalogue.run(write("long 0 4294967290 1\n", "x.bg"), chrom_sizes=sizes)
+    catalogue.run(write(f"long 0 {2**31 + 5} 1\n", "x.bg"), chrom_sizes=sizes)
+    assert catalogue.sizes() == {"long": 2**32 - 1}
+    np.testing.assert_array_equal(catalogue.values("long", 2**31 + 4, 2**31 + 6), [[1, np.nan]])
+    with pytest.raises(OSError, match="positions above"):
+        write_bigwig(catalogue.data / "a.bw", {"long": 2**32 - 1}, [("long", 2**32 - 9, 2**32 - 8, 1.0)])
+
+
+def test_a_damaged_bigwig_is_refused_whatever_it_is_called(
+    catalogue: Catalogue, mcf7: list[Path], write: Write
+) -> None:
+    content = mcf7[0].read_bytes()
+    index = int.from_bytes(content[24:32], "little")
+    hole = content[: index - 600] + bytes(500) + content[index - 100 :]
+    for name, data, message in (
+        ("hole.bw", hole, "is damaged"),
+        ("hole", hole, "is damaged"),
+        ("end.bw", content[:-1], "is truncated"),
+    ):
+        with pytest.raises(ImportFailure, match=message):
+            catalogue.run(mcf7[0], write(data, name))
+        assert catalogue.state() == {}
 
 
 def test_sources_that_do_not_go_together(catalogue: Catalogue, write: Write, shared_data: Path) -> None:
@@ -477,6 +518,24 @@ def test_other_looms(catalogue: Catalogue, tmp_path: Path) -> None:
     wrong = _loom(tmp_path / "c.loom", {"tracks": [b"x", b"y"]}, {"position": [b"c:3", b"4"]})
     with pytest.raises(ImportFailure, match=r"c.loom: '4' is no position such as chr1:20"):
         catalogue.run(wrong, id="u")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([b"c:3", b"c:4", b"c:3"], "the position c:3 is there more than once"),
+        ([b"c:3", b"c:3"], "the position c:3 is there more than once"),
+        ([b"c:5", b"d:1", b"c:4", b"c:5"], "the position c:5 is there more than once"),
+        ([b"c:4294967295"], "'c:4294967295' is no position"),
+        ([b"c:" + b"9" * 5000], "is no position"),
+    ],
+)
+def test_positions_of_a_loom_are_told_apart(
+    catalogue: Catalogue, tmp_path: Path, labels: list[bytes], message: str
+) -> None:
+    source = _loom(tmp_path / "a.loom", {"tracks": [b"x", b"y"]}, {"position": labels})
+    with pytest.raises(ImportFailure, match=message):
+        catalogue.run(source)
 
 
 def test_the_query_has_data(catalogue: Catalogue, tmp_path: Path, mcf7: list[Path]) -> None:

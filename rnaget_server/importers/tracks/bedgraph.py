@@ -11,7 +11,7 @@ from rnaget_server.importers.base import Progress
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import not_utf8
-from rnaget_server.stores.tracks.bigwig_writer import Interval
+from rnaget_server.stores.tracks.bigwig_writer import MOST_POSITION, Interval
 
 _LARGEST = 3.4028234663852886e38
 _MOST_BASES = 2**32 - 1
@@ -108,7 +108,7 @@ class _Checks:
         if len(self._entered) >= _MOST_CHROMOSOMES:
             raise self._failure(_TOO_MANY, number)
         self._entered[name] = number
-        return name, _MOST_BASES if self._sizes is None else self._sizes[name]
+        return name, MOST_POSITION if self._sizes is None else min(self._sizes[name], MOST_POSITION)
 
     def pass_over(self, line: bytes, number: int) -> None:
         """Refuse a line that is neither an interval nor one of those without any."""
@@ -153,7 +153,17 @@ class _Checks:
                 f"the start {start} comes behind the end {last} of the interval before: {_SORT}", number
             )
         size = (self._sizes or {}).get(chromosome, _MOST_BASES)
-        return self._failure(f"the end {end} is beyond the end of {shortened(chromosome)} ({size} bases)", number)
+        if MOST_POSITION < end <= size:
+            return self._failure(
+                f"the end {end} is above {MOST_POSITION:,}, up to which bigWig files are written: "
+                "convert the file by another program, and import that",
+                number,
+            )
+        return self._failure(
+            f"the end {end} is beyond the end of {shortened(chromosome)} ({size} bases): cut such intervals, as by "
+            "`bedClip FILE CHROM.SIZES NEW`, or give the sizes of the genome that the file is of by --chrom-sizes",
+            number,
+        )
 
     def _failure(self, message: str, number: int) -> ImportFailure:
         return ImportFailure(message, self._path, number)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pybigtools
+import numpy as np
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.tracks.bedgraph import Extent, extent_of, read_sizes
 from rnaget_server.importers.tracks.kinds import TrackKind
-from rnaget_server.stores.tracks.bigwig import chromosomes_of, joint_chromosomes
+from rnaget_server.stores.tracks.base import Run
+from rnaget_server.stores.tracks.bigwig import BigWigStore, chromosomes_of, joint_chromosomes
+from rnaget_server.stores.tracks.bigwig_check import Checked, check_bigwig
 
 BIGWIG_SUFFIXES = (".bw", ".bigWig", ".bigwig")
 """The suffixes by which the reader recognises a bigWig file."""
@@ -31,6 +32,8 @@ class Genome:
     extents: dict[Path, Extent]
     guessed: bool
     """True if a size is only the largest end in the bedGraph files."""
+    beyond: dict[Path, int]
+    """How many intervals of a bigWig file reach beyond the end of their chromosome, if any does."""
 
 
 def read_genome(
@@ -59,12 +62,18 @@ def read_genome(
         If a file is damaged or has a mistake, or the files are of two genomes.
     """
     given = None if chrom_sizes is None else read_sizes(chrom_sizes)
-    bigwigs = [*existing, *(path for path, kind in sources if kind == "bigwig")]
-    known: dict[Path, Mapping[str, int]] = {path: _chromosomes(path) for path in bigwigs}
+    bigwigs = [path for path, kind in sources if kind == "bigwig"]
+    known: dict[Path, Mapping[str, int]] = {path: _chromosomes(path) for path in existing}
+    beyond: dict[Path, int] = {}
+    for number, path in enumerate(bigwigs):
+        checked = _checked(path, _share_of(progress, number, len(sources)))
+        known[path], beyond[path] = checked.chromosomes, checked.beyond
     if chrom_sizes is not None and given is not None:
         known[chrom_sizes] = given
     sizes = _joint(known)
-    extents = _extents([path for path, kind in sources if kind == "bedgraph"], given, progress)
+    extents = {}
+    for number, path in enumerate(path for path, kind in sources if kind == "bedgraph"):
+        extents[path] = extent_of(path, given, _share_of(progress, len(bigwigs) + number, len(sources)))
     largest: dict[str, int] = {}
     for path, extent in extents.items():
         _check_ends(path, extent, sizes)
@@ -76,55 +85,50 @@ def read_genome(
         known[path] = {name: sizes[name] for name in extent.ends}
     # In the order of the set, as it is checked whenever it is opened.
     served = _joint({path: known[path] for path in (*existing, *(path for path, _ in sources))})
-    return Genome(served, extents, guessed)
+    return Genome(served, extents, guessed, {path: count for path, count in beyond.items() if count})
 
 
 def first_range(path: Path) -> tuple[str, int, int]:
     """Return some bases of a bigWig file that have a value, other than zero if there soon is one."""
+    store = BigWigStore([path], {})
     first: tuple[str, int] | None = None
-    with pybigtools.open(str(path)) as file:
-        sizes = file.chroms()
-        for name in sizes:
-            for _, (start, _, value) in zip(range(_LOOKED_AT), file.records(name), strict=False):
-                first = first or (name, start)
-                if value:
-                    return name, start, min(start + _SHOWN_BASES, int(sizes[name]))
-    name, start = first or (next(iter(sizes)), 0)
-    return name, start, min(start + _SHOWN_BASES, int(sizes[name]))
+    for name, size in islice(store.chromosomes.items(), _LOOKED_AT):
+        found = next(store.intervals(0, Run(name, 0, size)), None)
+        if found is None or not len(found.starts):
+            continue
+        at = int(np.argmax(found.values[:_LOOKED_AT] != 0))
+        first = first or (name, int(found.starts[0]))
+        if found.values[at]:
+            first = name, int(found.starts[at])
+            break
+    name, start = first or next(((name, 0) for name, size in store.chromosomes.items() if size))
+    return name, start, min(start + _SHOWN_BASES, store.chromosomes[name])
 
 
 def _chromosomes(path: Path) -> dict[str, int]:
-    with _named(path) as file:
-        try:
-            found = chromosomes_of(file)
-        except OSError as error:
-            raise ImportFailure(str(error).removeprefix(f"{file.name} "), path) from None
-    if not found:
-        raise ImportFailure("the file holds no chromosome", path)
-    return found
+    try:
+        return chromosomes_of(path)
+    except OSError as error:
+        raise _failure(error, path) from None
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[Path]:
-    """Give a bigWig file a name under which it can be opened, whatever it is called."""
-    if path.suffix in BIGWIG_SUFFIXES:
-        yield path
-        return
-    with TemporaryDirectory(prefix="rnaget-") as directory:
-        link = Path(directory) / "file.bw"
-        link.symlink_to(path.resolve())
-        yield link
+def _checked(path: Path, progress: Progress) -> Checked:
+    try:
+        checked = check_bigwig(path, progress)
+    except OSError as error:
+        raise _failure(error, path) from None
+    if not any(checked.chromosomes.values()):
+        raise ImportFailure("the file holds no chromosome, or none that has a base", path)
+    return checked
 
 
-def _extents(texts: Sequence[Path], sizes: Mapping[str, int] | None, progress: Progress) -> dict[Path, Extent]:
-    extents = {}
-    for number, path in enumerate(texts):
+def _failure(error: OSError, path: Path) -> ImportFailure:
+    return ImportFailure(str(error).removeprefix(f"{path.name} "), path)
 
-        def report(share: float, number: int = number) -> None:
-            progress((number + share) / len(texts))
 
-        extents[path] = extent_of(path, sizes, report)
-    return extents
+def _share_of(progress: Progress, number: int, parts: int) -> Progress:
+    """Return what takes the share of one part that is done, and tells that of all."""
+    return lambda share: progress((number + share) / parts)
 
 
 def _joint(by_file: Mapping[Path, Mapping[str, int]]) -> dict[str, int]:

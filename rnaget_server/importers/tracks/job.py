@@ -237,6 +237,9 @@ class TracksPlanner:
         summary.append(_summary_of_chromosomes(genome.sizes))
         if genome.extents:
             summary.append(f"{_counted(len(genome.extents), 'bedGraph file')} converted to bigWig")
+        for path, count in genome.beyond.items():
+            beyond = f"{_counted(count, 'interval')} beyond the end of a chromosome"
+            summary.append(f"{path.name} has {beyond}: what lies there is not served")
         if genome.guessed:
             summary.append(
                 "chromosome sizes are the largest ends in the bedGraph files: give the true ones by --chrom-sizes"

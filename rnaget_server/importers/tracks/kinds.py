@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import HDF5, HEAD_BYTES, is_hdf5, read_head, refuse_no_file, unreadable
+from rnaget_server.importers.detect import (
+    GZIP,
+    GZIP_ERRORS,
+    HDF5,
+    HEAD_BYTES,
+    is_hdf5,
+    read_head,
+    refuse_no_file,
+    unpacked,
+    unreadable,
+)
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
@@ -19,8 +29,10 @@ TrackKind = Literal["bigwig", "bedgraph", "positions"]
 
 _BIGWIG = 0x888FFC26
 _BIGBED = 0x8789F2EB
+_NO_SIGNAL = "this is a bigBed file, which holds regions and no signal: import a bigWig file"
 _POSITION = "position"
 _BEDGRAPH_NAME = re.compile(r".*\.(bedgraph|bdg|bg)(\.b?gz)?", re.IGNORECASE | re.DOTALL)
+_STEPS = (b"fixedStep", b"variableStep")
 _LOOKED_AT = 100
 
 
@@ -71,7 +83,9 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if _BIGWIG in magic:
         return "bigwig"
     if _BIGBED in magic:
-        raise ImportFailure("this is a bigBed file, which holds regions and no signal: import a bigWig file", path)
+        raise ImportFailure(_NO_SIGNAL, path)
+    if start.startswith(GZIP):
+        _refuse_packed(path)
     if path.suffix.lower() in (".bw", ".bigwig"):
         raise ImportFailure("this is no bigWig file, whatever its name says", path)
     if start.startswith(HDF5):
@@ -82,6 +96,19 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if not _BEDGRAPH_NAME.fullmatch(path.name):
         refuse_foreign_text(path, head)
     return "bedgraph" if _is_bedgraph(path, head) else None
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a bigWig or bigBed file within gzip, which cannot be read in parts."""
+    try:
+        start = unpacked(path, 4)
+    except GZIP_ERRORS:
+        return  # the import of text says what is wrong
+    magic = {int.from_bytes(start, "little"), int.from_bytes(start, "big")}
+    if _BIGWIG in magic:
+        raise ImportFailure("this is a bigWig file within gzip: unpack it, as by `gunzip FILE`, and import that", path)
+    if _BIGBED in magic:
+        raise ImportFailure(_NO_SIGNAL, path)
 
 
 def _has_positions(path: Path, position: str | None) -> bool:
@@ -111,11 +138,13 @@ def _is_bedgraph(path: Path, head: bytes) -> bool:
     lines = re.split(rb"\r\n|\n|\r", head.removeprefix(b"\xef\xbb\xbf"))
     lines = lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines
     split = [fields for line in lines if (fields := line.split()) and not fields[0].startswith(b"#")]
-    if any(fields[0] in (b"fixedStep", b"variableStep") for fields in split[:3]):
+    # Before the data stand lines for the browser, of which there may be any number.
+    start = list(takewhile(lambda fields: fields[0] in (b"browser", b"track"), split))
+    rows = split[len(start) : len(start) + _LOOKED_AT]
+    if any(fields[0] in _STEPS and any(field.startswith(b"chrom=") for field in fields) for fields in split):
         raise ImportFailure("this is a wiggle file: convert it, as by `wigToBigWig`, and import that", path)
-    if _BEDGRAPH_NAME.fullmatch(path.name) or any(fields[0] == b"track" for fields in split[:3]):
+    if _BEDGRAPH_NAME.fullmatch(path.name) or any(fields[0] == b"track" for fields in start):
         return True
-    rows = [fields for fields in split[:_LOOKED_AT] if fields[0] != b"browser"]
     # The ids of a matrix differ from row to row; the chromosome of a bedGraph file repeats.
     first = rows[0] if rows else []
     return (

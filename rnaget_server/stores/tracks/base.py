@@ -98,12 +98,18 @@ def range_of(store: TrackStore, chromosome: str | None, start: int | None, end: 
 
 
 def _own_name(asked: str, chromosomes: Mapping[str, int]) -> str:
-    """Return what the set calls a chromosome: ``chr1`` and ``1`` are one, and so are ``chrM`` and ``MT``."""
+    """Return what the set calls a chromosome: exactly that, or that but for ``chr`` in front.
+
+    Else ``M`` and ``MT`` are taken for one another if only one is there: where both are, they are two sequences.
+    """
     plain = asked.removeprefix("chr")
-    names: tuple[str, ...] = ("chrM", "MT", "M", "chrMT") if plain in ("M", "MT") else (plain, f"chr{plain}")
-    for name in (asked, *names):
+    for name in (asked, plain if asked != plain else f"chr{plain}"):
         if name in chromosomes:
             return name
+    if other := {"M": "MT", "MT": "M"}.get(plain):
+        found = [name for name in (other, f"chr{other}") if name in chromosomes]
+        if len(found) == 1:
+            return found[0]
     raise UnknownId(unknown_name("chromosome", asked, chromosomes))
 
 

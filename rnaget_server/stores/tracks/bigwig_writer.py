@@ -13,6 +13,9 @@ import pybigtools
 from rnaget_server.stores.failures import is_of_file, is_panic
 
 Interval = tuple[str, int, int, float]
+# Beyond it, a record of a zoom level would end beyond 32 bits, over which the writer never comes to an end.
+MOST_POSITION = 2**32 - (1 << 24)
+"""The last position that can be written."""
 _FAILED = "the bigWig file could not be written: is there space left on the disk?"
 
 
@@ -26,7 +29,7 @@ def write_bigwig(path: Path, sizes: Mapping[str, int], rows: Iterable[Interval],
     sizes
         Size of each chromosome.
     rows
-        Intervals in order; what they raise is raised.
+        Intervals in order, none beyond `MOST_POSITION`; what they raise is raised.
     covered
         Number of bases in `rows`, by which the file is checked; None for as many as there turn out to be.
 
@@ -65,6 +68,8 @@ class _Feed:
             for row in self._rows:
                 if self.error is not None:
                     return
+                if row[2] > MOST_POSITION:
+                    raise OSError(f"positions above {MOST_POSITION:,} cannot be written into a bigWig file")
                 self.covered += row[2] - row[1]
                 yield row
         except GeneratorExit:

@@ -37,7 +37,7 @@ class Columns:
         """Yield the labels in pieces: ``chr1:20`` for a base, ``chr1:20-40`` for a bin."""
         if self.bins is not None:
             name, borders = self.runs[0].chromosome, self.borders
-            yield np.array([f"{name}:{a}-{b}" for a, b in pairwise(borders)], dtype=bytes)
+            yield np.array([f"{name}:{a}-{b}".encode() for a, b in pairwise(borders.tolist())])
             return
         for run in self.runs:
             for start in range(run.start, run.stop, _LABELS_AT_ONCE):

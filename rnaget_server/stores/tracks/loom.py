@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from rnaget_server.stores.loom import LoomStore
 from rnaget_server.stores.tracks.base import Run
 
 _LOOKED_THROUGH = 1000
-_POSITION = re.compile(r"(.+):(\d+)")
+_POSITION = re.compile(r"(.+):([0-9]{1,10})")
+_LAST = 2**32 - 2
 
 
 class LoomTrackStore:
@@ -84,7 +86,7 @@ def _runs(labels: NDArray[np.object_], file: str) -> list[tuple[Run, int]]:
     runs: list[tuple[Run, int]] = []
     for column, label in enumerate(labels):
         match = _POSITION.fullmatch(label)
-        if match is None:
+        if match is None or int(match[2]) > _LAST:
             raise OSError(f"{file}: {label!r} is no position such as chr1:20")
         chromosome, base = match[1], int(match[2])
         if runs and runs[-1][0].chromosome == chromosome and runs[-1][0].stop == base:
@@ -92,4 +94,8 @@ def _runs(labels: NDArray[np.object_], file: str) -> list[tuple[Run, int]]:
             runs[-1] = (Run(chromosome, last.start, base + 1), start)
         else:
             runs.append((Run(chromosome, base, base + 1), column))
+    ordered = sorted((run.chromosome, run.start, run.stop) for run, _ in runs)
+    for (name, _, stop), (other, start, _) in pairwise(ordered):
+        if name == other and start < stop:
+            raise OSError(f"{file}: the position {name}:{start} is there more than once")
     return runs

@@ -1,0 +1,9 @@
+"""Some seconds of random tracks; `make fuzz` draws for longer."""
+
+from __future__ import annotations
+
+from tests.fuzz import tracks
+
+
+def test_random_tracks() -> None:
+    assert tracks.run(15, 1) > 0
