@@ -170,7 +170,7 @@ def _of_reads(lines: Sequence[bytes]) -> str | None:
     if first.startswith(b"@") and len(lines) > 3 and lines[2].startswith(b"+") and len(lines[1]) == len(lines[3]):
         return f"this is a FASTQ file of reads, no matrix: {_READS}"
     if first.startswith(b">") and len(lines) > 1 and _SEQUENCE.fullmatch(lines[1].strip()):
-        return "this is a FASTA file of sequences, no expression matrix"
+        return "this is a FASTA file of sequences, no expression matrix: --data and --genome alone make a genome of it"
     return None
 
 
