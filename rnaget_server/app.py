@@ -10,7 +10,6 @@ from starlette.types import ASGIApp
 
 from rnaget_server.apis import genomes, graphql, refget, rnaget, seqcol
 from rnaget_server.apis.genomes.context import GenomesApi
-from rnaget_server.apis.genomes.dialect import GenomesDialect
 from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.refget.context import RefgetApi
@@ -19,7 +18,6 @@ from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
-from rnaget_server.apis.seqcol.dialect import SeqcolDialect
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -27,6 +25,7 @@ from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
+from rnaget_server.http.dialect import JsonDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.switched_off import without_groups
 from rnaget_server.http.ttl_cache import TTLCache
@@ -87,7 +86,7 @@ def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delive
 
 def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
     """Return where reference sequences are found; longer paths stand before shorter ones."""
-    api, dialect = RefgetApi(repository, budget, settings), RefgetDialect()
+    api, dialect = RefgetApi(repository, settings, budget), RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",
         f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
@@ -104,7 +103,7 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(
             seqcol.BASE_PATH,
             collections,
-            SeqcolDialect(),
+            JsonDialect(),
             SeqcolApi(repository, settings),
             workload,
             seqcol.EXAMPLE_BODY,
@@ -112,7 +111,7 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(
             genomes.BASE_PATH,
             create_api(shipped("openapi") / "genomes.yaml", ""),
-            GenomesDialect(),
+            JsonDialect(),
             GenomesApi(repository, settings),
             workload,
             has_root=True,
@@ -121,7 +120,7 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
             graphql.BASE_PATH,
             create_api(shipped("openapi") / "graphql.yaml", ""),
             GraphqlDialect(),
-            GraphqlApi(repository),
+            GraphqlApi(repository, settings),
             workload,
             graphql.EXAMPLE_BODY,
             has_root=True,

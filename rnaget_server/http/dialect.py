@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -27,3 +28,22 @@ class Dialect(Protocol):
 
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types, without Vary."""
+
+
+class JsonDialect:
+    """Plain JSON, whose errors have a message."""
+
+    media_types: tuple[str, ...] = ("application/json",)
+    exposed_headers: tuple[str, ...] = ()
+
+    def error_payload(self, status: int, message: str) -> Any:
+        """Return the JSON of an error."""
+        return {"message": message}
+
+    def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
+        """Return a payload as JSON."""
+        return json.dumps(payload)
+
+    def headers(self, media_type: str) -> Mapping[str, str]:
+        """Return the headers of a reply in one of the media types, without Vary."""
+        return {"Content-Type": media_type}

@@ -41,7 +41,7 @@ def get_feature(context: Context, genome: str, name: str) -> Response:
             "matched": matched,
             "candidates": [_candidate(context, record, gene) for gene in on_sequence],
         }
-        return context.respond(payload, "Choice of genes", _MANY_CHOICES)
+        return context.respond(payload, "Choice of genes", status=_MANY_CHOICES)
     others = [_candidate(context, record, gene) for gene in store.genes(match.others)]
     gene = on_sequence[0]
     payload = {"genome": record.id, "matched": matched, "others": others, **_gene(context, gene)}

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
+from rnaget_server.http.dialect import JsonDialect
 
 
-class GraphqlDialect:
+class GraphqlDialect(JsonDialect):
     """GraphQL over HTTP."""
 
     media_types = ("application/json", "application/graphql-response+json")
-    exposed_headers = ()
 
     def error_payload(self, status: int, message: str) -> Any:
         """Return the JSON of an error."""
         return {"errors": [{"message": message}]}
-
-    def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
-        """Return a payload as JSON."""
-        return json.dumps(payload)
-
-    def headers(self, media_type: str) -> Mapping[str, str]:
-        """Return the headers of a reply."""
-        return {"Content-Type": media_type}

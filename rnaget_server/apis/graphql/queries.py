@@ -52,7 +52,7 @@ def post_query(context: Context) -> Response:
 
 def _answer(context: Context, query: str, variables: dict[str, Any], name: str | None) -> Response:
     payload, is_valid = context.api.engine.run(context.view, query, variables, name or None)
-    return context.respond(payload, 200 if is_valid else 400)
+    return context.respond(payload, "GraphQL", status=200 if is_valid else 400)
 
 
 def _parsed(text: bytes, wrong: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def test_an_answer_is_made_from_one_look_at_the_catalogue(demo: Path) -> None:
     policy = WatchedPolicy()
     settings = Settings(data=demo, reload_seconds=1e-9)
     repository = replace(open_repository(settings), policy=policy)
-    api = RnagetApi(repository, None, None, None, None, settings)  # type: ignore[arg-type]
+    api = RnagetApi(repository, settings, None, None, None, None)  # type: ignore[arg-type]
     request = Request({"type": "http", "headers": [], PRINCIPAL_KEY: Principal("ann")})
     context = api.context(request, ReceivedParameters(b""), Cancellation())
     assert policy.looks == []

@@ -1,0 +1,97 @@
+"""The context of a handler: its request, and the data that it is answered from. Each standard adds what is its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rnaget_server.datasets.repository import Repository, View
+from rnaget_server.http.received import ReceivedParameters
+from rnaget_server.http.replies import json_response
+from rnaget_server.http.request import PRINCIPAL_KEY, ROOT_KEY
+from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.principal import ANYONE, Principal
+from rnaget_server.query import Parameters
+from rnaget_server.settings import Settings
+
+
+@dataclass(frozen=True)
+class DataApi:
+    """A standard as one running server offers it.
+
+    Attributes
+    ----------
+    repository
+        The data.
+    settings
+        Those of the server.
+    """
+
+    repository: Repository
+    settings: Settings
+
+
+Api = TypeVar("Api", bound=DataApi)
+
+
+@dataclass(frozen=True)
+class RequestContext(Generic[Api]):
+    """One request, and what it is answered from.
+
+    Attributes
+    ----------
+    request, received, cancellation
+        What came by HTTP, the parameters, and the flag that says if the client has gone.
+    api
+        The standard as this server offers it.
+    principal
+        The one who asks.
+    """
+
+    request: Request
+    received: ReceivedParameters
+    cancellation: Cancellation
+    api: Api
+    principal: Principal
+
+    @classmethod
+    def of(cls, api: Api, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Self:
+        """Return the context of a request."""
+        principal: Principal = request.scope.get(PRINCIPAL_KEY, ANYONE)
+        return cls(request, received, cancellation, api, principal)
+
+    @cached_property
+    def view(self) -> View:
+        """The data that the one who asks may see: the same for all of one answer."""
+        return self.api.repository.visible_to(self.principal)
+
+    @property
+    def root(self) -> str:
+        """The address that the client sees, without a slash at the end."""
+        url = self.request.url
+        return self.api.settings.public_url or f"{url.scheme}://{url.netloc}{self.request.scope[ROOT_KEY]}"
+
+    def address(self, *parts: str) -> str:
+        """Return the address of a path of this server, as the client sees it."""
+        return "/".join((self.root, *(quote(part, safe="") for part in parts)))
+
+    def parameters(self, *known: str) -> Parameters:
+        """Return the parameters of a route that takes these and no others.
+
+        Raises
+        ------
+        InvalidQuery
+            If there is another.
+        """
+        return Parameters(self.received.pairs, known)
+
+    def respond(self, payload: Any, title: str, *, status: int = 200) -> Response:
+        """Return JSON."""
+        response = json_response(self.request, payload, title)
+        response.status_code = status
+        return response
