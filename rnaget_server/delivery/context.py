@@ -10,6 +10,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rnaget_server import __version__
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import json_response
@@ -79,6 +80,34 @@ class RequestContext(Generic[Api]):
     def address(self, *parts: str) -> str:
         """Return the address of a path of this server, as the client sees it."""
         return "/".join((self.root, *(quote(part, safe="") for part in parts)))
+
+    def service_info(self, suffix: str, artifact: str, version: str) -> dict[str, Any]:
+        """Return the GA4GH service-info of a standard, to which its own parts are added.
+
+        Parameters
+        ----------
+        suffix
+            What follows the id of the service, so that each standard has an id of its own.
+        artifact, version
+            The standard.
+        """
+        service = self.view.catalog.service
+        organization = service.organization
+        payload = {
+            "id": service.id + suffix,
+            "name": service.name,
+            "type": {"group": "org.ga4gh", "artifact": artifact, "version": version},
+            "description": service.description,
+            "organization": {
+                "name": organization.name if organization else service.name,
+                "url": organization.url if organization else self.root,
+            },
+            "contactUrl": service.contact_url,
+            "documentationUrl": service.documentation_url or f"{self.root}/docs",
+            "environment": service.environment,
+            "version": service.version or __version__,
+        }
+        return {key: value for key, value in payload.items() if value is not None}
 
     def parameters(self, *known: str) -> Parameters:
         """Return the parameters of a route that takes these and no others.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import os
 import stat
@@ -14,6 +13,7 @@ from isal import igzip, isal_zlib
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.foreign import foreign_binary
+from rnaget_server.spelling import most_alike
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
 
@@ -103,7 +103,7 @@ def _similar_name(path: Path) -> str:
         names = [name for name in os.listdir(path.parent) if not name.startswith(".")][:_MOST_COMPARED]
     except OSError:
         return ""
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
+    near = most_alike(path.name, names)
     return f"; is {near[0]!r} meant?" if near else ""
 
 

@@ -5,7 +5,6 @@ Positions are 0-based and half-open; a stop beyond the length of a circular sequ
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rnaget_server.sequences.digests import Digests
+from rnaget_server.spelling import LONGEST_COMPARED, most_alike
 
 GENE_TABLES = """
 CREATE TABLE genes (
@@ -51,7 +51,7 @@ _VERSIONED = re.compile(
 )
 _NEAR = 5
 _COMPARED = 2_000
-_LONGEST = 100
+_CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 
@@ -131,6 +131,16 @@ class Transcript:
     incomplete_start: bool
     incomplete_end: bool
 
+    @property
+    def is_canonical(self) -> bool:
+        """True if the annotation calls it the one that stands for its gene."""
+        return not _CANONICAL.isdisjoint(tag.replace(" ", "_") for tag in self.tags)
+
+    @property
+    def mane(self) -> str | None:
+        """The tag of the MANE collection, if it is in it."""
+        return next((tag.replace(" ", "_") for tag in self.tags if tag.startswith("MANE")), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gene:
@@ -186,7 +196,7 @@ def _match(found: Sequence[tuple[Any, ...]], exact: bool) -> Match:
 
 def near_names(rows: Rows, name: str) -> list[str]:
     """Return names that are like one that there is not."""
-    if len(name) > _LONGEST:
+    if len(name) > LONGEST_COMPARED:
         return []
     stem = split_version(name)[0].removesuffix(PAR_Y).lower()
     query = "SELECT DISTINCT name FROM names WHERE folded >= ? AND folded < ? LIMIT ?"
@@ -196,10 +206,9 @@ def near_names(rows: Rows, name: str) -> list[str]:
     # Those that begin alike first: to compare with all would take seconds.
     for begin in (stem[: max(1, len(stem) // 2)], stem[:1], ""):
         texts = [row[0] for row in rows(query, (begin, begin + "\U0010ffff", _COMPARED))]
-        by_lower = {text.lower(): text for text in texts}
-        near = difflib.get_close_matches(stem, by_lower, n=_NEAR, cutoff=0.6)
+        near = most_alike(stem, texts, _NEAR)
         if near:
-            return list(dict.fromkeys([*same, *(by_lower[text] for text in near)]))[:_NEAR]
+            return list(dict.fromkeys([*same, *near]))[:_NEAR]
     return same
 
 

@@ -16,8 +16,6 @@ from rnaget_server.sequences.store import SequenceStore
 
 _BASE = BASE_PATH.strip("/")
 _STRANDS = {1: "+", -1: "-", 0: "."}
-_CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
-_MANE = "MANE"
 _MANY_CHOICES = 300
 
 
@@ -109,7 +107,6 @@ def _location(context: Context, place: Gene | Transcript, gene: Gene) -> dict[st
 
 
 def _transcript(context: Context, transcript: Transcript, gene: Gene) -> dict[str, Any]:
-    tags = [tag.replace(" ", "_") for tag in transcript.tags]
     protein = _derived(context, transcript.protein)
     if protein is not None:
         id, version = transcript.protein_id, transcript.protein_version
@@ -121,8 +118,8 @@ def _transcript(context: Context, transcript: Transcript, gene: Gene) -> dict[st
         "stable_id": with_version(transcript.id, transcript.version),
         "name": transcript.name,
         "biotype": transcript.biotype,
-        "canonical": bool(_CANONICAL.intersection(tags)),
-        "mane": next((tag for tag in tags if tag.startswith(_MANE)), None),
+        "canonical": transcript.is_canonical,
+        "mane": transcript.mane,
         "tags": list(transcript.tags),
         "location": _location(context, transcript, gene),
         "exons": [

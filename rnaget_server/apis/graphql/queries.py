@@ -15,7 +15,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Genes by GraphQL</title></head>
 <body>
 <h1>Genes by GraphQL</h1>
-<form method="get" action="/graphql">
+<form method="get">
 <p><label>Query<br>
 <textarea name="query" rows="20" cols="100">{ version { api { major minor patch } } }</textarea></label></p>
 <p><label>Variables<br>

@@ -15,7 +15,6 @@ from rnaget_server.sequences.store import SequenceStore, StoredSequence
 
 _MOST_RECORDS = 5_000
 _MOST_OF_SLICE = 1_000
-_CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
 Value = dict[str, Any]
 
 
@@ -176,7 +175,6 @@ class Resolvers:
         }
 
     def _transcript_value(self, store: SequenceStore, gene: Gene, transcript: Transcript) -> Value:
-        tags = [tag.replace(" ", "_") for tag in transcript.tags]
         exons = [{"index": at, "exon": _exon(exon, transcript, gene)} for at, exon in enumerate(transcript.exons, 1)]
         phases = [{"start_phase": exon.start_phase, "end_phase": exon.end_phase} for exon in transcript.exons]
         coding = transcript.protein is not None
@@ -187,8 +185,8 @@ class Resolvers:
             "so_term": transcript.biotype,
             "slice": _slice(transcript, gene),
             "metadata": {
-                "canonical": {"value": True, "label": "canonical"} if _CANONICAL.intersection(tags) else None,
-                "mane": _label(next((tag for tag in tags if tag.startswith("MANE")), None)),
+                "canonical": {"value": True, "label": "canonical"} if transcript.is_canonical else None,
+                "mane": _label(transcript.mane),
                 "biotype": _label(transcript.biotype),
             },
             "gene": partial(self._gene_of, store, gene),

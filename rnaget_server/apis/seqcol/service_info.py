@@ -6,7 +6,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from rnaget_server import __version__
 from rnaget_server.apis.seqcol.context import Context
 from rnaget_server.sequences.digests import INHERENT, TRANSIENT
 
@@ -16,19 +15,7 @@ _VERSION = "1.0.0"
 async def get_service_info(context: Context) -> Response:
     """Return what this server is, and the schema of its collections."""
     context.parameters()
-    service = context.view.catalog.service
-    organization = service.organization
-    payload = {
-        "id": f"{service.id}.seqcol",
-        "name": service.name,
-        "type": {"group": "org.ga4gh", "artifact": "refget-seqcol", "version": _VERSION},
-        "organization": {
-            "name": organization.name if organization else service.name,
-            "url": organization.url if organization else context.root,
-        },
-        "version": service.version or __version__,
-        "seqcol": {"schema": _schema()},
-    }
+    payload = {**context.service_info(".seqcol", "refget-seqcol", _VERSION), "seqcol": {"schema": _schema()}}
     return context.respond(payload, "Service info")
 
 

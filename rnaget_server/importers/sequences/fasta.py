@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from rnaget_server.importers.detect import GZIP, GZIP_ERRORS
 
 _BLOCK = 4 << 20
 _LOOKED_AT = 4096
+_ERRORS: tuple[type[Exception], ...] = (OSError, *GZIP_ERRORS)
 _LONGEST_HEADER = 1 << 20
 _UPPER = bytes.maketrans(string.ascii_lowercase.encode(), string.ascii_uppercase.encode())
 _BLANK = b" \t\r\n"
@@ -36,7 +36,7 @@ def is_fasta(path: Path) -> bool:
     try:
         with _opened(path) as file:
             return bytes(file.read(_LOOKED_AT)).lstrip(_BLANK + b"\xef\xbb\xbf").startswith(b">")
-    except (OSError, EOFError, zlib.error):
+    except _ERRORS:
         return False
 
 

@@ -111,6 +111,8 @@ def test_addresses_below_a_prefix(
         assert client.get(f"{asked}/rnaget/openapi.json").json()["servers"] == [{"url": f"{prefix}/rnaget"}]
         ticket = client.get(f"{asked}{MATRIX}/ticket?format=tsv").json()["url"]
         assert ticket == f"{address}{BYTES}?format=tsv"
+        for path in ("/rnaget", "/sequence", "/seqcol"):
+            assert client.get(f"{asked}{path}/service-info").json()["documentationUrl"] == f"{address}/docs"
         for path in ("/rnaget/projects", "/rnaget/projects/none", "/rnaget/none"):
             shown = client.get(asked + path, headers={"Accept": "text/html"}).text
             assert f'href="{prefix}/static/site.css"' in shown

@@ -125,3 +125,18 @@ def test_options_of_matrices_are_refused(tmp_path: Path) -> None:
     assert code == 2 and "--genome" in output
     code, output = run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g", "--circular", "b")
     assert code == 1 and "the first are a" in output
+
+
+def test_a_damaged_gzip_file_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.fa.gz").write_bytes(b"\x1f\x8b\x08\x00" + b"\xff" * 60)
+    code, output = run(tmp_path / "d", tmp_path / "a.fa.gz", "--genome", "g")
+    assert code != 0
+    assert "Traceback" not in output
+
+
+def test_a_genome_in_a_new_directory_can_be_served(tmp_path: Path) -> None:
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g")[0] == 0
+    assert (tmp_path / "d" / "catalog.yaml").exists()
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "d")])
+    assert result.exit_code == 0, result.output
