@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnaget_server.sequences.digests import canonical_json
-
-# Each pair is compared as a whole, in the order of the collection; sorted by digest it says nothing more.
-_LEFT_OUT = "sorted_name_length_pairs"
+from rnaget_server.sequences.digests import SORTED_PAIRS, canonical_json
 
 
 def compare(a: Mapping[str, Sequence[Any]], b: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return which attributes and elements two collections share, and whether they have them in the same order."""
-    ours, theirs = ({name: values[name] for name in sorted(values) if name != _LEFT_OUT} for values in (a, b))
+    """Return which attributes and elements two collections share, and whether they have them in the same order.
+
+    Pairs of name and length are compared in the order of the collections; sorted, they say nothing more.
+    """
+    ours, theirs = ({name: values[name] for name in sorted(values) if name != SORTED_PAIRS} for values in (a, b))
     common = [name for name in ours if name in theirs]
     shared = {name: _shared(ours[name], theirs[name]) for name in common}
     return {
@@ -37,7 +37,7 @@ def _shared(a: Sequence[Any], b: Sequence[Any]) -> tuple[int, bool | None]:
 
     None: there is none, or one stands more often in one than in the other, so that no order can be told.
     """
-    keys = [[canonical_json(value) for value in values] for values in (a, b)]
+    keys = [[value if isinstance(value, str | int) else canonical_json(value) for value in values] for values in (a, b)]
     counts = [Counter(values) for values in keys]
     kept = [[key for key in values if key in other] for values, other in zip(keys, reversed(counts), strict=True)]
     count = (counts[0] & counts[1]).total()

@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 PREFIX = "SQ."
 """Stands before the digest of a sequence in GA4GH's own form."""
 
+NAMESPACES = {"md5": 32, "sha1": 40, "trunc512": 48, "ga4gh": 35}
+"""What may stand before a digest, and how many characters it then has."""
+
 _TRUNCATED = 24
+_DIGEST = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{48}|SQ\.[A-Za-z0-9_-]{32}")
 
 
 class Digests(NamedTuple):
@@ -21,6 +26,11 @@ class Digests(NamedTuple):
     sha1: str
     trunc512: str
     ga4gh: str
+
+
+def is_digest(id: str) -> bool:
+    """Return whether an id has the form of a digest, under which nothing else is found."""
+    return _DIGEST.fullmatch(id) is not None
 
 
 class SequenceHash:
@@ -60,7 +70,7 @@ def digest_of(value: Any) -> str:
 
 
 def attributes_of(names: Sequence[str], lengths: Sequence[int], sequences: Sequence[str]) -> dict[str, list[Any]]:
-    """Return every attribute of the collection of these sequences, in their order."""
+    """Return the attributes of the collection of these sequences, in their order, without the sorted pairs."""
     pairs = [{"length": length, "name": name} for name, length in zip(names, lengths, strict=True)]
     return {
         "lengths": list(lengths),
@@ -68,14 +78,14 @@ def attributes_of(names: Sequence[str], lengths: Sequence[int], sequences: Seque
         "sequences": list(sequences),
         "sorted_sequences": sorted(sequences),
         "name_length_pairs": pairs,
-        "sorted_name_length_pairs": sorted(map(digest_of, pairs)),
     }
 
 
 INHERENT = ("names", "sequences")
 """The attributes whose digests make up the digest of a collection."""
 
-TRANSIENT = ("name_length_pairs", "sorted_name_length_pairs")
+SORTED_PAIRS = "sorted_name_length_pairs"
+TRANSIENT = ("name_length_pairs", SORTED_PAIRS)
 """The attributes of which only the digest is given."""
 
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rnaget_server.sequences.digests import Digests, attributes_of, collection_digest, digest_of
+from rnaget_server.sequences.digests import SORTED_PAIRS, Digests, attributes_of, collection_digest, digest_of
 from rnaget_server.sequences.genes import (
     GENES_FACT,
     Gene,
@@ -43,6 +43,9 @@ CREATE TABLE members (place INTEGER PRIMARY KEY, name TEXT, number INTEGER);
 file."""
 
 VERSION = "1"
+SIZE_FACT = "letters"
+"""How many letters the other file has, by which the two are known to belong together."""
+
 _PIECE = 512 << 10
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
 
@@ -87,6 +90,8 @@ class SequenceStore:
                 raise OSError("the store of sequences is of another version: import the genome again")
         except sqlite3.Error as error:
             raise OSError(f"the store of sequences is damaged: {error}") from None
+        if int(facts.get(SIZE_FACT, self._letters.size)) != self._letters.size:
+            raise OSError("the file of letters is not that of the index: import the genome again")
         self._genes = int(facts.get(GENES_FACT, 0))
 
     def find(self, id: str) -> StoredSequence | None:
@@ -179,6 +184,7 @@ class Collection:
     def of(cls, names: Sequence[str], lengths: Sequence[int], sequences: Sequence[str]) -> Collection:
         """Return the collection of sequences of these names, lengths and digests."""
         attributes = attributes_of(names, lengths, sequences)
+        attributes[SORTED_PAIRS] = sorted(map(digest_of, attributes["name_length_pairs"]))
         digests = {name: digest_of(values) for name, values in attributes.items()}
         return cls(attributes, digests, collection_digest(digests))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rnaget_server.sequences.digests import Digests, SequenceHash
-from rnaget_server.sequences.store import INDEX, LETTERS, TABLES, VERSION, Alias
+from rnaget_server.sequences.digests import Digests, SequenceHash, is_digest
+from rnaget_server.sequences.store import INDEX, LETTERS, SIZE_FACT, TABLES, VERSION, Alias
 
 
 class SequenceWriter:
@@ -34,8 +35,11 @@ class SequenceWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._index.execute("INSERT INTO facts VALUES ('version', ?)", (VERSION,))
+            facts = (("version", VERSION), (SIZE_FACT, str(self._end)))
+            self._index.executemany("INSERT INTO facts VALUES (?, ?)", facts)
             self._index.execute("COMMIT")
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._index.close()
         self._file.close()
 
@@ -76,6 +80,8 @@ class SequenceWriter:
         else:
             self._file.seek(self._end)
             self._file.truncate()
+            if circular:
+                self._index.execute("UPDATE sequences SET circular = 1 WHERE number = ?", (number,))
         return number, digests, length
 
     def add_member(self, name: str, number: int) -> None:
@@ -83,8 +89,14 @@ class SequenceWriter:
         self._index.execute("INSERT INTO members VALUES (?, ?, ?)", (self._places, name, number))
         self._places += 1
 
-    def add_alias(self, alias: Alias, number: int, bare: bool = True) -> None:
-        """Give a sequence a name by which it can be asked for, with its authority, and without where `bare`."""
+    def add_alias(self, alias: Alias, number: int, bare: bool = True) -> bool:
+        """Give a sequence a name by which it can be asked for, with its authority, and without where `bare`.
+
+        A name in the form of a digest is found with its authority only. Return whether no other sequence has it.
+        """
         self._index.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (number, alias.authority, alias.alias))
-        for id in (f"{alias.authority}:{alias.alias}", *((alias.alias,) if bare else ())):
+        ids = [f"{alias.authority}:{alias.alias}", *((alias.alias,) if bare and not is_digest(alias.alias) else ())]
+        for id in ids:
             self._index.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, number))
+        (owner,) = self._index.execute("SELECT number FROM ids WHERE id = ?", (ids[0],)).fetchone()
+        return bool(owner == number)

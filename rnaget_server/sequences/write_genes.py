@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rnaget_server.sequences.digests import is_digest
 from rnaget_server.sequences.genes import GENE_TABLES, GENES_FACT, KINDS, Gene, Transcript, split_version, with_version
 from rnaget_server.sequences.write import SequenceWriter
 
@@ -51,7 +52,7 @@ class GeneWriter:
         authority = _authority(name) or self._genome
         self._index.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (number, authority, name))
         for id in (f"{authority}:{name}", name):
-            if id in self.ambiguous:
+            if id in self.ambiguous or is_digest(id):
                 continue
             if self._index.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, number)).rowcount:
                 continue

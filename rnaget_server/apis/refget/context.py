@@ -12,10 +12,7 @@ from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.errors import UnknownId, shown
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.model.cancellation import Cancellation
-
-_NAMESPACES = ("md5", "sha1", "trunc512", "ga4gh")
-_HEX = frozenset("0123456789abcdef")
-_HEX_LENGTHS = (32, 40, 48)
+from rnaget_server.sequences.digests import NAMESPACES, PREFIX, is_digest
 
 
 @dataclass(frozen=True)
@@ -54,9 +51,7 @@ class Context(RequestContext[RefgetApi]):
 
 def normalised(id: str) -> str:
     """Return an id as stores hold it: digests without their namespace, hexadecimal ones in lower case."""
-    namespace, colon, rest = id.partition(":")
-    if colon and namespace.lower() in _NAMESPACES:
-        id = rest
-    if len(id) in _HEX_LENGTHS and not set(id.lower()) - _HEX:
-        return id.lower()
+    namespace, _, rest = id.rpartition(":")
+    if is_digest(rest) and (not namespace or NAMESPACES.get(namespace.lower()) == len(rest)):
+        return rest if rest.startswith(PREFIX) else rest.lower()
     return id

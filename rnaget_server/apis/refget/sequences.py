@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-from rnaget_server.apis.refget.context import Context
+from rnaget_server.apis.refget.context import Context, normalised
 from rnaget_server.apis.refget.span import Span, span_of
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.content import StreamedContent
 from rnaget_server.delivery.streaming import DownloadHeaders, send_content
-from rnaget_server.errors import NotAcceptable, UnknownId, shown
+from rnaget_server.errors import InvalidQuery, NotAcceptable, UnknownId, shown
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
 from rnaget_server.http.request import list_header
+from rnaget_server.model.lists import plain
+from rnaget_server.sequences.digests import NAMESPACES, is_digest
 from rnaget_server.writers.base import Body
 
 _PLAIN = "text/vnd.ga4gh.refget.v{}+plain"
 _FASTA = "text/x-fasta"
 _TYPES = (_PLAIN.format("2.0.0"), _PLAIN.format("1.0.1"), _PLAIN.format("1.0.0"), "text/plain", "plain/text", _FASTA)
+# A name may be given to another sequence.
+_FOR_A_WHILE = "public, max-age=3600"
 _FOREVER = "public, max-age=31536000, immutable"
 _LINE = 60
-_HEX_LENGTHS = (32, 40)
+_MOST_IDS = 1000
 
 
 def get_sequence(context: Context, id: str) -> Response:
@@ -34,15 +39,16 @@ def get_sequence(context: Context, id: str) -> Response:
     located = context.sequence(id)
     sequence = located.sequence
     parameters = context.parameters("start", "end")
-    span = span_of(parameters, context.request.headers.get("range"), sequence.length, sequence.circular)
     tag = f'"{sequence.digests.ga4gh}{".fasta" if media_type == _FASTA else ""}"'
-    fields = {"ETag": tag, "Cache-Control": _FOREVER, "Vary": "Accept"}
+    span = span_of(parameters, _range(context.request, media_type, tag), sequence.length, sequence.circular)
+    caching = _FOREVER if normalised(id) in sequence.digests else _FOR_A_WHILE
+    fields = {"ETag": tag, "Cache-Control": caching, "Vary": "Accept"}
     check_preconditions(context.request, tag)
     if is_not_modified(context.request, tag):
         return Response(status_code=304, headers=fields)
     if span.content_range is not None:
         fields["Content-Range"] = span.content_range
-    elif parameters.names:
+    elif parameters.names or media_type == _FASTA:
         fields["Accept-Ranges"] = "none"
     else:
         fields["Accept-Ranges"] = "bytes"
@@ -59,9 +65,27 @@ def get_sequence(context: Context, id: str) -> Response:
     )
 
 
+def _range(request: Request, media_type: str, tag: str) -> str | None:
+    """Return the header Range, None if there is none to be looked at.
+
+    Raises
+    ------
+    InvalidQuery
+        If there are several.
+    """
+    given = request.headers.getlist("range")
+    # FASTA has other bytes than letters, and what the client has a part of may be something else by now.
+    if not given or media_type == _FASTA or request.headers.get("if-range", tag).strip() != tag:
+        return None
+    if len(given) > 1:
+        raise InvalidQuery("the header Range is given several times: give it once")
+    return given[0]
+
+
 def get_reference(context: Context, digest: str) -> Response:
     """Return the letters of the sequence of an MD5 or SHA-1 digest."""
-    if ":" in digest or len(digest) not in _HEX_LENGTHS:
+    kind = "sha1" if "sha1" in context.request.path_params else "md5"
+    if not is_digest(digest) or len(digest) != NAMESPACES[kind]:
         raise UnknownId(f"there is no reference {shown(digest)}: ask by its MD5 or SHA-1 digest")
     return get_sequence(context, digest)
 
@@ -70,8 +94,22 @@ def get_metadata(context: Context, id: str) -> Response:
     """Return the digests, the length and the names of a sequence."""
     context.parameters()
     response = context.respond({"metadata": metadata_of(context.sequence(id))}, "Metadata of a sequence")
-    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.headers["Cache-Control"] = _FOR_A_WHILE
     return response
+
+
+def post_metadata(context: Context) -> Response:
+    """Return what is known of several sequences, and the ids of which there is none."""
+    ids = context.parameters("ids").values("ids") or ()
+    if not 0 < len(ids) <= _MOST_IDS:
+        raise InvalidQuery(f'send 1 to {_MOST_IDS:,} ids, such as {{"ids": ["SQ.iYtREV555dUFKg2_agSJW6suquUyPpMw"]}}')
+    found, missing = [], []
+    for id in map(plain, ids):
+        try:
+            found.append(metadata_of(context.sequence(id)))
+        except UnknownId:
+            missing.append(id)
+    return context.respond({"metadata": found, "missing": missing}, "Metadata of sequences")
 
 
 def metadata_of(located: LocatedSequence) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -12,11 +13,10 @@ from rnaget_server.apis.seqcol import EXAMPLE_BODY
 from rnaget_server.apis.seqcol.context import Context
 from rnaget_server.errors import InvalidQuery, UnknownId, shown
 from rnaget_server.sequences.comparison import compare
-from rnaget_server.sequences.digests import TRANSIENT
+from rnaget_server.sequences.digests import INHERENT, TRANSIENT, attributes_of, collection_digest, digest_of
 from rnaget_server.sequences.store import Collection
 
 _PAGE_SIZE, _MOST = 100, 1000
-_COLLATED: dict[str, type] = {"names": str, "lengths": int, "sequences": str}
 ATTRIBUTES = ("lengths", "names", "sequences", "sorted_sequences", "name_length_pairs", "sorted_name_length_pairs")
 
 
@@ -66,17 +66,19 @@ def get_comparison(context: Context, first: str, second: str) -> Response:
     """Return what two collections share."""
     context.parameters()
     a, b = context.collection(first), context.collection(second)
-    return context.respond(_comparison(a, b), "Comparison")
+    return _respond_comparison(context, a, b.digest, b.attributes)
 
 
 def post_comparison(context: Context, first: str) -> Response:
     """Return what a collection shares with one that was posted."""
-    a = context.collection(first)
-    return context.respond(_comparison(a, _collection_in(context.received.body)), "Comparison")
+    attributes = _attributes_in(context.received.body)
+    inherent = {name: digest_of(attributes[name]) for name in INHERENT}
+    return _respond_comparison(context, context.collection(first), collection_digest(inherent), attributes)
 
 
-def _comparison(a: Collection, b: Collection) -> dict[str, Any]:
-    return {"digests": {"a": a.digest, "b": b.digest}, **compare(a.attributes, b.attributes)}
+def _respond_comparison(context: Context, a: Collection, digest: str, b: Mapping[str, Sequence[Any]]) -> Response:
+    payload = {"digests": {"a": a.digest, "b": digest}, **compare(a.attributes, b)}
+    return context.respond(payload, "Comparison")
 
 
 def _page(context: Context, results: Sequence[str]) -> Response:
@@ -90,8 +92,8 @@ def _page(context: Context, results: Sequence[str]) -> Response:
     return context.respond(payload, "List")
 
 
-def _collection_in(body: bytes) -> Collection:
-    """Return the collection in a body: level 2, whose derived attributes are made anew.
+def _attributes_in(body: bytes) -> dict[str, list[Any]]:
+    """Return the attributes of the collection in a body, which is at level 2; derived ones are made anew.
 
     Raises
     ------
@@ -105,13 +107,18 @@ def _collection_in(body: bytes) -> Collection:
         raise InvalidQuery(f"the body is not JSON: {wrong}") from None
     if not isinstance(content, dict):
         raise InvalidQuery(wrong)
-    columns = []
-    for name, kind in _COLLATED.items():
-        values = content.get(name)
-        if not isinstance(values, list) or any(type(value) is not kind for value in values):
-            raise InvalidQuery(f"{name} must be a list of {'texts' if kind is str else 'whole numbers'}: {wrong}")
-        columns.append(values)
-    names, lengths, sequences = columns
+    names, sequences = (_texts(content, name, wrong) for name in ("names", "sequences"))
+    lengths = content.get("lengths")
+    if not isinstance(lengths, list) or any(type(length) is not int or length < 0 for length in lengths):
+        raise InvalidQuery(f"lengths must be a list of whole numbers: {wrong}")
     if not len(names) == len(lengths) == len(sequences):
         raise InvalidQuery(f"names, lengths and sequences must be equally many: {wrong}")
-    return Collection.of(names, lengths, sequences)
+    return attributes_of(names, lengths, sequences)
+
+
+def _texts(content: Mapping[str, Any], name: str, wrong: str) -> list[str]:
+    values = content.get(name)
+    with suppress(TypeError, UnicodeEncodeError):
+        if isinstance(values, list) and "".join(values).encode() is not None:
+            return values
+    raise InvalidQuery(f"{name} must be a list of texts: {wrong}")

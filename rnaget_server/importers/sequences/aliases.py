@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.sequences.digests import NAMESPACES
 from rnaget_server.sequences.store import Alias
 
 _COLUMNS = ("sequence", "alias", "authority")
@@ -58,8 +59,11 @@ def _named(row: dict[str, str | None], path: Path, line: int) -> NamedSequence:
     for name, cell in cells.items():
         if not cell or "/" in cell:
             raise ImportFailure(f"the {name} {cell!r} is empty or holds a slash", path, line)
-    if not _AUTHORITY.fullmatch(cells["authority"]):
+    authority = cells["authority"]
+    if not _AUTHORITY.fullmatch(authority) or authority.lower() in NAMESPACES:
         raise ImportFailure(
-            f"the authority {cells['authority']!r} must be letters, digits, '.', '_' and '-', such as insdc", path, line
+            f"the authority {authority!r} must be letters, digits, '.', '_' and '-', such as insdc; no kind of digest",
+            path,
+            line,
         )
     return NamedSequence(cells["sequence"], Alias(cells["authority"], cells["alias"]), line)

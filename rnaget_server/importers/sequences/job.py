@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from rnaget_server.sequences.write import SequenceWriter
 from rnaget_server.storage.files import exclusive_in
 
 _TEMPORARY = ".import-"
+# A genome that is being replaced; put back if the new one is not there.
+_BEFORE = f"{_TEMPORARY}before."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,20 +92,35 @@ def _new_directory(target: Path) -> Iterator[Path]:
     """Give an empty directory that takes the place of `target` when it is complete; nothing is left of it if not."""
     target.parent.mkdir(exist_ok=True)
     for left in target.parent.glob(f"{_TEMPORARY}*"):  # of imports that were killed: no other is at work now
+        replaced = target.with_name(left.name.removeprefix(_BEFORE))
+        if left.name.startswith(_BEFORE) and not replaced.exists():
+            left.rename(replaced)
         shutil.rmtree(left, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{target.name}.", dir=target.parent))
     try:
         directory.chmod(0o755)
         yield directory
+        before = target.with_name(f"{_BEFORE}{target.name}")
         if target.exists():
-            target.rename(directory / "before")
+            target.rename(before)
         directory.rename(target)
-        shutil.rmtree(target / "before", ignore_errors=True)
+        _sync(target.parent)
+        shutil.rmtree(before, ignore_errors=True)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         with contextlib.suppress(OSError):  # other genomes are there
             target.parent.rmdir()
         raise
+
+
+def _sync(directory: Path) -> None:
+    """See to it that what was renamed stays so after a loss of power."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system that cannot
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write(request: GenomeRequest, directory: Path, progress: Progress) -> GenomeOutcome:
@@ -130,7 +148,9 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
             for row in read_aliases(request.aliases):
                 if row.sequence not in numbers:
                     raise ImportFailure(f"there is no sequence {row.sequence}", request.aliases, row.line)
-                writer.add_alias(row.alias, numbers[row.sequence][0])
+                if not writer.add_alias(row.alias, numbers[row.sequence][0]):
+                    name = f"{row.alias.authority}:{row.alias.alias}"
+                    raise ImportFailure(f"{name} is a name of another sequence above", request.aliases, row.line)
         genes = _add_genes(request, writer, directory, progress)
     _write_yaml(request, directory)
     store = SequenceStore(directory)

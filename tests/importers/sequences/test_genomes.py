@@ -140,3 +140,14 @@ def test_a_genome_in_a_new_directory_can_be_served(tmp_path: Path) -> None:
     assert (tmp_path / "d" / "catalog.yaml").exists()
     result = CliRunner().invoke(main, ["check", str(tmp_path / "d")])
     assert result.exit_code == 0, result.output
+
+
+def test_a_genome_whose_replacement_was_killed_is_put_back(tmp_path: Path) -> None:
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    genomes = tmp_path / "d" / "genomes"
+    assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g")[0] == 0
+    (genomes / "g").rename(genomes / ".import-before.g")
+    (genomes / ".import-g.x").mkdir()
+    assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "h")[0] == 0
+    assert sorted(path.name for path in genomes.iterdir()) == ["g", "h"]
+    assert letters_of(tmp_path / "d", "g", "g:a") == "ACGT"
