@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> ASGIApp:
     mount = Mount(
         prefix=rnaget.BASE_PATH,
         app=without_groups(rnaget.BASE_PATH, settings.switched_off, checked),
-        dialect=RnagetDialect(),
+        dialect=RnagetDialect(settings.public_url),
         api=RnagetApi(
             repository=repository,
             formats=formats,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 
@@ -20,7 +20,13 @@ _MISSING, _OMITTED, _UNGROUPED = "RNAget-Missing", "RNAget-Omitted", "RNAget-Ung
 
 
 class RnagetDialect:
-    """RNAget 1.2.0, "Requests" and "Errors"; JSON is ASCII."""
+    """RNAget 1.2.0, "Requests" and "Errors"; JSON is ASCII.
+
+    Parameters
+    ----------
+    public_url
+        The address that clients see, if it is not the one they ask; for the commands on pages.
+    """
 
     media_types = (
         _NEWEST,
@@ -30,6 +36,10 @@ class RnagetDialect:
         HTML,
     )
     exposed_headers = (_MISSING, _OMITTED, _UNGROUPED)
+
+    def __init__(self, public_url: str = "") -> None:
+        address = urlsplit(public_url)
+        self._address = f"{address.scheme}://{address.netloc}" if public_url else ""
 
     def error_payload(self, status: int, message: str) -> Any:
         """Return the JSON of an error."""
@@ -42,7 +52,7 @@ class RnagetDialect:
         url = request.url
         path = f"{url.path}?{url.query}" if url.query else url.path
         root = request.scope.get(ROOT_KEY, "")
-        return json_page(payload, title, path, address=f"{url.scheme}://{url.netloc}", root=root)
+        return json_page(payload, title, path, address=self._address or f"{url.scheme}://{url.netloc}", root=root)
 
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types."""

@@ -87,6 +87,8 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if start.startswith(GZIP):
         _refuse_packed(path)
     if path.suffix.lower() in (".bw", ".bigwig"):
+        if start.isascii() and _is_bedgraph(path, read_head(path)):
+            raise ImportFailure("this is bedGraph: give it a name that ends in .bedGraph", path)
         raise ImportFailure("this is no bigWig file, whatever its name says", path)
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None

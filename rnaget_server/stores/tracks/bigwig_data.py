@@ -278,8 +278,8 @@ class Data:
             starts = start + step * np.arange(count, dtype=np.int64)
             ends = starts + span
         self._check_order(starts, ends, chromosome)
-        if id != first >> 32 or (
-            count and not (first <= key_of(id, int(starts[0])) and key_of(id, int(ends[-1])) <= last)
+        if count and not (
+            id == first >> 32 and first <= key_of(id, int(starts[0])) and key_of(id, int(ends[-1])) <= last
         ):
             raise self._file.damage(f"data of {chromosome} are not where its index says")
         return Intervals(starts, ends, values)

@@ -116,6 +116,7 @@ def test_addresses_below_a_prefix(
         for path in ("/rnaget/projects", "/rnaget/projects/none", "/rnaget/none"):
             shown = client.get(asked + path, headers={"Accept": "text/html"}).text
             assert f'href="{prefix}/static/site.css"' in shown
+            assert f"{address}{path}" in shown
         assert client.get(f"{asked}/rnaget").headers["Location"] == f"{prefix}/"
 
 
