@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 from rnaget_server.errors import InvalidQuery, shown
@@ -70,7 +71,8 @@ class ReceivedParameters:
         if self._body.strip():
             found += _pairs(_parsed(self._body, self._example))
         if self.is_large:
-            check_values(len(found) + sum(value.count(",") + value.count(SEPARATOR) for _, value in found))
+            text = "".join(value for _, value in found)
+            check_values(len(found) + text.count(",") + text.count(SEPARATOR))
         return found
 
     def forget(self) -> None:
@@ -119,9 +121,18 @@ def _pairs(parsed: dict[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, list):
             if not value:
                 raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
-            yield from [(name, exact(_text(name, item))) for item in value]
+            yield from zip(repeat(name), _list(name, value))
         else:
             yield name, _text(name, value)
+
+
+def _list(name: str, values: list[Any]) -> list[str]:
+    """Return the values of a list; those of most are short texts, which one look at all of them tells."""
+    if all(type(value) is str for value in values):
+        text = "".join(values)
+        if text.isascii() and "," not in text:
+            return values
+    return [exact(_text(name, value)) for value in values]
 
 
 def _text(name: str, value: Any) -> str:

@@ -49,8 +49,11 @@ def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterab
     missing_from
         Looks for values, and returns those that are not there.
     """
-    wanted: dict[str, None] = {}
     listed: set[str] = set()
+    all_texts = "".join(texts)
+    if "," not in all_texts and SEPARATOR not in all_texts:
+        return list(missing_from([text for text in dict.fromkeys(texts) if text]))
+    wanted: dict[str, None] = {}
     for text in texts:
         values = elements(text) if SEPARATOR in text else [text]
         wanted |= dict.fromkeys(values)
