@@ -19,7 +19,7 @@ from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory, misspelt_settings
-from rnaget_server.datasets.opening import StoreCache, problems_of, remarks_of
+from rnaget_server.datasets.opening import StoreCache, genome_problems, problems_of, remarks_of
 from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
 from rnaget_server.plugins import Registry
 from rnaget_server.settings import shipped
@@ -160,7 +160,11 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
         for remark in () if found else remarks_of(record, kinds, access):
             click.echo(entry_problem(study, section, record.id, remark))
         problems += [entry_problem(study, section, record.id, problem) for problem in found]
-    return problems
+    return problems + [
+        Problem(genome.directory / "genome.yaml", None, None, problem)
+        for genome in catalog.genomes.values()
+        for problem in genome_problems(genome)
+    ]
 
 
 def _format_mistakes(name: str, formats: list[str]) -> list[str]:

@@ -267,6 +267,15 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         return [reason(error, *_paths(record))]
 
 
+def genome_problems(genome: Genome) -> list[str]:
+    """Return what keeps the sequences of a genome from being served; empty if all is well."""
+    try:
+        SequenceStore(genome.directory).close()
+    except OSError as error:
+        return [reason(error, *genome.paths)]
+    return []
+
+
 def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -> tuple[str, ...]:
     """Return what the file of a record has and is not served, such as columns in a form that is not known."""
     if isinstance(record, TrackSet):

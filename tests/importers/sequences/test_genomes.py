@@ -140,6 +140,10 @@ def test_a_genome_in_a_new_directory_can_be_served(tmp_path: Path) -> None:
     assert (tmp_path / "d" / "catalog.yaml").exists()
     result = CliRunner().invoke(main, ["check", str(tmp_path / "d")])
     assert result.exit_code == 0, result.output
+    (tmp_path / "d" / "genomes" / "g" / "letters").write_text("ACG")
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "d")])
+    assert result.exit_code == 1
+    assert "genome.yaml: the file of letters is not that of the index" in result.output
 
 
 def test_a_genome_whose_replacement_was_killed_is_put_back(tmp_path: Path) -> None:
