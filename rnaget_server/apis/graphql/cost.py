@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from graphql import GraphQLError, GraphQLResolveInfo
+from graphql import GraphQLError
 
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 
@@ -27,7 +27,7 @@ class Stopped(BaseException):
 
 
 class Cost:
-    """What one query has cost up to now: fields that were answered, items of their lists, and what was read for them.
+    """The values of one query up to now: fields that were answered, items of their lists, and what was read for them.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Cost:
         """
         raise Stopped(GraphQLError(message, extensions={"code": "QUERY_TOO_COSTLY"}))
 
-    def resolve(self, resolver: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(self, resolver: Callable[..., Any], source: Any, info: Any, **arguments: Any) -> Any:
         """Return the value of any field, also of those about the schema, and count it."""
         self.spend(1)
         value = resolver(source, info, **arguments)
