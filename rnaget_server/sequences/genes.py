@@ -19,6 +19,7 @@ CREATE TABLE genes (
     number INTEGER PRIMARY KEY, key TEXT, id TEXT, version TEXT, symbol TEXT, synonyms TEXT, biotype TEXT,
     description TEXT, contig TEXT, sequence INTEGER, start INTEGER, stop INTEGER, strand INTEGER
 );
+CREATE INDEX genes_of_contigs ON genes (contig, start, stop);
 CREATE TABLE transcripts (
     number INTEGER PRIMARY KEY, gene INTEGER, id TEXT, version TEXT, name TEXT, biotype TEXT, tags TEXT,
     start INTEGER, stop INTEGER, strand INTEGER, cdna INTEGER, cds INTEGER, protein INTEGER,
@@ -225,9 +226,11 @@ def read_genes(rows: Rows, numbers: Iterable[int]) -> list[Gene]:
 
 def read_genes_within(rows: Rows, contig: str, start: int, stop: int, most: int) -> list[Gene]:
     """Return up to `most` genes that overlap a part of a sequence, also those that do so over its origin."""
-    within = "contig = ? AND ((genes.start < ? AND stop > ?) OR stop > length + ?)"
+    # By columns of the index alone, where the store has it (old ones do not): the length is looked up once.
+    length = "(SELECT length FROM sequences WHERE number = (SELECT sequence FROM genes WHERE contig = ? LIMIT 1))"
+    within = f"contig = ? AND stop > ? AND (genes.start < ? OR stop > ? + {length})"
     query = f"{_GENE} WHERE {within} ORDER BY genes.start, genes.number LIMIT ?"
-    return [_gene(row) for row in rows(query, (contig, stop, start, start, most))]
+    return [_gene(row) for row in rows(query, (contig, start, stop, start, contig, most))]
 
 
 def _gene(row: Sequence[Any]) -> Gene:

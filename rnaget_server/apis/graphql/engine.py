@@ -20,8 +20,10 @@ from graphql import (
     validate,
 )
 
+from rnaget_server.apis.graphql.cost import Cost, Stopped
 from rnaget_server.apis.graphql.resolvers import Resolvers
 from rnaget_server.datasets.repository import View
+from rnaget_server.model.cancellation import Cancellation
 
 _MOST_LETTERS = 50_000
 _MOST_TOKENS = 4_000
@@ -42,24 +44,39 @@ class Engine:
     def __init__(self, schema: str) -> None:
         self._schema = build_schema(schema)
 
-    def run(self, view: View, query: str, variables: dict[str, Any], name: str | None) -> tuple[dict[str, Any], bool]:
-        """Return the payload of a reply, and whether the query was well formed and so was run."""
+    def run(
+        self, view: View, cancellation: Cancellation, query: str, variables: dict[str, Any], name: str | None
+    ) -> tuple[dict[str, Any], bool]:
+        """Return the payload of a reply, and whether the query was well formed and so was run.
+
+        Raises
+        ------
+        Cancelled
+            If nobody waits for it any more.
+        """
         try:
             document = _parse(query)
+            # First: the time that it takes to validate grows with the square of the fields.
+            _check_bounds(document)
             errors = validate(self._schema, document, max_errors=_MOST_ERRORS)
-            if not errors:
-                _check_bounds(document)
         except GraphQLError as error:
             errors = [error]
         if errors:
             return {"errors": [error.formatted for error in errors]}, False
-        result = execute(
-            self._schema,
-            document,
-            root_value=Resolvers(view).root(),
-            variable_values=variables,
-            operation_name=name,
-        )
+        cost = Cost(cancellation)
+        try:
+            result = execute(
+                self._schema,
+                document,
+                root_value=Resolvers(view, cost).root(),
+                variable_values=variables,
+                operation_name=name,
+                middleware=[cost],  # its method `resolve`
+            )
+        except Stopped as stopped:
+            if not isinstance(stopped.reason, GraphQLError):
+                raise stopped.reason from None
+            return {"data": None, "errors": [stopped.reason.formatted]}, True
         assert isinstance(result, ExecutionResult)  # no resolver is a coroutine
         for failed in result.errors or ():
             if failed.original_error is not None and not isinstance(failed.original_error, GraphQLError):
@@ -77,23 +94,32 @@ def _parse(query: str) -> DocumentNode:
 
 
 def _check_bounds(document: DocumentNode) -> None:
-    """Refuse what is nested too deep, or has too many fields, fragments taken as often as they are named."""
+    """Refuse what is nested too deep, or has too many fields, fragments taken as often as they are named.
+
+    Fragments that are not there or name themselves are passed over: they are found when the query is validated.
+    """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-    for operation in document.definitions:
-        if isinstance(operation, OperationDefinitionNode):
-            pending: list[tuple[SelectionSetNode, int]] = [(operation.selection_set, 1)]
-            fields = 0
-            while pending:
-                selections, depth = pending.pop()
-                if depth > _DEEPEST:
-                    raise GraphQLError(f"the query is nested deeper than {_DEEPEST}: ask in several steps")
-                for node in selections.selections:
-                    fields += 1
-                    if fields > _MOST_FIELDS:
-                        raise GraphQLError(f"the query has more than {_MOST_FIELDS:,} fields: ask for less at once")
-                    if isinstance(node, FieldNode) and node.selection_set:
-                        pending.append((node.selection_set, depth + 1))
-                    elif isinstance(node, FragmentSpreadNode):
-                        pending.append((fragments[node.name.value].selection_set, depth))
-                    elif isinstance(node, InlineFragmentNode):
-                        pending.append((node.selection_set, depth))
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+            _check_selections(definition.selection_set, fragments)
+
+
+def _check_selections(selection_set: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode]) -> None:
+    pending: list[tuple[SelectionSetNode, int, frozenset[str]]] = [(selection_set, 1, frozenset())]
+    fields = 0
+    while pending:
+        selections, depth, within = pending.pop()
+        if depth > _DEEPEST:
+            raise GraphQLError(f"the query is nested deeper than {_DEEPEST}: ask in several steps")
+        for node in selections.selections:
+            fields += 1
+            if fields > _MOST_FIELDS:
+                raise GraphQLError(f"the query has more than {_MOST_FIELDS:,} fields: ask for less at once")
+            if isinstance(node, FieldNode) and node.selection_set:
+                pending.append((node.selection_set, depth + 1, within))
+            elif isinstance(node, InlineFragmentNode):
+                pending.append((node.selection_set, depth, within))
+            elif isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                if name in fragments and name not in within:
+                    pending.append((fragments[name].selection_set, depth, within | {name}))

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from rnaget_server.apis.graphql import EXAMPLE_BODY
 from rnaget_server.apis.graphql.context import Context
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.web import PAGE_HEADERS
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Genes by GraphQL</title></head>
@@ -24,6 +25,14 @@ _PAGE = """<!doctype html>
 </form>
 </body></html>
 """
+_HEADERS = {
+    **PAGE_HEADERS,
+    # The page sends its form to this server.
+    "Content-Security-Policy": PAGE_HEADERS["Content-Security-Policy"].replace(
+        "form-action 'none'", "form-action 'self'"
+    ),
+    "Vary": "Accept",
+}
 _WRONG = f"the body must be a JSON object with a query, such as {EXAMPLE_BODY}"
 
 
@@ -33,7 +42,7 @@ def get_query(context: Context) -> Response:
     query = parameters.text("query")
     if query is None:
         if "text/html" in context.request.headers.get("accept", ""):
-            return HTMLResponse(_PAGE, headers={"Vary": "Accept"})
+            return HTMLResponse(_PAGE, headers=_HEADERS)
         raise InvalidQuery(
             "give a query, by GET as ?query=… or by POST in the body: /graphql shows a page in a browser"
         )
@@ -51,7 +60,7 @@ def post_query(context: Context) -> Response:
 
 
 def _answer(context: Context, query: str, variables: dict[str, Any], name: str | None) -> Response:
-    payload, is_valid = context.api.engine.run(context.view, query, variables, name or None)
+    payload, is_valid = context.api.engine.run(context.view, context.cancellation, query, variables, name or None)
     return context.respond(payload, "GraphQL", status=200 if is_valid else 400)
 
 
@@ -62,4 +71,10 @@ def _parsed(text: bytes, wrong: str) -> dict[str, Any]:
         raise InvalidQuery(wrong) from None
     if not isinstance(content, dict):
         raise InvalidQuery(wrong)
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidQuery("a text has half a pair of surrogates (\\ud800 to \\udfff): give whole letters") from None
+    except (ValueError, RecursionError):
+        raise InvalidQuery(wrong) from None
     return content

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from rnaget_server.apis.graphql.cost import Cost
 from rnaget_server.catalog import Genome
 from rnaget_server.datasets.repository import View
 from rnaget_server.sequences.genes import Derived, Exon, Gene, Transcript, split_version, with_version
@@ -15,14 +16,17 @@ from rnaget_server.sequences.store import SequenceStore, StoredSequence
 
 _MOST_RECORDS = 5_000
 _MOST_OF_SLICE = 1_000
+_SCAN = 1_000
+"""The values that looking for the genes of a slice counts as, even where it has none."""
 Value = dict[str, Any]
 
 
 class Resolvers:
     """The values for one request, of which it may have so many genes and transcripts in all."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, cost: Cost) -> None:
         self._view = view
+        self._cost = cost
         self._left = _MOST_RECORDS
 
     def root(self) -> Value:
@@ -42,10 +46,15 @@ class Resolvers:
     def _spend(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise GraphQLError(
-                f"the query comes to more than {_MOST_RECORDS:,} genes and transcripts: ask in several steps",
-                extensions={"code": "QUERY_TOO_COSTLY"},
+            self._cost.refuse(
+                f"the query comes to more than {_MOST_RECORDS:,} genes and transcripts: ask in several steps"
             )
+
+    def _transcripts(self, store: SequenceStore, gene: Gene) -> list[Transcript]:
+        found = store.transcripts(gene)
+        self._spend(len(found))
+        self._cost.spend(sum(len(transcript.exons) + len(transcript.coding) for transcript in found))
+        return found
 
     def _store(self, genome_id: str) -> SequenceStore:
         genome = self._view.catalog.genomes.get(genome_id)
@@ -95,14 +104,15 @@ class Resolvers:
         match = store.find_genes(by_symbol["symbol"])
         if match is None:
             raise _missing("GENE_NOT_FOUND", f"there is no gene {by_symbol['symbol']}", **by_symbol)
-        return [self._gene(store, gene) for gene in store.genes(match.genes)]
+        # One by one, so that no more are read than may be returned.
+        return [self._gene(store, gene) for number in match.genes for gene in store.genes([number])]
 
     def _transcripts_named(self, store: SequenceStore, name: str) -> Iterable[tuple[Gene, Transcript]]:
         match = store.find_genes(name)
-        for gene in store.genes((*match.genes, *match.others)) if match else ():
-            transcripts = store.transcripts(gene)
-            self._spend(len(transcripts))
-            yield from ((gene, transcript) for transcript in transcripts)
+        for number in (*match.genes, *match.others) if match else ():
+            self._spend(1)
+            (gene,) = store.genes([number])
+            yield from ((gene, transcript) for transcript in self._transcripts(store, gene))
 
     def _transcript(self, _: Any, by_id: Value | None = None, by_symbol: Value | None = None) -> Value:
         given = by_id or by_symbol
@@ -137,8 +147,10 @@ class Resolvers:
         start, stop = by_slice["start"] - 1, by_slice["end"]
         if not 0 <= start < stop <= region.length:
             raise GraphQLError(f"start and end must be from 1 to {region.length:,}, the start first")
+        self._cost.spend(_SCAN)
         genes = store.genes_within(name, start, stop, _MOST_OF_SLICE + 1)
         if len(genes) > _MOST_OF_SLICE:
+            self._spend(_MOST_OF_SLICE)
             raise _missing(
                 "SLICE_RESULT_LIMIT_EXCEEDED", f"the slice has more than {_MOST_OF_SLICE:,} genes: ask for less"
             )
@@ -146,9 +158,7 @@ class Resolvers:
         def transcripts(_: Any) -> list[Value]:
             found = []
             for gene in genes:
-                of_gene = store.transcripts(gene)
-                self._spend(len(of_gene))
-                within = (item for item in of_gene if item.start < stop and start < item.stop)
+                within = (item for item in self._transcripts(store, gene) if item.start < stop and start < item.stop)
                 found += [self._transcript_value(store, gene, transcript) for transcript in within]
             return found
 
@@ -158,9 +168,7 @@ class Resolvers:
         self._spend(1)
 
         def transcripts(_: Any) -> list[Value]:
-            found = store.transcripts(gene)
-            self._spend(len(found))
-            return [self._transcript_value(store, gene, transcript) for transcript in found]
+            return [self._transcript_value(store, gene, found) for found in self._transcripts(store, gene)]
 
         return {
             "type": "Gene",
@@ -175,8 +183,17 @@ class Resolvers:
         }
 
     def _transcript_value(self, store: SequenceStore, gene: Gene, transcript: Transcript) -> Value:
-        exons = [{"index": at, "exon": _exon(exon, transcript, gene)} for at, exon in enumerate(transcript.exons, 1)]
-        phases = [{"start_phase": exon.start_phase, "end_phase": exon.end_phase} for exon in transcript.exons]
+        def exons(_: Any) -> list[Value]:
+            return [
+                {
+                    "index": at,
+                    "exon": _exon(exon, transcript, gene),
+                    "start_phase": exon.start_phase,
+                    "end_phase": exon.end_phase,
+                }
+                for at, exon in enumerate(transcript.exons, 1)
+            ]
+
         coding = transcript.protein is not None
         return {
             "type": "Transcript",
@@ -198,7 +215,7 @@ class Resolvers:
                     "cdna": _cdna(transcript),
                     "cds": _cds(transcript),
                     "product": _protein(transcript, transcript.protein) if transcript.protein else None,
-                    "phased_exons": [{**phase, **exon} for phase, exon in zip(phases, exons, strict=True)],
+                    "phased_exons": exons,
                 }
             ],
         }
@@ -247,7 +264,7 @@ def _slice(place: Gene | Transcript | Exon, gene: Gene, strand: int | None = Non
 
 def _exon(exon: Exon, transcript: Transcript, gene: Gene) -> Value:
     ids = _ids(*split_version(exon.id)) if exon.id else {}
-    return {"type": "Exon", **ids, "slice": _slice(exon, gene, transcript.strand)}
+    return {"type": "Exon", **ids, "slice": lambda _: _slice(exon, gene, transcript.strand)}
 
 
 def _cdna(transcript: Transcript) -> Value | None:
