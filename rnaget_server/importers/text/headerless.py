@@ -35,6 +35,7 @@ _ID_WORDS = frozenset(
     )
 )
 _PARTS = re.compile(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])")
+_LAST_WORDS = frozenset(("id", "ids", "ref", "name", "names", "symbol", "symbols", "accession", "identifier", "key"))
 _LAST = 12
 
 
@@ -69,16 +70,16 @@ def has_header(fields: Sequence[str], rows: Sequence[Sequence[bytes]]) -> bool |
     while values and not values[-1].strip():
         values = values[:-1]
     numbers = [value for value in values if value.strip().encode() not in MISSING]
-    if not numbers or not all(is_number(value.encode()) for value in numbers) or _is_word(fields[0]):
+    if not numbers or not all(is_number(value.encode()) for value in numbers) or is_id_header(fields[0]):
         return True
-    if any(is_counter(row[0].decode("utf-8", "replace")) for row in rows if row):
+    ids = [row[0].decode("utf-8", "replace") for row in rows if row]
+    if any(is_counter(id) for id in ids):
         return False
-    if labels == 1 and len(numbers) < len(values):
+    if _is_word(fields[0], ids):
+        return True
+    if (labels == 1 and len(numbers) < len(values)) or len(set(values)) < len(values) or _is_like(fields[0], rows):
         return False
-    fractions = any(not value.strip().lstrip("+-").isdigit() for value in numbers)
-    if fractions or len(set(values)) < len(values) or _is_like(fields[0], rows):
-        return False
-    return None
+    return None  # fractions can be doses and times, which samples are called by
 
 
 def ends_with_counters(lines: TextLines, separator: bytes) -> bool:
@@ -102,12 +103,25 @@ def _are_texts(cells: Sequence[Sequence[bytes]]) -> bool:
     return not any(cell.strip() not in MISSING and is_number(cell) for row in cells for cell in row)
 
 
-def _is_word(head: str) -> bool:
-    """Return whether the first field is what stands above ids."""
+def is_id_header(head: str) -> bool:
+    """Return whether a header is for sure what stands above ids, such as gene, ID_REF and OTU ID."""
     if plain(head.lstrip("#")) in _ID_WORDS:
         return True
-    parts = {part.lower() for part in _PARTS.split(head) if part}
-    return not re.search(r"\d", head) and len(parts) > 1 and bool(_ID_WORDS & parts)
+    parts = _words(head)
+    return not re.search(r"\d", head) and len(parts) > 1 and parts[-1] in _LAST_WORDS
+
+
+def _is_word(head: str, ids: Sequence[str]) -> bool:
+    """Return whether the first field holds a word that stands above ids, and that most ids below do not hold."""
+    parts = _words(head)
+    if re.search(r"\d", head) or len(parts) < 2:
+        return False
+    below = [_words(id) for id in ids]
+    return any(2 * sum(word in parts for parts in below) <= len(below) for word in _ID_WORDS.intersection(parts))
+
+
+def _words(text: str) -> list[str]:
+    return [part.lower() for part in _PARTS.split(text) if part]
 
 
 def _is_like(head: str, rows: Sequence[Sequence[bytes]]) -> bool:

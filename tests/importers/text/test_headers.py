@@ -1,0 +1,69 @@
+"""The first lines of a text table: headers behind ``#``, row numbers, counters, and tables without a header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.text.headerless import has_header
+from tests.importers.conftest import Workshop
+
+Write = Callable[..., Path]
+
+MARKED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "text behind": (
+        "#OTU ID\ts1\ts2\ttaxonomy\nA\t1\t2\tk__B; p__\nB\t3\t4\tk__B; p__C\n",
+        "m.tsv",
+        {"s1": {"A": 1, "B": 3}, "s2": {"A": 2, "B": 4}},
+    ),
+    "symbol behind": ("#gene\ts1\ts2\tsymbol\nG1\t1.5\t2\tABC\nG2\t3\t4\tDEF\n", "m.tsv", {}),
+    "blanks": ("#gene s1 s2\nG1 1.5 2\nG2 3 4\n", "m.txt", {}),
+    "quoted": ('#gene,s1,s2\n"G1","1.5","2"\n"G2","3","4"\n', "m.csv", {}),
+    "decimal commas": ("#gene;s1;s2\nG1;1,5;2\nG2;3;4\n", "m.csv", {}),
+    "numbers": ("#gene\t1\t2\nA\t1.5\t2\n", "m.tsv", {"1": {"A": 1.5}, "2": {"A": 2}}),
+    "of programs": ('# Program:x v2; Command:"x" "-a" "b"\ngene\ts1\ts2\nG1\t1.5\t2\nG2\t3\t4\n', "m.tsv", {}),
+    "commented": ("# made 2020 by hand\n#gene\ts1\ts2\nG1\t1.5\t2\nG2\t3\t4\n", "m.tsv", {}),
+    "a comment of numbers": ("#genes,2,3\ngene,7,8\nG1,1.5,2\n", "m.csv", {"7": {"G1": 1.5}, "8": {"G1": 2}}),
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_headers_behind_a_comment_mark(workshop: Workshop, write: Write, name: str) -> None:
+    text, file, expected = MARKED[name]
+    workshop.run(write(text, file))
+    assert workshop.frame().to_dict() == (expected or {"s1": {"G1": 1.5, "G2": 3}, "s2": {"G1": 2, "G2": 4}})
+
+
+@pytest.mark.parametrize(
+    ("first", "rows", "expected"),
+    [
+        ("gene-dnaA 8", ["gene-dnaN 1", "__no_feature 3"], False),
+        ("rna-A 8", ["rna-B 1", "__no_feature 3"], False),
+        ("transcript:abcA 8", ["transcript:abcB 1", "__no_feature 3"], False),
+        ("dnaA_gene 8", ["dnaN_gene 1", "__no_feature 3"], False),
+        ("gene-dnaA 8", ["gene-dnaN 1", "gene-gyrB 2"], None),
+        ("gene_id 8", ["gene_a 1", "gene_b 2", "__no_feature 3"], True),
+        ("gene 8", ["gene1 1", "gene2 2"], True),
+        ("Hugo_Symbol 8", ["A 1", "__no_feature 3"], True),
+        ("YORF 0.5 2.5", ["YAL001C 1 2"], None),
+        ("UCSC 0.5 2.5", ["uc001aaa.3 1 2"], None),
+        ("OTUs 0.5 2.5", ["OTU_1 1 2"], None),
+        ("gene_v2 0.5 2.5", ["A1 1 2"], None),
+        ("YAL002W 0.5 2.5", ["YAL001W 1 2"], False),
+        ("TP53 0.5 0.5", ["BRCA1 1 2"], False),
+    ],
+)
+def test_headers_and_first_rows(first: str, rows: list[str], expected: bool | None) -> None:
+    assert has_header(first.split(), [row.encode().split() for row in rows]) is expected
+
+
+def test_fractions_ask_for_the_header(workshop: Workshop, write: Write) -> None:
+    source = write("YORF\t0.5\t2.5\nYAL001C\t1\t2\n")
+    with pytest.raises(ImportFailure, match="say --header if it names the samples, or --no-header"):
+        workshop.run(source)
+    workshop.run(source, header=True)
+    assert workshop.frame().to_dict() == {"0.5": {"YAL001C": 1}, "2.5": {"YAL001C": 2}}
