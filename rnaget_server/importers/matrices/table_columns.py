@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
-from rnaget_server.importers.text.columns import describes_features, describing_by_numbers, plain, statistics
+from rnaget_server.importers.text.columns import ID_NUMBERS, describes_features, describing_by_numbers, plain, statistics
 from rnaget_server.importers.text.fields import shortened
-from rnaget_server.importers.text.headerless import STAR_COLUMNS
+from rnaget_server.importers.text.headerless import STAR_COLUMNS, is_id_header
 from rnaget_server.importers.text.numbers import MISSING, is_number
 from rnaget_server.importers.text.quantities import (
     id_header,
@@ -25,6 +25,8 @@ _WORD = re.compile(rb"[A-Za-z\x80-\xff]")
 # What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
 _NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
 _ROW_NUMBERS = frozenset(("", "x", "index", "unnamed:0", "rownames", "rownumber", "rowid", "row", "#", "v1"))
+# Headers that can stand above ids in front, and above something else beside ids.
+_NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
 _SAMPLE_COLUMNS = frozenset(
     (
@@ -71,6 +73,13 @@ def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
         If there are no cells, or it is not clear which columns are.
     """
     given = _given_id(start, options)
+    start, remarks = _without_row_numbers(start, options, given)
+    columns = _chosen(start, options, given)
+    columns.remarks[:0] = remarks
+    return columns
+
+
+def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
     headers = [start.headers[column] for column in start.columns]
     if not options.transpose and not start.headless:
         one_sample = is_of_one_sample(headers)
@@ -109,12 +118,7 @@ def _given_id(start: TableStart, options: ReadOptions) -> int | None:
 
 def _leading(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
     """Return the label columns in front, the ids first, and all others as cells."""
-    columns, remarks = list(start.columns), list[str]()
-    if options.label_columns is None and _has_row_numbers(start, columns, given):
-        name = start.headers[columns[0]] or "(no header)"
-        id = start.headers[columns[1]] if given is None else start.headers[given]
-        remarks.append(f"the first column {name} holds row numbers and was left out: the ids are in the column {id}")
-        columns = columns[1:]
+    columns = list(start.columns)
     if options.label_columns is not None:
         labels = columns[: options.label_columns]
     else:
@@ -127,7 +131,7 @@ def _leading(start: TableStart, options: ReadOptions, given: int | None) -> Colu
     if given is not None:
         labels = [given, *(column for column in labels if column != given)]
     taken = set(labels)
-    return Columns(labels, [column for column in columns if column not in taken], remarks)
+    return Columns(labels, [column for column in columns if column not in taken])
 
 
 def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -> None:
@@ -253,19 +257,38 @@ def star_columns(start: TableStart, options: ReadOptions) -> Columns:
     return Columns([0], [1 + STAR_COLUMNS.index(options.value_column)], [remark], (name,))
 
 
+def _without_row_numbers(start: TableStart, options: ReadOptions, given: int | None) -> tuple[TableStart, list[str]]:
+    """Return the table without the columns in front that number its rows, and remarks on them."""
+    remarks = []
+    while options.label_columns is None and _has_row_numbers(start, start.columns, given):
+        number, *others = start.columns
+        name = start.headers[number] or "(no header)"
+        start = replace(start, columns=tuple(others))
+        id = next(column for column in others if not _has_row_numbers(start, others[others.index(column) :], given))
+        id = id if given is None else given
+        remarks.append(
+            f"the first column {name} holds row numbers and was left out: the ids are in the column {start.headers[id]}"
+        )
+    return start, remarks
+
+
 def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | None) -> bool:
-    """Return whether the first column numbers the rows, and the next one holds ids."""
+    """Return whether the first column numbers the rows, and the next one holds ids or such numbers again."""
     if len(columns) < 3 or given == columns[0] or plain(start.headers[columns[0]]) not in _ROW_NUMBERS:
         return False
     if start.headless:
         return False
     numbers, ids = start.cells_of(columns[0]), start.cells_of(columns[1])
-    if not all(number.isdigit() for number in numbers) or not are_words(ids, 1):
+    if not numbers or not all(number.isdigit() for number in numbers):
         return False
-    first = int(numbers[0]) if numbers else -1
-    if first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers))):
+    first = int(numbers[0])
+    counted = first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers)))
+    header = start.headers[columns[1]]
+    if counted and plain(header) not in _NO_IDS and (is_id_header(header) or plain(header) in ID_NUMBERS):
         return True
-    return bool(numbers) and all(_STABLE_ID.fullmatch(id) for id in ids)
+    if counted and _has_row_numbers(start, columns[1:], given):
+        return True
+    return are_words(ids, 1) and (counted or all(_STABLE_ID.fullmatch(id) for id in ids))
 
 
 def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:

@@ -41,6 +41,9 @@ _DESCRIBING = frozenset(
         *("transcriptids", "genename", "geneshortname", "ensembl", "ensemblid", "ensemblgeneid"),
     )
 )
+ID_NUMBERS = frozenset(("entrez", "entrezid", "entrezgene", "entrezgeneid", "ncbigeneid", "geneid", "hgncid", "ncbiid"))
+"""Headers of columns whose numbers are ids of genes; compared by `plain`."""
+
 # Those that hold numbers and that no sample is called by, wherever they stand.
 _DESCRIBING_NUMBERS = frozenset(
     (

@@ -67,3 +67,36 @@ def test_fractions_ask_for_the_header(workshop: Workshop, write: Write) -> None:
         workshop.run(source)
     workshop.run(source, header=True)
     assert workshop.frame().to_dict() == {"0.5": {"YAL001C": 1}, "2.5": {"YAL001C": 2}}
+
+
+NUMBERED = {
+    "gene": ",gene,s1,s2\n0,100,5,6\n1,200,7,8\n",
+    "gene_id": ",gene_id,s1,s2\n0,100,5,6\n1,200,7,8\n",
+    "R": '"","gene","s1","s2"\n"1",100,5,6\n"2",200,7,8\n',
+    "GEO": "X,ID_REF,s1,s2\n1,100,5,6\n2,200,7,8\n",
+    "entrez": ",entrez,s1,s2\n0,100,5,6\n1,200,7,8\n",
+    "two columns of them": ",Unnamed: 0,gene,s1,s2\n0,1,100,5,6\n1,2,200,7,8\n",
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_row_numbers_beside_ids_that_are_numbers(workshop: Workshop, write: Write, name: str) -> None:
+    outcome = workshop.run(write(NUMBERED[name], "m.csv"))
+    assert workshop.frame().to_dict() == {"s1": {"100": 5, "200": 7}, "s2": {"100": 6, "200": 8}}
+    assert any("holds row numbers and was left out" in remark for remark in outcome.remarks)
+
+
+def test_row_numbers_beside_samples(workshop: Workshop, write: Write) -> None:
+    workshop.run(write(",sample,g1,g2\n0,1001,2,3\n1,1002,4,5\n", "m.csv"), transpose=True)
+    assert workshop.frame().to_dict() == {"1001": {"g1": 2, "g2": 3}, "1002": {"g1": 4, "g2": 5}}
+
+
+def test_row_numbers_of_a_table_of_one_sample(workshop: Workshop, write: Write) -> None:
+    workshop.run(write(",gene_id,length,TPM,FPKM\n0,100,9,5,6\n1,200,9,7,8\n", "a.csv"))
+    assert workshop.frame().to_dict() == {"a": {"100": 5, "200": 7}}
+
+
+@pytest.mark.parametrize("header", ["x,s0,s1", "x,length,s1", "x,7,8", "entrez,gene_id,s1"])
+def test_ids_that_count_rows_stay_ids(workshop: Workshop, write: Write, header: str) -> None:
+    workshop.run(write(f"{header}\n1,5,6\n2,7,8\n", "m.csv"))
+    assert workshop.frame().index.tolist() == ["1", "2"]
