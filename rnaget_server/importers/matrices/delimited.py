@@ -32,7 +32,13 @@ from rnaget_server.importers.text.fields import (
     split_fields,
     tabs_for_blanks,
 )
-from rnaget_server.importers.text.headerless import ends_with_counters, has_header, is_id_header, is_star
+from rnaget_server.importers.text.headerless import (
+    ends_with_counters,
+    has_header,
+    is_id_header,
+    is_star,
+    old_counters,
+)
 from rnaget_server.importers.text.layout import TableLayout
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.quantities import sample_name
@@ -59,6 +65,7 @@ class Header:
     repeated_hint: str = ""
     separator: str = ""
     remarks: tuple[str, ...] = ()
+    counters: frozenset[str] = frozenset()
 
 
 class DelimitedImporter(Importer):
@@ -96,6 +103,7 @@ class DelimitedImporter(Importer):
                     DecimalMark(layout.separator, options.decimal),
                     None if options.transpose else "all" if header.headless else "known",
                     header.repeated_hint,
+                    header.counters,
                 )
                 body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
                 return _assembled(path, header, body, spool, options)
@@ -143,7 +151,9 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
         frozenset(range(len(start.headers))) - frozenset(start.columns),
         separator == COMMA and options.decimal == ",",
     )
-    return _header(start, columns, Header(number, layout, (), (), comments, headless, separator=words))
+    counters = old_counters(lines, separator) if headless else frozenset[str]()
+    header = Header(number, layout, (), (), comments, headless, separator=words, counters=counters)
+    return _header(start, columns, header)
 
 
 def _header(start: TableStart, columns: Columns, header: Header) -> Header:

@@ -22,8 +22,11 @@ _COUNTERS = frozenset(
     (
         *("__no_feature", "__ambiguous", "__too_low_aQual", "__not_aligned", "__alignment_not_unique", "__unmapped"),
         *("__ambiguous_readpair_position", "__ambiguous_gene", "__low_quality", "__multimapped", *_STAR),
+        *("_ambiguous", "_empty", "_lowaqual", "_notaligned", "_ambiguous_readpair_position"),
     )
 )
+# Those that the first versions of htseq-count put at the end of a table without a header.
+_OLD_COUNTERS = frozenset(("no_feature", "ambiguous", "too_low_aQual", "not_aligned", "alignment_not_unique"))
 _ID_WORDS = frozenset(
     (
         *("", "id", "ids", "gene", "genes", "symbol", "symbols", "name", "names", "entrez", "ensembl"),
@@ -84,14 +87,35 @@ def has_header(fields: Sequence[str], rows: Sequence[Sequence[bytes]]) -> bool |
 
 def ends_with_counters(lines: TextLines, separator: bytes) -> bool:
     """Return whether counters are among the last rows; reads the whole file."""
+    rows = _last_rows(lines, separator)
+    return any(is_counter(row[0]) for row in rows) or (bool(rows) and len(rows[-1]) == 2 and bool(_old_counters(rows)))
+
+
+def old_counters(lines: TextLines, separator: bytes) -> frozenset[str]:
+    """Return the ids at the end of a table without a header that are counters of old programs."""
+    return _old_counters(_last_rows(lines, separator))
+
+
+def _old_counters(rows: Sequence[Sequence[str]]) -> frozenset[str]:
+    found = set[str]()
+    for row in reversed(rows):
+        if row[0] not in _OLD_COUNTERS:
+            break
+        found.add(row[0])
+    return frozenset(found if len(found) > 1 else ())
+
+
+def _last_rows(lines: TextLines, separator: bytes) -> list[list[str]]:
+    """Return the fields of the last rows, none if quotes are wrong; reads the whole file."""
     last: deque[bytes] = deque(maxlen=_LAST)
     with lines.again() as every:
         for _, block in every.blocks():
             last.extend(block[-_LAST:])
     try:
-        return any(is_counter(split_fields(line, separator)[0].decode("utf-8", "replace")) for line in last)
+        split = [split_fields(line, separator) for line in last if line.strip(separator + b" \t")]
     except QuoteError:
-        return False
+        return []
+    return [[field.decode("utf-8", "replace") for field in row] for row in split]
 
 
 def _is_text(text: str) -> bool:

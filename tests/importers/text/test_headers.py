@@ -100,3 +100,27 @@ def test_row_numbers_of_a_table_of_one_sample(workshop: Workshop, write: Write) 
 def test_ids_that_count_rows_stay_ids(workshop: Workshop, write: Write, header: str) -> None:
     workshop.run(write(f"{header}\n1,5,6\n2,7,8\n", "m.csv"))
     assert workshop.frame().index.tolist() == ["1", "2"]
+
+
+OLD = "no_feature\t7\nambiguous\t1\ntoo_low_aQual\t0\nnot_aligned\t9\nalignment_not_unique\t2\n"
+
+
+@pytest.mark.parametrize(
+    "counters",
+    [
+        OLD,
+        "_ambiguous\t3\n_ambiguous_readpair_position\t0\n_empty\t5\n_lowaqual\t0\n_notaligned\t9\n",
+    ],
+)
+def test_counters_of_older_programs_are_no_features(workshop: Workshop, write: Write, counters: str) -> None:
+    outcome = workshop.run(write("dnaA\t8\ngyrB\t1\nrecF\t3\n" + counters, "a.txt"))
+    assert workshop.frame().to_dict() == {"a": {"dnaA": 8, "gyrB": 1, "recF": 3}}
+    left_out = ", ".join(line.split("\t")[0] for line in counters.splitlines())
+    assert any(f"no features, were left out: {left_out}" in remark for remark in outcome.remarks)
+
+
+def test_words_that_counters_were_once_called_stay_elsewhere(workshop: Workshop, write: Write) -> None:
+    workshop.run(write("gene\ts1\ndnaA\t8\n" + OLD))
+    assert workshop.frame().index.tolist() == ["dnaA", *(line.split("\t")[0] for line in OLD.splitlines())]
+    workshop.run(write("ENSG1\t8\nambiguous\t1\nENSG2\t3\n", "b.txt"), id="b", header=False)
+    assert workshop.frame(id="b").index.tolist() == ["ENSG1", "ambiguous", "ENSG2"]
