@@ -9,12 +9,20 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
-from rnaget_server.importers.text.columns import ID_NUMBERS, describes_features, describing_by_numbers, plain, statistics
+from rnaget_server.importers.text.columns import (
+    ID_NUMBERS,
+    describes_beside,
+    describes_features,
+    describing_by_numbers,
+    plain,
+    statistics,
+)
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.headerless import STAR_COLUMNS, is_id_header
 from rnaget_server.importers.text.numbers import MISSING, is_number
 from rnaget_server.importers.text.quantities import (
     id_header,
+    is_length,
     is_of_one_sample,
     is_quantity,
     sample_name,
@@ -28,6 +36,7 @@ _ROW_NUMBERS = frozenset(("", "x", "index", "unnamed:0", "rownames", "rownumber"
 # Headers that can stand above ids in front, and above something else beside ids.
 _NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
+_OF_TRANSCRIPTS = frozenset(("tid", "bundleid", "tssid", "gc"))
 _SAMPLE_COLUMNS = frozenset(
     (
         *("sample", "samples", "sampleid", "sampleids", "samplename", "tissue", "tissueid", "run", "runid", "barcode"),
@@ -83,14 +92,14 @@ def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Colum
     headers = [start.headers[column] for column in start.columns]
     if not options.transpose and not start.headless:
         one_sample = is_of_one_sample(headers)
-        if one_sample and options.label_columns is not None:
+        if one_sample and options.label_columns is not None and not _unknown(start, headers, options):
             raise ImportFailure(
                 f"this is a table of one sample, whose columns {', '.join(filter(is_quantity, headers))} are "
                 "quantities: leave out --label-columns",
                 start.path,
                 start.line,
             )
-        if one_sample or options.value_column is not None:
+        if (one_sample and options.label_columns is None) or options.value_column is not None:
             return _one_sample(start, options, given)
     if options.value_column is not None and not (start.headless and options.value_column in start.headers):
         raise ImportFailure(
@@ -140,12 +149,9 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
     known: set[str | None] = set()
     if not (options.transpose or start.headless):
         known = {*statistics(headers), *describing_by_numbers(headers), options.feature_name}
-    first = start.rows[0] if start.rows else ()
-    further = []
-    for column in columns.cells:
-        is_text = column < len(first) and not is_number(first[column]) and are_words(start.cells_of(column))
-        if start.headers[column] in known or is_text:
-            further.append(column)
+    further = [
+        column for column in columns.cells if start.headers[column] in known or are_words(start.cells_of(column))
+    ]
     taken = set(further)
     rest = [column for column in columns.cells if column not in taken]
     if not rest:
@@ -207,6 +213,16 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
             start.path,
             start.line,
         )
+    unknown = _unknown(start, headers, options)
+    if unknown and options.value_column is None:
+        raise ImportFailure(
+            f"the columns {', '.join(filter(is_quantity, headers))} are quantities of one sample, and "
+            f"{', '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} unknown: if this is a matrix, say by "
+            "--label-columns how many columns are in front of the samples; if this is a table of one sample, name the "
+            "column of its values by --value-column",
+            start.path,
+            start.line,
+        )
     value = value_header(start.path, headers, options.units, options.value_column)
     values = [column for column in start.columns if start.headers[column] == value]
     if len(values) > 1:
@@ -226,6 +242,20 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
     if any(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in labels):
         raise ImportFailure(long_table(start, columns), start.path, start.line)
     return columns
+
+
+def _unknown(start: TableStart, headers: Sequence[str], options: ReadOptions) -> list[str]:
+    """Return the headers besides the ids that are no quantity and no known description, and stand above numbers."""
+    ids = {id_header(headers), headers[0], options.feature_id, options.feature_name}
+    return [
+        header
+        for header, column in zip(headers, start.columns, strict=True)
+        if header not in ids
+        and not (is_quantity(header) or is_length(header) or describes_features(header))
+        and plain(header) not in _OF_TRANSCRIPTS
+        and any(cell.strip() not in MISSING for cell in start.cells_of(column))
+        and all(is_number(cell) for cell in start.cells_of(column))
+    ]
 
 
 def _is_description(start: TableStart, options: ReadOptions, column: int) -> bool:
@@ -293,7 +323,7 @@ def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | Non
 
 def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
     header = start.headers[column]
-    known = not options.transpose and (header == options.feature_name or describes_features(header))
+    known = not options.transpose and (header == options.feature_name or describes_beside(header, start.headers))
     return (known and not start.headless) or are_words(start.cells_of(column))
 
 

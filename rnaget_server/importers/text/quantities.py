@@ -59,6 +59,11 @@ def is_quantity(header: str) -> bool:
     return plain(header) in _QUANTITIES or _DERIVED.fullmatch(plain(header)) is not None
 
 
+def is_length(header: str) -> bool:
+    """Return whether a column of this header is a length of genes or transcripts."""
+    return plain(header) in _LENGTHS
+
+
 def is_of_one_sample(headers: Sequence[str]) -> bool:
     """Return whether these are the headers of a table of one sample."""
     found = {plain(header) for header in headers[1:]}

@@ -64,3 +64,61 @@ def test_known_tables(workshop: Workshop, write: Write, name: str) -> None:
         workshop.run(source, units="intensity")
     workshop.run(source, units="intensity", value_column=column)
     assert workshop.frame("intensity").to_numpy().ravel().tolist() == pd.read_csv(source, sep="\t")[column].tolist()
+
+
+MATRICES = {
+    "cells": "gene Naive GC Memory\nA 1 2 3\nB 4 5 6\n",
+    "letters": "gene B T LR Stat\nA 1 2 3 4\nB 4 5 6 7\n",
+    "reference": "gene Reference Treated\nA 1 2\nB 4 5\n",
+    "times": "gene start mid end\nA 1 2 3\nB 4 5 6\n",
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_samples_called_like_attributes_are_samples(workshop: Workshop, write: Write, name: str) -> None:
+    source = write(table(MATRICES[name]))
+    workshop.run(source)
+    assert workshop.frame().to_dict() == pd.read_csv(source, sep="\t", index_col=0).to_dict()
+
+
+ANNOTATED = {
+    "positions": "gene Reference chr start end s1\nA NC1 1 5 9 1\nB NC1 2 5 9 4\n",
+    "content": "gene length gc s1\nA 9 0.5 1\nB 8 0.25 4\n",
+    "tests": "gene logFC LR PValue s1\nA 9 0.5 1 1\nB 8 0.25 1 4\n",
+    "chromosomes behind": "gene s1 chr start end\nA 1 1 5 9\nB 4 2 5 9\n",
+    "text behind a gap": "gene s1 symbol\nA 1 NA\nB 4 DEF\nC 9 ABC\n",
+    "positions of text": "gene start s1\nA chr1:5 1\nB chr1:9 4\n",
+}
+
+
+@pytest.mark.parametrize("name", ANNOTATED)
+def test_attributes_beside_one_sample(workshop: Workshop, write: Write, name: str) -> None:
+    source = write(table(ANNOTATED[name]))
+    workshop.run(source)
+    rows = pd.read_csv(source, sep="\t", index_col=0)
+    assert workshop.frame().to_dict() == rows[["s1"]].to_dict()
+    assert set(workshop.store().features.attributes) - {"gene"} == set(rows.columns) - {"s1"}
+
+
+DOUBTFUL = {
+    "two quantities": ("gene TPM FPKM s3\nA 1 2 3\nB 4 5 6\n", 1, "s3 is unknown"),
+    "a length": ("gene length TPM s1 s2\nA 9 1 2 3\nB 8 4 5 6\n", 2, "s1, s2 are unknown"),
+    "salmon": (
+        "Name Length EffectiveLength TPM NumReads extra\nA 9 8 1 2 3\nB 9 8 4 5 6\n",
+        3,
+        "extra is unknown",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_quantities_among_other_numbers_are_settled(workshop: Workshop, write: Write, name: str) -> None:
+    text, labels, words = DOUBTFUL[name]
+    source = write(table(text), "a.txt")
+    with pytest.raises(ImportFailure, match=rf"{words}: if this is a matrix, .*--label-columns.*--value-column"):
+        workshop.run(source)
+    workshop.run(source, label_columns=labels)
+    rows = pd.read_csv(source, sep="\t", index_col=0)
+    assert workshop.frame().to_dict() == rows[rows.columns[labels - 1 :]].to_dict()
+    workshop.run(source, id="n", value_column="TPM")
+    assert workshop.frame(id="n").to_dict() == {"a": rows["TPM"].to_dict()}
