@@ -42,8 +42,10 @@ _SAMPLE_COLUMNS = frozenset(
         *("sample", "samples", "sampleid", "sampleids", "samplename", "tissue", "tissueid", "run", "runid", "barcode"),
         *("cell", "cellid", "celltype", "cellline", "donor", "donorid", "subject", "subjectid", "patient", "patientid"),
         *("individual", "condition", "replicate", "library", "tissuesitedetailid", "cluster"),
+        "var2",
     )
 )
+_VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
 
 @dataclass
@@ -91,6 +93,8 @@ def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
 def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
     headers = [start.headers[column] for column in start.columns]
     if not options.transpose and not start.headless:
+        if options.label_columns is None and options.value_column is None:
+            _refuse_three_columns(start)
         one_sample = is_of_one_sample(headers)
         if one_sample and options.label_columns is not None and not _unknown(start, headers, options):
             raise ImportFailure(
@@ -169,6 +173,13 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
     of_samples = any(plain(name) in _SAMPLE_COLUMNS for name in (*names, headers[0]))
     columns.is_long = not options.transpose and not start.headless and (of_samples or (len(rest) == 1 and bool(others)))
     if columns.is_long and of_samples and len(rest) == 1:
+        if all(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in columns.labels):
+            raise ImportFailure(
+                f"the rows are samples by the header {shortened(headers[0])}: say so by --transpose; if they are "
+                "features all the same, say so by --label-columns",
+                start.path,
+                start.line,
+            )
         raise ImportFailure(long_table(start, columns), start.path, start.line)
 
 
@@ -188,6 +199,26 @@ def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence
         )
 
 
+def _refuse_three_columns(start: TableStart) -> None:
+    """Refuse a table of features, samples and values by its headers, also if all are numbers or no id is repeated."""
+    samples = [column for column in start.columns if plain(start.headers[column]) in _SAMPLE_COLUMNS]
+    if len(start.columns) != 3 or len(samples) != 1:
+        return
+    others = [column for column in start.columns if column not in samples]
+    values = [column for column in others if is_quantity(start.headers[column]) or _is_value(start.headers[column])]
+    if len(values) != 1 or values[0] == start.columns[0]:
+        return
+    (id,) = (column for column in others if column not in values)
+    header = start.headers[id]
+    if id != start.columns[0] and not (is_id_header(header) or describes_features(header)):
+        return
+    raise ImportFailure(long_table(start, Columns([id, *samples], values)), start.path, start.line)
+
+
+def _is_value(header: str) -> bool:
+    return plain(header) in _VALUES
+
+
 def long_table(start: TableStart, columns: Columns) -> str:
     """Return the refusal of a table with one row for each feature and sample."""
     names = [start.headers[column] for column in columns.labels]
@@ -199,7 +230,8 @@ def long_table(start: TableStart, columns: Columns) -> str:
         "this looks like a long table, with one row for each feature and sample. A matrix has one row for each "
         "feature and one column for each sample; pandas makes one: "
         f'pandas.read_csv({start.path.name!r}, sep=None, engine="python").pivot(index={id!r}, columns={sample!r}, '
-        f'values={value!r}).to_csv("matrix.tsv", sep="\\t")'
+        f'values={value!r}).to_csv("matrix.tsv", sep="\\t"); if its columns are samples all the same, say so by '
+        "--label-columns"
     )
 
 
