@@ -11,7 +11,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.text.columns import (
     ID_NUMBERS,
-    describes_beside,
+    describes_among,
     describes_features,
     describing_by_numbers,
     plain,
@@ -355,7 +355,7 @@ def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | Non
 
 def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
     header = start.headers[column]
-    known = not options.transpose and (header == options.feature_name or describes_beside(header, start.headers))
+    known = not options.transpose and (header == options.feature_name or describes_among(header, start.headers))
     return (known and not start.headless) or are_words(start.cells_of(column))
 
 

@@ -83,7 +83,7 @@ def describes_features(name: str) -> bool:
     return plain(name) in _DESCRIBING or plain(name) in _DESCRIBING_NUMBERS
 
 
-def describes_beside(name: str, names: Iterable[str]) -> bool:
+def describes_among(name: str, names: Iterable[str]) -> bool:
     """Return whether a column of this header describes features, and is no sample among these headers."""
     if plain(name) in _POSITIONS:
         return not (_CHROMOSOMES | {"strand"}).isdisjoint(map(plain, names))
