@@ -305,3 +305,14 @@ def test_numbers_that_are_ids_and_names_stay_ids(tmp_path: Path) -> None:
     path = folder(tmp_path, "matrix.mtx", "features.tsv", "barcodes.tsv")
     (tmp_path / "features.tsv").write_text("0\t0\n1\t1\n2\t2\n")
     assert ids(read(path)) == (["0", "1", "2"], ["c1", "c2"])
+
+
+@pytest.mark.parametrize(("value", "taken"), [("9007199254740993", False), ("9007199254740994", True), ("1e20", True)])
+def test_whole_numbers_that_would_be_changed(tmp_path: Path, value: str, taken: bool) -> None:
+    path = folder(tmp_path, "matrix.mtx", "features.tsv", "barcodes.tsv")
+    path.write_text(path.read_text().replace("3 1 3\n", f"3 1 {value}\n"))
+    if taken:
+        assert dense(read(path))[2, 0] == np.float64(value)
+        return
+    with pytest.raises(ImportFailure, match=r"matrix\.mtx:4: the third field, '9007199254740993', is a whole number"):
+        read(path)

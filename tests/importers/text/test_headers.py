@@ -124,3 +124,8 @@ def test_words_that_counters_were_once_called_stay_elsewhere(workshop: Workshop,
     assert workshop.frame().index.tolist() == ["dnaA", *(line.split("\t")[0] for line in OLD.splitlines())]
     workshop.run(write("ENSG1\t8\nambiguous\t1\nENSG2\t3\n", "b.txt"), id="b", header=False)
     assert workshop.frame(id="b").index.tolist() == ["ENSG1", "ambiguous", "ENSG2"]
+
+
+def test_whole_numbers_that_would_be_changed_are_refused(workshop: Workshop, write: Write) -> None:
+    with pytest.raises(ImportFailure, match=r":3: the cell '9007199254740993' in the column 's2' is a whole number"):
+        workshop.run(write("gene\ts1\ts2\nA\t1\t2\nB\t3\t9007199254740993\n"))

@@ -27,7 +27,7 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 def test_long_tables_are_known_by_their_headers(workshop: Workshop, write: Write, name: str) -> None:
     source = write(LONG[name])
-    with pytest.raises(ImportFailure, match="this looks like a long table.*say so by --label-columns") as caught:
+    with pytest.raises(ImportFailure, match=r"this looks like a long table.*say so by --label-columns") as caught:
         workshop.run(source)
     (line,) = re.findall(r'pandas\.(read_csv\(.*)\.to_csv\("matrix.tsv"', str(caught.value))
     wide = eval("pd." + line.replace(repr(source.name), repr(str(source))))
@@ -36,7 +36,9 @@ def test_long_tables_are_known_by_their_headers(workshop: Workshop, write: Write
     assert wide.index.tolist() == ["A", "B"][: len(expected)]
 
 
-@pytest.mark.parametrize("header", ["gene\tsample\tcontrol", "gene\tcell\ttissue", "gene\tcount\ttpm2", "Tissue\ta\tvalue"])
+@pytest.mark.parametrize(
+    "header", ["gene\tsample\tcontrol", "gene\tcell\ttissue", "gene\tcount\ttpm2", "Tissue\ta\tvalue"]
+)
 def test_two_samples_are_no_long_table(workshop: Workshop, write: Write, header: str) -> None:
     source = write(header + "\nA\t5\t6\nB\t7\t8\n")
     workshop.run(source)
@@ -46,7 +48,7 @@ def test_two_samples_are_no_long_table(workshop: Workshop, write: Write, header:
 @pytest.mark.parametrize("first", ["Tissue", "cell"])
 def test_samples_as_rows_are_transposed(workshop: Workshop, write: Write, first: str) -> None:
     source = write(f"{first}\tgene1\nliver\t5\nlung\t7\n")
-    with pytest.raises(ImportFailure, match="the rows are samples .*--transpose"):
+    with pytest.raises(ImportFailure, match=r"the rows are samples .*--transpose"):
         workshop.run(source)
     workshop.run(source, transpose=True)
     assert workshop.frame().to_dict() == {"liver": {"gene1": 5}, "lung": {"gene1": 7}}

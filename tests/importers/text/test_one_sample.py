@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def test_known_tables(workshop: Workshop, write: Write, name: str) -> None:
         workshop.run(source, units=units, id=units)
         assert workshop.frame(units, units).to_numpy().ravel().tolist() == values
         assert workshop.frame(units, units).columns.tolist() == ["a"]
-    with pytest.raises(ImportFailure, match="do not say which of them to take: .*--value-column"):
+    with pytest.raises(ImportFailure, match=r"do not say which of them to take: .*--value-column"):
         workshop.run(source, units="intensity")
     workshop.run(source, units="intensity", value_column=column)
     assert workshop.frame("intensity").to_numpy().ravel().tolist() == pd.read_csv(source, sep="\t")[column].tolist()
