@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,7 @@ _SAMPLE_COLUMNS = frozenset(
         "var2",
     )
 )
+_FAR = 1000  # a position of the end of a gene
 _VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
 
@@ -95,6 +97,7 @@ def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Colum
     if not options.transpose and not start.headless:
         if options.label_columns is None and options.value_column is None:
             _refuse_three_columns(start)
+            _refuse_positions(start, headers)
         one_sample = is_of_one_sample(headers)
         if one_sample and options.label_columns is not None and not _unknown(start, headers, options):
             raise ImportFailure(
@@ -188,7 +191,7 @@ def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence
     numbers = [
         start.headers[column]
         for column in columns.labels[1:]
-        if start.rows and column < len(start.rows[0]) and is_number(start.rows[0][column])
+        if all(is_number(cell) for cell in start.cells_of(column)[:1]) and not are_words(start.cells_of(column))
     ]
     texts = [start.headers[column] for column in further if start.headers[column] not in numbers]
     if texts:
@@ -213,6 +216,26 @@ def _refuse_three_columns(start: TableStart) -> None:
     if id != start.columns[0] and not (is_id_header(header) or describes_features(header)):
         return
     raise ImportFailure(long_table(start, Columns([id, *samples], values)), start.path, start.line)
+
+
+def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
+    """Refuse a start beside an end, without a chromosome, whose numbers can be positions as well as values."""
+    names = [plain(header) for header in headers]
+    if (
+        ("start", "end") not in itertools.pairwise(names)
+        or describes_among("start", headers)
+        or is_of_one_sample(headers)
+    ):
+        return
+    first = names.index("start")
+    pairs = list(zip(*(start.cells_of(column) for column in start.columns[first : first + 2]), strict=False))
+    if pairs and all(a.isdigit() and b.isdigit() and int(a) <= int(b) and int(b) >= _FAR for a, b in pairs):
+        raise ImportFailure(
+            f"the columns {headers[first]} and {headers[first + 1]} can be positions or samples: say by --label-columns "
+            "how many columns are in front of the samples",
+            start.path,
+            start.line,
+        )
 
 
 def _is_value(header: str) -> bool:

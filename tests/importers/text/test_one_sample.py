@@ -121,3 +121,20 @@ def test_quantities_among_other_numbers_are_settled(workshop: Workshop, write: W
     assert workshop.frame().to_dict() == rows[rows.columns[labels - 1 :]].to_dict()
     workshop.run(source, id="n", value_column="TPM")
     assert workshop.frame(id="n").to_dict() == {"a": rows["TPM"].to_dict()}
+
+
+def test_positions_without_a_chromosome_are_settled(workshop: Workshop, write: Write) -> None:
+    source = write(table("gene start end s1\nA 5000 6000 1\nB 8000 9000 2"))
+    with pytest.raises(ImportFailure, match="the columns start and end can be positions or samples"):
+        workshop.run(source)
+    workshop.run(source, label_columns=3)
+    assert workshop.frame().to_dict() == {"s1": {"A": 1, "B": 2}}
+    workshop.run(write(table("gene start end\nA 50 6000\nB 8000 900"), "n.tsv"), id="n")
+    assert workshop.frame(id="n").to_dict() == {"start": {"A": 50, "B": 8000}, "end": {"A": 6000, "B": 900}}
+
+
+@pytest.mark.parametrize("first", ["NA", ""])
+def test_the_remark_on_text_behind_a_gap(workshop: Workshop, write: Write, first: str) -> None:
+    outcome = workshop.run(write(f"gene\ts1\tnote\nA\t1\t{first}\nB\t2\tok\nC\t3\tbad\n"))
+    assert "taken for attributes, since they hold text: note" in outcome.remarks
+    assert workshop.frame().to_dict() == {"s1": {"A": 1, "B": 2, "C": 3}}
