@@ -46,6 +46,7 @@ _SAMPLE_COLUMNS = frozenset(
         "var2",
     )
 )
+_FEW = 2
 _FAR = 1000  # a position of the end of a gene
 _VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
@@ -157,7 +158,10 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
     if not (options.transpose or start.headless):
         known = {*statistics(headers), *describing_by_numbers(headers), options.feature_name}
     further = [
-        column for column in columns.cells if start.headers[column] in known or are_words(start.cells_of(column))
+        column
+        for column in columns.cells
+        if start.headers[column] in known
+        or are_words(start.cells_of(column), 1 if describes_features(start.headers[column]) else _FEW)
     ]
     taken = set(further)
     rest = [column for column in columns.cells if column not in taken]
@@ -219,7 +223,7 @@ def _refuse_three_columns(start: TableStart) -> None:
 
 
 def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
-    """Refuse a start beside an end, without a chromosome, whose numbers can be positions as well as values."""
+    """Refuse a start beside an end, without a chromosome, whose numbers can be positions."""
     names = [plain(header) for header in headers]
     if (
         ("start", "end") not in itertools.pairwise(names)
@@ -231,8 +235,8 @@ def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
     pairs = list(zip(*(start.cells_of(column) for column in start.columns[first : first + 2]), strict=False))
     if pairs and all(a.isdigit() and b.isdigit() and int(a) <= int(b) and int(b) >= _FAR for a, b in pairs):
         raise ImportFailure(
-            f"the columns {headers[first]} and {headers[first + 1]} can be positions or samples: say by --label-columns "
-            "how many columns are in front of the samples",
+            f"the columns {headers[first]} and {headers[first + 1]} can be positions or samples: say by "
+            "--label-columns how many columns are in front of the samples",
             start.path,
             start.line,
         )
@@ -371,7 +375,7 @@ def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | Non
     header = start.headers[columns[1]]
     if counted and plain(header) not in _NO_IDS and (is_id_header(header) or plain(header) in ID_NUMBERS):
         return True
-    if counted and _has_row_numbers(start, columns[1:], given):
+    if counted and (plain(header) == "unnamed:0" or _has_row_numbers(start, columns[1:], given)):
         return True
     return are_words(ids, 1) and (counted or all(_STABLE_ID.fullmatch(id) for id in ids))
 
@@ -382,7 +386,7 @@ def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
     return (known and not start.headless) or are_words(start.cells_of(column))
 
 
-def are_words(cells: Sequence[bytes], least: int = 2) -> bool:
+def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
     """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
     known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
     return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

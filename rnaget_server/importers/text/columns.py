@@ -38,7 +38,7 @@ _DESCRIBING = frozenset(
             "transcriptid",
             "geneid",
         ),
-        *("transcriptids", "genename", "geneshortname", "ensembl", "ensemblid", "ensemblgeneid"),
+        *("transcriptids", "genename", "geneshortname", "ensembl", "ensemblid", "ensemblgeneid", "taxonomy"),
     )
 )
 ID_NUMBERS = frozenset(("entrez", "entrezid", "entrezgene", "entrezgeneid", "ncbigeneid", "geneid", "hgncid", "ncbiid"))

@@ -20,6 +20,7 @@ MARKED: dict[str, tuple[str, str, dict[str, Any]]] = {
         "m.tsv",
         {"s1": {"A": 1, "B": 3}, "s2": {"A": 2, "B": 4}},
     ),
+    "one row": ("#OTU ID\ts1\ttaxonomy\nA\t1\tk__B; p__\n", "m.tsv", {"s1": {"A": 1}}),
     "symbol behind": ("#gene\ts1\ts2\tsymbol\nG1\t1.5\t2\tABC\nG2\t3\t4\tDEF\n", "m.tsv", {}),
     "blanks": ("#gene s1 s2\nG1 1.5 2\nG2 3 4\n", "m.txt", {}),
     "quoted": ('#gene,s1,s2\n"G1","1.5","2"\n"G2","3","4"\n', "m.csv", {}),
@@ -129,3 +130,8 @@ def test_words_that_counters_were_once_called_stay_elsewhere(workshop: Workshop,
 def test_whole_numbers_that_would_be_changed_are_refused(workshop: Workshop, write: Write) -> None:
     with pytest.raises(ImportFailure, match=r":3: the cell '9007199254740993' in the column 's2' is a whole number"):
         workshop.run(write("gene\ts1\ts2\nA\t1\t2\nB\t3\t9007199254740993\n"))
+
+
+def test_a_second_column_of_row_numbers_is_no_sample(workshop: Workshop, write: Write) -> None:
+    workshop.run(write(",Unnamed: 0,s1,s2\n0,0,5,6\n1,1,7,8\n", "m.csv"))
+    assert workshop.frame().to_dict() == {"s1": {"0": 5, "1": 7}, "s2": {"0": 6, "1": 8}}
