@@ -33,7 +33,9 @@ from rnaget_server.importers.text.quantities import (
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]")
 # What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
 _NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
-_ROW_NUMBERS = frozenset(("", "x", "index", "unnamed:0", "rownames", "rownumber", "rowid", "row", "#", "v1"))
+_ROW_NUMBERS = frozenset(
+    ("", "x", "index", "unnamed:0", "unnamed:01", "rownames", "rownumber", "rowid", "row", "#", "v1")
+)
 # Headers that can stand above ids in front, and above something else beside ids.
 _NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
@@ -363,9 +365,10 @@ def _without_row_numbers(start: TableStart, options: ReadOptions, given: int | N
 
 def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | None) -> bool:
     """Return whether the first column numbers the rows, and the next one holds ids or such numbers again."""
-    if len(columns) < 3 or given == columns[0] or plain(start.headers[columns[0]]) not in _ROW_NUMBERS:
+    if start.headless or len(columns) < 3 or given == columns[0]:
         return False
-    if start.headless:
+    first_header = start.headers[columns[0]]
+    if plain(first_header) not in _ROW_NUMBERS and first_header != "...1":  # as readr calls it
         return False
     numbers, ids = start.cells_of(columns[0]), start.cells_of(columns[1])
     if not numbers or not all(number.isdigit() for number in numbers):
@@ -375,7 +378,7 @@ def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | Non
     header = start.headers[columns[1]]
     if counted and plain(header) not in _NO_IDS and (is_id_header(header) or plain(header) in ID_NUMBERS):
         return True
-    if counted and (plain(header) == "unnamed:0" or _has_row_numbers(start, columns[1:], given)):
+    if counted and (plain(header).startswith("unnamed:") or _has_row_numbers(start, columns[1:], given)):
         return True
     return are_words(ids, 1) and (counted or all(_STABLE_ID.fullmatch(id) for id in ids))
 

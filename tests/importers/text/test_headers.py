@@ -76,6 +76,8 @@ NUMBERED = {
     "R": '"","gene","s1","s2"\n"1",100,5,6\n"2",200,7,8\n',
     "GEO": "X,ID_REF,s1,s2\n1,100,5,6\n2,200,7,8\n",
     "entrez": ",entrez,s1,s2\n0,100,5,6\n1,200,7,8\n",
+    "pandas, twice": "Unnamed: 0.1,Unnamed: 0,gene,s1,s2\n0,0,100,5,6\n1,1,200,7,8\n",
+    "readr": "...1,gene,s1,s2\n1,100,5,6\n2,200,7,8\n",
     "two columns of them": ",Unnamed: 0,gene,s1,s2\n0,1,100,5,6\n1,2,200,7,8\n",
 }
 
