@@ -15,7 +15,7 @@ import pytest
 import scipy.io
 import scipy.sparse
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.cli.importing import import_command
@@ -79,6 +79,7 @@ def test_any_matrix_and_any_labels(data: st.DataObject, kind: str) -> None:
     dtype = np.int64 if kind == "integer" else np.float64
     cells = scipy.sparse.coo_matrix((np.array([*entries.values()], dtype), (rows, columns)), shape)
     labels = [data.draw(st.lists(NAMES.filter(str.strip), min_size=n, max_size=n, unique=True)) for n in shape]
+    assume(all(axis[0][:1] not in ("0", "1") for axis in labels))  # row numbers are refused
     names = data.draw(st.lists(NAMES, min_size=shape[0], max_size=shape[0]))
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "matrix.mtx")
@@ -222,6 +223,15 @@ def test_options_name_label_files(tmp_path: Path) -> None:
         ("barcodes.tsv", "c1\n\nc1\n", "barcodes.tsv:3: the sample id 'c1' stands here and in line 1 already"),
         ("features.tsv", "g1\n\tA\ng3\n", "features.tsv:2: the feature id (the first field) is empty"),
         ("features.tsv", "1\tg1\n2\tg2\n3\tg3\n", "the first column holds row numbers"),
+        ("features.tsv", "0\tg1\n1\tg2\n2\tg3\n", "the first column holds row numbers"),
+        ("features.tsv", "\t0\n0\tg1\n1\tg2\n2\tg3\n", "the first column holds row numbers"),
+        ("features.tsv", '"x"\n"1" "g1"\n"2" "g2"\n"3" "g3"\n', "the first column holds row numbers"),
+        ("features.tsv", '"1" "g1"\n"2" "g2"\n"3" "g3"\n', "the first column holds row numbers"),
+        ("features.tsv", "1 g1\n2 g2\n3 g3\n", "the first column holds row numbers"),
+        ("features.tsv", '"","x"\n"1","g1"\n"2","g2"\n"3","g3"\n', "the first column holds row numbers"),
+        ("features.tsv", '"g1" "A"\n"g2" "A"\n"g3" "C d "\n', None),
+        ("features.tsv", "symbol\ng1\ng2\ng3\n", None),
+        ("features.tsv", "gene_name\ng1\ng2\ng3\n", None),
         ("features.tsv", b"g1\ng\xe92\ng3\n", "features.tsv:2: the text is not UTF-8"),
         ("features.tsv", b"", "there are 0 features here"),
     ],
@@ -237,7 +247,7 @@ def test_files_of_labels(tmp_path: Path, name: str, text: str | bytes, message: 
     matrix = read(path)
     assert ids(matrix) == (["g1", "g2", "g3"], ["c1", "c2"])
     assert np.array_equal(dense(matrix), CELLS)
-    header = any(start in str(text) for start in ("gene_id", "x"))
+    header = any(start in str(text) for start in ("gene_", "x", "symbol"))
     assert any("is a header" in remark for remark in matrix.remarks) == header
 
 
@@ -289,3 +299,20 @@ def test_situations_of_users(workshop: Any, shared_data: Path) -> None:
             assert frame.index.tolist() == expected.index.tolist()
             assert frame.columns.tolist() == expected.columns.tolist()
             assert np.array_equal(frame.to_numpy(), expected.to_numpy(), equal_nan=True)
+
+
+def test_numbers_that_are_ids_and_names_stay_ids(tmp_path: Path) -> None:
+    path = folder(tmp_path, "matrix.mtx", "features.tsv", "barcodes.tsv")
+    (tmp_path / "features.tsv").write_text("0\t0\n1\t1\n2\t2\n")
+    assert ids(read(path)) == (["0", "1", "2"], ["c1", "c2"])
+
+
+@pytest.mark.parametrize(("value", "taken"), [("9007199254740993", False), ("9007199254740994", True), ("1e20", True)])
+def test_whole_numbers_that_would_be_changed(tmp_path: Path, value: str, taken: bool) -> None:
+    path = folder(tmp_path, "matrix.mtx", "features.tsv", "barcodes.tsv")
+    path.write_text(path.read_text().replace("3 1 3\n", f"3 1 {value}\n"))
+    if taken:
+        assert dense(read(path))[2, 0] == np.float64(value)
+        return
+    with pytest.raises(ImportFailure, match=r"matrix\.mtx:4: the third field, '9007199254740993', is a whole number"):
+        read(path)

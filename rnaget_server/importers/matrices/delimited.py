@@ -24,6 +24,7 @@ from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import (
     BLANK,
     COMMA,
+    NUMBER_CELL,
     TAB,
     QuoteError,
     find_separator,
@@ -31,10 +32,15 @@ from rnaget_server.importers.text.fields import (
     split_fields,
     tabs_for_blanks,
 )
-from rnaget_server.importers.text.headerless import ends_with_counters, has_header, is_star
+from rnaget_server.importers.text.headerless import (
+    ends_with_counters,
+    has_header,
+    is_id_header,
+    is_star,
+    old_counters,
+)
 from rnaget_server.importers.text.layout import TableLayout
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.numbers import is_number
 from rnaget_server.importers.text.quantities import sample_name
 from rnaget_server.importers.text.spreadsheets import remark_on
 from rnaget_server.importers.text.table_body import TableBody, decoded, header_mistakes
@@ -59,6 +65,7 @@ class Header:
     repeated_hint: str = ""
     separator: str = ""
     remarks: tuple[str, ...] = ()
+    counters: frozenset[str] = frozenset()
 
 
 class DelimitedImporter(Importer):
@@ -96,6 +103,7 @@ class DelimitedImporter(Importer):
                     DecimalMark(layout.separator, options.decimal),
                     None if options.transpose else "all" if header.headless else "known",
                     header.repeated_hint,
+                    header.counters,
                 )
                 body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
                 return _assembled(path, header, body, spool, options)
@@ -143,7 +151,9 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
         frozenset(range(len(start.headers))) - frozenset(start.columns),
         separator == COMMA and options.decimal == ",",
     )
-    return _header(start, columns, Header(number, layout, (), (), comments, headless, separator=words))
+    counters = old_counters(lines, separator) if headless else frozenset[str]()
+    header = Header(number, layout, (), (), comments, headless, separator=words, counters=counters)
+    return _header(start, columns, header)
 
 
 def _header(start: TableStart, columns: Columns, header: Header) -> Header:
@@ -235,12 +245,26 @@ def _first_lines(lines: TextLines) -> tuple[bool, tuple[int, bytes]]:
 
 
 def _is_header(comment: bytes, following: bytes) -> bool:
-    """Return whether a ``#`` line is the header: it has the fields of the next line, which holds numbers."""
-    for separator in _SEPARATORS:
-        names, cells = comment.split(separator), following.split(separator)
-        if len(names) == len(cells) > 1 and is_number(cells[-1]) and not is_number(names[-1]):
-            return True
+    """Return whether a ``#`` line is the header: it has the fields of the next line, and names above its numbers."""
+    text = comment.lstrip(b"#").lstrip(b" ")
+    pairs = [(text, following, separator) for separator in _SEPARATORS]
+    if not any(separator in following for separator in (TAB, COMMA, b";")):
+        pairs = [(tabs_for_blanks(text), tabs_for_blanks(following), TAB)]
+    for first, second, separator in pairs:
+        with contextlib.suppress(QuoteError):
+            names, cells = split_fields(first, separator), split_fields(second, separator)
+            if len(names) == len(cells) > 1 and _are_names(names, cells):
+                return True
     return False
+
+
+def _are_names(names: Sequence[bytes], cells: Sequence[bytes]) -> bool:
+    """Return whether the first fields are names of columns, and the second are a row below them."""
+    if is_id_header(cells[0].decode("utf-8", "replace")):
+        return False
+    at = [column for column, cell in enumerate(cells) if column and NUMBER_CELL.fullmatch(cell)]
+    named = is_id_header(names[0].decode("utf-8", "replace"))
+    return bool(at) and (named or any(not NUMBER_CELL.fullmatch(names[column]) for column in at))
 
 
 def _split_rows(rows: Sequence[bytes], separator: bytes) -> list[list[bytes]]:

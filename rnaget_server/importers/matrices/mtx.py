@@ -18,6 +18,7 @@ from rnaget_server.importers.matrices.mtx_labels import read_labels
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.importers.text.numbers import CHANGED, is_changed
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import canonical
 
@@ -155,6 +156,10 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
                 lines.path,
                 numbers[at],
             )
+        for at in np.flatnonzero(np.abs(cells[2]) >= 2**53).tolist():
+            text = block[at].split()[2] if head.fields > 2 else b""
+            if is_changed(text):
+                raise ImportFailure(f"the third field, {shortened(text)}, {CHANGED}", lines.path, numbers[at])
         found += cells.shape[1]
         yield cells
     if found != head.entries:

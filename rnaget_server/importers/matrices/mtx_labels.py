@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.text.columns import text_column
-from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields
+from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields, tabs_for_blanks
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import LABEL_BYTES, decoded, too_many_labels
 from rnaget_server.storage.access import FileLimits
@@ -23,7 +24,8 @@ _LISTED = 8
 # First fields that are headers of label files, never labels.
 _HEADERS = frozenset(
     ("barcode", "barcodes", "cell", "cell_id", "cell_barcode", "cellid", "sample", "feature", "feature_id", "features",
-     "gene", "gene_id", "geneid", "genes", "ensembl_id", "ensembl", "id", "x", "v1", "")
+     "gene", "gene_id", "geneid", "genes", "ensembl_id", "ensembl", "id", "x", "v1", "",
+     "gene_name", "genename", "gene_symbol", "symbol", "feature_name")
 )  # fmt: skip
 # Accessions of one sample: labels of another must not be taken for its own.
 _ACCESSION = re.compile(r"(?:GSM|SRR|SRX|SRS|ERR|ERX|ERS|DRR|SAM[NED]A?)\d+", re.IGNORECASE)
@@ -179,11 +181,17 @@ def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
 
 
 def _fields(line: bytes, separator: bytes) -> list[bytes]:
-    """Return the fields; a quote that is not that of a whole field stands for itself."""
+    """Return the fields; a quote that is not that of a whole field stands for itself, unless R separates by blanks."""
     try:
         return split_fields(line, separator)
     except QuoteError:
-        return line.split(separator)
+        pass
+    for text, other in ((tabs_for_blanks(line), TAB), (line, COMMA)):
+        with contextlib.suppress(QuoteError):
+            fields = split_fields(text, other)
+            if len(fields) > 1 and line.startswith(b'"') and separator not in line:
+                return fields
+    return line.split(separator)
 
 
 def _axis(labels: Labels, axis: AxisFile, size: int, path: Path) -> AxisTable:
@@ -193,9 +201,10 @@ def _axis(labels: Labels, axis: AxisFile, size: int, path: Path) -> AxisTable:
         raise ImportFailure(f"there are {len(rows)} {axis.kind}s here, and {size} in {path.name}{header}", place)
     ids = [row[0] for row in rows]
     _check_ids(ids, labels.lines, axis.kind, place)
-    if min(len(row) for row in rows) > 1 and ids == [str(number) for number in range(1, size + 1)]:
+    if _are_row_numbers(rows):
         raise ImportFailure(
-            f"the first column holds row numbers, and must hold the {axis.kind} ids: remove it, as by `cut -f2-`",
+            f"the first column holds row numbers, and must hold the {axis.kind} ids: remove it, as by `cut -f2-`, or "
+            "write the file without it (index=False in pandas, row.names=FALSE in R)",
             place,
         )
     width = min(len(axis.columns), max(len(row) for row in rows))
@@ -204,6 +213,16 @@ def _axis(labels: Labels, axis: AxisFile, size: int, path: Path) -> AxisTable:
         for at, name in enumerate(axis.columns[:width])
     }
     return AxisTable(axis.columns[0], table, FEATURE_NAME if FEATURE_NAME in table else None)
+
+
+def _are_row_numbers(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether numbers from 0 or 1 are in front of the ids, also where blanks or commas separate them."""
+    split = [row if len(row) > 1 else re.split("[ ,]", row[0], maxsplit=1) for row in rows]
+    if len(split) < 2 or min(len(row) for row in split) < 2 or split[0][0] not in ("0", "1"):
+        return False
+    if all(row[0] == row[1] for row in split):
+        return False  # the numbers are the names as well
+    return all(row[0] == str(number) for number, row in enumerate(split, int(split[0][0])))
 
 
 def _check_ids(ids: Sequence[str], lines: Sequence[int], kind: str, place: Path) -> None:

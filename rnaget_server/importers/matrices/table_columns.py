@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
-from rnaget_server.importers.text.columns import describes_features, describing_by_numbers, plain, statistics
+from rnaget_server.importers.text.columns import (
+    ID_NUMBERS,
+    describes_among,
+    describes_features,
+    describing_by_numbers,
+    plain,
+    statistics,
+)
 from rnaget_server.importers.text.fields import shortened
-from rnaget_server.importers.text.headerless import STAR_COLUMNS
+from rnaget_server.importers.text.headerless import STAR_COLUMNS, is_id_header
 from rnaget_server.importers.text.numbers import MISSING, is_number
 from rnaget_server.importers.text.quantities import (
     id_header,
+    is_length,
     is_of_one_sample,
     is_quantity,
     sample_name,
@@ -24,15 +33,24 @@ from rnaget_server.importers.text.quantities import (
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]")
 # What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
 _NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
-_ROW_NUMBERS = frozenset(("", "x", "index", "unnamed:0", "rownames", "rownumber", "rowid", "row", "#", "v1"))
+_ROW_NUMBERS = frozenset(
+    ("", "x", "index", "unnamed:0", "unnamed:01", "rownames", "rownumber", "rowid", "row", "#", "v1")
+)
+# Headers that can stand above ids in front, and above something else beside ids.
+_NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
+_OF_TRANSCRIPTS = frozenset(("tid", "bundleid", "tssid", "gc"))
 _SAMPLE_COLUMNS = frozenset(
     (
         *("sample", "samples", "sampleid", "sampleids", "samplename", "tissue", "tissueid", "run", "runid", "barcode"),
         *("cell", "cellid", "celltype", "cellline", "donor", "donorid", "subject", "subjectid", "patient", "patientid"),
         *("individual", "condition", "replicate", "library", "tissuesitedetailid", "cluster"),
+        "var2",
     )
 )
+_FEW = 2
+_FAR = 1000  # a position of the end of a gene
+_VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
 
 @dataclass
@@ -71,17 +89,27 @@ def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
         If there are no cells, or it is not clear which columns are.
     """
     given = _given_id(start, options)
+    start, remarks = _without_row_numbers(start, options, given)
+    columns = _chosen(start, options, given)
+    columns.remarks[:0] = remarks
+    return columns
+
+
+def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
     headers = [start.headers[column] for column in start.columns]
     if not options.transpose and not start.headless:
+        if options.label_columns is None and options.value_column is None:
+            _refuse_three_columns(start)
+            _refuse_positions(start, headers)
         one_sample = is_of_one_sample(headers)
-        if one_sample and options.label_columns is not None:
+        if one_sample and options.label_columns is not None and not _unknown(start, headers, options):
             raise ImportFailure(
                 f"this is a table of one sample, whose columns {', '.join(filter(is_quantity, headers))} are "
                 "quantities: leave out --label-columns",
                 start.path,
                 start.line,
             )
-        if one_sample or options.value_column is not None:
+        if (one_sample and options.label_columns is None) or options.value_column is not None:
             return _one_sample(start, options, given)
     if options.value_column is not None and not (start.headless and options.value_column in start.headers):
         raise ImportFailure(
@@ -109,12 +137,7 @@ def _given_id(start: TableStart, options: ReadOptions) -> int | None:
 
 def _leading(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
     """Return the label columns in front, the ids first, and all others as cells."""
-    columns, remarks = list(start.columns), list[str]()
-    if options.label_columns is None and _has_row_numbers(start, columns, given):
-        name = start.headers[columns[0]] or "(no header)"
-        id = start.headers[columns[1]] if given is None else start.headers[given]
-        remarks.append(f"the first column {name} holds row numbers and was left out: the ids are in the column {id}")
-        columns = columns[1:]
+    columns = list(start.columns)
     if options.label_columns is not None:
         labels = columns[: options.label_columns]
     else:
@@ -127,7 +150,7 @@ def _leading(start: TableStart, options: ReadOptions, given: int | None) -> Colu
     if given is not None:
         labels = [given, *(column for column in labels if column != given)]
     taken = set(labels)
-    return Columns(labels, [column for column in columns if column not in taken], remarks)
+    return Columns(labels, [column for column in columns if column not in taken])
 
 
 def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -> None:
@@ -136,12 +159,12 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
     known: set[str | None] = set()
     if not (options.transpose or start.headless):
         known = {*statistics(headers), *describing_by_numbers(headers), options.feature_name}
-    first = start.rows[0] if start.rows else ()
-    further = []
-    for column in columns.cells:
-        is_text = column < len(first) and not is_number(first[column]) and are_words(start.cells_of(column))
-        if start.headers[column] in known or is_text:
-            further.append(column)
+    further = [
+        column
+        for column in columns.cells
+        if start.headers[column] in known
+        or are_words(start.cells_of(column), 1 if describes_features(start.headers[column]) else _FEW)
+    ]
     taken = set(further)
     rest = [column for column in columns.cells if column not in taken]
     if not rest:
@@ -159,6 +182,13 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
     of_samples = any(plain(name) in _SAMPLE_COLUMNS for name in (*names, headers[0]))
     columns.is_long = not options.transpose and not start.headless and (of_samples or (len(rest) == 1 and bool(others)))
     if columns.is_long and of_samples and len(rest) == 1:
+        if all(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in columns.labels):
+            raise ImportFailure(
+                f"the rows are samples by the header {shortened(headers[0])}: say so by --transpose; if they are "
+                "features all the same, say so by --label-columns",
+                start.path,
+                start.line,
+            )
         raise ImportFailure(long_table(start, columns), start.path, start.line)
 
 
@@ -167,7 +197,7 @@ def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence
     numbers = [
         start.headers[column]
         for column in columns.labels[1:]
-        if start.rows and column < len(start.rows[0]) and is_number(start.rows[0][column])
+        if all(is_number(cell) for cell in start.cells_of(column)[:1]) and not are_words(start.cells_of(column))
     ]
     texts = [start.headers[column] for column in further if start.headers[column] not in numbers]
     if texts:
@@ -176,6 +206,46 @@ def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence
         columns.remarks.append(
             f"taken for attributes by their names: {', '.join(numbers)}; if they are samples, say so by --label-columns"
         )
+
+
+def _refuse_three_columns(start: TableStart) -> None:
+    """Refuse a table of features, samples and values by its headers, also if all are numbers or no id is repeated."""
+    samples = [column for column in start.columns if plain(start.headers[column]) in _SAMPLE_COLUMNS]
+    if len(start.columns) != 3 or len(samples) != 1:
+        return
+    others = [column for column in start.columns if column not in samples]
+    values = [column for column in others if is_quantity(start.headers[column]) or _is_value(start.headers[column])]
+    if len(values) != 1 or values[0] == start.columns[0]:
+        return
+    (id,) = (column for column in others if column not in values)
+    header = start.headers[id]
+    if id != start.columns[0] and not (is_id_header(header) or describes_features(header)):
+        return
+    raise ImportFailure(long_table(start, Columns([id, *samples], values)), start.path, start.line)
+
+
+def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
+    """Refuse a start beside an end, without a chromosome, whose numbers can be positions."""
+    names = [plain(header) for header in headers]
+    if (
+        ("start", "end") not in itertools.pairwise(names)
+        or describes_among("start", headers)
+        or is_of_one_sample(headers)
+    ):
+        return
+    first = names.index("start")
+    pairs = list(zip(*(start.cells_of(column) for column in start.columns[first : first + 2]), strict=False))
+    if pairs and all(a.isdigit() and b.isdigit() and int(a) <= int(b) and int(b) >= _FAR for a, b in pairs):
+        raise ImportFailure(
+            f"the columns {headers[first]} and {headers[first + 1]} can be positions or samples: say by "
+            "--label-columns how many columns are in front of the samples",
+            start.path,
+            start.line,
+        )
+
+
+def _is_value(header: str) -> bool:
+    return plain(header) in _VALUES
 
 
 def long_table(start: TableStart, columns: Columns) -> str:
@@ -189,7 +259,8 @@ def long_table(start: TableStart, columns: Columns) -> str:
         "this looks like a long table, with one row for each feature and sample. A matrix has one row for each "
         "feature and one column for each sample; pandas makes one: "
         f'pandas.read_csv({start.path.name!r}, sep=None, engine="python").pivot(index={id!r}, columns={sample!r}, '
-        f'values={value!r}).to_csv("matrix.tsv", sep="\\t")'
+        f'values={value!r}).to_csv("matrix.tsv", sep="\\t"); if its columns are samples all the same, say so by '
+        "--label-columns"
     )
 
 
@@ -200,6 +271,16 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
         raise ImportFailure(
             f"--value-column: this table has no column {shortened(options.value_column)}; it has "
             f"{', '.join(filter(None, headers))}",
+            start.path,
+            start.line,
+        )
+    unknown = _unknown(start, headers, options)
+    if unknown and options.value_column is None:
+        raise ImportFailure(
+            f"the columns {', '.join(filter(is_quantity, headers))} are quantities of one sample, and "
+            f"{', '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} unknown: if this is a matrix, say by "
+            "--label-columns how many columns are in front of the samples; if this is a table of one sample, name the "
+            "column of its values by --value-column",
             start.path,
             start.line,
         )
@@ -222,6 +303,20 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
     if any(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in labels):
         raise ImportFailure(long_table(start, columns), start.path, start.line)
     return columns
+
+
+def _unknown(start: TableStart, headers: Sequence[str], options: ReadOptions) -> list[str]:
+    """Return the headers besides the ids that are no quantity and no known description, and stand above numbers."""
+    ids = {id_header(headers), headers[0], options.feature_id, options.feature_name}
+    return [
+        header
+        for header, column in zip(headers, start.columns, strict=True)
+        if header not in ids
+        and not (is_quantity(header) or is_length(header) or describes_features(header))
+        and plain(header) not in _OF_TRANSCRIPTS
+        and any(cell.strip() not in MISSING for cell in start.cells_of(column))
+        and all(is_number(cell) for cell in start.cells_of(column))
+    ]
 
 
 def _is_description(start: TableStart, options: ReadOptions, column: int) -> bool:
@@ -253,28 +348,48 @@ def star_columns(start: TableStart, options: ReadOptions) -> Columns:
     return Columns([0], [1 + STAR_COLUMNS.index(options.value_column)], [remark], (name,))
 
 
+def _without_row_numbers(start: TableStart, options: ReadOptions, given: int | None) -> tuple[TableStart, list[str]]:
+    """Return the table without the columns in front that number its rows, and remarks on them."""
+    remarks = []
+    while options.label_columns is None and _has_row_numbers(start, start.columns, given):
+        number, *others = start.columns
+        name = start.headers[number] or "(no header)"
+        start = replace(start, columns=tuple(others))
+        id = next(column for column in others if not _has_row_numbers(start, others[others.index(column) :], given))
+        id = id if given is None else given
+        remarks.append(
+            f"the first column {name} holds row numbers and was left out: the ids are in the column {start.headers[id]}"
+        )
+    return start, remarks
+
+
 def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | None) -> bool:
-    """Return whether the first column numbers the rows, and the next one holds ids."""
-    if len(columns) < 3 or given == columns[0] or plain(start.headers[columns[0]]) not in _ROW_NUMBERS:
+    """Return whether the first column numbers the rows, and the next one holds ids or such numbers again."""
+    if start.headless or len(columns) < 3 or given == columns[0]:
         return False
-    if start.headless:
+    first_header = start.headers[columns[0]]
+    if plain(first_header) not in _ROW_NUMBERS and first_header != "...1":  # as readr calls it
         return False
     numbers, ids = start.cells_of(columns[0]), start.cells_of(columns[1])
-    if not all(number.isdigit() for number in numbers) or not are_words(ids, 1):
+    if not numbers or not all(number.isdigit() for number in numbers):
         return False
-    first = int(numbers[0]) if numbers else -1
-    if first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers))):
+    first = int(numbers[0])
+    counted = first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers)))
+    header = start.headers[columns[1]]
+    if counted and plain(header) not in _NO_IDS and (is_id_header(header) or plain(header) in ID_NUMBERS):
         return True
-    return bool(numbers) and all(_STABLE_ID.fullmatch(id) for id in ids)
+    if counted and (plain(header).startswith("unnamed:") or _has_row_numbers(start, columns[1:], given)):
+        return True
+    return are_words(ids, 1) and (counted or all(_STABLE_ID.fullmatch(id) for id in ids))
 
 
 def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
     header = start.headers[column]
-    known = not options.transpose and (header == options.feature_name or describes_features(header))
+    known = not options.transpose and (header == options.feature_name or describes_among(header, start.headers))
     return (known and not start.headless) or are_words(start.cells_of(column))
 
 
-def are_words(cells: Sequence[bytes], least: int = 2) -> bool:
+def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
     """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
     known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
     return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

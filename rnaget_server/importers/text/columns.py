@@ -38,9 +38,12 @@ _DESCRIBING = frozenset(
             "transcriptid",
             "geneid",
         ),
-        *("transcriptids", "genename", "geneshortname", "ensembl", "ensemblid", "ensemblgeneid"),
+        *("transcriptids", "genename", "geneshortname", "ensembl", "ensemblid", "ensemblgeneid", "taxonomy"),
     )
 )
+ID_NUMBERS = frozenset(("entrez", "entrezid", "entrezgene", "entrezgeneid", "ncbigeneid", "geneid", "hgncid", "ncbiid"))
+"""Headers of columns whose numbers are ids of genes; compared by `plain`."""
+
 # Those that hold numbers and that no sample is called by, wherever they stand.
 _DESCRIBING_NUMBERS = frozenset(
     (
@@ -48,7 +51,7 @@ _DESCRIBING_NUMBERS = frozenset(
         *("bplength", "lengthbp", "lengthkb", "txlength", "cdslength", "medianlength", "meanlength", "mergedlength"),
         *("width", "exoncount", "numexons", "nexons", "exonnumber", "transcriptcount", "genelengthbp", "genelengthkb"),
         *("entrez", "entrezid", "entrezgene", "entrezgeneid", "entrezids", "ncbigeneid", "geneid", "hgncid", "ncbiid"),
-        *("gc", "gccontent", "percentgc", "percentagegccontent", "percentagegenegccontent", "genepercentgccontent"),
+        *("gccontent", "percentgc", "percentagegccontent", "percentagegenegccontent", "genepercentgccontent"),
         *("genestart", "geneend", "txstart", "txend", "startpositionbp", "endpositionbp", "startposition"),
         *("endposition", "taxid", "unionexonlength", "genesize"),
     )
@@ -57,10 +60,16 @@ _DESCRIBING_NUMBERS = frozenset(
 _STATISTICS = frozenset(
     (
         *("log2foldchange", "logfc", "log2fc", "foldchange", "lfcse", "pvalue", "pval", "padj", "adjpval", "fdr"),
-        *("adjpvalue", "qvalue", "qval", "basemean", "aveexpr", "logcpm", "stat", "lr", "pvaladj", "pvalsadj"),
+        *("adjpvalue", "qvalue", "qval", "basemean", "aveexpr", "logcpm", "pvaladj", "pvalsadj"),
         *("avglog2fc", "avglogfc", "pct1", "pct2"),
     )
 )
+# Those that samples may be called as well: statistics only beside a p value or a fold change.
+_WEAK_STATISTICS = frozenset(("stat", "lr"))
+_TESTS = re.compile(r".*(?:fc|foldchange|pval|pvalue|padj|adjpval|adjpvalue|pvaladj|pvalsadj|fdr|qval|qvalue)")
+_CHROMOSOMES = frozenset(("chr", "chrom", "chromosome", "chromosomename", "seqnames", "seqname", "seqid"))
+# Words that a sample may be called as well: positions only beside a chromosome or a strand.
+_POSITIONS = frozenset(("reference", "start", "end"))
 _FEW = 2
 
 
@@ -74,20 +83,34 @@ def describes_features(name: str) -> bool:
     return plain(name) in _DESCRIBING or plain(name) in _DESCRIBING_NUMBERS
 
 
+def describes_among(name: str, names: Iterable[str]) -> bool:
+    """Return whether a column of this header describes features, and is no sample among these headers."""
+    if plain(name) in _POSITIONS:
+        return not (_CHROMOSOMES | {"strand"}).isdisjoint(map(plain, names))
+    return describes_features(name)
+
+
 def describing_by_numbers(names: Iterable[str]) -> set[str]:
     """Return the headers of columns that describe features by numbers, and are no samples wherever they stand.
 
-    A start and an end are positions if there is a chromosome as well.
+    A start and an end are positions if there is a chromosome as well, and gc is a content beside another such column.
     """
     by_name = {name: plain(name) for name in names}
-    positions = {"chr", "chrom", "chromosome", "seqnames", "seqname"} & set(by_name.values())
-    known = _DESCRIBING_NUMBERS | ({"start", "end"} if positions else set())
+    found = set(by_name.values())
+    known = set(_DESCRIBING_NUMBERS)
+    if found & (_CHROMOSOMES | {"strand"}) and found & {"start", "end"}:
+        known |= {"start", "end"} | _CHROMOSOMES
+    if found & _DESCRIBING_NUMBERS:
+        known.add("gc")
     return {name for name, header in by_name.items() if header in known}
 
 
 def statistics(names: Iterable[str]) -> list[str]:
     """Return the headers that are statistics of a comparison, if there are several."""
-    found = [name for name in names if plain(name) in _STATISTICS]
+    by_name = {name: plain(name) for name in names}
+    tested = any(header in _STATISTICS and _TESTS.fullmatch(header) for header in by_name.values())
+    known = _STATISTICS | (_WEAK_STATISTICS if tested else frozenset())
+    found = [name for name, header in by_name.items() if header in known]
     return found if len(found) >= _FEW else []
 
 

@@ -10,7 +10,7 @@ from rnaget_server.errors import ImportFailure
 
 _FEW = 20
 TAB, COMMA, SEMICOLON, BLANK = b"\t", b",", b";", b" "
-_NUMBER = re.compile(rb"\s*[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?\s*|NA|NaN|")
+NUMBER_CELL = re.compile(rb"\s*[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?\s*|NA|NaN|")
 # A quoted field, with quotes in it doubled or behind a backslash, or text without blanks.
 _WORD = re.compile(rb'"(?:[^"\\]|\\.|"")*"(?=[ \t]|$)|[^ \t]+')
 
@@ -155,7 +155,7 @@ def _fit(header: bytes, rows: Sequence[bytes], separator: bytes) -> tuple[int, i
     if not (width > 1 and found <= {width, width + 1}) and found != {width + 1}:
         return 0, 0
     numbers = sum(
-        _NUMBER.fullmatch(field) is not None
+        NUMBER_CELL.fullmatch(field) is not None
         for fields in split[:_FEW] or [split_fields(header, separator)]
         for field in fields[1:]
     )

@@ -14,6 +14,8 @@ MISSING = frozenset((b"", b"NA", b"N/A", b"NaN", b"nan", b"null", b"NULL"))
 _INFINITE = re.compile(rb"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _PLAIN = b"0123456789.eE+-\n"
+_WHOLE = re.compile(rb"[+-]?0*(\d{1,40})")
+_EXACT = 2**53
 _LARGEST = float(np.finfo(np.float32).max)
 # No line holds it (`TextLines` refuses files with NUL bytes), so it can stand for a missing value meanwhile.
 _HOLE = b"\0"
@@ -51,7 +53,7 @@ def parse_cells(lines: Sequence[bytes], separator: bytes, width: int, single: bo
     RaggedRow
         If a line does not hold `width` cells.
     BadCell
-        If a cell is not a number, or is beyond what float32 holds.
+        If a cell is not a number, is beyond what float32 holds, or is a whole number that float64 would change.
     """
     text = b"\n".join(lines)
     plain = _PLAIN + separator
@@ -68,6 +70,7 @@ def parse_cells(lines: Sequence[bytes], separator: bytes, width: int, single: bo
     with np.errstate(over="ignore"):  # looked for next
         numbers: NDArray[Any] = np.array(rows, np.float32 if single else np.float64)
     _refuse_too_large(numbers, lines, separator)
+    _refuse_changed(numbers, lines, separator)
     return numbers
 
 
@@ -75,6 +78,16 @@ def is_number(text: bytes) -> bool:
     """Return whether a cell is a number, infinite, or missing."""
     text = text.strip()
     return text in MISSING or bool(_NUMBER.fullmatch(text) or _INFINITE.fullmatch(text))
+
+
+def is_changed(text: bytes) -> bool:
+    """Return whether a cell is a whole number, written as such, that float64 does not hold."""
+    match = _WHOLE.fullmatch(text.strip())
+    return match is not None and int(match[1]) != int(float(match[1]))
+
+
+CHANGED = "is a whole number beyond 2**53 that would be changed: write it with an exponent if it is not exact"
+"""What is wrong with a cell of which `is_changed` is true."""
 
 
 def _with_holes(text: bytes, separator: bytes) -> bytes:
@@ -125,3 +138,12 @@ def _refuse_too_large(numbers: NDArray[Any], lines: Sequence[bytes], separator: 
         text = lines[row].split(separator)[column]
         if not _INFINITE.fullmatch(text.strip()):
             raise BadCell(int(row), int(column), text, "is larger than a matrix can hold (3.4e38)")
+
+
+def _refuse_changed(numbers: NDArray[Any], lines: Sequence[bytes], separator: bytes) -> None:
+    if numbers.max() < _EXACT and numbers.min() > -_EXACT:  # False if there is a NaN
+        return
+    for row, column in np.argwhere(np.abs(numbers) >= _EXACT):
+        text = lines[row].split(separator)[column]
+        if is_changed(text):
+            raise BadCell(int(row), int(column), text, CHANGED)

@@ -15,7 +15,11 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     "FPKM": ("fpkm", "fpkmunstranded"),
     "FPKM-UQ": ("fpkmuqunstranded",),
     "RPKM": ("rpkm",),
-    "count": ("numreads", "estcounts", "expectedcount", "effcounts", "estimatedcounts", "count", "counts", "reads"),
+    "count": (
+        *("numreads", "estcounts", "estcount", "expectedcount", "effcounts", "estimatedcounts", "count", "counts"),
+        *("rawcount", "rawcounts", "readcount", "readcounts", "reads"),
+    ),
+    "RPM": ("readspermillionmirnamapped",),
     "coverage": ("coverage", "cov"),
     "IsoPct": ("isopct",),
 }
@@ -24,18 +28,22 @@ _OTHERS = (
     *("unstranded", "strandedfirst", "strandedsecond", "totcounts", "uniqcounts", "ambigdistralpha", "ambigdistrbeta"),
     *("fpkmconflow", "fpkmconfhigh", "fpkmconflo", "fpkmconfhi", "kpkm", "estimatednumkmers", "estimatednumreads"),
     *("solvable", "fpkmstatus", "ptpm", "ntpm", "nx", "ucount", "mrcount"),
+    *("scaledestimate", "medianlengthnormalized", "expressionvalues", "expressionvalue"),
+    *("uniquegenereads", "totalgenereads", "raw", "countcds", "countutr", "countambiggene"),
+    *("value", "detectionpvalue", "detectionpval"),
 )
 _DERIVED = re.compile(
     r"(?:posteriormean|pme|standarddeviationof).*|.*(?:cilowerbound|ciupperbound|coefficientofquartilevariation)"
 )
 _QUANTITIES = frozenset((*(name for names in _FAMILIES.values() for name in names), *_OTHERS))
 # Words that a sample may well be called: alone they are no sign of a quantity.
-_WEAK = frozenset(("count", "counts", "reads", "coverage", "cov", "unstranded", "solvable", "nx"))
-_LENGTHS = frozenset(("length", "efflength", "effectivelength", "len"))
+_WEAK = frozenset(("count", "counts", "reads", "coverage", "cov", "unstranded", "solvable", "nx", "raw", "value"))
+_LENGTHS = frozenset(("length", "efflength", "effectivelength", "len", "genelength", "transcriptlength"))
 _UNITS = {
     **dict.fromkeys(("count", "counts", "rawcount", "rawcounts", "reads", "read", "readcount", "readcounts"), "count"),
     **dict.fromkeys(("estimatedcount", "estimatedcounts", "expectedcounts", "numberofreads"), "count"),
     **{plain(family): family for family in _FAMILIES},
+    **dict.fromkeys(("readspermillion", "cpm"), "RPM"),
     **{"fpkmuq": "FPKM-UQ", "cov": "coverage"},
 }
 # Further ids than the first column, where that holds something else.
@@ -49,6 +57,11 @@ _ENDINGS = re.compile(
 def is_quantity(header: str) -> bool:
     """Return whether a column of this header is a quantity of a quantifier."""
     return plain(header) in _QUANTITIES or _DERIVED.fullmatch(plain(header)) is not None
+
+
+def is_length(header: str) -> bool:
+    """Return whether a column of this header is a length of genes or transcripts."""
+    return plain(header) in _LENGTHS
 
 
 def is_of_one_sample(headers: Sequence[str]) -> bool:

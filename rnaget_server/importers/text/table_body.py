@@ -57,6 +57,8 @@ class TableBody:
         The ids of rows that are left out: none, the known ``counters`` of programs, or ``all`` that begin with ``__``.
     repeated_hint
         What to say of repeated ids, where the form of the table explains them.
+    further_counters
+        Further ids of rows that are left out.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class TableBody:
     decimal: DecimalMark | None = None
     counters: str | None = None
     repeated_hint: str = ""
+    further_counters: frozenset[str] = frozenset()
     columns: list[list[str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     blank: int = 0
@@ -149,7 +152,7 @@ class TableBody:
         except UnicodeDecodeError:
             raise not_utf8(self.path, number) from None
         id = texts[0]
-        if id[:1] in COUNTER_STARTS and self._is_left_out(id):
+        if (id[:1] in COUNTER_STARTS or id in self.further_counters) and self._is_left_out(id):
             self.left_out.append(id)
             return None
         if not id.strip() or self._seen.setdefault(id, number) != number:
@@ -160,6 +163,8 @@ class TableBody:
         return cells
 
     def _is_left_out(self, id: str) -> bool:
+        if id in self.further_counters:
+            return True
         return self.counters is not None and (is_counter(id) or (self.counters == "all" and id.startswith("__")))
 
     def _all_mistakes(

@@ -145,7 +145,7 @@ def test_counts_of_star(workshop: Workshop, write: Write) -> None:
     [
         ("ENSG00000000003 100", ["ENSG00000000005 0"], False),
         ("AT1G01010 5 6", ["AT1G01020 7 8", "AT1G01030 7 8"], False),
-        ("TP53 1.5 2", ["BRCA1 7 8"], False),
+        ("TP53 1.5 2", ["BRCA1 7 8"], None),
         ("TP53 7 7", ["BRCA1 7 8"], False),
         ("TP53 7 9", ["BRCA1 7 8", "__no_feature 1 1"], False),
         ("TP53 7 9", ["BRCA1 7 8"], None),

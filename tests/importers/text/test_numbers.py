@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 
 from rnaget_server.importers.text.numbers import MISSING, BadCell, RaggedRow, is_number, parse_cells
 
+
+def _is_changed(text: str) -> bool:
+    return text.strip().lstrip("+-").isdecimal() and int(text) != int(float(text))
+
+
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 _DECIMALS = st.from_regex(r"-?[0-9]{1,18}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 _ODD = st.from_regex(r"[+-]?([0-9]{1,6}\.?[0-9]{0,4}|\.[0-9]{1,4})", fullmatch=True)
 NUMBERS = st.one_of(_FLOATS.map(repr), st.integers(-(2**60), 2**60).map(str), _DECIMALS, _ODD).filter(
-    lambda text: abs(float(text)) < 3e38
+    lambda text: abs(float(text)) < 3e38 and not _is_changed(text)
 )
 CELLS = st.one_of(
     NUMBERS, st.sampled_from(sorted(token.decode() for token in MISSING)), st.sampled_from(["Inf", "-inf"])
@@ -44,7 +49,7 @@ def test_text_is_a_number_or_refused_by_name(text: str) -> None:
     cell = text.encode()
     stripped = cell.strip()
     too_large = is_number(cell) and stripped not in MISSING and 3.4028235e38 < abs(float(stripped)) < np.inf
-    if is_number(cell) and not too_large:
+    if is_number(cell) and not too_large and not _is_changed(text):
         value = parse_cells([b"1\t" + cell], b"\t", 2)[0, 1]
         assert np.isnan(value) if stripped in MISSING else value == float(stripped)
     else:
@@ -96,3 +101,19 @@ def test_a_block_of_ragged_rows_with_the_right_total() -> None:
 def test_every_printable_character_alone_is_no_surprise() -> None:
     for character in string.printable.strip():
         assert is_number(character.encode()) == (character in string.digits)
+
+
+@pytest.mark.parametrize(
+    "text", ["9007199254740993", "-9007199254740993", "+0009007199254740995", "123456789012345678901"]
+)
+def test_whole_numbers_that_float64_would_change(text: str) -> None:
+    with pytest.raises(BadCell, match=r"is a whole number beyond 2\*\*53 that would be changed") as caught:
+        parse_cells([b"1\t2", b"NA\t" + text.encode()], b"\t", 2)
+    assert (caught.value.row, caught.value.column) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["9007199254740992", "9007199254740994", "9007199254740993.0", "9.007199254740993e15", "Inf"]
+)
+def test_other_large_numbers_are_taken(text: str) -> None:
+    assert parse_cells([text.encode() + b"\tNA"], b"\t", 2)[0, 0] == float(text)
