@@ -125,6 +125,8 @@ def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: boo
     fitting = [mark for mark in scores if scores[mark] == best]
     if best == (0, 0):
         fitting = [mark for mark in fitting if mark in header] or fitting
+    if {COMMA, SEMICOLON} <= set(fitting) and not (COMMA in header or SEMICOLON in header):
+        return SEMICOLON  # then the commas are those of numbers
     preferred = COMMA if ".csv" in path.suffixes else TAB
     return preferred if preferred in fitting else min(fitting, key=lambda mark: header.find(mark) % (len(header) + 1))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.text.decimals import COMMA, DecimalMark
-from rnaget_server.importers.text.fields import QuoteError, shortened
+from rnaget_server.importers.text.fields import QuoteError, shortened, split_fields
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.numbers import BadCell, parse_cells
@@ -179,4 +179,10 @@ class RowCheck:
 
 def is_blank(line: bytes, separator: bytes) -> bool:
     """Return whether a line holds separators, blanks and empty quotes alone."""
-    return not line or (line[0] in BLANK_STARTS and not line.strip(separator + b' "\t'))
+    if line and (line[0] not in BLANK_STARTS or line.strip(separator + b' "\t')):
+        return False
+    try:
+        # A quoted separator may be an id.
+        return not any(text.strip() for text in split_fields(line, separator))
+    except QuoteError:
+        return False

@@ -429,3 +429,13 @@ def test_every_id_and_name_is_found_by_its_text(
             assert axis.column(attribute).tolist() == texts
             for place, text in enumerate(texts):
                 assert axis.find(attribute, [text])[0].tolist() == [place], text
+
+
+def test_a_quoted_separator_is_an_id(workshop: Workshop, write: Callable[..., Path]) -> None:
+    workshop.run(write('gene,s1,s2\n",",,\nA,1,2\n', "m.csv"))
+    assert list(workshop.frame().index) == [",", "A"]
+
+
+def test_commas_are_those_of_numbers_where_semicolons_would_do(workshop: Workshop, write: Callable[..., Path]) -> None:
+    workshop.run(write('s1\n"G1";1,5\n"G2";2,25\n', "m.txt"))
+    assert workshop.frame()["s1"].tolist() == [1.5, 2.25]
