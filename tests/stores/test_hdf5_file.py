@@ -213,7 +213,7 @@ def test_a_named_pipe_is_no_file(tmp_path: Path) -> None:
 
 
 def test_files_are_opened_in_one_place_only() -> None:
-    reading = re.compile(r"h5py\.File\((?![^)\n]*\"w\")|h5f\.open|mmap|memmap")
+    reading = re.compile(r"h5py\.File\((?![^)\n]*\"w\")|h5f\.open|\bmmap\b|\bmemmap\b")
     found = {
         path.name
         for path in (ROOT / "rnaget_server").rglob("*.py")
