@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from rnaget_server.sequences.genes import Gene, Transcript, with_version
 from rnaget_server.sequences.store import LETTERS
 from rnaget_server.sequences.write import SequenceWriter
 from rnaget_server.sequences.write_genes import GeneWriter
+from rnaget_server.storage.local import LocalFile
 
 _LOOKED_AT = 4096
 _PARSING = 0.5
@@ -69,7 +70,7 @@ def import_annotation(
     """
     writer.flush()
     by_name = _contigs(writer)
-    with (directory / LETTERS).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as letters:
+    with closing(LocalFile.open(directory / LETTERS)) as letters:
         read = partial(_read, letters)
         for contig in by_name.values():
             _refuse_protein(contig, read(contig, 0, min(contig.length, _LOOKED_AT)))
@@ -83,14 +84,14 @@ def import_annotation(
     return job.outcome([f"{contig.name} is circular, as the annotation says" for contig in contigs.made_circular])
 
 
-def _read(letters: mmap.mmap, contig: Contig, start: int, stop: int) -> bytes:
+def _read(letters: LocalFile, contig: Contig, start: int, stop: int) -> bytes:
     """Return letters of a sequence, over the end of a circular one if `stop` is beyond that."""
     pieces = b""
     while stop > contig.length:
         if start < contig.length:
-            pieces += letters[contig.start + start : contig.start + contig.length]
+            pieces += letters.read(contig.start + start, contig.length - start)
         start, stop = max(0, start - contig.length), stop - contig.length
-    return pieces + letters[contig.start + start : contig.start + stop]
+    return pieces + letters.read(contig.start + start, max(0, stop - start))
 
 
 def _own_name(writer: SequenceWriter, by_name: dict[str, Contig], alias: str) -> str | None:

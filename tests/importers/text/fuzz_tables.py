@@ -75,6 +75,8 @@ def draw(random_: random.Random) -> RandomTable:
     transpose = random_.random() < 0.25
     headless = not transpose and random_.random() < 0.2
     rows, cells, labels = random_.randint(1, 12), random_.randint(1, 6), random_.randint(1, 3)
+    if separator == " " and headless:
+        rows += 1  # of one line alone, a comma in quotes separates as well as the blanks do
     decimal = "," if separator == ";" and random_.random() < 0.5 else "."
     marks = "" if separator == " " else MARKS
     header = [random_.choice(["gene_id", "ID", ""]), "kind", "place"][:labels]
