@@ -142,10 +142,10 @@ def names(random_: random.Random, count: int, marks: str, taken: set[str]) -> li
         name = "".join(random_.choice(letters) for _ in range(random_.randint(1, 9)))
         if random_.random() < 0.1:
             name = str(random_.randint(1, 99999))
-        if not name.strip() or name in found or name in taken or name.startswith(("#", "__")) or is_counter(name):
-            continue
         if random_.random() < 0.05:
             name += " "
+        if not name.strip() or name in found or name in taken or name.startswith(("#", "__")) or is_counter(name):
+            continue
         found.append(name)
     return found
 
