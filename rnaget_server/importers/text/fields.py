@@ -126,7 +126,9 @@ def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: boo
     if best == (0, 0):
         fitting = [mark for mark in fitting if mark in header] or fitting
     if {COMMA, SEMICOLON} <= set(fitting) and not (COMMA in header or SEMICOLON in header):
-        return SEMICOLON  # then the commas are those of numbers
+        cells = [field for row in rows for field in split_fields(row, SEMICOLON)[1:]]
+        # Commas are those of numbers, unless these have points.
+        return COMMA if any(b"." in cell for cell in cells) else SEMICOLON
     preferred = COMMA if ".csv" in path.suffixes else TAB
     return preferred if preferred in fitting else min(fitting, key=lambda mark: header.find(mark) % (len(header) + 1))
 

@@ -439,3 +439,8 @@ def test_a_quoted_separator_is_an_id(workshop: Workshop, write: Callable[..., Pa
 def test_commas_are_those_of_numbers_where_semicolons_would_do(workshop: Workshop, write: Callable[..., Path]) -> None:
     workshop.run(write('s1\n"G1";1,5\n"G2";2,25\n', "m.txt"))
     assert workshop.frame()["s1"].tolist() == [1.5, 2.25]
+
+
+def test_semicolons_may_be_those_of_ids(workshop: Workshop, write: Callable[..., Path]) -> None:
+    workshop.run(write("s1\nG1;,0.5\nG2;,2.25\n", "m.csv"))
+    assert workshop.frame()["s1"].to_dict() == {"G1;": 0.5, "G2;": 2.25}
