@@ -125,7 +125,7 @@ def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: boo
     fitting = [mark for mark in scores if scores[mark] == best]
     if best == (0, 0):
         fitting = [mark for mark in fitting if mark in header] or fitting
-    if {COMMA, SEMICOLON} <= set(fitting) and not (COMMA in header or SEMICOLON in header):
+    if best != (0, 0) and {COMMA, SEMICOLON} <= set(fitting) and not (COMMA in header or SEMICOLON in header):
         cells = [field for row in rows for field in split_fields(row, SEMICOLON)[1:]]
         # Commas are those of numbers, unless these have points.
         return COMMA if any(b"." in cell for cell in cells) else SEMICOLON
