@@ -122,7 +122,7 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
     if not rows and options.header is not False:
         raise ImportFailure("there is a header and nothing below it", lines.path, number)
     rows = [row for row in rows if row.strip(b" \t")]
-    separator = find_separator(lines.path, line, rows, blanks=True)
+    separator = find_separator(lines.path, line, rows, blanks=True, decimal=options.decimal)
     words = _SEPARATORS.get(separator, "blanks")
     if separator == BLANK:
         line, separator = tabs_for_blanks(line), TAB

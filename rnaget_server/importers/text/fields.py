@@ -94,7 +94,9 @@ def _field(line: bytes, at: int, separator: bytes) -> tuple[bytes, int]:
     return line[at + 1 : end].replace(b'""', b'"'), end + 2
 
 
-def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: bool = False) -> bytes:
+def find_separator(
+    path: Path, header: bytes, rows: Sequence[bytes], blanks: bool = False, decimal: str | None = None
+) -> bytes:
     """Return tab, comma or semicolon: the one that splits the header into as many fields as the rows.
 
     Parameters
@@ -105,6 +107,8 @@ def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: boo
         The first lines.
     blanks
         True to take blanks, as R's write.table puts them, where nothing else fits.
+    decimal
+        The mark in numbers, if it is known: then commas separate only where semicolons do not.
 
     Raises
     ------
@@ -113,6 +117,8 @@ def find_separator(path: Path, header: bytes, rows: Sequence[bytes], blanks: boo
     """
     marks = (TAB, COMMA, SEMICOLON)
     scores = {mark: _fit(header, rows, mark) for mark in marks if mark in header or (rows and mark in rows[0])}
+    if decimal == "," and scores.get(SEMICOLON, (0, 0)) != (0, 0):
+        scores.pop(COMMA, None)
     best = max(scores.values(), default=(0, 0))
     if best == (0, 0) and blanks and _fits_blanks(header, rows):
         return BLANK

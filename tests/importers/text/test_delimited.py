@@ -444,3 +444,8 @@ def test_commas_are_those_of_numbers_where_semicolons_would_do(workshop: Worksho
 def test_semicolons_may_be_those_of_ids(workshop: Workshop, write: Callable[..., Path]) -> None:
     workshop.run(write("s1\nG1;,0.5\nG2;,2.25\n", "m.csv"))
     assert workshop.frame()["s1"].to_dict() == {"G1;": 0.5, "G2;": 2.25}
+
+
+def test_a_decimal_comma_that_is_said_does_not_separate(workshop: Workshop, write: Callable[..., Path]) -> None:
+    workshop.run(write("s1,/0\nG1;-808,596\n", "m.txt"), decimal=",")
+    assert workshop.frame()["s1,/0"].to_dict() == {"G1": pytest.approx(-808.596, rel=1e-6)}
