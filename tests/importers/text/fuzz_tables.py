@@ -144,7 +144,13 @@ def names(random_: random.Random, count: int, marks: str, taken: set[str]) -> li
             name = str(random_.randint(1, 99999))
         if random_.random() < 0.05:
             name += " "
-        if not name.strip(' "') or name in found or name in taken or name.startswith(("#", "__")) or is_counter(name):
+        if (
+            not name.replace('"', "").strip()
+            or name in found
+            or name in taken
+            or name.startswith(("#", "__"))
+            or is_counter(name)
+        ):
             continue
         found.append(name)
     return found
