@@ -144,13 +144,7 @@ def names(random_: random.Random, count: int, marks: str, taken: set[str]) -> li
             name = str(random_.randint(1, 99999))
         if random_.random() < 0.05:
             name += " "
-        if (
-            not name.replace('"', "").strip()
-            or name in found
-            or name in taken
-            or name.startswith(("#", "__"))
-            or is_counter(name)
-        ):
+        if not name.strip() or name in found or name in taken or name.startswith(("#", "__")) or is_counter(name):
             continue
         found.append(name)
     return found
@@ -202,7 +196,7 @@ def expected(table: RandomTable) -> tuple[pd.DataFrame, list[str] | None]:
         header = pd.read_csv(io.BytesIO(lines.pop(0)), **table.pandas).iloc[0].tolist()  # type: ignore[call-overload]
         header = header[: -table.trailing] if table.trailing else header
     frame = pd.read_csv(io.BytesIO(b"\n".join(lines)), **table.pandas)  # type: ignore[call-overload]
-    frame = frame[~(frame.map(lambda text: not isinstance(text, str) or not text.strip(' "\t'))).all(axis=1)]
+    frame = frame[~(frame.map(lambda text: not isinstance(text, str) or not text.strip())).all(axis=1)]
     if table.trailing:
         frame = frame.iloc[:, : -table.trailing]
     if header is not None and len(header) < frame.shape[1]:
