@@ -20,6 +20,14 @@ class InvalidQuery(RnagetError):
     """A parameter is unknown, misspelt, empty or of the wrong type."""
 
 
+class UnsupportedFormat(InvalidQuery):
+    """Alignments or variants are not to be had in this format."""
+
+
+class InvalidRange(InvalidQuery):
+    """A region of alignments or variants starts after its end."""
+
+
 class UnknownParameter(InvalidQuery):
     """A parameter `name` is none of those `known` here, which the message lists, the nearest first."""
 
@@ -52,6 +60,10 @@ class MethodNotAllowed(RnagetError):
 
 class NotAcceptable(RnagetError):
     """The client accepts none of the media types that can be had."""
+
+
+class Gone(RnagetError):
+    """The file that a signed URL was made for has been replaced."""
 
 
 class PreconditionFailed(RnagetError):
@@ -112,6 +124,7 @@ STATUS: dict[type[RnagetError], int] = {
     UnknownId: 404,
     MethodNotAllowed: 405,
     NotAcceptable: 406,
+    Gone: 410,
     PreconditionFailed: 412,
     ResultTooLarge: 413,
     UnsupportedCoding: 415,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.delivery.session_key import share_session_key
 from rnaget_server.http.log_once import share_written_lines
 
 _settings = configuration()
@@ -32,3 +33,4 @@ control_socket_disable = True
 def on_starting(server: object) -> None:
     """Prepare, in the master, what its workers share."""
     share_written_lines()
+    share_session_key()

@@ -107,6 +107,16 @@ class Settings(BaseSettings):
     content_coding: bool = Field(
         False, description="Whether TSV and JSON are sent with gzip to clients that accept it; RNAget rules it out."
     )
+    max_block_bytes: int = Field(
+        1 << 29,
+        ge=1 << 16,
+        description="Most bytes of alignments or variants that one URL of a ticket sends; more are split.",
+    )
+    max_inline_bytes: int = Field(
+        1 << 16,
+        ge=0,
+        description="Most bytes of alignments or variants that stand in their ticket. 0: none.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )

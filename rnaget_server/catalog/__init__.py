@@ -2,7 +2,19 @@
 
 from rnaget_server.catalog.live import CatalogState, LiveCatalog
 from rnaget_server.catalog.load import load
-from rnaget_server.catalog.records import Catalog, Filter, Genome, Matrix, Project, Study, Track, TrackSet, Tsv
+from rnaget_server.catalog.records import (
+    Catalog,
+    Filter,
+    Genome,
+    Matrix,
+    Project,
+    ReadSet,
+    ReadsFile,
+    Study,
+    Track,
+    TrackSet,
+    Tsv,
+)
 
 __all__ = [
     "Catalog",
@@ -12,6 +24,8 @@ __all__ = [
     "LiveCatalog",
     "Matrix",
     "Project",
+    "ReadSet",
+    "ReadsFile",
     "Study",
     "Track",
     "TrackSet",

@@ -20,15 +20,27 @@ from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from rnaget_server.catalog.load import load
-from rnaget_server.catalog.models import ContinuousEntry, ExpressionEntry, check_id
-from rnaget_server.catalog.records import Catalog, Matrix, TrackSet
+from rnaget_server.catalog.models import (
+    KIND_OF_FORMAT,
+    ContinuousEntry,
+    ExpressionEntry,
+    ReadsEntry,
+    ReadsKind,
+    check_id,
+    check_reads_id,
+)
+from rnaget_server.catalog.records import Catalog, Matrix, ReadSet, TrackSet
 from rnaget_server.errors import CatalogError
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 
 _WIDE = 1 << 16
-Section = Literal["expressions", "continuous"]
-_SECTIONS: dict[Section, type[BaseModel]] = {"expressions": ExpressionEntry, "continuous": ContinuousEntry}
-_Record = TypeVar("_Record", Matrix, TrackSet)
+Section = Literal["expressions", "continuous", "reads"]
+_SECTIONS: dict[Section, type[BaseModel]] = {
+    "expressions": ExpressionEntry,
+    "continuous": ContinuousEntry,
+    "reads": ReadsEntry,
+}
+_Record = TypeVar("_Record", Matrix, TrackSet, ReadSet)
 # Other YAML readers would take these for numbers, truth values or nothing, or stumble over the marks within.
 _QUOTED = re.compile(r"[-+.:\d].*|.*[{}?\x85].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
 
@@ -81,6 +93,7 @@ class CatalogEdit:
         ValueError
             If the id is not fit, or a matrix of another study has it.
         """
+        check_id(id)
         return self._own("matrix", id, self._catalog.matrices if self._catalog else {})
 
     def track_set(self, id: str) -> TrackSet | None:
@@ -91,14 +104,28 @@ class CatalogEdit:
         ValueError
             If the id is not fit, or a set of another study has it.
         """
+        check_id(id)
         return self._own("continuous set", id, self._catalog.track_sets if self._catalog else {})
+
+    def read_set(self, kind: ReadsKind, id: str) -> ReadSet | None:
+        """Return the alignments or variants of that id in this study, or None if the id is free.
+
+        Raises
+        ------
+        ValueError
+            If the id is not fit, or is one of another study.
+        """
+        check_reads_id(id)
+        sets = self._catalog.read_sets.values() if self._catalog else ()
+        return self._own(f"set of {kind}", id, {reads.id: reads for reads in sets if reads.kind == kind})
 
     def files(self, but: str | None = None) -> set[Path]:
         """Return the data files of every matrix and continuous set, except those of one id."""
         if self._catalog is None:
             return set()
         records: list[Matrix | TrackSet] = [*self._catalog.matrices.values(), *self._catalog.track_sets.values()]
-        return {path for record in records if record.id != but for path in files_of(record)}
+        of_reads = {path for file in self._catalog.read_files.values() for path in file.paths}
+        return of_reads | {path for record in records if record.id != but for path in files_of(record)}
 
     def check_genome(self, genome: str) -> None:
         """Raise ValueError if the study is on another genome."""
@@ -131,7 +158,8 @@ class CatalogEdit:
         if not study.get(section):
             study[section] = CommentedSeq()
         entries = study[section]
-        number = next((number for number, existing in enumerate(entries) if existing.get("id") == entry["id"]), None)
+        numbers = [number for number, existing in enumerate(entries) if _same_record(existing, entry)]
+        number = numbers[0] if numbers else None
         if number is None:
             entries.append(CommentedMap())
             number = len(entries) - 1
@@ -164,7 +192,6 @@ class CatalogEdit:
             raise
 
     def _own(self, kind: str, id: str, records: Mapping[str, _Record]) -> _Record | None:
-        check_id(id)
         record = records.get(id)
         if record is not None and record.study_id != self._study:
             raise ValueError(
@@ -264,12 +291,33 @@ def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -
     for key, value in values.items():
         if key == "filters":
             _update_filters(entry, value)
+        elif key == "files":
+            _update_files(entry, value)
         elif key == "tracks" and value:
             _update_tracks(entry, value, keep_tracks)
         elif value is None:
             entry.pop(key, None)
         elif entry.get(key) != value:
             entry[key] = _styled(value)
+
+
+def _same_record(existing: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Return whether two entries of a section are of one record: alignments and variants may have the same id."""
+    kinds = {KIND_OF_FORMAT[file["format"]] for one in (existing, entry) for file in one.get("files", ())}
+    return existing.get("id") == entry["id"] and len(kinds) < 2
+
+
+def _update_files(entry: CommentedMap, files: Sequence[Mapping[str, Any]]) -> None:
+    """Put the files in the place of those of the same format, or behind the others."""
+    if not entry.get("files"):
+        entry["files"] = CommentedSeq()
+    existing = entry["files"]
+    for file in files:
+        numbers = [number for number, old in enumerate(existing) if old["format"] == file["format"]]
+        if numbers:
+            existing[numbers[0]] = _styled(file)
+        else:
+            existing.append(_styled(file))
 
 
 def _update_filters(entry: CommentedMap, filters: Mapping[str, Any]) -> None:

@@ -6,13 +6,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rnaget_server.catalog.load import load, watched_files
-from rnaget_server.catalog.records import Catalog, Genome, Matrix, Record, TrackSet
+from rnaget_server.catalog.records import Catalog, Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.errors import CatalogError, Problem
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,12 @@ class LiveCatalog:
         with self._lock:
             self._refresh()
         catalog = self._catalog
-        kinds = {Matrix: catalog.matrices, TrackSet: catalog.track_sets, Genome: catalog.genomes}
+        kinds: dict[type, Mapping[str, Record]] = {
+            Matrix: catalog.matrices,
+            TrackSet: catalog.track_sets,
+            Genome: catalog.genomes,
+            ReadsFile: catalog.read_files,
+        }
         return kinds[type(record)].get(record.id) == record
 
     def _refresh(self) -> None:

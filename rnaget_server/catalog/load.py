@@ -15,15 +15,29 @@ from pydantic import BaseModel, ValidationError
 
 from rnaget_server.catalog.models import (
     KEYS,
+    KIND_OF_FORMAT,
     ContinuousEntry,
     ExpressionEntry,
     FilterEntry,
     GenomeFile,
     ProjectFile,
+    ReadsEntry,
     ServiceFile,
     StudyFile,
 )
-from rnaget_server.catalog.records import Catalog, Filter, Genome, Matrix, Project, Study, Track, TrackSet, Tsv
+from rnaget_server.catalog.records import (
+    Catalog,
+    Filter,
+    Genome,
+    Matrix,
+    Project,
+    ReadSet,
+    ReadsFile,
+    Study,
+    Track,
+    TrackSet,
+    Tsv,
+)
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
@@ -167,6 +181,11 @@ class _Loader:
                 for number, entry in enumerate(file.continuous)
                 if self._claim("continuous", entry.id, path, ("continuous", number, "id"))
             ),
+            read_sets=tuple(
+                _read_set(entry, file, project, path.parent)
+                for number, entry in enumerate(file.reads)
+                if self._claim(entry.kind, entry.id, path, ("reads", number, "id"))
+            ),
         )
 
     def _read(self, path: Path, model: type[File]) -> File | None:
@@ -241,6 +260,31 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
     )
 
 
+def _read_set(entry: ReadsEntry, study: StudyFile, project: ProjectFile, directory: Path) -> ReadSet:
+    order = list(KIND_OF_FORMAT)
+    files = [
+        ReadsFile(
+            id=f"{entry.kind}/{entry.id} ({file.format})",
+            format=file.format,
+            path=directory / file.file,
+            index=None if file.index is None else directory / file.index,
+            md5=file.md5,
+            size=file.size,
+        )
+        for file in sorted(entry.files, key=lambda file: order.index(file.format))
+    ]
+    return ReadSet(
+        id=entry.id,
+        kind=entry.kind,
+        project_id=project.id,
+        study_id=study.id,
+        name=entry.name,
+        description=entry.description,
+        samples=entry.samples,
+        files=tuple(files),
+    )
+
+
 def _shared(attributes: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes with texts that are in memory once: most tracks have the names and values of others."""
     return {intern(name): intern(value) for name, value in attributes.items()}
@@ -290,7 +334,7 @@ def _message(mistake: Any) -> str:
 
 
 def entry_problem(study: Path, kind: str, id: str, message: str) -> Problem:
-    """Return a problem at the entry `id` in the list `kind` (``expressions`` or ``continuous``) of a study.yaml."""
+    """Return a problem at the entry `id` in the list `kind` (such as ``expressions``) of a study.yaml."""
     text = f"{'expression' if kind == 'expressions' else kind} {id}: {message}"
     content, _ = read_yaml(study)
     entries = content.get(kind) or [] if isinstance(content, dict) else []

@@ -16,6 +16,10 @@ from rnaget_server.query.table import RESERVED
 
 _RESERVED_IDS = frozenset(("bytes", "ticket", "formats", "filters", "units", "info", "features", "samples"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_LONGEST_READS_ID = 256
+INDEX_SUFFIXES = (".bai", ".csi", ".tbi", ".crai")
+"""The ends of addresses at which readers of files look for an index."""
+
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
@@ -35,6 +39,24 @@ def check_id(value: str) -> str:
         )
     if value in _RESERVED_IDS:
         raise ValueError(f"the id {value!r} is the name of a route: choose another")
+    return value
+
+
+def check_reads_id(value: str) -> str:
+    """Return `value` if it can stand in a URL as the id of alignments or variants: ids with slashes between them.
+
+    Raises
+    ------
+    ValueError
+        If a part is no id, or the whole would be taken for something else.
+    """
+    if len(value) > _LONGEST_READS_ID or not all(_ID.fullmatch(part) for part in value.split("/")):
+        raise ValueError(
+            f"the id {value!r} cannot stand in a URL: use letters, digits, '.', '_' and '-', starting with a letter or "
+            f"digit, and slashes between such parts, at most {_LONGEST_READS_ID} characters"
+        )
+    if value == "service-info" or value.endswith(INDEX_SUFFIXES):
+        raise ValueError(f"the id {value!r} is the name of a route, or asks for an index: choose another")
     return value
 
 
@@ -58,7 +80,12 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+ReadsKind = Literal["reads", "variants"]
+KIND_OF_FORMAT: Mapping[str, ReadsKind] = {"BAM": "reads", "CRAM": "reads", "VCF": "variants", "BCF": "variants"}
+"""The part of htsget that offers a format; where a client names none, the first that is there is sent."""
+
 Id = Annotated[str, AfterValidator(check_id)]
+ReadsId = Annotated[str, AfterValidator(check_reads_id)]
 Text = Annotated[str, AfterValidator(_check_text)]
 Parameter = Annotated[str, AfterValidator(_check_parameter)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
@@ -196,6 +223,42 @@ class ContinuousEntry(_Entry):
         return self
 
 
+class ReadsFileEntry(_Model):
+    """One file of alignments or variants, with its index."""
+
+    format: Literal["BAM", "CRAM", "VCF", "BCF"]
+    file: Text
+    index: Text | None = None
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    size: int | None = Field(default=None, ge=0)
+
+
+class ReadsEntry(_Model):
+    """Alignments (BAM, CRAM) or variants (VCF, BCF) of a study: the same content in one format or in two."""
+
+    id: ReadsId
+    name: Text | None = None
+    description: str | None = None
+    samples: TextList = ()
+    files: tuple[ReadsFileEntry, ...] = Field(min_length=1)
+
+    @property
+    def kind(self) -> ReadsKind:
+        """The part of htsget that offers them."""
+        return KIND_OF_FORMAT[self.files[0].format]
+
+    @model_validator(mode="after")
+    def _check_files(self) -> ReadsEntry:
+        formats = [file.format for file in self.files]
+        if len(set(formats)) < len(formats):
+            raise ValueError(f"{self.id} has two files of one format: leave one of them")
+        if len({KIND_OF_FORMAT[format] for format in formats}) > 1:
+            raise ValueError(
+                f"{self.id} has alignments and variants: make two entries of them, which may have the same id"
+            )
+        return self
+
+
 class StudyFile(_Described):
     """``study.yaml``: what RNAget calls a study, with its matrices."""
 
@@ -204,6 +267,7 @@ class StudyFile(_Described):
     license: Text | None = None
     expressions: tuple[ExpressionEntry, ...] = ()
     continuous: tuple[ContinuousEntry, ...] = ()
+    reads: tuple[ReadsEntry, ...] = ()
 
 
 def template_fields(template: str) -> tuple[str, ...]:

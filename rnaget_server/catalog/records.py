@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from rnaget_server.catalog.models import ServiceFile
+from rnaget_server.catalog.models import ReadsKind, ServiceFile
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.store import INDEX, LETTERS
 
@@ -118,6 +118,42 @@ class TrackSet:
 
 
 @dataclass(frozen=True)
+class ReadsFile:
+    """A file of alignments or variants with its index; `id` is what the log calls it."""
+
+    id: str
+    format: str
+    path: Path
+    index: Path | None
+    md5: str | None
+    size: int | None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file, and its index where it has one."""
+        return (self.path,) if self.index is None else (self.path, self.index)
+
+
+@dataclass(frozen=True)
+class ReadSet:
+    """Alignments or variants of some samples: the same content in one format or in two, the usual one first."""
+
+    id: str
+    kind: ReadsKind
+    project_id: str
+    study_id: str
+    name: str | None
+    description: str | None
+    samples: tuple[str, ...]
+    files: tuple[ReadsFile, ...]
+
+    @property
+    def formats(self) -> Mapping[str, ReadsFile]:
+        """The files by format."""
+        return {file.format: file for file in self.files}
+
+
+@dataclass(frozen=True)
 class Study:
     """A study of a project, with its matrices."""
 
@@ -132,6 +168,7 @@ class Study:
     tags: tuple[str, ...]
     matrices: tuple[Matrix, ...]
     track_sets: tuple[TrackSet, ...]
+    read_sets: tuple[ReadSet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,7 +207,7 @@ class Genome:
         return (self.path, self.directory / LETTERS)
 
 
-Record = Matrix | TrackSet | Genome
+Record = Matrix | TrackSet | Genome | ReadsFile
 Entry = tuple[Project, Study | None, Matrix | TrackSet | None]
 
 
@@ -196,6 +233,16 @@ class Catalog:
     def track_sets(self) -> Mapping[str, TrackSet]:
         """Every set of signal tracks by id."""
         return {tracks.id: tracks for study in self.studies.values() for tracks in study.track_sets}
+
+    @cached_property
+    def read_sets(self) -> Mapping[tuple[ReadsKind, str], ReadSet]:
+        """All alignments and variants by kind and id."""
+        return {(reads.kind, reads.id): reads for study in self.studies.values() for reads in study.read_sets}
+
+    @cached_property
+    def read_files(self) -> Mapping[str, ReadsFile]:
+        """Every file of alignments or variants by what the log calls it."""
+        return {file.id: file for reads in self.read_sets.values() for file in reads.files}
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

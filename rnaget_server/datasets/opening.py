@@ -12,8 +12,9 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from rnaget_server.catalog.models import template_fields
-from rnaget_server.catalog.records import Genome, Matrix, Record, TrackSet
+from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
+from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.plugins import Registry
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 10.0
 _MOST_LOOKED_AT = 1000
 _State = tuple[FileVersion, ...]
-_Record = TypeVar("_Record", Matrix, TrackSet, Genome)
+_Record = TypeVar("_Record", Matrix, TrackSet, Genome, ReadsFile)
 _Store = TypeVar("_Store")
 
 
@@ -80,6 +81,7 @@ class StoreCache:
         self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms)
         self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
         self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
+        self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", OpenReads, most, confirms)
 
     def open(self, matrix: Matrix) -> GuardedStore:
         """Return the open store of `matrix`.
@@ -117,6 +119,18 @@ class StoreCache:
         """
         return self._genomes.get(genome)
 
+    def open_reads(self, file: ReadsFile) -> OpenReads:
+        """Return an open file of alignments or variants.
+
+        Raises
+        ------
+        StoreFailure
+            If it or its index is missing or unreadable.
+        CatalogChanged
+            If it is missing since the catalogue names another by now.
+        """
+        return self._reads.get(file)
+
 
 class _Kept(Generic[_Record, _Store]):
     """The open stores of one kind of record, by id."""
@@ -138,7 +152,8 @@ class _Kept(Generic[_Record, _Store]):
 
     def get(self, record: _Record) -> _Store:
         first = record.path if record.path is not None else record.tracks[0].path
-        key = (record, version_at(first))
+        index = record.index if isinstance(record, ReadsFile) else None
+        key = (record, version_at(first), NO_FILE if index is None else version_at(index))
         with self._lock:
             kept = self._kept.get(record.id)
             if kept is None or kept.key != key:
@@ -185,7 +200,7 @@ class _Kept(Generic[_Record, _Store]):
 class _File(Generic[_Record, _Store]):
     """A record in one state of its file: its store, or the state of all its files in which it could not be opened."""
 
-    def __init__(self, key: tuple[Record, FileVersion]) -> None:
+    def __init__(self, key: tuple[Record, FileVersion, FileVersion]) -> None:
         self.key = key
         self.lock = threading.Lock()
         self.store: _Store | None = None
@@ -332,6 +347,8 @@ def _close_if_written_over(kept: _File[Any, Any], state: FileVersion) -> None:
 
 
 def _paths(record: Record) -> tuple[Path, ...]:
+    if isinstance(record, ReadsFile):
+        return record.paths
     if record.path is not None:
         return (record.path,)
     return tuple(track.path for track in record.tracks[:_MOST_LOOKED_AT])

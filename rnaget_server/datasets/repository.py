@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix
+from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import StoreFailure
@@ -142,6 +142,16 @@ class View:
         if failed is not None:
             raise failed
         return None
+
+    def references_of(self, reads: ReadSet, md5: str) -> set[str]:
+        """Return the names of the sequences of an MD5 digest in the genome of a study; none if it has none here."""
+        study = self.catalog.studies.get(reads.study_id)
+        genome = self.catalog.genomes.get(study.genome) if study is not None and study.genome else None
+        if genome is None:
+            return set()
+        store = self.stores.open_genome(genome)
+        sequence = store.find(md5)
+        return {name.alias for name in store.aliases(sequence)} if sequence is not None else set()
 
     def naming_authorities(self) -> set[str]:
         """Return who gives names to sequences, in all genomes that can be read."""

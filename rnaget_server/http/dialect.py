@@ -20,7 +20,7 @@ class Dialect(Protocol):
     def exposed_headers(self) -> tuple[str, ...]:
         """Headers of its own, which scripts of other sites may read."""
 
-    def error_payload(self, status: int, message: str) -> Any:
+    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
         """Return the JSON of an error."""
 
     def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
@@ -36,7 +36,7 @@ class JsonDialect:
     media_types: tuple[str, ...] = ("application/json",)
     exposed_headers: tuple[str, ...] = ()
 
-    def error_payload(self, status: int, message: str) -> Any:
+    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
         """Return the JSON of an error."""
         return {"message": message}
 

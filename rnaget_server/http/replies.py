@@ -54,7 +54,7 @@ def error_response(request: Request, error: Exception) -> Response:
         message = with_hint(request.scope["query_string"], message)
     dialect = _dialect(request)
     media_type = preferred(list_header(request, "accept"), dialect.media_types) or dialect.media_types[0]
-    response = _response(request, media_type, dialect.error_payload(status, message), status, f"Error {status}")
+    response = _response(request, media_type, dialect.error_payload(status, message, error), status, f"Error {status}")
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.methods)
     if isinstance(error, UnsupportedCoding):

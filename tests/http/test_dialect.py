@@ -46,7 +46,7 @@ class ToyDialect:
     media_types = ("application/vnd.toy+json", "application/json")
     exposed_headers = ("Toy-Extra",)
 
-    def error_payload(self, status: int, message: str) -> Any:
+    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
         return {"toy": {"error": status, "words": message}}
 
     def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:

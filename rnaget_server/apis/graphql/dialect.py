@@ -12,6 +12,6 @@ class GraphqlDialect(JsonDialect):
 
     media_types = ("application/json", "application/graphql-response+json")
 
-    def error_payload(self, status: int, message: str) -> Any:
+    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
         """Return the JSON of an error."""
         return {"errors": [{"message": message}]}

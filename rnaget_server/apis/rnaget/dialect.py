@@ -41,7 +41,7 @@ class RnagetDialect:
         address = urlsplit(public_url)
         self._address = f"{address.scheme}://{address.netloc}" if public_url else ""
 
-    def error_payload(self, status: int, message: str) -> Any:
+    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
         """Return the JSON of an error."""
         return {"message": message}
 
