@@ -42,9 +42,7 @@ def check_end_marker(file: ByteSource) -> None:
     """Refuse a BGZF file without the block that ends it."""
     size = len(END_MARKER)
     if file.size < size or file.read(file.size - size, size) != END_MARKER:
-        raise DamagedFile(
-            "the file is cut off: the block that ends it is missing. Copy it again, or write it anew from its source"
-        )
+        raise DamagedFile("the file is cut off: the block that ends it is missing. Copy it again, or write it anew")
 
 
 def _length(cursor: Cursor, name: str, least: int = 0) -> int:
@@ -96,12 +94,7 @@ def _variant_header(lines: Iterable[str]) -> tuple[tuple[Reference, ...], tuple[
         if contig:
             parts = {key: value.strip('"') for key, value in _PART.findall(contig[1])}
             if "ID" in parts:
-                length = parts.get("length", "")
-                references.append(
-                    Reference(
-                        parts["ID"], int(length) if length.isdecimal() else None, parts.get("md5", "").lower() or None
-                    )
-                )
+                references.append(_reference(parts["ID"], parts.get("length", ""), parts.get("md5", "")))
                 number = parts.get("IDX", "")
                 ids.append(int(number) if number.isdecimal() else len(ids))
         elif line.startswith("#CHROM"):
@@ -117,14 +110,13 @@ def sam_references(text: bytes) -> tuple[Reference, ...]:
     for line in text.split(b"\n"):
         if line.startswith(b"@SQ\t"):
             tags = _tags(line)
-            length = tags.get("LN", "")
             if "SN" in tags:
-                references.append(
-                    Reference(
-                        tags["SN"], int(length) if length.isdecimal() else None, tags.get("M5", "").lower() or None
-                    )
-                )
+                references.append(_reference(tags["SN"], tags.get("LN", ""), tags.get("M5", "")))
     return tuple(references)
+
+
+def _reference(name: str, length: str, md5: str) -> Reference:
+    return Reference(name, int(length) if length.isdecimal() else None, md5.lower() or None)
 
 
 def sam_samples(text: bytes) -> tuple[str, ...]:
