@@ -8,21 +8,25 @@ from a2wsgi import WSGIMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import genomes, graphql, refget, rnaget, seqcol
+from rnaget_server.apis import genomes, graphql, htsget, refget, rnaget, seqcol
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
+from rnaget_server.apis.htsget.context import HtsgetApi
+from rnaget_server.apis.htsget.dialect import HtsgetDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
+from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.reply_budget import ReplyBudget
+from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.dialect import JsonDialect
@@ -65,7 +69,11 @@ def create_app(settings: Settings) -> ASGIApp:
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
     )
-    mounts = [mount, *_sequences(repository, settings, budget, mount.workload)]
+    mounts = [
+        mount,
+        *_sequences(repository, settings, budget, mount.workload),
+        *_reads(repository, settings, budget, mount.workload),
+    ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
@@ -82,6 +90,23 @@ def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delive
     slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
     cache = SliceCache(settings.cache_directory, slices)
     return Delivery(cache, limits, budget, settings.content_coding)
+
+
+def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+    """Return where alignments and variants are found."""
+    signer = TicketSigner(signing_keys(settings), settings.ticket_seconds, required=True)
+    kinds: tuple[ReadsKind, ...] = ("reads", "variants")
+    return [
+        Mount(
+            f"/{kind}",
+            TicketCheck(create_api(shipped("openapi") / "htsget.yaml", f"/{kind}"), signer, htsget.BLOCK_ROUTE),
+            HtsgetDialect(),
+            HtsgetApi(repository, settings, kind, signer, budget),
+            workload,
+            htsget.EXAMPLE_BODY,
+        )
+        for kind in kinds
+    ]
 
 
 def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from rnaget_server import __version__
 from rnaget_server.catalog.records import ReadsFile
 from rnaget_server.datasets.guarded import Guard
+from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.files import Header, Piece, Region, check_index, find_pieces, read_header
 from rnaget_server.storage.local import LocalFile
 
@@ -43,6 +47,33 @@ class OpenReads:
         """Whether regions can be found in it."""
         return self._index is not None
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of its references."""
+        return frozenset(reference.name for reference in self.header.references)
+
+    @cached_property
+    def names_by_md5(self) -> dict[str, set[str]]:
+        """The names of references by the digest of their bases, where the header has it."""
+        found: dict[str, set[str]] = {}
+        for reference in self.header.references:
+            if reference.md5 is not None:
+                found.setdefault(reference.md5.lower(), set()).add(reference.name)
+        return found
+
+    def read(self, piece: Piece) -> bytes:
+        """Return the bytes of a piece.
+
+        Raises
+        ------
+        StoreFailure
+            If they cannot be read.
+        """
+        with self._guard:
+            data = self.file.read(piece.offset, piece.length)
+            self.file.check_unchanged()
+            return data
+
     def pieces(self, regions: Sequence[Region] | None, only: Literal["header"] | None = None) -> list[Piece]:
         """Return the bytes of the file that hold some regions, or all of it; see `find_pieces`.
 
@@ -51,7 +82,7 @@ class OpenReads:
         StoreFailure
             If the file or its index cannot be read.
         """
-        with self._guard:
+        with self._guard, _naming(self.record.path):
             return find_pieces(self.file, self._index, self.header, regions, only)
 
 
@@ -84,12 +115,23 @@ def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) 
         raise OSError(
             f"{name} has {file.size:,} bytes, and the catalogue says {record.size:,}: import it again with --replace"
         )
-    header = read_header(file)
+    with _naming(record.path):
+        header = read_header(file)
     if header.format != record.format:
         raise OSError(f"{name} is {header.format}, and the catalogue says {record.format}: correct the format there")
-    if index is not None:
-        check_index(file, index, header)
+    if index is not None and record.index is not None:
+        with _naming(record.index):
+            check_index(file, index, header)
     return header
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a file into an OSError that names it."""
+    try:
+        yield
+    except DamagedFile as error:
+        raise OSError(f"{path.name}: {error}") from None
 
 
 def reads_problems(record: ReadsFile) -> list[str]:

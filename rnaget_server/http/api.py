@@ -45,8 +45,10 @@ def create_api(document: Path, prefix: str) -> Callable[[Scope, Receive, Send], 
     app.add_api(document.name, base_path=prefix, swagger_ui_options=None)
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
-    paths = yaml.load(document.read_bytes(), yaml.CSafeLoader)["paths"]
-    return with_methods(Methods(paths, prefix, _DOCUMENTS), app.middleware)
+    content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
+    parameters = content.get("components", {}).get("parameters", {}).values()
+    with_slashes = {one["name"] for one in parameters if one["schema"].get("format") == "path"}
+    return with_methods(Methods(content["paths"], prefix, _DOCUMENTS, with_slashes), app.middleware)
 
 
 async def _error_response(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -28,14 +28,25 @@ class Methods:
         The start of all of them.
     others
         Further addresses that take GET.
+    with_slashes
+        The parameters of paths whose values may have slashes.
     """
 
-    def __init__(self, paths: Mapping[str, Mapping[str, Any]], prefix: str, others: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Mapping[str, Any]],
+        prefix: str,
+        others: Sequence[str] = (),
+        with_slashes: Collection[str] = (),
+    ) -> None:
         self._fixed = {f"{prefix}{path}": _methods(("get",)) for path in others}
         self._patterns: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
         for path, operations in paths.items():
             if "{" in path:
-                pattern = "[^/]+".join(map(re.escape, _PARAMETER.split(prefix + path)))
+                parts = _PARAMETER.split(prefix + path)
+                names = [name[1:-1] for name in _PARAMETER.findall(path)]
+                values = [".+" if name in with_slashes else "[^/]+" for name in names]
+                pattern = "".join(map("".join, zip(map(re.escape, parts), [*values, ""], strict=True)))
                 self._patterns.append((re.compile(pattern), _methods(operations)))
             else:
                 self._fixed[prefix + path] = _methods(operations)

@@ -1,0 +1,56 @@
+"""Tickets: the URLs that together send the alignments or variants that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from rnaget_server.apis.htsget import BLOCKS
+from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.plan import Block, blocks_of, file_of, in_memory, regions_of
+from rnaget_server.apis.htsget.query import ReadsQuery, query_of_body, query_of_url
+from rnaget_server.catalog import ReadSet
+from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.query.strings import query_string
+
+
+def get_ticket(context: Context, id: str) -> Response:
+    """Return the ticket for what a URL asks for."""
+    return _ticket(context, id, query_of_url)
+
+
+def post_ticket(context: Context, id: str) -> Response:
+    """Return the ticket for what the body of a request asks for."""
+    return _ticket(context, id, query_of_body)
+
+
+def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -> Response:
+    reads = context.read_set(id)
+    query = parse(context)
+    file = file_of(reads, query.format)
+    opened = context.view.stores.open_reads(file)
+    regions = regions_of(context, reads, opened, query)
+    pieces = opened.pieces(regions, query.only)
+    settings = context.api.settings
+    most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
+    if sum(piece.length for piece in pieces) <= settings.max_inline_bytes:
+        pieces = in_memory(opened, pieces)
+    ticket: dict[str, Any] = {
+        "format": file.format,
+        "urls": [_url(context, reads, opened, block) for block in blocks_of(pieces, regions, most, 0)],
+    }
+    if regions is None and query.only is None and file.md5 is not None:
+        ticket["md5"] = file.md5
+    return context.respond({"htsget": ticket}, "Ticket")
+
+
+def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> dict[str, str]:
+    if block.data is not None:
+        return {"url": block.inline, "class": block.kind}
+    path = f"/{reads.kind}/{BLOCKS}/{reads.id}"
+    parameters = context.api.signer.sign(
+        path, [("format", opened.record.format), ("version", opened.version), *block.parameters]
+    )
+    return {"url": f"{context.root}{path}?{query_string(parameters)}", "class": block.kind}
