@@ -119,6 +119,11 @@ class CatalogEdit:
         sets = self._catalog.read_sets.values() if self._catalog else ()
         return self._own(f"set of {kind}", id, {reads.id: reads for reads in sets if reads.kind == kind})
 
+    def matrices(self) -> tuple[Matrix, ...]:
+        """Return the matrices of this study."""
+        study = self._catalog.studies.get(self._study) if self._catalog else None
+        return study.matrices if study is not None else ()
+
     def files(self, but: str | None = None) -> set[Path]:
         """Return the data files of every matrix and continuous set, except those of one id."""
         if self._catalog is None:

@@ -1,4 +1,4 @@
-"""``rnaget-server import``: an expression matrix, or signal tracks, into a catalogue."""
+"""``rnaget-server import``: matrices, signal tracks, reads, variants and genomes into a catalogue."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option("--study", help="Id of the study; made if it is missing.")
 @click.option(
     "--id",
-    help="Id of the matrix or continuous set. With the id of one that is there, a matrix in other units becomes a "
+    help="Id of the matrix, continuous set, reads or variants. With the id of one that is there, a matrix in other units becomes a "
     "further layer, and tracks are added to the set.",
 )
 @click.option("--units", help="Units of the values, such as TPM, FPKM or count.")
@@ -109,7 +109,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option(
     "--position", metavar="NAME", help="Tracks in a loom file: column attribute with positions such as chr1:20."
 )
-@click.option("--link", is_flag=True, help="Tracks: make a hard link to a bigWig file, and no copy.")
+@click.option("--link", is_flag=True, help="Tracks, reads: make a hard link to the file, and no copy.")
 @click.option("--name", help="Name of the matrix or set.")
 @click.option("--version", help="Version of the matrix or set.")
 @click.option(
@@ -154,17 +154,29 @@ def import_command(
     replace: bool,
     **special: Any,
 ) -> None:
-    """Import an expression matrix, signal tracks or a genome into a catalogue.
+    """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
     (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
-    make a continuous set; or FASTA files, which make a genome. A pipe is read as well: - is the standard input.
+    make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
+    (bgzip) or BCF file with its index beside it, without --units. A pipe is read as well: - is the standard input.
     """
     from rnaget_server.importers.sequences.fasta import is_fasta
 
     if not (project or study or id) and is_fasta(sources[0]):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
+        return
+    from rnaget_server.importers.reads.kinds import is_reads
+
+    # With units, the file is taken for a matrix, and the message says what to do.
+    if not units and project and study and id and is_reads(sources[0]):
+        _import_reads(
+            sources,
+            {"data": data, "project": project, "study": study, "id": id, "genome": genome, "replace": replace},
+            {**special, "version": version, "license": license},
+            name,
+        )
         return
     for option, value in {"project": project, "study": study, "id": id, "units": units}.items():
         if not value:
@@ -254,6 +266,35 @@ def _import_genome(
     click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
     if outcome.first_gene:
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
+
+
+def _import_reads(
+    sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], name: str | None
+) -> None:
+    from rnaget_server.importers.job import broken_off
+    from rnaget_server.importers.reads.job import ReadsRequest, run_reads_import
+
+    try:
+        _refuse(special, tuple(key for key in special if key != "link"), "reads or variants", sources[0])
+        if len(sources) > 1:
+            raise ImportFailure("this is a file of reads or variants, which are imported one by one", sources[0])
+        least_free = limits_for(common["data"]).min_free_bytes
+        texts = {"name": name} if name else {}
+        with _progress() as progress:
+            outcome = run_reads_import(
+                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, texts=texts, **common),
+                progress,
+            )
+    except Exception as error:
+        raise click.ClickException(str(broken_off(error, *sources))) from None
+    address = f"http://127.0.0.1:8080{outcome.query.partition('?')[0]}"
+    click.echo(f"{common['id']} is now in {outcome.study_file} (data: {outcome.file})")
+    for remark in outcome.remarks:
+        click.echo(f"  {remark}")
+    click.echo(f"Serve it:   rnaget-server serve {common['data']}")
+    click.echo(f"First query: curl '{address}'")
+    reader = "samtools" if outcome.query.startswith("/reads/") else "bcftools"
+    click.echo(f"             {reader} view -h '{address}'")
 
 
 def _import_matrix(

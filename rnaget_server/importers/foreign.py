@@ -10,7 +10,10 @@ _UNPACK = "recompress it, as by `{} FILE | gzip > FILE.gz`, and import that"
 _TO_TEXT = "save it as tab-separated text and import that"
 _DATES = "(and see that the spreadsheet program has not turned gene names such as SEPT2 into dates)"
 _R_TABLE = "write.table(x, 'FILE.tsv', sep='\\t', quote=FALSE, col.names=NA)"
-_READS = "count them first (salmon, STAR, featureCounts), and import the table of counts"
+_READS = (
+    "count them first (salmon, STAR, featureCounts), and import the table of counts; to offer the reads themselves, leave "
+    "--units out"
+)
 _UTF16 = "convert it, as by `iconv -f UTF-16 -t UTF-8 FILE`, and import that"
 _R = f"this is an R data file (.rds, .RData): write the matrix by R's {_R_TABLE} and import that"
 _PICKLE = (
@@ -55,7 +58,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"BAM\1", f"this is a BAM file of aligned reads, no matrix: {_READS}"),
     (b"CRAM\2", f"this is a CRAM file of aligned reads, no matrix: {_READS}"),
     (b"CRAM\3", f"this is a CRAM file of aligned reads, no matrix: {_READS}"),
-    (b"BCF\2", "this is a BCF file of variants, no expression matrix"),
+    (b"BCF\2", "this is a BCF file of variants, no expression matrix: to offer the variants, leave --units out"),
     (b"BAI\1", "this is the index (.bai) of a BAM file, no matrix"),
     (b"CSI\1", "this is an index (.csi) of another file, no matrix"),
     (b"TBI\1", "this is an index (.tbi) of another file, no matrix"),

@@ -1,0 +1,1 @@
+"""Files of alignments (BAM, CRAM) and variants (VCF, BCF)."""
