@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from rnaget_server.apis import genomes, graphql, htsget, refget, rnaget, seqcol
@@ -29,6 +28,7 @@ from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
+from rnaget_server.http.cors import with_cors
 from rnaget_server.http.dialect import JsonDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.switched_off import without_groups
@@ -40,8 +40,6 @@ from rnaget_server.pages.site import Site
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query.table import SLOW_PARAMETERS
 from rnaget_server.settings import Settings, shipped
-
-_EXPOSED = ("Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Link")
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -75,15 +73,8 @@ def create_app(settings: Settings) -> ASGIApp:
         *_reads(repository, settings, budget, mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
-    # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
-    return CORSMiddleware(
-        dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
-        allow_origins=settings.cors_origins,
-        allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
-        allow_headers=("*",),
-        expose_headers=(*mount.dialect.exposed_headers, *_EXPOSED),
-        max_age=2592000,
-    )
+    served = dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
+    return with_cors(served, settings.cors_origins, mount.dialect.exposed_headers, htsget.BASE_PATHS)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:

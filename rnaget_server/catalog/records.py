@@ -170,6 +170,15 @@ class Study:
     track_sets: tuple[TrackSet, ...]
     read_sets: tuple[ReadSet, ...] = ()
 
+    @cached_property
+    def reads_by_sample(self) -> Mapping[str, tuple[ReadSet, ...]]:
+        """The alignments and variants of each sample."""
+        found: dict[str, tuple[ReadSet, ...]] = {}
+        for reads in self.read_sets:
+            for sample in reads.samples:
+                found[sample] = (*found.get(sample, ()), reads)
+        return found
+
 
 @dataclass(frozen=True)
 class Project:
@@ -208,7 +217,7 @@ class Genome:
 
 
 Record = Matrix | TrackSet | Genome | ReadsFile
-Entry = tuple[Project, Study | None, Matrix | TrackSet | None]
+Entry = tuple[Project, Study | None, Matrix | TrackSet | ReadSet | None]
 
 
 @dataclass(frozen=True)
@@ -246,11 +255,13 @@ class Catalog:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """Every matrix and set of tracks below its project and study; None where one of those has nothing below it."""
+        """Every matrix, set of tracks and set of reads below its project and study; None where there is nothing."""
         entries: list[Entry] = []
         for project in self.projects.values():
             for study in project.studies or (None,):
-                records: tuple[Matrix | TrackSet, ...] = (*study.matrices, *study.track_sets) if study else ()
+                records: tuple[Matrix | TrackSet | ReadSet, ...] = ()
+                if study is not None:
+                    records = (*study.matrices, *study.track_sets, *study.read_sets)
                 entries += [(project, study, record) for record in records or (None,)]
         return tuple(entries)
 

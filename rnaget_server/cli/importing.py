@@ -45,8 +45,8 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option("--study", help="Id of the study; made if it is missing.")
 @click.option(
     "--id",
-    help="Id of the matrix, continuous set, reads or variants. With the id of one that is there, a matrix in other units becomes a "
-    "further layer, and tracks are added to the set.",
+    help="Id of the matrix, continuous set, reads or variants. With the id of one that is there, a matrix in other "
+    "units becomes a further layer, tracks are added to the set, and reads get a further format.",
 )
 @click.option("--units", help="Units of the values, such as TPM, FPKM or count.")
 @click.option("--samples", type=_FILE, help="Table of sample attributes: one row per sample, ids in the first column.")
@@ -268,9 +268,7 @@ def _import_genome(
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
 
 
-def _import_reads(
-    sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], name: str | None
-) -> None:
+def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], name: str | None) -> None:
     from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.reads.job import ReadsRequest, run_reads_import
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sized
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory, misspelt_settings
 from rnaget_server.datasets.opening import StoreCache, genome_problems, problems_of, remarks_of
+from rnaget_server.datasets.reads import reads_problems
 from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
 from rnaget_server.plugins import Registry
 from rnaget_server.settings import shipped
@@ -113,6 +115,8 @@ def list_(data: Path | None) -> None:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
             for tracks in study.track_sets:
                 click.echo(f"    {tracks.id}  {_describe_tracks(tracks, stores)}")
+            for reads in study.read_sets:
+                click.echo(f"    {reads.id}  {reads.kind}: {', '.join(reads.formats)}")
     click.echo(_count(catalog))
 
 
@@ -160,6 +164,12 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
         for remark in () if found else remarks_of(record, kinds, access):
             click.echo(entry_problem(study, section, record.id, remark))
         problems += [entry_problem(study, section, record.id, problem) for problem in found]
+    problems += [
+        entry_problem(catalog.studies[reads.study_id].path, "reads", reads.id, problem)
+        for reads in catalog.read_sets.values()
+        for file in reads.files
+        for problem in reads_problems(file)
+    ]
     return problems + [
         Problem(genome.directory / "genome.yaml", None, None, problem)
         for genome in catalog.genomes.values()
@@ -200,9 +210,15 @@ def _loom_mistakes(path: Path) -> list[str]:
 
 
 def _count(catalog: Catalog) -> str:
-    counts = [(catalog.projects, "project"), (catalog.studies, "study"), (catalog.matrices, "matrix")]
+    counts: list[tuple[Sized, str]] = [
+        (catalog.projects, "project"),
+        (catalog.studies, "study"),
+        (catalog.matrices, "matrix"),
+    ]
     counts += [(catalog.track_sets, "continuous set")] if catalog.track_sets else []
+    counts += [(catalog.read_sets, "set of reads or variants")] if catalog.read_sets else []
     plurals = {"project": "projects", "study": "studies", "matrix": "matrices", "continuous set": "continuous sets"}
+    plurals["set of reads or variants"] = "sets of reads or variants"
     return ", ".join(f"{len(part):,} {name if len(part) == 1 else plurals[name]}" for part, name in counts)
 
 

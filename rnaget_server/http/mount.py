@@ -98,7 +98,7 @@ def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: s
             refusal = InvalidQuery("the header Host is no host name: send the address of this server there")
             return error_response(Request({**scope, DIALECT_KEY: mounts[0].dialect}), refusal)(scope, receive, send)
         below = scope.get("root_path", "")
-        path = _path_below(scope["path"], below)
+        path = path_below(scope["path"], below)
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 outer = root or below
@@ -118,7 +118,7 @@ def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: s
     return application
 
 
-def _path_below(path: str, root: str) -> str:
+def path_below(path: str, root: str) -> str:
     """Return a path without its beginning `root` and without slashes at the end; ``/`` is left."""
     if root and (path == root or path.startswith(f"{root}/")):
         path = path[len(root) :]

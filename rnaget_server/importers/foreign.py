@@ -11,8 +11,8 @@ _TO_TEXT = "save it as tab-separated text and import that"
 _DATES = "(and see that the spreadsheet program has not turned gene names such as SEPT2 into dates)"
 _R_TABLE = "write.table(x, 'FILE.tsv', sep='\\t', quote=FALSE, col.names=NA)"
 _READS = (
-    "count them first (salmon, STAR, featureCounts), and import the table of counts; to offer the reads themselves, leave "
-    "--units out"
+    "count them first (salmon, STAR, featureCounts), and import the table of counts; to offer the reads themselves, "
+    "leave --units out"
 )
 _UTF16 = "convert it, as by `iconv -f UTF-16 -t UTF-8 FILE`, and import that"
 _R = f"this is an R data file (.rds, .RData): write the matrix by R's {_R_TABLE} and import that"

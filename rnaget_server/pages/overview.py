@@ -7,9 +7,10 @@ from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rnaget_server.catalog.records import Catalog, Entry, Matrix, TrackSet
+from rnaget_server.catalog.records import Catalog, Entry, Matrix, ReadSet, TrackSet
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.pages.matrices import matrix_detail
+from rnaget_server.pages.reads import reads_view
 from rnaget_server.pages.tracks import track_detail
 from rnaget_server.pages.views import DataView, Detail, Page, ProjectView, Record, StudyView
 
@@ -58,12 +59,17 @@ def _grouped(site: Site, entries: Sequence[Entry], base: str) -> Iterator[Projec
                 track_sets = [record for record in records if isinstance(record, TrackSet)]
                 views_of_matrices = tuple(_view(matrix_detail, site, record, base, first) for record in matrices)
                 views_of_tracks = tuple(_view(track_detail, site, record, base, first) for record in track_sets)
-                studies.append(StudyView(study, views_of_matrices, views_of_tracks))
+                reads = tuple(reads_view(record, base) for record in records if isinstance(record, ReadSet))
+                studies.append(StudyView(study, views_of_matrices, views_of_tracks, reads))
         yield ProjectView(rows[0][0], tuple(studies))
 
 
 def _view(
-    read: Callable[[Site, Record, str], Detail], site: Site, record: Record, base: str, first: Matrix | TrackSet | None
+    read: Callable[[Site, Record, str], Detail],
+    site: Site,
+    record: Record,
+    base: str,
+    first: Matrix | TrackSet | ReadSet | None,
 ) -> DataView[Record, Detail]:
     detail = None
     with suppress(StoreFailure, CatalogChanged):  # the log says why, or the next look at the page shows it

@@ -83,6 +83,7 @@ def _add_pages(pages: Flask, site: Site) -> None:
                 "studies": len(catalog.studies),
                 "matrices": len(catalog.matrices),
                 "track_sets": len(catalog.track_sets),
+                "read_sets": len(catalog.read_sets),
             },
             formats=site.formats.of("expressions"),
             track_formats=site.formats.of("continuous"),

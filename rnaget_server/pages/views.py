@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from rnaget_server.catalog.records import Matrix, Project, Study, TrackSet
 from rnaget_server.pages.queries import Query
+from rnaget_server.pages.reads import ReadsView
 
 Record = TypeVar("Record", Matrix, TrackSet)
 Detail = TypeVar("Detail")
@@ -54,11 +55,12 @@ class DataView(Generic[Record, Detail]):
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study with those of its matrices and sets of tracks that are on this page."""
+    """A study with those of its matrices, sets of tracks and sets of reads that are on this page."""
 
     record: Study
     matrices: tuple[DataView[Matrix, MatrixDetail], ...]
     track_sets: tuple[DataView[TrackSet, TrackDetail], ...]
+    read_sets: tuple[ReadsView, ...]
 
 
 @dataclass(frozen=True)

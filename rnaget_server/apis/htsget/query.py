@@ -172,7 +172,9 @@ def _tags(what: str, given: Sequence[str] | None) -> tuple[str, ...] | None:
     names = tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
     for name in names:
         if not _TAG.fullmatch(name):
-            raise InvalidQuery(f"{what} has {shown(name)}, which is no tag: a tag has two letters or digits, such as NM")
+            raise InvalidQuery(
+                f"{what} has {shown(name)}, which is no tag: a tag has two letters or digits, such as NM"
+            )
     return names
 
 

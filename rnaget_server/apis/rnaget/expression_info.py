@@ -93,8 +93,18 @@ def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) 
     paging = paging_of(context, known)
     query = parse_matrix_query(paging.parameters, filters)
     page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit)
+    if axis == "sample":
+        _name_reads(context, view, matrix_id, page.items)
     payload = {"data": page.items, "total": page.total}
     return respond_page(context, paging, payload, page.total, f"{axis.title()}s of {matrix_id}", page.missing)
+
+
+def _name_reads(context: Context, view: View, matrix_id: str, samples: list[dict[str, Any]]) -> None:
+    """Add the addresses of reads and variants to the samples that the study has some of."""
+    study = view.catalog.studies[view.catalog.matrices[matrix_id].study_id]
+    for sample in samples:
+        for reads in study.reads_by_sample.get(str(sample["id"]), ()):
+            sample.setdefault(reads.kind, []).append(f"{context.root}/{reads.kind}/{reads.id}")
 
 
 def _described(context: Context, view: View, matrix: Matrix) -> dict[str, Any]:

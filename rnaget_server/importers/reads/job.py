@@ -1,4 +1,4 @@
-"""The import of alignments or variants: check the file and its index, copy or link both, enter them in the catalogue."""
+"""The import of alignments or variants: check a file and its index, copy or link both, write the catalogue entry."""
 
 from __future__ import annotations
 
@@ -146,7 +146,11 @@ class ReadsPlan(Plan[WrittenFile]):
         with self.editing() as edit:
             edit.put("reads", {**entry, "files": [file]}, request.genome)
         return Outcome(
-            data.target, edit.study_file, tuple(self._remarks(written[0])), (), f"/{self.kind}/{request.id}?class=header"
+            data.target,
+            edit.study_file,
+            tuple(self._remarks(written[0])),
+            (),
+            f"/{self.kind}/{request.id}?class=header",
         )
 
     def clean_up(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from rnaget_server.reads.files import Header, check_index, read_header
 from rnaget_server.storage.local import LocalFile
 
 _HEAD = 4096
+_ERRORS: tuple[type[Exception], ...] = (OSError, *GZIP_ERRORS)
 _STARTS = (b"BAM\1", b"BCF\2", b"##fileformat=VCF")
 _PLAIN = (b"CRAM", b"BCF\2", b"##fileformat=VCF", b"@HD\t", b"@SQ\t")
 EXTENSIONS = {"BAM": "bam", "CRAM": "cram", "VCF": "vcf.gz", "BCF": "bcf"}
@@ -32,7 +33,7 @@ def is_reads(path: Path) -> bool:
         if head.startswith(GZIP):
             return unpacked(path, _HEAD).startswith(_STARTS)
         return head.startswith(_PLAIN)
-    except (OSError, *GZIP_ERRORS):
+    except _ERRORS:
         return False
 
 
@@ -87,8 +88,8 @@ def _index_of(source: Path, format: str) -> Path:
     newer = [path for path in there if int(path.stat().st_mtime) >= changed]
     if not newer:
         raise ImportFailure(
-            f"the index is older than {source.name}: make it anew by `{_command(source, format)}`; or, if you know that it "
-            f"is right, `touch {there[0].name}`",
+            f"the index is older than {source.name}: make it anew by `{_command(source, format)}`; or, if you know that "
+            f"it is right, `touch {there[0].name}`",
             there[0],
         )
     return newer[0]
