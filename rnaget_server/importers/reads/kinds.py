@@ -88,7 +88,7 @@ def _index_of(source: Path, format: str) -> Path:
     newer = [path for path in there if int(path.stat().st_mtime) >= changed]
     if not newer:
         raise ImportFailure(
-            f"the index is older than {source.name}: make it anew by `{_command(source, format)}`; or, if you know that "
+            f"the index is older than {source.name}: make it anew by `{_command(source, format)}`; or, if you know "
             f"it is right, `touch {there[0].name}`",
             there[0],
         )
