@@ -6,15 +6,43 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rnaget_server.errors import DamagedFile
-from rnaget_server.reads.bgzf import END_MARKER
+from rnaget_server.reads.assemble import body_pieces
+from rnaget_server.reads.bgzf import END_MARKER, Blocks
+from rnaget_server.reads.check import check_bins
+from rnaget_server.reads.crai import CramIndex, check_slices, cram_pieces, parse_crai
 from rnaget_server.reads.cram import MAGIC as CRAM_MAGIC
 from rnaget_server.reads.cram import end_marker, read_cram_header
 from rnaget_server.reads.headers import read_blocked_header
+from rnaget_server.reads.index import BinIndex, parse_bin_index
 from rnaget_server.reads.pieces import UNPLACED, Header, Piece, Reference, Region
+from rnaget_server.reads.records import Scanner, layout_of
+from rnaget_server.reads.trim import RegionFinder
 from rnaget_server.storage.source import ByteSource
 
-__all__ = ["UNPLACED", "Header", "Piece", "Reference", "Region", "check_index", "find_pieces", "read_header"]
+__all__ = [
+    "INDEX_COMMANDS",
+    "UNPLACED",
+    "Header",
+    "Index",
+    "Piece",
+    "Reference",
+    "Region",
+    "check_index",
+    "find_pieces",
+    "read_header",
+    "read_index",
+    "reference_names",
+]
 
+Index = BinIndex | CramIndex
+INDEX_COMMANDS = {
+    "BAM": "samtools index FILE",
+    "CRAM": "samtools index FILE",
+    "VCF": "tabix -p vcf FILE",
+    "BCF": "bcftools index FILE",
+}
+"""The command that makes an index, by format."""
+_KINDS = {"BAM": ("BAI", "CSI"), "VCF": ("TBI", "CSI"), "BCF": ("CSI",)}
 _GZIP = b"\x1f\x8b"
 _BLOCKED = b"\x1f\x8b\x08\x04"
 _INSTEAD = (
@@ -52,7 +80,7 @@ def read_header(file: ByteSource) -> Header:
 
 def find_pieces(
     file: ByteSource,
-    index: ByteSource | None,
+    index: ByteSource | Index | None,
     header: Header,
     regions: Sequence[Region] | None,
     only: Literal["header"] | None = None,
@@ -62,7 +90,7 @@ def find_pieces(
     Parameters
     ----------
     index
-        The index of the file; needed for regions only.
+        The index of the file, or what `read_index` made of it; needed for regions only.
     header
         The header of this state of the file, as `read_header` gave it.
     regions
@@ -83,7 +111,42 @@ def find_pieces(
         return [*_header_pieces(header), _end_piece(file, header, "header")]
     if regions is None:
         return _whole(file, header)
-    raise NotImplementedError
+    parsed = _parsed(index, header)
+    if isinstance(parsed, CramIndex):
+        body = cram_pieces(file, parsed, header, regions)
+    else:
+        blocks = Blocks(file)
+        scanner = Scanner(blocks, layout_of(header, parsed.names))
+        body = body_pieces(blocks, RegionFinder(scanner, header, parsed).find(regions))
+    return [*_header_pieces(header), *body]
+
+
+def _parsed(index: ByteSource | Index | None, header: Header) -> Index:
+    if index is None:
+        raise DamagedFile(
+            f"no region can be found in a file without an index: make one with {INDEX_COMMANDS[header.format]}"
+        )
+    return index if isinstance(index, BinIndex | CramIndex) else read_index(index, header)
+
+
+def read_index(index: ByteSource, header: Header) -> Index:
+    """Return an index in memory, from which regions are found faster.
+
+    Raises
+    ------
+    DamagedFile
+        If it is damaged, or not of a kind that goes with the format of the file.
+    OSError
+        If it cannot be read.
+    """
+    if header.format == "CRAM":
+        return parse_crai(index)
+    parsed = parse_bin_index(index)
+    if parsed.kind not in _KINDS[header.format] or (header.format == "VCF") != (parsed.names is not None):
+        raise DamagedFile(
+            f"this {parsed.kind} is no index of a {header.format} file: make one with {INDEX_COMMANDS[header.format]}"
+        )
+    return parsed
 
 
 def _whole(file: ByteSource, header: Header) -> list[Piece]:
@@ -105,7 +168,7 @@ def _end_piece(file: ByteSource, header: Header, kind: Literal["header", "body"]
     return Piece(kind, 0, len(marker), marker)
 
 
-def check_index(file: ByteSource, index: ByteSource, header: Header) -> None:
+def check_index(file: ByteSource, index: ByteSource | Index, header: Header) -> None:
     """Refuse an index that is damaged or not that of the file.
 
     Raises
@@ -115,3 +178,16 @@ def check_index(file: ByteSource, index: ByteSource, header: Header) -> None:
     OSError
         If one of them cannot be read.
     """
+    parsed = _parsed(index, header)
+    if isinstance(parsed, CramIndex):
+        check_slices(file, parsed, header)
+    else:
+        check_bins(file, parsed, header)
+
+
+def reference_names(header: Header, index: Index | None) -> tuple[str, ...]:
+    """Return the names of all references: those of the header, and those that only the index of a VCF file has."""
+    names = [reference.name for reference in header.references]
+    if isinstance(index, BinIndex) and index.names:
+        names += index.names
+    return tuple(dict.fromkeys(names))
