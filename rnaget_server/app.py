@@ -28,7 +28,7 @@ from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
-from rnaget_server.http.cors import with_cors
+from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import JsonDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.switched_off import without_groups
@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     served = dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
-    return with_cors(served, settings.cors_origins, mount.dialect.exposed_headers, htsget.BASE_PATHS)
+    return Cors(served, settings.cors_origins, mount.dialect.exposed_headers, htsget.BASE_PATHS)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:

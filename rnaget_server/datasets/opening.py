@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
-from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.datasets.reads import IndexCache, OpenReads
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.plugins import Registry
@@ -78,10 +78,15 @@ class StoreCache:
         def open_genome(genome: Genome, guard: Guard) -> GuardedSequences:
             return GuardedSequences(SequenceStore(genome.directory), guard)
 
+        indexes = IndexCache()
+
+        def open_reads(file: ReadsFile, guard: Guard) -> OpenReads:
+            return OpenReads(file, guard, indexes)
+
         self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms)
         self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
         self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
-        self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", OpenReads, most, confirms)
+        self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", open_reads, most, confirms)
 
     def open(self, matrix: Matrix) -> GuardedStore:
         """Return the open store of `matrix`.

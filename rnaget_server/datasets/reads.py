@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -13,32 +16,91 @@ from rnaget_server import __version__
 from rnaget_server.catalog.records import ReadsFile
 from rnaget_server.datasets.guarded import Guard
 from rnaget_server.errors import DamagedFile
-from rnaget_server.reads.files import Header, Piece, Region, check_index, find_pieces, read_header
+from rnaget_server.reads.files import (
+    Header,
+    Index,
+    Piece,
+    Region,
+    check_index,
+    find_pieces,
+    read_header,
+    read_index,
+    reference_names,
+)
 from rnaget_server.storage.local import LocalFile
 
 _VERSION_LENGTH = 20
+_MOST_INDEXED = 128 << 20
+# Most kinds of indexes are compressed.
+_DECODED = 4
+_NUMBERS = count()
+
+
+class IndexCache:
+    """The indexes that were used last, in memory, of all open files together. Safe to share among threads.
+
+    Parameters
+    ----------
+    most_bytes
+        About how many bytes they may take; the last one stays, however large it is.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_INDEXED) -> None:
+        self._most = most_bytes
+        self._held = 0
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, tuple[Index, int]] = OrderedDict()
+
+    def get(self, number: int, make: Callable[[], tuple[Index, int]]) -> Index:
+        """Return the index of an open file, which `make` gives with its size if it is not there."""
+        with self._lock:
+            found = self._kept.get(number)
+            if found is not None:
+                self._kept.move_to_end(number)
+                return found[0]
+        # Others need not wait meanwhile.
+        index, size = make()
+        with self._lock:
+            if number not in self._kept:
+                self._kept[number] = index, size
+                self._held += size
+            while self._held > self._most and len(self._kept) > 1:
+                self._held -= self._kept.popitem(last=False)[1][1]
+        return index
 
 
 class OpenReads:
     """An open file of alignments or variants. Safe to share among threads.
 
-    Attributes
+    Parameters
     ----------
     record
         What the catalogue says of it.
+    guard
+        Makes one error of all that the file brings about.
+    indexes
+        Where its index is kept.
+
+    Attributes
+    ----------
     file
         The file.
     header
         What its header says.
+    names
+        The names of its references.
     version
         A text that is equal for the same state of file and index, and for the same pieces of them.
     """
 
-    def __init__(self, record: ReadsFile, guard: Guard) -> None:
+    def __init__(self, record: ReadsFile, guard: Guard, indexes: IndexCache) -> None:
         self.record = record
         self._guard = guard
+        self._indexes = indexes
+        self._number = next(_NUMBERS)
         self.file, self._index = open_files(record)
-        self.header = checked_header(record, self.file, self._index)
+        self.header, index = checked_header(record, self.file, self._index)
+        self.names = frozenset(reference_names(self.header, index))
         states = [file.version.state for file in (self.file, self._index) if file is not None]
         self.version = hashlib.sha256(repr((states, __version__)).encode()).hexdigest()[:_VERSION_LENGTH]
 
@@ -46,11 +108,6 @@ class OpenReads:
     def has_index(self) -> bool:
         """Whether regions can be found in it."""
         return self._index is not None
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The names of its references."""
-        return frozenset(reference.name for reference in self.header.references)
 
     @cached_property
     def names_by_md5(self) -> dict[str, set[str]]:
@@ -83,7 +140,10 @@ class OpenReads:
             If the file or its index cannot be read.
         """
         with self._guard, _naming(self.record.path):
-            return find_pieces(self.file, self._index, self.header, regions, only)
+            index = None
+            if regions is not None and self._index is not None:
+                index = self._indexes.get(self._number, partial(_parsed, self._index, self.header))
+            return find_pieces(self.file, index, self.header, regions, only)
 
 
 def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:
@@ -102,8 +162,8 @@ def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:
     return opened[0], opened[1] if len(opened) > 1 else None
 
 
-def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) -> Header:
-    """Return the header of a file that is what the catalogue says, and has the right index.
+def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) -> tuple[Header, Index | None]:
+    """Return the header of a file that is what the catalogue says, and its index, which is the right one.
 
     Raises
     ------
@@ -119,10 +179,16 @@ def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) 
         header = read_header(file)
     if header.format != record.format:
         raise OSError(f"{name} is {header.format}, and the catalogue says {record.format}: correct the format there")
-    if index is not None and record.index is not None:
-        with _naming(record.index):
-            check_index(file, index, header)
-    return header
+    if index is None or record.index is None:
+        return header, None
+    with _naming(record.index):
+        parsed = read_index(index, header)
+        check_index(file, parsed, header)
+    return header, parsed
+
+
+def _parsed(index: LocalFile, header: Header) -> tuple[Index, int]:
+    return read_index(index, header), index.size * _DECODED
 
 
 @contextmanager

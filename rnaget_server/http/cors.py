@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from starlette.middleware.cors import CORSMiddleware
@@ -16,13 +16,13 @@ _SECONDS = 2592000
 _ANY = "*"
 
 
-def with_cors(
-    app: ASGIApp, origins: Sequence[str], exposed: Sequence[str], echoing: Sequence[str] = ()
-) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return `app` with these headers. It has to be outermost, or errors of inner layers would carry none.
+class Cors:
+    """ASGI layer that adds these headers. It has to be outermost, or errors of inner layers would carry none.
 
     Parameters
     ----------
+    app
+        The server behind it.
     origins
         The sites that may read; ``*`` for all.
     exposed
@@ -30,20 +30,21 @@ def with_cors(
     echoing
         The prefixes of standards that want the origin named where any may read; a ``*`` suffices for the others.
     """
-    layer = partial(
-        CORSMiddleware,
-        app,
-        allow_methods=_METHODS,
-        allow_headers=("*",),
-        expose_headers=(*exposed, *_EXPOSED),
-        max_age=_SECONDS,
-    )
-    usual = layer(allow_origins=origins)
-    named = layer(allow_origin_regex=".*") if _ANY in origins else usual
-    starts = tuple(f"{prefix}/" for prefix in echoing)
 
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        is_named = scope["type"] == "http" and path_below(scope["path"], scope.get("root_path", "")).startswith(starts)
-        return (named if is_named else usual)(scope, receive, send)
+    def __init__(self, app: ASGIApp, origins: Sequence[str], exposed: Sequence[str], echoing: Sequence[str]) -> None:
+        layer = partial(
+            CORSMiddleware,
+            app,
+            allow_methods=_METHODS,
+            allow_headers=("*",),
+            expose_headers=(*exposed, *_EXPOSED),
+            max_age=_SECONDS,
+        )
+        self._usual = layer(allow_origins=origins)
+        self._echoing = layer(allow_origin_regex=".*") if _ANY in origins else self._usual
+        self._starts = tuple(f"{prefix}/" for prefix in echoing)
 
-    return application
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer a preflight."""
+        path = path_below(scope["path"], scope.get("root_path", "")) if scope["type"] == "http" else ""
+        await (self._echoing if path.startswith(self._starts) else self._usual)(scope, receive, send)

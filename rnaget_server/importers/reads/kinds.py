@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rnaget_server.errors import DamagedFile, ImportFailure
 from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, unpacked
-from rnaget_server.reads.files import Header, check_index, read_header
+from rnaget_server.reads.files import INDEX_COMMANDS, Header, check_index, read_header
 from rnaget_server.storage.local import LocalFile
 
 _HEAD = 4096
@@ -15,12 +15,6 @@ _STARTS = (b"BAM\1", b"BCF\2", b"##fileformat=VCF")
 _PLAIN = (b"CRAM", b"BCF\2", b"##fileformat=VCF", b"@HD\t", b"@SQ\t")
 EXTENSIONS = {"BAM": "bam", "CRAM": "cram", "VCF": "vcf.gz", "BCF": "bcf"}
 _INDEXES = {"BAM": (".bai", ".csi"), "CRAM": (".crai",), "VCF": (".tbi", ".csi"), "BCF": (".csi",)}
-_COMMANDS = {
-    "BAM": "samtools index {}",
-    "CRAM": "samtools index {}",
-    "VCF": "tabix -p vcf {}",
-    "BCF": "bcftools index {}",
-}
 
 
 def is_reads(path: Path) -> bool:
@@ -96,4 +90,4 @@ def _index_of(source: Path, format: str) -> Path:
 
 
 def _command(source: Path, format: str) -> str:
-    return _COMMANDS[format].format(source.name)
+    return INDEX_COMMANDS[format].replace("FILE", source.name)
