@@ -183,23 +183,26 @@ class Cursor:
 
     def peek(self) -> bytes:
         """Return the next byte without taking it; nothing at the end of the file."""
-        while self._place == len(self._data):
-            if self._next >= self._blocks.file.size:
-                return b""
-            self._fill()
+        if not self._at_more():
+            return b""
         return self._data[self._place : self._place + 1]
 
     def _fill(self) -> None:
-        """Go on to the next block that is not empty, if this one is at its end."""
+        if not self._at_more():
+            raise DamagedFile("the file is cut off within its header")
+
+    def _at_more(self) -> bool:
+        """Return whether there are more bytes, after going on to the next block that has some."""
         while self._place == len(self._data):
             if self._next >= self._blocks.file.size:
-                raise DamagedFile("the file is cut off within its header")
+                return False
             self._offset = self._next
             self._data, self._next = self._blocks.read(self._offset)
             self._place = 0
             self._left -= len(self._data)
             if self._left < 0:
                 raise DamagedFile("the header of the file is longer than any header: is the file damaged?")
+        return True
 
     @property
     def virtual(self) -> int:

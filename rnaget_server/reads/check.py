@@ -8,12 +8,11 @@ from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, Blocks
 from rnaget_server.reads.index import BinIndex, Chunk, ReferenceIndex
 from rnaget_server.reads.pieces import Header
-from rnaget_server.reads.records import OTHER, Record, Scanner, layout_of
+from rnaget_server.reads.records import OTHER, Scanner, layout_of
 from rnaget_server.storage.source import ByteSource
 
 _WRONG = "the index is not that of the file"
 _MOST_LOOKED_AT = 400
-_PROBE = 1 << 20
 
 
 def check_bins(file: ByteSource, index: BinIndex, header: Header) -> None:
@@ -37,8 +36,8 @@ def check_bins(file: ByteSource, index: BinIndex, header: Header) -> None:
         first = min(first, int(reference.chunks[:, 0].min(initial=np.uint64(end))))
     if scanner.blocks.normal(first) > scanner.blocks.normal(header.body) and index.last:
         raise DamagedFile(f"{_WRONG}: it lacks the first records")
-    last = _first(scanner, Chunk(index.last or header.body, end))
-    if last is not None and (last.reference != OTHER or header.format != "BAM"):
+    last = scanner.first(Chunk(index.last or header.body, end))
+    if last is not None and (last.reference[0] != OTHER or header.format != "BAM"):
         raise DamagedFile(f"{_WRONG}, or older than the file: it lacks the last records")
     bins = sum(len(reference.begins) for reference in index.references)
     for number, reference in enumerate(index.references):
@@ -55,16 +54,7 @@ def _check_offsets(reference: ReferenceIndex, body: int, end: int) -> None:
 
 def _check_record(scanner: Scanner, reference: ReferenceIndex, number: int, place: int) -> None:
     begin = int(reference.firsts[place])
-    record = _first(scanner, Chunk(begin, int(reference.chunks[:, 1].max())))
+    batch = scanner.first(Chunk(begin, int(reference.chunks[:, 1].max())))
     start, end = int(reference.begins[place]), int(reference.ends[place])
-    if (
-        record is None
-        or record.reference != number
-        or not start <= max(record.start, 0) < end
-        or scanner.layout.end(record) <= start
-    ):
+    if batch is None or batch.reference[0] != number or not start <= max(batch.start[0], 0) < end:
         raise DamagedFile(f"{_WRONG}: a record that it points to is elsewhere")
-
-
-def _first(scanner: Scanner, chunk: Chunk) -> Record | None:
-    return next(scanner.scan(chunk, _PROBE), None)

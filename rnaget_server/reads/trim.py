@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from rnaget_server.errors import DamagedFile, UnknownId, shown
 from rnaget_server.reads.bgzf import END_MARKER
 from rnaget_server.reads.index import BinIndex, Chunk, ReferenceIndex, union
 from rnaget_server.reads.pieces import UNPLACED, Header, Region
-from rnaget_server.reads.records import OTHER, Record, Scanner
+from rnaget_server.reads.records import OTHER, Scanner
 
 MOST_DECODED = 64 << 20
 """The number of bytes decoded for one request, beyond which ranges are sent as the index has them."""
 _MOST_IN_CHUNK = 8 << 20
-_PROBE = 1 << 20
 _SMALL_GAP = 2048
 
 
@@ -67,8 +68,8 @@ class RegionFinder:
             for part in _without(chunk, inside):
                 ranges += self._trimmed(part, reference, number, start, end)
         if inside:
-            first = self._first(inside)
-            if first is None or first.reference != number or first.start < start:
+            first = self._scanner.first(inside)
+            if first is None or first.reference[0] != number or first.start[0] < start:
                 raise DamagedFile("the index is not that of the file: the records that it points to are elsewhere")
             ranges.append(inside)
         return ranges
@@ -81,17 +82,24 @@ class RegionFinder:
             return [chunk]
         parts: list[Chunk] = []
         begin: int | None = None
-        for record in scanner.scan(chunk, most):
-            if record.reference != number:
+        for batch in scanner.scan(chunk, most):
+            if (batch.reference != number).any():
                 raise DamagedFile("the index is not that of the file: a range of it has records of another reference")
-            if record.start >= end:
-                _close(parts, begin, record.virtual)
+            overlaps = batch.start >= start
+            before = np.flatnonzero(~overlaps)
+            overlaps[before] = scanner.layout.ends(batch, before) > start
+            behind = np.flatnonzero(batch.start >= end)
+            if len(behind):
+                overlaps[behind[0]] = False
+            for place in np.flatnonzero(np.diff(overlaps, prepend=begin is not None)).tolist():
+                virtual = int(batch.virtual[place])
+                if begin is not None:
+                    _close(parts, begin, virtual)
+                begin = virtual if begin is None else None
+                if len(behind) and place >= behind[0]:
+                    break
+            if len(behind):
                 return parts
-            if record.start >= start or scanner.layout.end(record) > start:
-                begin = record.virtual if begin is None else begin
-            elif begin is not None:
-                _close(parts, begin, record.virtual)
-                begin = None
         _close(parts, begin, scanner.reached)
         if scanner.reached < chunk.end:
             parts.append(Chunk(scanner.reached, self._cut(Chunk(scanner.reached, chunk.end), reference, end)))
@@ -109,27 +117,24 @@ class RegionFinder:
         while first < last:
             middle = (first + last) // 2
             offset = int(known[middle])
-            record = self._first(Chunk(offset, chunk.end))
-            if record is not None and record.start < end:
+            batch = self._scanner.first(Chunk(offset, chunk.end))
+            if batch is not None and batch.start[0] < end:
                 first, begin = middle + 1, offset
             else:
                 last = middle
-        for record in self._scanner.scan(Chunk(begin, chunk.end), _MOST_IN_CHUNK):
-            if record.start >= end:
-                return record.virtual
+        for batch in self._scanner.scan(Chunk(begin, chunk.end), _MOST_IN_CHUNK):
+            behind = np.flatnonzero(batch.start >= end)
+            if len(behind):
+                return int(batch.virtual[behind[0]])
         return chunk.end
 
     def _unplaced(self) -> list[Chunk]:
         """Return the range of the reads without a place, which are the last of a file."""
         chunk = Chunk(self._index.last or self._header.body, (self._scanner.blocks.file.size - len(END_MARKER)) << 16)
-        first = self._first(chunk)
-        if first is not None and first.reference != OTHER:
+        first = self._scanner.first(chunk)
+        if first is not None and first.reference[0] != OTHER:
             raise DamagedFile("the index is not that of the file: it lacks the last records")
         return union([chunk])
-
-    def _first(self, chunk: Chunk) -> Record | None:
-        """Return the first record of a range."""
-        return next(self._scanner.scan(chunk, _PROBE), None)
 
 
 def _close(parts: list[Chunk], begin: int | None, end: int) -> None:
