@@ -1,0 +1,85 @@
+"""Clients that everybody uses read what they ask for, unmodified, from a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.apis.htsget.conftest import READS_ID, imported
+from tests.reads.files import Region, overlaps, run, sam_interval, text_of, vcf_interval
+
+REGION = Region("chr1", 400_000, 900_000)
+QUERY = f"referenceName={REGION.reference}&start={REGION.start}&end={REGION.end}"
+
+
+@pytest.fixture(scope="module")
+def server(catalog: Path, serve: Callable[..., str]) -> str:
+    return serve(catalog, workers=2, RNAGET_MAX_BLOCK_BYTES="100000")
+
+
+@pytest.mark.parametrize("format, kind", [("BAM", "reads"), ("CRAM", "reads"), ("VCF", "variants"), ("BCF", "variants")])
+def test_htsget(server: str, files: dict[str, Path], format: str, kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("htsget")
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "htsget", f"{server}/{kind}/{READS_ID}", "-f", format, "-O", str(out)]
+    subprocess.run(command, check=True)
+    assert out.read_bytes() == files[format].read_bytes()
+    subprocess.run([*command, "-r", REGION.reference, "-s", str(REGION.start), "-e", str(REGION.end)], check=True)
+    if kind == "reads":
+        run("samtools", "quickcheck", out)
+        expected = run("samtools", "view", files[format], text_of(REGION)).splitlines()
+        found = [line for line in run("samtools", "view", out).splitlines() if overlaps(sam_interval(line), REGION)]
+    else:
+        expected = run("bcftools", "view", "-H", files[format], text_of(REGION)).splitlines()
+        records = run("bcftools", "view", "-H", out).splitlines()
+        found = [line for line in records if overlaps(vcf_interval(line), REGION)]
+    assert found == expected and found
+
+
+@pytest.mark.parametrize("format", ["BAM", "CRAM"])
+def test_samtools(server: str, files: dict[str, Path], format: str) -> None:
+    address = f"{server}/reads/{READS_ID}?format={format}"
+    assert run("samtools", "view", address) == run("samtools", "view", files[format])
+    found = run("samtools", "view", f"{address}&{QUERY}").splitlines()
+    expected = run("samtools", "view", files[format], text_of(REGION)).splitlines()
+    assert [line for line in found if overlaps(sam_interval(line), REGION)] == expected
+
+
+def test_bcftools(server: str, files: dict[str, Path]) -> None:
+    for format in ("VCF", "BCF"):
+        address = f"{server}/variants/{READS_ID}?format={format}"
+        assert run("bcftools", "view", "-H", address) == run("bcftools", "view", "-H", files[format])
+        found = run("bcftools", "view", "-H", f"{address}&{QUERY}").splitlines()
+        expected = run("bcftools", "view", "-H", files[format], text_of(REGION)).splitlines()
+        assert [line for line in found if overlaps(vcf_interval(line), REGION)] == expected
+
+
+def test_pysam(server: str, files: dict[str, Path]) -> None:
+    pysam = pytest.importorskip("pysam")
+    with pysam.AlignmentFile(f"{server}/reads/{READS_ID}?{QUERY}", check_sq=False) as reads:
+        found = [read.query_name for read in reads if read.reference_start < 900_000 and read.reference_end > 400_000]
+    with pysam.AlignmentFile(files["BAM"]) as reads:
+        expected = [read.query_name for read in reads.fetch("chr1", 400_000, 900_000) if not read.is_unmapped]
+    assert [name for name in found if name in set(expected)] == expected
+    with pysam.VariantFile(f"{server}/variants/{READS_ID}?{QUERY}") as variants:
+        assert list(variants.header.samples) == ["liver", "kidney"]
+        assert sum(1 for _ in variants) > 0
+
+
+def test_public_reads(shared_data: Path, serve: Callable[..., str], tmp_path: Path) -> None:
+    pytest.importorskip("htsget")
+    sources = {
+        "na12878": shared_data / "reads/na12878/htsnexus_test_NA12878.bam",
+        "chrM": shared_data / "reads/hts_specs_chrM/level-9.bam",
+    }
+    for id, source in sources.items():
+        imported(source, tmp_path / "data", "--id", id)
+    server = serve(tmp_path / "data")
+    for id, source in sources.items():
+        out = tmp_path / id
+        subprocess.run([sys.executable, "-m", "htsget", f"{server}/reads/{id}", "-O", str(out)], check=True)
+        assert out.read_bytes() == source.read_bytes()
