@@ -58,6 +58,8 @@ def test_parameters(name: str) -> None:
         models.TrackEntry,
         models.TrackFilterEntry,
         models.FilterEntry,
+        models.ReadsEntry,
+        models.ReadsFileEntry,
     ],
 )
 def test_catalogue_keys(model: type) -> None:

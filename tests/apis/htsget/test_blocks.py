@@ -52,7 +52,10 @@ def refusal(client: TestClient, url: str) -> tuple[int, str]:
     ],
 )
 def test_changed_urls_are_refused(no_inline: TestClient, pattern: str, other: str) -> None:
-    assert refusal(no_inline, re.sub(pattern, other, block(no_inline))) in ((403, "PermissionDenied"), (404, "NotFound"))
+    assert refusal(no_inline, re.sub(pattern, other, block(no_inline))) in (
+        (403, "PermissionDenied"),
+        (404, "NotFound"),
+    )
 
 
 def test_urls_expire(no_inline: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

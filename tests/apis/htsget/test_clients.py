@@ -12,6 +12,7 @@ import pytest
 from tests.apis.htsget.conftest import READS_ID, imported
 from tests.reads.files import Region, overlaps, run, sam_interval, text_of, vcf_interval
 
+HTSGET = str(Path(sys.executable).with_name("htsget"))
 REGION = Region("chr1", 400_000, 900_000)
 QUERY = f"referenceName={REGION.reference}&start={REGION.start}&end={REGION.end}"
 
@@ -21,11 +22,13 @@ def server(catalog: Path, serve: Callable[..., str]) -> str:
     return serve(catalog, workers=2, RNAGET_MAX_BLOCK_BYTES="100000")
 
 
-@pytest.mark.parametrize("format, kind", [("BAM", "reads"), ("CRAM", "reads"), ("VCF", "variants"), ("BCF", "variants")])
+@pytest.mark.parametrize(
+    "format, kind", [("BAM", "reads"), ("CRAM", "reads"), ("VCF", "variants"), ("BCF", "variants")]
+)
 def test_htsget(server: str, files: dict[str, Path], format: str, kind: str, tmp_path: Path) -> None:
     pytest.importorskip("htsget")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "htsget", f"{server}/{kind}/{READS_ID}", "-f", format, "-O", str(out)]
+    command = [HTSGET, f"{server}/{kind}/{READS_ID}", "-f", format, "-O", str(out)]
     subprocess.run(command, check=True)
     assert out.read_bytes() == files[format].read_bytes()
     subprocess.run([*command, "-r", REGION.reference, "-s", str(REGION.start), "-e", str(REGION.end)], check=True)
@@ -61,7 +64,7 @@ def test_bcftools(server: str, files: dict[str, Path]) -> None:
 def test_pysam(server: str, files: dict[str, Path]) -> None:
     pysam = pytest.importorskip("pysam")
     with pysam.AlignmentFile(f"{server}/reads/{READS_ID}?{QUERY}", check_sq=False) as reads:
-        found = [read.query_name for read in reads if read.reference_start < 900_000 and read.reference_end > 400_000]
+        found = [read.query_name for read in reads]
     with pysam.AlignmentFile(files["BAM"]) as reads:
         expected = [read.query_name for read in reads.fetch("chr1", 400_000, 900_000) if not read.is_unmapped]
     assert [name for name in found if name in set(expected)] == expected
@@ -81,5 +84,5 @@ def test_public_reads(shared_data: Path, serve: Callable[..., str], tmp_path: Pa
     server = serve(tmp_path / "data")
     for id, source in sources.items():
         out = tmp_path / id
-        subprocess.run([sys.executable, "-m", "htsget", f"{server}/reads/{id}", "-O", str(out)], check=True)
+        subprocess.run([HTSGET, f"{server}/reads/{id}", "-O", str(out)], check=True)
         assert out.read_bytes() == source.read_bytes()

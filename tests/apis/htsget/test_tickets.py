@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 
@@ -15,7 +16,7 @@ from rnaget_server.apis.htsget import plan
 from rnaget_server.cli.server import main
 from rnaget_server.reads.files import Region
 from tests.apis.htsget.conftest import READS_ID, fetched, imported, ticket_of
-from tests.conftest import client_of
+from tests.conftest import ROOT, client_of
 from tests.reads.files import LENGTHS, overlaps, run, sam_interval, text_of, vcf_interval
 
 KINDS = {"BAM": "reads", "CRAM": "reads", "VCF": "variants", "BCF": "variants"}
@@ -76,7 +77,9 @@ def test_header_alone(client: TestClient, files: dict[str, Path], format: str, t
     assert {url["class"] for url in ticket["urls"]} == {"header"}
     path = tmp_path / "header"
     path.write_bytes(fetched(client, ticket))
-    program = ("samtools", "view", "-H", "--no-PG") if KINDS[format] == "reads" else ("bcftools", "view", "--no-version")
+    program = (
+        ("samtools", "view", "-H", "--no-PG") if KINDS[format] == "reads" else ("bcftools", "view", "--no-version")
+    )
     got, whole = (run(*program, one).splitlines() for one in (path, files[format]))
     assert got == [line for line in whole if line[:1] in b"@#"]
 
@@ -275,3 +278,18 @@ def test_samples_of_a_matrix_name_their_reads(client: TestClient) -> None:
     assert samples[0]["variants"] == [f"http://testserver/variants/{READS_ID}"]
     assert "reads" not in samples[1]
     assert f"http://testserver/reads/{READS_ID}" in client.get("/").text
+
+
+def test_every_route_and_error_is_documented() -> None:
+    page = (ROOT / "docs/reads.md").read_text()
+    for path in yaml.safe_load((ROOT / "openapi/htsget.yaml").read_text())["paths"]:
+        assert f"`GET /reads{path}`" in page and f"`GET /variants{path}`" in page
+    for error in (
+        "InvalidInput",
+        "InvalidRange",
+        "UnsupportedFormat",
+        "PermissionDenied",
+        "NotFound",
+        "PayloadTooLarge",
+    ):
+        assert f"| `{error}` |" in page
