@@ -50,6 +50,8 @@ def _check_offsets(reference: ReferenceIndex, body: int, end: int) -> None:
     begins, ends = chunks[:, 0], chunks[:, 1]
     if (begins >= ends).any() or (begins < body).any() or (ends > end).any() or (reference.record_starts > end).any():
         raise DamagedFile(f"{_WRONG}: it points to places outside of the records")
+    if not reference.is_in_order:
+        raise DamagedFile("the index is damaged: its windows are not in the order of the file")
 
 
 def _check_record(scanner: Scanner, reference: ReferenceIndex, number: int, place: int) -> None:
