@@ -50,11 +50,16 @@ def _check_offsets(reference: ReferenceIndex, body: int, end: int) -> None:
     begins, ends = chunks[:, 0], chunks[:, 1]
     if (begins >= ends).any() or (begins < body).any() or (ends > end).any() or (reference.record_starts > end).any():
         raise DamagedFile(f"{_WRONG}: it points to places outside of the records")
+    if not reference.is_in_order:
+        raise DamagedFile("the index is damaged: its windows are not in the order of the file")
 
 
 def _check_record(scanner: Scanner, reference: ReferenceIndex, number: int, place: int) -> None:
     begin = int(reference.firsts[place])
-    batch = scanner.first(Chunk(begin, int(reference.chunks[:, 1].max())))
+    try:
+        batch = scanner.first(Chunk(begin, int(reference.chunks[:, 1].max())))
+    except DamagedFile as error:
+        raise DamagedFile(f"{_WRONG}, or the file is damaged: {error}") from error
     start, end = int(reference.begins[place]), int(reference.ends[place])
     if batch is None or batch.reference[0] != number or not start <= max(batch.start[0], 0) < end:
         raise DamagedFile(f"{_WRONG}: a record that it points to is elsewhere")

@@ -121,7 +121,7 @@ def read_container(file: ByteSource, offset: int, major: int) -> Container:
         If there is none, or it goes beyond the end of the file.
     """
     for size in (_FIRST_LOOK, _LONGEST_HEAD):
-        data = file.read(offset, max(0, min(size, file.size - offset)))
+        data = file.read(offset, min(size, file.size - offset)) if offset < file.size else b""
         try:
             container = _container(data, offset, major)
         except IndexError:

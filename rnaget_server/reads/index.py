@@ -177,6 +177,12 @@ class ReferenceIndex:
         behind = int(np.searchsorted(self.begins, end))
         return int(self._first_after[behind]) if behind < len(self.begins) else NOWHERE
 
+    @property
+    def is_in_order(self) -> bool:
+        """Tell whether the windows are in the order of the file, as in every sorted one."""
+        known = self._windows[self._windows > 0] if self._windows is not None else np.empty(0, np.uint64)
+        return not (known[1:] < known[:-1]).any()
+
     @cached_property
     def record_starts(self) -> Offsets:
         """Every offset that the index knows to be that of a record, sorted."""
