@@ -27,6 +27,7 @@ from rnaget_server.reads.files import (
     read_index,
     reference_names,
 )
+from rnaget_server.reads.transcode import transcode
 from rnaget_server.storage.local import LocalFile
 
 _VERSION_LENGTH = 20
@@ -130,6 +131,24 @@ class OpenReads:
             data = self.file.read(piece.offset, piece.length)
             self.file.check_unchanged()
             return data
+
+    def transcoded(
+        self,
+        regions: Sequence[Region] | None,
+        fields: Sequence[str] | None,
+        tags: Sequence[str] | None,
+        notags: Sequence[str],
+    ) -> Iterator[bytes]:
+        """Yield the reads of some regions, or all, without some of their fields and tags; see `transcode`.
+
+        Raises
+        ------
+        StoreFailure
+            If they cannot be read or decoded.
+        """
+        with self._guard, _naming(self.record.path):
+            yield from transcode(self.file, self.pieces(regions), self.header, fields, tags, notags)
+            self.file.check_unchanged()
 
     def pieces(self, regions: Sequence[Region] | None, only: Literal["header"] | None = None) -> list[Piece]:
         """Return the bytes of the file that hold some regions, or all of it; see `find_pieces`.

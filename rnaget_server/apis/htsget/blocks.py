@@ -5,15 +5,19 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.apis.htsget.plan import file_of, pieces_of_ranges, pieces_of_recipe
+from rnaget_server.apis.htsget.plan import file_of, pieces_of_ranges, pieces_of_recipe, transcoded
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
 from rnaget_server.errors import Gone, InvalidQuery
 from rnaget_server.query import Parameters
 from rnaget_server.reads.files import Piece
+from rnaget_server.writers.base import Body
 
 _MEDIA_TYPE = "application/octet-stream"
+# About what the program takes that leaves out fields and tags.
+_TRANSCODING = 32 << 20
 
 
 def get_block(context: Context, id: str) -> Response:
@@ -25,24 +29,33 @@ def get_block(context: Context, id: str) -> Response:
         If the file that its ticket was made for has been replaced.
     """
     reads = context.read_set(id)
-    parameters = context.parameters("format", "version", "ranges", "regions", "pieces")
+    parameters = context.parameters("format", "version", "ranges", "regions", "pieces", "kept")
     file = file_of(reads, parameters.text("format"))
     opened = context.view.stores.open_reads(file)
     if parameters.text("version") != opened.version:
         raise Gone(f"the file of {reads.id} has been replaced since the ticket was made: ask for a new ticket")
-    content = PiecesContent(opened.file, _pieces(opened, parameters))
-    tag = f'"{opened.version}-{content.length}"'
-    headers = DownloadHeaders(
-        _MEDIA_TYPE, f"{file.id}", "attachment", {"ETag": tag, "Cache-Control": "private, max-age=3600"}
-    )
+    content = _content(opened, parameters)
+    fields = {"Cache-Control": "private, max-age=3600"}
+    if content.length is not None:
+        fields["ETag"] = f'"{opened.version}-{content.length}"'
+    headers = DownloadHeaders(_MEDIA_TYPE, file.id, "attachment", fields)
     return content_response(context.request, content, headers, False, context.api.budget)
 
 
-def _pieces(opened: OpenReads, parameters: Parameters) -> list[Piece]:
+def _content(opened: OpenReads, parameters: Parameters) -> Content:
     try:
-        ranges = parameters.text("ranges")
-        if ranges is not None:
-            return pieces_of_ranges(ranges, opened.file.size)
-        return pieces_of_recipe(opened, parameters.text("regions") or "", parameters.text("pieces") or "")
+        kept = parameters.text("kept")
+        if kept is not None:
+            chunks = transcoded(opened, parameters.text("regions") or "", kept)
+            return StreamedContent(chunks, Body(chunks), _TRANSCODING, ranges=False)
+        return PiecesContent(opened.file, _pieces(opened, parameters))
     except ValueError:
         raise InvalidQuery("this is no URL of a ticket: ask for one, and use its URLs as they are") from None
+
+
+def _pieces(opened: OpenReads, parameters: Parameters) -> list[Piece]:
+    """Return the pieces that a URL is for; a ValueError says that it is none of a ticket."""
+    ranges = parameters.text("ranges")
+    if ranges is not None:
+        return pieces_of_ranges(ranges, opened.file.size)
+    return pieces_of_recipe(opened, parameters.text("regions") or "", parameters.text("pieces") or "")

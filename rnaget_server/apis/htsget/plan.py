@@ -6,12 +6,14 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import groupby
 from typing import Any
 
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.query import UNPLACED, AskedRegion, ReadsQuery
 from rnaget_server.catalog import ReadSet, ReadsFile
+from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
 from rnaget_server.query.strings import Pair
@@ -26,7 +28,10 @@ _INLINE = "data:;base64,"
 
 @dataclass(frozen=True)
 class Block:
-    """The content of one URL: bytes in the ticket itself, or the parameters by which they are sent."""
+    """The content of one URL: bytes in the ticket itself, or the parameters by which they are sent.
+
+    `kind` is header or body; empty where both are sent by one URL.
+    """
 
     kind: str
     data: bytes | None = None
@@ -159,12 +164,34 @@ def _runs(pieces: Sequence[Piece], most: int) -> Iterator[tuple[str, tuple[int, 
 
 
 def _recipe(kind: str, run: tuple[int, int], regions: Sequence[Region] | None) -> Block:
-    text = None if regions is None else [[region.reference, region.start, region.end] for region in regions]
-    return Block(
-        kind,
-        None,
-        (("regions", json.dumps(text, separators=(",", ":"))), ("pieces", f"{run[0]}-{run[1]}")),
-    )
+    return Block(kind, None, (("regions", _regions_text(regions)), ("pieces", f"{run[0]}-{run[1]}")))
+
+
+def transcoded_block(query: ReadsQuery, regions: Sequence[Region] | None) -> Block:
+    """Return the one URL that sends reads without some of their fields and tags."""
+    kept = json.dumps([query.fields, query.tags, query.notags or ()], separators=(",", ":"))
+    return Block("", None, (("regions", _regions_text(regions)), ("kept", kept)))
+
+
+def _regions_text(regions: Sequence[Region] | None) -> str:
+    content = None if regions is None else [[region.reference, region.start, region.end] for region in regions]
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _regions_in(text: str) -> list[Region] | None:
+    content: list[Any] | None = json.loads(text)
+    return content and [Region(*one) for one in content]
+
+
+def transcoded(opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
+    """Return the bytes that such a URL sends."""
+    fields, tags, notags = json.loads(kept)
+    return opened.transcoded(_regions_in(regions), fields, tags, notags)
+
+
+def can_transcode(kind: ReadsKind) -> bool:
+    """Return whether fields and tags can be left out here: those of reads, with the package for it."""
+    return kind == "reads" and find_spec("pysam") is not None
 
 
 def pieces_of_ranges(text: str, size: int) -> list[Piece]:
@@ -193,8 +220,7 @@ def pieces_of_recipe(opened: OpenReads, regions: str, run: str) -> list[Piece]:
         If there are none of these numbers.
     """
     first, stop = map(int, run.split("-"))
-    asked: list[Any] | None = json.loads(regions)
-    pieces = opened.pieces(asked and [Region(*one) for one in asked])
+    pieces = opened.pieces(_regions_in(regions))
     if not 0 <= first < stop <= len(pieces):
         raise ValueError
     return pieces[first:stop]

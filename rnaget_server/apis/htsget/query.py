@@ -11,12 +11,13 @@ from typing import Any, Literal
 from rnaget_server.apis.htsget import EXAMPLE_BODY
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.errors import InvalidQuery, InvalidRange, ResultTooLarge, UnsupportedFormat, shown, unknown_choice
+from rnaget_server.model.lists import plain
 from rnaget_server.query import Parameters
+from rnaget_server.reads.transcode import FIELDS
 
 _REGION = ("referenceName", "referenceMD5", "start", "end")
 _LISTS = ("fields", "tags", "notags")
 _OTHERS = ("format", "class", *_LISTS)
-_FIELDS = ("QNAME", "FLAG", "RNAME", "POS", "MAPQ", "CIGAR", "RNEXT", "PNEXT", "TLEN", "SEQ", "QUAL")
 _FORMATS = ("BAM", "CRAM", "VCF", "BCF")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
@@ -58,6 +59,11 @@ class ReadsQuery:
     tags: tuple[str, ...] | None = None
     notags: tuple[str, ...] | None = None
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether something of each record is not wanted."""
+        return self.tags is not None or bool(self.notags) or bool(self.fields and set(self.fields) != set(FIELDS))
+
 
 def query_of_url(context: Context) -> ReadsQuery:
     """Return the query in a URL.
@@ -69,7 +75,9 @@ def query_of_url(context: Context) -> ReadsQuery:
     """
     pairs = context.received.pairs
     parameters = Parameters([pair for pair in pairs if pair[0] not in _LISTS], (*_REGION, *_OTHERS))
-    lists = {name: [part for given, value in pairs if given == name for part in value.split(",")] for name in _LISTS}
+    lists = {
+        name: [part for given, value in pairs if given == name for part in plain(value).split(",")] for name in _LISTS
+    }
     given = {name for name, _ in pairs}
     start, end = (parameters.whole_number(name, 0, _MOST) for name in ("start", "end"))
     region = _region(parameters.text("referenceName"), parameters.text("referenceMD5"), start, end)
@@ -139,7 +147,7 @@ def _checked(
 ) -> ReadsQuery:
     if format is not None and format not in _FORMATS:
         raise UnsupportedFormat(unknown_choice(f"there is no format {shown(format)}", format, _FORMATS))
-    fields = _names("fields", lists["fields"], _FIELDS)
+    fields = _names("fields", lists["fields"], FIELDS)
     tags, notags = (_tags(name, lists[name]) for name in ("tags", "notags"))
     both = sorted(set(tags or ()) & set(notags or ()))
     if both:

@@ -7,6 +7,7 @@ import json
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.plan import can_transcode
 from rnaget_server.catalog.models import KIND_OF_FORMAT
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.request import list_header
@@ -24,8 +25,8 @@ async def get_service_info(context: Context) -> Response:
         "htsget": {
             "datatype": kind,
             "formats": [format for format, of in KIND_OF_FORMAT.items() if of == kind],
-            "fieldsParametersEffective": False,
-            "tagsParametersEffective": False,
+            "fieldsParametersEffective": can_transcode(kind),
+            "tagsParametersEffective": can_transcode(kind),
         },
     }
     # GA4GH's service-info is plain JSON, whatever the standard that it tells of.

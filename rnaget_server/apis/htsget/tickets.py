@@ -9,7 +9,15 @@ from starlette.responses import Response
 
 from rnaget_server.apis.htsget import BLOCKS
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.apis.htsget.plan import Block, blocks_of, file_of, in_memory, regions_of
+from rnaget_server.apis.htsget.plan import (
+    Block,
+    blocks_of,
+    can_transcode,
+    file_of,
+    in_memory,
+    regions_of,
+    transcoded_block,
+)
 from rnaget_server.apis.htsget.query import ReadsQuery, query_of_body, query_of_url
 from rnaget_server.catalog import ReadSet
 from rnaget_server.datasets.reads import OpenReads
@@ -32,6 +40,9 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
     file = file_of(reads, query.format)
     opened = context.view.stores.open_reads(file)
     regions = regions_of(context, reads, opened, query)
+    if query.is_partial and can_transcode(reads.kind):
+        url = _url(context, reads, opened, transcoded_block(query, regions))
+        return context.respond({"htsget": {"format": file.format, "urls": [url]}}, "Ticket")
     pieces = opened.pieces(regions, query.only)
     settings = context.api.settings
     most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
@@ -53,4 +64,5 @@ def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> d
     parameters = context.api.signer.sign(
         path, [("format", opened.record.format), ("version", opened.version), *block.parameters]
     )
-    return {"url": f"{context.root}{path}?{query_string(parameters)}", "class": block.kind}
+    kind = {"class": block.kind} if block.kind else {}
+    return {"url": f"{context.root}{path}?{query_string(parameters)}", **kind}

@@ -76,7 +76,7 @@ def fetched(client: TestClient, ticket: dict[str, Any], kind: str | None = None)
     """The bytes of a ticket, or of those URLs of one class."""
     parts = []
     for url in ticket["urls"]:
-        if kind not in (None, url["class"]):
+        if kind is not None and kind != url["class"]:
             continue
         if url["url"].startswith("data:"):
             assert url["url"].startswith("data:;base64,")

@@ -293,3 +293,39 @@ def test_every_route_and_error_is_documented() -> None:
         "PayloadTooLarge",
     ):
         assert f"| `{error}` |" in page
+
+
+@pytest.mark.parametrize("format", ["BAM", "CRAM"])
+def test_fields_and_tags_are_left_out(client: TestClient, format: str, tmp_path: Path) -> None:
+    pytest.importorskip("pysam")
+    region = "referenceName=chr1&start=100000&end=300000"
+    whole = lines(fetched_all(client, f"format={format}&{region}"), format, tmp_path)
+    assert len(whole) > 10
+    kept = lines(
+        fetched_all(client, f"format={format}&{region}&fields=QNAME,RNAME,POS,CIGAR,SEQ&notags=NM"), format, tmp_path
+    )
+    assert len(kept) == len(whole)
+    for before, after in zip(map(split, whole), map(split, kept), strict=True):
+        assert [after[number] for number in (0, 2, 3, 5, 9)] == [before[number] for number in (0, 2, 3, 5, 9)]
+        assert after[10] == b"*" and not any(tag.startswith(b"NM:") for tag in after[11:])
+    bare = lines(fetched_all(client, f"format={format}&{region}&tags="), format, tmp_path)
+    assert [split(line)[:11] for line in bare] == [split(line)[:11] for line in whole]
+    assert not any(b"NM:i" in line for line in bare)
+
+
+def fetched_all(client: TestClient, query: str) -> bytes:
+    return fetched(client, ticket_of(client, f"/reads/{READS_ID}?{query}"))
+
+
+def split(line: bytes) -> list[bytes]:
+    return line.split(b"\t")
+
+
+def test_all_fields_are_the_file_itself(client: TestClient, files: dict[str, Path]) -> None:
+    names = "QNAME,FLAG,RNAME,POS,MAPQ,CIGAR,RNEXT,PNEXT,TLEN,SEQ,QUAL"
+    assert fetched_all(client, f"fields={names}") == files["BAM"].read_bytes()
+
+
+def test_fields_without_effect(client: TestClient, files: dict[str, Path]) -> None:
+    ticket = ticket_of(client, f"/variants/{READS_ID}?fields=POS")
+    assert fetched(client, ticket) == files["VCF"].read_bytes()
