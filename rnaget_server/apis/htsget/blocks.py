@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
@@ -11,6 +13,7 @@ from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
 from rnaget_server.errors import Gone, InvalidQuery
+from rnaget_server.model.principal import Principal
 from rnaget_server.query import Parameters
 from rnaget_server.reads.files import Piece
 from rnaget_server.writers.base import Body
@@ -28,8 +31,11 @@ def get_block(context: Context, id: str) -> Response:
     Gone
         If the file that its ticket was made for has been replaced.
     """
+    parameters = context.parameters("format", "version", "principal", "ranges", "regions", "pieces", "kept")
+    asker = parameters.text("principal")
+    # The signature tells that the ticket was given to this one.
+    context = context if asker is None else replace(context, principal=Principal(asker))
     reads = context.read_set(id)
-    parameters = context.parameters("format", "version", "ranges", "regions", "pieces", "kept")
     file = file_of(reads, parameters.text("format"))
     opened = context.view.stores.open_reads(file)
     if parameters.text("version") != opened.version:

@@ -22,7 +22,7 @@ _FORMATS = ("BAM", "CRAM", "VCF", "BCF")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 _MOST = 2**32 - 1
-_MOST_REGIONS = 10_000
+_MOST_REGIONS = 5_000
 UNPLACED = "*"
 
 

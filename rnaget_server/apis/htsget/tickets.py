@@ -61,8 +61,11 @@ def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> d
     if block.data is not None:
         return {"url": block.inline, "class": block.kind}
     path = f"/{reads.kind}/{BLOCKS}/{reads.id}"
+    name = context.principal.name
+    # Its URLs are fetched without the token that the ticket was asked for with.
+    rights = () if name is None else (("principal", name),)
     parameters = context.api.signer.sign(
-        path, [("format", opened.record.format), ("version", opened.version), *block.parameters]
+        path, [("format", opened.record.format), ("version", opened.version), *rights, *block.parameters]
     )
     kind = {"class": block.kind} if block.kind else {}
     return {"url": f"{context.root}{path}?{query_string(parameters)}", **kind}

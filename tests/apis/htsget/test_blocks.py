@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -12,8 +13,14 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from rnaget_server import app as wiring
+from rnaget_server.catalog import Catalog
+from rnaget_server.datasets.repository import open_repository
 from rnaget_server.delivery.pieces_content import PiecesContent
+from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.reads.files import Piece
+from rnaget_server.settings import Settings
 from rnaget_server.storage.local import LocalFile
 from tests.apis.htsget.conftest import READS_ID, imported, make_files, ticket_of
 from tests.conftest import client_of
@@ -149,3 +156,31 @@ def test_two_servers_believe_each_other_by_their_key(catalog: Path) -> None:
         assert second.get(url).status_code == 200
     for stranger in client_of(catalog):
         assert refusal(stranger, url) == (403, "PermissionDenied")
+
+
+class OwnersOnly:
+    """Shows everything to those who have signed in, and nothing to others."""
+
+    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
+        return catalog if principal.name else dataclasses.replace(catalog, projects={})
+
+    def rights(self, principal: Principal) -> str:
+        return "all" if principal.name else "none"
+
+
+def test_urls_carry_the_rights_of_the_one_who_asked(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(data=catalog, max_inline_bytes=0)
+    repository = dataclasses.replace(open_repository(settings), policy=OwnersOnly())
+    monkeypatch.setattr(wiring, "open_repository", lambda _: repository)
+    inner = wiring.create_app(settings)
+    principal = Principal("an owner")
+
+    async def signed_in(scope, receive, send):  # type: ignore[no-untyped-def]
+        await inner({**scope, PRINCIPAL_KEY: principal}, receive, send)
+
+    with TestClient(signed_in) as client:
+        url = block(client)
+        principal = ANYONE
+        assert client.get(f"/reads/{READS_ID}").status_code == 404
+        assert client.get(url).status_code == 200
+        assert refusal(client, url.replace("an", "no")) == (403, "PermissionDenied")

@@ -197,7 +197,7 @@ REGION = {"referenceName": "chr1", "start": 1, "end": 2}
         ({"tags": ["NM"], "notags": ["NM"]}, 400, "InvalidInput"),
         ({"fields": "POS"}, 400, "InvalidInput"),
         ({"region": []}, 400, "InvalidInput"),
-        ({"regions": [REGION] * 10_001}, 413, "PayloadTooLarge"),
+        ({"regions": [REGION] * 5_001}, 413, "PayloadTooLarge"),
         ([], 400, "InvalidInput"),
     ],
 )
