@@ -17,6 +17,7 @@ from rnaget_server.query.table import RESERVED
 _RESERVED_IDS = frozenset(("bytes", "ticket", "formats", "filters", "units", "info", "features", "samples"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LONGEST_READS_ID = 256
+_RESERVED_READS_IDS = frozenset(("service-info", "openapi.json", "openapi.yaml"))
 INDEX_SUFFIXES = (".bai", ".csi", ".tbi", ".crai")
 """The ends of addresses at which readers of files look for an index."""
 
@@ -55,7 +56,7 @@ def check_reads_id(value: str) -> str:
             f"the id {value!r} cannot stand in a URL: use letters, digits, '.', '_' and '-', starting with a letter or "
             f"digit, and slashes between such parts, at most {_LONGEST_READS_ID} characters"
         )
-    if value == "service-info" or value.endswith(INDEX_SUFFIXES):
+    if value in _RESERVED_READS_IDS or value.endswith(INDEX_SUFFIXES):
         raise ValueError(f"the id {value!r} is the name of a route, or asks for an index: choose another")
     return value
 

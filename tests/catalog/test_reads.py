@@ -39,6 +39,7 @@ def test_records(tmp_path: Path) -> None:
     [
         (f"  - {{id: ../a, files: [{FILE}]}}\n", "cannot stand in a URL"),
         (f"  - {{id: service-info, files: [{FILE}]}}\n", "the name of a route"),
+        (f"  - {{id: openapi.json, files: [{FILE}]}}\n", "the name of a route"),
         (f"  - {{id: a.bai, files: [{FILE}]}}\n", "asks for an index"),
         ("  - {id: a, files: []}\n", "files"),
         ("  - {id: a}\n", "'files' is missing"),

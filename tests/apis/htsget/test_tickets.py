@@ -329,3 +329,40 @@ def test_all_fields_are_the_file_itself(client: TestClient, files: dict[str, Pat
 def test_fields_without_effect(client: TestClient, files: dict[str, Path]) -> None:
     ticket = ticket_of(client, f"/variants/{READS_ID}?fields=POS")
     assert fetched(client, ticket) == files["VCF"].read_bytes()
+
+
+def test_without_an_index_all_is_to_be_had_and_no_region(files: dict[str, Path], tmp_path: Path) -> None:
+    study = tmp_path / "p/s/study.yaml"
+    study.parent.mkdir(parents=True)
+    (tmp_path / "catalog.yaml").write_text("id: x\nname: X\n")
+    (tmp_path / "p/project.yaml").write_text("id: p\n")
+    study.write_text(f"id: s\nreads:\n  - {{id: r, files: [{{format: BAM, file: {files['BAM']}}}]}}\n")
+    for client in client_of(tmp_path):
+        assert fetched(client, ticket_of(client, "/reads/r")) == files["BAM"].read_bytes()
+        reply = client.get("/reads/r?referenceName=chr1")
+        assert (reply.status_code, reply.json()["htsget"]["error"]) == (400, "InvalidInput")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/reads/%00",
+            "/reads/%ff",
+            "/reads/..%2F..%2Fetc%2Fpasswd",
+            "/reads/" + "a" * 5_000,
+            "/reads//",
+            "/reads/_block/",
+        ),
+        f"/reads/{READS_ID}?referenceName=%00",
+        f"/reads/{READS_ID}?referenceName=chr1&start=99999999999999999999",
+        f"/reads/{READS_ID}?referenceName=chr1&referenceName=chr2",
+        f"/reads/{READS_ID}?referenceName=",
+        f"/reads/{READS_ID}?tags=%ff%00",
+        f"/reads/{READS_ID}?fields=,",
+        f"/reads/_block/{READS_ID}?format=BAM&ranges=0-10&_expires=1&_signature=x",
+    ],
+)
+def test_hostile_requests_are_refused_in_words(client: TestClient, path: str) -> None:
+    reply = client.get(path)
+    assert 400 <= reply.status_code < 500, reply.text
