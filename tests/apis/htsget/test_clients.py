@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.apis.htsget.conftest import READS_ID, imported
 from tests.reads.files import Region, overlaps, run, sam_interval, text_of, vcf_interval
@@ -86,3 +88,31 @@ def test_public_reads(shared_data: Path, serve: Callable[..., str], tmp_path: Pa
         out = tmp_path / id
         subprocess.run([HTSGET, f"{server}/reads/{id}", "-O", str(out)], check=True)
         assert out.read_bytes() == source.read_bytes()
+
+
+def test_a_file_that_is_cut_off_breaks_the_connection(
+    files: dict[str, Path], serve: Callable[..., str], tmp_path: Path
+) -> None:
+    """More is sent than sockets hold, so that the server has not read all of it when the file becomes shorter."""
+    data, study = files["BAM"].read_bytes(), tmp_path / "p/s"
+    study.mkdir(parents=True)
+    large = study / "large.bam"
+    with large.open("wb") as file:
+        file.write(data[:-28])
+        while file.tell() < 80 << 20:
+            # A block of records as it is stored; whole ones, which begin so.
+            file.write(data[data.index(b"\x1f\x8b\x08\x04", 1) : -28])
+        file.write(data[-28:])
+    (tmp_path / "catalog.yaml").write_text("id: x\nname: X\n")
+    (tmp_path / "p/project.yaml").write_text("id: p\n")
+    (study / "study.yaml").write_text("id: s\nreads:\n  - {id: r, files: [{format: BAM, file: large.bam}]}\n")
+    server = serve(tmp_path)
+    url = requests.get(f"{server}/reads/r").json()["htsget"]["urls"][-1]["url"]
+    with requests.get(url, stream=True) as reply:
+        assert reply.status_code == 200
+        chunks = reply.iter_content(1 << 16)
+        next(chunks)
+        os.truncate(large, 1 << 20)
+        with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+            for _ in chunks:
+                pass
