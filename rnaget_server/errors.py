@@ -21,7 +21,7 @@ class InvalidQuery(RnagetError):
 
 
 class UnsupportedFormat(InvalidQuery):
-    """Alignments or variants are not to be had in this format."""
+    """Alignments or variants are not available in this format."""
 
 
 class InvalidRange(InvalidQuery):

@@ -308,7 +308,7 @@ def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -
 
 def _same_record(existing: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     """Return whether two entries of a section are of one record: alignments and variants may have the same id."""
-    kinds = {KIND_OF_FORMAT[file["format"]] for one in (existing, entry) for file in one.get("files", ())}
+    kinds = {KIND_OF_FORMAT[file["format"]] for record in (existing, entry) for file in record.get("files", ())}
     return existing.get("id") == entry["id"] and len(kinds) < 2
 
 

@@ -230,7 +230,7 @@ def reads_problems(record: ReadsFile) -> list[str]:
     except OSError as error:
         return [str(error)]
     finally:
-        for one in opened:
-            if one is not None:
-                one.close()
+        for file_or_index in opened:
+            if file_or_index is not None:
+                file_or_index.close()
     return []

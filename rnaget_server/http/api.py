@@ -47,7 +47,7 @@ def create_api(document: Path, prefix: str) -> Callable[[Scope, Receive, Send], 
         app.add_error_handler(kind, _error_response)
     content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
     parameters = content.get("components", {}).get("parameters", {}).values()
-    with_slashes = {one["name"] for one in parameters if one["schema"].get("format") == "path"}
+    with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
     return with_methods(Methods(content["paths"], prefix, _DOCUMENTS, with_slashes), app.middleware)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.apis.htsget.plan import file_of, pieces_of_ranges, pieces_of_recipe, transcoded
+from rnaget_server.apis.htsget.plan import file_of, pieces_of_ranges, pieces_of_regions, transcoded
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
@@ -32,9 +32,9 @@ def get_block(context: Context, id: str) -> Response:
         If the file that its ticket was made for has been replaced.
     """
     parameters = context.parameters("format", "version", "principal", "ranges", "regions", "pieces", "kept")
-    asker = parameters.text("principal")
+    name = parameters.text("principal")
     # The signature tells that the ticket was given to this one.
-    context = context if asker is None else replace(context, principal=Principal(asker))
+    context = context if name is None else replace(context, principal=Principal(name))
     reads = context.read_set(id)
     file = file_of(reads, parameters.text("format"))
     opened = context.view.stores.open_reads(file)
@@ -64,4 +64,4 @@ def _pieces(opened: OpenReads, parameters: Parameters) -> list[Piece]:
     ranges = parameters.text("ranges")
     if ranges is not None:
         return pieces_of_ranges(ranges, opened.file.size)
-    return pieces_of_recipe(opened, parameters.text("regions") or "", parameters.text("pieces") or "")
+    return pieces_of_regions(opened, parameters.text("regions") or "", parameters.text("pieces") or "")

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.apis.htsget.query import UNPLACED, AskedRegion, ReadsQuery
+from rnaget_server.apis.htsget.query import UNPLACED, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
@@ -30,7 +30,7 @@ _INLINE = "data:;base64,"
 class Block:
     """The content of one URL: bytes in the ticket itself, or the parameters by which they are sent.
 
-    `kind` is header or body; empty where both are sent by one URL.
+    `kind` is header or body; empty where a URL sends both.
     """
 
     kind: str
@@ -55,7 +55,7 @@ def file_of(reads: ReadSet, format: str | None) -> ReadsFile:
         return reads.files[0]
     found = reads.formats.get(format)
     if found is None:
-        raise UnsupportedFormat(f"{reads.id} is not to be had as {format}: ask for {' or '.join(reads.formats)}")
+        raise UnsupportedFormat(f"{reads.id} is not available as {format}, only as {' and '.join(reads.formats)}")
     return found
 
 
@@ -74,21 +74,27 @@ def regions_of(context: Context, reads: ReadSet, opened: OpenReads, query: Reads
     if not opened.has_index:
         raise InvalidQuery(f"regions of {reads.id} cannot be found, since it has no index here: ask for all of it")
     return [
-        Region(_reference(context, reads, opened, asked), asked.start, asked.end)
-        for asked in dict.fromkeys(query.regions)
+        Region(_reference(context, reads, opened, requested), requested.start, requested.end)
+        for requested in dict.fromkeys(query.regions)
     ]
 
 
-def _reference(context: Context, reads: ReadSet, opened: OpenReads, asked: AskedRegion) -> str:
-    if asked.md5 is not None:
-        names = opened.names_by_md5.get(asked.md5) or context.view.references_of(reads, asked.md5) & opened.names
+def _reference(context: Context, reads: ReadSet, opened: OpenReads, requested: RequestedRegion) -> str:
+    if requested.md5 is not None:
+        names = (
+            opened.names_by_md5.get(requested.md5) or context.view.references_of(reads, requested.md5) & opened.names
+        )
         if not names:
-            raise UnknownId(f"{reads.id} has no reference of the MD5 digest {shown(asked.md5)}: ask by referenceName")
-        if asked.name is None:
+            raise UnknownId(
+                f"{reads.id} has no reference of the MD5 digest {shown(requested.md5)}: ask by referenceName"
+            )
+        if requested.name is None:
             return min(names)
-        if asked.name not in names:
-            raise InvalidQuery(f"referenceName is {shown(asked.name)}, and referenceMD5 is of {min(names)}: give one")
-    name = asked.name or ""
+        if requested.name not in names:
+            raise InvalidQuery(
+                f"referenceName is {shown(requested.name)}, and referenceMD5 is of {min(names)}: give one"
+            )
+    name = requested.name or ""
     if name != UNPLACED and name not in opened.names:
         raise UnknownId(unknown_name("reference", name, opened.names))
     return name
@@ -108,9 +114,16 @@ def blocks_of(pieces: Sequence[Piece], regions: Sequence[Region] | None, most: i
     inline
         Most bytes of a ticket that has all within itself, of which those of the file are read elsewhere.
     """
+    if not any(piece.kind == "header" for piece in pieces):
+        # Both are in one block of the file, so that no URL is of one of them.
+        return [replace(block, kind="") for block in _blocks_of(pieces, regions, most, inline)]
+    return _blocks_of(pieces, regions, most, inline)
+
+
+def _blocks_of(pieces: Sequence[Piece], regions: Sequence[Region] | None, most: int, inline: int) -> list[Block]:
     made = sum(piece.length for piece in pieces if piece.data is not None)
     if made > max(_MOST_MADE, inline):
-        return [_recipe(kind, run, regions) for kind, run in _runs(pieces, most)]
+        return [_regions_block(kind, run, regions) for kind, run in _runs(pieces, most)]
     blocks: list[Block] = []
     for (kind, is_made), run in groupby(pieces, key=lambda piece: (piece.kind, piece.data is not None)):
         if is_made:
@@ -163,7 +176,7 @@ def _runs(pieces: Sequence[Piece], most: int) -> Iterator[tuple[str, tuple[int, 
         yield pieces[first].kind, (first, len(pieces))
 
 
-def _recipe(kind: str, run: tuple[int, int], regions: Sequence[Region] | None) -> Block:
+def _regions_block(kind: str, run: tuple[int, int], regions: Sequence[Region] | None) -> Block:
     return Block(kind, None, (("regions", _regions_text(regions)), ("pieces", f"{run[0]}-{run[1]}")))
 
 
@@ -180,7 +193,7 @@ def _regions_text(regions: Sequence[Region] | None) -> str:
 
 def _regions_in(text: str) -> list[Region] | None:
     content: list[Any] | None = json.loads(text)
-    return content and [Region(*one) for one in content]
+    return content and [Region(*values) for values in content]
 
 
 def transcoded(opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
@@ -211,7 +224,7 @@ def pieces_of_ranges(text: str, size: int) -> list[Piece]:
     return pieces
 
 
-def pieces_of_recipe(opened: OpenReads, regions: str, run: str) -> list[Piece]:
+def pieces_of_regions(opened: OpenReads, regions: str, run: str) -> list[Piece]:
     """Return the pieces that a URL names by number, found anew.
 
     Raises

@@ -27,7 +27,7 @@ UNPLACED = "*"
 
 
 @dataclass(frozen=True)
-class AskedRegion:
+class RequestedRegion:
     """A region as it is asked for: a reference by name or by MD5 digest, and bases of it, 0-based and half-open."""
 
     name: str | None
@@ -54,7 +54,7 @@ class ReadsQuery:
 
     format: str | None = None
     only: Literal["header"] | None = None
-    regions: tuple[AskedRegion, ...] | None = None
+    regions: tuple[RequestedRegion, ...] | None = None
     fields: tuple[str, ...] | None = None
     tags: tuple[str, ...] | None = None
     notags: tuple[str, ...] | None = None
@@ -105,7 +105,7 @@ def query_of_body(context: Context) -> ReadsQuery:
     _check_names(content, (*_OTHERS, "regions"), "the body")
     regions = content.get("regions")
     if regions is not None:
-        if not isinstance(regions, list) or not regions or not all(isinstance(one, dict) for one in regions):
+        if not isinstance(regions, list) or not regions or not all(isinstance(region, dict) for region in regions):
             raise InvalidQuery(f"regions must be a list of objects with at least one, as in {EXAMPLE_BODY}")
         if len(regions) > _MOST_REGIONS:
             raise ResultTooLarge(f"there are more than {_MOST_REGIONS:,} regions: ask for them in several requests")
@@ -115,7 +115,7 @@ def query_of_body(context: Context) -> ReadsQuery:
     )
 
 
-def _region_of_object(content: dict[str, Any]) -> AskedRegion:
+def _region_of_object(content: dict[str, Any]) -> RequestedRegion:
     _check_names(content, _REGION, "a region")
     start, end = (_number(content, name) for name in ("start", "end"))
     region = _region(_text(content, "referenceName"), _text(content, "referenceMD5"), start, end)
@@ -124,7 +124,7 @@ def _region_of_object(content: dict[str, Any]) -> AskedRegion:
     return region
 
 
-def _region(name: str | None, md5: str | None, start: int | None, end: int | None) -> AskedRegion | None:
+def _region(name: str | None, md5: str | None, start: int | None, end: int | None) -> RequestedRegion | None:
     has_bounds = start is not None or end is not None
     if name is None and md5 is None:
         if has_bounds:
@@ -136,13 +136,13 @@ def _region(name: str | None, md5: str | None, start: int | None, end: int | Non
         raise InvalidQuery(f"referenceName={UNPLACED} is for unplaced reads, which have no place: leave out the others")
     if start is not None and end is not None and start > end:
         raise InvalidRange(f"start is {start:,} and end is {end:,}: start must not be above end")
-    return AskedRegion(name, md5 and md5.lower(), start, end)
+    return RequestedRegion(name, md5 and md5.lower(), start, end)
 
 
 def _checked(
     format: str | None,
     only: str | None,
-    regions: tuple[AskedRegion, ...] | None,
+    regions: tuple[RequestedRegion, ...] | None,
     lists: dict[str, list[str] | None],
 ) -> ReadsQuery:
     if format is not None and format not in _FORMATS:
@@ -228,6 +228,6 @@ def _number(content: dict[str, Any], name: str) -> int | None:
 
 def _list(content: dict[str, Any], name: str) -> list[str] | None:
     value = content.get(name)
-    if value is not None and (not isinstance(value, list) or not all(isinstance(one, str) for one in value)):
+    if value is not None and (not isinstance(value, list) or not all(isinstance(item, str) for item in value)):
         raise InvalidQuery(f"{name} must be a list of texts: leave it out where all is wanted")
     return value

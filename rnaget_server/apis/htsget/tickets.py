@@ -48,18 +48,17 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
     most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
     if sum(piece.length for piece in pieces) <= settings.max_inline_bytes:
         pieces = in_memory(opened, pieces)
-    ticket: dict[str, Any] = {
-        "format": file.format,
-        "urls": [_url(context, reads, opened, block) for block in blocks_of(pieces, regions, most, 0)],
-    }
+    blocks = blocks_of(pieces, regions, most, settings.max_inline_bytes)
+    ticket: dict[str, Any] = {"format": file.format, "urls": [_url(context, reads, opened, block) for block in blocks]}
     if regions is None and query.only is None and file.md5 is not None:
         ticket["md5"] = file.md5
     return context.respond({"htsget": ticket}, "Ticket")
 
 
 def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> dict[str, str]:
+    kind = {"class": block.kind} if block.kind else {}
     if block.data is not None:
-        return {"url": block.inline, "class": block.kind}
+        return {"url": block.inline, **kind}
     path = f"/{reads.kind}/{BLOCKS}/{reads.id}"
     name = context.principal.name
     # Its URLs are fetched without the token that the ticket was asked for with.
@@ -67,5 +66,4 @@ def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> d
     parameters = context.api.signer.sign(
         path, [("format", opened.record.format), ("version", opened.version), *rights, *block.parameters]
     )
-    kind = {"class": block.kind} if block.kind else {}
     return {"url": f"{context.root}{path}?{query_string(parameters)}", **kind}

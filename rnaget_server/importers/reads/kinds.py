@@ -65,13 +65,13 @@ def index_suffix(index: Path) -> str:
 
 def _index_of(source: Path, format: str) -> Path:
     suffixes = _INDEXES[format]
-    there = [
+    existing = [
         path
         for suffix in suffixes
         for path in (source.with_name(source.name + suffix), source.with_suffix(suffix))
         if path.is_file()
     ]
-    if not there:
+    if not existing:
         raise ImportFailure(
             f"there is no index beside it ({source.name}{f' or {source.name}'.join(suffixes)}): make one by "
             f"`{_command(source, format)}` (records have to be sorted by place), and import it again",
@@ -79,12 +79,12 @@ def _index_of(source: Path, format: str) -> Path:
         )
     # To the second, since copies of both files are often made at once, in any order.
     changed = int(source.stat().st_mtime)
-    newer = [path for path in there if int(path.stat().st_mtime) >= changed]
+    newer = [path for path in existing if int(path.stat().st_mtime) >= changed]
     if not newer:
         raise ImportFailure(
             f"the index is older than {source.name}: make it anew by `{_command(source, format)}`; or, if you know "
-            f"it is right, `touch {there[0].name}`",
-            there[0],
+            f"it is right, `touch {existing[0].name}`",
+            existing[0],
         )
     return newer[0]
 

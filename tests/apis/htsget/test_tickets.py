@@ -48,6 +48,9 @@ def test_whole_files_are_the_same_bytes(no_inline: TestClient, files: dict[str, 
     data = fetched(no_inline, ticket)
     assert data == files[format].read_bytes()
     assert ticket["format"] == format
+    classes = {url.get("class") for url in ticket["urls"]}
+    # A short header shares its block with records, so that neither is sent alone.
+    assert classes == ({"header", "body"} if format in ("BAM", "CRAM") else {None})
     assert ticket["md5"] == hashlib.md5(data).hexdigest()
     assert len(ticket["urls"]) >= len(data) // (1 << 16)
 
