@@ -40,12 +40,20 @@ KINDS = [
     "cram",
     "cram.21",
     "cram.many",
+    "cram.multi",
     "vcf.gz",
     "vcf.csi",
     "vcf.cut",
     "bcf",
     "bcf.cut",
 ]
+
+
+CRAM_OPTIONS = {
+    "cram.21": ",version=2.1",
+    "cram.many": ",seqs_per_slice=150,slices_per_container=3",
+    "cram.multi": ",seqs_per_slice=150,slices_per_container=2,multi_seq_per_slice=1",
+}
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +83,7 @@ def make(directory: Path, kind: str) -> Opened:
         elif kind.startswith("bam"):
             path.write_bytes(plain.read_bytes())
         else:
-            options = {"cram.21": ",version=2.1", "cram.many": ",seqs_per_slice=150,slices_per_container=3"}.get(
-                kind, ""
-            )
+            options = CRAM_OPTIONS.get(kind, "")
             run("samtools", "view", "-O", f"cram,no_ref{options}", "-o", path, plain)
         run("samtools", "index", *{"bam.csi": ["-c"], "bam.fine.csi": ["-c", "-m", "9"]}.get(kind, []), path)
         return Opened(path, next(directory.glob(f"{path.name}.[bc]*i")))
@@ -185,7 +191,7 @@ def test_whole_references_and_ends(kind: str, made: Callable[[str], Opened]) -> 
     assert opened.slice(None) == opened.path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["bam", "bam.csi", "bam.cut", "cram", "cram.many"])
+@pytest.mark.parametrize("kind", ["bam", "bam.csi", "bam.cut", "cram", "cram.many", "cram.multi"])
 def test_reads_without_a_place(kind: str, made: Callable[[str], Opened]) -> None:
     opened = made(kind)
     lines = lines_of(opened, opened.slice([Region("*")]))
