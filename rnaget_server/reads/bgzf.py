@@ -29,7 +29,7 @@ _END = struct.Struct("<II")
 _MADE = struct.Struct("<4sIBBHBBHH")
 _IN_MADE = 0xFF00  # what bgzip puts into a block
 _LEVEL = 1  # of isal: what it makes is a twelfth larger than that of zlib, and made in a fifteenth of the time
-_KEPT = 4
+_KEPT = 16
 _AHEAD = 128 << 10
 
 

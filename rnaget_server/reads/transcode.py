@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Thread
 
 from rnaget_server.errors import DamagedFile, GroupSwitchedOff, InvalidQuery, shown, unknown_name
@@ -17,7 +18,7 @@ from rnaget_server.storage.source import ByteSource
 FIELDS = ("QNAME", "FLAG", "RNAME", "POS", "MAPQ", "CIGAR", "RNEXT", "PNEXT", "TLEN", "SEQ", "QUAL")
 """The names of the fields of reads, as in BAM."""
 
-_PROGRAM = "rnaget_server.reads.blanking"
+_PROGRAM = Path(__file__).with_name("blanking.py")
 _BLOCK = 256 << 10
 _MOST_SAID = 300
 
@@ -99,7 +100,7 @@ def _run(file: ByteSource, pieces: Sequence[Piece], arguments: list[str], refere
     # Without any, htslib may ask a registry on the network for each reference.
     environment.setdefault("REF_PATH", references or os.devnull)
     process = subprocess.Popen(
-        [sys.executable, "-m", _PROGRAM, *arguments],
+        [sys.executable, "-P", str(_PROGRAM), *arguments],  # -P: no module of the directory that the server runs in
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
