@@ -56,10 +56,7 @@ def _check_offsets(reference: ReferenceIndex, body: int, end: int) -> None:
 
 def _check_record(scanner: Scanner, reference: ReferenceIndex, number: int, place: int) -> None:
     begin = int(reference.firsts[place])
-    try:
-        batch = scanner.first(Chunk(begin, int(reference.chunks[:, 1].max())))
-    except DamagedFile as error:
-        raise DamagedFile(f"{_WRONG}, or the file is damaged: {error}") from error
+    batch = scanner.first(Chunk(begin, int(reference.chunks[:, 1].max())))
     start, end = int(reference.begins[place]), int(reference.ends[place])
     if batch is None or batch.reference[0] != number or not start <= max(batch.start[0], 0) < end:
         raise DamagedFile(f"{_WRONG}: a record that it points to is elsewhere")

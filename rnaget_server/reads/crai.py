@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterable
@@ -17,9 +18,10 @@ from rnaget_server.reads.trim import merged
 from rnaget_server.storage.source import ByteSource
 
 MOST_BYTES = 1 << 30
-_LINES = re.compile(rb"(?:-?\d{1,18}(?:\t-?\d{1,18}){5}\r?\n)*(?:-?\d{1,18}(?:\t-?\d{1,18}){5})?\s*")
+_OTHER_BYTES = re.compile(rb"[^-0-9\t\r\n]")
 _COLUMNS = 6
 _NO_PLACE, _SEVERAL = -1, -2
+_MOST = 1 << 60
 
 Numbers = npt.NDArray[np.int64]
 
@@ -55,14 +57,27 @@ def parse_crai(file: ByteSource) -> CramIndex:
     data = file.read(0, file.size)
     if data[:2] == b"\x1f\x8b":
         data = _unpacked(data)
-    if not _LINES.fullmatch(data):
-        raise DamagedFile("this is no CRAI index, or it is damaged: each line has to have six whole numbers")
-    table = np.array(data.split(), np.int64).reshape(-1, _COLUMNS)
-    if (table[:, 0] < _SEVERAL).any() or (table[:, 2:] < 0).any():
-        raise DamagedFile("the CRAI index is damaged: it has negative numbers where none can be")
+    table = _table(data)
+    if (table[:, 0] < _SEVERAL).any() or (table[:, 2:] < 0).any() or (table > _MOST).any():
+        raise DamagedFile("the CRAI index is damaged: it has numbers that cannot be")
     table = table[np.lexsort((table[:, 4], table[:, 3]))]
     reference, start, span, container, place, size = table.T.copy()
     return CramIndex(reference, start - 1, start - 1 + np.maximum(span, 1), container, place, size)
+
+
+def _table(data: bytes) -> Numbers:
+    if not data.strip():
+        return np.empty((0, _COLUMNS), np.int64)
+    wrong = DamagedFile("this is no CRAI index, or it is damaged: each line has to have six whole numbers")
+    if _OTHER_BYTES.search(data):
+        raise wrong
+    try:
+        table = np.loadtxt(io.BytesIO(data), np.int64, comments=None, delimiter="\t", ndmin=2)
+    except (ValueError, OverflowError):
+        raise wrong from None
+    if table.shape[1] != _COLUMNS:
+        raise wrong
+    return table
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.assemble import body_pieces
-from rnaget_server.reads.bgzf import END_MARKER, Blocks
+from rnaget_server.reads.bgzf import END_MARKER, Blocks, NoBlock
 from rnaget_server.reads.check import check_bins
 from rnaget_server.reads.crai import CramIndex, check_slices, cram_pieces, parse_crai
 from rnaget_server.reads.cram import MAGIC as CRAM_MAGIC
@@ -43,6 +43,7 @@ INDEX_COMMANDS = {
 }
 """The command that makes an index, by format."""
 _KINDS = {"BAM": ("BAI", "CSI"), "VCF": ("TBI", "CSI"), "BCF": ("CSI",)}
+_NOT_TOGETHER = "the file is damaged, or the index is not that of the file"
 _GZIP = b"\x1f\x8b"
 _BLOCKED = b"\x1f\x8b\x08\x04"
 _INSTEAD = (
@@ -117,7 +118,10 @@ def find_pieces(
     else:
         blocks = Blocks(file)
         scanner = Scanner(blocks, layout_of(header, parsed.names))
-        body = body_pieces(blocks, RegionFinder(scanner, header, parsed).find(regions))
+        try:
+            body = body_pieces(blocks, RegionFinder(scanner, header, parsed).find(regions))
+        except NoBlock as error:
+            raise DamagedFile(f"{_NOT_TOGETHER}: {error}") from error
     return [*_header_pieces(header), *body]
 
 
@@ -181,8 +185,11 @@ def check_index(file: ByteSource, index: ByteSource | Index, header: Header) -> 
     parsed = _parsed(index, header)
     if isinstance(parsed, CramIndex):
         check_slices(file, parsed, header)
-    else:
+        return
+    try:
         check_bins(file, parsed, header)
+    except NoBlock as error:
+        raise DamagedFile(f"{_NOT_TOGETHER}: {error}") from error
 
 
 def reference_names(header: Header, index: Index | None) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnaget_server.errors import DamagedFile
-from rnaget_server.reads.bgzf import Blocks
+from rnaget_server.reads.bgzf import Blocks, NoBlock
 from rnaget_server.storage.source import ByteSource
 
 MOST_BYTES = 1 << 30
@@ -155,11 +155,15 @@ class ReferenceIndex:
         last_ends = self._offsets_at(self._places[bins] + _CHUNK_SIZE * self._counts[bins] - 8)
         return Chunk(int(self.firsts[bins].min()), int(last_ends.max()))
 
-    def overlapping(self, start: int, end: int) -> list[Chunk]:
-        """Return the ranges of the bins that overlap an interval, as far as records that overlap it can be there."""
+    def around(self, start: int, end: int) -> list[Chunk]:
+        """Return the ranges of the bins that overlap an interval and go beyond it.
+
+        They are cut to where records that overlap the interval can be.
+        """
         least, most = self._least(start), self._most(end)
         before = int(np.searchsorted(self.begins, end))
-        chunks = self._chunks_of(np.flatnonzero(self.ends[:before] > start))
+        begins, ends = self.begins[:before], self.ends[:before]
+        chunks = self._chunks_of(np.flatnonzero((ends > start) & ((begins < start) | (ends > end))))
         chunks = chunks[(chunks[:, 1] > least) & (chunks[:, 0] < most)]
         return union(Chunk(max(begin, least), min(stop, most)) for begin, stop in chunks.tolist())
 
@@ -225,19 +229,26 @@ def parse_bin_index(file: ByteSource) -> BinIndex:
         raise DamagedFile(f"the index is larger than any index: {file.size:,} bytes")
     start = file.read(0, min(4, file.size))
     if start[:2] == b"\x1f\x8b":
-        parts, size = [], 0
-        for _, block in Blocks(file).each(0):
-            parts.append(block.data)
-            size += len(block.data)
-            if size > MOST_BYTES:
-                raise DamagedFile("the index is larger than any index")
-        data = b"".join(parts)
+        try:
+            data = _unpacked(file)
+        except NoBlock as error:
+            raise DamagedFile(f"the index is damaged: {error}") from error
     else:
         data = file.read(0, file.size)
     try:
         return _parsed(data)
     except struct.error:
         raise DamagedFile("the index is cut off") from None
+
+
+def _unpacked(file: ByteSource) -> bytes:
+    parts, size = [], 0
+    for _, block in Blocks(file).each(0):
+        parts.append(block.data)
+        size += len(block.data)
+        if size > MOST_BYTES:
+            raise DamagedFile("the index is larger than any index")
+    return b"".join(parts)
 
 
 def _parsed(data: bytes) -> BinIndex:

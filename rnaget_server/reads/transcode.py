@@ -8,16 +8,17 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Thread
 
-from rnaget_server.errors import DamagedFile, GroupSwitchedOff, InvalidQuery, unknown_name
+from rnaget_server.errors import DamagedFile, GroupSwitchedOff, InvalidQuery, shown, unknown_name
 from rnaget_server.reads.pieces import Header, Piece
 from rnaget_server.storage.source import ByteSource
 
 FIELDS = ("QNAME", "FLAG", "RNAME", "POS", "MAPQ", "CIGAR", "RNEXT", "PNEXT", "TLEN", "SEQ", "QUAL")
 """The names of the fields of reads, as in BAM."""
 
-_PROGRAM = "rnaget_server.reads.blanking"
+_PROGRAM = Path(__file__).with_name("blanking.py")
 _BLOCK = 256 << 10
 _MOST_SAID = 300
 
@@ -60,14 +61,7 @@ def transcode(
         While they are made, if the file cannot be read.
     """
     kept = set(FIELDS if fields is None else fields)
-    for name in sorted(kept.difference(FIELDS)):
-        raise InvalidQuery(unknown_name("field", name, FIELDS))
-    for tag in sorted({*(tags or ()), *notags}):
-        if len(tag) != 2 or not tag.isascii() or not tag.isalnum():
-            raise InvalidQuery(f"a tag is a letter and a letter or digit, and not {tag!r}")
-    both = sorted(set(tags or ()) & set(notags))
-    if both:
-        raise InvalidQuery(f"the tag {both[0]!r} is in tags and in notags: take it out of one of them")
+    _check(kept, set(tags or ()), set(notags))
     if find_spec("pysam") is None:
         raise GroupSwitchedOff(
             "fields, tags and notags need a package that is not installed on this server: "
@@ -76,6 +70,17 @@ def transcode(
     blanks = [name for name in FIELDS if name not in _with_needed(kept, header.format)]
     arguments = [header.format, ",".join(blanks), "*" if tags is None else ",".join(tags), ",".join(notags)]
     return _run(file, pieces, arguments, references)
+
+
+def _check(fields: set[str], tags: set[str], notags: set[str]) -> None:
+    """Refuse names of fields and tags that there cannot be."""
+    for name in sorted(fields.difference(FIELDS)):
+        raise InvalidQuery(unknown_name("field", name, FIELDS))
+    for tag in sorted(tags | notags):
+        if len(tag) != 2 or not tag.isascii() or not tag.isalnum():
+            raise InvalidQuery(f"a tag is a letter and a letter or digit, and not {shown(tag)}")
+    for tag in sorted(tags & notags):
+        raise InvalidQuery(f"the tag {tag!r} is in tags and in notags: take it out of one of them")
 
 
 def _with_needed(fields: set[str], format: str) -> set[str]:
@@ -95,7 +100,7 @@ def _run(file: ByteSource, pieces: Sequence[Piece], arguments: list[str], refere
     # Without any, htslib may ask a registry on the network for each reference.
     environment.setdefault("REF_PATH", references or os.devnull)
     process = subprocess.Popen(
-        [sys.executable, "-m", _PROGRAM, *arguments],
+        [sys.executable, "-P", str(_PROGRAM), *arguments],  # -P: no module of the directory that the server runs in
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -64,7 +64,7 @@ class RegionFinder:
         reference = self._index.references[number]
         inside = reference.inside(start, end)
         ranges = []
-        for chunk in reference.overlapping(start, end):
+        for chunk in reference.around(start, end):
             for part in _without(chunk, inside):
                 ranges += self._trimmed(part, reference, number, start, end)
         if inside:

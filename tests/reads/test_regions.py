@@ -25,6 +25,7 @@ from tests.reads.files import (
     overlaps,
     run,
     sam_interval,
+    sam_text,
     text_of,
     vcf_interval,
     vcf_text,
@@ -40,12 +41,20 @@ KINDS = [
     "cram",
     "cram.21",
     "cram.many",
+    "cram.multi",
     "vcf.gz",
     "vcf.csi",
     "vcf.cut",
     "bcf",
     "bcf.cut",
 ]
+
+
+CRAM_OPTIONS = {
+    "cram.21": ",version=2.1",
+    "cram.many": ",seqs_per_slice=150,slices_per_container=3",
+    "cram.multi": ",seqs_per_slice=150,slices_per_container=2,multi_seq_per_slice=1",
+}
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +84,7 @@ def make(directory: Path, kind: str) -> Opened:
         elif kind.startswith("bam"):
             path.write_bytes(plain.read_bytes())
         else:
-            options = {"cram.21": ",version=2.1", "cram.many": ",seqs_per_slice=150,slices_per_container=3"}.get(
-                kind, ""
-            )
+            options = CRAM_OPTIONS.get(kind, "")
             run("samtools", "view", "-O", f"cram,no_ref{options}", "-o", path, plain)
         run("samtools", "index", *{"bam.csi": ["-c"], "bam.fine.csi": ["-c", "-m", "9"]}.get(kind, []), path)
         return Opened(path, next(directory.glob(f"{path.name}.[bc]*i")))
@@ -185,7 +192,7 @@ def test_whole_references_and_ends(kind: str, made: Callable[[str], Opened]) -> 
     assert opened.slice(None) == opened.path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["bam", "bam.csi", "bam.cut", "cram", "cram.many"])
+@pytest.mark.parametrize("kind", ["bam", "bam.csi", "bam.cut", "cram", "cram.many", "cram.multi"])
 def test_reads_without_a_place(kind: str, made: Callable[[str], Opened]) -> None:
     opened = made(kind)
     lines = lines_of(opened, opened.slice([Region("*")]))
@@ -273,3 +280,60 @@ def test_reads_and_windows_beyond_what_is_decoded_at_once(
             opened = made(kind)
             for region in draw_regions(MADE, 25):
                 assert wanted(opened, opened.slice([region]), region) == expected(opened, region), region
+
+
+@pytest.mark.parametrize("kind", ["bam", "cram", "vcf.gz", "bcf"])
+def test_files_without_records(kind: str, tmp_path: Path) -> None:
+    source, path = tmp_path / "text", tmp_path / f"empty.{kind}"
+    if kind in ("bam", "cram"):
+        source.write_text("".join(line for line in sam_text(1, 1).splitlines(True) if line.startswith("@")))
+        run("samtools", "view", "-O", kind, "-o", path, source)
+        run("samtools", "index", path)
+    else:
+        source.write_text("".join(line for line in vcf_text(1, 1).splitlines(True) if line.startswith("#")))
+        run("bcftools", "view", "-Oz" if kind == "vcf.gz" else "-Ob", "-o", path, source)
+        run("bcftools", "index", path)
+    opened = Opened(path, next(tmp_path.glob("*i")))
+    for regions in (
+        [Region("chr1")],
+        [Region("chr2", 5, 9)],
+        [],
+        *([[Region("*")]] if kind in ("bam", "cram") else []),
+    ):
+        assert lines_of(opened, opened.slice(regions)) == []
+    assert opened.slice(None) == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["bam", "cram", "vcf.gz", "bcf"])
+def test_long_headers_and_long_references(kind: str, tmp_path: Path) -> None:
+    """A header of many blocks, and positions beyond what BAI and TBI can hold."""
+    names = [f"contig_{number}" for number in range(9_000)]
+    far = 1_400_000_000
+    places = [(names[7], 100), (names[7], far), (names[8_000], far - 5), (names[8_000], far + 4), (names[8_999], 1)]
+    source, path = tmp_path / "text", tmp_path / f"long.{kind}"
+    if kind in ("bam", "cram"):
+        lines = ["@HD\tVN:1.6\tSO:coordinate", *(f"@SQ\tSN:{name}\tLN:1500000000" for name in names)]
+        for number, (name, start) in enumerate(places):
+            lines.append(f"r{number}\t0\t{name}\t{start}\t9\t10M\t*\t0\t0\tACGTACGTAC\tIIIIIIIIII")
+        source.write_text("\n".join(lines) + "\n")
+        run("samtools", "view", "-O", "cram,no_ref" if kind == "cram" else kind, "-o", path, source)
+        run("samtools", "index", *(["-c"] if kind == "bam" else []), path)
+    else:
+        lines = ["##fileformat=VCFv4.2", *(f"##contig=<ID={name},length=1500000000>" for name in names)]
+        lines += ["#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+        lines += [f"{name}\t{start}\tr{number}\tACGTACGTAC\tA\t.\t.\t." for number, (name, start) in enumerate(places)]
+        source.write_text("\n".join(lines) + "\n")
+        run("bcftools", "view", "-Oz" if kind == "vcf.gz" else "-Ob", "-o", path, source)
+        run("bcftools", "index", path)
+    opened = Opened(path, next(tmp_path.glob("*i")))
+    assert len(opened.header.references) == 9_000
+    for region, number in (
+        (Region(names[7], far, far + 5), 1),
+        (Region(names[7], 0, far - 1), 1),
+        (Region(names[8_000], far), 2),
+        (Region(names[8_000], far + 4), 1),
+        (Region(names[8_999]), 1),
+        (Region(names[3]), 0),
+    ):
+        found = wanted(opened, opened.slice([region]), region)
+        assert len(found) == number and found == expected(opened, region), region
