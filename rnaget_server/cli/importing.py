@@ -161,32 +161,24 @@ def import_command(
     make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
     (bgzip) or BCF file with its index beside it, without --units. A pipe is read as well: - is the standard input.
     """
+    from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
 
     if not (project or study or id) and is_fasta(sources[0]):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return
-    from rnaget_server.importers.reads.kinds import is_reads
-
+    place = {"data": data, "project": project, "study": study, "id": id, "genome": genome, "replace": replace}
     # With units, the file is taken for a matrix, and the message says what to do.
     if not units and project and study and id and is_reads(sources[0]):
-        _import_reads(
-            sources,
-            {"data": data, "project": project, "study": study, "id": id, "genome": genome, "replace": replace},
-            {**special, "version": version, "license": license},
-            name,
-        )
+        _import_reads(sources, place, {**special, "version": version, "license": license}, name)
         return
     for option, value in {"project": project, "study": study, "id": id, "units": units}.items():
         if not value:
             raise click.UsageError(f"Missing option '--{option}'.")
     texts = {"version": version, "name": name, "license": license}
     limits = limits_for(data)
-    common = {
-        **{"data": data, "project": project, "study": study, "id": id, "units": units, "genome": genome},
-        **{"texts": {key: value for key, value in texts.items() if value}, "replace": replace},
-    }
+    common = {**place, "units": units, "texts": {key: value for key, value in texts.items() if value}}
     outcome = _import_records(sources, common, special, limits)
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:

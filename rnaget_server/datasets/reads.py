@@ -107,7 +107,7 @@ class OpenReads:
 
     @property
     def has_index(self) -> bool:
-        """Whether regions can be found in it."""
+        """True if regions can be found in it."""
         return self._index is not None
 
     @cached_property

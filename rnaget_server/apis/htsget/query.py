@@ -61,7 +61,7 @@ class ReadsQuery:
 
     @property
     def is_partial(self) -> bool:
-        """Whether something of each record is not wanted."""
+        """True if something of each record is not wanted."""
         return self.tags is not None or bool(self.notags) or bool(self.fields and set(self.fields) != set(FIELDS))
 
 
