@@ -104,7 +104,7 @@ def idle_connections(directory: Path, short: bool) -> str:
             first = connection.getresponse()
             first.read()
             assert connection.sock is not None, "the reply ends the connection"
-            # Or it would be opened anew without a word.
+            # Or it would be opened again without a word.
             connection.auto_open = 0
             time.sleep(3)
             connection.request("GET", "/rnaget/service-info")
