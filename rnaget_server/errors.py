@@ -103,7 +103,7 @@ class Busy(RnagetError):
 
 
 class CatalogChanged(Busy):
-    """The catalogue that a request was read by is no longer the one in service; the request has to be made anew."""
+    """The catalogue that a request was read by is no longer the one in service; the request has to be made again."""
 
 
 STATUS: dict[type[RnagetError], int] = {

@@ -1,4 +1,4 @@
-"""Known names that someone who wrote an unknown one may have meant: by likeness, whatever their order.
+"""Known names that someone who wrote an unknown one may have meant: by similarity, in any order.
 
 Likeness counts edits: a letter more, less or another, and two letters swapped, are one each. Upper and lower case are
 one.

@@ -1,4 +1,4 @@
-"""The catalogue of a running server, taken anew when its files change."""
+"""The catalogue of a running server, reloaded when its files change."""
 
 from __future__ import annotations
 

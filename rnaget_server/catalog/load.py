@@ -39,7 +39,7 @@ _KEYS = sorted(KEYS | set(Settings.model_fields))
 def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
     """Return the catalogue of everything sound in the directory `data`, and every problem found.
 
-    A file with a mistake is left out whole, with what lies below it; the rest stands. Without a
+    A file with a mistake is left out whole, with what is below it; the rest is loaded. Without a
     sound ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
     """
     with _uncollected():

@@ -70,7 +70,7 @@ class ReplyBudget:
         Parameters
         ----------
         held
-            How many bytes the reply holds beside its chunks.
+            How many bytes the reply holds in addition to its chunks.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class ReplyShare:
     budget
         What it is a share of.
     held
-        How many bytes the reply holds beside its chunks.
+        How many bytes the reply holds in addition to its chunks.
     size
         What was set aside.
     """

@@ -104,7 +104,7 @@ def put_file(source: Path, target: Path, link: bool) -> None:
 
 
 def write_into_place(target: Path, write: Callable[[Path], None]) -> None:
-    """Have a temporary file written beside `target`, then put it in its place."""
+    """Have a temporary file written next to `target`, then put it in its place."""
     temporary = temporary_name(target, str(os.getpid()))
     try:
         write(temporary)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _UNPACK = "recompress it, as by `{} FILE | gzip > FILE.gz`, and import that"
 _TO_TEXT = "save it as tab-separated text and import that"
-_DATES = "(and see that the spreadsheet program has not turned gene names such as SEPT2 into dates)"
+_DATES = "(and see that the spreadsheet program has not changed gene names such as SEPT2 to dates)"
 _R_TABLE = "write.table(x, 'FILE.tsv', sep='\\t', quote=FALSE, col.names=NA)"
 _READS = "count them first (salmon, STAR, featureCounts), and import the table of counts"
 _UTF16 = "convert it, as by `iconv -f UTF-16 -t UTF-8 FILE`, and import that"
@@ -127,7 +127,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
 
 
 def _names_in_zip(head: bytes) -> list[str]:
-    """Return the names of the first files in a zip archive, which stand in front of their data."""
+    """Return the names of the first files in a zip archive, which come before their data."""
     starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
     sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
     return [
@@ -146,7 +146,7 @@ def _of_zip(head: bytes, names: list[str]) -> str:
     if names and all(name.endswith(".npy") for name in names):
         return (
             "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
-            "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv beside it, and import matrix.mtx"
+            "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv next to it, and import matrix.mtx"
         )
     if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names):
         return ZARR

@@ -171,7 +171,7 @@ class _FixedTexts:
 
 
 def _without_versions(letters: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return texts with all that stands from the first full stop on taken away."""
+    """Return texts with all from the first full stop on taken away."""
     stops = letters == ord(".")
     # Where all have it in the same place, as most ids do, the rest goes at one stroke.
     first = int(stops.argmax(axis=1).max())
@@ -186,7 +186,7 @@ def _pieces(column: Column, size: int) -> Iterator[_Texts | _FixedTexts]:
         for start in range(0, size, _AT_ONCE):
             yield _FixedTexts(raw[start : start + _AT_ONCE])
         return
-    # Each part that is taken may be read from the file anew.
+    # Each part that is taken may be read from the file again.
     for begin in range(0, size, _READ_AT_ONCE):
         texts = as_texts(column.take(np.arange(begin, min(begin + _READ_AT_ONCE, size))))
         for start in range(0, len(texts), _AT_ONCE):

@@ -64,7 +64,7 @@ def split_version(id: str) -> tuple[str, str | None]:
 
 
 def with_version(id: str, version: str | None) -> str:
-    """Return an id with its version; ``_PAR_Y`` stands behind that."""
+    """Return an id with its version; ``_PAR_Y`` comes after that."""
     if version is None:
         return id
     stem = id.removesuffix(PAR_Y)
@@ -165,7 +165,7 @@ class Gene:
 
 
 def find_genes(rows: Rows, name: str) -> Match | None:
-    """Return the genes that have a name: as it is written, else by its case alone, else by an id without its version.
+    """Return the genes that have a name: as it is written, else in any case, else by an id without its version.
 
     Names of transcripts and proteins find their gene. What is the id or symbol of one gene and a synonym of another
     means the first. An id with a version finds one without only where the annotation says no version.

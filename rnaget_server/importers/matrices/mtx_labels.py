@@ -47,7 +47,7 @@ SAMPLES = AxisFile("sample", ("barcodes",), (SAMPLE_ID,), "--mtx-barcodes")
 
 @dataclass(frozen=True)
 class Labels:
-    """The rows of a file of labels, the lines where they stand, and a remark on a header that was left out."""
+    """The rows of a file of labels, the lines where they are, and a remark on a header that was left out."""
 
     place: Path
     rows: list[list[str]]
@@ -102,7 +102,7 @@ def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
         return path.with_name(fitting[0])
     similar = f"; there {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
     raise ImportFailure(
-        f"the {axis.kind}s must be in a file {' or '.join(names)} beside it{similar}: name the file by {axis.option}",
+        f"the {axis.kind}s must be in a file {' or '.join(names)} next to it{similar}: name the file by {axis.option}",
         path,
     )
 
@@ -120,7 +120,7 @@ def _usual_names(path: Path, axis: AxisFile) -> list[str]:
 
 
 def _label_files(path: Path, axis: AxisFile) -> list[str]:
-    """Return the names beside the matrix that are those of such files; the packed one, if a file is there twice."""
+    """Return the names next to the matrix that are those of such files; the packed one, if a file is there twice."""
     pattern = re.compile(rf"(.*[._-])?({'|'.join(axis.stems)})([._-].*)?\.tsv(\.gz)?", re.IGNORECASE | re.DOTALL)
     names = {name for name in os.listdir(path.parent) if pattern.fullmatch(name)}
     return sorted(name for name in names if f"{name}.gz" not in names)
@@ -151,7 +151,7 @@ def _accessions(name: str) -> set[str]:
 
 
 def _around(name: str, stems: Sequence[str]) -> tuple[str, str] | None:
-    """Return what stands in front of the stem and behind it, without marks between; None if the name has no stem."""
+    """Return what comes before the stem and after it, without marks between; None if the name has no stem."""
     match = re.fullmatch(
         rf"(.*?)[._-]*(?:{'|'.join(stems)})[._-]*(.*?)\.(?:mtx|tsv)(?:\.gz)?", name, re.IGNORECASE | re.DOTALL
     )
@@ -233,8 +233,7 @@ def _check_ids(ids: Sequence[str], lines: Sequence[int], kind: str, place: Path)
         first = seen.setdefault(id, number)
         if first != number:
             raise ImportFailure(
-                f"the {kind} id {shortened(id)} stands here and in line {first} already: ids must be unique, so rename "
-                "one",
+                f"the {kind} id {shortened(id)} is here and in line {first} already: ids must be unique, so rename one",
                 place,
                 number,
             )

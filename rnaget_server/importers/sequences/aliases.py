@@ -31,7 +31,7 @@ def read_aliases(path: Path) -> Iterator[NamedSequence]:
     Raises
     ------
     ImportFailure
-        If it cannot be read or lacks a column, or a cell is empty or cannot stand in a URL; with the line.
+        If it cannot be read or lacks a column, or a cell is empty or cannot be used in a URL; with the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

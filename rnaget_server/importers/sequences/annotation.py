@@ -105,7 +105,7 @@ class Annotation:
         id = first(attributes, "gene_id") or self._fail("the gene has no gene_id", line)
         gene = self._gtf_gene(id, line)
         if gene.line:
-            self._fail(f"the gene {shown(id)} stands in line {gene.line:,} already", line)
+            self._fail(f"the gene {shown(id)} is in line {gene.line:,} already", line)
         self._place(gene, line)
         identify(gene, id, first(attributes, "gene_version"))
         describe_gene(gene, attributes, gff3=False)
@@ -129,7 +129,7 @@ class Annotation:
             self._describe_gtf(transcript, line, attributes)
             if not is_part:
                 if transcript.line:
-                    self._fail(f"the transcript {shown(key)} stands in line {transcript.line:,} already", line)
+                    self._fail(f"the transcript {shown(key)} is in line {transcript.line:,} already", line)
                 self._place(transcript, line)
         if is_part:
             self._add_part(transcript, line, form)
@@ -161,7 +161,7 @@ class Annotation:
         node = self._node("feature", key)
         trans_spliced = _is_trans_spliced(line)
         if node.line and is_known and not trans_spliced:
-            self._fail(f"the ID {shown(key)} stands in line {node.line:,} already", line)
+            self._fail(f"the ID {shown(key)} is in line {node.line:,} already", line)
         node.trans_spliced |= trans_spliced
         self._place(node, line)
         if parent is not None:
@@ -316,5 +316,5 @@ def is_gene(node: Node) -> bool:
 
 
 def is_transcript(node: Node) -> bool:
-    """Return whether a node is a transcript by its type, whose line may stand for its only exon."""
+    """Return whether a node is a transcript by its type, whose line may be its only exon."""
     return node.parent is not None and _RNA.fullmatch(node.type) is not None

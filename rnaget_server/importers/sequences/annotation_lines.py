@@ -63,7 +63,7 @@ class AttributeForm(NamedTuple):
 
 
 def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[FeatureLine | Directive]:
-    """Yield the lines that may tell of genes, and what is said of the lengths of contigs.
+    """Yield the lines that may describe genes, and what is said of the lengths of contigs.
 
     Raises
     ------

@@ -120,6 +120,6 @@ def _wrong_letter(text: bytes, line: int, begun: bool, path: Path) -> ImportFail
             column = row.index(wrong[:1]) + 1
             shown = wrong[:1].decode("latin-1")
             return ImportFailure(
-                f"{shown!r} in column {column} is no letter of a sequence: A to Z and * alone are", path, line + number
+                f"{shown!r} in column {column} is no letter of a sequence: only A to Z and * are", path, line + number
             )
     return ImportFailure("this is no FASTA", path, line)

@@ -127,7 +127,7 @@ def _failure(error: OSError, path: Path) -> ImportFailure:
 
 
 def _share_of(progress: Progress, number: int, parts: int) -> Progress:
-    """Return what takes the share of one part that is done, and tells that of all."""
+    """Return a function that takes the share done of one part, and reports that of all."""
     return lambda share: progress((number + share) / parts)
 
 

@@ -53,7 +53,7 @@ def kinds_of(sources: Sequence[Path], position: str | None) -> tuple[TrackKind, 
     """
     kinds = [_kind(path, position) for path in sources]
     if position is not None and kinds != ["positions"]:
-        raise ImportFailure("--position names a column attribute of a loom file: import one such file alone")
+        raise ImportFailure("--position names a column attribute of a loom file: import one such file by itself")
     if kinds == [None]:
         return ()
     tracks = tuple(kind for kind in kinds if kind is not None)
@@ -89,7 +89,7 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if path.suffix.lower() in (".bw", ".bigwig"):
         if start.isascii() and _is_bedgraph(path, read_head(path)):
             raise ImportFailure("this is bedGraph: give it a name that ends in .bedGraph", path)
-        raise ImportFailure("this is no bigWig file, whatever its name says", path)
+        raise ImportFailure("this is no bigWig file, despite its name", path)
     if start.startswith(HDF5):
         return "positions" if _has_positions(path, position) else None
     head = read_head(path)
@@ -140,7 +140,7 @@ def _is_bedgraph(path: Path, head: bytes) -> bool:
     lines = re.split(rb"\r\n|\n|\r", head.removeprefix(b"\xef\xbb\xbf"))
     lines = lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines
     split = [fields for line in lines if (fields := line.split()) and not fields[0].startswith(b"#")]
-    # Before the data stand lines for the browser, of which there may be any number.
+    # Before the data come lines for the browser, of which there may be any number.
     start = list(takewhile(lambda fields: fields[0] in (b"browser", b"track"), split))
     rows = split[len(start) : len(start) + _LOOKED_AT]
     if any(fields[0] in _STEPS and any(field.startswith(b"chrom=") for field in fields) for fields in split):

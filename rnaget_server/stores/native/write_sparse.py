@@ -1,6 +1,6 @@
 """Write the native sparse store.
 
-The stored cells of a layer stand twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
+The cells of a layer are stored twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
 ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
 starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells.
 """
@@ -26,7 +26,7 @@ CHUNK = 8192
 
 
 class SparseValues(Protocol):
-    """The stored cells of one layer, wherever they are."""
+    """The stored cells of one layer, from any source."""
 
     @property
     def shape(self) -> tuple[int, int]:

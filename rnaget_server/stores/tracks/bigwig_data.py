@@ -232,7 +232,7 @@ class Data:
         return found
 
     def _unpacked(self, blocks: Blocks) -> list[bytes]:
-        """Return what blocks hold, which are read at once if they stand together."""
+        """Return what blocks hold, which are read at once if they are adjacent."""
         places, lengths = blocks.places.tolist(), blocks.lengths.tolist()
         first, size = places[0], sum(lengths)
         if places[-1] + lengths[-1] - first == size and places == sorted(places):

@@ -76,7 +76,7 @@ def test_the_content_type_does_not_matter(client: TestClient, type: str | None) 
         (b"\xff\xfe", "is not JSON"),
         (b"featureIDList=x", "is not JSON"),
         (b'{"a":' * 100_000, "is not JSON"),
-        (b'{"Tissue": "Liver", "Tissue": "Kidney"}', "stands twice"),
+        (b'{"Tissue": "Liver", "Tissue": "Kidney"}', "occurs twice"),
         (b'{"Tissue": null}', "leave it out"),
         (b'{"Tissue": [["Liver"]]}', "a text, a number or a list"),
         (b'{"Tissue": []}', "is empty"),

@@ -87,7 +87,7 @@ def test_a_hole_of_zeros(
     lines = [record for record in caplog.records if "cannot be read" in record.getMessage()]
     assert [line.getMessage() for line in lines] == [
         "the set t cannot be read: hole.bw is damaged: a block of data is cut off, or longer than the header says; "
-        "copy or make it anew"
+        "copy or make it again"
     ]
     assert not any(record.exc_info for record in caplog.records)
     assert "panicked" not in "".join(capfd.readouterr())
