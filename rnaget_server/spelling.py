@@ -46,6 +46,11 @@ def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     return list(dict.fromkeys(found))[:count]
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the question after the known name that is most like `name`; nothing if none is."""
+    return "".join(f"did you mean {near!r}?" for near in most_alike(name, known))
+
+
 def nearest_first(name: str, known: Iterable[str]) -> list[str]:
     """Return all known names, those that are like `name` first."""
     names = list(known)

@@ -27,7 +27,7 @@ from rnaget_server.catalog.records import Catalog, Filter, Genome, Matrix, Proje
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
-from rnaget_server.spelling import most_alike
+from rnaget_server.spelling import did_you_mean
 
 GENOMES = "genomes"
 """The directory of the genomes of a catalogue."""
@@ -276,8 +276,7 @@ def _message(mistake: Any) -> str:
     if kind == "missing":
         return f"the key {key!r} is missing: add it"
     if kind == "extra_forbidden":
-        near = most_alike(key, _KEYS)
-        return f"the key {key!r} is not known here" + (f": did you mean {near[0]!r}?" if near else ": remove it")
+        return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
     if kind == "value_error":
         return str(mistake["ctx"]["error"])
     if kind in ("string_type", "none_required"):

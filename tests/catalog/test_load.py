@@ -59,7 +59,7 @@ def test_three_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> No
     [
         ("id: s\nid: t\n", "2:1", "twice"),
         ("id: s\n  name: [", "2:7", "not YAML"),
-        ("id: a/b\n", "1:5", "cannot stand in a URL"),
+        ("id: a/b\n", "1:5", "cannot be used in a URL"),
         ("id: formats\n", "1:5", "name of a route"),
         ("- id: s\n", "1:1", "`key: value` lines"),
         ("id: s\nname: [a]\n", "2:1", "must be text"),

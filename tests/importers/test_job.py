@@ -196,7 +196,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     ),
     "template": ("id\ta, b\tc\ng\t1\t2\n", {"column": "{S}, {T}"}, ":1: the column label 'c' is not of the form"),
     "template twice": ("id\ta, b, c\ng\t1\n", {"column": "{S}, {T}"}, "in more than one way"),
-    "template ids": ("id\ta, b\ta, c\ng\t1\t2\n", {"column": "{S}, {T}"}, ":1: the sample id 'a' stands"),
+    "template ids": ("id\ta, b\ta, c\ng\t1\t2\n", {"column": "{S}, {T}"}, ":1: the sample id 'a' is in"),
     "no such name column": (GOOD, {"feature_name": "x"}, "--feature-name: there is no column 'x'"),
     "sample id without table": (GOOD, {"sample_id": "x"}, "--sample-id names a column of the table"),
     "feature id without table": (GOOD, {"feature_id": "x"}, "--feature-id names a column of the table"),
@@ -360,7 +360,7 @@ def test_layers_that_are_refused(workshop: Any, write: Write) -> None:
         workshop.run(write("id\tS1\tS2\nx1\t1\t2\n"), units="count")
     with pytest.raises(ImportFailure, match="belongs to a matrix of the study 's' already"):
         workshop.run(write(GOOD), study="other")
-    with pytest.raises(ImportFailure, match="cannot stand in a URL"):
+    with pytest.raises(ImportFailure, match="cannot be used in a URL"):
         workshop.run(write(GOOD), id="a/b")
     with pytest.raises(ImportFailure, match="name of a route"):
         workshop.run(write(GOOD), id="bytes")

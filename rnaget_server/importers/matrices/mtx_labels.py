@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields, tabs_for_blanks
 from rnaget_server.importers.text.lines import TextLines
@@ -172,7 +173,7 @@ def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
                     if held > limits.column_bytes:
                         raise too_many_labels(place, axis.kind, limits.column_bytes, number)
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", place) from None
+        raise unreadable(place, error) from None
     if len(rows) == size + 1 and rows[0][0].strip().lower() in _HEADERS:
         return Labels(
             place, rows[1:], places[1:], (f"line 1 of {place.name} is a header: {' '.join(rows[0]).strip()!r}",)

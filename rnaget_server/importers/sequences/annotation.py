@@ -14,8 +14,8 @@ from rnaget_server.importers.sequences.annotation_lines import (
     AttributeForm,
     Directive,
     FeatureLine,
-    attributes_of,
     form_of,
+    gene_attributes,
     read_lines,
 )
 from rnaget_server.importers.sequences.contigs import Contigs
@@ -95,7 +95,7 @@ class Annotation:
             else:
                 self._add_gff3_node(line, form)
         elif line.type == "gene":
-            self._add_gtf_gene(line, attributes_of(form, line, self.path))
+            self._add_gtf_gene(line, gene_attributes(form, line, self.path))
         elif line.type in _GTF_TRANSCRIPTS or line.type in _PARTS:
             self._add_gtf_transcript(line, form)
 
@@ -117,7 +117,7 @@ class Annotation:
     def _add_gtf_transcript(self, line: FeatureLine, form: AttributeForm) -> None:
         key = form.one(line.attributes, "transcript_id")
         if key is None:
-            attributes_of(form, line, self.path)
+            gene_attributes(form, line, self.path)
             self._fail(f"the {line.type} has no transcript_id", line)
         transcript = self._by_key.get(("transcript", key))
         is_new = transcript is None
@@ -125,7 +125,7 @@ class Annotation:
             transcript = self._node("transcript", key)
         is_part = line.type in _PARTS
         if is_new or not is_part:
-            attributes = attributes_of(form, line, self.path)
+            attributes = gene_attributes(form, line, self.path)
             self._describe_gtf(transcript, line, attributes)
             if not is_part:
                 if transcript.line:
@@ -150,7 +150,7 @@ class Annotation:
     # GFF3: lines have an ID, and name their parents by it.
 
     def _add_gff3_node(self, line: FeatureLine, form: AttributeForm) -> None:
-        attributes = attributes_of(form, line, self.path)
+        attributes = gene_attributes(form, line, self.path)
         key, parent = first(attributes, "ID"), first(attributes, "Parent")
         is_gene = GENE.fullmatch(line.type) is not None
         is_known = is_gene or _RNA.fullmatch(line.type) is not None
@@ -186,7 +186,7 @@ class Annotation:
                     node = self._product(node, form.one(line.attributes, "protein_id"))
                 self._add_part(node, line, form)
             return
-        attributes = attributes_of(form, line, self.path)
+        attributes = gene_attributes(form, line, self.path)
         key = first(attributes, "ID")
         if key is None:
             self._fail(f"the {line.type} has neither Parent nor ID", line)

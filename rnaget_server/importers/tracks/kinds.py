@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -21,15 +20,13 @@ from rnaget_server.importers.detect import (
     unpacked,
     unreadable,
 )
+from rnaget_server.importers.foreign import BIGBED, BIGWIG, NO_SIGNAL
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
 
 TrackKind = Literal["bigwig", "bedgraph", "positions"]
 
-_BIGWIG = 0x888FFC26
-_BIGBED = 0x8789F2EB
-_NO_SIGNAL = "this is a bigBed file, which holds regions and no signal: import a bigWig file"
 _POSITION = "position"
 _BEDGRAPH_NAME = re.compile(r".*\.(bedgraph|bdg|bg)(\.b?gz)?", re.IGNORECASE | re.DOTALL)
 _STEPS = (b"fixedStep", b"variableStep")
@@ -79,22 +76,19 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
             start = file.read(8)
     except OSError as error:
         raise unreadable(path, error) from None
-    magic = {struct.unpack(order + "I", start[:4])[0] for order in "<>"} if len(start) >= 4 else set()
-    if _BIGWIG in magic:
+    if start.startswith(BIGWIG):
         return "bigwig"
-    if _BIGBED in magic:
-        raise ImportFailure(_NO_SIGNAL, path)
+    if start.startswith(BIGBED):
+        raise ImportFailure(NO_SIGNAL, path)
     if start.startswith(GZIP):
         _refuse_packed(path)
     if path.suffix.lower() in (".bw", ".bigwig"):
         if start.isascii() and _is_bedgraph(path, read_head(path)):
             raise ImportFailure("this is bedGraph: give it a name that ends in .bedGraph", path)
         raise ImportFailure("this is no bigWig file, despite its name", path)
-    if start.startswith(HDF5):
-        return "positions" if _has_positions(path, position) else None
     head = read_head(path)
     if is_hdf5(head):
-        return None
+        return "positions" if head.startswith(HDF5) and _has_positions(path, position) else None
     if not _BEDGRAPH_NAME.fullmatch(path.name):
         refuse_foreign_text(path, head)
     return "bedgraph" if _is_bedgraph(path, head) else None
@@ -106,16 +100,14 @@ def _refuse_packed(path: Path) -> None:
         start = unpacked(path, 4)
     except GZIP_ERRORS:
         return  # the import of text says what is wrong
-    magic = {int.from_bytes(start, "little"), int.from_bytes(start, "big")}
-    if _BIGWIG in magic:
+    if start.startswith(BIGWIG):
         raise ImportFailure("this is a bigWig file within gzip: unpack it, as by `gunzip FILE`, and import that", path)
-    if _BIGBED in magic:
-        raise ImportFailure(_NO_SIGNAL, path)
+    if start.startswith(BIGBED):
+        raise ImportFailure(NO_SIGNAL, path)
 
 
 def _has_positions(path: Path, position: str | None) -> bool:
     """Return whether the columns of a loom file are positions; what else is HDF5 is no set of tracks."""
-    read_head(path)
     try:
         if not LoomStore.recognises(path):
             return False

@@ -46,7 +46,7 @@ class Records(NamedTuple):
     total: NDArray[np.float64]
 
 
-class Index:
+class BlockIndex:
     """An index of a file as it is, and what was last read by it.
 
     Parameters
@@ -89,7 +89,7 @@ class Data:
         The index that is read.
     """
 
-    def __init__(self, file: BigWigFile, layout: Layout, index: Index) -> None:
+    def __init__(self, file: BigWigFile, layout: Layout, index: BlockIndex) -> None:
         self._file = file
         self._layout = layout
         self._index = index
