@@ -76,6 +76,16 @@ def client_of(data: Path, **settings: object) -> Iterator[TestClient]:
         yield client
 
 
+def new_study(data: Path, study: str = "id: s\n", catalog: str = "id: c\nname: C\n") -> Path:
+    """Write a catalogue of one project ``p`` with one study; return the directory of the study."""
+    directory = data / "p" / "s"
+    directory.mkdir(parents=True)
+    (data / "catalog.yaml").write_text(catalog)
+    (data / "p" / "project.yaml").write_text("id: p\n")
+    (directory / "study.yaml").write_text(study)
+    return directory
+
+
 def import_matrix(data: Path, source: Path, *options: str, study: str = "s", project: str = "p") -> str:
     """Import `source` by the command; return what it printed."""
     arguments = ["import", str(source), "--data", str(data), "--project", project, "--study", study, *options]

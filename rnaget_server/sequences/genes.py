@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from rnaget_server.sequences.digests import Digests
@@ -233,26 +233,15 @@ def read_genes_within(rows: Rows, contig: str, start: int, stop: int, most: int)
     return [_gene(row) for row in rows(query, (contig, start, stop, start, contig, most))]
 
 
+_GENE_FIELDS = [field.name for field in fields(Gene)]
+
+
 def _gene(row: Sequence[Any]) -> Gene:
-    number, key, id, version, symbol, synonyms, biotype, description, contig = row[:9]
-    length, circular, start, stop, strand = row[13:]
-    return Gene(
-        number=number,
-        key=key,
-        id=id,
-        version=version,
-        symbol=symbol,
-        synonyms=tuple(json.loads(synonyms)),
-        biotype=biotype,
-        description=description,
-        contig=contig,
-        digests=Digests(*row[9:13]),
-        length=length,
-        circular=bool(circular),
-        start=start,
-        stop=stop,
-        strand=strand,
-    )
+    # The columns are in the order of the fields; the digests are four of them.
+    values = dict(zip(_GENE_FIELDS, (*row[:9], Digests(*row[9:13]), *row[13:]), strict=True))
+    values["synonyms"] = tuple(json.loads(values["synonyms"]))
+    values["circular"] = bool(values["circular"])
+    return Gene(**values)
 
 
 _TRANSCRIPTS = (

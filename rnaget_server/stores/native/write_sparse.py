@@ -57,19 +57,7 @@ def write_sparse(
     layers: Sequence[SparseLayerSource],
     progress: Callable[[float], None] = nothing,
 ) -> None:
-    """Write the native sparse store to `path`: to a temporary file first, renamed once it is whole.
-
-    Parameters
-    ----------
-    path
-        Where the store shall be; a file there is replaced.
-    features, samples
-        Labels of the rows and columns.
-    layers
-        The main matrix, then further units.
-    progress
-        Called with the share done, from 0 to 1.
-    """
+    """Write the native sparse store to `path`; see `write_native` for the parameters."""
     with new_file(path, layout.SPARSE, features, samples) as file:
         for number, layer in enumerate(layers):
             _write_layer(file, number, layer, partial(share, progress, number, len(layers)))

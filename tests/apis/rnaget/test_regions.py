@@ -16,7 +16,7 @@ import pyBigWig
 import pytest
 from starlette.testclient import TestClient
 
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 
 STUDY = """\
 id: signal
@@ -46,11 +46,7 @@ continuous:
 @pytest.fixture(scope="module")
 def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("signal")
-    study = root / "p" / "s"
-    study.mkdir(parents=True)
-    (root / "catalog.yaml").write_text("id: c\nname: C\n")
-    (root / "p" / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(STUDY)
+    study = new_study(root, STUDY)
     for folder in ("mcf7_er", "misc"):
         for path in (shared_data / "tracks" / folder).iterdir():
             shutil.copyfile(path, study / path.name)
