@@ -13,7 +13,7 @@ _MOST_LETTERS = 300
 
 
 class RnagetError(Exception):
-    """An error whose text is for the user: it says what is wrong and how to mend it, and names no path."""
+    """An error whose text is for the user: it says what is wrong and how to correct it, and names no path."""
 
 
 class InvalidQuery(RnagetError):
@@ -166,7 +166,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
 def unknown_choice(
     start: str, name: str, known: Iterable[str], all_of_them: str = "there are", most_of_them: Iterable[str] = ()
 ) -> str:
-    """Return the message for a name that is not known where all there are shall be listed, the nearest first.
+    """Return the message for a name that is not known where all names are to be listed, the nearest first.
 
     Parameters
     ----------

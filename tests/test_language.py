@@ -20,7 +20,7 @@ NAMES = {
 }
 # In comments, docstrings, messages and the pages of the documentation.
 _PROSE = re.compile(
-    r"\b(anew|beside|told|tells|lest|ado|nought|whatever|whichever|wherever|to be had|hand in hand)\b"
+    r"\b(anew|beside|told|tells|lest|ado|nought|whatever|whichever|wherever|to be had|hand in hand|for sure|parted by)\b"
     r"|\b(stands?|stood) (twice|more than once|here|in line|in front|behind|first)\b"
     r"|\bturn(s|ed|ing)? (it |them )?round\b",
     re.IGNORECASE,

@@ -305,7 +305,7 @@ def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], kee
 
 
 def _styled(value: Any) -> Any:
-    """Return a value as it shall look: maps and lists in one line, text that could be misread in quotes."""
+    """Return a value as it is to be written: maps and lists in one line, text that could be misread in quotes."""
     if isinstance(value, Mapping):
         styled = CommentedMap({_styled(key): _styled(item) for key, item in value.items()})
         styled.fa.set_flow_style()

@@ -124,7 +124,7 @@ def misspelt_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_near(name: str, near: Sequence[str]) -> bool:
-    """Return whether what is alike is so in more than the beginning that all settings have."""
+    """Return whether the names are similar apart from the prefix that all settings have."""
     return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
 
 

@@ -44,7 +44,7 @@ class ReplyBudget:
         self._loop: asyncio.AbstractEventLoop | None = None
         # Few, so that those who ask for little find the processor free; the interpreter runs one at a time anyway.
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
-        # They may wait for another that makes the same, and shall not hold the threads of all others meanwhile.
+        # They may wait for another that makes the same, and must not hold the threads of all others meanwhile.
         self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
         self.threads = anyio.CapacityLimiter(_MOST_THREADS)
 

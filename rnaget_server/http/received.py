@@ -41,7 +41,7 @@ class ReceivedParameters:
         self._body = body
         self._memory = memory
         self.size = len(query) + len(body)
-        # To read it takes so long that others shall not wait.
+        # Reading it takes long, and other requests must not wait.
         self.is_large = self.size > LARGE_BYTES
 
     @property

@@ -60,7 +60,7 @@ def with_room(directory: Path, least_free: int, progress: Progress) -> Progress:
     directory
         The directory that files are written to.
     least_free
-        Bytes of the disk that shall stay free. 0: none.
+        Bytes of the disk that must stay free. 0: none.
     progress
         Is called by it.
     """
@@ -77,7 +77,7 @@ def with_room(directory: Path, least_free: int, progress: Progress) -> Progress:
 
 
 def put_file(source: Path, target: Path, link: bool) -> None:
-    """Copy a file, or give it a second name where it shall be; a file that is the target stays.
+    """Copy a file, or give it a second name at the target; a file that is the target stays.
 
     Raises
     ------

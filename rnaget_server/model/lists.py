@@ -1,7 +1,7 @@
 """Lists of values in the text of one parameter.
 
 In a URL a literal comma separates values, and one that is percent-encoded is part of a value.
-Decoded, the two would be alike: so one that separates becomes `SEPARATOR`, which no text of a client can hold.
+Decoded, the two would be the same: so one that separates becomes `SEPARATOR`, which no text of a client can hold.
 """
 
 from __future__ import annotations

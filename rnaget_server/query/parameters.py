@@ -137,6 +137,6 @@ def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str
     names = (*known, *parameter_names(sorted(filters)))
     resolved = as_known(name, names)
     if resolved not in names:
-        # That lists can be given with _not goes without saying.
+        # It is understood that lists can be given with _not.
         raise UnknownParameter(name, names, (*sorted(filters), *(plain for plain in known if plain[-4:] != "_not")))
     return resolved

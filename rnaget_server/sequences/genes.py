@@ -45,7 +45,7 @@ KINDS = ("id", "symbol", "synonym", "transcript id", "protein id")
 
 GENES_FACT = "genes"
 PAR_Y = "_PAR_Y"
-# Ids whose last part is a version: of Ensembl, HAVANA, RefSeq, proteins in INSDC. Others may end alike (AT1G01010.1).
+# Ids whose last part is a version: of Ensembl, HAVANA, RefSeq, proteins in INSDC. Others can end so too (AT1G01010.1).
 _VERSIONED = re.compile(
     r"(ENS[A-Z]*[0-9]{11}|OTT[A-Z]{4,}[0-9]{11}|[ANWXYZ][A-Z]_[0-9]+|[A-Z]{3}[0-9]{5,7})"
     rf"\.([0-9]+)({PAR_Y})?"
@@ -134,7 +134,7 @@ class Transcript:
 
     @property
     def is_canonical(self) -> bool:
-        """True if the annotation calls it the one that stands for its gene."""
+        """True if the annotation calls it the one that represents its gene."""
         return not _CANONICAL.isdisjoint(tag.replace(" ", "_") for tag in self.tags)
 
     @property
@@ -204,7 +204,7 @@ def near_names(rows: Rows, name: str) -> list[str]:
     same = [row[0] for row in rows(query, (stem, stem + "\U0010ffff", _NEAR))]
     if len(same) >= _NEAR or not stem:
         return same
-    # Those that begin alike first: to compare with all would take seconds.
+    # Those with the same beginning first: comparing with all would take seconds.
     for begin in (stem[: max(1, len(stem) // 2)], stem[:1], ""):
         texts = [row[0] for row in rows(query, (begin, begin + "\U0010ffff", _COMPARED))]
         near = most_alike(stem, texts, _NEAR)

@@ -95,7 +95,7 @@ def _resolved(
 def within(
     store: MatrixStore, units: str, features: Positions | None, samples: Positions | None, bounds: Bounds
 ) -> Positions:
-    """Return the selected features of which every selected cell lies within its bounds.
+    """Return the selected features of which every selected cell is within its bounds.
 
     The bounds are taken in the type of the cells, so that 0.7 includes a cell written as 0.7. A NaN cell
     lies nowhere; a feature without a bound stays with any cells. The stored ranges decide what they can;

@@ -30,7 +30,7 @@ _FEATURES, _SAMPLES = 40, 7
 
 @dataclass(frozen=True)
 class ExampleMatrix:
-    """The matrix that a source file shall hold: ids, and cells (features × samples)."""
+    """The matrix that a source file must hold: ids, and cells (features × samples)."""
 
     features: list[str]
     samples: list[str]

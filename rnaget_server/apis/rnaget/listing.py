@@ -91,7 +91,7 @@ def of_table(specs: Iterable[ParameterSpec]) -> list[dict[str, Any]]:
 def of_records(
     kind: str, records: Collection[Matrix | TrackSet], units: Sequence[str], formats: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the descriptions of the filters that matrices and sets of tracks have alike."""
+    """Return the descriptions of the filters that matrices and sets of tracks share."""
     return [
         described("projectID", "string", f"project of the {kind}", sorted({record.project_id for record in records})),
         described("studyID", "string", f"study of the {kind}", sorted({record.study_id for record in records})),

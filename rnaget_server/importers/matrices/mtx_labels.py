@@ -128,7 +128,7 @@ def _label_files(path: Path, axis: AxisFile) -> list[str]:
 
 
 def _is_of_sample(path: Path, axis: AxisFile, name: str) -> bool:
-    """Return whether a file of labels has the accession of the matrix, or its name but for the stem."""
+    """Return whether a file of labels has the accession of the matrix, or its name without the stem."""
     own, other = _accessions(path.name), _accessions(name)
     if own and other:
         return not own.isdisjoint(other)

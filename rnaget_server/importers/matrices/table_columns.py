@@ -390,6 +390,6 @@ def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
 
 
 def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
-    """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
+    """Return whether a column without a known header is certainly text; in doubt it is cells, and refused as such."""
     known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
     return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

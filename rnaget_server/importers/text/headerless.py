@@ -128,7 +128,7 @@ def _are_texts(cells: Sequence[Sequence[bytes]]) -> bool:
 
 
 def is_id_header(head: str) -> bool:
-    """Return whether a header is for sure what names ids, such as gene, ID_REF and OTU ID."""
+    """Return whether a header certainly names ids, such as gene, ID_REF and OTU ID."""
     if plain(head.lstrip("#")) in _ID_WORDS:
         return True
     parts = _words(head)

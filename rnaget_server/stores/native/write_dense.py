@@ -90,7 +90,7 @@ def write_native(
     Parameters
     ----------
     path
-        Where the store shall be; a file there is replaced.
+        The path of the store; a file there is replaced.
     features, samples
         Labels of the rows and columns.
     layers
