@@ -1,4 +1,4 @@
-"""What tests share: the real data where it is, catalogues made from it, and servers that really listen."""
+"""Shared helpers: the real data where it is, catalogues made from it, and servers that really listen."""
 
 from __future__ import annotations
 

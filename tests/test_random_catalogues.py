@@ -68,7 +68,7 @@ def queries(draw: st.DrawFn) -> dict[str, object]:
 
 
 def selected(source: Source, query: dict[str, object]) -> pd.DataFrame:
-    """What pandas selects from one source, judged by its tables alone."""
+    """The selection of pandas from one source, judged by its tables alone."""
     cells, samples = source.cells, source.samples
     kept = pd.Series(True, samples.index)
     if "sampleIDList" in query:

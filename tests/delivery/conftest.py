@@ -58,7 +58,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, cells: np.ndarray) -> Path:
 
 
 def _write_track(path: Path, count: int) -> None:
-    """Write a track of forty million bases, more than a server gives base by base unless told otherwise."""
+    """Write a track of forty million bases, more than a server gives base by base by default."""
     values = np.random.default_rng(count).random(count)
     with pyBigWig.open(str(path), "w") as file:
         file.addHeader([("chr1", 40_000_000), ("chr2", 1000)])

@@ -82,7 +82,7 @@ def _write_loom(path: Path) -> None:
 
 
 def _table(client: TestClient, route: str, format: str) -> list[list[str]]:
-    """Return the cells of a reply; every line has as many as the first, however lines are told apart."""
+    """Return the cells of a reply; every line has as many as the first, however lines are split."""
     reply = client.get(f"/rnaget/{route}&format={format}")
     assert reply.status_code == 200, reply.text
     text = DECODED[format](reply.content).decode()

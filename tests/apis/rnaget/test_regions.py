@@ -252,7 +252,7 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "told"),
+    ("url", "status", "message"),
     [
         ("nothing/bytes", 404, "no continuous set"),
         ("er/bytes?chr=chr9", 404, "no chromosome 'chr9'"),
@@ -290,9 +290,9 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
         ("official/bytes?chr=chr1&start=290&end=300", 400, "beyond the end"),
     ],
 )
-def test_refusals(client, url: str, status: int, told: str) -> None:
+def test_refusals(client, url: str, status: int, message: str) -> None:
     reply = client.get(f"/rnaget/continuous/{url}")
-    assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_too_large_a_range_names_one_that_works(client) -> None:
