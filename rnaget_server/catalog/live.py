@@ -44,7 +44,7 @@ class LiveCatalog:
     Raises
     ------
     CatalogError
-        At the start, if there is no sound ``catalog.yaml``. Later, a catalogue that does not check
+        At the start, if there is no valid ``catalog.yaml``. Later, a catalogue that does not check
         leaves the old one in service, and the log says what is wrong.
     """
 

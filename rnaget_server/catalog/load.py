@@ -37,10 +37,10 @@ _KEYS = sorted(KEYS | set(Settings.model_fields))
 
 
 def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
-    """Return the catalogue of everything sound in the directory `data`, and every problem found.
+    """Return the catalogue of everything valid in the directory `data`, and every problem found.
 
     A file with a mistake is left out whole, with what is below it; the rest is loaded. Without a
-    sound ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
+    valid ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
     """
     with _uncollected():
         return _Loader().load(data)
@@ -101,7 +101,7 @@ class _Loader:
         ), self.problems
 
     def service(self, data: Path) -> ServiceFile | None:
-        """Return the sound ``catalog.yaml`` of `data`."""
+        """Return the valid ``catalog.yaml`` of `data`."""
         path = data / "catalog.yaml"
         service = self._read(path, ServiceFile)
         if service is not None:

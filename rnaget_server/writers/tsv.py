@@ -86,7 +86,7 @@ def joined(texts: _Texts, separator: bytes) -> bytes:
 
 
 def cleaned(texts: Sequence[str]) -> Sequence[str]:
-    """Return texts without what would break a line of TSV. Mostly all are sound, which one check shows."""
+    """Return texts without what would break a line of TSV. Mostly none has any, which one check shows."""
     return texts if "".join(texts).isprintable() else [clean(text) for text in texts]
 
 

@@ -11,7 +11,7 @@ from rnaget_server.stores.tracks.bigwig_layout import DATA_INDEX, ZOOM_INDEX, Bi
 
 
 class Checked(NamedTuple):
-    """The size of each chromosome of a sound file, and how many intervals reach beyond the end of theirs."""
+    """The size of each chromosome of a valid file, and how many intervals reach beyond the end of theirs."""
 
     chromosomes: dict[str, int]
     beyond: int
