@@ -45,20 +45,7 @@ class TracksRequest(ImportRequest):
 
 
 def run_tracks_import(request: TracksRequest, progress: Progress) -> Outcome:
-    """Import signal tracks as a continuous set, or add them to one; the catalogue then serves them.
-
-    Parameters
-    ----------
-    request
-        The tracks, and their place in a catalogue.
-    progress
-        Called with the share done, from 0 to 1.
-
-    Raises
-    ------
-    ImportFailure
-        If anything is wrong. The catalogue is then as it was.
-    """
+    """Import signal tracks as a continuous set, or add them to one; see `importers.matrices.job.run_import`."""
     with importing(request.data, *request.sources):
         edit, existing = open_catalog(request, CatalogEdit.track_set, "tracks are added")
         planner = TracksPlanner(request, edit, existing)
