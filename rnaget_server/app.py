@@ -85,7 +85,7 @@ def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delive
 
 
 def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
-    """Return where reference sequences are found; longer paths stand before shorter ones."""
+    """Return where reference sequences are found; longer paths come before shorter ones."""
     api, dialect = RefgetApi(repository, settings, budget), RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnaget_server.spelling import most_alike, nearest_first
+from rnaget_server.spelling import did_you_mean, nearest_first
 
 _MOST_NAMED = 20
 _MOST_LETTERS = 300
 
 
 class RnagetError(Exception):
-    """An error whose text is for the user: it says what is wrong and how to mend it, and names no path."""
+    """An error whose text is for the user: it says what is wrong and how to correct it, and names no path."""
 
 
 class InvalidQuery(RnagetError):
@@ -103,7 +103,7 @@ class Busy(RnagetError):
 
 
 class CatalogChanged(Busy):
-    """The catalogue that a request was read by is no longer the one in service; the request has to be made anew."""
+    """The catalogue that a request was read by is no longer the one in service; the request has to be made again."""
 
 
 STATUS: dict[type[RnagetError], int] = {
@@ -156,9 +156,8 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name that is not known: the nearest one, or all there are."""
     names = list(dict.fromkeys(known))
     start = f"there is no {what} {shown(name)}"
-    near = most_alike(name, names)
-    if near:
-        return f"{start}: did you mean {near[0]!r}?"
+    if hint := did_you_mean(name, names):
+        return f"{start}: {hint}"
     if not names:
         return f"{start}, nor any other here: leave it out"
     return f"{start}: there {'are' if len(names) > 1 else 'is'} {listed(names)}"
@@ -167,7 +166,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
 def unknown_choice(
     start: str, name: str, known: Iterable[str], all_of_them: str = "there are", most_of_them: Iterable[str] = ()
 ) -> str:
-    """Return the message for a name that is not known where all there are shall be listed, the nearest first.
+    """Return the message for a name that is not known where all names are to be listed, the nearest first.
 
     Parameters
     ----------
@@ -183,9 +182,8 @@ def unknown_choice(
         Those that are listed, if some of the others go without saying.
     """
     names = list(known)
-    near = most_alike(name, names)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{start}: {hint}{all_of_them} {listed(nearest_first(name, most_of_them or names))}"
+    hint = did_you_mean(name, names)
+    return f"{start}: {hint}{' ' if hint else ''}{all_of_them} {listed(nearest_first(name, most_of_them or names))}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     )
     cache_directory: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / f"rnaget-{os.getuid()}",
-        description="Directory, of this server's user alone, where slices that were made are kept.",
+        description="Directory, only of this server's user, where slices that were made are kept.",
     )
     cache_bytes: int = Field(
         1 << 30, ge=0, description="Most bytes kept there; what was used longest ago goes. 0: none."
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     ticket_seconds: int = Field(86_400, ge=1, description="How long the signed URL of a ticket holds.")
     require_tickets: bool = Field(
         False,
-        description="Whether data are sent for the signed URLs of tickets alone; others get 403. Needs ticket_keys.",
+        description="Whether data are sent only for the signed URLs of tickets; others get 403. Needs ticket_keys.",
     )
     content_coding: bool = Field(
         False, description="Whether TSV and JSON are sent with gzip to clients that accept it; RNAget rules it out."

@@ -47,7 +47,7 @@ def _end_by_exceptions(context: click.Context) -> None:
         raise SystemExit(_EXIT_SIGNAL + number)
 
     for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has the first alone
+        number = getattr(signal, name, None)  # Windows has only the first
         try:
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, end)

@@ -21,7 +21,7 @@ _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 def check_id(value: str) -> str:
-    """Return `value` if it can stand in a URL as an id.
+    """Return `value` if it can be used in a URL as an id.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def check_id(value: str) -> str:
     """
     if not _ID.fullmatch(value):
         raise ValueError(
-            f"the id {value!r} cannot stand in a URL: use letters, digits, '.', '_' and '-', "
+            f"the id {value!r} cannot be used in a URL: use letters, digits, '.', '_' and '-', "
             "starting with a letter or digit, at most 128 of them"
         )
     if value in _RESERVED_IDS:
@@ -117,7 +117,7 @@ class ProjectFile(_Described):
 
 
 class GenomeFile(_Described):
-    """``genome.yaml``: a genome, whose sequences stand in the same directory."""
+    """``genome.yaml``: a genome, whose sequences are in the same directory."""
 
     assembly: Text | None = None
     version: Text = "1.0"

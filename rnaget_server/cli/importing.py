@@ -76,7 +76,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option(
     "--value-column",
     metavar="COLUMN",
-    help="Text table of one sample, as quantifiers write it: the column with its values, where --units does not tell.",
+    help="Text table of one sample, as quantifiers write it: the column with its values, if not that of --units.",
 )
 @click.option(
     "--sample-id",

@@ -62,7 +62,7 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)
     if settings.host not in _LOOPBACK and not settings.public_url:
         click.echo(
-            "Warning: public_url is not set, so the URLs in tickets name whatever host a request claims to be for; "
+            "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "
             "set it to the address that clients see",
             err=True,
         )
@@ -154,7 +154,7 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
     for record in records:
         section = "expressions" if isinstance(record, Matrix) else "continuous"
         study = catalog.studies[record.study_id].path
-        # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
+        # First by itself, for loompy opens all that a file links to, and locks what the store opens without a lock.
         found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
         found += _format_mistakes(record.default_format, formats[section])
         for remark in () if found else remarks_of(record, kinds, access):

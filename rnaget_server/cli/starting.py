@@ -124,7 +124,7 @@ def misspelt_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_near(name: str, near: Sequence[str]) -> bool:
-    """Return whether what is alike is so in more than the beginning that all settings have."""
+    """Return whether the names are similar apart from the prefix that all settings have."""
     return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
 
 
@@ -140,7 +140,7 @@ def check_address(host: str, port: int) -> None:
         _listen(host, port)
     except socket.gaierror:
         raise click.ClickException(
-            f"the host {host!r} is not known: give --host 127.0.0.1 for this machine alone, or --host 0.0.0.0 for all"
+            f"the host {host!r} is not known: give --host 127.0.0.1 for this machine only, or --host 0.0.0.0 for all"
         ) from None
     except OSError as error:
         raise click.ClickException(_reason(host, port, error)) from None
@@ -156,7 +156,7 @@ def _reason(host: str, port: int, error: OSError) -> str:
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return (
-            f"{host} is no address of this machine: give --host 127.0.0.1 for this machine alone, or --host 0.0.0.0 "
+            f"{host} is no address of this machine: give --host 127.0.0.1 for this machine only, or --host 0.0.0.0 "
             "for all"
         )
     return f"{host} port {port} cannot be listened on: {error.strerror}"
@@ -181,5 +181,5 @@ def _listen(host: str, port: int) -> None:
 
 
 def address_of(host: str, port: int) -> str:
-    """Return host and port as they stand in a URL: IPv6 addresses in brackets."""
+    """Return host and port as they are in a URL: IPv6 addresses in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

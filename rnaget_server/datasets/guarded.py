@@ -1,7 +1,7 @@
 """Open stores whose every error is one: the boundary between data files, which may be damaged in any way, and the rest.
 
-Behind it may be raised whatever HDF5, numpy, Rust or a third party raises: at once or later, out of methods, iterators
-and the callables that a store hands over. What comes out is a `StoreFailure` that names the record, so that the
+HDF5, numpy, Rust or a third party may raise anything behind it: at once or later, out of methods, iterators and
+the callables that a store hands over. What comes out is a `StoreFailure` that names the record, so that the
 layers above know of no other exception. Labels and blocks that are not of the shape, over which they would stumble,
 are refused here too.
 """
@@ -89,7 +89,7 @@ class _GuardedIndex(Index):
 
 
 class GuardedAxis(Axis):
-    """An axis whose columns have its length, and whose methods raise `StoreFailure` alone."""
+    """An axis whose columns have its length, and whose methods raise only `StoreFailure`."""
 
     def __init__(self, whole: Axis, guard: Guard) -> None:
         self._whole = whole
@@ -125,7 +125,7 @@ class GuardedAxis(Axis):
 
 
 class GuardedSequences(SequenceStore):
-    """The sequences of a genome, whose methods raise `StoreFailure` alone; the letters, once sent, `OSError`."""
+    """The sequences of a genome, whose methods raise only `StoreFailure`; the letters, once sent, `OSError`."""
 
     def __init__(self, whole: SequenceStore, guard: Guard) -> None:
         self._whole = whole

@@ -1,4 +1,4 @@
-"""Open stores of one process, by matrix; a file that was replaced is opened anew."""
+"""Open stores of one process, by matrix; a file that was replaced is opened again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _Store = TypeVar("_Store")
 class StoreCache:
     """Opens the data files of matrices and of sets of tracks, and keeps the last `most` of each open.
 
-    Whatever one of them raises, when it is opened or later, is a `StoreFailure`, which the log has the reason of
+    All that one of them raises, when it is opened or later, is a `StoreFailure`, which the log has the reason of
     once for each state of its files. A store that drops out is not closed but forgotten, since a reply may still be
     read from it; its file closes with the last reader.
 
@@ -52,7 +52,7 @@ class StoreCache:
     access
         How files are opened.
     confirms
-        Tells whether the catalogue still says of a record what it says; asked where its file is gone.
+        Return whether the catalogue still has a record as it is; called where its file is gone.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class _Kept(Generic[_Record, _Store]):
         state = _state(record)
         if self._logged.get(record.id) != state:
             self._logged[record.id] = state
-            # The id stands first, by which the log tells one kind of line from another.
+            # The id comes first: the log distinguishes kinds of lines by it.
             _log.error(f"the {self._what} %s cannot be read: %s", record.id, reason(error, *_paths(record)))
         return self._failure(record)
 

@@ -107,7 +107,7 @@ class View:
     catalog
         The part of the catalogue that was in service when this was made.
     rights
-        The principal's rights, as far as they tell replies apart.
+        The principal's rights, as far as replies depend on them.
     stores, limits, memory, summaries
         Those of the repository.
     """

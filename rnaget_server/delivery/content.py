@@ -1,4 +1,4 @@
-"""The bytes of a reply, wherever they come from."""
+"""The bytes of a reply, from any source."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class RequestContext(Generic[Api]):
     Attributes
     ----------
     request, received, cancellation
-        What came by HTTP, the parameters, and the flag that says if the client has gone.
+        What came by HTTP, the parameters, and the flag that says if the client has disconnected.
     api
         The standard as this server offers it.
     principal

@@ -173,7 +173,7 @@ class Delivery:
         headers
             Further headers of the reply.
         rights
-            What tells apart principals who may see different things.
+            What distinguishes principals who may see different things.
         changed
             When the catalogue was last changed, in nanoseconds since 1970.
 

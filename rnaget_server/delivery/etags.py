@@ -54,7 +54,7 @@ class TagBasis:
     software
         See `software`.
     rights
-        What tells apart principals who may see different things.
+        What distinguishes principals who may see different things.
     """
 
     sources: tuple[Source, ...]

@@ -20,7 +20,7 @@ _IN_FLIGHT = 2
 class Prefetcher:
     """An asynchronous iterator over chunks that are made in threads, at most two before they are asked for.
 
-    A client that does not read holds no thread, and where memory is short nothing is made that nobody asks for.
+    A client that does not read holds no thread, and where memory is short nothing is made before it is needed.
 
     Parameters
     ----------

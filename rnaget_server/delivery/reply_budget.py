@@ -48,7 +48,7 @@ class ReplyBudget:
         self._loop: asyncio.AbstractEventLoop | None = None
         # Few, so that those who ask for little find the processor free; the interpreter runs one at a time anyway.
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
-        # They may wait for another that makes the same, and shall not hold the threads of all others meanwhile.
+        # They may wait for another that makes the same, and must not hold the threads of all others meanwhile.
         self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
         self.threads = ThreadPoolExecutor(_MOST_THREADS, "chunks", initializer=_stand_back)
 
@@ -74,7 +74,7 @@ class ReplyBudget:
         Parameters
         ----------
         held
-            How many bytes the reply holds beside its chunks.
+            How many bytes the reply holds in addition to its chunks.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class ReplyShare:
     budget
         What it is a share of.
     held
-        How many bytes the reply holds beside its chunks.
+        How many bytes the reply holds in addition to its chunks.
     size
         What was set aside.
     """

@@ -134,7 +134,7 @@ class LargeReply(Response):
     budget
         The memory that replies hold, and the threads in which they are made.
     whole_first
-        Whether it makes all bytes before the first is sent, for which nobody else shall wait.
+        Whether it makes all bytes before the first is sent, for which no other request should wait.
     """
 
     def __init__(self, make: Callable[[], Response], budget: ReplyBudget, whole_first: bool) -> None:
@@ -178,7 +178,7 @@ def _head_response(content: Content, status: int, media_type: str, headers: Mapp
 
 
 class _StreamedReply(StreamingResponse):
-    """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client has gone.
+    """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client is gone.
 
     The status is sent when the first chunk has been made, so that a broken file is an error.
     """

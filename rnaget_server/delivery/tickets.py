@@ -38,7 +38,7 @@ class TicketSigner:
     seconds
         How long a ticket holds.
     required
-        Whether data are sent for signed URLs alone.
+        Whether data are sent only for signed URLs.
     """
 
     def __init__(self, keys: Sequence[SecretStr], seconds: int, required: bool = False) -> None:
@@ -81,7 +81,7 @@ class TicketSigner:
         rest = [pair for pair in pairs if pair[0] != _SIGNATURE]
         if len(signatures) != 1 or len(expiries) != 1 or not _TIME.fullmatch(expiries[0]):
             raise _changed()
-        # All keys are tried whichever matches, so that the time taken tells nothing.
+        # All keys are tried even after a match, so that the time taken reveals nothing.
         matches = [
             hmac.compare_digest(_signature(key, path, rest).encode(), signatures[0].encode()) for key in self.keys
         ]

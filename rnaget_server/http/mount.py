@@ -126,6 +126,6 @@ def _path_below(path: str, root: str) -> str:
 
 
 def _has_valid_host(scope: Scope) -> bool:
-    """Return whether the headers Host are at most one, and that a name or address that may stand in a URL."""
+    """Return whether the headers Host are at most one, and that a name or address that may be in a URL."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)

@@ -24,7 +24,7 @@ class ReceivedParameters:
     Parameters
     ----------
     query
-        What stands behind the question mark of the URL.
+        What follows the question mark of the URL.
     body
         What was posted.
     memory
@@ -41,7 +41,7 @@ class ReceivedParameters:
         self._body = body
         self._memory = memory
         self.size = len(query) + len(body)
-        # To read it takes so long that others shall not wait.
+        # Reading it takes long, and other requests must not wait.
         self.is_large = self.size > LARGE_BYTES
 
     @property
@@ -96,7 +96,7 @@ def _parsed(body: bytes, example: str) -> dict[str, Any]:
         text = f"{shown(name)} must give {shown(inner[0])} a number: what is nested deeper is not JSON of parameters"
         raise InvalidQuery(text) from None
     except RepeatedName:
-        raise InvalidQuery("a name stands twice in the body: give a list instead") from None
+        raise InvalidQuery("a name occurs twice in the body: give a list instead") from None
     except TooManyValues:
         raise too_many_values() from None
     except ValueError as error:
@@ -105,7 +105,7 @@ def _parsed(body: bytes, example: str) -> dict[str, Any]:
 
 
 def _check_other(text: str, example: str) -> None:
-    """Refuse what is no object: as something else, or as no JSON at all if it is short enough to tell."""
+    """Refuse what is no object: as something else, or as no JSON at all if it is short enough to check."""
     if len(text) <= LARGE_BYTES:
         try:
             json.loads(text)
@@ -127,7 +127,7 @@ def _pairs(parsed: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _list(name: str, values: list[Any]) -> list[str]:
-    """Return the values of a list; those of most are short texts, which one look at all of them tells."""
+    """Return the values of a list; those of most are short texts, which one check of all of them shows."""
     if all(type(value) is str for value in values):
         text = "".join(values)
         if text.isascii() and "," not in text:

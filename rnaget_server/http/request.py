@@ -34,5 +34,5 @@ def cancellation_of(request: Request) -> Cancellation:
 class BrokenReplyError(BaseException):
     """The rest of a reply cannot be made: its connection has to be cut, so that nobody takes a part for the whole.
 
-    Not an Exception, for those are turned into replies, which it is too late for, and logged with their trace.
+    Not an Exception, for those become replies, which it is too late for, and logged with their trace.
     """

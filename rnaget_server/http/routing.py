@@ -1,7 +1,7 @@
 """The last layer of Connexion's stack: calls the function that the OpenAPI document names for a route.
 
-Connexion's own last layer prepares arguments anew for each request, from query and body too. Here those are read by
-`rnaget_server.query`, and only what stands in the path is an argument.
+Connexion's own last layer prepares arguments again for each request, from query and body too. Here those are read by
+`rnaget_server.query`, and only what is in the path is an argument.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Handler:
         scope[CANCELLATION_KEY] = cancellation = Cancellation()
 
         def call() -> Any:
-            # By their order in the path, whatever their names.
+            # By their order in the path, not by their names.
             return self._function(
                 mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values()
             )

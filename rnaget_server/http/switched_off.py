@@ -15,7 +15,7 @@ from rnaget_server.http.request import ROUTE_PATH_KEY
 def without_groups(
     prefix: str, groups: Collection[str], api: ASGIApp
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return `api` with the groups of routes in `groups` answering 501, whatever their parameters."""
+    """Return `api` with the groups of routes in `groups` answering 501, with any parameters."""
 
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         group = scope[ROUTE_PATH_KEY].removeprefix(f"{prefix}/").split("/")[0] if scope["type"] == "http" else ""

@@ -33,7 +33,7 @@ _VERSIONED = re.compile(r"(ENS[A-Z]*[0-9]{11})\.[0-9]+((?:_PAR_Y)?)")
 
 @dataclass(frozen=True)
 class Index:
-    """The values of one attribute, sorted, for binary search: ``ordered[i]`` stands at ``positions[i]``."""
+    """The values of one attribute, sorted, for binary search: ``ordered[i]`` is at ``positions[i]``."""
 
     ordered: Raw
     positions: NDArray[Any]
@@ -70,7 +70,7 @@ class Index:
         return np.concatenate(found).astype(np.int64), np.concatenate(holds)
 
     def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
-        """Return where Ensembl ids stand with a version, and for each place which of the values stands there."""
+        """Return where Ensembl ids with a version are, and for each place which of the values it has."""
         width = self.ordered.dtype.itemsize
         stems = [value.removesuffix(_COPY) for value in values]
         # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
@@ -93,13 +93,13 @@ class Index:
 
     @property
     def repeated(self) -> str | None:
-        """A value that stands more than once, or None."""
+        """A value that occurs more than once, or None."""
         same = np.flatnonzero(self.ordered[1:] == self.ordered[:-1])
         return decode(self.ordered[same[:1]])[0] if same.size else None
 
 
 class Axis:
-    """The features or the samples of a matrix: their attributes, and where a value of one stands.
+    """The features or the samples of a matrix: their attributes, and where a value of one is.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Lists of values in the text of one parameter.
 
-In a URL a comma that stands there as it is separates values, and one that is percent-encoded is part of a value.
-Decoded, the two would be alike: so one that separates becomes `SEPARATOR`, which no text of a client can hold.
+In a URL a literal comma separates values, and one that is percent-encoded is part of a value.
+Decoded, the two would be the same: so one that separates becomes `SEPARATOR`, which no text of a client can hold.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ SEPARATOR = "\udc2c"
 
 
 def exact(value: str) -> str:
-    """Return the text that is one value of a list, whatever commas it holds."""
+    """Return the text that is one value of a list, with any commas it holds."""
     return f"{value}{SEPARATOR}" if "," in value else value
 
 

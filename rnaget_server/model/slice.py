@@ -70,7 +70,7 @@ class Slice:
     tsv_comments: bool
     origin: Mapping[str, str]
     tsv_head: Mapping[str, str] = field(default_factory=dict)
-    """Comment lines that stand first, as ``#key<tab>value``."""
+    """Comment lines that come first, as ``#key<tab>value``."""
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -79,7 +79,7 @@ class Slice:
 
 
 class Source(Protocol):
-    """The matrix or set of tracks that a slice is made of. Its `repr` has all that the catalogue says of it."""
+    """The matrix or set of tracks that a slice comes from. Its `repr` has all that the catalogue says of it."""
 
     @property
     def id(self) -> str:
@@ -111,7 +111,7 @@ class ResolvedSlice(ABC):
     slice
         What is to be written.
     sources
-        The matrices or sets of tracks it is made of.
+        The matrices or sets of tracks it comes from.
     missing
         Ids and names that were not found.
     omitted

@@ -19,7 +19,7 @@ _NO_BOUND = Thresholds()
 class MatrixQuery:
     """A request for cells of matrices; None means no restriction.
 
-    Lists hold the values as given: one may still be several joined by commas, which only the data can tell
+    Lists hold the values as given: one may still be several joined by commas, which only the data distinguish
     from an id that holds a comma; see `rnaget_server.model.lists`.
     """
 

@@ -9,7 +9,7 @@ from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.model.lists import SEPARATOR, plain
 from rnaget_server.query.recommended import SUFFIXES, as_known
-from rnaget_server.spelling import most_alike
+from rnaget_server.spelling import did_you_mean
 
 
 class Parameters:
@@ -54,9 +54,10 @@ class Parameters:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
         text = self.text(name)
         if text is not None and text not in values:
-            near = most_alike(text, values)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}{hint}")
+            hint = did_you_mean(text, values)
+            raise InvalidQuery(
+                f"{name} must be one of {', '.join(values)}, not {shown(text)}{': ' if hint else ''}{hint}"
+            )
         return text
 
     def flag(self, name: str) -> bool:
@@ -136,6 +137,6 @@ def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str
     names = (*known, *parameter_names(sorted(filters)))
     resolved = as_known(name, names)
     if resolved not in names:
-        # That lists can be given with _not goes without saying.
+        # It is understood that lists can be given with _not.
         raise UnknownParameter(name, names, (*sorted(filters), *(plain for plain in known if plain[-4:] != "_not")))
     return resolved

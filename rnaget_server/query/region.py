@@ -43,7 +43,7 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     InvalidQuery
         If a parameter is unknown, empty or of the wrong type, or a range has no chromosome.
     ReversedRange
-        If start is greater than end, whatever the chromosome.
+        If start is greater than end, for any chromosome.
     UnknownId
         If start equals end (the standard wants 404 for it).
     """

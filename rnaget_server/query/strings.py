@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from rnaget_server.model.lists import SEPARATOR, one_by_one
 
 Pair = tuple[str, str]
-# Escaped bytes in a row; or percent signs that escape nothing, some of them, lest a search for others take long.
+# Escaped bytes in a row; or percent signs that escape nothing, some of them, so that a search for others is short.
 _ESCAPES = re.compile(r"((?:%[0-9A-Fa-f]{2})++)|(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000}+")
 _PART = re.compile("[^&]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\-~]+")
@@ -92,7 +92,7 @@ def _decoded(escapes: re.Match[str]) -> str:
 
 
 def _quote(text: str, quoted: _Quoted) -> str:
-    # What is plain, as most ids are, is told fastest so.
+    # This is the fastest check for plain text, which most ids are.
     if text.isalnum() and text.isascii():
         return text
     return _UNSAFE.sub(lambda match: quoted[match[0]], text)

@@ -1,8 +1,8 @@
 """The sequences of one genome: their letters in one file, their names and digests in another.
 
 ``letters`` holds the letters of each sequence, upper-case ASCII, one after the other with nothing between. ``index``
-is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. A sequence stands once, whatever
-its names.
+is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. A sequence is stored once, with
+all its names.
 """
 
 from __future__ import annotations

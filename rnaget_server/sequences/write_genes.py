@@ -16,7 +16,7 @@ _ID, _SYMBOL, _SYNONYM, _TRANSCRIPT, _PROTEIN = range(len(KINDS))
 
 
 class GeneWriter:
-    """Writes genes into the tables of a store that is being written, and their sequences beside those of the genome.
+    """Writes genes into the tables of a store that is being written, and their sequences to those of the genome.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ _NO_FILTER = "its provider can publish one"
 
 
 def matrix_query_of(view: View, matrix_id: str, pairs: Collection[tuple[str, str]]) -> MatrixQuery:
-    """Return the query for one matrix, see `parse_matrix_query`; an unknown parameter is told what that matrix knows.
+    """Return the query for one matrix, see `parse_matrix_query`; errors list the parameters that it takes.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def matrix_query_of(view: View, matrix_id: str, pairs: Collection[tuple[str, str
 
 
 def region_query_of(view: View, set_id: str, pairs: Collection[tuple[str, str]]) -> RegionQuery:
-    """Return the query for one set of tracks, see `parse_region_query`; an unknown parameter is told what it knows.
+    """Return the query for one set of tracks, see `parse_region_query`; errors list the parameters that it takes.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def _explained(
         if record is None:
             raise
         named: Mapping[str, str] = {}
-        with suppress(StoreFailure):  # what the catalogue says is told all the same
+        with suppress(StoreFailure):  # what the catalogue says is shown all the same
             named = attributes()
         raise InvalidQuery(_message(error.name, record, tuple(parameters), named)) from None
 

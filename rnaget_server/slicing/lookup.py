@@ -13,7 +13,7 @@ from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.strings import by_name, start_of_query_string
 
-# To look for what is alike takes long, and a few matrices tell as much as all.
+# Looking for similar names takes long, and a few matrices show as much as all.
 _MOST_LOOKED_AT = 3
 _MOST_OF_QUERY = 2000
 
@@ -140,5 +140,5 @@ def origin(
 
 
 def canonical(query: MatrixQuery | RegionQuery) -> dict[str, list[str]]:
-    """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
+    """Return the parameters in one form for any order, without the format, which the file itself shows."""
     return by_name([pair for pair in query.given if pair[0] != "format"])

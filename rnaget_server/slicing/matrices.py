@@ -199,7 +199,7 @@ def _not_empty(
 
 
 def _within_bounds(used: list[MatrixSelection], units: str) -> list[MatrixSelection]:
-    """Return the candidates with those features only that lie within the bounds wherever they are.
+    """Return the candidates with only those features that are within the bounds in all of them.
 
     Raises
     ------

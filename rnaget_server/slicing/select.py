@@ -144,7 +144,7 @@ class Selection:
     """Rows and columns (ascending positions; None for all), and what was asked for and is not here.
 
     `missing` has, for each list parameter of the query, the values that this matrix does not have;
-    `found` names the list parameters of which it has at least one value; `near` tells likely meanings of the others.
+    `found` names the list parameters of which it has at least one value; `near` gives likely meanings of the others.
     `bounds` are yet to be applied to the cells.
     """
 

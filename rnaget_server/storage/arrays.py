@@ -1,4 +1,4 @@
-"""Arrays that stand in data files, read when they are called for and kept for a while."""
+"""Arrays in data files, read when they are needed and kept for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes by range, wherever they are: what a place of data offers to the file formats."""
+"""Bytes by range, from any place: what a place of data offers to the file formats."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def version_at(path: Path) -> FileVersion:
 
 
 class ByteSource(Protocol):
-    """An open file of a provider, wherever it is. Safe to share among threads."""
+    """An open file of a provider, in any place. Safe to share among threads."""
 
     @property
     def size(self) -> int:

@@ -70,7 +70,7 @@ def _values(slice: Slice) -> Iterator[Interval]:
         for chromosome, starts, stops, values in intervals(slice, block[0]):
             if len(stops) and stops[-1] > MOST_POSITION:
                 raise InvalidQuery(
-                    f"a bigWig file cannot be made of positions above {MOST_POSITION:,}: ask for format=bedgraph"
+                    f"a bigWig file cannot have positions above {MOST_POSITION:,}: ask for format=bedgraph"
                 )
             for start, stop, value in zip(starts.tolist(), stops.tolist(), values.tolist(), strict=True):
                 yield chromosome, start, stop, value

@@ -58,17 +58,17 @@ def test_init_then_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("break_", "told"),
+    ("break_", "message"),
     [
         (lambda data: shutil.rmtree(data), "rnaget-server init"),
         (lambda data: (data / "catalog.yaml").write_text("id: c\nname: C\nsettings: {port: x}\n"), "catalog.yaml:3:18"),
     ],
 )
-def test_serve_refuses_what_cannot_be_served(demo: Path, break_, told: str) -> None:
+def test_serve_refuses_what_cannot_be_served(demo: Path, break_, message: str) -> None:
     break_(demo)
     code, output = run("serve", str(demo))
     assert code == 1
-    assert told in output
+    assert message in output
 
 
 def test_serve_refuses_wrong_settings_of_the_environment(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

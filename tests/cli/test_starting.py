@@ -1,4 +1,4 @@
-"""What keeps a server from starting is said in one line, with the next command, and before it says that it serves."""
+"""Why a server does not start is said in one line, with the next command, and before it says that it serves."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _BASE = BASE_PATH.strip("/")
 
 
 def get_genomes(context: Context) -> Response:
-    """Return the genomes; one that cannot be read has its names alone."""
+    """Return the genomes; one that cannot be read has only its names."""
     context.parameters()
     payload = []
     for genome in context.view.catalog.genomes.values():

@@ -1,4 +1,4 @@
-"""Tickets and downloads, alike for matrices and for signal tracks."""
+"""Tickets and downloads, the same for matrices and for signal tracks."""
 
 from __future__ import annotations
 

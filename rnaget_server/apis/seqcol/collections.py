@@ -93,7 +93,7 @@ def _page(context: Context, results: Sequence[str]) -> Response:
 
 
 def _attributes_in(body: bytes) -> dict[str, list[Any]]:
-    """Return the attributes of the collection in a body, which is at level 2; derived ones are made anew.
+    """Return the attributes of the collection in a body, which is at level 2; derived ones are computed.
 
     Raises
     ------

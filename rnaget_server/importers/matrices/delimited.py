@@ -204,7 +204,7 @@ def _is_headless(lines: TextLines, start: TableStart, options: ReadOptions, sepa
         found = False
     if found is None or (not found and options.transpose):
         raise ImportFailure(
-            f"the first line can be a header or a first row of values ({shortened(fields[0])} with numbers alone): "
+            f"the first line can be a header or a first row of values ({shortened(fields[0])} with only numbers): "
             + ("say so by --header if it is a header, and put one above it if not" if options.transpose else "")
             + ("" if options.transpose else "say --header if it names the samples, or --no-header if it holds values"),
             start.path,
@@ -231,7 +231,7 @@ def _headless_columns(start: TableStart, fields: Sequence[str], options: ReadOpt
 
 
 def _first_lines(lines: TextLines) -> tuple[bool, tuple[int, bytes]]:
-    """Return whether comment lines stand in front, and the header line with its number."""
+    """Return whether comment lines come first, and the header line with its number."""
     comments = False
     while (first := lines.take()) is not None:
         number, line = first

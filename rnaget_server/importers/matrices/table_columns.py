@@ -31,12 +31,12 @@ from rnaget_server.importers.text.quantities import (
 )
 
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]")
-# What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
+# What other programs write where a number was meant; and digits of other scripts, which are only bytes above ASCII.
 _NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
 _ROW_NUMBERS = frozenset(
     ("", "x", "index", "unnamed:0", "unnamed:01", "rownames", "rownumber", "rowid", "row", "#", "v1")
 )
-# Headers that can stand above ids in front, and above something else beside ids.
+# Headers that can name ids in the first column, and something else next to ids.
 _NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
 _OF_TRANSCRIPTS = frozenset(("tid", "bundleid", "tssid", "gc"))
@@ -55,7 +55,7 @@ _VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "inte
 
 @dataclass
 class Columns:
-    """The chosen columns, by positions; the ids are in the first of `labels`. `samples` names the cells anew."""
+    """The chosen columns, by positions; the ids are in the first of `labels`. `samples` renames the cells."""
 
     labels: list[int]
     cells: list[int]
@@ -225,7 +225,7 @@ def _refuse_three_columns(start: TableStart) -> None:
 
 
 def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
-    """Refuse a start beside an end, without a chromosome, whose numbers can be positions."""
+    """Refuse a start with an end and without a chromosome, whose numbers can be positions."""
     names = [plain(header) for header in headers]
     if (
         ("start", "end") not in itertools.pairwise(names)
@@ -306,7 +306,7 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
 
 
 def _unknown(start: TableStart, headers: Sequence[str], options: ReadOptions) -> list[str]:
-    """Return the headers besides the ids that are no quantity and no known description, and stand above numbers."""
+    """Return the headers besides the ids that are no quantity and no known description, and are above numbers."""
     ids = {id_header(headers), headers[0], options.feature_id, options.feature_name}
     return [
         header
@@ -390,6 +390,6 @@ def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
 
 
 def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
-    """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
+    """Return whether a column without a known header is certainly text; in doubt it is cells, and refused as such."""
     known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
     return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

@@ -71,7 +71,7 @@ def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutco
     Raises
     ------
     ImportFailure
-        If a file cannot be read or is no FASTA, a name stands twice, or the genome is there already.
+        If a file cannot be read or is no FASTA, a name occurs twice, or the genome is there already.
     """
     try:
         check_id(request.id)
@@ -136,7 +136,7 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
                 if header.name in numbers:
                     if numbers[header.name][1] != digests:
                         raise ImportFailure(f"the name {header.name} has other letters above", source, header.line)
-                    remarks.append(f"{header.name} stands more than once, with the same letters: it is taken once")
+                    remarks.append(f"{header.name} occurs more than once, with the same letters: it is taken once")
                     continue
                 numbers[header.name] = number, digests
                 letters += length

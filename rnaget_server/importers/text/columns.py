@@ -44,7 +44,7 @@ _DESCRIBING = frozenset(
 ID_NUMBERS = frozenset(("entrez", "entrezid", "entrezgene", "entrezgeneid", "ncbigeneid", "geneid", "hgncid", "ncbiid"))
 """Headers of columns whose numbers are ids of genes; compared by `plain`."""
 
-# Those that hold numbers and that no sample is called by, wherever they stand.
+# Those that hold numbers and that no sample is called by, in any position.
 _DESCRIBING_NUMBERS = frozenset(
     (
         *("length", "genelength", "transcriptlength", "efflength", "effectivelength", "exonlength", "exoniclength"),
@@ -64,11 +64,11 @@ _STATISTICS = frozenset(
         *("avglog2fc", "avglogfc", "pct1", "pct2"),
     )
 )
-# Those that samples may be called as well: statistics only beside a p value or a fold change.
+# Those that samples may be called as well: statistics only together with a p value or a fold change.
 _WEAK_STATISTICS = frozenset(("stat", "lr"))
 _TESTS = re.compile(r".*(?:fc|foldchange|pval|pvalue|padj|adjpval|adjpvalue|pvaladj|pvalsadj|fdr|qval|qvalue)")
 _CHROMOSOMES = frozenset(("chr", "chrom", "chromosome", "chromosomename", "seqnames", "seqname", "seqid"))
-# Words that a sample may be called as well: positions only beside a chromosome or a strand.
+# Words that a sample may be called as well: positions only together with a chromosome or a strand.
 _POSITIONS = frozenset(("reference", "start", "end"))
 _FEW = 2
 
@@ -91,9 +91,9 @@ def describes_among(name: str, names: Iterable[str]) -> bool:
 
 
 def describing_by_numbers(names: Iterable[str]) -> set[str]:
-    """Return the headers of columns that describe features by numbers, and are no samples wherever they stand.
+    """Return the headers of columns that describe features by numbers, and are no samples in any position.
 
-    A start and an end are positions if there is a chromosome as well, and gc is a content beside another such column.
+    A start and an end are positions if there is a chromosome as well, and gc is a content next to another such column.
     """
     by_name = {name: plain(name) for name in names}
     found = set(by_name.values())
@@ -182,7 +182,7 @@ def take_or_fill(column: ColumnValues, positions: NDArray[np.int64]) -> ColumnVa
 
 
 def with_id_name(table: AxisTable, default: str) -> AxisTable:
-    """Return the axis with an id column whose name can stand in a template of labels; `default` if it has none."""
+    """Return the axis with an id column whose name can be used in a template of labels; `default` if it has none."""
     name = re.sub(r"[{}\[\]:!]", "_", table.id) or default
     if name == table.id:
         return table

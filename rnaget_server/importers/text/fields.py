@@ -47,7 +47,7 @@ def split_labels(line: bytes, separator: bytes, labels: int) -> tuple[list[bytes
     Raises
     ------
     QuoteError
-        If the quotes are not well formed, or a separator stands inside a quoted field of the rest.
+        If the quotes are not well formed, or a separator is inside a quoted field of the rest.
     """
     if b'"' not in line:
         first = line.split(separator, labels)

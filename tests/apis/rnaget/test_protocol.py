@@ -1,4 +1,4 @@
-"""What HTTP wants of every address: methods, conditions, slashes, pages of lists, and names of files."""
+"""The requirements of HTTP for every address: methods, conditions, slashes, pages of lists, and names of files."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_allow_lists_exactly_the_methods_that_work(client: TestClient, path: str
     url = f"{path}?format=tsv" if path.endswith("/bytes") or path.endswith("/ticket") else path
     options = client.options(url)
     assert options.status_code in (200, 204)
-    told = allowed(options.headers["Allow"])
+    methods = allowed(options.headers["Allow"])
     works = {method for method in METHODS if client.request(method, url).status_code != 405}
-    assert told == {*works, "OPTIONS"}
+    assert methods == {*works, "OPTIONS"}
     assert works == {"HEAD", *ROUTES.get(path, {"GET"})} or path not in ROUTES
     for method in set(METHODS) - works:
         refused = client.request(method, url, headers={"Origin": "https://page.example"})
-        assert (refused.status_code, allowed(refused.headers["Allow"])) == (405, told)
+        assert (refused.status_code, allowed(refused.headers["Allow"])) == (405, methods)
         assert refused.headers["Access-Control-Allow-Origin"] == "*"
 
 

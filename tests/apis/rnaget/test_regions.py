@@ -16,7 +16,7 @@ import pyBigWig
 import pytest
 from starlette.testclient import TestClient
 
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 
 STUDY = """\
 id: signal
@@ -46,11 +46,7 @@ continuous:
 @pytest.fixture(scope="module")
 def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("signal")
-    study = root / "p" / "s"
-    study.mkdir(parents=True)
-    (root / "catalog.yaml").write_text("id: c\nname: C\n")
-    (root / "p" / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(STUDY)
+    study = new_study(root, STUDY)
     for folder in ("mcf7_er", "misc"):
         for path in (shared_data / "tracks" / folder).iterdir():
             shutil.copyfile(path, study / path.name)
@@ -256,7 +252,7 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "told"),
+    ("url", "status", "message"),
     [
         ("nothing/bytes", 404, "no continuous set"),
         ("er/bytes?chr=chr9", 404, "no chromosome 'chr9'"),
@@ -294,9 +290,9 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
         ("official/bytes?chr=chr1&start=290&end=300", 400, "beyond the end"),
     ],
 )
-def test_refusals(client, url: str, status: int, told: str) -> None:
+def test_refusals(client, url: str, status: int, message: str) -> None:
     reply = client.get(f"/rnaget/continuous/{url}")
-    assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_too_large_a_range_names_one_that_works(client) -> None:
