@@ -197,7 +197,7 @@ def _is_headless(lines: TextLines, start: TableStart, options: ReadOptions, sepa
             )
         return not options.header
     fields = [start.headers[column] for column in start.columns]
-    rows = [row[start.columns[0] :] for row in start.rows]
+    rows = [row[start.columns[0] : start.columns[-1] + 1] for row in start.rows]
     found = has_header(fields, rows) if len(start.headers) > 1 else True
     if found is None and not options.transpose and ends_with_counters(lines, separator):
         found = False

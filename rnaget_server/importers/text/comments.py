@@ -79,7 +79,7 @@ def _is_header_of_r(path: Path, number: int, line: bytes, following: bytes) -> b
     text = line.lstrip(b"#").strip(b" ")
     for separator in _MARKS:
         with contextlib.suppress(QuoteError):
-            names, cells = split_fields(text, separator), split_fields(following, separator)
+            names, cells = _without_end(split_fields(text, separator)), _without_end(split_fields(following, separator))
             if not (1 < len(names) == len(cells) - 1 and _are_names_of_cells(names, cells, separator)):
                 continue
             if len(names) >= _SURE and not line.startswith(b"# "):
@@ -91,6 +91,13 @@ def _is_header_of_r(path: Path, number: int, line: bytes, following: bytes) -> b
                 number,
             )
     return False
+
+
+def _without_end(fields: list[bytes]) -> list[bytes]:
+    """Return fields without the empty ones at the end, which spreadsheet programs leave."""
+    while fields and not fields[-1].strip():
+        fields = fields[:-1]
+    return fields
 
 
 def _are_names_of_cells(names: Sequence[bytes], cells: Sequence[bytes], separator: bytes) -> bool:

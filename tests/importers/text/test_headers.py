@@ -43,6 +43,7 @@ OF_R = {
     "tabs": ("#s1\ts2\ts 3\nA\t1\t2\t3\nB\t4\t5\t6\n", "m.tsv", ["s1", "s2", "s 3"]),
     "commas": ("#s1,s2,s3\nA,1,2,3\nB,4,5,6\n", "m.csv", ["s1", "s2", "s3"]),
     "below comments": ("# made, by hand\n##x\n#s1\ts2\ts3\nA\t1\t2\t3\nB\t4\t5\t6\n", "m.tsv", ["s1", "s2", "s3"]),
+    "an empty column behind": ("#s1\ts2\ts3\nA\t1\t2\t3\t\nB\t4\t5\t6\t\n", "m.tsv", ["s1", "s2", "s3"]),
     "text behind": ("#s1\ts2\tdescription\nA\t1\t2\tx\nB\t4\t5\ty\n", "m.tsv", ["s1", "s2"]),
 }
 
@@ -94,6 +95,14 @@ def test_comments_that_are_no_header(workshop: Workshop, write: Write, mark: str
 )
 def test_headers_and_first_rows(first: str, rows: list[str], expected: bool | None) -> None:
     assert has_header(first.split(), [row.encode().split() for row in rows]) is expected
+
+
+@pytest.mark.parametrize("ends", [("\t", "\t"), ("\t\t", "\t\t"), ("", ""), ("\t", "\t\t"), ("\t\t", "\t")])
+def test_empty_columns_behind_make_no_header(workshop: Workshop, write: Write, ends: tuple[str, str]) -> None:
+    source = write(f"A\t1\t2{ends[0]}\nB\t3\t4{ends[1]}\nC\t5\t6{ends[0]}\n")
+    with pytest.raises(ImportFailure):
+        workshop.run(source)
+    assert not workshop.data.exists() or not list(workshop.data.rglob("*.h5"))
 
 
 def test_fractions_ask_for_the_header(workshop: Workshop, write: Write) -> None:
