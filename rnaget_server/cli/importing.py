@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.starting import refuse_no_directory
 from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def import_command(
     """
     from rnaget_server.importers.sequences.fasta import is_fasta
 
+    refuse_no_directory(data, "import SOURCE --data")
     if not (project or study or id) and is_fasta(sources[0]):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})

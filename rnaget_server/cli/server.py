@@ -18,7 +18,13 @@ from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory, misspelt_settings
+from rnaget_server.cli.starting import (
+    address_of,
+    check_address,
+    check_catalog_directory,
+    misspelt_settings,
+    refuse_no_directory,
+)
 from rnaget_server.datasets.opening import StoreCache, genome_problems, problems_of, remarks_of
 from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
 from rnaget_server.plugins import Registry
@@ -121,6 +127,7 @@ def list_(data: Path | None) -> None:
 @click.option("--name", help="Name of the service. [default: the directory's]")
 def init(directory: Path, name: str | None) -> None:
     """Start an empty catalogue in DIRECTORY."""
+    refuse_no_directory(directory, "init")
     try:
         write_new_catalog(directory, name)
     except FileExistsError:
@@ -140,7 +147,9 @@ def _configuration(given: dict[str, Any]) -> Any:
 
 def _data(data: Path | None, command: str) -> Path:
     """Return the directory of the catalogue, or refuse what is none."""
-    directory = (data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))).absolute()
+    given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
+    refuse_no_directory(given, command)
+    directory = given.absolute()
     check_catalog_directory(directory, command)
     return directory
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -165,8 +166,14 @@ class LargeReply(Response):
 
 def unreadable(error: OSError, filename: str) -> Unavailable:
     """Return the error for the client that a file cannot be made, and write why to the log."""
-    _log.error("reading %s failed: %s", filename, type(error).__name__)
+    _log.error("reading %s failed: %s", filename, _cause(error))
     return Unavailable("the data cannot be read at the moment: see the server log")
+
+
+def _cause(error: Exception) -> str:
+    """Return what went wrong for the log, without the words of the error, which may name a path or a token."""
+    number = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ + (f" ({os.strerror(number)})" if number else "")
 
 
 def _head_response(content: Content, status: int, media_type: str, headers: Mapping[str, str]) -> Response:
@@ -241,7 +248,7 @@ def _cut_on_error(chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
     try:
         yield from chunks
     except Exception as error:
-        _log.error("reading %s failed in mid-reply: %s", filename, type(error).__name__)
+        _log.error("reading %s failed in mid-reply: %s", filename, _cause(error))
         raise BrokenReplyError from None
 
 

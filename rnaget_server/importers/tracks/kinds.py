@@ -20,8 +20,9 @@ from rnaget_server.importers.detect import (
     unpacked,
     unreadable,
 )
-from rnaget_server.importers.foreign import BIGBED, BIGWIG, NO_SIGNAL
+from rnaget_server.importers.foreign import BIGBED, BIGWIG, NO_SIGNAL, foreign_binary
 from rnaget_server.importers.foreign_text import refuse_foreign_text
+from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
 
@@ -83,15 +84,33 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     if start.startswith(GZIP):
         _refuse_packed(path)
     if path.suffix.lower() in (".bw", ".bigwig"):
-        if start.isascii() and _is_bedgraph(path, read_head(path)):
-            raise ImportFailure("this is bedGraph: give it a name that ends in .bedGraph", path)
-        raise ImportFailure("this is no bigWig file, despite its name", path)
+        raise ImportFailure(_of_no_bigwig(path), path)
     head = read_head(path)
     if is_hdf5(head):
         return "positions" if head.startswith(HDF5) and _has_positions(path, position) else None
     if not _BEDGRAPH_NAME.fullmatch(path.name):
         refuse_foreign_text(path, head)
     return "bedgraph" if _is_bedgraph(path, head) else None
+
+
+def _of_no_bigwig(path: Path) -> str:
+    """Return what a file is that is called a bigWig file and is none, unless another refusal says so."""
+    start = "and no bigWig file, despite its name"
+    with path.open("rb") as file:
+        first = file.read(HEAD_BYTES)
+    if not first.startswith((GZIP, HDF5)) and b"\0" in first and foreign_binary(first, path) is None:
+        return f"this is binary data {start}: it does not begin as one does; download the file again"
+    head = read_head(path)
+    if is_hdf5(head):
+        return f"this is an HDF5 file {start}: give it the name that it should have, as FILE.h5ad, FILE.h5 or FILE.loom"
+    refuse_foreign_text(path, head)
+    if _is_bedgraph(path, head):
+        return "this is bedGraph: give it a name that ends in .bedGraph"
+    line = next(filter(None, map(bytes.strip, head.removeprefix(b"\xef\xbb\xbf").splitlines())))
+    return (
+        f"this is text {start}, and begins with {shortened(line)}: download the file again; if it is a table, give it "
+        "a name that ends in .tsv"
+    )
 
 
 def _refuse_packed(path: Path) -> None:

@@ -224,6 +224,17 @@ def test_pages_of_a_list_lead_to_all_of_it(client: TestClient, path: str, asked:
     assert page.headers.get("RNAget-Missing") == (before.headers.get("RNAget-Missing") if before else None)
 
 
+@pytest.mark.parametrize("list", [f"{MATRIX}/samples", f"{MATRIX}/features"])
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_beyond_the_end_the_previous_page_is_the_last(client: TestClient, list: str, limit: int) -> None:
+    everything = client.get(f"{list}?limit=0").json()
+    last = everything["data"][(everything["total"] - 1) // limit * limit :]
+    for offset in (everything["total"] + limit, 2**31 - 1):
+        page = client.get(f"{list}?offset={offset}&limit={limit}")
+        assert page.json()["data"] == [] and "next" not in page.json()
+        assert client.get(links(page.headers["Link"])["prev"]).json()["data"] == last
+
+
 def test_links_name_the_address_that_clients_see(demo: Path) -> None:
     for client in client_of(demo, public_url="https://rna.example.org/deep"):
         reply = client.get("/rnaget/expressions/marioni_counts/samples/?limit=1&Tissue=Liver")

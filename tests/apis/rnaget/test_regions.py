@@ -305,6 +305,21 @@ def test_too_large_a_range_names_one_that_works(client) -> None:
         assert head.status_code == 200, message
 
 
+@pytest.mark.parametrize("route", ["er/bytes?", "er/ticket?", "bytes?", "ticket?"])
+def test_what_no_smaller_range_mends_is_said_before_what_one_does(client, route: str) -> None:
+    def refused(query: str) -> tuple[int, str]:
+        reply = client.get(f"/rnaget/continuous/{route}{query}")
+        return reply.status_code, reply.json()["message"]
+
+    several = "sampleIDList=ER_1,input&chr=chr18"
+    for whole in (several, f"{several}&start=5"):
+        status, message = refused(f"{whole}&format=bigwig")
+        assert (status, "a bigWig file holds one track, and 2 match" in message) == (400, True), message
+        assert refused(f"{whole}&format=bigwg") == refused(f"{several}&end=9&format=bigwg")
+        assert refused(f"{whole}&format=tsv")[0] == 413
+    assert refused("sampleIDList=ER_1&chr=chr18&format=bigwig")[0] == 413
+
+
 def test_a_set_of_two_genomes_is_named_in_the_log_with_what_differs(data, caplog) -> None:
     for client in client_of(data):
         for _ in range(3):
