@@ -31,7 +31,7 @@ _WAIT = 0.05
 
 
 class WrongSequenceError(Exception):
-    """What came is not the sequence of the digest; the text says why."""
+    """The bytes that came are not the sequence of the digest; the text says why."""
 
 
 class FetchedSequences:

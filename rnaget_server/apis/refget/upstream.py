@@ -1,4 +1,4 @@
-"""The registry of references that this server asks for sequences that it has not: each is fetched once, and verified."""
+"""The registry of references that is asked for sequences that are not here: each is fetched once, and verified."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -55,10 +55,8 @@ def relay(behind: str = "") -> Iterator[Relay]:
             made.seen.append({name.lower(): value for name, value in self.headers.items()})
             time.sleep(made.delay)
             self.close_connection = True
-            try:
+            with suppress(OSError):  # the client has gone
                 self._send(made.instead(self.path) or self._behind())
-            except OSError:
-                pass
 
         do_HEAD = do_GET
 

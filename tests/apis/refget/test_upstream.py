@@ -157,7 +157,9 @@ WRONG = {
     "round and round": Reply([], 302, headers={"Location": "/cram"}),
     "no answer": Reply([LETTERS.encode()], before=3),
     "stalled": Reply([LETTERS[:1000].encode(), LETTERS[1000:].encode()], pause=3),
-    "trickling": Reply([LETTERS[at : at + 1].encode() for at in range(60)], pause=0.1, headers={"Content-Length": "60"}),
+    "trickling": Reply(
+        [LETTERS[at : at + 1].encode() for at in range(60)], pause=0.1, headers={"Content-Length": "60"}
+    ),
 }
 
 
