@@ -99,6 +99,8 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
     ]
+    info = create_api(shipped("openapi") / "service-info.yaml", "")
+    mounts.append(Mount(refget.INFO_PATH, info, dialect, api, workload, has_root=True))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
     return [
         *mounts,

@@ -16,6 +16,7 @@ from rnaget_server.apis.refget.upstream import LOOP_HEADER, Upstream
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.content import StreamedContent
 from rnaget_server.delivery.streaming import DownloadHeaders, send_content
+from rnaget_server.delivery.tagged import FOR_A_WHILE, with_tag
 from rnaget_server.errors import InvalidQuery, NotAcceptable, UnknownId, shown
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
@@ -28,8 +29,6 @@ from rnaget_server.writers.base import Body
 _PLAIN = "text/vnd.ga4gh.refget.v{}+plain"
 _FASTA = "text/x-fasta"
 _TYPES = (_PLAIN.format("2.0.0"), _PLAIN.format("1.0.1"), _PLAIN.format("1.0.0"), "text/plain", "plain/text", _FASTA)
-# A name may be given to another sequence.
-_FOR_A_WHILE = "public, max-age=3600"
 _FOREVER = "public, max-age=31536000, immutable"
 _LINE = 60
 _MOST_IDS = 1000
@@ -47,7 +46,8 @@ def get_sequence(context: Context, id: str) -> Response:
     tag = f'"{sequence.digests.ga4gh}{".fasta" if media_type == _FASTA else ""}"'
     circular = sequence.circular if context.api.settings.refget_circular else None
     span = span_of(parameters, _range(context.request, media_type, tag), sequence.length, circular)
-    caching = _FOREVER if normalised(id) in sequence.digests else _FOR_A_WHILE
+    # A name may be given to another sequence.
+    caching = _FOREVER if normalised(id) in sequence.digests else FOR_A_WHILE
     fields = {"ETag": tag, "Cache-Control": caching, "Vary": "Accept"}
     check_preconditions(context.request, tag)
     if is_not_modified(context.request, tag):
@@ -122,8 +122,7 @@ def get_metadata(context: Context, id: str) -> Response:
     """Return the digests, the length and the names of a sequence."""
     context.parameters()
     response = context.respond({"metadata": metadata_of(context.sequence(id))}, "Metadata of a sequence")
-    response.headers["Cache-Control"] = _FOR_A_WHILE
-    return response
+    return with_tag(context.request, response, FOR_A_WHILE)
 
 
 def post_metadata(context: Context) -> Response:
