@@ -14,6 +14,7 @@ from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
+from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
@@ -86,7 +87,8 @@ def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delive
 
 def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
     """Return where reference sequences are found; longer paths come before shorter ones."""
-    api, dialect = RefgetApi(repository, settings, budget), RefgetDialect()
+    upstream = Upstream(settings) if settings.cram_upstream else None
+    api, dialect = RefgetApi(repository, settings, budget, upstream), RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",
         f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
@@ -97,6 +99,8 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
     ]
+    info = create_api(shipped("openapi") / "service-info.yaml", "")
+    mounts.append(Mount(refget.INFO_PATH, info, dialect, api, workload, has_root=True))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
     return [
         *mounts,

@@ -79,11 +79,15 @@ class GroupSwitchedOff(RnagetError):
 
 
 class ReversedRange(RnagetError):
-    """A range starts after its end; RNAget's compliance suite wants 501 for it, not 400."""
+    """A range starts after its end, which is not offered; RNAget's compliance suite wants 501 for it, not 400."""
 
 
 class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
+
+
+class UpstreamFailure(RnagetError):
+    """Another server, which is asked for what is not here, fails or sends something else."""
 
 
 class StoreFailure(Unavailable):
@@ -118,6 +122,7 @@ STATUS: dict[type[RnagetError], int] = {
     RangeBeyondEnd: 416,
     GroupSwitchedOff: 501,
     ReversedRange: 501,
+    UpstreamFailure: 502,
     Unavailable: 503,
     Busy: 503,
 }

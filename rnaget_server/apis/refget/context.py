@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
@@ -13,6 +14,7 @@ from rnaget_server.errors import UnknownId, shown
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.sequences.digests import NAMESPACES, PREFIX, is_digest
+from rnaget_server.sequences.fetched import FetchedSequence
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,12 @@ class RefgetApi(DataApi):
     ----------
     budget
         The memory of replies.
+    upstream
+        The registry that is asked for what is not here; None if there is none.
     """
 
     budget: ReplyBudget
+    upstream: Upstream | None = None
 
     def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
         """Return what the handler of a request gets."""
@@ -35,7 +40,7 @@ class RefgetApi(DataApi):
 class Context(RequestContext[RefgetApi]):
     """One request of refget."""
 
-    def sequence(self, id: str) -> LocatedSequence:
+    def sequence(self, id: str) -> LocatedSequence | FetchedSequence:
         """Return the sequence of an id.
 
         Raises
@@ -43,10 +48,14 @@ class Context(RequestContext[RefgetApi]):
         UnknownId
             If there is none.
         """
-        found = self.view.find_sequence(normalised(id))
+        found = self.view.find_sequence(normalised(id)) or self._fetched(normalised(id))
         if found is None:
             raise UnknownId(f"there is no sequence {shown(id)}: ask by MD5, TRUNC512, SHA-1, GA4GH digest or alias")
         return found
+
+    def _fetched(self, id: str) -> FetchedSequence | None:
+        upstream = self.api.upstream
+        return upstream.sequences.find(id) if upstream is not None else None
 
 
 def normalised(id: str) -> str:
