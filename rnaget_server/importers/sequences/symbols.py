@@ -35,7 +35,7 @@ _EXPECTED = (
 
 @dataclass
 class _Counts:
-    """The rows of a table whose genes are in the annotation, and those whose are not with the first of them."""
+    """The numbers of rows whose genes are in the annotation and of the others, and the first gene of those."""
 
     known: int = 0
     unknown: int = 0
@@ -80,8 +80,11 @@ def add_symbols(writer: GeneWriter, path: Path) -> str:
             path,
         )
     total = sum(writer.add_synonyms(number, names) for number, names in added.items())
-    absent = f"; {counts.unknown:,} genes of it, such as {counts.first}, are not in the annotation"
-    return f"{total:,} further names of genes are from {path.name}{absent if counts.unknown else ''}"
+    remark = f"{total:,} further names of genes are from {path.name}"
+    if counts.unknown:
+        rows = f"{counts.unknown:,} {'row is' if counts.unknown == 1 else 'rows are'}"
+        remark += f"; {rows} about genes that the annotation has not, such as {counts.first}"
+    return remark
 
 
 def _genes_of(writer: GeneWriter, ids: dict[str, str]) -> tuple[list[int], list[str]]:
