@@ -72,7 +72,6 @@ def import_annotation(
     ImportFailure
         If the annotation is not well formed, or is not of this genome; with the line.
     """
-    writer.flush()
     by_name = _contigs(writer)
     with closing(LocalFile.open(directory / LETTERS)) as letters:
         read = partial(_read, letters)
@@ -109,6 +108,7 @@ def _own_name(writer: SequenceWriter, by_name: dict[str, Contig], alias: str) ->
 
 
 def _contigs(writer: SequenceWriter) -> dict[str, Contig]:
+    writer.flush()
     query = "SELECT name, number, start, length, circular FROM members JOIN sequences USING (number) ORDER BY place"
     return {
         name: Contig(name, number, start, length, bool(circular))

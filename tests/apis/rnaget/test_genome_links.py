@@ -86,7 +86,9 @@ def test_description_ticket_and_download_name_the_collection(server: TestClient)
     info = server.get("/rnaget/expressions/a/info").json()
     assert (info["genome"], info["sequenceCollection"]) == ("g", G)
     assert server.get(info["links"]["genome"]).json()["collection"] == G
-    assert server.get(info["links"]["sequenceCollection"]).json()["names"] == ["chr1", "chr2"]
+    collection = server.get(info["links"]["sequenceCollection"])
+    assert collection.json()["names"] == ["chr1", "chr2"]
+    assert collection.headers["Link"] == '<http://testserver/genomes/g>; rel="describedby"'
     assert server.get(info["links"]["features"].format(id="AB1")).json()["id"] == "ENSG00000000001"
     assert server.get("/rnaget/expressions/info").json()["data"][0] == info
     for route in ("expressions/a", "continuous/x"):
