@@ -75,6 +75,13 @@ def test_check_finds_every_letter_that_changed(data: Path) -> None:
     assert run("check", data)[0] == 0
 
 
+def test_a_store_of_an_older_version_has_the_same_digest(data: Path) -> None:
+    before = run("list", data)
+    with sqlite3.connect(data / "genomes" / "g" / "index") as index:
+        assert index.execute("DELETE FROM facts WHERE name = 'collection'").rowcount == 1
+    assert run("list", data) == before and run("check", data)[0] == 0
+
+
 def test_check_finds_names_that_changed(data: Path) -> None:
     with sqlite3.connect(data / "genomes" / "g" / "index") as index:
         index.execute("UPDATE members SET name = 'chr3' WHERE name = 'chr2'")

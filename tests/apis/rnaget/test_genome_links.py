@@ -154,6 +154,16 @@ def test_joins_say_where_collections_differ(
     assert ticket.json().get("sequenceCollection") == collection
 
 
+def test_a_join_of_the_highest_features(server: TestClient, data: Path) -> None:
+    (data / "m.tsv").write_text("id\tsymbol\te2\nONLY\tX\tNaN\n")
+    options = ("--id", "empty", "--units", "TPM", "--feature-id", "id", "--feature-name", "symbol", "--genome", "h")
+    import_matrix(data, data / "m.tsv", *options, study="study-empty")
+    for _ in range(2):
+        joined = bytes_of(server, "expressions/bytes", format="json", top="1")
+    named = [text.partition("=")[0] for text in joined.headers["RNAget-Mixed-Collections"].split(",")]
+    assert named[:5] == list("abcde") and set(named[5:]) <= {"empty"}
+
+
 def test_joins_of_tracks_say_where_collections_differ(server: TestClient) -> None:
     joined = bytes_of(server, "continuous/bytes", chr="chr1", start="0", end="4")
     assert joined.headers["RNAget-Mixed-Collections"] == f"x={G},y={H}" and "RNAget-Collection" not in joined.headers
