@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from rnaget_server.catalog import Catalog, Genome
+from rnaget_server.catalog.load import GENOMES
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import StoreFailure, listed, unknown_choice
+from rnaget_server.storage.files import leftover_directories
 
 
 def genome_lines(catalog: Catalog, stores: StoreCache) -> Iterator[str]:
@@ -29,6 +32,13 @@ def missing_genomes(catalog: Catalog) -> Iterator[str]:
         if catalog.genomes:
             start = unknown_choice(start, name, catalog.genomes, "it has")
         yield f"{start}; `rnaget-server import FASTA --genome {name}` would add it"
+
+
+def unfinished_genomes(data: Path) -> Iterator[str]:
+    """Yield a line for each directory that a killed import of a genome has left."""
+    for path in leftover_directories(data / GENOMES):
+        size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+        yield f"{path} ({size:,} bytes) was left by an import that was killed; the next one of a genome tidies up"
 
 
 def _with_name(genome: Genome) -> str:

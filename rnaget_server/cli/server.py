@@ -15,7 +15,7 @@ from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.load import entry_problem
-from rnaget_server.cli.genomes import genome_lines, missing_genomes
+from rnaget_server.cli.genomes import genome_lines, missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
@@ -86,6 +86,8 @@ def check(data: Path | None) -> None:
     for path in leftovers(directory):
         size = f"{path.stat().st_size:,} bytes"
         click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
+    for line in unfinished_genomes(directory):
+        click.echo(line)
     if problems or catalog is None:
         sys.exit(1)
     click.echo(f"ok: {_count(catalog)}")

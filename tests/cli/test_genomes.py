@@ -89,6 +89,17 @@ def test_check_finds_names_that_changed(data: Path) -> None:
     assert code == 1 and "the digest of the collection is not that of its sequences" in output
 
 
+def test_check_names_what_a_killed_import_left(data: Path) -> None:
+    left = data / "genomes" / ".import-h.x1"
+    left.mkdir()
+    (left / "letters").write_bytes(b"ACGT" * 300)
+    code, output = run("check", data)
+    assert code == 0 and f"{left} (1,200 bytes) was left by an import that was killed" in output
+    code, output = run_import(data, CONTIGS, GENES, "--replace")
+    assert code == 0 and not left.exists()
+    assert "killed" not in run("check", data)[1]
+
+
 def test_check_of_damaged_files(data: Path) -> None:
     path = data / "genomes" / "g" / "index"
     content = path.read_bytes()
