@@ -19,6 +19,12 @@ from rnaget.transport import TIMEOUT
 _EXIT_INTERRUPTED = 130
 _EXIT_CLOSED_PIPE = 141
 _EXIT_SIGNAL = 128
+_REMARKS = {
+    "rnaget-missing": "not found",
+    "rnaget-omitted": "left out",
+    "rnaget-mixed-collections": "on different sequence collections",
+}
+"""Headers of a reply, and how the command names what is in them."""
 
 
 class _Group(click.Group):
@@ -144,7 +150,7 @@ def get(
         _check_name(output, query["format"])
     headers = client.download(matrix, query, _standard_output() if output == "-" else Path(output))
     given = {name.lower(): value for name, value in headers.items()}
-    for header, summary in (("rnaget-missing", "not found"), ("rnaget-omitted", "left out")):
+    for header, summary in _REMARKS.items():
         if header in given:
             click.echo(f"{summary}: {one_line(given[header])}", err=True)
     if output != "-":

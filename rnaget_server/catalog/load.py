@@ -123,6 +123,9 @@ class _Loader:
             assembly=file.assembly,
             version=file.version,
             tags=file.tags,
+            scientific_name=file.scientific_name,
+            common_name=file.common_name,
+            taxonomy_id=file.taxonomy_id,
         )
 
     def _project(self, path: Path) -> Project | None:

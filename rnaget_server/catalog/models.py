@@ -17,6 +17,7 @@ from rnaget_server.query.table import RESERVED
 _RESERVED_IDS = frozenset(("bytes", "ticket", "formats", "filters", "units", "info", "features", "samples"))
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FIELD = re.compile(r"\{([^{}]+)\}")
+_TAXONOMY_ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
@@ -54,6 +55,12 @@ def _check_text(value: str) -> str:
     return value
 
 
+def _check_taxonomy_id(value: str) -> str:
+    if not _TAXONOMY_ID.fullmatch(value):
+        raise ValueError(f"the taxonomy id {value!r} is no number: write that of NCBI's taxonomy, such as 9606")
+    return value
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -61,6 +68,7 @@ def _as_list(value: Any) -> Any:
 Id = Annotated[str, AfterValidator(check_id)]
 Text = Annotated[str, AfterValidator(_check_text)]
 Parameter = Annotated[str, AfterValidator(_check_parameter)]
+TaxonomyId = Annotated[str, AfterValidator(_check_taxonomy_id)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
 
 KEYS: set[str] = set()
@@ -121,6 +129,9 @@ class GenomeFile(_Described):
 
     assembly: Text | None = None
     version: Text = "1.0"
+    scientific_name: Text | None = None
+    common_name: Text | None = None
+    taxonomy_id: TaxonomyId | None = None
 
 
 class FilterEntry(_Model):

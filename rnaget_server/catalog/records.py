@@ -158,6 +158,9 @@ class Genome:
     assembly: str | None
     version: str
     tags: tuple[str, ...]
+    scientific_name: str | None = None
+    common_name: str | None = None
+    taxonomy_id: str | None = None
 
     @property
     def path(self) -> Path:

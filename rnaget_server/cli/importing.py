@@ -30,7 +30,8 @@ _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
-_GENOME_ONLY = ("assembly", "circular", "aliases", "annotation", "genetic_code")
+_SPECIES = ("scientific_name", "common_name", "taxonomy_id")
+_GENOME_ONLY = ("assembly", *_SPECIES, "circular", "aliases", "annotation", "symbols", "genetic_code")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
@@ -120,6 +121,11 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "with several: the one to take.",
 )
 @click.option("--assembly", metavar="ACCESSION", help="FASTA: accession of the assembly, such as GCA_000146045.2.")
+@click.option("--scientific-name", metavar="NAME", help="FASTA: name of the species, such as Saccharomyces cerevisiae.")
+@click.option("--common-name", metavar="NAME", help="FASTA: common name of the species, such as baker's yeast.")
+@click.option(
+    "--taxonomy-id", type=click.IntRange(min=1), metavar="NUMBER", help="FASTA: NCBI's number of the species."
+)
 @click.option("--circular", metavar="NAME", multiple=True, help="FASTA: a circular sequence; may be repeated.")
 @click.option(
     "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
@@ -128,6 +134,12 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "--annotation",
     type=_FILE,
     help="FASTA: genes of the genome, as GTF or GFF3; their transcripts' sequences are made.",
+)
+@click.option(
+    "--symbols",
+    type=_FILE,
+    help="FASTA with --annotation: table of old symbols and other names of genes, with the columns gene, alias, or as "
+    "HGNC and NCBI have it.",
 )
 @click.option(
     "--genetic-code",

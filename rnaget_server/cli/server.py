@@ -15,6 +15,7 @@ from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.load import entry_problem
+from rnaget_server.cli.genomes import genome_lines, missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
@@ -86,9 +87,13 @@ def check(data: Path | None) -> None:
     problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
+    for hint in missing_genomes(catalog) if catalog else ():
+        click.echo(hint)
     for path in leftovers(directory):
         size = f"{path.stat().st_size:,} bytes"
         click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
+    for line in unfinished_genomes(directory):
+        click.echo(line)
     if problems or catalog is None:
         sys.exit(1)
     click.echo(f"ok: {_count(catalog)}")
@@ -119,6 +124,8 @@ def list_(data: Path | None) -> None:
                     click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
             for tracks in study.track_sets:
                 click.echo(f"    {tracks.id}  {_describe_tracks(tracks, stores)}")
+    for line in genome_lines(catalog, stores):
+        click.echo(line)
     click.echo(_count(catalog))
 
 
@@ -211,8 +218,11 @@ def _loom_mistakes(path: Path) -> list[str]:
 def _count(catalog: Catalog) -> str:
     counts = [(catalog.projects, "project"), (catalog.studies, "study"), (catalog.matrices, "matrix")]
     counts += [(catalog.track_sets, "continuous set")] if catalog.track_sets else []
-    plurals = {"project": "projects", "study": "studies", "matrix": "matrices", "continuous set": "continuous sets"}
-    return ", ".join(f"{len(part):,} {name if len(part) == 1 else plurals[name]}" for part, name in counts)
+    counts += [(catalog.genomes, "genome")] if catalog.genomes else []
+    plurals = {"study": "studies", "matrix": "matrices"}
+    return ", ".join(
+        f"{len(part):,} {name if len(part) == 1 else plurals.get(name, f'{name}s')}" for part, name in counts
+    )
 
 
 if __name__ == "__main__":

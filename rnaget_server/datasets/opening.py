@@ -18,6 +18,7 @@ from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
+from rnaget_server.sequences.verify import verify
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
 from rnaget_server.stores.base import MatrixStore, StoreClass
@@ -268,12 +269,13 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
 
 
 def genome_problems(genome: Genome) -> list[str]:
-    """Return what keeps the sequences of a genome from being served; empty if all is well."""
+    """Return what keeps the sequences of a genome from being served, all of which are read; empty if all is well."""
     try:
-        SequenceStore(genome.directory).close()
-    except OSError as error:
+        return verify(genome.directory)
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
         return [reason(error, *genome.paths)]
-    return []
 
 
 def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -> tuple[str, ...]:

@@ -143,6 +143,14 @@ class View:
             raise failed
         return None
 
+    def collection_of(self, genome: str) -> str | None:
+        """Return the digest of the sequence collection of a genome; None if it is not here, or cannot be read."""
+        record = self.catalog.genomes.get(genome)
+        if record is not None:
+            with suppress(StoreFailure):
+                return self.stores.open_genome(record).digest()
+        return None
+
     def naming_authorities(self) -> set[str]:
         """Return who gives names to sequences, in all genomes that can be read."""
         found: set[str] = set()

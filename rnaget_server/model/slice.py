@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,16 @@ class Source(Protocol):
         """The data files."""
 
 
+class GenomeReference(NamedTuple):
+    """The genome of a study: its name, and the digest of its sequence collection where that is known."""
+
+    name: str | None = None
+    collection: str | None = None
+
+    def __str__(self) -> str:
+        return self.collection or (f"none ({self.name})" if self.name else "none")
+
+
 @dataclass(frozen=True)
 class ResolvedSlice(ABC):
     """The result of resolving a query: a slice, its sources, and what was asked for and left out.
@@ -120,6 +130,8 @@ class ResolvedSlice(ABC):
         A digest of the query, without its format.
     ungrouped
         How many selected samples belong to no group.
+    references
+        The genome of each source.
     """
 
     slice: Slice
@@ -128,11 +140,18 @@ class ResolvedSlice(ABC):
     omitted: tuple[str, ...]
     query: str
     ungrouped: int = field(default=0, kw_only=True)
+    references: tuple[GenomeReference, ...] = field(default=(), kw_only=True)
 
     @property
     def default_format(self) -> str:
         """The format of a request that names none."""
         return self.sources[0].default_format
+
+    @property
+    def collection(self) -> str | None:
+        """The digest of the sequence collection that all sources are on; None if they differ, or it is not known."""
+        collections = {reference.collection for reference in self.references}
+        return collections.pop() if len(collections) == 1 else None
 
     @property
     def name(self) -> str:

@@ -51,6 +51,7 @@ _VERSIONED = re.compile(
     rf"\.([0-9]+)({PAR_Y})?"
 )
 _NEAR = 5
+_AT_ONCE = 500
 _COMPARED = 2_000
 _CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
 
@@ -193,6 +194,19 @@ def _match(found: Sequence[tuple[Any, ...]], exact: bool) -> Match:
     genes = tuple(dict.fromkeys(row[2] for row in best))
     others = tuple(dict.fromkeys(row[2] for row in found if row[2] not in genes))
     return Match(genes, KINDS[kind], name, exact, others)
+
+
+def existing_names(rows: Rows, names: Iterable[str]) -> set[str]:
+    """Return those of the names that some gene has, in any case of their letters."""
+    wanted = list(dict.fromkeys(names))
+    existing: set[str] = set()
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = wanted[at : at + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT DISTINCT folded FROM names WHERE folded IN ({marks})"
+        folded = {row[0] for row in rows(query, tuple(name.lower() for name in some))}
+        existing.update(name for name in some if name.lower() in folded)
+    return existing
 
 
 def near_names(rows: Rows, name: str) -> list[str]:

@@ -9,9 +9,11 @@ from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.errors import InvalidQuery, UnknownId, listed, shown, unknown_name
 from rnaget_server.model.axis import Near
+from rnaget_server.model.slice import GenomeReference
 from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.strings import by_name, start_of_query_string
+from rnaget_server.slicing.genomes import sequence_collections
 
 # Looking for similar names takes long, and a few matrices show as much as all.
 _MOST_LOOKED_AT = 3
@@ -121,7 +123,11 @@ def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str,
 
 
 def origin(
-    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: Mapping[str, list[str]]
+    catalog: Catalog,
+    records: Sequence[Matrix | TrackSet],
+    units: str,
+    query: Mapping[str, list[str]],
+    references: Sequence[GenomeReference],
 ) -> dict[str, str]:
     """Return where a download comes from, as it is written into it; `query` is in one form, see `canonical`."""
     studies = [catalog.studies[record.study_id] for record in records if record.study_id in catalog.studies]
@@ -131,6 +137,7 @@ def origin(
         "version": ", ".join(dict.fromkeys(record.version for record in records)),
         "study": ", ".join(dict.fromkeys(study.id for study in studies)),
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
+        "sequence_collection": sequence_collections(references),
         "units": units,
         "license": ", ".join(dict.fromkeys(record.license for record in records if record.license)),
         "query": start_of_query_string(query, _MOST_OF_QUERY),

@@ -13,6 +13,7 @@ from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import digest, value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
+from rnaget_server.slicing.genomes import references_of
 from rnaget_server.slicing.lookup import (
     belongs,
     canonical,
@@ -150,7 +151,8 @@ def _resolve(
         used = _within_bounds(used, units)
     grouping = None if query.group_by is None else _grouping(used, query.group_by)
     parameters = canonical(query)
-    described = origin(view.catalog, [selected.matrix for selected in used], units, parameters)
+    references = references_of(view, [selected.matrix for selected in used])
+    described = origin(view.catalog, [selected.matrix for selected in used], units, parameters, references)
 
     def make(some: Sequence[MatrixSelection], groups: Grouping | None) -> Slice:
         made = slice_of(some, units, query.units is None, described)
@@ -170,6 +172,7 @@ def _resolve(
         omitted=(*omitted, *other),
         query=digest(parameters),
         ungrouped=grouping.ungrouped if grouping is not None else 0,
+        references=references,
         columns="samples" if grouping is None else "groups",
     )
     view.limits.check_cells(resolved.slice.shape, resolved.columns, resolved.suggest_smaller)

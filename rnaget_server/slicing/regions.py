@@ -20,6 +20,7 @@ from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
 from rnaget_server.query.strings import digest
+from rnaget_server.slicing.genomes import references_of
 from rnaget_server.slicing.lookup import (
     belongs,
     canonical,
@@ -176,13 +177,15 @@ def _resolve(
     columns, used, other = _columns(used, query)
     parameters = canonical(query)
     first = used[0].record
-    described = origin(view.catalog, [selected.record for selected in used], first.units, parameters)
+    references = references_of(view, [selected.record for selected in used])
+    described = origin(view.catalog, [selected.record for selected in used], first.units, parameters, references)
     return RegionSlice(
         slice=_slice(described, used, columns, query, cancellation),
         sources=tuple(selected.record for selected in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
         query=digest(parameters),
+        references=references,
         columns=columns,
         limits=view.limits,
         stored=_stored(used, query),

@@ -15,7 +15,10 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_check_and_list_the_demo(demo: Path) -> None:
-    assert run("check", str(demo)) == (0, "ok: 1 project, 1 study, 1 matrix\n")
+    code, output = run("check", str(demo))
+    hint, end = output.splitlines()
+    assert (code, end) == (0, "ok: 1 project, 1 study, 1 matrix")
+    assert hint.startswith("the genome NCBI36 of marioni is not in the catalogue")
     code, output = run("list", str(demo))
     assert code == 0
     assert "marioni_counts  5,088 features × 10 samples  counts" in output

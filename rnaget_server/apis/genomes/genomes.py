@@ -38,6 +38,9 @@ def _names(genome: Genome) -> dict[str, Any]:
         "name": genome.name,
         "description": genome.description,
         "assembly": genome.assembly,
+        "scientific_name": genome.scientific_name,
+        "common_name": genome.common_name,
+        "taxonomy_id": genome.taxonomy_id,
     }
 
 

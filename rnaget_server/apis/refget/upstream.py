@@ -141,7 +141,7 @@ class Upstream:
         Raises
         ------
         UnknownId, UpstreamFailure, WrongSequenceError, OSError
-            As `fetch` tells.
+            As for `fetch`.
         """
         headers = {
             "Accept": "text/vnd.ga4gh.refget.v2.0.0+plain, text/plain;q=0.9, */*;q=0.5",

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.downloads import download
+from rnaget_server.apis.rnaget.genome_links import genome_fields, with_gene_links
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
 from rnaget_server.apis.rnaget.paging import paging_of, respond_page
@@ -93,7 +94,8 @@ def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) 
     paging = paging_of(context, known)
     query = parse_matrix_query(paging.parameters, filters)
     page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit)
-    payload = {"data": page.items, "total": page.total}
+    items = with_gene_links(context, view, matrix_id, page.items) if axis == "feature" else page.items
+    payload = {"data": items, "total": page.total}
     return respond_page(context, paging, payload, page.total, f"{axis.title()}s of {matrix_id}", page.missing)
 
 
@@ -115,4 +117,4 @@ def _described(context: Context, view: View, matrix: Matrix) -> dict[str, Any]:
         filters=tuple(matrix.filters),
         units=(matrix.units,),
     )
-    return {**fields, **matrix_details(view, matrix)}
+    return {**fields, **matrix_details(view, matrix), **genome_fields(context, view, matrix)}

@@ -18,6 +18,7 @@ from rnaget_server.sequences.digests import INHERENT, TRANSIENT, attributes_of, 
 from rnaget_server.sequences.store import Collection
 
 _PAGE_SIZE, _MOST = 100, 1000
+_MOST_LINKS = 10
 ATTRIBUTES = ("lengths", "names", "sequences", "sorted_sequences", "name_length_pairs", "sorted_name_length_pairs")
 
 
@@ -28,7 +29,10 @@ def get_collection(context: Context, digest: str) -> Response:
     payload: Mapping[str, Any] = collection.digests
     if level != "1":
         payload = {name: values for name, values in collection.attributes.items() if name not in TRANSIENT}
-    return _tagged(context, dict(payload), "Sequence collection")
+    response = _tagged(context, dict(payload), "Sequence collection")
+    addresses = [context.address("genomes", id) for id in context.genomes_of(digest)[:_MOST_LINKS]]
+    response.headers["Link"] = ", ".join(f'<{address}>; rel="describedby"' for address in addresses)
+    return response
 
 
 def get_collection_list(context: Context) -> Response:

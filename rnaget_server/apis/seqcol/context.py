@@ -36,6 +36,11 @@ class Context(RequestContext[SeqcolApi]):
             found.setdefault(collection.digest, collection)
         return found
 
+    def genomes_of(self, digest: str) -> list[str]:
+        """Return the ids of the genomes that are of a collection."""
+        genomes = self.view.catalog.genomes
+        return [id for id in genomes if self.view.collection_of(id) == digest]
+
     def collection(self, digest: str) -> Collection:
         """Return the collection of a digest.
 

@@ -16,7 +16,7 @@ HOP = ("connection", "transfer-encoding", "keep-alive", "date", "server")
 
 @dataclass
 class Reply:
-    """What is sent in place of a reply of the server behind; `pieces` one after the other, `pause` seconds apart."""
+    """The bytes sent in place of a reply of the server behind; `pieces` one after the other, `pause` seconds apart."""
 
     pieces: list[bytes]
     status: int = 200
