@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,10 +43,13 @@ def ga4gh(letters: str) -> str:
 CHR = md5(CHROMOSOME)
 
 
-@pytest.fixture
-def data(demo: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue with three sequences, one of them circular and one under two names."""
-    source, names = tmp_path / "g.fa", tmp_path / "names.tsv"
+    directory = tmp_path_factory.mktemp("rules")
+    demo, source, names = directory / "data", directory / "g.fa", directory / "names.tsv"
+    demo.mkdir()
+    (demo / "catalog.yaml").write_text("id: org.example.rules\nname: Rules\n")
     twice = "\n".join(CHROMOSOME[at : at + 61] for at in range(0, len(CHROMOSOME), 61))
     source.write_text(f">chr\n{twice}\n>again\n{CHROMOSOME.lower()}\n>plasmid\n{PLASMID}\n>protein\n{PROTEIN}\n")
     names.write_text("sequence\talias\tauthority\nchr\tBK006935.2\tinsdc\nprotein\tENSP00000254958.4\tensembl\n")
@@ -55,7 +59,7 @@ def data(demo: Path, tmp_path: Path) -> Path:
     return demo
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(data: Path) -> Iterator[TestClient]:
     yield from client_of(data)
 
@@ -334,16 +338,16 @@ def test_304_for_what_the_client_has(client: TestClient, path: str) -> None:
     assert client.get(path, headers={"If-Match": '"other"'}).status_code == 412
 
 
-def test_metadata_of_other_types_and_names_has_other_tags(data: Path, client: TestClient) -> None:
+def test_metadata_of_other_types_and_names_has_other_tags(data: Path, client: TestClient, tmp_path: Path) -> None:
     path = f"/sequence/{CHR}/metadata"
     tags = {client.get(path, headers={"Accept": kind}).headers["ETag"] for kind in ("*/*", "application/json")}
     assert len(tags) == 2
     before = client.get(path).headers["ETag"]
-    source = data.parent / "other.fa"
+    changed, source = Path(shutil.copytree(data, tmp_path / "changed")), tmp_path / "other.fa"
     source.write_text(f">renamed\n{CHROMOSOME}\n")
-    command = ["import", str(source), "--data", str(data), "--genome", "g", "--replace"]
+    command = ["import", str(source), "--data", str(changed), "--genome", "g", "--replace"]
     assert CliRunner().invoke(main, command).exit_code == 0
-    for anew in client_of(data):
+    for anew in client_of(changed):
         reply = anew.get(path, headers={"If-None-Match": before})
         assert reply.status_code == 200
         assert reply.json()["metadata"]["aliases"] == [{"naming_authority": "g", "alias": "renamed"}]
