@@ -21,7 +21,7 @@ from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.errors import StoreFailure, Unavailable
 from rnaget_server.http.ranges import has_usable_range, parse_range
 from rnaget_server.http.request import BrokenReplyError, cancellation_of
-from rnaget_server.http.wanted import run_while_wanted
+from rnaget_server.http.routing import run_while_wanted
 from rnaget_server.model.cancellation import Cancelled
 
 _log = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import anyio
+from anyio.to_thread import run_sync
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
 from starlette.requests import Request
@@ -25,9 +26,12 @@ from rnaget_server.http.mount import MOUNT_KEY, Mount
 from rnaget_server.http.post_body import receive_parameters
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
-from rnaget_server.http.wanted import run_while_wanted
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+
+Result = TypeVar("Result")
+# Most work is done by then, and costs no look at its client.
+_BEGINS = 0.05
 
 
 class Handler:
@@ -52,7 +56,8 @@ class Handler:
             try:
                 await self._answer(scope, receive, send, mount, received)
             finally:
-                received.forget()
+                if received.is_large:
+                    received.forget()
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, mount: Mount, received: ReceivedParameters
@@ -93,6 +98,50 @@ def _threads(mount: Mount, received: ReceivedParameters) -> anyio.CapacityLimite
     if received.is_large:
         return mount.workload.costly
     return mount.workload.reading if received.names_any_of(mount.slow_parameters) else None
+
+
+async def run_while_wanted(
+    function: Callable[[], Result],
+    limiter: anyio.CapacityLimiter | None,
+    receive: Receive,
+    cancellation: Cancellation,
+) -> Result | None:
+    """Return what a function returns in a thread; None if the client goes before.
+
+    Parameters
+    ----------
+    function
+        Raises `Cancelled` soon after it was cancelled.
+    limiter
+        The threads to wait for; None: those of all requests.
+    receive
+        Gives the messages of a request whose body was taken.
+    cancellation
+        Is cancelled when the client goes.
+    """
+    watching: list[asyncio.Task[None]] = []
+    with anyio.CancelScope() as waiting:
+        watch = _watch(receive, cancellation, waiting)
+        timer = asyncio.get_running_loop().call_later(_BEGINS, lambda: watching.append(asyncio.ensure_future(watch)))
+        try:
+            return await run_sync(function, limiter=limiter)
+        except Cancelled:
+            return None
+        finally:
+            timer.cancel()
+            for task in watching:
+                task.cancel()
+            if not watching:
+                watch.close()
+    return None
+
+
+async def _watch(receive: Receive, cancellation: Cancellation, waiting: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    cancellation.cancel()
+    # What waits for a thread does no more; what runs in one ends by itself.
+    waiting.cancel()
 
 
 class _Api(RoutedAPI[Handler]):  # type: ignore[misc]

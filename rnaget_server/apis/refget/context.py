@@ -4,35 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
-
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.errors import UnknownId, shown
-from rnaget_server.http.received import ReceivedParameters
-from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.sequences.digests import NAMESPACES, PREFIX, is_digest
 
 
-@dataclass(frozen=True)
-class RefgetApi(DataApi):
-    """refget as one running server offers it.
-
-    Attributes
-    ----------
-    budget
-        The memory of replies.
-    """
-
-    budget: ReplyBudget
-
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
-        """Return what the handler of a request gets."""
-        return Context.of(self, request, received, cancellation)
-
-
-class Context(RequestContext[RefgetApi]):
+class Context(RequestContext["RefgetApi"]):
     """One request of refget."""
 
     def sequence(self, id: str) -> LocatedSequence:
@@ -47,6 +26,20 @@ class Context(RequestContext[RefgetApi]):
         if found is None:
             raise UnknownId(f"there is no sequence {shown(id)}: ask by MD5, TRUNC512, SHA-1, GA4GH digest or alias")
         return found
+
+
+@dataclass(frozen=True)
+class RefgetApi(DataApi):
+    """refget as one running server offers it.
+
+    Attributes
+    ----------
+    budget
+        The memory of replies.
+    """
+
+    context_class = Context
+    budget: ReplyBudget
 
 
 def normalised(id: str) -> str:
