@@ -95,7 +95,7 @@ def trace_one_gene(directory: Path) -> Trace:
         asyncio.run(_answer(create_app(Settings(data=directory, cache_directory=directory / "cache")), ids, trace))
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     return trace
 
 

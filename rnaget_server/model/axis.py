@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
 from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
-from rnaget_server.model.lists import look_up
+from rnaget_server.model.lists import SEPARATOR, elements
 from rnaget_server.model.suggestions import FEW, Suggestions, suggest_among, suggest_of_column
 from rnaget_server.model.text import decode, encode_all, keys_of
 
@@ -258,6 +258,50 @@ def _found(
 
     missing = look_up(values, missing_from)
     return np.unique(np.concatenate(found)), missing
+
+
+def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterable[str]]) -> list[str]:
+    """Look for all values in some texts, and return those that are not there.
+
+    A text without separators is taken whole first; where that is not there and it holds commas, it is a list. White
+    space around one of several values of a list is ignored where there is none with it.
+
+    Parameters
+    ----------
+    texts
+        The texts of a list parameter.
+    missing_from
+        Looks for values, and returns those that are not there.
+    """
+    listed: set[str] = set()
+    all_texts = "".join(texts)
+    if "," not in all_texts and SEPARATOR not in all_texts:
+        return list(missing_from([text for text in dict.fromkeys(texts) if text]))
+    wanted: dict[str, None] = {}
+    for text in texts:
+        values = elements(text) if SEPARATOR in text else [text]
+        wanted |= dict.fromkeys(values)
+        if len(values) > 1:
+            listed.update(values)
+    joined = {text for text in texts if "," in text and SEPARATOR not in text}
+    missing: list[str] = []
+    absent = missing_from([value for value in wanted if value])
+    while absent:
+        wanted = {}
+        for value in absent:
+            parts = [value]
+            if value in joined:
+                parts = [part for part in value.split(",") if part.strip()]
+                listed.update(parts)
+            elif value in listed:
+                parts = [value.strip()]
+            if not parts or parts == [value]:
+                missing.append(value)
+            else:
+                wanted |= dict.fromkeys(parts)
+        joined = set()
+        absent = missing_from(list(wanted)) if wanted else ()
+    return missing
 
 
 def _positions(values: Sequence[str], found: tuple[Mask, Mask]) -> tuple[Positions, list[str]]:

@@ -130,11 +130,6 @@ class ResolvedSlice(ABC):
     ungrouped: int = field(default=0, kw_only=True)
 
     @property
-    def default_format(self) -> str:
-        """The format of a request that names none."""
-        return self.sources[0].default_format
-
-    @property
     def name(self) -> str:
         """The name of a file of it, without an extension."""
         return self.sources[0].id if len(self.sources) == 1 else "joined"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.catalog.models import fill_template, template_fields
-from rnaget_server.datasets.guarded import GuardedStore
-from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.datasets.guarded import GuardedLabels, GuardedStore
+from rnaget_server.model.axis import Positions
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.slicing.bounds import within
@@ -32,7 +32,11 @@ class MatrixSelection:
     @cached_property
     def shape(self) -> tuple[int, int]:
         """Number of selected features and samples."""
-        return self.selection.size(self.store.shape)
+        (rows, columns), chosen = self.store.shape, self.selection
+        return (
+            rows if chosen.features is None else len(chosen.features),
+            columns if chosen.samples is None else len(chosen.samples),
+        )
 
     @property
     def empty(self) -> bool:
@@ -100,35 +104,12 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
     )
 
 
-@dataclass(frozen=True)
-class _AxisLabels:
-    """The labels of the selected part of one axis of a matrix."""
-
-    axis: Axis
-    positions: Positions | None
-    id: str
-    name: str | None
-
-    @property
-    def size(self) -> int:
-        return self.axis.size if self.positions is None else len(self.positions)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return self.axis.attributes
-
-    def column(self, attribute: str) -> NDArray[Any]:
-        return self.axis.column(attribute, self.positions)
-
-    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
-        return self.axis.ascii(attribute, self.positions)
-
-
-def _labels(selected: MatrixSelection) -> tuple[_AxisLabels, _AxisLabels]:
+def _labels(selected: MatrixSelection) -> tuple[GuardedLabels, GuardedLabels]:
     matrix, store, chosen = selected.matrix, selected.store, selected.selection
+    features, samples = selected.shape
     return (
-        _AxisLabels(store.features, chosen.features, matrix.feature_id, matrix.feature_name),
-        _AxisLabels(store.samples, chosen.samples, matrix.sample_id, None),
+        GuardedLabels(store.features, chosen.features, features, matrix.feature_id, matrix.feature_name),
+        GuardedLabels(store.samples, chosen.samples, samples, matrix.sample_id, None),
     )
 
 

@@ -11,7 +11,7 @@ from rnaget_server.errors import InvalidQuery, UnknownId, listed, shown, unknown
 from rnaget_server.model.axis import Near
 from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery, RegionQuery
-from rnaget_server.query.strings import by_name, start_of_query_string
+from rnaget_server.query.strings import canonical
 
 # To look for what is alike takes long, and a few matrices tell as much as all.
 _MOST_LOOKED_AT = 3
@@ -121,9 +121,13 @@ def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str,
 
 
 def origin(
-    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: Mapping[str, list[str]]
-) -> dict[str, str]:
-    """Return where a download comes from, as it is written into it; `query` is in one form, see `canonical`."""
+    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: MatrixQuery | RegionQuery
+) -> tuple[dict[str, str], str]:
+    """Return where a download comes from, as it is written into it, and a digest of the query.
+
+    The query is in one form whatever the order of its parameters, without the format, which the file itself tells.
+    """
+    start, digest = canonical([pair for pair in query.given if pair[0] != "format"], _MOST_OF_QUERY)
     studies = [catalog.studies[record.study_id] for record in records if record.study_id in catalog.studies]
     kind = "expression" if isinstance(records[0], Matrix) else "continuous"
     values = {
@@ -133,12 +137,7 @@ def origin(
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
         "units": units,
         "license": ", ".join(dict.fromkeys(record.license for record in records if record.license)),
-        "query": start_of_query_string(query, _MOST_OF_QUERY),
+        "query": start,
         "server": f"{catalog.service.name}, rnaget-server {__version__}",
     }
-    return {key: value for key, value in values.items() if value}
-
-
-def canonical(query: MatrixQuery | RegionQuery) -> dict[str, list[str]]:
-    """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
-    return by_name([pair for pair in query.given if pair[0] != "format"])
+    return {key: value for key, value in values.items() if value}, digest

@@ -19,10 +19,8 @@ from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
-from rnaget_server.query.strings import digest
 from rnaget_server.slicing.lookup import (
     belongs,
-    canonical,
     missing_from_all,
     no_record,
     not_found,
@@ -169,15 +167,14 @@ def _resolve(
             )
         )
     columns, used, other = _columns(used, query)
-    parameters = canonical(query)
     first = used[0].record
-    described = origin(view.catalog, [selected.record for selected in used], first.units, parameters)
+    described, digest = origin(view.catalog, [selected.record for selected in used], first.units, query)
     resolved = RegionSlice(
         slice=_slice(described, used, columns, query, cancellation),
         sources=tuple(selected.record for selected in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
-        query=digest(parameters),
+        query=digest,
         columns=columns,
         limits=view.limits,
         stored=_stored(used, query),

@@ -155,14 +155,6 @@ class Selection:
     near: Mapping[str, Near] = field(default_factory=dict)
     bounds: Bounds = field(default_factory=Bounds)
 
-    def size(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Return the number of selected features and samples, of a matrix of that shape."""
-        rows, columns = shape
-        return (
-            rows if self.features is None else len(self.features),
-            columns if self.samples is None else len(self.samples),
-        )
-
 
 def select(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Selection:
     """Return what the ids, names and metadata filters of `query` select: they join with AND.

@@ -25,7 +25,7 @@ def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Respons
     view = context.view
     query = region_query_of(view, continuous_id, context.received.pairs)
     resolved = region_by_id(view, continuous_id, query, context.cancellation)
-    format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
+    format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/continuous/{continuous_id}/bytes")
 
 
@@ -34,7 +34,7 @@ def get_continuous_file_by_id(context: Context, continuous_id: str) -> Response:
     view = context.view
     query = region_query_of(view, continuous_id, context.received.pairs)
     resolved = region_by_id(view, continuous_id, query, context.cancellation)
-    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
+    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
     return download(context, resolved, chosen)
 
 

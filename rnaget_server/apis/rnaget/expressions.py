@@ -21,7 +21,7 @@ def get_expression_ticket_by_id(context: Context, expression_id: str) -> Respons
     view = context.view
     query = matrix_query_of(view, expression_id, context.received.pairs)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
+    format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
 
 
@@ -30,7 +30,7 @@ def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     view = context.view
     query = matrix_query_of(view, expression_id, context.received.pairs)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
+    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
     return download(context, resolved, chosen)
 
 
