@@ -23,7 +23,7 @@ from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
 from rnaget_server.sequences.store import SequenceStore
-from rnaget_server.storage.source import NO_FILE, FileVersion
+from rnaget_server.storage.local import NO_FILE, FileVersion
 from rnaget_server.stores.base import MatrixStore, Ranges
 from rnaget_server.stores.failures import is_of_file
 from rnaget_server.stores.tracks.base import Run, TrackStore
@@ -109,7 +109,7 @@ class GuardedAxis(Axis):
     def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
         """Return the texts of an attribute as bytes, if they are stored so."""
         with self._guard:
-            values = self._whole.ascii(attribute, positions)
+            values = self._whole.read(attribute).ascii(positions)
             if values is not None:
                 self._check_length(values, positions)
             return values
@@ -195,7 +195,6 @@ class GuardedStore:
     def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
         """Return a selection of the cells in one unit, to be written."""
         dtype = self.dtype(units)
-        held: Callable[..., int] | None = getattr(self._whole, "held", None)
         with self._guard:
             return LayerInfo(
                 units=units,
@@ -203,7 +202,7 @@ class GuardedStore:
                 whole=self.whole(units),
                 blocks=partial(self.blocks, units, features, samples),
                 sparse=self._sparse(units, features, samples),
-                held=held(units, features, samples) if held is not None else 0,
+                held=partial(self._held, units, features, samples),
             )
 
     def dtype(self, units: str) -> np.dtype[Any]:
@@ -267,6 +266,11 @@ class GuardedStore:
             return None
         size = self._size(features, samples)
         return SparseCells(partial(self._counted, cells), partial(self._pieces, cells, size))
+
+    def _held(self, units: str, features: Positions | None, samples: Positions | None) -> int:
+        held: Callable[..., int] | None = getattr(self._whole, "held", None)
+        with self._guard:
+            return held(units, features, samples) if held is not None else 0
 
     def _check_wanted(self) -> None:
         if self.cancellation.cancelled:

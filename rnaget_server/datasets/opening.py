@@ -21,7 +21,7 @@ from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
+from rnaget_server.storage.local import NO_FILE, FileVersion, version_at
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.tracks.base import TrackStore

@@ -21,16 +21,15 @@ from rnaget_server.delivery.content import (
     StreamedContent,
     close_body,
     resume_chunks,
-    take_chunks,
 )
 from rnaget_server.delivery.etags import EntityTag, TagBasis, file_tag, software
-from rnaget_server.delivery.filenames import content_disposition, filename
+from rnaget_server.delivery.filenames import content_disposition
 from rnaget_server.delivery.formats import ChosenFormat
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.streaming import DownloadHeaders, LargeReply, content_response, unreadable
 from rnaget_server.errors import Unavailable
 from rnaget_server.http.accept import accepts_gzip
-from rnaget_server.http.preconditions import check_preconditions, is_not_modified
+from rnaget_server.http.preconditions import CONDITIONAL, check_preconditions, is_not_modified
 from rnaget_server.http.ranges import has_usable_range
 from rnaget_server.http.request import BEGAN_KEY
 from rnaget_server.model.limits import Limits
@@ -41,6 +40,9 @@ from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.writers.base import Body, Writer
 
 _IN_MEMORY = 1 << 20
+_TAG_DIGITS = 40
+# Content coding makes other bytes of the same.
+_GZIP_SUFFIX = "-gzip"
 _IN_MEMORY_FOR_TICKET = 4 << 20
 # Small slices may be made of many cells, where most are zeros that are not stored.
 _MAX_CELLS_FOR_TICKET = 4_000_000
@@ -89,7 +91,7 @@ class Download:
     @property
     def disposition(self) -> str:
         """The header Content-Disposition."""
-        return content_disposition(filename(self.resolved, self.writer.extension))
+        return content_disposition(self.resolved, self.writer.extension)
 
     @cached_property
     def stored_file(self) -> Path | None:
@@ -124,7 +126,7 @@ class Download:
     @property
     def held(self) -> int:
         """About how many bytes are held while it is made: which cells are meant, a block, what their source holds."""
-        source = max(layer.held for layer in self.resolved.slice.layers)
+        source = max(layer.held() for layer in self.resolved.slice.layers)
         blocks = min(BLOCK_BYTES, self.estimate) * (_BLOCKS_OF_TEXT if self.is_text else 1)
         return sum(self.resolved.slice.shape) * _BYTES_OF_POSITION + blocks + source
 
@@ -194,8 +196,7 @@ class Delivery:
         respond = partial(self._respond_readable, request, download, chosen.media_type, headers)
         if download.stored_file is not None or not download.is_large:
             return respond()
-        whole_first = has_usable_range(request, None) or self._limits.reply_bytes > 0
-        return LargeReply(respond, self._budget, whole_first)
+        return LargeReply(respond, self._budget, whole_first=self._limits.reply_bytes > 0)
 
     def md5(self, request: Request, resolved: ResolvedSlice, writer: Writer, rights: str, quick: bool) -> str | None:
         """Return the MD5 sum of a slice in a format, None if it is unknown and would take long to find out.
@@ -232,7 +233,8 @@ class Delivery:
         RnagetError
             If the format cannot hold the slice.
         """
-        kept = self._kept(download)
+        # A small slice is made sooner than it is looked for.
+        kept = self._kept(download) if download.is_large else None
         if kept is not None:
             return kept
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
@@ -274,15 +276,17 @@ class Delivery:
             content, tag = self._file(download, download.stored_file)
         else:
             tag = download.tag
-        etag = tag.header(gzipped) if tag is not None else None
+        etag = f'"{tag.key[:_TAG_DIGITS]}{_GZIP_SUFFIX if gzipped else ""}"' if tag is not None else None
         headers |= {"ETag": etag} if etag else {}
         described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
         try:
-            check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
-            if not is_not_modified(request, etag):
-                if content is None:
-                    content = self.content(download, part=not gzipped and has_usable_range(request, etag))
-                return content_response(request, content, described, gzipped, self._budget)
+            conditional = not CONDITIONAL.isdisjoint(request.headers.keys())
+            if conditional:
+                check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
+            if not (conditional and is_not_modified(request, etag)):
+                part = conditional and not gzipped and has_usable_range(request, etag)
+                content = content if content is not None else self.content(download, part)
+                return content_response(request, content, described, gzipped, part, self._budget)
         except BaseException:
             if content is not None:
                 content.close()
@@ -341,12 +345,23 @@ class Delivery:
     def _make(self, download: Download, body: Body, part: bool, in_memory: int) -> Content | None:
         self._check(download, body.length)
         least = download.least if body.length is None else body.length
-        first, ended = take_chunks(body.chunks, in_memory) if least <= in_memory else ([], False)
-        if ended:
+        first: list[bytes] = []
+        size = 0
+        if least <= in_memory:
+            for chunk in body.chunks:
+                first.append(chunk)
+                size += len(chunk)
+                if size > in_memory:
+                    break
+            else:
+                body.close()
+                data = b"".join(first)
+                self._check(download, len(data))
+                return MemoryContent(data, len(data))
+        kept = None if download.is_large else self._kept(download)
+        if kept is not None:
             close_body(body)
-            data = b"".join(first)
-            self._check(download, len(data))
-            return MemoryContent(data)
+            return kept
         chunks = resume_chunks(first, body.chunks)
         tag = download.tag
         cacheable = tag is not None and self._cache.may_hold(body.length or download.estimate)

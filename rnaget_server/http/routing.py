@@ -47,20 +47,18 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
         mount: Mount = scope[MOUNT_KEY]
-        received: ReceivedParameters | None
         if scope["method"] == "POST" or len(scope["query_string"]) > LARGE_BYTES:
             received = await receive_parameters(scope, receive, mount)
-        else:
-            received = ReceivedParameters(scope["query_string"])
-        if received is not None:
-            try:
-                await self._answer(scope, receive, send, mount, received)
-            finally:
-                if received.is_large:
+            if received is not None:
+                try:
+                    await self._answer(scope, receive, send, mount, received, received.is_large)
+                finally:
                     received.forget()
+        else:
+            await self._answer(scope, receive, send, mount, ReceivedParameters(scope["query_string"]), False)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, mount: Mount, received: ReceivedParameters
+        self, scope: Scope, receive: Receive, send: Send, mount: Mount, received: ReceivedParameters, is_large: bool
     ) -> None:
         scope[CANCELLATION_KEY] = cancellation = Cancellation()
 
@@ -71,12 +69,12 @@ class Handler:
             )
 
         response: Response | None
-        if self._is_coroutine and not received.is_large:
+        if self._is_coroutine and not is_large:
             response = await call()
         else:
             work = partial(self._work, call)
-            response = await run_while_wanted(work, _threads(mount, received), receive, cancellation)
-        if received.is_large:
+            response = await run_while_wanted(work, _threads(mount, received, is_large), receive, cancellation)
+        if is_large:
             received.forget()
         if response is not None:
             # Without a last piece of the body, the server below cuts the connection.
@@ -94,8 +92,8 @@ class Handler:
         return cast(Response, asyncio.run(call()) if self._is_coroutine else call())
 
 
-def _threads(mount: Mount, received: ReceivedParameters) -> anyio.CapacityLimiter | None:
-    if received.is_large:
+def _threads(mount: Mount, received: ReceivedParameters, is_large: bool) -> anyio.CapacityLimiter | None:
+    if is_large:
         return mount.workload.costly
     return mount.workload.reading if received.names_any_of(mount.slow_parameters) else None
 

@@ -123,7 +123,8 @@ class Axis:
         self.size = size
         self.attributes = tuple(attributes)
         # Not bound to self: a store that is let go closes its file at once, and a cycle would keep it open.
-        self._read = cache(read)
+        self.read = cache(read)
+        """Returns the column of an attribute, the same whenever it is asked for."""
         self._stored_index = index
         self._indexes: dict[str, Index] = {}
         self._few: dict[tuple[str, int], list[str] | None] = {}
@@ -132,11 +133,11 @@ class Axis:
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
-        return self._read(attribute).take(positions)
+        return self.read(attribute).take(positions)
 
     def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
         """Return the texts of an attribute as fixed-width printable ASCII, None if they are not stored so."""
-        return self._read(attribute).ascii(positions)
+        return self.read(attribute).ascii(positions)
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""
@@ -161,7 +162,7 @@ class Axis:
             return _found(
                 values, lambda asked: _positions(asked, members(folded, [value.casefold() for value in asked]))
             )
-        column = self._read(attribute)
+        column = self.read(attribute)
         return _found(values, lambda asked: _positions(asked, column.among(asked)))
 
     def suggest(self, attribute: str, asked: Sequence[str], count: int = 3) -> Suggestions:
@@ -173,11 +174,11 @@ class Axis:
         values = every if every is not None else self.values(attribute, FEW) if self.size <= FEW else None
         if values is not None:
             return Suggestions(suggest_among(values, asked, count), every or ())
-        return Suggestions(suggest_of_column(self._read(attribute), self.size, asked, count))
+        return Suggestions(suggest_of_column(self.read(attribute), self.size, asked, count))
 
     def _may_be_few(self, attribute: str) -> bool:
         """Return whether the first values do not show already that there are more than are listed."""
-        first = self._read(attribute).take(np.arange(min(self.size, _LOOKED_AT)))
+        first = self.read(attribute).take(np.arange(min(self.size, _LOOKED_AT)))
         return len(set(as_texts(first))) <= _FEW_TO_LIST + 1
 
     def between(self, attribute: str, minimum: float | None, maximum: float | None) -> Positions:
@@ -207,7 +208,7 @@ class Axis:
     def kind(self, attribute: str) -> Kind:
         """Return whether the attribute holds numbers, dates or other text; one value that is neither makes it text."""
         if attribute not in self._kinds:
-            column = self._read(attribute)
+            column = self.read(attribute)
             first = column.take(np.arange(min(self.size, FEW)))
             kind = "number" if column.is_number else kind_of(first)
             self._kinds[attribute] = kind if kind == "text" or column.is_number else kind_of(column.take(None))
@@ -216,7 +217,7 @@ class Axis:
     def values(self, attribute: str, limit: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `limit`."""
         if (attribute, limit) not in self._few:
-            distinct = self._read(attribute).distinct(limit)
+            distinct = self.read(attribute).distinct(limit)
             self._few[attribute, limit] = None if distinct is None or len(distinct) > limit else distinct
         return self._few[attribute, limit]
 
@@ -233,7 +234,7 @@ class Axis:
         return self._in_one_case[attribute]
 
     def _fixed(self, attribute: str) -> Raw:
-        column = self._read(attribute)
+        column = self.read(attribute)
         if isinstance(column, FixedText):
             return column.raw
         return encode_all(as_text(value) for value in column.take(None))

@@ -52,8 +52,8 @@ class LayerInfo:
     sparse: SparseCells | None = None
     """The same cells without their zeros, where the source is sparse."""
 
-    held: int = 0
-    """About how many bytes the source holds between two blocks."""
+    held: Callable[[], int] = int
+    """Returns about how many bytes the source holds between two blocks."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class ResolvedSlice(ABC):
     query: str
     ungrouped: int = field(default=0, kw_only=True)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of a file of it, without an extension."""
         return self.sources[0].id if len(self.sources) == 1 else "joined"

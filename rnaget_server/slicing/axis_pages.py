@@ -14,7 +14,6 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import UnknownId
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.query import MatrixQuery
-from rnaget_server.slicing.candidates import MatrixSelection
 from rnaget_server.slicing.lookup import not_found, record_by_id
 from rnaget_server.slicing.select import select
 
@@ -50,7 +49,7 @@ def axis_page(
     matrix = record_by_id("expression matrix", matrix_id, view.catalog.matrices, query)
     store = view.stores.open(matrix)
     chosen = select(store, matrix, query)
-    if MatrixSelection(matrix, store, chosen).empty:
+    if 0 in chosen.shape:
         raise UnknownId(not_found(chosen.missing, [chosen.found], [chosen.near], query.filters))
     if axis == "feature":
         labels, positions, id, name = store.features, chosen.features, matrix.feature_id, matrix.feature_name

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
-from rnaget_server.catalog.models import fill_template, template_fields
+from rnaget_server.catalog.models import fill_template
 from rnaget_server.datasets.guarded import GuardedLabels, GuardedStore
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.columns import as_texts
@@ -29,14 +28,10 @@ class MatrixSelection:
     store: GuardedStore
     selection: Selection
 
-    @cached_property
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of selected features and samples."""
-        (rows, columns), chosen = self.store.shape, self.selection
-        return (
-            rows if chosen.features is None else len(chosen.features),
-            columns if chosen.samples is None else len(chosen.samples),
-        )
+        return self.selection.shape
 
     @property
     def empty(self) -> bool:
@@ -45,11 +40,11 @@ class MatrixSelection:
 
     def with_features(self, features: Positions) -> MatrixSelection:
         """Return the same with other features."""
-        return replace(self, selection=replace(self.selection, features=features))
+        return replace(self, selection=replace(self.selection, features=features, shape=(len(features), self.shape[1])))
 
     def with_samples(self, samples: Positions) -> MatrixSelection:
         """Return the same with other samples."""
-        return replace(self, selection=replace(self.selection, samples=samples))
+        return replace(self, selection=replace(self.selection, samples=samples, shape=(self.shape[0], len(samples))))
 
     def feature_ids(self) -> NDArray[Any]:
         """Return the ids of the selected features."""
@@ -106,7 +101,7 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
 
 def _labels(selected: MatrixSelection) -> tuple[GuardedLabels, GuardedLabels]:
     matrix, store, chosen = selected.matrix, selected.store, selected.selection
-    features, samples = selected.shape
+    features, samples = chosen.shape
     return (
         GuardedLabels(store.features, chosen.features, features, matrix.feature_id, matrix.feature_name),
         GuardedLabels(store.samples, chosen.samples, samples, matrix.sample_id, None),
@@ -127,7 +122,7 @@ def _part(selected: MatrixSelection, units: str) -> Part:
 def _column_labels(selected: MatrixSelection) -> Sequence[str] | NDArray[np.bytes_]:
     """Return the label of each selected sample in TSV, by the matrix's template."""
     template = selected.matrix.tsv.column
-    fields = template_fields(template)
+    fields = selected.matrix.tsv.fields
     is_single = template == f"{{{fields[0]}}}"
     if is_single and (found := selected.store.samples.ascii(fields[0], selected.selection.samples)) is not None:
         return found

@@ -188,7 +188,7 @@ def _not_empty(
     UnknownId
         If nothing is, or if no feature that has a threshold of its own is there.
     """
-    used = [selected for selected in candidates if not selected.empty]
+    used = [selected for selected in candidates if 0 not in selected.selection.shape]
     found = frozenset[str]().union(*(selected.selection.found for selected in candidates))
     if used and found.issuperset(name for selected in candidates for name in selected.selection.bounds.missing):
         return used

@@ -118,4 +118,6 @@ def download(context: Context, resolved: ResolvedSlice, chosen: ChosenFormat) ->
 
 
 def _headers(resolved: ResolvedSlice) -> dict[str, str]:
+    if not (resolved.missing or resolved.omitted or resolved.ungrouped):
+        return {}
     return id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)

@@ -8,9 +8,9 @@ from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, UnknownParameter
 from rnaget_server.query import MatrixQuery, parse_matrix_query
-from rnaget_server.slicing.advice import matrix_query_of
+from rnaget_server.slicing.advice import unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
 
 GROUP = "expressions"
@@ -19,7 +19,7 @@ GROUP = "expressions"
 def get_expression_ticket_by_id(context: Context, expression_id: str) -> Response:
     """Return the URL of a slice of one matrix."""
     view = context.view
-    query = matrix_query_of(view, expression_id, context.received.pairs)
+    query = _query_for(context, expression_id)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
     format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
@@ -28,7 +28,7 @@ def get_expression_ticket_by_id(context: Context, expression_id: str) -> Respons
 def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     """Return a slice of one matrix."""
     view = context.view
-    query = matrix_query_of(view, expression_id, context.received.pairs)
+    query = _query_for(context, expression_id)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
     return download(context, resolved, chosen)
@@ -86,3 +86,12 @@ post_expression_file = get_expression_file
 
 def _query(context: Context, view: View) -> MatrixQuery:
     return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
+
+
+def _query_for(context: Context, matrix_id: str) -> MatrixQuery:
+    """Return the query for one matrix; an unknown parameter is told what that matrix knows."""
+    view = context.view
+    try:
+        return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
+    except UnknownParameter as error:
+        raise unknown_of_matrix(view, matrix_id, error) from None
