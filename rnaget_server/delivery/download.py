@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +23,7 @@ from rnaget_server.delivery.content import (
     close_body,
     resume_chunks,
 )
+from rnaget_server.delivery.context import RequestContext
 from rnaget_server.delivery.etags import EntityTag, TagBasis, file_tag, software
 from rnaget_server.delivery.filenames import content_disposition
 from rnaget_server.delivery.formats import ChosenFormat
@@ -154,19 +156,13 @@ class Delivery:
         self._software = software()
 
     def respond(
-        self,
-        request: Request,
-        resolved: ResolvedSlice,
-        chosen: ChosenFormat,
-        headers: Mapping[str, str],
-        rights: str,
-        changed: int = 0,
+        self, context: RequestContext[Any], resolved: ResolvedSlice, chosen: ChosenFormat, headers: Mapping[str, str]
     ) -> Response:
         """Return the slice as a file in the format chosen, or 304 if the client has it.
 
         Parameters
         ----------
-        request
+        context
             What asks for it.
         resolved
             The slice.
@@ -174,10 +170,6 @@ class Delivery:
             The format, and the media type to send.
         headers
             Further headers of the reply.
-        rights
-            What tells apart principals who may see different things.
-        changed
-            When the catalogue was last changed, in nanoseconds since 1970.
 
         Raises
         ------
@@ -192,8 +184,9 @@ class Delivery:
         Unavailable
             If a data file cannot be read.
         """
-        download = self._download(request, resolved, chosen.writer, rights, changed)
-        respond = partial(self._respond_readable, request, download, chosen.media_type, headers)
+        rights, changed = context.view.rights, context.api.repository.live.changed
+        download = self._download(context.request, resolved, chosen.writer, rights, changed)
+        respond = partial(self._respond, context.request, download, chosen.media_type, headers)
         if download.stored_file is not None or not download.is_large:
             return respond()
         return LargeReply(respond, self._budget, whole_first=self._limits.reply_bytes > 0)
@@ -241,7 +234,21 @@ class Delivery:
             raise self._too_large(download)
         body = download.writer.write(download.resolved.slice)
         try:
-            content = self._make(download, body, part, in_memory)
+            self._check(download, body.length)
+            first: list[bytes] = []
+            if (download.least if body.length is None else body.length) <= in_memory:
+                left = in_memory
+                for chunk in body.chunks:
+                    first.append(chunk)
+                    left -= len(chunk)
+                    if left < 0:
+                        break
+                else:
+                    data = b"".join(first)
+                    self._check(download, len(data))
+                    body.close()
+                    return MemoryContent(data, len(data))
+            content = self._make(download, body, resume_chunks(first, body.chunks), part)
         except BaseException:
             close_body(body)
             raise
@@ -256,40 +263,40 @@ class Delivery:
         basis = TagBasis(resolved.sources, resolved.slice.origin, resolved.query, format, self._software, rights)
         return Download(resolved, writer, basis, request.scope[BEGAN_KEY], changed)
 
-    def _respond_readable(
-        self, request: Request, download: Download, media_type: str, headers: Mapping[str, str]
+    def _respond(
+        self,
+        request: Request,
+        download: Download,
+        media_type: str,
+        further: Mapping[str, str],
+        may_retry: bool = True,
     ) -> Response:
-        try:
-            try:
-                return self._respond(request, download, media_type, headers)
-            except DamagedFileError:  # it has been removed from the cache
-                return self._respond(request, download, media_type, headers)
-        except OSError as error:
-            raise unreadable(error, download.logged_name) from None
-
-    def _respond(self, request: Request, download: Download, media_type: str, headers: Mapping[str, str]) -> Response:
         compressible = self._content_coding and download.is_text
         gzipped = compressible and accepts_gzip(request)
-        headers = {**headers, "Vary": "Accept, Accept-Encoding" if compressible else "Accept"}
+        headers = {**further, "Vary": "Accept, Accept-Encoding" if compressible else "Accept"}
         content: Content | None = None
-        if download.stored_file is not None:
-            content, tag = self._file(download, download.stored_file)
-        else:
-            tag = download.tag
-        etag = f'"{tag.key[:_TAG_DIGITS]}{_GZIP_SUFFIX if gzipped else ""}"' if tag is not None else None
-        headers |= {"ETag": etag} if etag else {}
-        described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
         try:
+            if download.stored_file is not None:
+                content, tag = self._file(download, download.stored_file)
+            else:
+                tag = download.tag
+            etag = None if tag is None else f'"{tag.key[:_TAG_DIGITS]}{_GZIP_SUFFIX if gzipped else ""}"'
+            headers |= {"ETag": etag} if etag else {}
+            described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
             conditional = not CONDITIONAL.isdisjoint(request.headers.keys())
             if conditional:
                 check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
             if not (conditional and is_not_modified(request, etag)):
                 part = conditional and not gzipped and has_usable_range(request, etag)
-                content = content if content is not None else self.content(download, part)
+                content = content or self.content(download, part)
                 return content_response(request, content, described, gzipped, part, self._budget)
-        except BaseException:
+        except BaseException as error:
             if content is not None:
                 content.close()
+            if isinstance(error, DamagedFileError) and may_retry:  # it has been removed from the cache
+                return self._respond(request, download, media_type, further, may_retry=False)
+            if isinstance(error, OSError):
+                raise unreadable(error, download.logged_name) from None
             raise
         if content is not None:
             content.close()
@@ -342,27 +349,12 @@ class Delivery:
                 raise
         return content
 
-    def _make(self, download: Download, body: Body, part: bool, in_memory: int) -> Content | None:
-        self._check(download, body.length)
-        least = download.least if body.length is None else body.length
-        first: list[bytes] = []
-        size = 0
-        if least <= in_memory:
-            for chunk in body.chunks:
-                first.append(chunk)
-                size += len(chunk)
-                if size > in_memory:
-                    break
-            else:
-                body.close()
-                data = b"".join(first)
-                self._check(download, len(data))
-                return MemoryContent(data, len(data))
+    def _make(self, download: Download, body: Body, chunks: Iterator[bytes], part: bool) -> Content | None:
+        """Return what has more bytes than are made at once; None for a part that could not be made ready."""
         kept = None if download.is_large else self._kept(download)
         if kept is not None:
             close_body(body)
             return kept
-        chunks = resume_chunks(first, body.chunks)
         tag = download.tag
         cacheable = tag is not None and self._cache.may_hold(body.length or download.estimate)
         if self._limits.reply_bytes and body.length is None:

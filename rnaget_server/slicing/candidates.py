@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         samples=samples,
         layers=layers,
         tsv_labels=first.matrix.tsv.labels,
-        tsv_columns=lambda: map(_column_labels, used),
+        tsv_columns=partial(map, _column_labels, used),
         tsv_comments=first.matrix.tsv.comments,
         origin=origin,
     )

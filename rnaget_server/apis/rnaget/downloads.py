@@ -11,7 +11,6 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.dialect import id_headers
-from rnaget_server.delivery.formats import ChosenFormat
 from rnaget_server.delivery.streaming import LargeReply
 from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.model.slice import ResolvedSlice
@@ -107,17 +106,12 @@ def ticket(
     md5 = api.delivery.md5(context.request, resolved, writer, context.view.rights, quick)
     payload |= {"md5": md5} if md5 else {}
     response = context.respond(payload, "Ticket")
-    response.headers.update(_headers(resolved))
+    response.headers.update(slice_headers(resolved))
     return response
 
 
-def download(context: Context, resolved: ResolvedSlice, chosen: ChosenFormat) -> Response:
-    """Return the slice as a file in the format chosen; see `Delivery.respond`."""
-    rights, changed = context.view.rights, context.api.repository.live.changed
-    return context.api.delivery.respond(context.request, resolved, chosen, _headers(resolved), rights, changed)
-
-
-def _headers(resolved: ResolvedSlice) -> dict[str, str]:
+def slice_headers(resolved: ResolvedSlice) -> dict[str, str]:
+    """Return the headers for what was not found and what was left out."""
     if not (resolved.missing or resolved.omitted or resolved.ungrouped):
         return {}
     return id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)

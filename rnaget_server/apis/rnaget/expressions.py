@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
+from rnaget_server.apis.rnaget.downloads import format_of_search, of_readable, slice_headers, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownParameter
@@ -31,7 +31,7 @@ def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     query = _query_for(context, expression_id)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
     chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
-    return download(context, resolved, chosen)
+    return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
 
 
 def get_expression_ticket(context: Context) -> Response:
@@ -50,7 +50,12 @@ def get_expression_file(context: Context) -> Response:
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: download(context, resolved, context.api.formats.choose(context.request, GROUP, format, None)),
+        lambda resolved: context.api.delivery.respond(
+            context,
+            resolved,
+            context.api.formats.choose(context.request, GROUP, format, None),
+            slice_headers(resolved),
+        ),
     )
 
 
