@@ -42,7 +42,7 @@ class DataApi:
 
     @cached_property
     def context(self) -> Callable[[Request, ReceivedParameters, Cancellation], RequestContext[Any]]:
-        """What makes the context of a request; the catalogue is looked at only when it is needed."""
+        """The maker of the context of a request, which looks at the catalogue only when it is needed."""
         return partial(self.context_class, self)
 
 

@@ -264,12 +264,7 @@ class Delivery:
         return Download(resolved, writer, basis, request.scope[BEGAN_KEY], changed)
 
     def _respond(
-        self,
-        request: Request,
-        download: Download,
-        media_type: str,
-        further: Mapping[str, str],
-        may_retry: bool = True,
+        self, request: Request, download: Download, media_type: str, further: Mapping[str, str], may_retry: bool = True
     ) -> Response:
         compressible = self._content_coding and download.is_text
         gzipped = compressible and accepts_gzip(request)

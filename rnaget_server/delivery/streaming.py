@@ -20,9 +20,9 @@ from rnaget_server.delivery.prefetch import Prefetcher
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.errors import StoreFailure, Unavailable
 from rnaget_server.http.ranges import parse_range
-from rnaget_server.http.request import BrokenReplyError, cancellation_of
+from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.routing import run_while_wanted
-from rnaget_server.model.cancellation import Cancelled
+from rnaget_server.model.cancellation import Cancellation, Cancelled
 
 _log = logging.getLogger(__name__)
 _GZIP = 31
@@ -149,7 +149,7 @@ class LargeReply(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the reply and send it."""
         self._budget.refuse_if_full()
-        cancellation = cancellation_of(Request(scope))
+        cancellation: Cancellation = scope[CANCELLATION_KEY]
         try:
             reply = await run_while_wanted(self._make, self._limiter, receive, cancellation)
             if reply is not None:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from starlette.types import Scope
 
 from rnaget_server.errors import Forbidden, InvalidQuery
-from rnaget_server.http.mount import mount_of
+from rnaget_server.http.mount import MOUNT_KEY, Mount
 from rnaget_server.http.request import ROUTE_PATH_KEY
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.limits import MAX_VALUES
@@ -121,7 +121,8 @@ class TicketCheck:
             raise Forbidden("no ticket has so many parameters: use its URL as it was given")
         arguments = (scope["method"], scope[ROUTE_PATH_KEY], query)
         if len(query) > LARGE_BYTES:
-            await run_sync(self._signer.check, *arguments, limiter=mount_of(scope).workload.costly)
+            mount: Mount = scope[MOUNT_KEY]
+            await run_sync(self._signer.check, *arguments, limiter=mount.workload.costly)
         else:
             self._signer.check(*arguments)
 

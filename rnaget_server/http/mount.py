@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +33,7 @@ class Api(Protocol):
 
     @property
     def context(self) -> Callable[[Request, ReceivedParameters, Cancellation], Any]:
-        """What makes the first argument of a handler."""
+        """The maker of the first argument of a handler."""
 
 
 class Check(Protocol):
@@ -122,11 +122,6 @@ class Mount:
     has_root: bool = False
     switched_off: Collection[str] = ()
     check: Check | None = None
-
-
-def mount_of(scope: Scope) -> Mount:
-    """Return the standard that a request is for."""
-    return cast(Mount, scope[MOUNT_KEY])
 
 
 def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: str = "") -> Handler:

@@ -76,7 +76,8 @@ class NativeStore(NativeFile):
             return column_blocks(layer.columns, features, samples, layer.rows.dtype)
         width = self.shape[1] if samples is None else len(samples)
         if features is not None and len(features) * width * layer.rows.dtype.itemsize <= BLOCK_BYTES:
-            return iter((layer.rows.read(features, slice(0, width) if samples is None else samples),))
+            # One block, which nothing holds once it is given.
+            return map(layer.rows.read, (features,), (slice(0, width) if samples is None else samples,))
         return row_blocks(layer.rows, features, samples, layer.rows.dtype)
 
     def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:
