@@ -28,7 +28,6 @@ from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.dialect import JsonDialect
 from rnaget_server.http.mount import Mount, dispatch
-from rnaget_server.http.switched_off import without_groups
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -49,10 +48,9 @@ def create_app(settings: Settings) -> ASGIApp:
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     api = create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH)
-    checked = TicketCheck(api, signer, DATA_ROUTE)
     mount = Mount(
         prefix=rnaget.BASE_PATH,
-        app=without_groups(rnaget.BASE_PATH, settings.switched_off, checked),
+        routes=api,
         dialect=RnagetDialect(settings.public_url),
         api=RnagetApi(
             repository=repository,
@@ -65,12 +63,14 @@ def create_app(settings: Settings) -> ASGIApp:
         workload=Workload(repository.memory, repository.limits),
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
+        switched_off=settings.switched_off,
+        check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
     mounts = [mount, *_sequences(repository, settings, budget, mount.workload)]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
-        dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
+        dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
         allow_headers=("*",),

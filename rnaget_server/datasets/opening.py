@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -16,11 +17,12 @@ from rnaget_server.catalog.records import Genome, Matrix, Record, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
+from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.verify import verify
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
+from rnaget_server.storage.local import NO_FILE, FileVersion, version_at
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.tracks.base import TrackStore
@@ -82,8 +84,8 @@ class StoreCache:
         self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
         self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
 
-    def open(self, matrix: Matrix) -> GuardedStore:
-        """Return the open store of `matrix`.
+    def open(self, matrix: Matrix, cancellation: Cancellation | None = None) -> GuardedStore:
+        """Return the open store of `matrix`; its cells are read until that is cancelled.
 
         Raises
         ------
@@ -92,7 +94,11 @@ class StoreCache:
         CatalogChanged
             If the file is missing since the catalogue names another by now.
         """
-        return self._matrices.get(matrix)
+        store = self._matrices.get(matrix)
+        if cancellation is not None:
+            store = copy(store)
+            store.cancellation = cancellation
+        return store
 
     def open_tracks(self, record: TrackSet) -> TrackStore:
         """Return the open store of a set of signal tracks.

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from starlette.requests import Request
-
-from rnaget_server.model.cancellation import Cancellation
 
 BEGAN_KEY = "rnaget_server.began"
 CANCELLATION_KEY = "rnaget_server.cancellation"
@@ -24,11 +20,6 @@ ROUTE_PATH_KEY = "rnaget_server.route_path"
 def list_header(request: Request, name: str) -> str | None:
     """Return a header that is a list, the lines of it joined; None if there is none."""
     return ", ".join(request.headers.getlist(name)) if name in request.headers else None
-
-
-def cancellation_of(request: Request) -> Cancellation:
-    """Return what says whether the client still waits for the reply."""
-    return cast(Cancellation, request.scope[CANCELLATION_KEY])
 
 
 class BrokenReplyError(BaseException):

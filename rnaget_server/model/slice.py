@@ -52,8 +52,8 @@ class LayerInfo:
     sparse: SparseCells | None = None
     """The same cells without their zeros, where the source is sparse."""
 
-    held: int = 0
-    """About how many bytes the source holds between two blocks."""
+    held: Callable[[], int] = int
+    """Returns about how many bytes the source holds between two blocks."""
 
 
 @dataclass(frozen=True)
@@ -143,17 +143,12 @@ class ResolvedSlice(ABC):
     references: tuple[GenomeReference, ...] = field(default=(), kw_only=True)
 
     @property
-    def default_format(self) -> str:
-        """The format of a request that names none."""
-        return self.sources[0].default_format
-
-    @property
     def collection(self) -> str | None:
         """The digest of the sequence collection that all sources are on; None if they differ, or it is not known."""
         collections = {reference.collection for reference in self.references}
         return collections.pop() if len(collections) == 1 else None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of a file of it, without an extension."""
         return self.sources[0].id if len(self.sources) == 1 else "joined"

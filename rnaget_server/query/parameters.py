@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
+from typing import Any
 
 from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
@@ -25,7 +26,11 @@ class Parameters:
     ----------
     names
         The names that were given.
+    given
+        Names and values as they were given; see `of_slice`.
     """
+
+    given: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str] = ()) -> None:
         self._values: dict[str, list[str]] = {}
@@ -38,6 +43,28 @@ class Parameters:
                 lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
                 lists[name].append(value)
 
+    @classmethod
+    def of_slice(cls, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str]) -> Parameters:
+        """Return the parameters of a query for a slice: those of `known` that are no list have all commas as their own.
+
+        For the errors see the class.
+        """
+        given = [pair for pair in pairs if pair[0][:1] != "_"]
+        # One look at all spares a look at each of a hundred thousand.
+        if SEPARATOR in "".join([value for _, value in given]):
+            given = [
+                (name, plain(value) if name in known and not name.removesuffix("_not").endswith("List") else value)
+                for name, value in given
+            ]
+        parameters = cls(given, known, filters)
+        parameters.given = tuple(given)
+        return parameters
+
+    def fields(self, lists: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return those lists and texts that are given, by the fields that they are named for."""
+        found: dict[str, Any] = {field: self.values(name) for field, name in lists.items() if name in self._values}
+        return found | {field: self.text(name) for field, name in texts.items() if name in self._values}
+
     def text(self, name: str) -> str | None:
         """Return the one value of a parameter, None if it is not given."""
         values = self._values.get(name)
@@ -45,7 +72,7 @@ class Parameters:
             return None
         if len(set(values)) > 1:
             raise InvalidQuery(f"{name} is given {len(values)} times: give it once")
-        text = plain(values[0]).strip()
+        text = (plain(values[0]) if SEPARATOR in values[0] else values[0]).strip()
         if not text:
             raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
         return text
@@ -111,18 +138,6 @@ class Parameters:
     def lists(self, names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """Return the lists that are given among `names`."""
         return {name: values for name in names if (values := self.values(name)) is not None}
-
-
-def with_plain_texts(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> list[tuple[str, str]]:
-    """Return parameters, of those of these names that are no list all commas as their own."""
-    given = list(pairs)
-    # One look at all spares a look at each of a hundred thousand.
-    if SEPARATOR not in "".join(value for _, value in given):
-        return given
-    return [
-        (name, plain(value) if name in names and not name.removesuffix("_not").endswith("List") else value)
-        for name, value in given
-    ]
 
 
 def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:

@@ -70,8 +70,19 @@ def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
     """Return the values of each name, lists taken apart, names and values in order."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).extend(one_by_one(value))
+        found.setdefault(name, []).extend(one_by_one(value) if SEPARATOR in value else (value,))
     return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def asked_in(query: str) -> dict[str, list[str]]:
+    """Return what `by_name` does of the names and values in a query string."""
+    return by_name(query_pairs(query))
+
+
+def canonical(pairs: Iterable[Pair], most: int) -> tuple[str, str]:
+    """Return the query string of `by_name`, equal for any order of the pairs: its first `most` characters; a digest."""
+    values = by_name(pairs)
+    return start_of_query_string(values, most), digest(values)
 
 
 def digest(values: Mapping[str, list[str]]) -> str:

@@ -1,37 +1,16 @@
-"""The genomes that matrices and tracks are on: the digests of their sequence collections, and the genes of features."""
+"""The genomes that matrices are on, and the genes of their features."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnaget_server.catalog import Genome, Matrix, TrackSet
+from rnaget_server.catalog import Genome, Matrix
 from rnaget_server.datasets.repository import View
-from rnaget_server.model.slice import GenomeReference
 from rnaget_server.sequences.genes import split_version
 
 # Ids of this kind name one gene for ever; a symbol that was given to another since would lead to that.
 _STABLE = ("ENS", "OTT")
-
-
-def references_of(view: View, records: Sequence[Matrix | TrackSet]) -> tuple[GenomeReference, ...]:
-    """Return the genome of each record, with the digest of its sequence collection where it is in the catalogue."""
-    genomes: dict[str, GenomeReference] = {}
-    references = []
-    for record in records:
-        if record.study_id not in genomes:
-            study = view.catalog.studies.get(record.study_id)
-            name = study.genome if study is not None else None
-            genomes[record.study_id] = GenomeReference(name, view.collection_of(name) if name else None)
-        references.append(genomes[record.study_id])
-    return tuple(references)
-
-
-def sequence_collections(references: Sequence[GenomeReference]) -> str:
-    """Return the digests of sequence collections as they are written into a download; nothing if there is none."""
-    if not any(reference.collection for reference in references):
-        return ""
-    return ", ".join(dict.fromkeys(map(str, references)))
 
 
 def genome_of(view: View, matrix: Matrix) -> Genome | None:

@@ -19,11 +19,8 @@ from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
-from rnaget_server.query.strings import digest
-from rnaget_server.slicing.genomes import references_of
 from rnaget_server.slicing.lookup import (
     belongs,
-    canonical,
     missing_from_all,
     no_record,
     not_found,
@@ -175,16 +172,14 @@ def _resolve(
             )
         )
     columns, used, other = _columns(used, query)
-    parameters = canonical(query)
     first = used[0].record
-    references = references_of(view, [selected.record for selected in used])
-    described = origin(view.catalog, [selected.record for selected in used], first.units, parameters, references)
+    described, digest, references = origin(view, [selected.record for selected in used], first.units, query)
     return RegionSlice(
         slice=_slice(described, used, columns, query, cancellation),
         sources=tuple(selected.record for selected in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
-        query=digest(parameters),
+        query=digest,
         references=references,
         columns=columns,
         limits=view.limits,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -102,3 +102,8 @@ class StoredArray:
         if self._check is not None:
             self._check(array)
         return array
+
+
+def load(arrays: Iterable[StoredArray]) -> list[NDArray[Any]]:
+    """Return several arrays; for the errors see `StoredArray`."""
+    return [array() for array in arrays]

@@ -4,40 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
-
 from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.errors import UnknownId, shown
-from rnaget_server.http.received import ReceivedParameters
-from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.sequences.digests import NAMESPACES, PREFIX, is_digest
 from rnaget_server.sequences.fetched import FetchedSequence
 
 
-@dataclass(frozen=True)
-class RefgetApi(DataApi):
-    """refget as one running server offers it.
-
-    Attributes
-    ----------
-    budget
-        The memory of replies.
-    upstream
-        The registry that is asked for what is not here; None if there is none.
-    """
-
-    budget: ReplyBudget
-    upstream: Upstream | None = None
-
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
-        """Return what the handler of a request gets."""
-        return Context.of(self, request, received, cancellation)
-
-
-class Context(RequestContext[RefgetApi]):
+class Context(RequestContext["RefgetApi"]):
     """One request of refget."""
 
     def sequence(self, id: str) -> LocatedSequence | FetchedSequence:
@@ -56,6 +32,23 @@ class Context(RequestContext[RefgetApi]):
     def _fetched(self, id: str) -> FetchedSequence | None:
         upstream = self.api.upstream
         return upstream.sequences.find(id) if upstream is not None else None
+
+
+@dataclass(frozen=True)
+class RefgetApi(DataApi):
+    """refget as one running server offers it.
+
+    Attributes
+    ----------
+    budget
+        The memory of replies.
+    upstream
+        The registry that is asked for what is not here; None if there is none.
+    """
+
+    context_class = Context
+    budget: ReplyBudget
+    upstream: Upstream | None = None
 
 
 def normalised(id: str) -> str:

@@ -71,7 +71,11 @@ def id_headers(missing: Iterable[str], omitted: Iterable[str], ungrouped: int = 
 
 def slice_headers(resolved: ResolvedSlice) -> dict[str, str]:
     """Return the headers of `id_headers` for a slice, and those that name the sequence collections of its genomes."""
-    headers = id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)
+    headers = {}
+    if resolved.missing or resolved.omitted or resolved.ungrouped:
+        headers = id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)
+    if not resolved.references:
+        return headers
     if resolved.collection is not None:
         headers[_COLLECTION] = resolved.collection
     labels = list(map(str, resolved.references))

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.dialect import slice_headers
-from rnaget_server.delivery.formats import ChosenFormat
 from rnaget_server.delivery.streaming import LargeReply
 from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.model.slice import ResolvedSlice
@@ -110,9 +109,3 @@ def ticket(
     response = context.respond(payload, "Ticket")
     response.headers.update(slice_headers(resolved))
     return response
-
-
-def download(context: Context, resolved: ResolvedSlice, chosen: ChosenFormat) -> Response:
-    """Return the slice as a file in the format chosen; see `Delivery.respond`."""
-    rights, changed = context.view.rights, context.api.repository.live.changed
-    return context.api.delivery.respond(context.request, resolved, chosen, slice_headers(resolved), rights, changed)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.downloads import download
+from rnaget_server.apis.rnaget.dialect import slice_headers
 from rnaget_server.apis.rnaget.genome_links import genome_fields, with_gene_links
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
@@ -74,7 +74,7 @@ def get_expression_by_id(context: Context, expression_id: str) -> Response:
     if query.format is None and not saved and wants_page(context.request):
         return matrix_page(context, view.catalog.matrices[expression_id], query, resolved)
     chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)
-    reply = download(context, resolved, chosen)
+    reply = context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
     if not saved and "Content-Disposition" in reply.headers:
         reply.headers["Content-Disposition"] = reply.headers["Content-Disposition"].replace("attachment", "inline", 1)
     return reply

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.catalog import Catalog, Matrix, Project, Study, TrackSet
 from rnaget_server.errors import UnknownId, unknown_name
-from rnaget_server.model.lists import look_up, plain
+from rnaget_server.model.axis import look_up
+from rnaget_server.model.lists import plain
 from rnaget_server.query.table import ParameterSpec
 
 Fields = Mapping[str, tuple[Callable[[Any], str | Sequence[str] | None], str]]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import Column, column_of
 from rnaget_server.model.text import encode_all
-from rnaget_server.storage.source import FileVersion
+from rnaget_server.storage.local import FileVersion
 from rnaget_server.stores.tracks.base import Run
 from rnaget_server.stores.tracks.bigwig_data import BlockIndex, Data, Intervals, WrongSums
 from rnaget_server.stores.tracks.bigwig_layout import DATA_INDEX, ZOOM_INDEX, BigWigFile, Layout

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.storage.source import FileVersion, version_of
+from rnaget_server.storage.local import FileVersion, version_of
 
 _MAGIC = 0x888FFC26
 _BIGBED_MAGIC = 0x8789F2EB
