@@ -60,12 +60,12 @@ class Client:
     def ask(self, method: str, target: str, body: bytes, expect: int | None, headers: dict[str, str]) -> Reply:
         """Return the reply to any request; see `get`."""
         self._socket.sendall(_request(method, target, self._port, headers) + body)
-        status, told = self._head()
-        chunked = told.get("transfer-encoding") == "chunked"
-        data = b"".join(self._chunks()) if chunked else self._exactly(0 if status == 304 else _length(told))
+        status, reply_headers = self._head()
+        chunked = reply_headers.get("transfer-encoding") == "chunked"
+        data = b"".join(self._chunks()) if chunked else self._exactly(0 if status == 304 else _length(reply_headers))
         if expect is not None and status != expect:
             raise RuntimeError(f"{status} for {target[:200]}: {data[:300]!r}")
-        return Reply(status, told, data)
+        return Reply(status, reply_headers, data)
 
     def _head(self) -> tuple[int, dict[str, str]]:
         while b"\r\n\r\n" not in self._kept:
@@ -131,7 +131,7 @@ def drained(port: int, target: str) -> int:
                 raise RuntimeError("the server has cut the connection")
             head += piece
         head, _, tail = head.partition(b"\r\n\r\n")
-        status, told = _parsed(head)
+        status, reply_headers = _parsed(head)
         if status != 200:
             raise RuntimeError(f"{status}: {(tail + one.recv(1 << 16)).decode(errors='replace')[:300]}")
         size = len(tail)
@@ -139,7 +139,7 @@ def drained(port: int, target: str) -> int:
         while read := one.recv_into(buffer):
             size += read
             last = (last + buffer[max(0, read - 5) : read])[-5:]
-    if last != b"0\r\n\r\n" if told.get("transfer-encoding") == "chunked" else size != _length(told):
+    if last != b"0\r\n\r\n" if reply_headers.get("transfer-encoding") == "chunked" else size != _length(reply_headers):
         raise RuntimeError(f"the reply to {target} ended early, after {size:,} bytes")
     return size
 
@@ -195,11 +195,11 @@ class _Arriving:
             if b"\r\n\r\n" not in self._head:
                 return False
             head, _, data = self._head.partition(b"\r\n\r\n")
-            status, told = _parsed(head)
+            status, reply_headers = _parsed(head)
             if status != 200:
                 raise RuntimeError(f"{status}: {data[:300]!r}")
-            if "content-length" in told:
-                self._left = _length(told)
+            if "content-length" in reply_headers:
+                self._left = _length(reply_headers)
         if self._left is not None:
             self._left -= len(data)
             return self._left <= 0
@@ -233,5 +233,5 @@ def _parsed(head: bytes) -> tuple[int, dict[str, str]]:
     return int(first.split()[1]), {name.lower(): value.strip() for name, value in pairs}
 
 
-def _length(told: dict[str, str]) -> int:
-    return int(told["content-length"])
+def _length(reply_headers: dict[str, str]) -> int:
+    return int(reply_headers["content-length"])

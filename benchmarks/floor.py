@@ -2,7 +2,7 @@
 
 Where the chunks are is looked up beforehand and not timed. They are decoded one after the other by the same
 codec library as HDF5's filter uses (through `numcodecs`), on one thread, into one buffer that stays; nothing is
-picked from them, put in order or turned round. Whatever a store does on top of this shows in its ratio.
+picked from them, put in order or transposed. Any work that a store does on top of this shows in its ratio.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Over HTTP: one gene, every route that answers with JSON, and a client beside readers that have stopped reading."""
+"""Over HTTP: one gene, every route that answers with JSON, and a client next to readers that have stopped reading."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_CATALOGUE = (
     *("service-info", "expressions/formats", "expressions/units", "expressions/filters"),
     *("continuous/formats", "continuous/filters"),
 )
-# What these tell is looked up in data files, in a thread.
+# The replies of these are looked up in data files, in a thread.
 _OF_DATA = (
     *("expressions/info", "expressions/big/info", "expressions/big/samples?limit=10", "expressions/big/ticket"),
 )
@@ -38,7 +38,7 @@ _BUFFER = 1 << 16
 
 
 def rows(material: Material) -> Iterator[Row]:
-    """Yield one gene, the JSON routes, and the latency of a client beside readers that stop or are slow."""
+    """Yield one gene, the JSON routes, and the latency of a client next to readers that stop or are slow."""
     with rnaget(material.catalogue, material.log) as ours, bare(material.log) as plain:
         yield _one_gene(material, ours, plain)
         yield from _json_routes(material, ours, plain)
@@ -90,7 +90,7 @@ def _flooded(port: int, target: str, _: int) -> float:
 
 
 def _beside_readers(material: Material, ours: Server) -> Iterator[Row]:
-    """Yield the p99 of another client beside 100 readers, against its p99 without them, and what memory they take."""
+    """Yield the p99 of another client next to 100 readers, against its p99 without them, and what memory they take."""
     whole = BIG + "tsv"
     few = ",".join(sample_ids(10))
     genes = [f"{target}&sampleIDList={few}" for target in gene_targets(material, _LATENCIES, seed=1)]
@@ -110,8 +110,8 @@ def _beside_readers(material: Material, ours: Server) -> Iterator[Row]:
     for (kind, what), figures in beside.items():
         # Slow readers keep the server at work; only those that stop have a target.
         most = 3.0 if kind == "stop reading" else None
-        told = f"p99 of {what} beside {_READERS} clients that {kind}"
-        yield Row(told, "its p99 without them", figures, alone[what], most=most)
+        label = f"p99 of {what} next to {_READERS} clients that {kind}"
+        yield Row(label, "its p99 without them", figures, alone[what], most=most)
     for kind, grown in memory.items():
         yield Row(f"memory for {_READERS} clients that {kind}", "", grown)
 

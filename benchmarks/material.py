@@ -1,4 +1,4 @@
-"""What is measured on: a made GTEx-like matrix in several layouts, kept under ``.bench`` between runs.
+"""The data of the benchmarks: a made GTEx-like matrix in several layouts, kept under ``.bench`` between runs.
 
 Values are log-normal TPM rounded to four significant digits, about 45 % of them zero, drawn from a fixed seed.
 The ids are those of real genes where the table of them is at hand.
@@ -92,7 +92,7 @@ class Material:
 
     @property
     def log(self) -> Path:
-        """Where the servers that are started write."""
+        """The directory of the logs of the servers."""
         return self.directory / "servers.log"
 
     @property

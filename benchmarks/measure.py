@@ -20,7 +20,7 @@ _NUMBERS = {"MB": " MB", "": ""}
 
 @dataclass(frozen=True)
 class Figures:
-    """What the repeats of one way gave: seconds, or MB, or bare numbers."""
+    """The figures of the repeats of one way: seconds, or MB, or bare numbers."""
 
     values: tuple[float, ...]
     unit: Unit = "s"
@@ -40,8 +40,8 @@ class Figures:
 
     def __str__(self) -> str:
         low, high = self.spread
-        told = _shown(self.median, self.unit)
-        return told if len(self.values) < 2 else f"{told} ({_bare(low, self.unit)}–{_bare(high, self.unit)})"
+        shown = _shown(self.median, self.unit)
+        return shown if len(self.values) < 2 else f"{shown} ({_bare(low, self.unit)}–{_bare(high, self.unit)})"
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Row:
 
     @property
     def limited(self) -> bool:
-        """Whether there is a limit."""
+        """True if there is a limit."""
         return self.most is not None or bool(self.least)
 
     @property
     def met(self) -> bool:
-        """Whether the ratio is within its limit."""
+        """True if the ratio is within its limit."""
         return (self.most is None or self.ratio <= self.most) and (self.least is None or self.ratio >= self.least)
 
     def record(self) -> dict[str, Any]:
@@ -108,9 +108,9 @@ def side_by_side(
             for name, call in ways.items():
                 if number < (fewer or {}).get(name, repeats):
                     start = perf_counter()
-                    told = call(number)
+                    figure = call(number)
                     taken = perf_counter() - start
-                    seconds[name].append(told if isinstance(told, float) else taken)
+                    seconds[name].append(figure if isinstance(figure, float) else taken)
     finally:
         if enabled:
             gc.enable()

@@ -191,8 +191,8 @@ def _by_h5pyd(material: Material, tools: Path, ours: Server, root: Path, environ
 
     def read(axis: int, positions: list[int]) -> list[float]:
         asked = orjson.dumps([(axis, one) for one in positions]).decode()
-        told = run(tools / "python", "-c", _BY_H5PYD, f"{home}big.h5", asked)
-        seconds: list[float] = orjson.loads(told)
+        output = run(tools / "python", "-c", _BY_H5PYD, f"{home}big.h5", asked)
+        seconds: list[float] = orjson.loads(output)
         return seconds[1:]
 
     yield from _by_axis(material, ours, "HSDS by h5pyd, loom default", read)

@@ -1,4 +1,4 @@
-"""Where one request spends its time. Each stage is measured by itself; what they leave of the whole is `other`.
+"""The time of one request by stages. Each stage is measured by itself; what they leave of the whole is `other`.
 
 What sending costs is measured by a server that does nothing else, with replies as long; what routing costs, by a route
 that has next to nothing to say.
@@ -73,8 +73,8 @@ def rows(material: Material) -> Iterator[Row]:
         taken.append(_whole_matrix(material, ours))
     for what, (whole, stages) in zip([*(kind.what for kind in _KINDS), _WHOLE], taken, strict=True):
         for stage, seconds in stages.items():
-            told = (STAGES | _STAGES_OF_WHOLE)[stage]
-            yield Row(f"time of {what}: {stage}", f"whole request ({told})", Figures((seconds,)), whole)
+            description = (STAGES | _STAGES_OF_WHOLE)[stage]
+            yield Row(f"time of {what}: {stage}", f"whole request ({description})", Figures((seconds,)), whole)
 
 
 def _stages(material: Material, kind: _Kind, ours: Server, sent: Server) -> tuple[Figures, dict[str, float]]:

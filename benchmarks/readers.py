@@ -1,4 +1,4 @@
-"""What others read the formats with: each takes the bytes of a reply and gives labels and cells."""
+"""Readers of the formats by other libraries: each takes the bytes of a reply and gives labels and cells."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Shape:
-    """How many features and samples are read (0: all), and the limit of the ratio to the floor."""
+    """The number of features and samples that are read (0: all), and the limit of the ratio to the floor."""
 
     what: str
     features: int

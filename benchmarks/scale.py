@@ -1,4 +1,4 @@
-"""How start, memory and latency grow with matrices, samples and tracks: the exponent of a fitted power."""
+"""The growth of start, memory and latency with matrices, samples and tracks: the exponent of a fitted power."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Server:
 
     @contextmanager
     def watched(self) -> Iterator[Peak]:
-        """Watch the memory of the workers; the highest is told as growth over what it was at the start."""
+        """Watch the memory of the workers; the highest is reported as growth over what it was at the start."""
         peak = Peak(self.memory())
         done = threading.Event()
 

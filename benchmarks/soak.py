@@ -39,7 +39,7 @@ _PER_CONNECTION = 20
 
 @dataclass
 class Tally:
-    """What the clients have found so far."""
+    """The results of the clients so far."""
 
     compared: Counter[str] = field(default_factory=Counter)
     differing: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ def _difference(client: Client, random: np.random.Generator, query: Query, direc
     """Return in what the reply to a query differs from what it must be, None if it is right."""
     try:
         return _found_difference(client, random, query, directory)
-    except Exception as error:  # whatever goes wrong is a finding, and the soak goes on
+    except Exception as error:  # any error is a finding, and the soak goes on
         return f"{type(error).__name__}: {error}"
 
 

@@ -1,4 +1,4 @@
-"""What the soak asks about: three small matrices with attributes, and five tracks, with their cells at hand."""
+"""The data of the soak: three small matrices with attributes, and five tracks, with their cells at hand."""
 
 from __future__ import annotations
 

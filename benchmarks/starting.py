@@ -56,7 +56,7 @@ def _seconds(data: Path, target: str) -> float:
 
 
 async def _status(app: Any, target: str) -> int:
-    """Return the status of the reply that an application makes, after it was told to start."""
+    """Return the status of the reply that an application makes, after the message to start."""
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
@@ -77,7 +77,7 @@ async def _status(app: Any, target: str) -> int:
         await stop.wait()
         return {"type": "lifespan.shutdown"}
 
-    async def told(message: dict[str, Any]) -> None:
+    async def send(message: dict[str, Any]) -> None:
         started.set()
 
     async def request() -> dict[str, Any]:
@@ -91,7 +91,7 @@ async def _status(app: Any, target: str) -> int:
         if message["type"] == "http.response.start":
             statuses.append(message["status"])
 
-    running = asyncio.create_task(app({"type": "lifespan", "asgi": {"version": "3.0"}}, life, told))
+    running = asyncio.create_task(app({"type": "lifespan", "asgi": {"version": "3.0"}}, life, send))
     await started.wait()
     await app(scope, request, reply)
     stop.set()

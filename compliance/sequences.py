@@ -1,6 +1,6 @@
 """Runs the suites of refget and of sequence collections against the real server.
 
-``refget-compliance`` ends with exit code 0 whatever failed, so its report is read. The genomes are those that the
+``refget-compliance`` ends with exit code 0 even after failures, so its report is read. The genomes are those that the
 suites expect: looked for in ``../shared/data/sequences``.
 """
 
@@ -30,7 +30,7 @@ _SECONDS = 300
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """How many cases of a suite passed and were skipped, and the names of those that failed."""
+    """The number of cases of a suite that passed and that were skipped, and the names of those that failed."""
 
     name: str
     passed: int

@@ -1,6 +1,6 @@
 """Runs the official RNAget suite against a running server, and reads what it found.
 
-The suite ends with exit code 0 whatever failed, counts tests and not their cases, leaves the cases of a
+The suite ends with exit code 0 even after failures, counts tests and not their cases, leaves the cases of a
 skipped test out of its report altogether, and writes into its own installation. So cases are read out of its
 ``results.json`` and their number is compared with what the suite is known to hold; one run holds a lock.
 """
@@ -47,14 +47,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of the suite found."""
+    """The result of one run of the suite."""
 
     expected: int
     cases: tuple[Case, ...]
 
     @property
     def passed(self) -> int:
-        """How many cases passed."""
+        """The number of cases that passed."""
         return len(self.cases) - len(self.not_passed)
 
     @property
@@ -64,12 +64,12 @@ class Outcome:
 
     @property
     def left_out(self) -> int:
-        """How many cases did not run, because a test before them failed."""
+        """The number of cases that did not run, because a test before them failed."""
         return self.expected - len(self.cases)
 
     @property
     def complete(self) -> bool:
-        """Whether the suite ran exactly the cases that it is known to hold, and all of them passed."""
+        """True if the suite ran exactly the cases that it is known to hold, and all of them passed."""
         return self.passed == self.expected == len(self.cases)
 
 

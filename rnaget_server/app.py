@@ -15,6 +15,7 @@ from rnaget_server.apis.htsget.context import HtsgetApi
 from rnaget_server.apis.htsget.dialect import HtsgetDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
+from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
@@ -31,7 +32,6 @@ from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import JsonDialect
 from rnaget_server.http.mount import Mount, dispatch
-from rnaget_server.http.switched_off import without_groups
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -50,10 +50,9 @@ def create_app(settings: Settings) -> ASGIApp:
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     api = create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH)
-    checked = TicketCheck(api, signer, DATA_ROUTE)
     mount = Mount(
         prefix=rnaget.BASE_PATH,
-        app=without_groups(rnaget.BASE_PATH, settings.switched_off, checked),
+        routes=api,
         dialect=RnagetDialect(settings.public_url),
         api=RnagetApi(
             repository=repository,
@@ -66,6 +65,8 @@ def create_app(settings: Settings) -> ASGIApp:
         workload=Workload(repository.memory, repository.limits),
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
+        switched_off=settings.switched_off,
+        check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
     mounts = [
         mount,
@@ -73,7 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
         *_reads(repository, settings, budget, mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
-    served = dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
+    served = dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
     return Cors(served, settings.cors_origins, mount.dialect.exposed_headers, htsget.BASE_PATHS)
 
 
@@ -90,19 +91,21 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
     return [
         Mount(
             f"/{kind}",
-            TicketCheck(create_api(shipped("openapi") / "htsget.yaml", f"/{kind}"), signer, htsget.BLOCK_ROUTE),
+            create_api(shipped("openapi") / "htsget.yaml", f"/{kind}"),
             HtsgetDialect(),
             HtsgetApi(repository, settings, kind, signer, budget),
             workload,
             htsget.EXAMPLE_BODY,
+            check=TicketCheck(signer, htsget.BLOCK_ROUTE),
         )
         for kind in kinds
     ]
 
 
 def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
-    """Return where reference sequences are found; longer paths stand before shorter ones."""
-    api, dialect = RefgetApi(repository, settings, budget), RefgetDialect()
+    """Return where reference sequences are found; longer paths come before shorter ones."""
+    upstream = Upstream(settings) if settings.cram_upstream else None
+    api, dialect = RefgetApi(repository, settings, budget, upstream), RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",
         f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
@@ -113,6 +116,8 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
     ]
+    info = create_api(shipped("openapi") / "service-info.yaml", "")
+    mounts.append(Mount(refget.INFO_PATH, info, dialect, api, workload, has_root=True))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
     return [
         *mounts,

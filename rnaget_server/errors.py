@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnaget_server.spelling import most_alike, nearest_first
+from rnaget_server.spelling import did_you_mean, nearest_first
 
 _MOST_NAMED = 20
 _MOST_LETTERS = 300
 
 
 class RnagetError(Exception):
-    """An error whose text is for the user: it says what is wrong and how to mend it, and names no path."""
+    """An error whose text is for the user: it says what is wrong and how to correct it, and names no path."""
 
 
 class InvalidQuery(RnagetError):
@@ -91,11 +91,15 @@ class GroupSwitchedOff(RnagetError):
 
 
 class ReversedRange(RnagetError):
-    """A range starts after its end; RNAget's compliance suite wants 501 for it, not 400."""
+    """A range starts after its end, which is not offered; RNAget's compliance suite wants 501 for it, not 400."""
 
 
 class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
+
+
+class UpstreamFailure(RnagetError):
+    """Another server, which is asked for what is not here, fails or sends something else."""
 
 
 class StoreFailure(Unavailable):
@@ -119,7 +123,7 @@ class Busy(RnagetError):
 
 
 class CatalogChanged(Busy):
-    """The catalogue that a request was read by is no longer the one in service; the request has to be made anew."""
+    """The catalogue that a request was read by is no longer the one in service; the request has to be made again."""
 
 
 STATUS: dict[type[RnagetError], int] = {
@@ -135,6 +139,7 @@ STATUS: dict[type[RnagetError], int] = {
     RangeBeyondEnd: 416,
     GroupSwitchedOff: 501,
     ReversedRange: 501,
+    UpstreamFailure: 502,
     Unavailable: 503,
     Busy: 503,
 }
@@ -173,9 +178,8 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a name that is not known: the nearest one, or all there are."""
     names = list(dict.fromkeys(known))
     start = f"there is no {what} {shown(name)}"
-    near = most_alike(name, names)
-    if near:
-        return f"{start}: did you mean {near[0]!r}?"
+    if hint := did_you_mean(name, names):
+        return f"{start}: {hint}"
     if not names:
         return f"{start}, nor any other here: leave it out"
     return f"{start}: there {'are' if len(names) > 1 else 'is'} {listed(names)}"
@@ -184,7 +188,7 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
 def unknown_choice(
     start: str, name: str, known: Iterable[str], all_of_them: str = "there are", most_of_them: Iterable[str] = ()
 ) -> str:
-    """Return the message for a name that is not known where all there are shall be listed, the nearest first.
+    """Return the message for a name that is not known where all names are to be listed, the nearest first.
 
     Parameters
     ----------
@@ -200,9 +204,8 @@ def unknown_choice(
         Those that are listed, if some of the others go without saying.
     """
     names = list(known)
-    near = most_alike(name, names)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{start}: {hint}{all_of_them} {listed(nearest_first(name, most_of_them or names))}"
+    hint = did_you_mean(name, names)
+    return f"{start}: {hint}{' ' if hint else ''}{all_of_them} {listed(nearest_first(name, most_of_them or names))}"
 
 
 def listed(names: Sequence[str]) -> str:

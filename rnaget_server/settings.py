@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     )
     cache_directory: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / f"rnaget-{os.getuid()}",
-        description="Directory, of this server's user alone, where slices that were made are kept.",
+        description="Directory, only of this server's user, where slices that were made are kept.",
     )
     cache_bytes: int = Field(
         1 << 30, ge=0, description="Most bytes kept there; what was used longest ago goes. 0: none."
@@ -94,6 +95,26 @@ class Settings(BaseSettings):
     max_expansion: int = Field(
         1000, ge=1, description="How many times larger than its file a dataset of more than 256 MiB may be."
     )
+    cram_upstream: str = Field(
+        "",
+        description="Address of a registry of references, such as https://www.ebi.ac.uk/ena/cram, that is asked for "
+        "sequences that are not here; %s in it stands for the MD5. Empty: none is asked.",
+    )
+    cram_cache_bytes: int = Field(
+        10 << 30,
+        ge=1 << 20,
+        description="Most bytes of sequences from there that are kept in cache_directory; a sequence may have a "
+        "quarter of them.",
+    )
+    cram_timeout: int = Field(
+        60,
+        ge=1,
+        description="Seconds that the registry has to answer, and between parts of its reply; 256 KiB a second get "
+        "more.",
+    )
+    refget_circular: bool = Field(
+        True, description="Whether parts that go over the end of a circular sequence are sent; else they get 501."
+    )
     ticket_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Secrets by which the URLs in tickets are signed, so that they expire: the first signs, all are "
@@ -102,7 +123,7 @@ class Settings(BaseSettings):
     ticket_seconds: int = Field(86_400, ge=1, description="How long the signed URL of a ticket holds.")
     require_tickets: bool = Field(
         False,
-        description="Whether data are sent for the signed URLs of tickets alone; others get 403. Needs ticket_keys.",
+        description="Whether data are sent only for the signed URLs of tickets; others get 403. Needs ticket_keys.",
     )
     content_coding: bool = Field(
         False, description="Whether TSV and JSON are sent with gzip to clients that accept it; RNAget rules it out."
@@ -146,6 +167,16 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("cram_upstream")
+    @classmethod
+    def _registry(cls, value: str) -> str:
+        parts = urlsplit(value.replace("%s", "0"))
+        if value and not (parts.scheme in ("http", "https") and parts.hostname and value.count("%s") <= 1):
+            raise ValueError("it must be an address such as https://www.ebi.ac.uk/ena/cram, or …/cram/md5/%s")
+        if parts.fragment or "@" in parts.netloc or (parts.query and "%s" not in value):
+            raise ValueError("it must be an address without user, password, #, and without ? unless %s is in it")
         return value.rstrip("/")
 
     @field_validator("ticket_keys")

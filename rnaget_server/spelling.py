@@ -1,6 +1,6 @@
-"""Known names that someone who wrote an unknown one may have meant: by likeness, whatever their order.
+"""Known names that someone who wrote an unknown one may have meant: by similarity, in any order.
 
-Likeness counts edits: a letter more, less or another, and two letters swapped, are one each. Upper and lower case are
+Similarity counts edits: a letter more, less or another, and two letters swapped, are one each. Upper and lower case are
 one.
 """
 
@@ -19,14 +19,14 @@ _SHORTEST_PART = 3
 
 
 def allowed_edits(length: int) -> int:
-    """Return how many edits may lie between two names, the longer of which has so many characters."""
+    """Return how many edits may be between two names, the longer of which has so many characters."""
     return max(1, length // _LETTERS_FOR_EDIT)
 
 
 def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
-    """Return up to `count` of the known names that are like `name`, the most alike first.
+    """Return up to `count` of the known names that are like `name`, the most similar first.
 
-    Where none is spelt alike, those of which one is a part of the other.
+    Where none has a similar spelling, those of which one is a part of the other.
     """
     if not 0 < len(name) <= LONGEST_COMPARED:
         return []
@@ -46,6 +46,11 @@ def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     return list(dict.fromkeys(found))[:count]
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the question after the known name that is most similar to `name`; nothing if none is."""
+    return "".join(f"did you mean {near!r}?" for near in most_alike(name, known))
+
+
 def nearest_first(name: str, known: Iterable[str]) -> list[str]:
     """Return all known names, those that are like `name` first."""
     names = list(known)
@@ -55,7 +60,7 @@ def nearest_first(name: str, known: Iterable[str]) -> list[str]:
 def closest(name: str, spelt: Iterable[tuple[str, int]]) -> list[str]:
     """Return names that are spelt like `name`, given the edits between, the nearest first and without the far ones.
 
-    Those with the same number of edits are ordered by case, by what they begin with alike, and by their letters.
+    With the same number of edits, they are ordered by case, by the length of the common beginning, and by letters.
     """
     ordered = sorted((edits, OSA.distance(name, text), -_common(name, text), text) for text, edits in spelt)
     if not ordered:
@@ -65,7 +70,7 @@ def closest(name: str, spelt: Iterable[tuple[str, int]]) -> list[str]:
 
 
 def _common(name: str, other: str) -> int:
-    """Return how many letters two names begin with alike."""
+    """Return the length of the common beginning of two names."""
     pairs = enumerate(zip(name, other, strict=False))
     return next((place for place, (letter, another) in pairs if letter != another), min(len(name), len(other)))
 

@@ -42,7 +42,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         super().init_process()
 
     async def callback_notify(self) -> None:
-        """Tell the master that all is well, and look after the connections; about once a second."""
+        """Notify the master that all is well, and look after the connections; about once a second."""
         self.notify()
         if os.getppid() != self.ppid:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -52,7 +52,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
 
 def end_with(parent: int) -> None:
-    """End this process when its parent ends, however that comes and whatever it is at; only Linux can."""
+    """End this process when its parent ends, for any reason and at any moment; only Linux can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     # It may have ended before.

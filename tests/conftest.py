@@ -1,4 +1,4 @@
-"""What tests share: the real data where it is, catalogues made from it, and servers that really listen."""
+"""Shared helpers: the real data where it is, catalogues made from it, and servers that really listen."""
 
 from __future__ import annotations
 
@@ -74,6 +74,16 @@ def client(demo: Path) -> Iterator[TestClient]:
 def client_of(data: Path, **settings: object) -> Iterator[TestClient]:
     with TestClient(create_app(Settings(data=data, **settings)), raise_server_exceptions=False) as client:  # type: ignore[arg-type]
         yield client
+
+
+def new_study(data: Path, study: str = "id: s\n", catalog: str = "id: c\nname: C\n") -> Path:
+    """Write a catalogue of one project ``p`` with one study; return the directory of the study."""
+    directory = data / "p" / "s"
+    directory.mkdir(parents=True)
+    (data / "catalog.yaml").write_text(catalog)
+    (data / "p" / "project.yaml").write_text("id: p\n")
+    (directory / "study.yaml").write_text(study)
+    return directory
 
 
 def import_matrix(data: Path, source: Path, *options: str, study: str = "s", project: str = "p") -> str:

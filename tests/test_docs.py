@@ -51,6 +51,7 @@ def test_parameters(name: str) -> None:
     [
         models.ServiceFile,
         models.ProjectFile,
+        models.GenomeFile,
         models.StudyFile,
         models.ExpressionEntry,
         models.TsvEntry,
@@ -77,7 +78,9 @@ def test_formats(format: str) -> None:
     assert f"`{format}`" in DOCS["rnaget-api.md"]
 
 
-@pytest.mark.parametrize("header", ["RNAget-Missing", "RNAget-Omitted", "Content-Disposition"])
+@pytest.mark.parametrize(
+    "header", ["RNAget-Missing", "RNAget-Omitted", "RNAget-Mixed-Collections", "Content-Disposition"]
+)
 def test_headers(header: str) -> None:
     assert header in DOCS["rnaget-api.md"]
 

@@ -11,13 +11,23 @@ import pytest
 
 from tests.conftest import ROOT
 
-MODULES = sorted((ROOT / "rnaget_server").rglob("*.py"))
+MODULES = sorted([*(ROOT / "rnaget_server").rglob("*.py"), *(ROOT / "client" / "rnaget").rglob("*.py")])
+TOOLS = [path for folder in ("benchmarks", "compliance", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
 # As whole identifiers or as one of their parts between underscores.
 WORDS = {"told", "beside", "turned", "posted", "freed", "misfits", "grown", "picked", "there", "unchanged_part"}
 NAMES = {
     *("Found", "Order", "Chooser", "Candidate", "Ahead", "Remembered", "KeptSummaries", "Services", "PositionsStore"),
     *("TooMuch", "Label", "Later", "Lines", "Told", "in_passing", "pairs_of", "part_of", "wants_part", "served_type"),
 }
+# In comments, docstrings, messages and the pages of the documentation.
+_PROSE = re.compile(
+    r"\b(anew|beside|told|tells|lest|ado|nought|whatever|whichever|wherever)\b"
+    r"|\b(to be had|hand in hand|for sure|parted by)\b"
+    r"|\b(stands?|stood) (twice|more than once|here|in line|in front|behind|first)\b"
+    r"|\bturn(s|ed|ing)? (it |them )?round\b",
+    re.IGNORECASE,
+)
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "openapi").glob("*.yaml"))]
 _QUESTION = re.compile(r"(What|Which|Where|Whether|How|Who|When)\b")
 
 
@@ -38,7 +48,13 @@ def test_words_that_must_not_come_back(path: Path) -> None:
         assert name not in NAMES and not WORDS & set(name.strip("_").split("_")), name
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_phrases_that_must_not_come_back(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert not [f"{number}: {line}" for number, line in enumerate(lines, 1) if _PROSE.search(line)]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *TOOLS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_docstrings_begin_with_what_a_thing_is_or_does(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -57,7 +57,7 @@ EXTRA_OF_MATRICES = {
     "summary": {"in": "query", "required": False, "type": "string"},
     "top": {"in": "query", "required": False, "type": "integer", "format": "int32", "minimum": 1},
 }
-EXTRA_PROPERTIES = {"project": {"tags"}, "study": {"license", "tags"}}
+EXTRA_PROPERTIES = {"project": {"tags"}, "study": {"license", "tags"}, "ticket": {"sequenceCollection"}}
 
 
 def resolved(part: Any) -> Any:

@@ -16,18 +16,8 @@ from starlette.testclient import TestClient
 from rnaget_server.app import create_app
 from rnaget_server.settings import Settings
 from tests.conftest import import_matrix
-from tests.writers import readers
+from tests.writers.readers import READERS
 
-READERS = {
-    "tsv": readers.tsv,
-    "tsv.gz": readers.tsv_gz,
-    "tsv.zst": readers.tsv_zst,
-    "json": readers.json_object,
-    "loom": readers.loom,
-    "h5ad": readers.h5ad,
-    "parquet": readers.parquet,
-    "arrow": readers.arrow,
-}
 GENES = [f"G{number}" for number in range(9)]
 CELLS = st.sampled_from([0.0, 0.0, 0.1, 0.7, 1.5, 3.0, 1234.5, 16777217.0, 1e-7, float("nan")])
 
@@ -78,7 +68,7 @@ def queries(draw: st.DrawFn) -> dict[str, object]:
 
 
 def selected(source: Source, query: dict[str, object]) -> pd.DataFrame:
-    """What pandas selects from one source, judged by its tables alone."""
+    """The selection of pandas from one source, judged by its tables alone."""
     cells, samples = source.cells, source.samples
     kept = pd.Series(True, samples.index)
     if "sampleIDList" in query:

@@ -1,4 +1,4 @@
-"""What was meant is found by likeness: swapped letters, case, parts; and nothing where nothing is alike."""
+"""The name that was meant is found by similarity: swapped letters, case, parts; nothing if none is similar."""
 
 from __future__ import annotations
 

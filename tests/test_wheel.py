@@ -1,4 +1,4 @@
-"""What is built and published: the source archive, the wheel made from it, and what their metadata say."""
+"""The published archives: the source archive, the wheel made from it, and what their metadata say."""
 
 from __future__ import annotations
 

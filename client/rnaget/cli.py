@@ -19,6 +19,12 @@ from rnaget.transport import TIMEOUT
 _EXIT_INTERRUPTED = 130
 _EXIT_CLOSED_PIPE = 141
 _EXIT_SIGNAL = 128
+_REMARKS = {
+    "rnaget-missing": "not found",
+    "rnaget-omitted": "left out",
+    "rnaget-mixed-collections": "on different sequence collections",
+}
+"""Headers of a reply, and how the command names what is in them."""
 
 
 class _Group(click.Group):
@@ -47,7 +53,7 @@ def _end_by_exceptions(context: click.Context) -> None:
         raise SystemExit(_EXIT_SIGNAL + number)
 
     for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has the first alone
+        number = getattr(signal, name, None)  # Windows has only the first
         try:
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, end)
@@ -144,7 +150,7 @@ def get(
         _check_name(output, query["format"])
     headers = client.download(matrix, query, _standard_output() if output == "-" else Path(output))
     given = {name.lower(): value for name, value in headers.items()}
-    for header, summary in (("rnaget-missing", "not found"), ("rnaget-omitted", "left out")):
+    for header, summary in _REMARKS.items():
         if header in given:
             click.echo(f"{summary}: {one_line(given[header])}", err=True)
     if output != "-":

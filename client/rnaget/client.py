@@ -68,7 +68,7 @@ class Client:
 
         A file appears under its name when it is complete, and a failed download leaves what was there before. Its
         format is the one that its name stands for, where `query` has none. What is written to a file object cannot be
-        taken back: there the error alone says that it is not complete.
+        taken back: there only the error says that it is not complete.
 
         Raises
         ------
@@ -139,7 +139,7 @@ class Client:
             if refusal.code in _NO_TICKETS:
                 return None
             raise
-        if not text.lstrip().startswith((b"{", b"[")):  # a server that sends files or pages for whatever is asked
+        if not text.lstrip().startswith((b"{", b"[")):  # a server that sends files or pages for any request
             return None
         place = f"{self.root}/{path}"
         return Ticket.parse(parse_json(text, place), place)
@@ -152,7 +152,7 @@ class Client:
         return open_url(url, {"Accept": accept}, self._timeout, self.root)
 
     def _find_root(self) -> str:
-        """Return the address of the API: the one given, or ``/rnaget`` below it if it is there alone."""
+        """Return the address of the API: the one given, or ``/rnaget`` below it if it is only there."""
         _check_address(self.root)
         if self.root.endswith("/rnaget"):
             return self.root

@@ -37,7 +37,7 @@ def _target(output: Path) -> Path:
     """Return the path of the file to replace: the target of a link, not the link."""
     try:
         target = output.resolve()
-        target.lstat()  # tells of a name that is too long
+        target.lstat()  # fails for a name that is too long
         is_circle = target.is_symlink()  # in Python 3.13; before, resolving it fails
     except FileNotFoundError:
         is_circle = False

@@ -31,7 +31,7 @@ _PIECE = 1 << 20
 _ERROR_BYTES = 1 << 20
 _GZIP = ("gzip", "x-gzip")
 _MESSAGE_KEYS = ("message", "detail", "error", "title")
-# All that may stand in an address as it is; anything else, such as a blank or a letter with an accent, is encoded.
+# All that may be in an address as it is; anything else, such as a blank or a letter with an accent, is encoded.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -178,7 +178,7 @@ def _received(reply: HTTPResponse) -> Iterator[bytes]:
             yield piece
     except (OSError, HTTPException) as error:
         raise ClientError(f"the reply broke off after {received:,} bytes ({error}): try again") from None
-    # The standard library takes a closed connection for the end of the body, whatever Content-Length says.
+    # The standard library takes a closed connection for the end of the body, regardless of Content-Length.
     if expected is not None and received != expected:
         raise ClientError(f"the reply broke off after {received:,} of {expected:,} bytes: try again")
 

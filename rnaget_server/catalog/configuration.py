@@ -15,7 +15,7 @@ def configuration(**given: Any) -> Settings:
     Raises
     ------
     CatalogError
-        If the catalogue has no sound ``catalog.yaml``.
+        If the catalogue has no valid ``catalog.yaml``.
     pydantic.ValidationError
         If a value in the environment is wrong.
     """

@@ -74,7 +74,7 @@ class CatalogEdit:
         for id in (project, study):
             check_id(id)
         self.data = data
-        self._catalog = _sound(data)
+        self._catalog = _checked(data)
         self.project_directory = self._find_project(project)
         self.study_directory = self._find_study(project, study)
         self._project, self._study = project, study
@@ -265,7 +265,7 @@ def files_of(record: Matrix | TrackSet) -> list[Path]:
     return [record.path] if record.path is not None else [track.path for track in record.tracks]
 
 
-def _sound(data: Path) -> Catalog | None:
+def _checked(data: Path) -> Catalog | None:
     """Return the catalogue, or None if the directory has none yet."""
     if not (data / "catalog.yaml").exists() and not any(data.glob("*/project.yaml")):
         return None
@@ -358,7 +358,7 @@ def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], kee
 
 
 def _styled(value: Any) -> Any:
-    """Return a value as it shall look: maps and lists in one line, text that could be misread in quotes."""
+    """Return a value as it is to be written: maps and lists in one line, text that could be misread in quotes."""
     if isinstance(value, Mapping):
         styled = CommentedMap({_styled(key): _styled(item) for key, item in value.items()})
         styled.fa.set_flow_style()

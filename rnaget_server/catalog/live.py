@@ -1,4 +1,4 @@
-"""The catalogue of a running server, taken anew when its files change."""
+"""The catalogue of a running server, reloaded when its files change."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LiveCatalog:
     Raises
     ------
     CatalogError
-        At the start, if there is no sound ``catalog.yaml``. Later, a catalogue that does not check
+        At the start, if there is no valid ``catalog.yaml``. Later, a catalogue that does not check
         leaves the old one in service, and the log says what is wrong.
     """
 

@@ -41,7 +41,7 @@ from rnaget_server.catalog.records import (
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
-from rnaget_server.spelling import most_alike
+from rnaget_server.spelling import did_you_mean
 
 GENOMES = "genomes"
 """The directory of the genomes of a catalogue."""
@@ -51,10 +51,10 @@ _KEYS = sorted(KEYS | set(Settings.model_fields))
 
 
 def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
-    """Return the catalogue of everything sound in the directory `data`, and every problem found.
+    """Return the catalogue of everything valid in the directory `data`, and every problem found.
 
-    A file with a mistake is left out whole, with what lies below it; the rest stands. Without a
-    sound ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
+    A file with a mistake is left out whole, with what is below it; the rest is loaded. Without a
+    valid ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
     """
     with _uncollected():
         return _Loader().load(data)
@@ -115,7 +115,7 @@ class _Loader:
         ), self.problems
 
     def service(self, data: Path) -> ServiceFile | None:
-        """Return the sound ``catalog.yaml`` of `data`."""
+        """Return the valid ``catalog.yaml`` of `data`."""
         path = data / "catalog.yaml"
         service = self._read(path, ServiceFile)
         if service is not None:
@@ -137,6 +137,9 @@ class _Loader:
             assembly=file.assembly,
             version=file.version,
             tags=file.tags,
+            scientific_name=file.scientific_name,
+            common_name=file.common_name,
+            taxonomy_id=file.taxonomy_id,
         )
 
     def _project(self, path: Path) -> Project | None:
@@ -320,8 +323,7 @@ def _message(mistake: Any) -> str:
     if kind == "missing":
         return f"the key {key!r} is missing: add it"
     if kind == "extra_forbidden":
-        near = most_alike(key, _KEYS)
-        return f"the key {key!r} is not known here" + (f": did you mean {near[0]!r}?" if near else ": remove it")
+        return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
     if kind == "value_error":
         return str(mistake["ctx"]["error"])
     if kind in ("string_type", "none_required"):

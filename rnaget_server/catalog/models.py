@@ -22,11 +22,12 @@ INDEX_SUFFIXES = (".bai", ".csi", ".tbi", ".crai")
 """The ends of addresses at which readers of files look for an index."""
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
+_TAXONOMY_ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 def check_id(value: str) -> str:
-    """Return `value` if it can stand in a URL as an id.
+    """Return `value` if it can be used in a URL as an id.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def check_id(value: str) -> str:
     """
     if not _ID.fullmatch(value):
         raise ValueError(
-            f"the id {value!r} cannot stand in a URL: use letters, digits, '.', '_' and '-', "
+            f"the id {value!r} cannot be used in a URL: use letters, digits, '.', '_' and '-', "
             "starting with a letter or digit, at most 128 of them"
         )
     if value in _RESERVED_IDS:
@@ -77,6 +78,12 @@ def _check_text(value: str) -> str:
     return value
 
 
+def _check_taxonomy_id(value: str) -> str:
+    if not _TAXONOMY_ID.fullmatch(value):
+        raise ValueError(f"the taxonomy id {value!r} is no number: write that of NCBI's taxonomy, such as 9606")
+    return value
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -89,6 +96,7 @@ Id = Annotated[str, AfterValidator(check_id)]
 ReadsId = Annotated[str, AfterValidator(check_reads_id)]
 Text = Annotated[str, AfterValidator(_check_text)]
 Parameter = Annotated[str, AfterValidator(_check_parameter)]
+TaxonomyId = Annotated[str, AfterValidator(_check_taxonomy_id)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
 
 KEYS: set[str] = set()
@@ -145,10 +153,13 @@ class ProjectFile(_Described):
 
 
 class GenomeFile(_Described):
-    """``genome.yaml``: a genome, whose sequences stand in the same directory."""
+    """``genome.yaml``: a genome, whose sequences are in the same directory."""
 
     assembly: Text | None = None
     version: Text = "1.0"
+    scientific_name: Text | None = None
+    common_name: Text | None = None
+    taxonomy_id: TaxonomyId | None = None
 
 
 class FilterEntry(_Model):

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from rnaget_server.catalog.models import ReadsKind, ServiceFile
+from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.store import INDEX, LETTERS
 
@@ -38,6 +38,11 @@ class Tsv:
     column: str
     comments: bool
 
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The attributes of samples that the template names."""
+        return template_fields(self.column)
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -60,7 +65,7 @@ class Matrix:
     tsv: Tsv
     default_format: str
 
-    @property
+    @cached_property
     def paths(self) -> tuple[Path, ...]:
         """The data file."""
         return (self.path,)
@@ -204,6 +209,9 @@ class Genome:
     assembly: str | None
     version: str
     tags: tuple[str, ...]
+    scientific_name: str | None = None
+    common_name: str | None = None
+    taxonomy_id: str | None = None
 
     @property
     def path(self) -> Path:

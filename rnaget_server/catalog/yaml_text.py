@@ -17,7 +17,7 @@ Key = str | int
 
 
 class _TextLoader(yaml.CSafeLoader):
-    """PyYAML's C loader that resolves null alone and refuses a key given twice."""
+    """PyYAML's C loader that resolves only null and refuses a key given twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML reads it from the class)
         first: [

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.starting import refuse_no_directory
 from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
-_GENOME_ONLY = ("assembly", "circular", "aliases", "annotation", "genetic_code")
+_SPECIES = ("scientific_name", "common_name", "taxonomy_id")
+_GENOME_ONLY = ("assembly", *_SPECIES, "circular", "aliases", "annotation", "symbols", "genetic_code")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
@@ -76,7 +78,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 @click.option(
     "--value-column",
     metavar="COLUMN",
-    help="Text table of one sample, as quantifiers write it: the column with its values, where --units does not tell.",
+    help="Text table of one sample, as quantifiers write it: the column with its values, if not that of --units.",
 )
 @click.option(
     "--sample-id",
@@ -119,6 +121,11 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "with several: the one to take.",
 )
 @click.option("--assembly", metavar="ACCESSION", help="FASTA: accession of the assembly, such as GCA_000146045.2.")
+@click.option("--scientific-name", metavar="NAME", help="FASTA: name of the species, such as Saccharomyces cerevisiae.")
+@click.option("--common-name", metavar="NAME", help="FASTA: common name of the species, such as baker's yeast.")
+@click.option(
+    "--taxonomy-id", type=click.IntRange(min=1), metavar="NUMBER", help="FASTA: NCBI's number of the species."
+)
 @click.option("--circular", metavar="NAME", multiple=True, help="FASTA: a circular sequence; may be repeated.")
 @click.option(
     "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
@@ -127,6 +134,12 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "--annotation",
     type=_FILE,
     help="FASTA: genes of the genome, as GTF or GFF3; their transcripts' sequences are made.",
+)
+@click.option(
+    "--symbols",
+    type=_FILE,
+    help="FASTA with --annotation: table of old symbols and other names of genes, with the columns gene, alias, or as "
+    "HGNC and NCBI have it.",
 )
 @click.option(
     "--genetic-code",
@@ -164,6 +177,7 @@ def import_command(
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
 
+    refuse_no_directory(data, "import SOURCE --data")
     if not (project or study or id) and is_fasta(sources[0]):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})

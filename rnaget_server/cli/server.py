@@ -16,10 +16,17 @@ from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.load import entry_problem
+from rnaget_server.cli.genomes import genome_lines, missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.cli.starting import address_of, check_address, check_catalog_directory, misspelt_settings
+from rnaget_server.cli.starting import (
+    address_of,
+    check_address,
+    check_catalog_directory,
+    misspelt_settings,
+    refuse_no_directory,
+)
 from rnaget_server.datasets.opening import StoreCache, genome_problems, problems_of, remarks_of
 from rnaget_server.datasets.reads import reads_problems
 from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
@@ -64,7 +71,7 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)
     if settings.host not in _LOOPBACK and not settings.public_url:
         click.echo(
-            "Warning: public_url is not set, so the URLs in tickets name whatever host a request claims to be for; "
+            "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "
             "set it to the address that clients see",
             err=True,
         )
@@ -82,9 +89,13 @@ def check(data: Path | None) -> None:
     problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
+    for hint in missing_genomes(catalog) if catalog else ():
+        click.echo(hint)
     for path in leftovers(directory):
         size = f"{path.stat().st_size:,} bytes"
         click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
+    for line in unfinished_genomes(directory):
+        click.echo(line)
     if problems or catalog is None:
         sys.exit(1)
     click.echo(f"ok: {_count(catalog)}")
@@ -117,6 +128,8 @@ def list_(data: Path | None) -> None:
                 click.echo(f"    {tracks.id}  {_describe_tracks(tracks, stores)}")
             for reads in study.read_sets:
                 click.echo(f"    {reads.id}  {reads.kind}: {', '.join(reads.formats)}")
+    for line in genome_lines(catalog, stores):
+        click.echo(line)
     click.echo(_count(catalog))
 
 
@@ -125,6 +138,7 @@ def list_(data: Path | None) -> None:
 @click.option("--name", help="Name of the service. [default: the directory's]")
 def init(directory: Path, name: str | None) -> None:
     """Start an empty catalogue in DIRECTORY."""
+    refuse_no_directory(directory, "init")
     try:
         write_new_catalog(directory, name)
     except FileExistsError:
@@ -144,7 +158,9 @@ def _configuration(given: dict[str, Any]) -> Any:
 
 def _data(data: Path | None, command: str) -> Path:
     """Return the directory of the catalogue, or refuse what is none."""
-    directory = (data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))).absolute()
+    given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
+    refuse_no_directory(given, command)
+    directory = given.absolute()
     check_catalog_directory(directory, command)
     return directory
 
@@ -158,7 +174,7 @@ def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
     for record in records:
         section = "expressions" if isinstance(record, Matrix) else "continuous"
         study = catalog.studies[record.study_id].path
-        # First by itself, for loompy opens whatever a file leads to, and locks what the store opens without a lock.
+        # First by itself, for loompy opens all that a file links to, and locks what the store opens without a lock.
         found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
         found += _format_mistakes(record.default_format, formats[section])
         for remark in () if found else remarks_of(record, kinds, access):
@@ -217,9 +233,11 @@ def _count(catalog: Catalog) -> str:
     ]
     counts += [(catalog.track_sets, "continuous set")] if catalog.track_sets else []
     counts += [(catalog.read_sets, "set of reads or variants")] if catalog.read_sets else []
-    plurals = {"project": "projects", "study": "studies", "matrix": "matrices", "continuous set": "continuous sets"}
-    plurals["set of reads or variants"] = "sets of reads or variants"
-    return ", ".join(f"{len(part):,} {name if len(part) == 1 else plurals[name]}" for part, name in counts)
+    counts += [(catalog.genomes, "genome")] if catalog.genomes else []
+    plurals = {"study": "studies", "matrix": "matrices", "set of reads or variants": "sets of reads or variants"}
+    return ", ".join(
+        f"{len(part):,} {name if len(part) == 1 else plurals.get(name, f'{name}s')}" for part, name in counts
+    )
 
 
 if __name__ == "__main__":

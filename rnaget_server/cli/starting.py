@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import socket
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from rnaget_server.settings import Settings
 from rnaget_server.spelling import most_alike
 
 _PREFIX = "RNAGET_"
+# A Path has one slash where a URL has two.
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 _MOST_LOOKED_AT = 10_000
 _PORTS_TRIED = 100
 _FIRST_FREE_FOR_ALL = 1024
@@ -24,6 +27,41 @@ _IMPORTABLE = (
     *(".bw", ".bigwig", ".bedgraph", ".bdg"),
 )
 _IDS = "--project P --study S --id ID --units TPM"
+
+
+def refuse_no_directory(data: Path, command: str) -> None:
+    """Refuse the standard input and an address, which import reads or names, in the place of a directory.
+
+    Raises
+    ------
+    click.ClickException
+        In one line, with what to give.
+    """
+    problem = None if os.path.lexists(data) else _of_name(str(data), f"rnaget-server {command}")
+    if problem is not None:
+        raise click.ClickException(problem)
+
+
+def _of_name(name: str, again: str) -> str | None:
+    """Return what a name is that names no place on this machine, and what to do."""
+    if name == "-":
+        return (
+            f"- is the standard input, and {again} takes the directory of a catalogue: give that; data from a pipe go "
+            "into one by `rnaget-server import - --data DIRECTORY …`"
+        )
+    address = _ADDRESS.match(name)
+    if address is None:
+        return None
+    scheme, rest = address.group(1).lower(), name[address.end() :]
+    if scheme == "file":
+        return f"{scheme}:///{rest} is a URL: give the path, as `{again} {shlex.quote('/' + rest)}`"
+    # What follows the host may be a secret, such as the signature of an address, and what is in front of it, too.
+    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2]
+    more = "; `rnaget --help` says how to fetch data from a server" if scheme in ("http", "https") else ""
+    return (
+        f"{scheme}://{host}… is a URL, and {again} takes the directory of a catalogue on this machine: download what "
+        f"you need, and give its directory{more}"
+    )
 
 
 def check_catalog_directory(data: Path, command: str) -> None:
@@ -124,7 +162,7 @@ def misspelt_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 def _is_near(name: str, near: Sequence[str]) -> bool:
-    """Return whether what is alike is so in more than the beginning that all settings have."""
+    """Return whether the names are similar apart from the prefix that all settings have."""
     return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
 
 
@@ -140,7 +178,7 @@ def check_address(host: str, port: int) -> None:
         _listen(host, port)
     except socket.gaierror:
         raise click.ClickException(
-            f"the host {host!r} is not known: give --host 127.0.0.1 for this machine alone, or --host 0.0.0.0 for all"
+            f"the host {host!r} is not known: give --host 127.0.0.1 for this machine only, or --host 0.0.0.0 for all"
         ) from None
     except OSError as error:
         raise click.ClickException(_reason(host, port, error)) from None
@@ -156,7 +194,7 @@ def _reason(host: str, port: int, error: OSError) -> str:
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return (
-            f"{host} is no address of this machine: give --host 127.0.0.1 for this machine alone, or --host 0.0.0.0 "
+            f"{host} is no address of this machine: give --host 127.0.0.1 for this machine only, or --host 0.0.0.0 "
             "for all"
         )
     return f"{host} port {port} cannot be listened on: {error.strerror}"
@@ -181,5 +219,5 @@ def _listen(host: str, port: int) -> None:
 
 
 def address_of(host: str, port: int) -> str:
-    """Return host and port as they stand in a URL: IPv6 addresses in brackets."""
+    """Return host and port as they are in a URL: IPv6 addresses in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

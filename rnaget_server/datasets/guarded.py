@@ -1,7 +1,7 @@
 """Open stores whose every error is one: the boundary between data files, which may be damaged in any way, and the rest.
 
-Behind it may be raised whatever HDF5, numpy, Rust or a third party raises: at once or later, out of methods, iterators
-and the callables that a store hands over. What comes out is a `StoreFailure` that names the record, so that the
+HDF5, numpy, Rust or a third party may raise anything behind it: at once or later, out of methods, iterators and
+the callables that a store hands over. What comes out is a `StoreFailure` that names the record, so that the
 layers above know of no other exception. Labels and blocks that are not of the shape, over which they would stumble,
 are refused here too.
 """
@@ -9,7 +9,7 @@ are refused here too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -23,8 +23,8 @@ from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
 from rnaget_server.sequences.store import SequenceStore
-from rnaget_server.storage.source import NO_FILE, FileVersion
-from rnaget_server.stores.base import MatrixStore, Ranges, held_by
+from rnaget_server.storage.local import NO_FILE, FileVersion
+from rnaget_server.stores.base import MatrixStore, Ranges
 from rnaget_server.stores.failures import is_of_file
 from rnaget_server.stores.tracks.base import Run, TrackStore
 
@@ -89,7 +89,7 @@ class _GuardedIndex(Index):
 
 
 class GuardedAxis(Axis):
-    """An axis whose columns have its length, and whose methods raise `StoreFailure` alone."""
+    """An axis whose columns have its length, and whose methods raise only `StoreFailure`."""
 
     def __init__(self, whole: Axis, guard: Guard) -> None:
         self._whole = whole
@@ -109,7 +109,7 @@ class GuardedAxis(Axis):
     def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
         """Return the texts of an attribute as bytes, if they are stored so."""
         with self._guard:
-            values = self._whole.ascii(attribute, positions)
+            values = self._whole.read(attribute).ascii(positions)
             if values is not None:
                 self._check_length(values, positions)
             return values
@@ -124,8 +124,32 @@ class GuardedAxis(Axis):
             raise OSError(f"an attribute has {len(values)} values for {self.size}")
 
 
+@dataclass(frozen=True)
+class GuardedLabels:
+    """The labels of a selected part of an axis; see `Labels`."""
+
+    axis: GuardedAxis
+    positions: Positions | None
+    size: int
+    id: str
+    name: str | None
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The available attributes."""
+        return self.axis.attributes
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        """Return the values of one attribute."""
+        return self.axis.column(attribute, self.positions)
+
+    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
+        """Return the values of one attribute as printable ASCII bytes, if they are stored so."""
+        return self.axis.ascii(attribute, self.positions)
+
+
 class GuardedSequences(SequenceStore):
-    """The sequences of a genome, whose methods raise `StoreFailure` alone; the letters, once sent, `OSError`."""
+    """The sequences of a genome, whose methods raise only `StoreFailure`; the letters, once sent, `OSError`."""
 
     def __init__(self, whole: SequenceStore, guard: Guard) -> None:
         self._whole = whole
@@ -144,15 +168,19 @@ class GuardedStore:
     ----------
     version
         The state of the file when it was opened.
+    cancellation
+        Until when cells are read; see `StoreCache.open`.
     """
 
-    _cancellation = Cancellation()
+    cancellation = Cancellation()
 
     def __init__(self, whole: MatrixStore, guard: Guard, version: FileVersion = NO_FILE) -> None:
         self._whole = whole
         self._guard = guard
         self.version = version
         self._dtypes: dict[str, np.dtype[Any]] = {}
+        self._wholes: dict[str, bool] = {}
+        self._dense: set[str] = set()
         with guard:
             rows, columns = whole.shape
             self.shape = (int(rows), int(columns))
@@ -164,12 +192,6 @@ class GuardedStore:
             for name in self.units:
                 name.encode()
 
-    def until(self, cancellation: Cancellation) -> GuardedStore:
-        """Return the same for one request: its cells are read until that is cancelled."""
-        own = copy(self)
-        own._cancellation = cancellation
-        return own
-
     def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
         """Return a selection of the cells in one unit, to be written."""
         dtype = self.dtype(units)
@@ -177,10 +199,10 @@ class GuardedStore:
             return LayerInfo(
                 units=units,
                 dtype=dtype,
-                whole=self._whole.whole(units),
+                whole=self.whole(units),
                 blocks=partial(self.blocks, units, features, samples),
                 sparse=self._sparse(units, features, samples),
-                held=held_by(self._whole, units, features, samples),
+                held=partial(self._held, units, features, samples),
             )
 
     def dtype(self, units: str) -> np.dtype[Any]:
@@ -199,8 +221,10 @@ class GuardedStore:
 
     def whole(self, units: str) -> bool:
         """Return whether every cell is known to be a whole number."""
-        with self._guard:
-            return self._whole.whole(units)
+        if units not in self._wholes:
+            with self._guard:
+                self._wholes[units] = self._whole.whole(units)
+        return self._wholes[units]
 
     def ranges(self, units: str) -> Ranges | None:
         """Return the stored ranges of the features."""
@@ -236,14 +260,20 @@ class GuardedStore:
             return self._sparse(units, features, samples)
 
     def _sparse(self, units: str, features: Positions | None, samples: Positions | None) -> SparseCells | None:
-        cells = self._whole.sparse(units, features, samples)
+        cells = None if units in self._dense else self._whole.sparse(units, features, samples)
         if cells is None:
+            self._dense.add(units)
             return None
         size = self._size(features, samples)
         return SparseCells(partial(self._counted, cells), partial(self._pieces, cells, size))
 
+    def _held(self, units: str, features: Positions | None, samples: Positions | None) -> int:
+        held: Callable[..., int] | None = getattr(self._whole, "held", None)
+        with self._guard:
+            return held(units, features, samples) if held is not None else 0
+
     def _check_wanted(self) -> None:
-        if self._cancellation.cancelled:
+        if self.cancellation.cancelled:
             raise Cancelled
 
     def _size(self, features: Positions | None, samples: Positions | None) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Open stores of one process, by matrix; a file that was replaced is opened anew."""
+"""Open stores of one process, by matrix; a file that was replaced is opened again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -17,10 +18,12 @@ from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore
 from rnaget_server.datasets.reads import IndexCache, OpenReads
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
+from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
+from rnaget_server.sequences.verify import verify
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.source import NO_FILE, FileVersion, version_at
+from rnaget_server.storage.local import NO_FILE, FileVersion, version_at
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.tracks.base import TrackStore
@@ -40,7 +43,7 @@ _Store = TypeVar("_Store")
 class StoreCache:
     """Opens the data files of matrices and of sets of tracks, and keeps the last `most` of each open.
 
-    Whatever one of them raises, when it is opened or later, is a `StoreFailure`, which the log has the reason of
+    All that one of them raises, when it is opened or later, is a `StoreFailure`, which the log has the reason of
     once for each state of its files. A store that drops out is not closed but forgotten, since a reply may still be
     read from it; its file closes with the last reader.
 
@@ -53,7 +56,7 @@ class StoreCache:
     access
         How files are opened.
     confirms
-        Tells whether the catalogue still says of a record what it says; asked where its file is gone.
+        Return whether the catalogue still has a record as it is; called where its file is gone.
     """
 
     def __init__(
@@ -88,8 +91,8 @@ class StoreCache:
         self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
         self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", open_reads, most, confirms)
 
-    def open(self, matrix: Matrix) -> GuardedStore:
-        """Return the open store of `matrix`.
+    def open(self, matrix: Matrix, cancellation: Cancellation | None = None) -> GuardedStore:
+        """Return the open store of `matrix`; its cells are read until that is cancelled.
 
         Raises
         ------
@@ -98,7 +101,11 @@ class StoreCache:
         CatalogChanged
             If the file is missing since the catalogue names another by now.
         """
-        return self._matrices.get(matrix)
+        store = self._matrices.get(matrix)
+        if cancellation is not None:
+            store = copy(store)
+            store.cancellation = cancellation
+        return store
 
     def open_tracks(self, record: TrackSet) -> TrackStore:
         """Return the open store of a set of signal tracks.
@@ -192,7 +199,7 @@ class _Kept(Generic[_Record, _Store]):
         state = _state(record)
         if self._logged.get(record.id) != state:
             self._logged[record.id] = state
-            # The id stands first, by which the log tells one kind of line from another.
+            # The id comes first: the log distinguishes kinds of lines by it.
             _log.error(f"the {self._what} %s cannot be read: %s", record.id, reason(error, *_paths(record)))
         return self._failure(record)
 
@@ -288,12 +295,13 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
 
 
 def genome_problems(genome: Genome) -> list[str]:
-    """Return what keeps the sequences of a genome from being served; empty if all is well."""
+    """Return what keeps the sequences of a genome from being served, all of which are read; empty if all is well."""
     try:
-        SequenceStore(genome.directory).close()
-    except OSError as error:
+        return verify(genome.directory)
+    except BaseException as error:
+        if not is_of_file(error):
+            raise
         return [reason(error, *genome.paths)]
-    return []
 
 
 def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -> tuple[str, ...]:

@@ -102,7 +102,8 @@ class OpenReads:
         self.file, self._index = open_files(record)
         self.header, index = checked_header(record, self.file, self._index)
         self.names = frozenset(reference_names(self.header, index))
-        states = [file.version.state for file in (self.file, self._index) if file is not None]
+        # Without the device, whose number another machine has another of for the same files.
+        states = [file.version[1:] for file in (self.file, self._index) if file is not None]
         self.version = hashlib.sha256(repr((states, __version__)).encode()).hexdigest()[:_VERSION_LENGTH]
 
     @property

@@ -107,7 +107,7 @@ class View:
     catalog
         The part of the catalogue that was in service when this was made.
     rights
-        The principal's rights, as far as they tell replies apart.
+        The principal's rights, as far as replies depend on them.
     stores, limits, memory, summaries
         Those of the repository.
     """
@@ -152,6 +152,14 @@ class View:
         store = self.stores.open_genome(genome)
         sequence = store.find(md5)
         return {name.alias for name in store.aliases(sequence)} if sequence is not None else set()
+
+    def collection_of(self, genome: str) -> str | None:
+        """Return the digest of the sequence collection of a genome; None if it is not here, or cannot be read."""
+        record = self.catalog.genomes.get(genome)
+        if record is not None:
+            with suppress(StoreFailure):
+                return self.stores.open_genome(record).digest()
+        return None
 
     def naming_authorities(self) -> set[str]:
         """Return who gives names to sequences, in all genomes that can be read."""

@@ -41,7 +41,7 @@ class SliceCache:
         sums = most_bytes // _SUMS_SHARE
         self._files = DiskCache(directory, most_bytes - sums)
         self.sums = Sums(DiskCache(directory / "sums", sums if self._files.max_bytes else 0))
-        # Beside the making of the bytes, which would take a quarter longer otherwise.
+        # In parallel with making the bytes, which would take a quarter longer otherwise.
         self._pool = ThreadPoolExecutor(2, "md5")
 
     @property
@@ -163,7 +163,7 @@ class Sums:
         return sum
 
     def put(self, key: str, sum: str, lasting: bool = True) -> None:
-        """Keep a sum, in memory alone unless it is `lasting`."""
+        """Keep a sum, only in memory unless it is `lasting`."""
         with self._lock:
             self._last[key] = sum
             self._last.move_to_end(key)
@@ -188,7 +188,7 @@ class Sums:
 
 
 class _RunningSum:
-    """An MD5 sum that is computed beside the making of the bytes, by at most one chunk behind it."""
+    """An MD5 sum that is computed in parallel with making the bytes, by at most one chunk behind it."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool

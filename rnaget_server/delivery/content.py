@@ -1,9 +1,10 @@
-"""The bytes of a reply, wherever they come from."""
+"""The bytes of a reply, from any source."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from rnaget_server.storage.checked_file import CheckedFile, DamagedFileError
@@ -42,16 +43,16 @@ class Content(ABC):
         """Free what the bytes come from."""
 
 
+@dataclass
 class MemoryContent(Content):
     """Bytes in memory."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.length = len(data)
+    data: bytes
+    length: int
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Return the bytes in one piece."""
-        return iter((self.data[start:stop],)) if self.data is not None else iter(())
+        return iter((self.data[start:stop],))
 
 
 class FileContent(Content):
@@ -172,18 +173,6 @@ def resume_chunks(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
     while first:
         yield first.pop()
     yield from rest
-
-
-def take_chunks(chunks: Iterator[bytes], limit: int) -> tuple[list[bytes], bool]:
-    """Return the first chunks, and whether they are all that there are."""
-    first = []
-    size = 0
-    for chunk in chunks:
-        first.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            return first, False
-    return first, True
 
 
 def close_body(body: Body) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Generic, Self, TypeVar
+from functools import cached_property, partial
+from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import json_response
 from rnaget_server.http.request import PRINCIPAL_KEY, ROOT_KEY
 from rnaget_server.model.cancellation import Cancellation
-from rnaget_server.model.principal import ANYONE, Principal
+from rnaget_server.model.principal import ANYONE
 from rnaget_server.query import Parameters
 from rnaget_server.settings import Settings
 
@@ -31,10 +32,18 @@ class DataApi:
         The data.
     settings
         Those of the server.
+    context_class
+        The context of its handlers.
     """
 
+    context_class: ClassVar[type[RequestContext[Any]]]
     repository: Repository
     settings: Settings
+
+    @cached_property
+    def context(self) -> Callable[[Request, ReceivedParameters, Cancellation], RequestContext[Any]]:
+        """The maker of the context of a request, which looks at the catalogue only when it is needed."""
+        return partial(self.context_class, self)
 
 
 Api = TypeVar("Api", bound=DataApi)
@@ -46,30 +55,21 @@ class RequestContext(Generic[Api]):
 
     Attributes
     ----------
-    request, received, cancellation
-        What came by HTTP, the parameters, and the flag that says if the client has gone.
     api
         The standard as this server offers it.
-    principal
-        The one who asks.
+    request, received, cancellation
+        What came by HTTP, the parameters, and the flag that says if the client has disconnected.
     """
 
+    api: Api
     request: Request
     received: ReceivedParameters
     cancellation: Cancellation
-    api: Api
-    principal: Principal
-
-    @classmethod
-    def of(cls, api: Api, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Self:
-        """Return the context of a request."""
-        principal: Principal = request.scope.get(PRINCIPAL_KEY, ANYONE)
-        return cls(request, received, cancellation, api, principal)
 
     @cached_property
     def view(self) -> View:
         """The data that the one who asks may see: the same for all of one answer."""
-        return self.api.repository.visible_to(self.principal)
+        return self.api.repository.visible_to(self.request.scope.get(PRINCIPAL_KEY, ANYONE))
 
     @property
     def root(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,16 +22,16 @@ from rnaget_server.delivery.content import (
     StreamedContent,
     close_body,
     resume_chunks,
-    take_chunks,
 )
+from rnaget_server.delivery.context import RequestContext
 from rnaget_server.delivery.etags import EntityTag, TagBasis, file_tag, software
-from rnaget_server.delivery.filenames import content_disposition, filename
+from rnaget_server.delivery.filenames import content_disposition
 from rnaget_server.delivery.formats import ChosenFormat
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.streaming import DownloadHeaders, LargeReply, content_response, unreadable
 from rnaget_server.errors import Unavailable
 from rnaget_server.http.accept import accepts_gzip
-from rnaget_server.http.preconditions import check_preconditions, is_not_modified
+from rnaget_server.http.preconditions import CONDITIONAL, check_preconditions, is_not_modified
 from rnaget_server.http.ranges import has_usable_range
 from rnaget_server.http.request import BEGAN_KEY
 from rnaget_server.model.limits import Limits
@@ -41,6 +42,9 @@ from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.writers.base import Body, Writer
 
 _IN_MEMORY = 1 << 20
+_TAG_DIGITS = 40
+# Content coding makes other bytes of the same.
+_GZIP_SUFFIX = "-gzip"
 _IN_MEMORY_FOR_TICKET = 4 << 20
 # Small slices may be made of many cells, where most are zeros that are not stored.
 _MAX_CELLS_FOR_TICKET = 4_000_000
@@ -89,7 +93,7 @@ class Download:
     @property
     def disposition(self) -> str:
         """The header Content-Disposition."""
-        return content_disposition(filename(self.resolved, self.writer.extension))
+        return content_disposition(self.resolved, self.writer.extension)
 
     @cached_property
     def stored_file(self) -> Path | None:
@@ -124,7 +128,7 @@ class Download:
     @property
     def held(self) -> int:
         """About how many bytes are held while it is made: which cells are meant, a block, what their source holds."""
-        source = max(layer.held for layer in self.resolved.slice.layers)
+        source = max(layer.held() for layer in self.resolved.slice.layers)
         blocks = min(BLOCK_BYTES, self.estimate) * (_BLOCKS_OF_TEXT if self.is_text else 1)
         return sum(self.resolved.slice.shape) * _BYTES_OF_POSITION + blocks + source
 
@@ -152,19 +156,13 @@ class Delivery:
         self._software = software()
 
     def respond(
-        self,
-        request: Request,
-        resolved: ResolvedSlice,
-        chosen: ChosenFormat,
-        headers: Mapping[str, str],
-        rights: str,
-        changed: int = 0,
+        self, context: RequestContext[Any], resolved: ResolvedSlice, chosen: ChosenFormat, headers: Mapping[str, str]
     ) -> Response:
         """Return the slice as a file in the format chosen, or 304 if the client has it.
 
         Parameters
         ----------
-        request
+        context
             What asks for it.
         resolved
             The slice.
@@ -172,10 +170,6 @@ class Delivery:
             The format, and the media type to send.
         headers
             Further headers of the reply.
-        rights
-            What tells apart principals who may see different things.
-        changed
-            When the catalogue was last changed, in nanoseconds since 1970.
 
         Raises
         ------
@@ -190,12 +184,12 @@ class Delivery:
         Unavailable
             If a data file cannot be read.
         """
-        download = self._download(request, resolved, chosen.writer, rights, changed)
-        respond = partial(self._respond_readable, request, download, chosen.media_type, headers)
+        rights, changed = context.view.rights, context.api.repository.live.changed
+        download = self._download(context.request, resolved, chosen.writer, rights, changed)
+        respond = partial(self._respond, context.request, download, chosen.media_type, headers)
         if download.stored_file is not None or not download.is_large:
             return respond()
-        whole_first = has_usable_range(request, None) or self._limits.reply_bytes > 0
-        return LargeReply(respond, self._budget, whole_first)
+        return LargeReply(respond, self._budget, whole_first=self._limits.reply_bytes > 0)
 
     def md5(self, request: Request, resolved: ResolvedSlice, writer: Writer, rights: str, quick: bool) -> str | None:
         """Return the MD5 sum of a slice in a format, None if it is unknown and would take long to find out.
@@ -232,14 +226,29 @@ class Delivery:
         RnagetError
             If the format cannot hold the slice.
         """
-        kept = self._kept(download)
+        # A small slice is made sooner than it is looked for.
+        kept = self._kept(download) if download.is_large else None
         if kept is not None:
             return kept
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
             raise self._too_large(download)
         body = download.writer.write(download.resolved.slice)
         try:
-            content = self._make(download, body, part, in_memory)
+            self._check(download, body.length)
+            first: list[bytes] = []
+            if (download.least if body.length is None else body.length) <= in_memory:
+                left = in_memory
+                for chunk in body.chunks:
+                    first.append(chunk)
+                    left -= len(chunk)
+                    if left < 0:
+                        break
+                else:
+                    data = b"".join(first)
+                    self._check(download, len(data))
+                    body.close()
+                    return MemoryContent(data, len(data))
+            content = self._make(download, body, resume_chunks(first, body.chunks), part)
         except BaseException:
             close_body(body)
             raise
@@ -254,38 +263,38 @@ class Delivery:
         basis = TagBasis(resolved.sources, resolved.slice.origin, resolved.query, format, self._software, rights)
         return Download(resolved, writer, basis, request.scope[BEGAN_KEY], changed)
 
-    def _respond_readable(
-        self, request: Request, download: Download, media_type: str, headers: Mapping[str, str]
+    def _respond(
+        self, request: Request, download: Download, media_type: str, further: Mapping[str, str], may_retry: bool = True
     ) -> Response:
-        try:
-            try:
-                return self._respond(request, download, media_type, headers)
-            except DamagedFileError:  # it has been removed from the cache
-                return self._respond(request, download, media_type, headers)
-        except OSError as error:
-            raise unreadable(error, download.logged_name) from None
-
-    def _respond(self, request: Request, download: Download, media_type: str, headers: Mapping[str, str]) -> Response:
         compressible = self._content_coding and download.is_text
         gzipped = compressible and accepts_gzip(request)
-        headers = {**headers, "Vary": "Accept, Accept-Encoding" if compressible else "Accept"}
+        headers = {**further, "Vary": "Accept, Accept-Encoding" if compressible else "Accept"}
         content: Content | None = None
-        if download.stored_file is not None:
-            content, tag = self._file(download, download.stored_file)
-        else:
-            tag = download.tag
-        etag = tag.header(gzipped) if tag is not None else None
-        headers |= {"ETag": etag} if etag else {}
-        described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
         try:
-            check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
-            if not is_not_modified(request, etag):
-                if content is None:
-                    content = self.content(download, part=not gzipped and has_usable_range(request, etag))
-                return content_response(request, content, described, gzipped, self._budget)
-        except BaseException:
+            if download.stored_file is not None:
+                content, tag = self._file(download, download.stored_file)
+            else:
+                tag = download.tag
+            etag = None if tag is None else f'"{tag.key[:_TAG_DIGITS]}{_GZIP_SUFFIX if gzipped else ""}"'
+            headers |= {"ETag": etag} if etag else {}
+            described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
+            conditional = not CONDITIONAL.isdisjoint(request.headers.keys())
+            if conditional:
+                check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
+            if not (conditional and is_not_modified(request, etag)):
+                part = conditional and not gzipped and has_usable_range(request, etag)
+                content = content or self.content(download, part)
+                if content.data is not None and not (part or gzipped or request.method == "HEAD"):
+                    accepts = {"Accept-Ranges": "bytes"} if etag else {}
+                    return Response(content.data, 200, described.all(accepts), media_type)
+                return content_response(request, content, described, gzipped, part, self._budget)
+        except BaseException as error:
             if content is not None:
                 content.close()
+            if isinstance(error, DamagedFileError) and may_retry:  # it has been removed from the cache
+                return self._respond(request, download, media_type, further, may_retry=False)
+            if isinstance(error, OSError):
+                raise unreadable(error, download.logged_name) from None
             raise
         if content is not None:
             content.close()
@@ -338,16 +347,12 @@ class Delivery:
                 raise
         return content
 
-    def _make(self, download: Download, body: Body, part: bool, in_memory: int) -> Content | None:
-        self._check(download, body.length)
-        least = download.least if body.length is None else body.length
-        first, ended = take_chunks(body.chunks, in_memory) if least <= in_memory else ([], False)
-        if ended:
+    def _make(self, download: Download, body: Body, chunks: Iterator[bytes], part: bool) -> Content | None:
+        """Return what has more bytes than are made at once; None for a part that could not be made ready."""
+        kept = None if download.is_large else self._kept(download)
+        if kept is not None:
             close_body(body)
-            data = b"".join(first)
-            self._check(download, len(data))
-            return MemoryContent(data)
-        chunks = resume_chunks(first, body.chunks)
+            return kept
         tag = download.tag
         cacheable = tag is not None and self._cache.may_hold(body.length or download.estimate)
         if self._limits.reply_bytes and body.length is None:

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from rnaget_server.model.slice import Source
 from rnaget_server.plugins import GROUPS
-from rnaget_server.storage.source import version_of
+from rnaget_server.storage.local import state_of
 
 _MAX_FILES = 1000
 _PROGRAM = "rnaget-server"
-_GZIP_SUFFIX = "-gzip"
 # The clock of the file system runs behind by some milliseconds; in nanoseconds.
 _CLOCK_TOLERANCE = 100_000_000
 
@@ -31,10 +30,6 @@ class EntityTag:
 
     newest: int
     """When the files behind it were last changed or replaced, in nanoseconds since 1970."""
-
-    def header(self, gzipped: bool = False) -> str:
-        """Return the value of the header ETag; content coding makes other bytes of it."""
-        return f'"{self.key[:40]}{_GZIP_SUFFIX if gzipped else ""}"'
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class TagBasis:
     software
         See `software`.
     rights
-        What tells apart principals who may see different things.
+        What distinguishes principals who may see different things.
     """
 
     sources: tuple[Source, ...]
@@ -78,11 +73,12 @@ class TagBasis:
         digest = hashlib.sha256(repr(constant).encode())
         newest = 0
         for source in self.sources:
-            if len(source.paths) > _MAX_FILES:
+            paths = source.paths
+            if len(paths) > _MAX_FILES:
                 return None
-            found = [path.stat() for path in source.paths]
+            found = [path.stat() for path in paths]
             newest = max(newest, *(status.st_ctime_ns for status in found))
-            digest.update(repr((source, [version_of(status).state for status in found])).encode())
+            digest.update(repr((source, [state_of(status) for status in found])).encode())
         return EntityTag(digest.hexdigest(), newest)
 
     def is_current(self, tag: EntityTag | None, began: int) -> bool:
@@ -106,6 +102,4 @@ def software() -> str:
 
 def file_tag(path: Path, status: os.stat_result) -> EntityTag:
     """Return the tag of a file that is sent as it is."""
-    return EntityTag(
-        hashlib.sha256(repr((str(path), version_of(status).state)).encode()).hexdigest(), status.st_ctime_ns
-    )
+    return EntityTag(hashlib.sha256(repr((str(path), state_of(status))).encode()).hexdigest(), status.st_ctime_ns)

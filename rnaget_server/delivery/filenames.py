@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from rnaget_server.model.lists import SEPARATOR, plain
 from rnaget_server.model.slice import ResolvedSlice
-from rnaget_server.query.strings import by_name, query_pairs
+from rnaget_server.query.strings import asked_in
 
 _LONGEST_ID = 24
 _LONGEST_PART = 20
@@ -28,7 +28,7 @@ def filename(resolved: ResolvedSlice, extension: str) -> str:
 
     That of a whole matrix or set is its id; any other has up to two values of the query, and a digest of it.
     """
-    asked = by_name(query_pairs(resolved.slice.origin.get("query", "")))
+    asked = asked_in(resolved.slice.origin.get("query", ""))
     if not asked and len(resolved.sources) == 1:
         return f"{resolved.name}.{extension}"
     digest = hashlib.sha256(f"{resolved.name}\n{resolved.query}".encode()).hexdigest()[:_DIGITS]
@@ -36,8 +36,9 @@ def filename(resolved: ResolvedSlice, extension: str) -> str:
     return f"{'-'.join([resolved.name[:_LONGEST_ID], *parts, digest])}.{extension}"
 
 
-def content_disposition(name: str) -> str:
-    """Return the header Content-Disposition of a file (RFC 6266)."""
+def content_disposition(resolved: ResolvedSlice, extension: str) -> str:
+    """Return the header Content-Disposition of a file of a slice (RFC 6266)."""
+    name = filename(resolved, extension)
     plain_name = _NOT_ASCII.sub("_", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode())
     extended = f"; filename*=UTF-8''{quote(name, safe='')}" if plain_name != name else ""
     return f'attachment; filename="{plain_name}"{extended}'
@@ -49,7 +50,9 @@ def _parts(asked: dict[str, list[str]]) -> Iterator[str]:
     for name, values in asked.items():
         if name not in _REGION:
             more = "_etc" if len(values) > 1 else ""
-            yield f"{_safe(plain(values[0].removesuffix(SEPARATOR)), _LONGEST_PART - len(more))}{more}"
+            first = values[0].removesuffix(SEPARATOR)
+            first = plain(first) if SEPARATOR in first else first
+            yield f"{_safe(first, _LONGEST_PART - len(more))}{more}"
 
 
 def _safe(text: str, longest: int) -> str:

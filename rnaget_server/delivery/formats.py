@@ -12,7 +12,6 @@ from starlette.requests import Request
 
 from rnaget_server.errors import InvalidQuery, NotAcceptable, shown, unknown_choice
 from rnaget_server.http.accept import preferred
-from rnaget_server.http.request import list_header
 from rnaget_server.plugins import Registry
 from rnaget_server.writers.base import Writer
 
@@ -79,7 +78,7 @@ class Formats:
         NotAcceptable
             If the client does not accept the media type of the format.
         """
-        accept = list_header(request, "accept")
+        accept = ", ".join(request.headers.getlist("accept"))
         names = [asked] if asked else [str(default), *self.of(group)]
         for name in names:
             writer = self.writer(group, name)

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Self
 
-import anyio.to_thread
-
 from rnaget_server.delivery.reply_budget import ReplyShare
 
 # With one, the thread and the event loop would wait for each other's hand-over all the time.
@@ -22,7 +20,7 @@ _IN_FLIGHT = 2
 class Prefetcher:
     """An asynchronous iterator over chunks that are made in threads, at most two before they are asked for.
 
-    A client that does not read holds no thread, and where memory is short nothing is made that nobody asks for.
+    A client that does not read holds no thread, and where memory is short nothing is made before it is needed.
 
     Parameters
     ----------
@@ -75,8 +73,8 @@ class Prefetcher:
         """See to it that a thread makes chunks, if there is room for one and none is at it."""
         at_it = self._task is not None and not (self._task.done() and self._task.exception() is None)
         if not (at_it or self._ended or self._stopped) and self._wanted():
-            made = anyio.to_thread.run_sync(self._make, asyncio.get_running_loop(), limiter=self._share.threads)
-            self._task = asyncio.ensure_future(made)
+            loop = asyncio.get_running_loop()
+            self._task = loop.run_in_executor(self._share.threads, self._make, loop)
             self._task.add_done_callback(self._end_task)
 
     def _end_task(self, task: asyncio.Future[None]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 
@@ -14,6 +17,7 @@ from rnaget_server.http.heap import trim
 # A chunk on its way into the socket, the next one in hand, and what the connection itself takes.
 _LEAST = 1 << 20
 _MOST_THREADS = 2
+_NICENESS = 10
 _MOST_MAKING = 2
 _MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 16
@@ -44,9 +48,9 @@ class ReplyBudget:
         self._loop: asyncio.AbstractEventLoop | None = None
         # Few, so that those who ask for little find the processor free; the interpreter runs one at a time anyway.
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
-        # They may wait for another that makes the same, and shall not hold the threads of all others meanwhile.
+        # They may wait for another that makes the same, and must not hold the threads of all others meanwhile.
         self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
-        self.threads = anyio.CapacityLimiter(_MOST_THREADS)
+        self.threads = ThreadPoolExecutor(_MOST_THREADS, "chunks", initializer=_stand_back)
 
     @property
     def held(self) -> int:
@@ -70,7 +74,7 @@ class ReplyBudget:
         Parameters
         ----------
         held
-            How many bytes the reply holds beside its chunks.
+            How many bytes the reply holds in addition to its chunks.
 
         Raises
         ------
@@ -148,7 +152,7 @@ class ReplyShare:
     budget
         What it is a share of.
     held
-        How many bytes the reply holds beside its chunks.
+        How many bytes the reply holds in addition to its chunks.
     size
         What was set aside.
     """
@@ -178,3 +182,10 @@ class ReplyShare:
     def give_back(self) -> None:
         """Count the reply as gone."""
         self._budget.give_back(self._size)
+
+
+def _stand_back() -> None:
+    """Let all other threads go first, in the thread that calls it; only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +20,10 @@ from rnaget_server.delivery.content import Content
 from rnaget_server.delivery.prefetch import Prefetcher
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.errors import StoreFailure, Unavailable
-from rnaget_server.http.ranges import has_usable_range, parse_range
-from rnaget_server.http.request import BrokenReplyError, cancellation_of
-from rnaget_server.http.wanted import run_while_wanted
-from rnaget_server.model.cancellation import Cancelled
+from rnaget_server.http.ranges import parse_range
+from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
+from rnaget_server.http.routing import run_while_wanted
+from rnaget_server.model.cancellation import Cancellation, Cancelled
 
 _log = logging.getLogger(__name__)
 _GZIP = 31
@@ -56,7 +57,7 @@ class DownloadHeaders:
 
 
 def content_response(
-    request: Request, content: Content, headers: DownloadHeaders, gzipped: bool, budget: ReplyBudget
+    request: Request, content: Content, headers: DownloadHeaders, gzipped: bool, part: bool, budget: ReplyBudget
 ) -> Response:
     """Return content as a download: all of it, or the one part that the client wants and can use.
 
@@ -72,6 +73,8 @@ def content_response(
         What the reply says of them.
     gzipped
         Whether they are compressed on the way; then there are no parts.
+    part
+        Whether the client asks for a part that it can use, see `has_usable_range`.
     budget
         The memory that is held meanwhile.
 
@@ -82,14 +85,13 @@ def content_response(
     """
     if gzipped:
         return _gzipped_response(request, content, headers, budget)
-    tag = headers.others.get("ETag")
-    fields = headers.all({"Accept-Ranges": "bytes"} if tag and content.ranges else {})
+    fields = headers.all({"Accept-Ranges": "bytes"} if "ETag" in headers.others and content.ranges else {})
     start, stop, status = 0, content.length, 200
-    if content.length is not None and has_usable_range(request, tag):
-        part = parse_range(request.headers["range"], content.length)
-        if part is not None:
-            start, stop, status = part.start, part.stop, 206
-            fields["Content-Range"] = part.content_range(content.length)
+    if part and content.length is not None:
+        wanted = parse_range(request.headers["range"], content.length)
+        if wanted is not None:
+            start, stop, status = wanted.start, wanted.stop, 206
+            fields["Content-Range"] = wanted.content_range(content.length)
     if content.data is not None and request.method != "HEAD":
         return Response(content.data[start:stop], status, fields, headers.media_type)
     if stop is not None:
@@ -134,7 +136,7 @@ class LargeReply(Response):
     budget
         The memory that replies hold, and the threads in which they are made.
     whole_first
-        Whether it makes all bytes before the first is sent, for which nobody else shall wait.
+        Whether it makes all bytes before the first is sent, for which no other request should wait.
     """
 
     def __init__(self, make: Callable[[], Response], budget: ReplyBudget, whole_first: bool) -> None:
@@ -148,7 +150,7 @@ class LargeReply(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the reply and send it."""
         self._budget.refuse_if_full()
-        cancellation = cancellation_of(Request(scope))
+        cancellation: Cancellation = scope[CANCELLATION_KEY]
         try:
             reply = await run_while_wanted(self._make, self._limiter, receive, cancellation)
             if reply is not None:
@@ -165,8 +167,14 @@ class LargeReply(Response):
 
 def unreadable(error: OSError, filename: str) -> Unavailable:
     """Return the error for the client that a file cannot be made, and write why to the log."""
-    _log.error("reading %s failed: %s", filename, type(error).__name__)
+    _log.error("reading %s failed: %s", filename, _cause(error))
     return Unavailable("the data cannot be read at the moment: see the server log")
+
+
+def _cause(error: Exception) -> str:
+    """Return what went wrong for the log, without the words of the error, which may name a path or a token."""
+    number = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ + (f" ({os.strerror(number)})" if number else "")
 
 
 def _head_response(content: Content, status: int, media_type: str, headers: Mapping[str, str]) -> Response:
@@ -178,7 +186,7 @@ def _head_response(content: Content, status: int, media_type: str, headers: Mapp
 
 
 class _StreamedReply(StreamingResponse):
-    """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client has gone.
+    """Chunks made in threads. What they are made from is freed as soon as they are sent, or the client is gone.
 
     The status is sent when the first chunk has been made, so that a broken file is an error.
     """
@@ -241,7 +249,7 @@ def _cut_on_error(chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
     try:
         yield from chunks
     except Exception as error:
-        _log.error("reading %s failed in mid-reply: %s", filename, type(error).__name__)
+        _log.error("reading %s failed in mid-reply: %s", filename, _cause(error))
         raise BrokenReplyError from None
 
 

@@ -6,16 +6,14 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from anyio.to_thread import run_sync
 from pydantic import SecretStr
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from rnaget_server.errors import Forbidden, InvalidQuery, RnagetError
-from rnaget_server.http.mount import mount_of
-from rnaget_server.http.replies import error_response
+from rnaget_server.errors import Forbidden, InvalidQuery
+from rnaget_server.http.mount import MOUNT_KEY, Mount
 from rnaget_server.http.request import ROUTE_PATH_KEY
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.limits import MAX_VALUES
@@ -38,7 +36,7 @@ class TicketSigner:
     seconds
         How long a ticket holds.
     required
-        Whether data are sent for signed URLs alone.
+        Whether data are sent only for signed URLs.
     """
 
     def __init__(self, keys: Sequence[SecretStr], seconds: int, required: bool = False) -> None:
@@ -81,7 +79,7 @@ class TicketSigner:
         rest = [pair for pair in pairs if pair[0] != _SIGNATURE]
         if len(signatures) != 1 or len(expiries) != 1 or not _TIME.fullmatch(expiries[0]):
             raise _changed()
-        # All keys are tried whichever matches, so that the time taken tells nothing.
+        # All keys are tried even after a match, so that the time taken reveals nothing.
         matches = [
             hmac.compare_digest(_signature(key, path, rest).encode(), signatures[0].encode()) for key in self.keys
         ]
@@ -92,47 +90,39 @@ class TicketSigner:
 
 
 class TicketCheck:
-    """ASGI layer that checks signed URLs before anything else is done.
+    """Checks signed URLs before anything else is done; a `mount.Check`.
 
     Parameters
     ----------
-    app
-        The API behind it.
     signer
         What checks them.
     data_route
         Matches the paths of routes whose replies hold data.
     """
 
-    def __init__(self, app: ASGIApp, signer: TicketSigner, data_route: re.Pattern[str]) -> None:
-        self._app = app
+    def __init__(self, signer: TicketSigner, data_route: re.Pattern[str]) -> None:
         self._signer = signer
         self._data_route = data_route
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass the request on, or answer 403 or 400."""
-        checks = self._signer.keys and self._guards(scope)
-        return self._checked(scope, receive, send) if checks else self._app(scope, receive, send)
+    def guards(self, scope: Scope) -> bool:
+        """Return whether a request is for data."""
+        return bool(self._data_route.fullmatch(scope[ROUTE_PATH_KEY])) and scope["method"] != "OPTIONS"
 
-    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._check(scope)
-        except RnagetError as refusal:
-            await error_response(Request(scope), refusal)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+    async def check(self, scope: Scope) -> None:
+        """Refuse a signed URL that does not hold, see `TicketSigner.check`.
 
-    def _guards(self, scope: Scope) -> bool:
-        is_data = scope["type"] == "http" and self._data_route.fullmatch(scope[ROUTE_PATH_KEY])
-        return bool(is_data) and scope["method"] != "OPTIONS"
-
-    async def _check(self, scope: Scope) -> None:
+        Raises
+        ------
+        Forbidden, InvalidQuery
+            If it is so.
+        """
         query = scope["query_string"].decode("latin-1")
         if query.count("&") > MAX_VALUES:
             raise Forbidden("no ticket has so many parameters: use its URL as it was given")
         arguments = (scope["method"], scope[ROUTE_PATH_KEY], query)
         if len(query) > LARGE_BYTES:
-            await run_sync(self._signer.check, *arguments, limiter=mount_of(scope).workload.costly)
+            mount: Mount = scope[MOUNT_KEY]
+            await run_sync(self._signer.check, *arguments, limiter=mount.workload.costly)
         else:
             self._signer.check(*arguments)
 

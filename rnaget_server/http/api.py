@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import yaml
@@ -16,10 +15,9 @@ from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 
 from rnaget_server.errors import RnagetError
-from rnaget_server.http.methods import Methods, with_methods
+from rnaget_server.http.mount import Methods, Routes
 from rnaget_server.http.replies import error_response
 from rnaget_server.http.routing import HandlerMiddleware
 
@@ -37,8 +35,8 @@ _LAYERS = (
 _DOCUMENTS = ("/openapi.json", "/openapi.yaml")
 
 
-def create_api(document: Path, prefix: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return the application that answers the routes of an OpenAPI document, whose paths begin with `prefix`."""
+def create_api(document: Path, prefix: str) -> Routes:
+    """Return what answers the routes of an OpenAPI document, whose paths begin with `prefix`."""
     # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
     logging.getLogger("connexion").setLevel(logging.ERROR)
     app = AsyncApp("rnaget_server", specification_dir=document.parent, middlewares=list(_LAYERS))
@@ -48,7 +46,7 @@ def create_api(document: Path, prefix: str) -> Callable[[Scope, Receive, Send], 
     content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
     parameters = content.get("components", {}).get("parameters", {}).values()
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
-    return with_methods(Methods(content["paths"], prefix, _DOCUMENTS, with_slashes), app.middleware)
+    return Routes(app.middleware, Methods(content["paths"], prefix, _DOCUMENTS, with_slashes))
 
 
 async def _error_response(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

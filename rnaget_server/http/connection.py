@@ -19,7 +19,7 @@ _LONGEST_HEADERS = 64 << 10
 _LONGEST_HEAD = _LONGEST_URL + _LONGEST_HEADERS
 # More than that is waited for as long as it comes at this rate, in bytes a second.
 _LEAST_RATE = 1024
-# How long a client is listened to that is told that the connection ends, and how long without a word of it.
+# How long a client is listened to after the notice that the connection ends, and how long without a byte from it.
 _LINGERS = 30.0
 _LINGERS_SILENT = 5.0
 _INVALID = "Invalid HTTP request received."
@@ -39,7 +39,7 @@ class Patience:
 class _Cycle(RequestResponseCycle):
     """A request and its reply. A reply that begins before all of its request has come ends the connection.
 
-    What a client sends next might be the rest of the body, or another request where it was told to keep the body.
+    What a client sends next might be the rest of the body, or another request where the reply asked to keep the body.
     """
 
     connection: Connection
@@ -59,7 +59,7 @@ class _Cycle(RequestResponseCycle):
 class Connection(HttpToolsProtocol):
     """HTTP/1.1 whose query strings may be longer than 64 KiB, for clients that are not waited for endlessly.
 
-    httptools splits a URL by 16-bit offsets and calls a longer one invalid, so that it gets the path alone.
+    httptools splits a URL by 16-bit offsets and calls a longer one invalid, so that it gets only the path.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ class Seldom(logging.Filter):
     """Lets one warning or error of a kind pass in a minute; the next one says how many were left out.
 
     Lines are of a kind if they have the same text, before anything is put into it, and the same first value in it: what
-    stands first is what failed, and a provider has few of those.
+    comes first is what failed, and a provider has few of those.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a line is written, with the number of those before it if some were left out."""
-        # What tells of a state is written once for each already, and few states come and go.
+        # A line about a state is written once for each already, and few states come and go.
         if record.levelno < logging.WARNING or hasattr(record, ONCE):
             return True
         first = record.args[0] if isinstance(record.args, tuple) and record.args else ""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 ONCE = "once"
-"""The attribute of a log record (given by ``extra``) that says of what state it tells; it is written once for each."""
+"""The attribute of a log record (given by ``extra``) that names the state it is about; it is written once for each."""
 
 _VARIABLE = "_RNAGET_LOG_ONCE"
 _DIGEST = 16
@@ -19,7 +19,7 @@ _MOST = 4096
 
 
 class Once(logging.Filter):
-    """Lets a line that tells of a state pass in the worker that is the first to write it.
+    """Lets a line about a state pass in the worker that is the first to write it.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Once(logging.Filter):
         self._descriptor = descriptor
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a line is written: any that tells of no state, or that no worker has written yet."""
+        """Return whether a line is written: any that is about no state, or that no worker has written yet."""
         state = getattr(record, ONCE, None)
         if state is None:
             return True
@@ -65,7 +65,7 @@ def share_written_lines() -> None:
 
 
 def write_once(handlers: Iterable[logging.Handler]) -> None:
-    """Have the handlers of a worker write once, among all workers of its master, what tells of a state."""
+    """Have the handlers of a worker write once, among all workers of its master, the lines about a state."""
     master, _, descriptor = os.environ.get(_VARIABLE, "").partition(":")
     # A program that was started by a server has the variable, and not the file.
     if master != str(os.getppid()):

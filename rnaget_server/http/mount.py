@@ -1,17 +1,18 @@
-"""The standards of one server: where each is mounted, and what its requests carry with them."""
+"""The standards of one server: where each is mounted, what is refused before it is asked, and what requests carry."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, RnagetError
 from rnaget_server.http.dialect import Dialect
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
@@ -22,6 +23,7 @@ from rnaget_server.model.cancellation import Cancellation
 MOUNT_KEY = "rnaget_server.mount"
 # A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
+_PARAMETER = re.compile(r"\{[^}]*\}")
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -29,8 +31,68 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Api(Protocol):
     """The parts of the server that the handlers of one standard need."""
 
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Any:
-        """Return what a handler gets as its first argument."""
+    @property
+    def context(self) -> Callable[[Request, ReceivedParameters, Cancellation], Any]:
+        """The maker of the first argument of a handler."""
+
+
+class Check(Protocol):
+    """A check of requests before anything else is done with them."""
+
+    def guards(self, scope: Scope) -> bool:
+        """Return whether a request is to be checked."""
+
+    async def check(self, scope: Scope) -> None:
+        """Refuse the request by an error, or do nothing."""
+
+
+class Methods:
+    """The methods of the routes of one OpenAPI document.
+
+    Parameters
+    ----------
+    paths
+        What the document has under ``paths``.
+    prefix
+        The start of all of them.
+    others
+        Further addresses that take GET.
+    with_slashes
+        The parameters of paths whose values may have slashes.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, Mapping[str, Any]],
+        prefix: str,
+        others: Sequence[str] = (),
+        with_slashes: Collection[str] = (),
+    ) -> None:
+        self._fixed = {f"{prefix}{path}": _methods(("get",)) for path in others}
+        self._patterns: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
+        for path, operations in paths.items():
+            if "{" in path:
+                parts = _PARAMETER.split(prefix + path)
+                names = [name[1:-1] for name in _PARAMETER.findall(path)]
+                values = [".+" if name in with_slashes else "[^/]+" for name in names]
+                pattern = "".join(map("".join, zip(map(re.escape, parts), [*values, ""], strict=True)))
+                self._patterns.append((re.compile(pattern), _methods(operations)))
+            else:
+                self._fixed[prefix + path] = _methods(operations)
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """Return the methods that an address takes; none, if there is no such address."""
+        if path in self._fixed:
+            return self._fixed[path]
+        return next((methods for pattern, methods in self._patterns if pattern.fullmatch(path)), ())
+
+
+@dataclass(frozen=True)
+class Routes:
+    """An application that answers the routes of a document, and the methods that they take."""
+
+    app: ASGIApp
+    methods: Methods
 
 
 @dataclass(frozen=True)
@@ -41,7 +103,7 @@ class Mount:
     ----------
     prefix
         The start of its paths, such as ``/rnaget``.
-    app
+    routes
         Answers them.
     dialect
         How it speaks.
@@ -55,21 +117,22 @@ class Mount:
         Parameters by which very much is read before a reply begins.
     has_root
         Whether the prefix itself is a route.
+    switched_off
+        The groups of routes that are not offered: they answer 501 with any parameters.
+    check
+        Checks requests, if any are to be checked.
     """
 
     prefix: str
-    app: ASGIApp
+    routes: Routes
     dialect: Dialect
     api: Api
     workload: Workload
     example_body: str = "{}"
     slow_parameters: frozenset[str] = frozenset()
     has_root: bool = False
-
-
-def mount_of(scope: Scope) -> Mount:
-    """Return the standard that a request is for."""
-    return cast(Mount, scope[MOUNT_KEY])
+    switched_off: Collection[str] = ()
+    check: Check | None = None
 
 
 def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: str = "") -> Handler:
@@ -112,10 +175,48 @@ def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: s
                     "root_path": outer,
                     "path": outer + path,
                 }
-                return mount.app(inside, receive, send)
+                return _guarded(mount, inside, receive, send)
         return pages({**scope, "path": below + path}, receive, send)
 
     return application
+
+
+def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Answer a request of a standard, or refuse it."""
+    if mount.switched_off:
+        group = scope[ROUTE_PATH_KEY].removeprefix(f"{mount.prefix}/").split("/")[0]
+        if group in mount.switched_off:
+            offers = f"{mount.prefix}/service-info says what it offers"
+            refusal = GroupSwitchedOff(f"this server does not offer {group}: {offers}")
+            return error_response(Request(scope), refusal)(scope, receive, send)
+    if mount.check is not None and mount.check.guards(scope):
+        return _checked(mount, mount.check, scope, receive, send)
+    return _routed(mount.routes, scope, receive, send)
+
+
+async def _checked(mount: Mount, check: Check, scope: Scope, receive: Receive, send: Send) -> None:
+    try:
+        await check.check(scope)
+    except RnagetError as refusal:
+        await error_response(Request(scope), refusal)(scope, receive, send)
+    else:
+        await _routed(mount.routes, scope, receive, send)
+
+
+def _routed(routes: Routes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Answer a request whose address takes its method, and OPTIONS."""
+    method, allowed = scope["method"], routes.methods.of(scope[ROUTE_PATH_KEY])
+    if allowed and method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": ", ".join(allowed)})(scope, receive, send)
+    if allowed and method not in allowed:
+        refusal = MethodNotAllowed(f"this address takes {', '.join(allowed)} only: /docs lists all", allowed)
+        return error_response(Request(scope), refusal)(scope, receive, send)
+    return routes.app(scope, receive, send)
+
+
+def _methods(operations: Sequence[str] | Mapping[str, Any]) -> tuple[str, ...]:
+    has = {method for method in ("GET", "POST") if method.lower() in operations}
+    return tuple(sorted({*has, "OPTIONS", *(("HEAD",) if "GET" in has else ())}))
 
 
 def path_below(path: str, root: str) -> str:
@@ -126,6 +227,6 @@ def path_below(path: str, root: str) -> str:
 
 
 def _has_valid_host(scope: Scope) -> bool:
-    """Return whether the headers Host are at most one, and that a name or address that may stand in a URL."""
+    """Return whether the headers Host are at most one, and that a name or address that may be in a URL."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)

@@ -13,6 +13,8 @@ from rnaget_server.http.request import list_header
 
 _TAG = re.compile(r'(W/)?("[^"]*")')
 _SECOND = 1_000_000_000
+CONDITIONAL = frozenset({"if-match", "if-none-match", "if-unmodified-since", "range"})
+"""The headers of a request on which it depends whether a reply is sent, and which part of it."""
 
 
 def check_preconditions(request: Request, tag: str | None, changed: int | None = None) -> None:

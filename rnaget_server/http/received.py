@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -18,13 +19,14 @@ from rnaget_server.query.plus import refuse_blanks
 from rnaget_server.query.strings import Pair, query_pairs
 
 
+@dataclass
 class ReceivedParameters:
     """The parameters of a request as they came; they are read when a handler asks for it.
 
-    Parameters
+    Attributes
     ----------
     query
-        What stands behind the question mark of the URL.
+        What follows the question mark of the URL.
     body
         What was posted.
     memory
@@ -33,21 +35,20 @@ class ReceivedParameters:
         A body, for the messages of errors.
     """
 
-    def __init__(
-        self, query: bytes, body: bytes = b"", memory: MemoryReservation | None = None, example: str = "{}"
-    ) -> None:
-        self._example = example
-        self._query = query
-        self._body = body
-        self._memory = memory
-        self.size = len(query) + len(body)
-        # To read it takes so long that others shall not wait.
-        self.is_large = self.size > LARGE_BYTES
+    query: bytes
+    body: bytes = b""
+    memory: MemoryReservation | None = None
+    example: str = "{}"
 
     @property
-    def body(self) -> bytes:
-        """The bytes of the body, for a standard whose bodies are no parameters."""
-        return self._body
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self.query) + len(self.body)
+
+    @property
+    def is_large(self) -> bool:
+        """True if to read it takes so long that others shall not wait."""
+        return self.size > LARGE_BYTES
 
     def names_any_of(self, names: Collection[str]) -> bool:
         """Return whether one of these parameters is given."""
@@ -65,11 +66,12 @@ class ReceivedParameters:
             If there are too many values.
         """
         if self.is_large:
-            check_values(self._query.count(b"&"))
-        found = query_pairs(self._query.decode("latin-1"))
-        refuse_blanks(self._query, found)
-        if self._body.strip():
-            found += _pairs(_parsed(self._body, self._example))
+            check_values(self.query.count(b"&"))
+        found = query_pairs(self.query.decode("latin-1"))
+        if b"+" in self.query:
+            refuse_blanks(self.query, found)
+        if self.body.strip():
+            found += _pairs(_parsed(self.body, self.example))
         if self.is_large:
             text = "".join(value for _, value in found)
             check_values(len(found) + text.count(",") + text.count(SEPARATOR))
@@ -77,10 +79,10 @@ class ReceivedParameters:
 
     def forget(self) -> None:
         """Give back the memory, once all was looked up."""
-        self._query = self._body = b""
+        self.query = self.body = b""
         self.__dict__.pop("pairs", None)
-        if self._memory is not None:
-            self._memory.release()
+        if self.memory is not None:
+            self.memory.release()
 
 
 def _parsed(body: bytes, example: str) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _parsed(body: bytes, example: str) -> dict[str, Any]:
         text = f"{shown(name)} must give {shown(inner[0])} a number: what is nested deeper is not JSON of parameters"
         raise InvalidQuery(text) from None
     except RepeatedName:
-        raise InvalidQuery("a name stands twice in the body: give a list instead") from None
+        raise InvalidQuery("a name occurs twice in the body: give a list instead") from None
     except TooManyValues:
         raise too_many_values() from None
     except ValueError as error:
@@ -105,7 +107,7 @@ def _parsed(body: bytes, example: str) -> dict[str, Any]:
 
 
 def _check_other(text: str, example: str) -> None:
-    """Refuse what is no object: as something else, or as no JSON at all if it is short enough to tell."""
+    """Refuse what is no object: as something else, or as no JSON at all if it is short enough to check."""
     if len(text) <= LARGE_BYTES:
         try:
             json.loads(text)
@@ -127,7 +129,7 @@ def _pairs(parsed: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _list(name: str, values: list[Any]) -> list[str]:
-    """Return the values of a list; those of most are short texts, which one look at all of them tells."""
+    """Return the values of a list; those of most are short texts, which one check of all of them shows."""
     if all(type(value) is str for value in values):
         text = "".join(values)
         if text.isascii() and "," not in text:

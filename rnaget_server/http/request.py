@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from starlette.requests import Request
-
-from rnaget_server.model.cancellation import Cancellation
 
 BEGAN_KEY = "rnaget_server.began"
 CANCELLATION_KEY = "rnaget_server.cancellation"
@@ -26,13 +22,8 @@ def list_header(request: Request, name: str) -> str | None:
     return ", ".join(request.headers.getlist(name)) if name in request.headers else None
 
 
-def cancellation_of(request: Request) -> Cancellation:
-    """Return what says whether the client still waits for the reply."""
-    return cast(Cancellation, request.scope[CANCELLATION_KEY])
-
-
 class BrokenReplyError(BaseException):
     """The rest of a reply cannot be made: its connection has to be cut, so that nobody takes a part for the whole.
 
-    Not an Exception, for those are turned into replies, which it is too late for, and logged with their trace.
+    Not an Exception, for those become replies, which it is too late for, and logged with their trace.
     """

@@ -1,7 +1,7 @@
 """The last layer of Connexion's stack: calls the function that the OpenAPI document names for a route.
 
-Connexion's own last layer prepares arguments anew for each request, from query and body too. Here those are read by
-`rnaget_server.query`, and only what stands in the path is an argument.
+Connexion's own last layer prepares arguments again for each request, from query and body too. Here those are read by
+`rnaget_server.query`, and only what is in the path is an argument.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import anyio
+from anyio.to_thread import run_sync
 from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
 from connexion.operations import AbstractOperation
 from starlette.requests import Request
@@ -25,9 +26,12 @@ from rnaget_server.http.mount import MOUNT_KEY, Mount
 from rnaget_server.http.post_body import receive_parameters
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
-from rnaget_server.http.wanted import run_while_wanted
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+
+Result = TypeVar("Result")
+# Most work is done by then, and costs no look at its client.
+_BEGINS = 0.05
 
 
 class Handler:
@@ -43,35 +47,34 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
         mount: Mount = scope[MOUNT_KEY]
-        received: ReceivedParameters | None
         if scope["method"] == "POST" or len(scope["query_string"]) > LARGE_BYTES:
             received = await receive_parameters(scope, receive, mount)
+            if received is not None:
+                try:
+                    await self._answer(scope, receive, send, mount, received, received.is_large)
+                finally:
+                    received.forget()
         else:
-            received = ReceivedParameters(scope["query_string"])
-        if received is not None:
-            try:
-                await self._answer(scope, receive, send, mount, received)
-            finally:
-                received.forget()
+            await self._answer(scope, receive, send, mount, ReceivedParameters(scope["query_string"]), False)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, mount: Mount, received: ReceivedParameters
+        self, scope: Scope, receive: Receive, send: Send, mount: Mount, received: ReceivedParameters, is_large: bool
     ) -> None:
         scope[CANCELLATION_KEY] = cancellation = Cancellation()
 
         def call() -> Any:
-            # By their order in the path, whatever their names.
+            # By their order in the path, not by their names.
             return self._function(
                 mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values()
             )
 
         response: Response | None
-        if self._is_coroutine and not received.is_large:
+        if self._is_coroutine and not is_large:
             response = await call()
         else:
             work = partial(self._work, call)
-            response = await run_while_wanted(work, _threads(mount, received), receive, cancellation)
-        if received.is_large:
+            response = await run_while_wanted(work, _threads(mount, received, is_large), receive, cancellation)
+        if is_large:
             received.forget()
         if response is not None:
             # Without a last piece of the body, the server below cuts the connection.
@@ -89,10 +92,54 @@ class Handler:
         return cast(Response, asyncio.run(call()) if self._is_coroutine else call())
 
 
-def _threads(mount: Mount, received: ReceivedParameters) -> anyio.CapacityLimiter | None:
-    if received.is_large:
+def _threads(mount: Mount, received: ReceivedParameters, is_large: bool) -> anyio.CapacityLimiter | None:
+    if is_large:
         return mount.workload.costly
     return mount.workload.reading if received.names_any_of(mount.slow_parameters) else None
+
+
+async def run_while_wanted(
+    function: Callable[[], Result],
+    limiter: anyio.CapacityLimiter | None,
+    receive: Receive,
+    cancellation: Cancellation,
+) -> Result | None:
+    """Return what a function returns in a thread; None if the client goes before.
+
+    Parameters
+    ----------
+    function
+        Raises `Cancelled` soon after it was cancelled.
+    limiter
+        The threads to wait for; None: those of all requests.
+    receive
+        Gives the messages of a request whose body was taken.
+    cancellation
+        Is cancelled when the client goes.
+    """
+    watching: list[asyncio.Task[None]] = []
+    with anyio.CancelScope() as waiting:
+        watch = _watch(receive, cancellation, waiting)
+        timer = asyncio.get_running_loop().call_later(_BEGINS, lambda: watching.append(asyncio.ensure_future(watch)))
+        try:
+            return await run_sync(function, limiter=limiter)
+        except Cancelled:
+            return None
+        finally:
+            timer.cancel()
+            for task in watching:
+                task.cancel()
+            if not watching:
+                watch.close()
+    return None
+
+
+async def _watch(receive: Receive, cancellation: Cancellation, waiting: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    cancellation.cancel()
+    # What waits for a thread does no more; what runs in one ends by itself.
+    waiting.cancel()
 
 
 class _Api(RoutedAPI[Handler]):  # type: ignore[misc]

@@ -60,7 +60,7 @@ def with_room(directory: Path, least_free: int, progress: Progress) -> Progress:
     directory
         The directory that files are written to.
     least_free
-        Bytes of the disk that shall stay free. 0: none.
+        Bytes of the disk that must stay free. 0: none.
     progress
         Is called by it.
     """
@@ -77,7 +77,7 @@ def with_room(directory: Path, least_free: int, progress: Progress) -> Progress:
 
 
 def put_file(source: Path, target: Path, link: bool) -> None:
-    """Copy a file, or give it a second name where it shall be; a file that is the target stays.
+    """Copy a file, or give it a second name at the target; a file that is the target stays.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def put_file(source: Path, target: Path, link: bool) -> None:
 
 
 def write_into_place(target: Path, write: Callable[[Path], None]) -> None:
-    """Have a temporary file written beside `target`, then put it in its place."""
+    """Have a temporary file written next to `target`, then put it in its place."""
     temporary = temporary_name(target, str(os.getpid()))
     try:
         write(temporary)

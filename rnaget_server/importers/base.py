@@ -50,7 +50,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class TsvStyle:
-    """The row and column labels of the source, which TSV output shall repeat; None: the usual ones."""
+    """The row and column labels of the source, which TSV output repeats; None: the usual ones."""
 
     labels: tuple[str, ...] | None = None
     column: str | None = None

@@ -82,7 +82,7 @@ def unreadable(path: Path, error: OSError) -> ImportFailure:
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         target = os.readlink(path)
         return ImportFailure(
-            f"the file cannot be read: this is a symbolic link to {target!r}, and there is nothing: mend the link", path
+            f"the file cannot be read: this is a symbolic link to {target!r}, which is missing: correct the link", path
         )
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ImportFailure(f"the file cannot be read: there is no such file{_similar_name(path)}", path)

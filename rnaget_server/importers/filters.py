@@ -31,7 +31,7 @@ def make_filters(
 
     A filter has the name of its attribute, made fit for a URL, or as RNAget spells it where that is a name it
     recommends. Where that is a parameter of the standard, or an attribute of the other axis has it as well,
-    ``sample_`` or ``feature_`` stands in front.
+    ``sample_`` or ``feature_`` is put in front.
     """
     named = {(filter.axis, filter.attribute) for filter in existing.values()}
     wanted: list[AxisAttribute] = [("sample", name) for name in sample_attributes]

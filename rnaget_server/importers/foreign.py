@@ -8,7 +8,7 @@ from pathlib import Path
 
 _UNPACK = "recompress it, as by `{} FILE | gzip > FILE.gz`, and import that"
 _TO_TEXT = "save it as tab-separated text and import that"
-_DATES = "(and see that the spreadsheet program has not turned gene names such as SEPT2 into dates)"
+_DATES = "(and see that the spreadsheet program has not changed gene names such as SEPT2 to dates)"
 _R_TABLE = "write.table(x, 'FILE.tsv', sep='\\t', quote=FALSE, col.names=NA)"
 _READS = (
     "count them first (salmon, STAR, featureCounts), and import the table of counts; to offer the reads themselves, "
@@ -22,7 +22,13 @@ _PICKLE = (
 )
 _TRACKS = "holds a signal track and no expression matrix: import it plain and under its own --id, as a set of tracks"
 
-_STARTS: tuple[tuple[bytes, str], ...] = (
+BIGWIG = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
+BIGBED = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
+NO_SIGNAL = "this is a bigBed file, which holds regions and no signal: import a bigWig file"
+_PICTURE = "this is a picture ({}), no table of numbers"
+
+# The first bytes of each kind.
+_STARTS: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
     (b"\x1f\x8b", "this is compressed by gzip twice: unpack it once (`gunzip FILE.gz`) and import that"),
     (b"\xfd7zXZ", "this is compressed by xz: " + _UNPACK.format("xzcat")),
     (b"\x5d\0\0", "this is compressed by lzma: " + _UNPACK.format("xzcat")),
@@ -36,25 +42,14 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"FEA1\0", f"this is a Feather file: {_TO_TEXT}"),
     (b"SQLite format 3\0", f"this is an SQLite database: write the table as text and import that ({_TO_TEXT})"),
     (b"\xd0\xcf\x11\xe0", f"this is a spreadsheet (.xls): {_TO_TEXT} {_DATES}"),
-    (b"RDX2\n", _R),
-    (b"RDX3\n", _R),
-    (b"RDA2\n", _R),
-    (b"RDA3\n", _R),
-    (b"RDB2\n", _R),
-    (b"RDB3\n", _R),
-    (b"X\n\0", _R),
-    (b"A\n2\n1", _R),
-    (b"A\n3\n2", _R),
-    (b"B\n\2\0\0\0", _R),
-    (b"B\n\3\0\0\0", _R),
+    ((b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n", b"RDB2\n", b"RDB3\n"), _R),
+    ((b"X\n\0", b"A\n2\n1", b"A\n3\n2", b"B\n\2\0\0\0", b"B\n\3\0\0\0"), _R),
     (b"\x93NUMPY", "this is a NumPy array (.npy), which has no ids: write it with its ids as a tab-separated table"),
-    (b"ccopy_reg", _PICKLE),
-    (b"cpandas", _PICKLE),
-    (b"cnumpy", _PICKLE),
+    ((b"ccopy_reg", b"cpandas", b"cnumpy"), _PICKLE),
     (b"%PDF", "this is a PDF document, no table: look for the data behind it, such as a supplementary file"),
-    (b"\x89PNG", "this is a picture (PNG), no table of numbers"),
-    (b"\xff\xd8\xff", "this is a picture (JPEG), no table of numbers"),
-    (b"II*\0", "this is a picture (TIFF), no table of numbers"),
+    (b"\x89PNG", _PICTURE.format("PNG")),
+    (b"\xff\xd8\xff", _PICTURE.format("JPEG")),
+    (b"II*\0", _PICTURE.format("TIFF")),
     (b"BAM\1", f"this is a BAM file of aligned reads, no matrix: {_READS}"),
     (b"CRAM\2", f"this is a CRAM file of aligned reads, no matrix: {_READS}"),
     (b"CRAM\3", f"this is a CRAM file of aligned reads, no matrix: {_READS}"),
@@ -63,16 +58,17 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"CSI\1", "this is an index (.csi) of another file, no matrix"),
     (b"TBI\1", "this is an index (.tbi) of another file, no matrix"),
     (b"NCBI.sra", f"this is an SRA file of reads, no matrix: {_READS}"),
-    (b"\x26\xfc\x8f\x88", f"this bigWig file {_TRACKS} (`gunzip FILE.gz` if it is compressed)"),
-    (b"\x88\x8f\xfc\x26", f"this bigWig file {_TRACKS} (`gunzip FILE.gz` if it is compressed)"),
-    (b"\xeb\xf2\x89\x87", "this is a bigBed file, which holds regions and no signal: import a bigWig file"),
-    (b"\x87\x89\xf2\xeb", "this is a bigBed file, which holds regions and no signal: import a bigWig file"),
-    (b"MATLAB 5.0 MAT-file", "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable"),
-    (b"MATLAB 7.3 MAT-file", "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable"),
-    (b"\xff\xfe\0\0", "this is UTF-32 text: convert it, as by `iconv -f UTF-32 -t UTF-8 FILE`, and import that"),
-    (b"\0\0\xfe\xff", "this is UTF-32 text: convert it, as by `iconv -f UTF-32 -t UTF-8 FILE`, and import that"),
-    (b"\xff\xfe", f"this is UTF-16 text: {_UTF16}"),
-    (b"\xfe\xff", f"this is UTF-16 text: {_UTF16}"),
+    (BIGWIG, f"this bigWig file {_TRACKS} (`gunzip FILE.gz` if it is compressed)"),
+    (BIGBED, NO_SIGNAL),
+    (
+        (b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"),
+        "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable",
+    ),
+    (
+        (b"\xff\xfe\0\0", b"\0\0\xfe\xff"),
+        "this is UTF-32 text: convert it, as by `iconv -f UTF-32 -t UTF-8 FILE`, and import that",
+    ),
+    ((b"\xff\xfe", b"\xfe\xff"), f"this is UTF-16 text: {_UTF16}"),
 )
 # Kinds without a signature that is documented; compared with the end of the name, and only if the data are binary.
 _NAMES = {
@@ -130,7 +126,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
 
 
 def _names_in_zip(head: bytes) -> list[str]:
-    """Return the names of the first files in a zip archive, which stand in front of their data."""
+    """Return the names of the first files in a zip archive, which come before their data."""
     starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
     sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
     return [
@@ -149,7 +145,7 @@ def _of_zip(head: bytes, names: list[str]) -> str:
     if names and all(name.endswith(".npy") for name in names):
         return (
             "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
-            "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv beside it, and import matrix.mtx"
+            "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv next to it, and import matrix.mtx"
         )
     if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names):
         return ZARR

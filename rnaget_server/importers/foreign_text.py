@@ -16,7 +16,7 @@ _FIELDS_OF_GTF = 9
 _BOM = b"\xef\xbb\xbf"
 _READS = "count them first (salmon, STAR, featureCounts), and import the table of counts"
 _ANNOTATION = (
-    "which tells where genes are, and is no matrix: import the table of values; for attributes of its features, make "
+    "which says where genes are, and is no matrix: import the table of values; for attributes of its features, make "
     "a table of gene_id and further columns, and give that by --features"
 )
 _SAM_HEADER = re.compile(rb"@(HD\tVN:|SQ\t(SN|LN):|RG\t[A-Z]{2}:|PG\tID:|CO\t)")
@@ -112,7 +112,7 @@ def _of_lines(path: Path, lines: Sequence[bytes]) -> str | None:
 
 
 def _labels_of_a_matrix(path: Path) -> str | None:
-    """Return the advice for the labels of a MatrixMarket file beside it."""
+    """Return the advice for a file of labels that accompanies a MatrixMarket file."""
     if not re.search(r"(^|[._-])(features|genes|barcodes)([._-].*)?\.tsv(\.gz)?$", path.name, re.IGNORECASE):
         return None
     matrices = sorted(other.name for other in path.parent.iterdir() if other.name.endswith((".mtx", ".mtx.gz")))
@@ -133,7 +133,7 @@ def _of_first_line(first: bytes, lines: Sequence[bytes]) -> str | None:
         return "this is an IDF file (MAGE-TAB), which describes a study: import the matrix that belongs to it"
     if any(line.startswith(b"!series_matrix_table_begin") for line in lines) or first.startswith(b"!Series_"):
         return (
-            "this is a series matrix file of GEO: keep its table alone, as by `zgrep -v '^!' FILE > FILE.tsv` (grep if "
+            "this is a series matrix file of GEO: keep only its table, as by `zgrep -v '^!' FILE > FILE.tsv` (grep if "
             "it is not compressed), and import that; for sequencing it is often empty, the data are supplementary files"
         )
     if first.startswith((b"^DATABASE", b"^SERIES", b"^SAMPLE", b"^PLATFORM")):

@@ -48,7 +48,7 @@ class Outcome:
 
 
 class FilePart(Protocol[Written_co]):
-    """One data file to write. It holds paths, options and ids alone, so it can be pickled."""
+    """One data file to write. It holds only paths, options and ids, so it can be pickled."""
 
     @property
     def target(self) -> Path:
@@ -147,7 +147,7 @@ def open_catalog(
 
 @contextlib.contextmanager
 def importing(data: Path, *sources: Path) -> Iterator[None]:
-    """Lock a catalogue for one import, and raise whatever its files bring about as an `ImportFailure`."""
+    """Lock a catalogue for one import, and raise all that its files cause as an `ImportFailure`."""
     try:
         with exclusive_in(data):
             yield

@@ -1,4 +1,4 @@
-"""Sparse cells on their way from the source to the store: unnamed temporary files of the stored cells alone.
+"""Sparse cells on their way from the source to the store: unnamed temporary files of only the stored cells.
 
 They are spooled compressed along one axis, as they come, and transposed by buckets: each cell is appended
 to the bucket of a run of lines of the other axis, and every bucket is small enough to be sorted in memory.

@@ -1,6 +1,6 @@
 """Cells on their way from the source to the store: an unnamed temporary file of raw numbers.
 
-The file has no name, so it is gone once it is closed, whatever ends the process. Cells are float32; they
+The file has no name, so it is gone once it is closed, however the process ends. Cells are float32; they
 become float64 while all are whole and some are beyond 2**24, and float32 again if a fraction follows.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
 from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
-from rnaget_server.model.lists import look_up
+from rnaget_server.model.lists import SEPARATOR, elements
 from rnaget_server.model.suggestions import FEW, Suggestions, suggest_among, suggest_of_column
 from rnaget_server.model.text import decode, encode_all, keys_of
 
@@ -33,7 +33,7 @@ _VERSIONED = re.compile(r"(ENS[A-Z]*[0-9]{11})\.[0-9]+((?:_PAR_Y)?)")
 
 @dataclass(frozen=True)
 class Index:
-    """The values of one attribute, sorted, for binary search: ``ordered[i]`` stands at ``positions[i]``."""
+    """The values of one attribute, sorted, for binary search: ``ordered[i]`` is at ``positions[i]``."""
 
     ordered: Raw
     positions: NDArray[Any]
@@ -70,7 +70,7 @@ class Index:
         return np.concatenate(found).astype(np.int64), np.concatenate(holds)
 
     def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
-        """Return where Ensembl ids stand with a version, and for each place which of the values stands there."""
+        """Return where Ensembl ids with a version are, and for each place which of the values it has."""
         width = self.ordered.dtype.itemsize
         stems = [value.removesuffix(_COPY) for value in values]
         # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
@@ -93,13 +93,13 @@ class Index:
 
     @property
     def repeated(self) -> str | None:
-        """A value that stands more than once, or None."""
+        """A value that occurs more than once, or None."""
         same = np.flatnonzero(self.ordered[1:] == self.ordered[:-1])
         return decode(self.ordered[same[:1]])[0] if same.size else None
 
 
 class Axis:
-    """The features or the samples of a matrix: their attributes, and where a value of one stands.
+    """The features or the samples of a matrix: their attributes, and where a value of one is.
 
     Parameters
     ----------
@@ -123,7 +123,8 @@ class Axis:
         self.size = size
         self.attributes = tuple(attributes)
         # Not bound to self: a store that is let go closes its file at once, and a cycle would keep it open.
-        self._read = cache(read)
+        self.read = cache(read)
+        """Returns the column of an attribute, the same whenever it is asked for."""
         self._stored_index = index
         self._indexes: dict[str, Index] = {}
         self._few: dict[tuple[str, int], list[str] | None] = {}
@@ -132,11 +133,11 @@ class Axis:
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
-        return self._read(attribute).take(positions)
+        return self.read(attribute).take(positions)
 
     def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
         """Return the texts of an attribute as fixed-width printable ASCII, None if they are not stored so."""
-        return self._read(attribute).ascii(positions)
+        return self.read(attribute).ascii(positions)
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""
@@ -161,7 +162,7 @@ class Axis:
             return _found(
                 values, lambda asked: _positions(asked, members(folded, [value.casefold() for value in asked]))
             )
-        column = self._read(attribute)
+        column = self.read(attribute)
         return _found(values, lambda asked: _positions(asked, column.among(asked)))
 
     def suggest(self, attribute: str, asked: Sequence[str], count: int = 3) -> Suggestions:
@@ -173,11 +174,11 @@ class Axis:
         values = every if every is not None else self.values(attribute, FEW) if self.size <= FEW else None
         if values is not None:
             return Suggestions(suggest_among(values, asked, count), every or ())
-        return Suggestions(suggest_of_column(self._read(attribute), self.size, asked, count))
+        return Suggestions(suggest_of_column(self.read(attribute), self.size, asked, count))
 
     def _may_be_few(self, attribute: str) -> bool:
         """Return whether the first values do not show already that there are more than are listed."""
-        first = self._read(attribute).take(np.arange(min(self.size, _LOOKED_AT)))
+        first = self.read(attribute).take(np.arange(min(self.size, _LOOKED_AT)))
         return len(set(as_texts(first))) <= _FEW_TO_LIST + 1
 
     def between(self, attribute: str, minimum: float | None, maximum: float | None) -> Positions:
@@ -207,7 +208,7 @@ class Axis:
     def kind(self, attribute: str) -> Kind:
         """Return whether the attribute holds numbers, dates or other text; one value that is neither makes it text."""
         if attribute not in self._kinds:
-            column = self._read(attribute)
+            column = self.read(attribute)
             first = column.take(np.arange(min(self.size, FEW)))
             kind = "number" if column.is_number else kind_of(first)
             self._kinds[attribute] = kind if kind == "text" or column.is_number else kind_of(column.take(None))
@@ -216,7 +217,7 @@ class Axis:
     def values(self, attribute: str, limit: int) -> list[str] | None:
         """Return the distinct values of an attribute as text, sorted; None if there are more than `limit`."""
         if (attribute, limit) not in self._few:
-            distinct = self._read(attribute).distinct(limit)
+            distinct = self.read(attribute).distinct(limit)
             self._few[attribute, limit] = None if distinct is None or len(distinct) > limit else distinct
         return self._few[attribute, limit]
 
@@ -233,7 +234,7 @@ class Axis:
         return self._in_one_case[attribute]
 
     def _fixed(self, attribute: str) -> Raw:
-        column = self._read(attribute)
+        column = self.read(attribute)
         if isinstance(column, FixedText):
             return column.raw
         return encode_all(as_text(value) for value in column.take(None))
@@ -258,6 +259,50 @@ def _found(
 
     missing = look_up(values, missing_from)
     return np.unique(np.concatenate(found)), missing
+
+
+def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterable[str]]) -> list[str]:
+    """Look for all values in some texts, and return those that are not there.
+
+    A text without separators is taken whole first; where that is not there and it holds commas, it is a list. White
+    space around one of several values of a list is ignored where there is none with it.
+
+    Parameters
+    ----------
+    texts
+        The texts of a list parameter.
+    missing_from
+        Looks for values, and returns those that are not there.
+    """
+    listed: set[str] = set()
+    all_texts = "".join(texts)
+    if "," not in all_texts and SEPARATOR not in all_texts:
+        return list(missing_from([text for text in dict.fromkeys(texts) if text]))
+    wanted: dict[str, None] = {}
+    for text in texts:
+        values = elements(text) if SEPARATOR in text else [text]
+        wanted |= dict.fromkeys(values)
+        if len(values) > 1:
+            listed.update(values)
+    joined = {text for text in texts if "," in text and SEPARATOR not in text}
+    missing: list[str] = []
+    absent = missing_from([value for value in wanted if value])
+    while absent:
+        wanted = {}
+        for value in absent:
+            parts = [value]
+            if value in joined:
+                parts = [part for part in value.split(",") if part.strip()]
+                listed.update(parts)
+            elif value in listed:
+                parts = [value.strip()]
+            if not parts or parts == [value]:
+                missing.append(value)
+            else:
+                wanted |= dict.fromkeys(parts)
+        joined = set()
+        absent = missing_from(list(wanted)) if wanted else ()
+    return missing
 
 
 def _positions(values: Sequence[str], found: tuple[Mask, Mask]) -> tuple[Positions, list[str]]:

@@ -1,4 +1,4 @@
-"""The cancellation of work that nobody waits for any more."""
+"""The cancellation of work whose client has disconnected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class Cancelled(Exception):
-    """The client has gone; nobody gets to see this."""
+    """The client has disconnected; this error is never shown."""
 
 
 @dataclass

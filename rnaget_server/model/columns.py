@@ -23,7 +23,7 @@ _FEW_VALUES = 4
 
 
 class Column(Protocol):
-    """The interface of a column, whatever its form."""
+    """The interface of a column of any kind."""
 
     is_number: bool
 

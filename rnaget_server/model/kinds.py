@@ -1,4 +1,4 @@
-"""The kinds of text: a number, a date, or text alone."""
+"""The kinds of text: a number, a date, or plain text."""
 
 from __future__ import annotations
 

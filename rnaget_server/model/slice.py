@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,8 @@ class LayerInfo:
     sparse: SparseCells | None = None
     """The same cells without their zeros, where the source is sparse."""
 
-    held: int = 0
-    """About how many bytes the source holds between two blocks."""
+    held: Callable[[], int] = int
+    """Returns about how many bytes the source holds between two blocks."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Slice:
     tsv_comments: bool
     origin: Mapping[str, str]
     tsv_head: Mapping[str, str] = field(default_factory=dict)
-    """Comment lines that stand first, as ``#key<tab>value``."""
+    """Comment lines that come first, as ``#key<tab>value``."""
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -79,7 +79,7 @@ class Slice:
 
 
 class Source(Protocol):
-    """The matrix or set of tracks that a slice is made of. Its `repr` has all that the catalogue says of it."""
+    """The matrix or set of tracks that a slice comes from. Its `repr` has all that the catalogue says of it."""
 
     @property
     def id(self) -> str:
@@ -102,6 +102,16 @@ class Source(Protocol):
         """The data files."""
 
 
+class GenomeReference(NamedTuple):
+    """The genome of a study: its name, and the digest of its sequence collection where that is known."""
+
+    name: str | None = None
+    collection: str | None = None
+
+    def __str__(self) -> str:
+        return self.collection or (f"none ({self.name})" if self.name else "none")
+
+
 @dataclass(frozen=True)
 class ResolvedSlice(ABC):
     """The result of resolving a query: a slice, its sources, and what was asked for and left out.
@@ -111,7 +121,7 @@ class ResolvedSlice(ABC):
     slice
         What is to be written.
     sources
-        The matrices or sets of tracks it is made of.
+        The matrices or sets of tracks it comes from.
     missing
         Ids and names that were not found.
     omitted
@@ -120,6 +130,8 @@ class ResolvedSlice(ABC):
         A digest of the query, without its format.
     ungrouped
         How many selected samples belong to no group.
+    references
+        The genome of each source.
     """
 
     slice: Slice
@@ -128,13 +140,15 @@ class ResolvedSlice(ABC):
     omitted: tuple[str, ...]
     query: str
     ungrouped: int = field(default=0, kw_only=True)
+    references: tuple[GenomeReference, ...] = field(default=(), kw_only=True)
 
     @property
-    def default_format(self) -> str:
-        """The format of a request that names none."""
-        return self.sources[0].default_format
+    def collection(self) -> str | None:
+        """The digest of the sequence collection that all sources are on; None if they differ, or it is not known."""
+        collections = {reference.collection for reference in self.references}
+        return collections.pop() if len(collections) == 1 else None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of a file of it, without an extension."""
         return self.sources[0].id if len(self.sources) == 1 else "joined"

@@ -16,7 +16,7 @@ from rnaget_server.model.text import decode, encode
 from rnaget_server.spelling import LONGEST_COMPARED, allowed_edits, closest, most_alike
 
 FEW = 2_000
-"""So many values or fewer are all looked at, and more freely; among more, many are alike by chance."""
+"""So many values or fewer are all looked at, and more freely; among more, many are similar by chance."""
 
 MOST_NAMES = 3
 """Of the values asked for in vain, so many are looked for."""
@@ -51,15 +51,15 @@ class Suggestions:
 
 
 def suggest_among(values: Sequence[str], asked: Sequence[str], count: int) -> dict[str, list[str]]:
-    """Return the most alike of a few values for each of the first of those asked for."""
+    """Return the most similar of a few values for each of the first of those asked for."""
     return {name: most_alike(name, values, count) for name in asked[:MOST_NAMES]}
 
 
 def suggest_of_column(column: Column, size: int, asked: Sequence[str], count: int) -> dict[str, list[str]]:
-    """Return the most alike of the values of a long column for each of the first of those asked for.
+    """Return the most similar of the values of a long column for each of the first of those asked for.
 
     It takes as long as to compare a million values: of a longer column the first million are looked at, and of a
-    column of a million one name is looked for. Values that begin with a name come after those that are spelt alike.
+    column of a million one name is looked for. Values that begin with a name come after those with a similar spelling.
     """
     most = max(1, min(MOST_NAMES, _MOST_COMPARED // size))
     names = [name for name in asked[:most] if 0 < len(name) <= LONGEST_COMPARED]
@@ -75,7 +75,7 @@ def suggest_of_column(column: Column, size: int, asked: Sequence[str], count: in
 
 
 class _Search:
-    """A search for the values most alike to one name, piece by piece.
+    """A search for the values most similar to one name, piece by piece.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ class _Search:
     def __init__(self, name: str, count: int) -> None:
         self.name = name
         self._count = count
-        # The more there are to choose from, the more alike one must be: chance alone makes some alike.
+        # The more there are to choose from, the more similar one must be: some are similar by chance.
         self.most = min(allowed_edits(len(name)), _MOST_EDITS)
         self._spelt: dict[str, int] = {}
         self._begin: list[str] = []
 
     def look_at(self, piece: _Texts | _FixedTexts, edits: NDArray[np.uint8]) -> None:
-        """Take note of the values of a piece that are more alike than those so far, given the edits to each."""
+        """Take note of the values of a piece that are more similar than those so far, given the edits to each."""
         places = np.flatnonzero(edits <= self.most)
         if places.size:
             pairs = zip(piece.take(places), edits[places].tolist(), strict=True)
@@ -107,7 +107,7 @@ class _Search:
             self._begin += piece.beginning(self.name)[: self._count - len(self._begin)]
 
     def best(self) -> list[str]:
-        """Return the values most alike, then those that begin with the name."""
+        """Return the most similar values, then those that begin with the name."""
         return list(dict.fromkeys([*closest(self.name, self._spelt.items()), *self._begin]))[: self._count]
 
 
@@ -171,7 +171,7 @@ class _FixedTexts:
 
 
 def _without_versions(letters: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return texts with all that stands from the first full stop on taken away."""
+    """Return texts with all from the first full stop on taken away."""
     stops = letters == ord(".")
     # Where all have it in the same place, as most ids do, the rest goes at one stroke.
     first = int(stops.argmax(axis=1).max())
@@ -186,7 +186,7 @@ def _pieces(column: Column, size: int) -> Iterator[_Texts | _FixedTexts]:
         for start in range(0, size, _AT_ONCE):
             yield _FixedTexts(raw[start : start + _AT_ONCE])
         return
-    # Each part that is taken may be read from the file anew.
+    # Each part that is taken may be read from the file again.
     for begin in range(0, size, _READ_AT_ONCE):
         texts = as_texts(column.take(np.arange(begin, min(begin + _READ_AT_ONCE, size))))
         for start in range(0, len(texts), _AT_ONCE):

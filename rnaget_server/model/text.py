@@ -43,7 +43,7 @@ def keys_of(texts: Sequence[str], width: int) -> tuple[NDArray[np.bytes_], NDArr
     else:
         keys = [encode(text) for text in texts]
         lengths = np.fromiter(map(len, keys), np.int64, len(keys))
-    # numpy would cut what is longer, and find what begins alike.
+    # numpy would cut what is longer, and find what only begins the same.
     numbers = np.flatnonzero((lengths > 0) & (lengths <= width))
     fitting = keys if len(numbers) == len(keys) else [keys[number] for number in numbers.tolist()]
     return np.array(fitting, np.dtype(f"S{width}")), numbers

@@ -1,1 +1,1 @@
-"""The pages for people, beside the APIs: what the server offers, the API to try, and the checks for operators."""
+"""The pages for people, next to the APIs: what the server offers, the API to try, and the checks for operators."""

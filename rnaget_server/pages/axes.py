@@ -29,7 +29,7 @@ def first_of_axis(axis: Axis, attribute: str) -> str | None:
 
 
 def first_value(values: Iterable[object]) -> str | None:
-    """Return the first value that can stand in a list as it is: text, not empty, without a comma."""
+    """Return the first value that can be used in a list as it is: text, not empty, without a comma."""
     for value in values:
         if isinstance(value, str) and value.strip() and "," not in value:
             return value

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from rnaget_server.errors import PreconditionFailed
 from rnaget_server.http.preconditions import check_preconditions
+from rnaget_server.http.ranges import has_usable_range
 
 _HEADERS = ("If-Match", "If-Unmodified-Since")
 _SECOND = 1_000_000_000
@@ -16,6 +17,14 @@ _SECOND = 1_000_000_000
 
 def add_conditions(pages: Flask, refuse: Callable[[PreconditionFailed], Response]) -> None:
     """Have `pages` answer by `refuse` where a client expects another file than there is."""
+
+    @pages.before_request
+    def ignore_ranges() -> None:
+        # Werkzeug answers 206 to HEAD as well, and 416 where a header means nothing or names several parts.
+        headers = [(b"range", value.encode("latin-1")) for value in (request.environ.get("HTTP_RANGE"),) if value]
+        asked = Request({"type": "http", "method": request.method, "headers": headers})
+        if headers and not has_usable_range(asked, '""'):
+            del request.environ["HTTP_RANGE"]
 
     @pages.before_request
     def take_conditions() -> None:

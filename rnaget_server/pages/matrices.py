@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def matrix_detail(site: Site, matrix: Matrix, base: str) -> MatrixDetail:
-    """Return what the file of a matrix tells, and queries that this server answers.
+    """Return what the file of a matrix says, and queries that this server answers.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The Flask application of the pages for people; `app.py` mounts it beside the APIs."""
+"""The Flask application of the pages for people; `app.py` mounts it next to the APIs."""
 
 from __future__ import annotations
 

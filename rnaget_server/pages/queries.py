@@ -34,7 +34,7 @@ class Source:
     comments
         Whether the TSV has lines that start with ``#``.
     by_ticket
-        Whether data are sent for the URLs of tickets alone.
+        Whether data are sent only for the URLs of tickets.
     """
 
     base: str

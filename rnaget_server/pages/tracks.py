@@ -28,7 +28,7 @@ _LOOKED_THROUGH = 25
 
 
 def track_detail(site: Site, record: TrackSet, base: str) -> TrackDetail:
-    """Return what the catalogue and the first track of a set tell, and queries that this server answers.
+    """Return what the catalogue and the first track of a set say, and queries that this server answers.
 
     Of bigWig files only the first is opened: there may be a thousand.
 
@@ -77,7 +77,7 @@ def _filters(record: TrackSet, store: TrackStore) -> tuple[FilterView, ...]:
 
 
 def _sample(record: TrackSet, store: TrackStore) -> str | None:
-    """Return the first track whose name can stand in a list."""
+    """Return the first track whose name can be used in a list."""
     if record.path is not None:
         return first_of_axis(store.tracks, record.track_id)
     return first_value(track.sample for track in record.tracks)

@@ -13,7 +13,7 @@ from rnaget_server.query.recommended import SUFFIXES
 class Condition:
     """One metadata filter of a request; None means no restriction.
 
-    Values are kept as given: one may still be several joined by commas, which only the data can tell from one
+    Values are kept as given: one may still be several joined by commas, which only the data distinguish from one
     that holds a comma. So are bounds: whether the attribute holds numbers or dates is for the data to say.
     """
 

@@ -22,11 +22,11 @@ _SPACES = re.compile(_SPACE)
 
 
 class RepeatedName(ValueError):
-    """The name that is its argument stands twice in one object."""
+    """The name that is its argument occurs twice in one object."""
 
 
 class NestedValue(ValueError):
-    """A list or an object stands where only a text, a number, true, false or null can.
+    """A list or an object is where only a text, a number, true, false or null can.
 
     Its arguments are the name of the parameter, and of what is within it, if that has a name.
     """

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query.conditions import Condition, conditions
-from rnaget_server.query.parameters import Parameters, with_plain_texts
+from rnaget_server.query.parameters import Parameters
 from rnaget_server.query.table import MATRIX_SUMMARIES, OF_MATRICES
 from rnaget_server.query.thresholds import Thresholds, canonical_text, check_order, read_thresholds
 
 _MAX_TOP = 10_000
 _NO_BOUND = Thresholds()
+_KNOWN = frozenset(OF_MATRICES)
+_LISTS = {
+    "samples": "sampleIDList",
+    "feature_ids": "featureIDList",
+    "feature_names": "featureNameList",
+    "not_samples": "sampleIDList_not",
+    "not_feature_ids": "featureIDList_not",
+    "not_feature_names": "featureNameList_not",
+}
+_TEXTS = {
+    "format": "format",
+    "units": "units",
+    "project_id": "projectID",
+    "study_id": "studyID",
+    "version": "version",
+}
 
 
 @dataclass(frozen=True)
 class MatrixQuery:
     """A request for cells of matrices; None means no restriction.
 
-    Lists hold the values as given: one may still be several joined by commas, which only the data can tell
+    Lists hold the values as given: one may still be several joined by commas, which only the data distinguish
     from an id that holds a comma; see `rnaget_server.model.lists`.
     """
 
@@ -42,7 +59,7 @@ class MatrixQuery:
     version: str | None = None
     given: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def has_bounds(self) -> bool:
         """True if the cells of some features must lie within bounds."""
         bounds = (self.minimum, self.maximum)
@@ -64,30 +81,21 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     InvalidQuery
         If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
     """
-    given = tuple(with_plain_texts((pair for pair in pairs if pair[0][:1] != "_"), OF_MATRICES))
-    parameters = Parameters(given, OF_MATRICES, filters)
+    parameters = Parameters.of_slice(pairs, OF_MATRICES, filters)
     minimum, maximum = _bounds(parameters)
     group_by, summary = _grouping(parameters)
-    format = parameters.text("format")
+    fields = parameters.fields(_LISTS, _TEXTS)
+    if "format" in fields:
+        fields["format"] = fields["format"].lower()
     return MatrixQuery(
-        samples=parameters.values("sampleIDList"),
-        feature_ids=parameters.values("featureIDList"),
-        feature_names=parameters.values("featureNameList"),
-        not_samples=parameters.values("sampleIDList_not"),
-        not_feature_ids=parameters.values("featureIDList_not"),
-        not_feature_names=parameters.values("featureNameList_not"),
-        filters=conditions(parameters, filters),
+        **fields,
+        filters=conditions(parameters, filters) if parameters.names - _KNOWN else {},
         minimum=minimum,
         maximum=maximum,
         group_by=group_by,
         summary=summary,
-        top=parameters.whole_number("top", 1, _MAX_TOP),
-        units=parameters.text("units"),
-        format=format and format.lower(),
-        project_id=parameters.text("projectID"),
-        study_id=parameters.text("studyID"),
-        version=parameters.text("version"),
-        given=_with_canonical(given, {"feature_min_value": minimum, "feature_max_value": maximum}),
+        top=parameters.whole_number("top", 1, _MAX_TOP) if "top" in parameters.names else None,
+        given=_with_canonical(parameters.given, {"feature_min_value": minimum, "feature_max_value": maximum}),
     )
 
 
@@ -101,6 +109,8 @@ def _bounds(parameters: Parameters) -> tuple[Thresholds, Thresholds]:
 
 
 def _grouping(parameters: Parameters) -> tuple[str | None, str]:
+    if parameters.names.isdisjoint(("group_by", "summary")):
+        return None, "mean"
     group_by, summary = parameters.text("group_by"), parameters.choice("summary", MATRIX_SUMMARIES)
     if summary is not None and group_by is None:
         raise InvalidQuery("summary says how groups of samples are summarised: add group_by, or leave it out")

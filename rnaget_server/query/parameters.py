@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
+from typing import Any
 
 from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.model.lists import SEPARATOR, plain
 from rnaget_server.query.recommended import SUFFIXES, as_known
-from rnaget_server.spelling import most_alike
+from rnaget_server.spelling import did_you_mean
 
 
 class Parameters:
@@ -25,7 +26,11 @@ class Parameters:
     ----------
     names
         The names that were given.
+    given
+        Names and values as they were given; see `of_slice`.
     """
+
+    given: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str] = ()) -> None:
         self._values: dict[str, list[str]] = {}
@@ -38,6 +43,28 @@ class Parameters:
                 lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
                 lists[name].append(value)
 
+    @classmethod
+    def of_slice(cls, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str]) -> Parameters:
+        """Return the parameters of a query for a slice: those of `known` that are no list have all commas as their own.
+
+        For the errors see the class.
+        """
+        given = [pair for pair in pairs if pair[0][:1] != "_"]
+        # One look at all spares a look at each of a hundred thousand.
+        if SEPARATOR in "".join([value for _, value in given]):
+            given = [
+                (name, plain(value) if name in known and not name.removesuffix("_not").endswith("List") else value)
+                for name, value in given
+            ]
+        parameters = cls(given, known, filters)
+        parameters.given = tuple(given)
+        return parameters
+
+    def fields(self, lists: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return those lists and texts that are given, by the fields that they are named for."""
+        found: dict[str, Any] = {field: self.values(name) for field, name in lists.items() if name in self._values}
+        return found | {field: self.text(name) for field, name in texts.items() if name in self._values}
+
     def text(self, name: str) -> str | None:
         """Return the one value of a parameter, None if it is not given."""
         values = self._values.get(name)
@@ -45,7 +72,7 @@ class Parameters:
             return None
         if len(set(values)) > 1:
             raise InvalidQuery(f"{name} is given {len(values)} times: give it once")
-        text = plain(values[0]).strip()
+        text = (plain(values[0]) if SEPARATOR in values[0] else values[0]).strip()
         if not text:
             raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
         return text
@@ -54,9 +81,10 @@ class Parameters:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
         text = self.text(name)
         if text is not None and text not in values:
-            near = most_alike(text, values)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}{hint}")
+            hint = did_you_mean(text, values)
+            raise InvalidQuery(
+                f"{name} must be one of {', '.join(values)}, not {shown(text)}{': ' if hint else ''}{hint}"
+            )
         return text
 
     def flag(self, name: str) -> bool:
@@ -112,18 +140,6 @@ class Parameters:
         return {name: values for name in names if (values := self.values(name)) is not None}
 
 
-def with_plain_texts(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> list[tuple[str, str]]:
-    """Return parameters, of those of these names that are no list all commas as their own."""
-    given = list(pairs)
-    # One look at all spares a look at each of a hundred thousand.
-    if SEPARATOR not in "".join(value for _, value in given):
-        return given
-    return [
-        (name, plain(value) if name in names and not name.removesuffix("_not").endswith("List") else value)
-        for name, value in given
-    ]
-
-
 def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:
     """Return the parameters of the filters: ``age``, ``age_not``, ``age_min`` and ``age_max`` for ``age``."""
     return tuple(name + suffix for suffix in SUFFIXES for name in filters)
@@ -136,6 +152,6 @@ def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str
     names = (*known, *parameter_names(sorted(filters)))
     resolved = as_known(name, names)
     if resolved not in names:
-        # That lists can be given with _not goes without saying.
+        # It is understood that lists can be given with _not.
         raise UnknownParameter(name, names, (*sorted(filters), *(plain for plain in known if plain[-4:] != "_not")))
     return resolved

@@ -15,7 +15,7 @@ _LONGEST = 1 << 16
 def refuse_blanks(query: bytes, pairs: Iterable[tuple[str, str]]) -> None:
     """Refuse a blank value, or a blank part of a list, in parameters whose query string has a plus sign.
 
-    It would be taken for nothing, and what was asked for besides be sent for the whole.
+    It would count as no value, and what else was asked for would be sent as the whole.
 
     Raises
     ------

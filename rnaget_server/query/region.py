@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rnaget_server.errors import InvalidQuery, ReversedRange, UnknownId
 from rnaget_server.query.conditions import Condition, conditions
-from rnaget_server.query.parameters import Parameters, with_plain_texts
+from rnaget_server.query.parameters import Parameters
 from rnaget_server.query.table import BIN_SUMMARIES, OF_TRACKS
 
 _MAX_BINS = 1_000_000
@@ -43,12 +43,11 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     InvalidQuery
         If a parameter is unknown, empty or of the wrong type, or a range has no chromosome.
     ReversedRange
-        If start is greater than end, whatever the chromosome.
+        If start is greater than end, for any chromosome.
     UnknownId
         If start equals end (the standard wants 404 for it).
     """
-    given = tuple(with_plain_texts((pair for pair in pairs if pair[0][:1] != "_"), OF_TRACKS))
-    parameters = Parameters(given, OF_TRACKS, filters)
+    parameters = Parameters.of_slice(pairs, OF_TRACKS, filters)
     start, end = (parameters.whole_number(name, 0, _MAX_POSITION) for name in ("start", "end"))
     chromosome = parameters.text("chr")
     _check_range(chromosome, start, end)
@@ -75,7 +74,7 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
         project_id=parameters.text("projectID"),
         study_id=parameters.text("studyID"),
         version=parameters.text("version"),
-        given=given,
+        given=parameters.given,
     )
 
 

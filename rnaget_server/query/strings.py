@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from rnaget_server.model.lists import SEPARATOR, one_by_one
 
 Pair = tuple[str, str]
-# Escaped bytes in a row; or percent signs that escape nothing, some of them, lest a search for others take long.
+# Escaped bytes in a row; or percent signs that escape nothing, some of them, so that a search for others is short.
 _ESCAPES = re.compile(r"((?:%[0-9A-Fa-f]{2})++)|(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000}+")
 _PART = re.compile("[^&]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\-~]+")
@@ -70,8 +70,19 @@ def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
     """Return the values of each name, lists taken apart, names and values in order."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
-        found.setdefault(name, []).extend(one_by_one(value))
+        found.setdefault(name, []).extend(one_by_one(value) if SEPARATOR in value else (value,))
     return {name: sorted(found[name]) for name in sorted(found)}
+
+
+def asked_in(query: str) -> dict[str, list[str]]:
+    """Return what `by_name` does of the names and values in a query string."""
+    return by_name(query_pairs(query))
+
+
+def canonical(pairs: Iterable[Pair], most: int) -> tuple[str, str]:
+    """Return the query string of `by_name`, equal for any order of the pairs: its first `most` characters; a digest."""
+    values = by_name(pairs)
+    return start_of_query_string(values, most), digest(values)
 
 
 def digest(values: Mapping[str, list[str]]) -> str:
@@ -92,7 +103,7 @@ def _decoded(escapes: re.Match[str]) -> str:
 
 
 def _quote(text: str, quoted: _Quoted) -> str:
-    # What is plain, as most ids are, is told fastest so.
+    # This is the fastest check for plain text, which most ids are.
     if text.isalnum() and text.isascii():
         return text
     return _UNSAFE.sub(lambda match: quoted[match[0]], text)

@@ -53,7 +53,7 @@ def _has_half(text: str) -> bool:
 
 
 def canonical_text(thresholds: Thresholds) -> str:
-    """Return the JSON object of thresholds of single features, alike however it was written."""
+    """Return the JSON object of thresholds of single features, the same for any spelling of it."""
     plain = {name: int(number) if number.is_integer() else number for name, number in thresholds.of_each.items()}
     return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 

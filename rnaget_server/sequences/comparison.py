@@ -35,7 +35,7 @@ def compare(a: Mapping[str, Sequence[Any]], b: Mapping[str, Sequence[Any]]) -> d
 def _shared(a: Sequence[Any], b: Sequence[Any]) -> tuple[int, bool | None]:
     """Return how many elements both have, and whether in one order.
 
-    None: there is none, or one stands more often in one than in the other, so that no order can be told.
+    None: there is none, or one occurs more often in one than in the other, so that there is no common order.
     """
     keys = [[value if isinstance(value, str | int) else canonical_json(value) for value in values] for values in (a, b)]
     counts = [Counter(values) for values in keys]

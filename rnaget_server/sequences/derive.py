@@ -47,7 +47,6 @@ NUCLEOTIDES = "".join(_BASES).encode()
 _COMPLEMENT = bytes.maketrans(b"ACGTURYKMBVDH", b"TGCAAYRMKVBHD")
 _EITHER = {frozenset("DN"): "B", frozenset("EQ"): "Z", frozenset("IL"): "J"}
 _ANY = "X"
-_STOP = "*"
 
 
 def reverse_complement(letters: bytes) -> bytes:

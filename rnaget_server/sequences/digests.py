@@ -13,7 +13,7 @@ PREFIX = "SQ."
 """Stands before the digest of a sequence in GA4GH's own form."""
 
 NAMESPACES = {"md5": 32, "sha1": 40, "trunc512": 48, "ga4gh": 35}
-"""What may stand before a digest, and how many characters it then has."""
+"""What may precede a digest, and how many characters it then has."""
 
 _TRUNCATED = 24
 _DIGEST = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{48}|SQ\.[A-Za-z0-9_-]{32}")
@@ -34,7 +34,7 @@ def is_digest(id: str) -> bool:
 
 
 class SequenceHash:
-    """The digests of a sequence that comes in pieces: upper-case letters alone, without line ends."""
+    """The digests of a sequence that comes in pieces: only upper-case letters, without line ends."""
 
     def __init__(self) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from rnaget_server.sequences.digests import Digests
@@ -45,12 +45,13 @@ KINDS = ("id", "symbol", "synonym", "transcript id", "protein id")
 
 GENES_FACT = "genes"
 PAR_Y = "_PAR_Y"
-# Ids whose last part is a version: of Ensembl, HAVANA, RefSeq, proteins in INSDC. Others may end alike (AT1G01010.1).
+# Ids whose last part is a version: of Ensembl, HAVANA, RefSeq, proteins in INSDC. Others can end so too (AT1G01010.1).
 _VERSIONED = re.compile(
     r"(ENS[A-Z]*[0-9]{11}|OTT[A-Z]{4,}[0-9]{11}|[ANWXYZ][A-Z]_[0-9]+|[A-Z]{3}[0-9]{5,7})"
     rf"\.([0-9]+)({PAR_Y})?"
 )
 _NEAR = 5
+_AT_ONCE = 500
 _COMPARED = 2_000
 _CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
 
@@ -64,7 +65,7 @@ def split_version(id: str) -> tuple[str, str | None]:
 
 
 def with_version(id: str, version: str | None) -> str:
-    """Return an id with its version; ``_PAR_Y`` stands behind that."""
+    """Return an id with its version; ``_PAR_Y`` comes after that."""
     if version is None:
         return id
     stem = id.removesuffix(PAR_Y)
@@ -134,7 +135,7 @@ class Transcript:
 
     @property
     def is_canonical(self) -> bool:
-        """True if the annotation calls it the one that stands for its gene."""
+        """True if the annotation calls it the one that represents its gene."""
         return not _CANONICAL.isdisjoint(tag.replace(" ", "_") for tag in self.tags)
 
     @property
@@ -165,7 +166,7 @@ class Gene:
 
 
 def find_genes(rows: Rows, name: str) -> Match | None:
-    """Return the genes that have a name: as it is written, else by its case alone, else by an id without its version.
+    """Return the genes that have a name: as it is written, else in any case, else by an id without its version.
 
     Names of transcripts and proteins find their gene. What is the id or symbol of one gene and a synonym of another
     means the first. An id with a version finds one without only where the annotation says no version.
@@ -195,6 +196,19 @@ def _match(found: Sequence[tuple[Any, ...]], exact: bool) -> Match:
     return Match(genes, KINDS[kind], name, exact, others)
 
 
+def existing_names(rows: Rows, names: Iterable[str]) -> set[str]:
+    """Return those of the names that some gene has, in any case of their letters."""
+    wanted = list(dict.fromkeys(names))
+    existing: set[str] = set()
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = wanted[at : at + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT DISTINCT folded FROM names WHERE folded IN ({marks})"
+        folded = {row[0] for row in rows(query, tuple(name.lower() for name in some))}
+        existing.update(name for name in some if name.lower() in folded)
+    return existing
+
+
 def near_names(rows: Rows, name: str) -> list[str]:
     """Return names that are like one that there is not."""
     if len(name) > LONGEST_COMPARED:
@@ -204,7 +218,7 @@ def near_names(rows: Rows, name: str) -> list[str]:
     same = [row[0] for row in rows(query, (stem, stem + "\U0010ffff", _NEAR))]
     if len(same) >= _NEAR or not stem:
         return same
-    # Those that begin alike first: to compare with all would take seconds.
+    # Those with the same beginning first: comparing with all would take seconds.
     for begin in (stem[: max(1, len(stem) // 2)], stem[:1], ""):
         texts = [row[0] for row in rows(query, (begin, begin + "\U0010ffff", _COMPARED))]
         near = most_alike(stem, texts, _NEAR)
@@ -233,26 +247,15 @@ def read_genes_within(rows: Rows, contig: str, start: int, stop: int, most: int)
     return [_gene(row) for row in rows(query, (contig, start, stop, start, contig, most))]
 
 
+_GENE_FIELDS = [field.name for field in fields(Gene)]
+
+
 def _gene(row: Sequence[Any]) -> Gene:
-    number, key, id, version, symbol, synonyms, biotype, description, contig = row[:9]
-    length, circular, start, stop, strand = row[13:]
-    return Gene(
-        number=number,
-        key=key,
-        id=id,
-        version=version,
-        symbol=symbol,
-        synonyms=tuple(json.loads(synonyms)),
-        biotype=biotype,
-        description=description,
-        contig=contig,
-        digests=Digests(*row[9:13]),
-        length=length,
-        circular=bool(circular),
-        start=start,
-        stop=stop,
-        strand=strand,
-    )
+    # The columns are in the order of the fields; the digests are four of them.
+    values = dict(zip(_GENE_FIELDS, (*row[:9], Digests(*row[9:13]), *row[13:]), strict=True))
+    values["synonyms"] = tuple(json.loads(values["synonyms"]))
+    values["circular"] = bool(values["circular"])
+    return Gene(**values)
 
 
 _TRANSCRIPTS = (

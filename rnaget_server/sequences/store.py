@@ -1,14 +1,14 @@
 """The sequences of one genome: their letters in one file, their names and digests in another.
 
 ``letters`` holds the letters of each sequence, upper-case ASCII, one after the other with nothing between. ``index``
-is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. A sequence stands once, whatever
-its names.
+is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. A sequence is stored once, with
+all its names.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from rnaget_server.sequences.genes import (
     Gene,
     Match,
     Transcript,
+    existing_names,
     find_genes,
     near_names,
     read_genes,
@@ -46,7 +47,14 @@ VERSION = "1"
 SIZE_FACT = "letters"
 """How many letters the other file has, by which the two are known to belong together."""
 
+DIGEST_FACT = "collection"
+"""The digest of the collection of the sequences; stores that were written by older versions lack it."""
+
 _PIECE = 512 << 10
+_ROWS = 1000
+MEMBERS = "SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place"
+"""The query for the sequences of the genome, see `Collection.of_members`."""
+
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
 
 
@@ -93,6 +101,7 @@ class SequenceStore:
         if int(facts.get(SIZE_FACT, self._letters.size)) != self._letters.size:
             raise OSError("the file of letters is not that of the index: import the genome again")
         self._genes = int(facts.get(GENES_FACT, 0))
+        self._digest = facts.get(DIGEST_FACT)
 
     def find(self, id: str) -> StoredSequence | None:
         """Return the sequence that has an id: a digest in the form of `Digests`, or an alias."""
@@ -126,15 +135,35 @@ class SequenceStore:
         rows = self._rows(f"SELECT {_COLUMNS} FROM members JOIN sequences USING (number) WHERE name = ?", (name,))
         return next((_sequence(row) for row in rows), None)
 
+    def sequences(self) -> Iterator[StoredSequence]:
+        """Yield all sequences in the order of their letters, also those of transcripts."""
+        last = -1
+        while rows := self._rows(
+            f"SELECT {_COLUMNS} FROM sequences WHERE number > ? ORDER BY 1 LIMIT ?", (last, _ROWS)
+        ):
+            yield from map(_sequence, rows)
+            last = rows[-1][0]
+
+    def length(self) -> int:
+        """Return how many letters the sequences of the genome have."""
+        rows = self._rows("SELECT sum(length) FROM members JOIN sequences USING (number)")
+        return int(rows[0][0] or 0)
+
+    def number_of_sequences(self) -> int:
+        """Return how many sequences the genome has."""
+        return int(self._rows("SELECT count(*) FROM members")[0][0])
+
     def collection(self) -> Collection:
         """Return the sequences of the genome in the order of its file."""
         return self._collection
 
+    def digest(self) -> str:
+        """Return the digest of the collection."""
+        return self._digest or self._collection.digest
+
     @cached_property
     def _collection(self) -> Collection:
-        rows = self._rows("SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place")
-        names, lengths, digests = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
-        return Collection.of(names, lengths, digests)
+        return Collection.of_members(self._rows(MEMBERS))
 
     def number_of_genes(self) -> int:
         """Return how many genes the annotation of the genome has; 0 if there is none."""
@@ -143,6 +172,10 @@ class SequenceStore:
     def find_genes(self, name: str) -> Match | None:
         """Return the genes that have a name, see `genes.find_genes`; None if none has."""
         return find_genes(self._rows, name) if self._genes else None
+
+    def existing_names(self, names: Iterable[str]) -> set[str]:
+        """Return those of the names by which `find_genes` finds a gene, but for ids that have no version here."""
+        return existing_names(self._rows, names) if self._genes else set()
 
     def near_names(self, name: str) -> list[str]:
         """Return names of genes that are like one that there is not."""
@@ -187,6 +220,12 @@ class Collection:
         attributes[SORTED_PAIRS] = sorted(map(digest_of, attributes["name_length_pairs"]))
         digests = {name: digest_of(values) for name, values in attributes.items()}
         return cls(attributes, digests, collection_digest(digests))
+
+    @classmethod
+    def of_members(cls, rows: Iterable[Sequence[Any]]) -> Collection:
+        """Return the collection of sequences given as rows of name, length and GA4GH digest."""
+        names, lengths, digests = [list(column) for column in zip(*rows, strict=True)] or ([], [], [])
+        return cls.of(names, lengths, digests)
 
 
 def _sequence(row: Sequence[Any]) -> StoredSequence:

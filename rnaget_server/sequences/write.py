@@ -10,7 +10,17 @@ from types import TracebackType
 from typing import Self
 
 from rnaget_server.sequences.digests import Digests, SequenceHash, is_digest
-from rnaget_server.sequences.store import INDEX, LETTERS, SIZE_FACT, TABLES, VERSION, Alias
+from rnaget_server.sequences.store import (
+    DIGEST_FACT,
+    INDEX,
+    LETTERS,
+    MEMBERS,
+    SIZE_FACT,
+    TABLES,
+    VERSION,
+    Alias,
+    Collection,
+)
 
 
 class SequenceWriter:
@@ -35,7 +45,8 @@ class SequenceWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            facts = (("version", VERSION), (SIZE_FACT, str(self._end)))
+            digest = Collection.of_members(self._index.execute(MEMBERS)).digest
+            facts = (("version", VERSION), (SIZE_FACT, str(self._end)), (DIGEST_FACT, digest))
             self._index.executemany("INSERT INTO facts VALUES (?, ?)", facts)
             self._index.execute("COMMIT")
             self._file.flush()

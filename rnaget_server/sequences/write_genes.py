@@ -16,7 +16,7 @@ _ID, _SYMBOL, _SYNONYM, _TRANSCRIPT, _PROTEIN = range(len(KINDS))
 
 
 class GeneWriter:
-    """Writes genes into the tables of a store that is being written, and their sequences beside those of the genome.
+    """Writes genes into the tables of a store that is being written, and their sequences to those of the genome.
 
     Parameters
     ----------
@@ -93,6 +93,26 @@ class GeneWriter:
         if transcript.protein_id:
             for name in (transcript.protein_id, with_version(transcript.protein_id, transcript.protein_version)):
                 self._add_name(name, _PROTEIN, gene)
+
+    def numbers_of(self, name: str) -> list[int]:
+        """Return the genes of which a name is the id or symbol, else those of which it is a synonym; after `finish`."""
+        query = "SELECT kind, gene FROM names WHERE folded = ? AND name = ? AND kind <= ? ORDER BY kind, gene"
+        found = self._index.execute(query, (name.lower(), name, _SYNONYM)).fetchall()
+        official = [gene for kind, gene in found if kind < _SYNONYM]
+        return list(dict.fromkeys(official or [gene for _, gene in found]))
+
+    def add_synonyms(self, number: int, names: Iterable[str]) -> int:
+        """Give a gene further names; return how many it had not before. After `finish`."""
+        query = "SELECT id, symbol, synonyms FROM genes WHERE number = ?"
+        id, symbol, synonyms = self._index.execute(query, (number,)).fetchone()
+        present = json.loads(synonyms)
+        new = [name for name in dict.fromkeys(names) if name not in (id, symbol, *present)]
+        if new:
+            row = (json.dumps([*present, *new]), number)
+            self._index.execute("UPDATE genes SET synonyms = ? WHERE number = ?", row)
+            rows = [(name.lower(), name, _SYNONYM, number) for name in new]
+            self._index.executemany("INSERT OR IGNORE INTO names VALUES (?, ?, ?, ?)", rows)
+        return len(new)
 
     def finish(self) -> None:
         """Write what is held."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import TypeVar
 
 from rnaget_server.catalog import Matrix, TrackSet
 from rnaget_server.datasets.repository import View
@@ -14,18 +13,25 @@ from rnaget_server.query.parameters import parameter_names
 from rnaget_server.query.table import OF_MATRICES, OF_TRACKS
 from rnaget_server.spelling import most_alike, nearest_first
 
-Query = TypeVar("Query", MatrixQuery, RegionQuery)
 _NO_FILTER = "its provider can publish one"
 
 
 def matrix_query_of(view: View, matrix_id: str, pairs: Collection[tuple[str, str]]) -> MatrixQuery:
-    """Return the query for one matrix, see `parse_matrix_query`; an unknown parameter is told what that matrix knows.
+    """Return the query for one matrix, see `parse_matrix_query`; errors list the parameters that it takes.
 
     Raises
     ------
     InvalidQuery
         If a parameter is unknown, empty or of the wrong type.
     """
+    try:
+        return parse_matrix_query(pairs, view.catalog.filter_names)
+    except UnknownParameter as error:
+        raise unknown_of_matrix(view, matrix_id, error) from None
+
+
+def unknown_of_matrix(view: View, matrix_id: str, error: UnknownParameter) -> InvalidQuery:
+    """Return the error for a parameter that a query for one matrix does not have: it names what that matrix knows."""
     matrix = view.catalog.matrices.get(matrix_id)
 
     def attributes() -> Mapping[str, str]:
@@ -41,11 +47,11 @@ def matrix_query_of(view: View, matrix_id: str, pairs: Collection[tuple[str, str
             names[matrix.feature_name] = "the name of the features: ask by featureNameList"
         return names
 
-    return _explained(lambda: parse_matrix_query(pairs, view.catalog.filter_names), matrix, OF_MATRICES, attributes)
+    return _explained(error, matrix, OF_MATRICES, attributes)
 
 
 def region_query_of(view: View, set_id: str, pairs: Collection[tuple[str, str]]) -> RegionQuery:
-    """Return the query for one set of tracks, see `parse_region_query`; an unknown parameter is told what it knows.
+    """Return the query for one set of tracks, see `parse_region_query`; errors list the parameters that it takes.
 
     Raises
     ------
@@ -63,24 +69,24 @@ def region_query_of(view: View, set_id: str, pairs: Collection[tuple[str, str]])
             record.track_id: "the id of the tracks: ask by sampleIDList",
         }
 
-    return _explained(lambda: parse_region_query(pairs, view.catalog.track_filter_names), record, OF_TRACKS, attributes)
+    try:
+        return parse_region_query(pairs, view.catalog.track_filter_names)
+    except UnknownParameter as error:
+        raise _explained(error, record, OF_TRACKS, attributes) from None
 
 
 def _explained(
-    parse: Callable[[], Query],
+    error: UnknownParameter,
     record: Matrix | TrackSet | None,
     parameters: Iterable[str],
     attributes: Callable[[], Mapping[str, str]],
-) -> Query:
-    try:
-        return parse()
-    except UnknownParameter as error:
-        if record is None:
-            raise
-        named: Mapping[str, str] = {}
-        with suppress(StoreFailure):  # what the catalogue says is told all the same
-            named = attributes()
-        raise InvalidQuery(_message(error.name, record, tuple(parameters), named)) from None
+) -> InvalidQuery:
+    if record is None:
+        return error
+    named: Mapping[str, str] = {}
+    with suppress(StoreFailure):  # what the catalogue says is shown all the same
+        named = attributes()
+    return InvalidQuery(_message(error.name, record, tuple(parameters), named))
 
 
 def _message(name: str, record: Matrix | TrackSet, parameters: tuple[str, ...], attributes: Mapping[str, str]) -> str:

@@ -49,7 +49,7 @@ def axis_page(
     matrix = record_by_id("expression matrix", matrix_id, view.catalog.matrices, query)
     store = view.stores.open(matrix)
     chosen = select(store, matrix, query)
-    if 0 in chosen.size(store.shape):
+    if 0 in chosen.shape:
         raise UnknownId(not_found(chosen.missing, [chosen.found], [chosen.near], query.filters))
     if axis == "feature":
         labels, positions, id, name = store.features, chosen.features, matrix.feature_id, matrix.feature_name

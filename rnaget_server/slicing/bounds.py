@@ -24,7 +24,7 @@ class Bounds:
     """The limits between which the cells of features must lie, both included.
 
     `low` and `high` hold for every feature, `lows` and `highs` for the features at these positions. `missing` has
-    for each parameter the features named that the matrix does not have, `near` tells likely meanings of them,
+    for each parameter the features named that the matrix does not have, `near` gives likely meanings of them,
     and `found` the parameters that name one it has.
     """
 
@@ -95,10 +95,10 @@ def _resolved(
 def within(
     store: MatrixStore, units: str, features: Positions | None, samples: Positions | None, bounds: Bounds
 ) -> Positions:
-    """Return the selected features of which every selected cell lies within its bounds.
+    """Return the selected features of which every selected cell is within its bounds.
 
     The bounds are taken in the type of the cells, so that 0.7 includes a cell written as 0.7. A NaN cell
-    lies nowhere; a feature without a bound stays whatever its cells are. The stored ranges decide what they can;
+    lies nowhere; a feature without a bound stays with any cells. The stored ranges decide what they can;
     only the other features are read.
     """
     chosen = np.arange(store.shape[0]) if features is None else features

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
-from rnaget_server.catalog.models import fill_template, template_fields
-from rnaget_server.datasets.guarded import GuardedStore
-from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.catalog.models import fill_template
+from rnaget_server.datasets.guarded import GuardedLabels, GuardedStore
+from rnaget_server.model.axis import Positions
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.slicing.bounds import within
@@ -29,10 +29,10 @@ class MatrixSelection:
     store: GuardedStore
     selection: Selection
 
-    @cached_property
+    @property
     def shape(self) -> tuple[int, int]:
         """Number of selected features and samples."""
-        return self.selection.size(self.store.shape)
+        return self.selection.shape
 
     @property
     def empty(self) -> bool:
@@ -41,11 +41,11 @@ class MatrixSelection:
 
     def with_features(self, features: Positions) -> MatrixSelection:
         """Return the same with other features."""
-        return replace(self, selection=replace(self.selection, features=features))
+        return replace(self, selection=replace(self.selection, features=features, shape=(len(features), self.shape[1])))
 
     def with_samples(self, samples: Positions) -> MatrixSelection:
         """Return the same with other samples."""
-        return replace(self, selection=replace(self.selection, samples=samples))
+        return replace(self, selection=replace(self.selection, samples=samples, shape=(self.shape[0], len(samples))))
 
     def feature_ids(self) -> NDArray[Any]:
         """Return the ids of the selected features."""
@@ -94,41 +94,18 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         samples=samples,
         layers=layers,
         tsv_labels=first.matrix.tsv.labels,
-        tsv_columns=lambda: map(_column_labels, used),
+        tsv_columns=partial(map, _column_labels, used),
         tsv_comments=first.matrix.tsv.comments,
         origin=origin,
     )
 
 
-@dataclass(frozen=True)
-class _AxisLabels:
-    """The labels of the selected part of one axis of a matrix."""
-
-    axis: Axis
-    positions: Positions | None
-    id: str
-    name: str | None
-
-    @property
-    def size(self) -> int:
-        return self.axis.size if self.positions is None else len(self.positions)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return self.axis.attributes
-
-    def column(self, attribute: str) -> NDArray[Any]:
-        return self.axis.column(attribute, self.positions)
-
-    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
-        return self.axis.ascii(attribute, self.positions)
-
-
-def _labels(selected: MatrixSelection) -> tuple[_AxisLabels, _AxisLabels]:
+def _labels(selected: MatrixSelection) -> tuple[GuardedLabels, GuardedLabels]:
     matrix, store, chosen = selected.matrix, selected.store, selected.selection
+    features, samples = chosen.shape
     return (
-        _AxisLabels(store.features, chosen.features, matrix.feature_id, matrix.feature_name),
-        _AxisLabels(store.samples, chosen.samples, matrix.sample_id, None),
+        GuardedLabels(store.features, chosen.features, features, matrix.feature_id, matrix.feature_name),
+        GuardedLabels(store.samples, chosen.samples, samples, matrix.sample_id, None),
     )
 
 
@@ -146,7 +123,7 @@ def _part(selected: MatrixSelection, units: str) -> Part:
 def _column_labels(selected: MatrixSelection) -> Sequence[str] | NDArray[np.bytes_]:
     """Return the label of each selected sample in TSV, by the matrix's template."""
     template = selected.matrix.tsv.column
-    fields = template_fields(template)
+    fields = selected.matrix.tsv.fields
     is_single = template == f"{{{fields[0]}}}"
     if is_single and (found := selected.store.samples.ascii(fields[0], selected.selection.samples)) is not None:
         return found

@@ -36,7 +36,7 @@ class _JoinedFeatures:
 
     parts: Sequence[Part]
     rows: Sequence[NDArray[np.int64]]
-    """For each part, where each joined feature stands in it, or -1."""
+    """For each part, where each joined feature is in it, or -1."""
 
     @property
     def size(self) -> int:
@@ -110,7 +110,7 @@ class _JoinedSamples:
 def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:
     """Return the labels and the cells of the outer join of `parts`, in their order.
 
-    Features stand in the order of the first part, then those that only later ones have; a cell that a
+    Features are in the order of the first part, then those that only later ones have; a cell that a
     matrix lacks is NaN.
     """
     rows = _row_plan([part.feature_labels.column(part.feature_labels.id) for part in parts])

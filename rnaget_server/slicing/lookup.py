@@ -7,13 +7,15 @@ from typing import TypeVar
 
 from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, listed, shown, unknown_name
 from rnaget_server.model.axis import Near
+from rnaget_server.model.slice import GenomeReference
 from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery, RegionQuery
-from rnaget_server.query.strings import by_name, start_of_query_string
+from rnaget_server.query.strings import canonical
 
-# To look for what is alike takes long, and a few matrices tell as much as all.
+# Looking for similar names takes long, and a few matrices show as much as all.
 _MOST_LOOKED_AT = 3
 _MOST_OF_QUERY = 2000
 
@@ -121,9 +123,14 @@ def missing_from_all(missing: Sequence[Mapping[str, list[str]]]) -> Mapping[str,
 
 
 def origin(
-    catalog: Catalog, records: Sequence[Matrix | TrackSet], units: str, query: Mapping[str, list[str]]
-) -> dict[str, str]:
-    """Return where a download comes from, as it is written into it; `query` is in one form, see `canonical`."""
+    view: View, records: Sequence[Matrix | TrackSet], units: str, query: MatrixQuery | RegionQuery
+) -> tuple[dict[str, str], str, tuple[GenomeReference, ...]]:
+    """Return where a download comes from, as written into it, a digest of the query, and the genomes of the records.
+
+    The query is in one form for any order of its parameters, without the format, which the file itself shows.
+    """
+    start, digest = canonical([pair for pair in query.given if pair[0] != "format"], _MOST_OF_QUERY)
+    catalog, references = view.catalog, _references(view, records)
     studies = [catalog.studies[record.study_id] for record in records if record.study_id in catalog.studies]
     kind = "expression" if isinstance(records[0], Matrix) else "continuous"
     values = {
@@ -131,14 +138,30 @@ def origin(
         "version": ", ".join(dict.fromkeys(record.version for record in records)),
         "study": ", ".join(dict.fromkeys(study.id for study in studies)),
         "genome": ", ".join(dict.fromkeys(study.genome for study in studies if study.genome)),
+        "sequence_collection": _sequence_collections(references),
         "units": units,
         "license": ", ".join(dict.fromkeys(record.license for record in records if record.license)),
-        "query": start_of_query_string(query, _MOST_OF_QUERY),
+        "query": start,
         "server": f"{catalog.service.name}, rnaget-server {__version__}",
     }
-    return {key: value for key, value in values.items() if value}
+    return {key: value for key, value in values.items() if value}, digest, references
 
 
-def canonical(query: MatrixQuery | RegionQuery) -> dict[str, list[str]]:
-    """Return the parameters in one form whatever their order, without the format, which the file itself tells."""
-    return by_name([pair for pair in query.given if pair[0] != "format"])
+def _references(view: View, records: Sequence[Matrix | TrackSet]) -> tuple[GenomeReference, ...]:
+    """Return the genome of each record, with the digest of its sequence collection where it is in the catalogue."""
+    genomes: dict[str, GenomeReference] = {}
+    references = []
+    for record in records:
+        if record.study_id not in genomes:
+            study = view.catalog.studies.get(record.study_id)
+            name = study.genome if study is not None else None
+            genomes[record.study_id] = GenomeReference(name, view.collection_of(name) if name else None)
+        references.append(genomes[record.study_id])
+    return tuple(references)
+
+
+def _sequence_collections(references: Sequence[GenomeReference]) -> str:
+    """Return the digests of sequence collections as they are written into a download; nothing if there is none."""
+    if not any(reference.collection for reference in references):
+        return ""
+    return ", ".join(dict.fromkeys(map(str, references)))

@@ -11,11 +11,10 @@ from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
-from rnaget_server.query.strings import digest, value_list
+from rnaget_server.query.strings import value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
 from rnaget_server.slicing.lookup import (
     belongs,
-    canonical,
     missing_from_all,
     no_record,
     not_found,
@@ -78,7 +77,7 @@ def slice_by_id(
         See `rnaget_server.errors`.
     """
     matrix = record_by_id("expression matrix", matrix_id, view.catalog.matrices, query)
-    store = view.stores.open(matrix).until(cancellation or Cancellation())
+    store = view.stores.open(matrix, cancellation)
     if query.units is not None and query.units not in store.units:
         start = f"{matrix.id} has no units {shown(query.units)}"
         raise InvalidQuery(unknown_choice(start, query.units, store.units, "it has"))
@@ -120,7 +119,7 @@ def slice_by_search(
         try:
             if matrix.id in without:
                 raise StoreFailure("its cells cannot be read", matrix.id)
-            store = view.stores.open(matrix).until(cancellation)
+            store = view.stores.open(matrix, cancellation)
             fits = query.group_by is None or group_attribute(query.group_by, matrix, store) is not None
             if fits and (query.units is None or query.units in store.units):
                 candidates.append(MatrixSelection(matrix, store, select(store, matrix, query)))
@@ -141,7 +140,11 @@ def slice_by_search(
 def _resolve(
     view: View, query: MatrixQuery, candidates: list[MatrixSelection], omitted: tuple[str, ...]
 ) -> MatrixSlice:
-    missing = missing_from_all([selected.selection.missing for selected in candidates])
+    missing = (
+        candidates[0].selection.missing
+        if len(candidates) == 1
+        else missing_from_all([selected.selection.missing for selected in candidates])
+    )
     used = _not_empty(candidates, missing, query)
     units = query.units or used[0].matrix.units
     other = tuple(selected.matrix.id for selected in used if query.units is None and selected.matrix.units != units)
@@ -149,8 +152,7 @@ def _resolve(
     if query.has_bounds:
         used = _within_bounds(used, units)
     grouping = None if query.group_by is None else _grouping(used, query.group_by)
-    parameters = canonical(query)
-    described = origin(view.catalog, [selected.matrix for selected in used], units, parameters)
+    described, digest, references = origin(view, [selected.matrix for selected in used], units, query)
 
     def make(some: Sequence[MatrixSelection], groups: Grouping | None) -> Slice:
         made = slice_of(some, units, query.units is None, described)
@@ -168,8 +170,9 @@ def _resolve(
         sources=tuple(selected.matrix for selected in used),
         missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
         omitted=(*omitted, *other),
-        query=digest(parameters),
+        query=digest,
         ungrouped=grouping.ungrouped if grouping is not None else 0,
+        references=references,
         columns="samples" if grouping is None else "groups",
     )
     view.limits.check_cells(resolved.slice.shape, resolved.columns, resolved.suggest_smaller)
@@ -186,7 +189,7 @@ def _not_empty(
     UnknownId
         If nothing is, or if no feature that has a threshold of its own is there.
     """
-    used = [selected for selected in candidates if not selected.empty]
+    used = [selected for selected in candidates if 0 not in selected.selection.shape]
     found = frozenset[str]().union(*(selected.selection.found for selected in candidates))
     if used and found.issuperset(name for selected in candidates for name in selected.selection.bounds.missing):
         return used
@@ -199,7 +202,7 @@ def _not_empty(
 
 
 def _within_bounds(used: list[MatrixSelection], units: str) -> list[MatrixSelection]:
-    """Return the candidates with those features only that lie within the bounds wherever they are.
+    """Return the candidates with only those features that are within the bounds in all of them.
 
     Raises
     ------

@@ -19,10 +19,8 @@ from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
-from rnaget_server.query.strings import digest
 from rnaget_server.slicing.lookup import (
     belongs,
-    canonical,
     missing_from_all,
     no_record,
     not_found,
@@ -33,7 +31,7 @@ from rnaget_server.slicing.select import AxisSelector
 from rnaget_server.stores.tracks.base import Run, TrackStore, range_of
 from rnaget_server.stores.tracks.bins import summarised
 from rnaget_server.stores.tracks.columns import Columns, PositionLabels
-from rnaget_server.writers.bigwig import BigWigWriter
+from rnaget_server.writers.bigwig import BigWigWriter, check_tracks
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,14 @@ class RegionSlice(ResolvedSlice):
         )
 
     def stored_file(self, media_type: str) -> Path | None:
-        """Return the stored file, if it is of that media type; else refuse a slice of too many columns."""
-        if self.stored is not None and media_type == BigWigWriter.media_types[0]:
-            return self.stored
+        """Return the stored file, if it is of that media type; else refuse a slice of too many columns.
+
+        Several tracks in a format that holds one are refused first, since no smaller range would help.
+        """
+        if media_type == BigWigWriter.media_types[0]:
+            if self.stored is not None:
+                return self.stored
+            check_tracks(self.slice)
         self.limits.check_columns(len(self.columns), self.slice.shape[0], self.suggest_smaller)
         return None
 
@@ -169,22 +172,19 @@ def _resolve(
             )
         )
     columns, used, other = _columns(used, query)
-    parameters = canonical(query)
     first = used[0].record
-    described = origin(view.catalog, [selected.record for selected in used], first.units, parameters)
-    resolved = RegionSlice(
+    described, digest, references = origin(view, [selected.record for selected in used], first.units, query)
+    return RegionSlice(
         slice=_slice(described, used, columns, query, cancellation),
         sources=tuple(selected.record for selected in used),
         missing=tuple(value for values in missing.values() for value in values),
         omitted=(*omitted, *other),
-        query=digest(parameters),
+        query=digest,
+        references=references,
         columns=columns,
         limits=view.limits,
         stored=_stored(used, query),
     )
-    if resolved.stored is None:
-        view.limits.check_columns(len(columns), resolved.slice.shape[0], resolved.suggest_smaller)
-    return resolved
 
 
 def _stored(used: list[_TrackSelection], query: RegionQuery) -> Path | None:

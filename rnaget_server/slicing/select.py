@@ -144,24 +144,17 @@ class Selection:
     """Rows and columns (ascending positions; None for all), and what was asked for and is not here.
 
     `missing` has, for each list parameter of the query, the values that this matrix does not have;
-    `found` names the list parameters of which it has at least one value; `near` tells likely meanings of the others.
-    `bounds` are yet to be applied to the cells.
+    `found` names the list parameters of which it has at least one value; `near` gives likely meanings of the others.
+    `bounds` are yet to be applied to the cells. `shape` is the number of selected features and samples.
     """
 
     features: Positions | None
     samples: Positions | None
+    shape: tuple[int, int]
     missing: Mapping[str, list[str]] = field(default_factory=dict)
     found: frozenset[str] = frozenset()
     near: Mapping[str, Near] = field(default_factory=dict)
     bounds: Bounds = field(default_factory=Bounds)
-
-    def size(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Return the number of selected features and samples, of a matrix of that shape."""
-        rows, columns = shape
-        return (
-            rows if self.features is None else len(self.features),
-            columns if self.samples is None else len(self.samples),
-        )
 
 
 def select(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Selection:
@@ -183,9 +176,14 @@ def select(store: MatrixStore, matrix: Matrix, query: MatrixQuery) -> Selection:
         filter = matrix.filters[name]
         (rows if filter.axis == "feature" else columns).by_condition(filter, condition)
     bounds = bounds_of(store, matrix, query) if query.has_bounds else Bounds()
+    features, samples = store.shape
     return Selection(
         rows.positions,
         columns.positions,
+        (
+            features if rows.positions is None else len(rows.positions),
+            samples if columns.positions is None else len(columns.positions),
+        ),
         rows.missing | columns.missing | dict(bounds.missing),
         bounds.found | rows.found | columns.found,
         rows.near | columns.near | dict(bounds.near),

@@ -18,7 +18,7 @@ from rnaget_server.slicing.summaries import Grouping
 _PANEL_BYTES = 32 << 20
 _CHUNK = 64
 PANEL_MEMORY = 3 * _PANEL_BYTES
-"""What is held while columns are judged: whole ones, what they are made of, and parts of them."""
+"""What is held while columns are judged: whole ones, what they are computed from, and parts of them."""
 
 Make = Callable[[Sequence[MatrixSelection], Grouping | None], Slice]
 

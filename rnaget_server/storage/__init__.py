@@ -1,1 +1,1 @@
-"""Bytes wherever they are, and the files that the server itself writes."""
+"""Bytes from any place, and the files that the server itself writes."""

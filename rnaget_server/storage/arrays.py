@@ -1,10 +1,10 @@
-"""Arrays that stand in data files, read when they are called for and kept for a while."""
+"""Arrays in data files, read when they are needed and kept for a while."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -102,3 +102,8 @@ class StoredArray:
         if self._check is not None:
             self._check(array)
         return array
+
+
+def load(arrays: Iterable[StoredArray]) -> list[NDArray[Any]]:
+    """Return several arrays; for the errors see `StoredArray`."""
+    return [array() for array in arrays]

@@ -1,4 +1,4 @@
-"""Files that tell whether they are as they were written: data, a checksum for every piece, and a footer.
+"""Files that show whether they are as they were written: data, a checksum for every piece, and a footer.
 
 The footer holds the length of the data and a checksum of the checksums, so that a file that was cut, lengthened or
 written by something else is not taken for whole; a flipped bit is found when its piece is read.

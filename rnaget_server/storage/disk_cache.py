@@ -50,8 +50,8 @@ def private_directory(path: Path) -> Path:
 class DiskCache:
     """Files by key, of which those used longest ago go first.
 
-    Safe among threads and processes. Whatever goes wrong with the disk is logged once and costs no more than the
-    cache: nothing is found, and what is put is not kept.
+    Safe among threads and processes. An error of the disk is logged once and costs no more than the cache:
+    nothing is found, and what is put is not kept.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ class DiskCache:
         path = self._path(key)
         if self.max_bytes > 0:
             with self._forgiving(), self._locked():
-                # Its lock tells a file being written from what a killed process left; it is taken within the lock of
-                # the directory, so that nobody sweeps the file away before.
+                # A file being written is locked, what a killed process left is not; it is taken within the lock of the
+                # directory, so that nobody sweeps the file away before.
                 number, name = tempfile.mkstemp(prefix=_PART, dir=self._directory)
                 file = cast(BinaryIO, os.fdopen(number, "w+b"))
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -251,7 +251,7 @@ def _cost(size: int) -> int:
 
 
 def _remove_if_abandoned(temporary: Path) -> None:
-    """Remove an unfinished file whose writer is gone, which its lock tells."""
+    """Remove an unfinished file whose writer is gone, which its lock shows."""
     with suppress(OSError), temporary.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         temporary.unlink(missing_ok=True)

@@ -89,6 +89,13 @@ def leftovers(directory: Path) -> list[Path]:
     return [path for path in _unfinished(directory) if not any(map(_is_locked, (path.parent, path.parent.parent)))]
 
 
+def leftover_directories(directory: Path) -> list[Path]:
+    """Return the directories that killed imports have left in one, unless an import is at work."""
+    if not directory.is_dir() or any(map(_is_locked, (directory, directory.parent))):
+        return []
+    return sorted(path for path in directory.glob(f"{_PREFIX}*") if path.is_dir() and not path.is_symlink())
+
+
 def default_mode() -> int:
     """Return the permissions that a new file of this process gets."""
     mask = os.umask(0)

@@ -1,4 +1,4 @@
-"""A file of this machine, read without being mapped.
+"""A file of this machine, its identity, and its bytes, read without being mapped.
 
 Of a mapped file that is cut off, the next look at a lost page ends the whole process; of one that is read, only the
 read fails.
@@ -9,10 +9,41 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from rnaget_server.storage.source import version_of
+from typing import NamedTuple
 
 _CLOSED = -1
+
+
+class FileVersion(NamedTuple):
+    """The identity of a file and of its state: what changes when it is replaced or written to."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    """Nanoseconds since 1970."""
+
+
+NO_FILE = FileVersion(0, 0, 0, 0)
+"""The version of a file that is not there."""
+
+
+def version_of(status: os.stat_result) -> FileVersion:
+    """Return the version of a file by its status."""
+    return FileVersion(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def version_at(path: Path) -> FileVersion:
+    """Return the version of the file at a path; `NO_FILE` if none is there."""
+    try:
+        return version_of(path.stat())
+    except OSError:
+        return NO_FILE
+
+
+def state_of(status: os.stat_result) -> tuple[int, int, int]:
+    """Return the version without the device, whose number another machine has another of for the same files."""
+    return version_of(status)[1:]
 
 
 class LocalFile:

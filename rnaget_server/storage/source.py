@@ -1,47 +1,15 @@
-"""Bytes by range, wherever they are: what a place of data offers to the file formats."""
+"""Bytes by range, from any place: what a place of data offers to the file formats."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-
-class FileVersion(NamedTuple):
-    """The identity of a file and of its state: what changes when it is replaced or written to."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
-    """Nanoseconds since 1970."""
-
-    @property
-    def state(self) -> tuple[int, int, int]:
-        """The same without the device, whose number another machine has another of for the same files."""
-        return self[1:]
-
-
-NO_FILE = FileVersion(0, 0, 0, 0)
-"""The version of a file that is not there."""
-
-
-def version_of(status: os.stat_result) -> FileVersion:
-    """Return the version of a file by its status."""
-    return FileVersion(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def version_at(path: Path) -> FileVersion:
-    """Return the version of the file at a path; `NO_FILE` if none is there."""
-    try:
-        return version_of(path.stat())
-    except OSError:
-        return NO_FILE
+from rnaget_server.storage.local import FileVersion
 
 
 class ByteSource(Protocol):
-    """An open file of a provider, wherever it is. Safe to share among threads."""
+    """An open file of a provider, in any place. Safe to share among threads."""
 
     @property
     def size(self) -> int:

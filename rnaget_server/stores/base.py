@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,21 +63,16 @@ class MatrixStore(Protocol):
     def sparse(
         self, units: str, features: Positions | None = None, samples: Positions | None = None
     ) -> SparseCells | None:
-        """Return the same selection without its zeros; None where the layer is stored dense."""
+        """Return the same selection without its zeros; None for every selection, where the layer is stored dense.
+
+        A store that holds bytes of a selection between two blocks says how many, at most, by a method ``held`` of the
+        same parameters.
+        """
 
 
 def selected(shape: tuple[int, int], features: Positions | None, samples: Positions | None) -> int:
     """Return how many cells a selection (None: all) has."""
     return (shape[0] if features is None else len(features)) * (shape[1] if samples is None else len(samples))
-
-
-def held_by(store: MatrixStore, units: str, features: Positions | None, samples: Positions | None) -> int:
-    """Return how many bytes a store holds of a selection between two blocks, at most: what its method `held` says.
-
-    A store may have none, if it holds nothing.
-    """
-    held: Callable[..., int] | None = getattr(store, "held", None)
-    return held(units, features, samples) if held is not None else 0
 
 
 class StoreClass(Protocol):

@@ -1,6 +1,6 @@
 """Chunks that HDF5 would expand to more than they have.
 
-HDF5 makes room for as much as the gzip data of a chunk give, whatever the dataset says: a few kilobytes can
+HDF5 makes room for as much as the gzip data of a chunk give, regardless of what the dataset says: a few kilobytes can
 become gigabytes. So what is stored for a chunk is looked at before HDF5 reads it for the first time.
 """
 
@@ -64,7 +64,7 @@ class ChunkCheck:
     def _large(self) -> set[tuple[int, ...]]:
         """Return where chunks start of which so much is stored that they have to be tried."""
         if self._deflated > 1:
-            raise OSError(f"{self._name} is compressed twice: write it anew, compressed once")
+            raise OSError(f"{self._name} is compressed twice: write it again, compressed once")
         limit, harmless = self._bytes + self._bytes // _SHARE_ADDED + _ADDED, _HARMLESS // _MOST_EXPANDED
         large: set[tuple[int, ...]] = set()
         too_large = False

@@ -1,7 +1,7 @@
 """Cells out of the chunks of a native store, past HDF5: `pread` of what a selection needs, and its decoding.
 
-HDF5 lets one thread of a process read at a time, and looks up every chunk anew. Here the places of the chunks are
-read from the file once, and a chunk is decoded where its cells shall be. One thread does it all: a chunk takes some
+HDF5 lets one thread of a process read at a time, and looks up every chunk again. Here the places of the chunks are
+read from the file once, and a chunk is decoded where its cells are needed. One thread does it all: a chunk takes some
 microseconds, and handing work to another thread takes more.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Positions
 from rnaget_server.storage.source import ByteSource
 
-# Only the thread that asks shall decode.
+# Only the calling thread decodes.
 blosc.use_threads = False
 
 # Of Blosc's header: flags and sizes of types, decoded bytes, bytes of a block, and bytes of all with the header.
@@ -134,7 +134,7 @@ class ChunkedCells:
 
 
 def chunk_places(dataset: Chunked) -> NDArray[np.int64]:
-    """Return where the chunks of a dataset stand in its file, as `ChunkedCells` takes it."""
+    """Return where the chunks of a dataset are in its file, as `ChunkedCells` takes it."""
     chunks = dataset.chunks or (1, 1)
     chunk_columns = -(-dataset.shape[1] // chunks[1])
     chunk_rows = -(-dataset.shape[0] // chunks[0])

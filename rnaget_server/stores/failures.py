@@ -32,7 +32,7 @@ def reason(error: BaseException, *paths: Path) -> str:
     line = next(iter(str(error).splitlines()), "")
     for path in paths:
         line = line.replace(str(path), path.name)
-    # Words of our own and of the system say all; a key or a number alone says nothing.
+    # Words of our own and of the system say all; a bare key or number says nothing.
     message = line if isinstance(error, OSError) and line else f"{type(error).__name__}: {line}".removesuffix(": ")
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in message[:_LONGEST])
 

@@ -28,7 +28,7 @@ def encoding_of(item: Item) -> str:
 
 
 def is_null(item: Item | None) -> bool:
-    """Return whether nothing stands here: no item, or one that stands for None."""
+    """Return whether there is nothing here: no item, or one that means None."""
     if item is None or encoding_of(item) == _NULL:
         return True
     return isinstance(item, Dataset) and bool(item.id.get_space().get_simple_extent_type() == h5s.NULL)
@@ -86,7 +86,7 @@ def obstacle(item: Item | None, size: int) -> str | None:
 
 
 def printable(name: str) -> str:
-    """Return a name out of a file as it may stand in a message."""
+    """Return a name out of a file as it may be shown in a message."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 

@@ -35,7 +35,7 @@ _UNNAMED = {"feature": "var_names", "sample": "obs_names"}
 _INDEX = "_index"
 _ORDER = "column-order"
 _OLD_CATEGORIES = "__categories"
-_REWRITE = "write the file anew, in Python by `anndata.read_h5ad(FILE).write_h5ad(NEW_FILE)`"
+_REWRITE = "write the file again, in Python by `anndata.read_h5ad(FILE).write_h5ad(NEW_FILE)`"
 _MOST_NAMED = 20
 _EXACT_IN_FLOAT64 = 2**53
 

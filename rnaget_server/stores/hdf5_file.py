@@ -76,7 +76,7 @@ class Group:
         return int(self.id.get_num_objs())
 
     def __contains__(self, name: str) -> bool:
-        """Return whether there is something of this name, wherever it may be."""
+        """Return whether anything has this name, in this file or another."""
         parent, _, last = name.rpartition("/")
         group = self.get(parent) if parent else self
         return isinstance(group, Group) and bool(group.id.links.exists(_bytes(last)))
@@ -163,7 +163,7 @@ class Group:
         return "/" + "/".join([*self._path, *_parts(path)])
 
     def _open(self, parts: list[str]) -> Group | Dataset | None:
-        """Open what stands at `parts` below this group, looking at every link before it is taken."""
+        """Open what is at `parts` below this group, looking at every link before it is taken."""
         source, node, at, left = self._source, self.id, list(self._path), list(parts)
         path, hops = "/" + "/".join([*self._path, *parts]), 0
         while left:
@@ -215,7 +215,7 @@ class File(Group):
             The file.
         inside
             The names in the root group where the format has its data: soft links may lead there. None given: a soft
-            link may lead to where it stands.
+            link may lead to where it is.
         access
             Bounds, and memory for what is read again.
 

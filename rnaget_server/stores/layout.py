@@ -57,17 +57,17 @@ SAMPLES = AxisLayout("sample", "col_attrs", "rnaget/index/samples", "rnaget/text
 
 
 def by_sample(number: int) -> str:
-    """Return where layer `number` (0: main) stands with samples as rows."""
+    """Return where layer `number` (0: main) is with samples as rows."""
     return f"{BY_SAMPLE}/{number}"
 
 
 def by_feature(number: int) -> str:
-    """Return where layer `number` of a sparse store stands with features as rows."""
+    """Return where layer `number` of a sparse store is with features as rows."""
     return f"{BY_FEATURE}/{number}"
 
 
 def chunks(number: int, orientation: str) -> str:
-    """Return where the places of the chunks of layer `number` stand; `orientation` is ``features`` or ``samples``."""
+    """Return where the places of the chunks of layer `number` are; `orientation` is ``features`` or ``samples``."""
     return f"rnaget/chunks/{number}/{orientation}"
 
 

@@ -44,7 +44,7 @@ def text_bytes(dataset: h5d.DatasetID, member: str | None = None) -> int:
     elif kind == h5d.CONTIGUOUS:
         elements = _contiguous(dataset, count, element)
     else:
-        raise OSError("text of variable length is stored compact: write the file anew, with chunks or contiguous")
+        raise OSError("text of variable length is stored compact: write the file again, with chunks or contiguous")
     return int(elements["length"].sum(dtype=np.int64))
 
 

@@ -30,7 +30,7 @@ _FEATURES, _SAMPLES = 40, 7
 
 @dataclass(frozen=True)
 class ExampleMatrix:
-    """The matrix that a source file shall hold: ids, and cells (features × samples)."""
+    """The matrix that a source file must hold: ids, and cells (features × samples)."""
 
     features: list[str]
     samples: list[str]
@@ -47,7 +47,7 @@ class ImporterContract:
     """The options to read its files with."""
 
     fractions: ClassVar[bool] = True
-    """False if the format holds whole numbers alone."""
+    """False if the format holds only whole numbers."""
 
     def write(self, directory: Path, matrix: ExampleMatrix) -> Path:
         """Write a source file by other means than this package, in a directory that has no files yet."""

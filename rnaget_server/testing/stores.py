@@ -15,7 +15,7 @@ from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, exam
 
 
 class MatrixStoreContract:
-    """A store made of `example_axes` and `example_cells` passes all of these."""
+    """A store of `example_axes` and `example_cells` passes all of these."""
 
     @pytest.fixture
     def store(self) -> MatrixStore:
@@ -46,7 +46,7 @@ class MatrixStoreContract:
     @pytest.mark.parametrize("rows", [None, [59], [0, 7, 20, 21, 58], list(range(60))])
     @pytest.mark.parametrize("columns", [None, [24], [0, 9, 11, 23], list(range(25))])
     def test_sparse(self, store: MatrixStore, units: int, rows: list[int] | None, columns: list[int] | None) -> None:
-        """The stored cells of a sparse layer are those of the blocks, whichever way they are compressed."""
+        """The stored cells of a sparse layer are those of the blocks, compressed along either axis."""
         name = example_cells()[units][0]
         sparse = store.sparse(name, _positions(rows), _positions(columns))
         if sparse is None:

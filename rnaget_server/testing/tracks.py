@@ -56,7 +56,7 @@ def example_tracks() -> dict[str, NDArray[np.float32]]:
 
 
 class TrackStoreContract:
-    """A store made of `TRACKS` and `example_tracks` passes all of these. Its first attribute holds the tracks' ids."""
+    """A store of `TRACKS` and `example_tracks` passes all of these. Its first attribute holds the tracks' ids."""
 
     @pytest.fixture
     def store(self, tmp_path: Any) -> TrackStore:

@@ -40,7 +40,7 @@ class WriterContract:
     """True to give the cells without their zeros as well."""
 
     infinities: ClassVar[bool] = True
-    """True if the format tells infinities from NaN."""
+    """True if the format distinguishes infinities from NaN."""
 
     def read(self, data: bytes, directory: Path) -> Read:
         """Return what a file holds, by a reader that others wrote; `directory` may be written to."""
@@ -190,5 +190,5 @@ def _fractions(dtype: type[np.floating[Any]]) -> NDArray[Any]:
 
 
 def _open_files() -> int:
-    """Return how many files this process has open; 0 where the system does not tell."""
+    """Return how many files this process has open; 0 where the system does not say."""
     return len(list(_DESCRIPTORS.iterdir())) if _DESCRIPTORS.is_dir() else 0

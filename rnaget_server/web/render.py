@@ -60,6 +60,6 @@ def _environment() -> Environment:
 
 
 def _is_web_address(text: object) -> bool:
-    """Return whether the text may stand in a link: of a catalogue's text, ``javascript:`` must never."""
+    """Return whether the text may be a link: of a catalogue's text, ``javascript:`` must never."""
     address = urlsplit(str(text))
     return (address.scheme in ("http", "https") and bool(address.netloc)) or address.scheme == "mailto"

@@ -57,5 +57,5 @@ class Writer(Protocol):
     def write(self, slice: Slice) -> Body:
         """Return the bytes of the slice. They are made while they are read, so memory stays bounded.
 
-        Equal slices give equal bytes, whenever and wherever they are written.
+        Equal slices give equal bytes, at any time and on any machine.
         """

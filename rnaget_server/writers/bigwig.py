@@ -6,7 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from numpy.typing import NDArray
 
 from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.model.slice import Slice
@@ -51,13 +53,25 @@ class BigWigWriter(Writer):
         return Body(_read_pieces(file), length, file.close)
 
 
-def _checked_values(slice: Slice) -> Iterator[Interval]:
-    """Return the intervals of the one track of a slice, of which there is at least one, read once."""
+def check_tracks(slice: Slice) -> NDArray[Any]:
+    """Return the name of the one track of a slice, and refuse several without reading them.
+
+    Raises
+    ------
+    InvalidQuery
+        If there are several.
+    """
     names = slice.features.column(slice.features.id)
     if len(names) > 1:
         raise InvalidQuery(
             f"a bigWig file holds one track, and {len(names)} match: choose one, such as sampleIDList={names[0]}"
         )
+    return names
+
+
+def _checked_values(slice: Slice) -> Iterator[Interval]:
+    """Return the intervals of the one track of a slice, of which there is at least one, read once."""
+    names = check_tracks(slice)
     values = _values(slice)
     first = next(values, None)
     if first is None:
@@ -70,7 +84,7 @@ def _values(slice: Slice) -> Iterator[Interval]:
         for chromosome, starts, stops, values in intervals(slice, block[0]):
             if len(stops) and stops[-1] > MOST_POSITION:
                 raise InvalidQuery(
-                    f"a bigWig file cannot be made of positions above {MOST_POSITION:,}: ask for format=bedgraph"
+                    f"a bigWig file cannot have positions above {MOST_POSITION:,}: ask for format=bedgraph"
                 )
             for start, stop, value in zip(starts.tolist(), stops.tolist(), values.tolist(), strict=True):
                 yield chromosome, start, stop, value

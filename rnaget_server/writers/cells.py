@@ -1,4 +1,4 @@
-"""Cells as text: the shortest that reads back to the same number, by orjson, for TSV and JSON alike."""
+"""Cells as text: the shortest that reads back to the same number, by orjson, for both TSV and JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def row_texts(block: NDArray[Any], whole: bool, separator: bytes, nan: bytes) ->
 
 
 def table_lines(block: NDArray[Any], whole: bool, labels: Sequence[bytes]) -> bytes:
-    """Return each row of a block as a line: its label, then its cells, parted by tabs; see `row_texts`."""
+    """Return each row of a block as a line: its label, then its cells, separated by tabs; see `row_texts`."""
     if not np.isfinite(block).all():
         rows = [_row_with_gaps(row, whole, b"\t", b"NaN") for row in block]
     elif block.shape[1] < _LONG_ROW:

@@ -1,7 +1,7 @@
 """AnnData's file format: samples as observations (rows), features as variables (columns).
 
 Of signal tracks, the tracks are the observations and the positions the variables. The file is laid out by
-h5py alone and streamed with its length known from the start.
+only h5py and streamed with its length known from the start.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def set_encoding(element: Element, kind: str, version: str) -> Element:
 
 def write_text(group: h5py.Group, link: str, text: str) -> None:
     """Write a single text."""
-    set_encoding(group.create_dataset(link, data=_sound([text])[0], dtype=_TEXT), "string", "0.2.0")
+    set_encoding(group.create_dataset(link, data=_without_nul([text])[0], dtype=_TEXT), "string", "0.2.0")
 
 
 def write_table(file: h5py.File, link: str, labels: Labels) -> None:
@@ -73,9 +73,9 @@ def _write_texts(group: h5py.Group, link: str, values: NDArray[Any]) -> None:
 
 
 def _as_texts(values: NDArray[Any]) -> list[str]:
-    return _sound(as_texts(values.astype("U").astype(object) if values.dtype.kind == "S" else values))
+    return _without_nul(as_texts(values.astype("U").astype(object) if values.dtype.kind == "S" else values))
 
 
-def _sound(texts: Sequence[str]) -> list[str]:
+def _without_nul(texts: Sequence[str]) -> list[str]:
     """Return texts without the one character that HDF5 cannot hold in them."""
     return [text.replace("\0", "") for text in texts] if "\0" in "".join(texts) else list(texts)

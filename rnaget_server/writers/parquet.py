@@ -98,7 +98,7 @@ def _pieces(slice: Slice) -> Iterator[bytes]:
     with pq.ParquetWriter(
         sink, schema, compression="snappy", use_dictionary=list(labels), write_statistics=False, store_schema=False
     ) as file:
-        # Within Arrow's own schema, which is left out, they would stand twice.
+        # Within Arrow's own schema, which is left out, they would be there twice.
         file.add_key_value_metadata(schema.metadata)
         for batch in batches(slice, labels, schema, rows):
             file.write_batch(batch, row_group_size=rows)

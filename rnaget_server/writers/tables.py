@@ -52,7 +52,7 @@ def held(slice: Slice, size: int) -> int:
 
 
 def feature_columns(features: Labels) -> dict[str, NDArray[Any]]:
-    """Return the columns that stand in front of the samples: ids, names, then the other attributes of features."""
+    """Return the columns before the samples: ids, names, then the other attributes of features."""
     first = [features.id, *([features.name] if features.name else [])]
     return {name: features.column(name) for name in dict.fromkeys([*first, *features.attributes])}
 

@@ -1,4 +1,4 @@
-"""Blocks of rows → runs of columns: for formats whose first axis is the samples, or that stand in columns."""
+"""Blocks of rows → runs of columns: for formats whose first axis is the samples, or that store columns."""
 
 from __future__ import annotations
 

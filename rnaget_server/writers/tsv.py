@@ -86,7 +86,7 @@ def joined(texts: _Texts, separator: bytes) -> bytes:
 
 
 def cleaned(texts: Sequence[str]) -> Sequence[str]:
-    """Return texts without what would break a line of TSV. Mostly all are sound, which one look at them tells."""
+    """Return texts without what would break a line of TSV. Mostly none has any, which one check shows."""
     return texts if "".join(texts).isprintable() else [clean(text) for text in texts]
 
 
@@ -102,7 +102,7 @@ def chunked(parts: Iterator[bytes]) -> Iterator[bytes]:
     for part in parts:
         pending.append(part)
         size += len(part)
-        # Whoever waits for its reader shall hold the chunk alone, and no parts of it.
+        # While waiting for the reader, only the chunk is held, and no parts of it.
         del part
         if size >= _CHUNK_BYTES:
             yield _join_and_clear(pending)

@@ -1,1 +1,1 @@
-"""What hostile files and clients try against a real server. ``make attack`` runs it all and prints a table."""
+"""The attempts of hostile files and clients against a real server. ``make attack`` runs it all and prints a table."""

@@ -68,8 +68,8 @@ def bad_files_served(directory: Path, short: bool) -> str:
                 assert reply.headers.get("RNAget-Omitted"), f"{route}: nothing is said of what is left out"
         assert server.workers == workers, "the worker ended"
     assert "Traceback" not in (directory / "log").read_text(), "a trace in the log"
-    told = ", ".join(f"{number} × {status or 'cut'}" for status, number in sorted(seen.items()))
-    return f"the good one is served everywhere; of the others came {told}"
+    counts = ", ".join(f"{number} × {status or 'cut'}" for status, number in sorted(seen.items()))
+    return f"the good one is served everywhere; of the others came {counts}"
 
 
 @ATTACKS("files damaged in many ways, checked and imported")

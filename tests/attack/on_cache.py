@@ -87,7 +87,7 @@ def damage_in_mid_reply(directory: Path, short: bool) -> str:
         except requests.RequestException:
             content = None
         assert content is None, "a damaged slice was sent whole"
-        assert _get(server).content == whole, "it was not made anew"
+        assert _get(server).content == whole, "it was not made again"
     return "the connection was cut, the file removed, the next reply right"
 
 
@@ -106,4 +106,4 @@ def damaged_sums(directory: Path, short: bool) -> str:
         ticket = f"http://{HOST}:{server.port}{_URL.replace('/bytes', '/ticket')}"
         found = requests.get(ticket, timeout=60).json()["md5"]
     assert found == sum, f"the sum {found}"
-    return "the right sum, computed anew"
+    return "the right sum, computed again"

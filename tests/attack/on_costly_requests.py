@@ -18,7 +18,9 @@ import numpy as np
 
 from benchmarks.servers import HOST, Server, rnaget
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
+from rnaget_server.testing.matrices import InMemory
 from tests.attack.base import Attacks
+from tests.conftest import new_study
 
 ATTACKS = Attacks("costly requests")
 GENES = 58_000
@@ -44,25 +46,9 @@ expressions:
 _IDS = [f"ENSG{number:011d}" for number in range(MANY)]
 
 
-class _Cells:
-    def __init__(self, samples: int) -> None:
-        self.shape = (GENES, samples)
-        self._cells = np.random.default_rng(3).random(self.shape, np.float32)
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        return self._cells[start:stop]
-
-    def columns(self, start: int, stop: int) -> np.ndarray:
-        return self._cells[:, start:stop]
-
-
 def _catalog(directory: Path, samples: int) -> Path:
     """Return a catalogue of one matrix with as many genes as people have, their ids with versions."""
-    study = directory / "data" / "p" / "s"
-    study.mkdir(parents=True)
-    (directory / "data" / "catalog.yaml").write_text("id: c\nname: C\n")
-    (study.parent / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(_STUDY)
+    study = new_study(directory / "data", _STUDY)
     genes = {
         "gene": np.array([f"ENSG{number:011d}.{number % 20}" for number in range(GENES)], object),
         "symbol": np.array([f"NAME{number}" for number in range(GENES)], object),
@@ -70,7 +56,8 @@ def _catalog(directory: Path, samples: int) -> Path:
         "place": np.arange(GENES, dtype=np.float64),
     }
     names = np.array([f"S{number}" for number in range(samples)], object)
-    layer = LayerSource("TPM", _Cells(samples), np.dtype(np.float32), False)
+    cells = np.random.default_rng(3).random((GENES, samples), np.float32)
+    layer = LayerSource("TPM", InMemory(cells), cells.dtype, False)
     write_native(study / "m.h5", AxisTable("gene", genes), AxisTable("sample", {"sample": names}), [layer])
     return directory / "data"
 
@@ -146,10 +133,10 @@ class Beside:
         return max(self._times, default=60.0)
 
     @classmethod
-    def alone(cls, server: Server, path: str) -> float:
+    def alone(cls, server: Server, path: str, seconds: float = 1) -> float:
         """Return the time that nothing but the machine itself makes longer."""
         with cls(server, path) as beside:
-            time.sleep(1)
+            time.sleep(seconds)
         return beside.p99
 
 

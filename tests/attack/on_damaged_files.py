@@ -138,7 +138,7 @@ def replaced(directory: Path, short: bool) -> str:
     assert ended == ["whole", "cut"], f"the downloads ended {ended}"
     assert downloads[0].digest == whole.digest, "the download of the old file differs"
     assert all(rows >= 30 for rows in asked), f"the new files are not served: {asked}"
-    return "the download of the file that was replaced is whole, of the one written over cut; both are served anew"
+    return "the download of the file that was replaced is whole, of the one written over cut; both are served again"
 
 
 def bomb(path: Path, rows: int, columns: int, chunk: tuple[int, int]) -> Path:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from benchmarks.servers import HOST, Server, rnaget
@@ -46,7 +47,7 @@ def stopped_readers(directory: Path, short: bool) -> str:
     count, parameters = (60, _SELECTIONS[-1:]) if short else (200, _SELECTIONS)
     slowest = growth = kept = 0.0
     with server_of(directory, 64 if short else 256) as server:
-        alone = Beside.alone(server, SMALL)
+        alone = Beside.alone(server, SMALL, 1 if short else 9)
         before = server.memory()
         for parameter in parameters:
             with server.watched() as peak, Beside(server, SMALL) as beside:
@@ -61,7 +62,8 @@ def stopped_readers(directory: Path, short: bool) -> str:
             kept = max(kept, server.memory() - before)
     assert growth <= _MB_HELD, f"{growth:.0f} MB more memory"
     assert kept <= _MB_KEPT, f"{kept:.0f} MB were kept"
-    assert slowest <= max(2.0 if short else 0.1, 3 * alone), f"p99 {slowest * 1000:.0f} ms, alone {alone * 1000:.0f} ms"
+    # In the short form so few are asked that one of them is the p99, and the machine may be slow.
+    assert slowest <= max(2.0 if short else 0.0, 3 * alone), f"p99 {slowest * 1000:.0f} ms, alone {alone * 1000:.0f} ms"
     return f"{growth:.0f} MB more, {max(kept, 0):.0f} MB kept; p99 {slowest * 1000:.0f} ms, alone {alone * 1000:.0f} ms"
 
 
@@ -96,14 +98,18 @@ def patience(directory: Path, short: bool) -> str:
 @ATTACKS("a connection without requests, and the headers that say what the server is")
 def idle_connections(directory: Path, short: bool) -> str:
     with rnaget(_empty(directory), directory / "log") as server:
-        ask = b"GET /rnaget/service-info HTTP/1.1\r\nHost: x\r\n\r\n"
-        with socket.create_connection((HOST, server.port), timeout=30) as client:
-            client.sendall(ask)
-            head = client.recv(1 << 16).partition(b"\r\n\r\n")[0].lower()
+        connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+        with closing(connection):
+            connection.request("GET", "/rnaget/service-info")
+            first = connection.getresponse()
+            first.read()
+            assert connection.sock is not None, "the reply ends the connection"
+            # Or it would be opened again without a word.
+            connection.auto_open = 0
             time.sleep(3)
-            client.sendall(ask)
-            assert client.recv(12)[9:12] == b"200", "the connection was closed before a proxy would"
-    assert b"\r\nserver:" not in head, "a header Server"
+            connection.request("GET", "/rnaget/service-info")
+            assert connection.getresponse().status == 200, "the connection was closed before a proxy would"
+    assert first.headers["server"] is None, "a header Server"
     return "open after 3 s, no header Server"
 
 

@@ -134,8 +134,8 @@ def test_directories_are_found_by_the_ids_inside(tmp_path: Path) -> None:
         ("q", "007", "the study '007' belongs to the project 'p' already"),
         ("dir_p", "s", "holds a project of another id"),
         ("p", "dir_s", "holds a study of another id"),
-        ("a/b", "s", "cannot stand in a URL"),
-        ("p", "..", "cannot stand in a URL"),
+        ("a/b", "s", "cannot be used in a URL"),
+        ("p", "..", "cannot be used in a URL"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, project: str, study: str, message: str) -> None:

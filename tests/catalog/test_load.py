@@ -47,19 +47,19 @@ def test_three_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> No
     catalog, problems = load(tmp_path)
     assert catalog is not None
     assert list(catalog.studies) == ["t"]
-    told = [str(problem).removeprefix(f"{tmp_path}/p/s/") for problem in problems]
-    assert len(told) == 3
-    assert any(one.startswith("study.yaml:2:") and "did you mean 'version'" in one for one in told)
-    assert any(one.startswith("study.yaml:9:") and "{attribute}" in one for one in told)
-    assert any(one.startswith("study.yaml:10:") and "did you mean 'units'" in one for one in told)
+    messages = [str(problem).removeprefix(f"{tmp_path}/p/s/") for problem in problems]
+    assert len(messages) == 3
+    assert any(one.startswith("study.yaml:2:") and "did you mean 'version'" in one for one in messages)
+    assert any(one.startswith("study.yaml:9:") and "{attribute}" in one for one in messages)
+    assert any(one.startswith("study.yaml:10:") and "did you mean 'units'" in one for one in messages)
 
 
 @pytest.mark.parametrize(
-    ("study", "place", "told"),
+    ("study", "place", "message"),
     [
         ("id: s\nid: t\n", "2:1", "twice"),
         ("id: s\n  name: [", "2:7", "not YAML"),
-        ("id: a/b\n", "1:5", "cannot stand in a URL"),
+        ("id: a/b\n", "1:5", "cannot be used in a URL"),
         ("id: formats\n", "1:5", "name of a route"),
         ("- id: s\n", "1:1", "`key: value` lines"),
         ("id: s\nname: [a]\n", "2:1", "must be text"),
@@ -73,12 +73,12 @@ def test_three_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> No
         (f"id: s\nexpressions:\n{ENTRY.replace('    units: TPM', '')}", "3:5", "the key 'units' is missing"),
     ],
 )
-def test_mistakes(tmp_path: Path, study: str, place: str, told: str) -> None:
+def test_mistakes(tmp_path: Path, study: str, place: str, message: str) -> None:
     write(tmp_path, study=study)
     _, problems = load(tmp_path)
     assert len(problems) == 1
     assert str(problems[0]).startswith(f"{tmp_path}/p/s/study.yaml:{place}: ")
-    assert told in problems[0].message
+    assert message in problems[0].message
 
 
 def test_mistakes_below_a_mistake_are_told_too(tmp_path: Path) -> None:

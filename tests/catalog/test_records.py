@@ -1,4 +1,4 @@
-"""What the catalogue tells of its records without a look into any file."""
+"""The records of a catalogue without a look into any file."""
 
 from __future__ import annotations
 

@@ -15,7 +15,10 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_check_and_list_the_demo(demo: Path) -> None:
-    assert run("check", str(demo)) == (0, "ok: 1 project, 1 study, 1 matrix\n")
+    code, output = run("check", str(demo))
+    hint, end = output.splitlines()
+    assert (code, end) == (0, "ok: 1 project, 1 study, 1 matrix")
+    assert hint.startswith("the genome NCBI36 of marioni is not in the catalogue")
     code, output = run("list", str(demo))
     assert code == 0
     assert "marioni_counts  5,088 features × 10 samples  counts" in output
@@ -58,17 +61,17 @@ def test_init_then_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("break_", "told"),
+    ("break_", "message"),
     [
         (lambda data: shutil.rmtree(data), "rnaget-server init"),
         (lambda data: (data / "catalog.yaml").write_text("id: c\nname: C\nsettings: {port: x}\n"), "catalog.yaml:3:18"),
     ],
 )
-def test_serve_refuses_what_cannot_be_served(demo: Path, break_, told: str) -> None:
+def test_serve_refuses_what_cannot_be_served(demo: Path, break_, message: str) -> None:
     break_(demo)
     code, output = run("serve", str(demo))
     assert code == 1
-    assert told in output
+    assert message in output
 
 
 def test_serve_refuses_wrong_settings_of_the_environment(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

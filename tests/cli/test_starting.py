@@ -1,4 +1,4 @@
-"""What keeps a server from starting is said in one line, with the next command, and before it says that it serves."""
+"""Why a server does not start is said in one line, with the next command, and before it says that it serves."""
 
 from __future__ import annotations
 
@@ -121,3 +121,38 @@ def test_ports_for_root_alone(demo: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_misspelt_variables_are_named_and_others_are_not() -> None:
     environment = {"RNAGET_PROT": "1", "RNAGET_PORT": "2", "RNAGET_SERVER": "http://x", "RNAGET_ABC": "", "HOME": "/"}
     assert starting.misspelt_settings(environment) == ["RNAGET_PROT is no setting: did you mean RNAGET_PORT?"]
+
+
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["list"], ["init"], ["import", "x.tsv", "--data"]])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("-", "- is the standard input"),
+        ("https://me:secret@rna.example.org/a?X-Signature=secret", "https://rna.example.org… is a URL"),
+        ("S3://bucket/catalogue", "s3://bucket… is a URL"),
+        ("file:///srv/a b", "file:///srv/a b is a URL: give the path"),
+    ],
+)
+def test_what_is_no_directory_is_called_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], given: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = refused(*command, given)
+    assert line.startswith(words)
+    assert "secret" not in line
+    assert not os.listdir(tmp_path)
+    if given.startswith("file"):
+        (again,) = commands_in(line)
+        assert again == ([*command[:1], "SOURCE", "--data"] if len(command) > 1 else command) + ["/srv/a b"]
+
+
+def test_a_directory_may_have_the_name_of_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-", "s3:"):
+        (tmp_path / name).mkdir()
+        assert "is empty: start a catalogue in it" in refused("serve", name)
+
+
+def test_an_address_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNAGET_DATA", "https://rna.example.org/data")
+    assert refused("serve").startswith("https://rna.example.org… is a URL")

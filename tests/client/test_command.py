@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnaget import __version__
+from tests.client.conftest import reply
 
 COMMAND = str(Path(sys.executable).with_name("rnaget"))
 
@@ -99,3 +100,17 @@ def test_version_and_the_variable(root: str) -> None:
             [COMMAND, *arguments], env={"RNAGET_SERVER": root}, capture_output=True, text=True, timeout=60, check=True
         )
         assert result.stdout.startswith(expected)
+
+
+def test_a_join_of_different_collections_is_named(
+    run: Callable[..., tuple[int, str, str]], answering: Callable[..., str]
+) -> None:
+    ticket = reply(b'{"url": "HOST/rnaget/file", "units": "TPM", "fileType": "tsv"}', "Content-Type: application/json")
+    # The address in it is longer or shorter than HOST.
+    ticket = ticket.replace(b"Content-Length", b"X-Length")
+    file = reply(
+        b"gene\tS1\n", "Content-Type: text/tab-separated-values", "RNAget-Mixed-Collections: a=x,b=none (%C3%A4)"
+    )
+    server = f"{answering({'ticket': ticket, 'bytes': file, 'file': file})}/rnaget"
+    code, _, log = run("get", "--output", "join.tsv", "--format", "tsv", server=server)
+    assert (code, log) == (0, "on different sequence collections: a=x,b=none (%C3%A4)\njoin.tsv: 8 bytes\n")

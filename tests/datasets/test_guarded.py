@@ -23,7 +23,7 @@ Panic.__name__ = "PanicException"
 
 
 class Odd:
-    """A store that gives what it is told to give."""
+    """A store that gives what a test says."""
 
     shape = (3, 2)
     units = ("TPM",)

@@ -18,15 +18,12 @@ from rnaget_server.plugins import Registry
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
+from tests.conftest import new_study
 
 
 def test_sets_of_tracks_are_kept_until_others_are_in_use(tmp_path: Path) -> None:
-    study = tmp_path / "p" / "s"
-    study.mkdir(parents=True)
-    (tmp_path / "catalog.yaml").write_text("id: c\nname: C\n")
-    (tmp_path / "p" / "project.yaml").write_text("id: p\n")
     entries = "".join(f"  - {{id: {id}, units: x, tracks: [{{sample: a, file: a.bw}}]}}\n" for id in "abc")
-    (study / "study.yaml").write_text(f"id: s\ncontinuous:\n{entries}")
+    study = new_study(tmp_path, f"id: s\ncontinuous:\n{entries}")
     pybigtools.open(str(study / "a.bw"), "w").write({"chr1": 900}, iter([("chr1", 70, 80, 1.0)]))
     catalog, _ = load(tmp_path)
     assert catalog is not None

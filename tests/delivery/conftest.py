@@ -11,7 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
-from tests.conftest import client_of
+from rnaget_server.testing.matrices import InMemory
+from tests.conftest import client_of, new_study
 
 SHAPE = (3000, 1000)
 WIDE = "/rnaget/expressions/wide/bytes"
@@ -31,20 +32,6 @@ continuous:
 """
 
 
-class _Cells:
-    """Cells to write, as the writer of the native store asks for them."""
-
-    def __init__(self, cells: np.ndarray) -> None:
-        self._cells = cells
-        self.shape = cells.shape
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        return self._cells[start:stop]
-
-    def columns(self, start: int, stop: int) -> np.ndarray:
-        return self._cells[:, start:stop]
-
-
 @pytest.fixture(scope="session")
 def cells() -> np.ndarray:
     random = np.random.default_rng(7)
@@ -55,11 +42,7 @@ def cells() -> np.ndarray:
 def large(tmp_path_factory: pytest.TempPathFactory, cells: np.ndarray) -> Path:
     """A catalogue of both."""
     data = tmp_path_factory.mktemp("large")
-    study = data / "p" / "s"
-    study.mkdir(parents=True)
-    (data / "catalog.yaml").write_text("id: large\nname: Large\n")
-    (data / "p" / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(_STUDY)
+    study = new_study(data, _STUDY)
     genes = np.array([f"G{number:05}" for number in range(SHAPE[0])], object)
     samples = np.array([f"S{number:04}" for number in range(SHAPE[1])], object)
     half = np.array([("first", "second")[number >= SHAPE[1] // 2] for number in range(SHAPE[1])], object)
@@ -67,7 +50,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, cells: np.ndarray) -> Path:
         study / "wide.h5",
         AxisTable("gene", {"gene": genes}),
         AxisTable("Sample", {"Sample": samples, "Half": half}),
-        [LayerSource("TPM", _Cells(cells), np.dtype(np.float32), False)],
+        [LayerSource("TPM", InMemory(cells), np.dtype(np.float32), False)],
     )
     _write_track(study / "a.bw", 2_000_000)
     _write_track(study / "b.bw", 100_000)
@@ -75,7 +58,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, cells: np.ndarray) -> Path:
 
 
 def _write_track(path: Path, count: int) -> None:
-    """Write a track of forty million bases, more than a server gives base by base unless told otherwise."""
+    """Write a track of forty million bases, more than a server gives base by base by default."""
     values = np.random.default_rng(count).random(count)
     with pyBigWig.open(str(path), "w") as file:
         file.addHeader([("chr1", 40_000_000), ("chr2", 1000)])

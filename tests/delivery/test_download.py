@@ -217,9 +217,9 @@ def test_an_estimate_that_is_too_low_is_no_harm(large: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("format", ["tsv", "loom", "json"])
 def test_tickets_of_small_slices_have_the_sum(client: TestClient, format: str) -> None:
-    told = ticket(client, f"{SMALL}&format={format}")
-    assert told["md5"] == md5(client.get(told["url"]).content)
-    assert told["md5"] == md5(client.get(told["url"], headers={"Accept": "application/octet-stream"}).content)
+    payload = ticket(client, f"{SMALL}&format={format}")
+    assert payload["md5"] == md5(client.get(payload["url"]).content)
+    assert payload["md5"] == md5(client.get(payload["url"], headers={"Accept": "application/octet-stream"}).content)
 
 
 @pytest.mark.parametrize("format", ["tsv", "loom"])
@@ -239,9 +239,9 @@ def test_a_whole_track_is_the_file_of_the_provider(wide: TestClient, large: Path
     for first, last in [*PARTS, (1_000_000, 1_000_099)]:
         reply = wide.get(TRACK, headers=header(first, last))
         assert (reply.status_code, reply.content) == (206, cut(stored, first, last))
-    told = ticket(wide, TRACK)
-    assert told["md5"] == md5(stored) == ticket(wide, TRACK)["md5"]
-    assert wide.get(told["url"]).content == stored
+    payload = ticket(wide, TRACK)
+    assert payload["md5"] == md5(stored) == ticket(wide, TRACK)["md5"]
+    assert wide.get(payload["url"]).content == stored
     tag = whole.headers["ETag"]
     assert wide.get(TRACK, headers={"If-None-Match": tag}).status_code == 304
     assert wide.get(TRACK.replace("=A", "=B")).headers["ETag"] != tag
@@ -370,6 +370,6 @@ def test_several_workers_share_what_is_kept(serve, large: Path, tmp_path: Path) 
         part = requests.get(f"{root}{WIDE}?format=tsv", headers={"Range": f"bytes={number}-99"}, timeout=60)
         assert (part.status_code, part.content) == (206, whole[number:100])
     assert [path.stat().st_ino for path in kept(cache)] == [before]
-    told = json.loads(requests.get(f"{root}{WIDE.replace('bytes', 'ticket')}?format=tsv", timeout=60).content)
-    assert told["md5"] == md5(whole)
-    assert dict(parse_qsl(told["url"].split("?")[1])) == {"format": "tsv"}
+    payload = json.loads(requests.get(f"{root}{WIDE.replace('bytes', 'ticket')}?format=tsv", timeout=60).content)
+    assert payload["md5"] == md5(whole)
+    assert dict(parse_qsl(payload["url"].split("?")[1])) == {"format": "tsv"}

@@ -14,7 +14,7 @@ from rnaget_server.delivery.reply_budget import ReplyBudget, ReplyShare
 
 
 class Broken(BaseException):
-    """What cuts a connection is no Exception."""
+    """The error that cuts a connection is no Exception."""
 
 
 def chunks(count: int, made: list[int], error: BaseException | None = None) -> Iterator[bytes]:

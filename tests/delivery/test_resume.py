@@ -86,13 +86,13 @@ def eventually(holds: Callable[[], bool], seconds: float) -> bool:
 @pytest.mark.parametrize("url", [TRACK, LOOM, TSV])
 def test_curl_resumes_a_download_and_the_sum_is_that_of_the_ticket(root: str, tmp_path: Path, url: str) -> None:
     requests.get(root + url, timeout=60)  # a slice is kept from now on
-    told = ticket(root + url)
+    payload = ticket(root + url)
     path = tmp_path / "file"
-    assert curl("--limit-rate", "300K", "--max-time", "1", "-o", str(path), told["url"]) == 28
+    assert curl("--limit-rate", "300K", "--max-time", "1", "-o", str(path), payload["url"]) == 28
     part = path.stat().st_size
-    assert 0 < part < int(requests.head(told["url"], timeout=30).headers["Content-Length"])
-    assert curl("-C", "-", "-o", str(path), told["url"]) == 0
-    assert md5(path) == told["md5"]
+    assert 0 < part < int(requests.head(payload["url"], timeout=30).headers["Content-Length"])
+    assert curl("-C", "-", "-o", str(path), payload["url"]) == 0
+    assert md5(path) == payload["md5"]
 
 
 def test_a_first_download_that_is_broken_off_leaves_nothing_and_can_be_resumed(
@@ -140,10 +140,10 @@ def test_a_file_that_breaks_in_mid_reply_cuts_the_connection(
             requests.get(root + url, timeout=60)
     assert requests.get(f"{root}{WIDE}?format=tsv&featureIDList=G02999", timeout=60).status_code == 503
     assert not unfinished(cache) and not [path for path in cache.iterdir() if len(path.name) == 64]
-    told = log.read_text()
-    assert "reading wide.loom failed in mid-reply" in told and "reading wide.tsv failed in mid-reply" in told
-    assert "Traceback" not in told
-    assert str(data) not in told.split("Application startup complete")[-1]
+    logged = log.read_text()
+    assert "reading wide.loom failed in mid-reply" in logged and "reading wide.tsv failed in mid-reply" in logged
+    assert "Traceback" not in logged
+    assert str(data) not in logged.split("Application startup complete")[-1]
 
 
 def test_a_posted_query_is_streamed_while_others_are_served(root: str) -> None:
@@ -224,8 +224,8 @@ def test_parts_come_through_nginx(root: str, proxy: str, url: str) -> None:
 
 
 def test_tickets_hold_behind_nginx(proxy: str, tmp_path: Path) -> None:
-    told = ticket(proxy + LOOM)
-    url = urlsplit(told["url"])
+    payload = ticket(proxy + LOOM)
+    url = urlsplit(payload["url"])
     here = f"{proxy}{url.path}?{url.query}"
     assert requests.get(here, timeout=60).status_code == 200
     assert requests.get(here.replace("_signature=", "_signature=0"), timeout=60).status_code == 403

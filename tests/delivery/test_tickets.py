@@ -124,9 +124,9 @@ def test_any_encoding_of_the_same_parameters_holds(pairs: list[tuple[str, str]])
 def test_no_other_parameters_hold(pairs: list[tuple[str, str]], others: list[tuple[str, str]], seconds: int) -> None:
     assume(sorted(pairs) != sorted(others))
     *_, limit, signature = TicketSigner(KEYS, 100).sign("/x/bytes", pairs)
-    for path, told in (("/x/bytes", others), ("/y/bytes", pairs)):
+    for path, pair_list in (("/x/bytes", others), ("/y/bytes", pairs)):
         with pytest.raises(Forbidden, match="was changed"):
-            TicketSigner(KEYS, 100).check("GET", path, urlencode([*told, limit, signature]))
+            TicketSigner(KEYS, 100).check("GET", path, urlencode([*pair_list, limit, signature]))
     later = ("_expires", str(int(limit[1]) + 1 + abs(seconds)))
     with pytest.raises(Forbidden, match="was changed"):
         TicketSigner(KEYS, 100).check("GET", "/x/bytes", urlencode([*pairs, later, signature]))

@@ -1,4 +1,4 @@
-"""Some seconds of random tracks; `make fuzz` draws for longer."""
+"""Half of the 30 s of random files in a normal run: tracks; `make fuzz` draws for longer."""
 
 from __future__ import annotations
 

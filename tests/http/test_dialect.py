@@ -1,4 +1,4 @@
-"""A standard with error bodies and media types of its own beside RNAget, by one mount."""
+"""A standard with error bodies and media types of its own next to RNAget, by one mount."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ _garbled = st.one_of(st.lists(_pieces, max_size=8).map("".join), st.text(max_siz
 
 
 def request(method: str = "GET", **headers: str) -> Request:
-    told = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": method, "headers": told})
+    raw_headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": method, "headers": raw_headers})
 
 
 def positions(part: ByteRange) -> list[int]:

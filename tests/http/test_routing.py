@@ -44,7 +44,7 @@ def answer(function: Callable[..., Any], path: str) -> str:
 
     async def run() -> None:
         scope: Scope = {**Request({"type": "http", "headers": []}).scope, "method": "GET", "path": path}
-        mount = Mount("/", app=None, dialect=None, api=Api(), workload=Workload(MemoryBudget(1), Limits()))  # type: ignore[arg-type]
+        mount = Mount("/", routes=None, dialect=None, api=Api(), workload=Workload(MemoryBudget(1), Limits()))  # type: ignore[arg-type]
         scope |= {
             "path_params": {"expressionId": "m"},
             MOUNT_KEY: mount,

@@ -1,4 +1,4 @@
-"""What is kept for a while is made anew when it is too old, or made from something else."""
+"""A value that is kept for a while is made again when it is too old, or made from something else."""
 
 from __future__ import annotations
 

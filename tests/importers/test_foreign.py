@@ -195,7 +195,7 @@ def test_nothing_where_a_file_should_be(tmp_path: Path, monkeypatch: pytest.Monk
     assert "there is no directory" in refused(tmp_path / "no" / "matrix.tsv")
     assert "there is no such file" in refused(tmp_path / "matrix.tsv" / "m.tsv")
     (tmp_path / "link").symlink_to(tmp_path / "gone.tsv")
-    assert f"a symbolic link to {str(tmp_path / 'gone.tsv')!r}, and there is nothing" in refused(tmp_path / "link")
+    assert f"a symbolic link to {str(tmp_path / 'gone.tsv')!r}, which is missing" in refused(tmp_path / "link")
     (tmp_path / "circle").symlink_to("circle")
     assert "cannot be read" in refused(tmp_path / "circle")
     opened = Path.open

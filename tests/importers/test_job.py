@@ -164,9 +164,9 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "header only": ("id\tS1\n", {}, ":1: there is a header and nothing below it"),
     "one column": ("id\ng1\n", {}, "neither tabs nor commas"),
     "labels only": ("id\tsymbol\ng1\tA\n", {}, ":1: all 2 columns are label columns"),
-    "duplicate sample": ("id\tS1\tS2\tS1\ng1\t1\t2\t3\n", {}, ":1: the sample id 'S1' stands in the header twice"),
+    "duplicate sample": ("id\tS1\tS2\tS1\ng1\t1\t2\t3\n", {}, ":1: the sample id 'S1' is in the header twice"),
     "empty sample": ("id\tS1\t\tS3\ng1\t1\t2\t3\n", {}, ":1: the sample id in the header is empty (the 2. of 3)"),
-    "duplicate feature": (GOOD + "\ng1\t5\t6\n", {}, ":5: the feature id 'g1' stands here and in line 2"),
+    "duplicate feature": (GOOD + "\ng1\t5\t6\n", {}, ":5: the feature id 'g1' is here and in line 2"),
     "empty feature": ("id\tS1\n\t1\n", {}, ":2: the feature id (the first field) is empty"),
     "too few fields": (GOOD + "g3\t1\n", {}, ":4: this line has 2 fields, and the header 3"),
     "too many fields": (GOOD + "g3\t1\t2\t3\n", {}, ":4: this line has 4 fields, and the header 3"),
@@ -192,11 +192,11 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "transposed duplicates": (
         "s\tg1\ng\t1\ng\t2\n",
         {"transpose": True},
-        ":3: the sample id 'g' stands here and in line 2",
+        ":3: the sample id 'g' is here and in line 2",
     ),
     "template": ("id\ta, b\tc\ng\t1\t2\n", {"column": "{S}, {T}"}, ":1: the column label 'c' is not of the form"),
     "template twice": ("id\ta, b, c\ng\t1\n", {"column": "{S}, {T}"}, "in more than one way"),
-    "template ids": ("id\ta, b\ta, c\ng\t1\t2\n", {"column": "{S}, {T}"}, ":1: the sample id 'a' stands"),
+    "template ids": ("id\ta, b\ta, c\ng\t1\t2\n", {"column": "{S}, {T}"}, ":1: the sample id 'a' is in"),
     "no such name column": (GOOD, {"feature_name": "x"}, "--feature-name: there is no column 'x'"),
     "sample id without table": (GOOD, {"sample_id": "x"}, "--sample-id names a column of the table"),
     "feature id without table": (GOOD, {"feature_id": "x"}, "--feature-id names a column of the table"),
@@ -360,7 +360,7 @@ def test_layers_that_are_refused(workshop: Any, write: Write) -> None:
         workshop.run(write("id\tS1\tS2\nx1\t1\t2\n"), units="count")
     with pytest.raises(ImportFailure, match="belongs to a matrix of the study 's' already"):
         workshop.run(write(GOOD), study="other")
-    with pytest.raises(ImportFailure, match="cannot stand in a URL"):
+    with pytest.raises(ImportFailure, match="cannot be used in a URL"):
         workshop.run(write(GOOD), id="a/b")
     with pytest.raises(ImportFailure, match="name of a route"):
         workshop.run(write(GOOD), id="bytes")

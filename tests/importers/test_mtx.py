@@ -114,7 +114,7 @@ def test_fields_that_others_write(tmp_path: Path, field: str) -> None:
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("matrix array real general\n3 2\n1\n2\n3\n4\n5\n6\n", "array lists all cells: write it anew, as by scipy"),
+        ("matrix array real general\n3 2\n1\n2\n3\n4\n5\n6\n", "array lists all cells: write it again, as by scipy"),
         ("matrix coordinate complex general\n3 2 1\n1 1 1 0\n", "complex numbers are no expression values"),
         ("matrix coordinate real symmetric\n3 3 1\n1 1 1\n", "symmetric leaves out one half of the cells"),
         ("matrix coordinate real skew-symmetric\n3 3 1\n2 1 1\n", "skew-symmetric leaves out one half"),
@@ -220,7 +220,7 @@ def test_options_name_label_files(tmp_path: Path) -> None:
         ("barcodes.tsv", "something\n" + BARCODES, "if line 1 ('something') is a header, remove it"),
         ("barcodes.tsv", "c1\nc2\nc3\nc4\n", "there are 4 samples here, and 2 in matrix.mtx"),
         ("barcodes.tsv", "c1\n \n", "barcodes.tsv:2: the sample id (the first field) is empty"),
-        ("barcodes.tsv", "c1\n\nc1\n", "barcodes.tsv:3: the sample id 'c1' stands here and in line 1 already"),
+        ("barcodes.tsv", "c1\n\nc1\n", "barcodes.tsv:3: the sample id 'c1' is here and in line 1 already"),
         ("features.tsv", "g1\n\tA\ng3\n", "features.tsv:2: the feature id (the first field) is empty"),
         ("features.tsv", "1\tg1\n2\tg2\n3\tg3\n", "the first column holds row numbers"),
         ("features.tsv", "0\tg1\n1\tg2\n2\tg3\n", "the first column holds row numbers"),

@@ -284,7 +284,7 @@ FILES_REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "too large": (lambda file: put(file, "X/data", [1, 1e39, 3.5]), "the value 1e+39 is larger than float32 can hold"),
     "too large, dense": (lambda file: put(file, "X", np.full((3, 4), -1e39)), "the value 1e+39 is larger"),
     "empty id": (lambda file: put(file, "var/_index", ["a", "b", "", "d"]), "var_names holds nothing for at least one"),
-    "no columns": (lambda file: put(file, "var", 1), "has no data frame in var: write the file anew"),
+    "no columns": (lambda file: put(file, "var", 1), "has no data frame in var: write the file again"),
 }
 
 
@@ -457,8 +457,8 @@ def test_labels_of_matrix_market_that_are_refused(workshop: Any, tmp_path: Path)
     with pytest.raises(ImportFailure, match="says that it holds 2 entries, and it holds 1"):
         workshop.run(path)
     (tmp_path / "barcodes.tsv").write_text("c1\nc1\n")
-    with pytest.raises(ImportFailure, match=r"barcodes.tsv:2: the sample id 'c1' stands here and in line 1"):
+    with pytest.raises(ImportFailure, match=r"barcodes.tsv:2: the sample id 'c1' is here and in line 1"):
         workshop.run(path)
     (tmp_path / "barcodes.tsv").unlink()
-    with pytest.raises(ImportFailure, match=r"must be in a file barcodes.tsv.gz or barcodes.tsv beside it"):
+    with pytest.raises(ImportFailure, match=r"must be in a file barcodes.tsv.gz or barcodes.tsv next to it"):
         workshop.run(path)

@@ -250,6 +250,30 @@ def test_what_is_a_track(write: Write, tmp_path: Path, shared_data: Path) -> Non
         kinds_of([tmp_path / "absent.bw"], None)
 
 
+NO_BIGWIG: dict[str, tuple[str | bytes, str]] = {
+    "a table": ("gene\ts1\nA\t1\n", r"this is text and no bigWig file, .* begins with 'gene\\ts1': .*ends in \.tsv"),
+    "a message": ("\n\n404: Not Found\n", "this is text and no bigWig file, .* begins with '404: Not Found'"),
+    "a pointer": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git-lfs"),
+    "a page": ("<!DOCTYPE html><title>Log in</title>", "this is a web page"),
+    "regions": ("chr1\t1\t5\tpeak1\nchr1\t7\t9\tpeak2\n", "this is a BED file"),
+    "bedGraph": ("chr1\t1\t5\t1\nchr1\t7\t9\t2\n", "this is bedGraph: give it a name"),
+    "wiggle": ("fixedStep chrom=chr1 start=1 step=1\n1\n", "this is a wiggle file"),
+    "packed text": (gzip.compress(b"gene\ts1\nA\t1\n"), "this is text and no bigWig file"),
+    "zeros": (bytes(500), "this is binary data and no bigWig file"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(500), "HDF5"),
+    "reads": (b"BAM\1" + bytes(50), "this is a BAM file"),
+    "nothing": ("", "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("name", NO_BIGWIG)
+@pytest.mark.parametrize("ending", ["bw", "bigWig"])
+def test_what_is_called_bigwig_and_is_none(write: Write, name: str, ending: str) -> None:
+    content, message = NO_BIGWIG[name]
+    with pytest.raises(ImportFailure, match=message):
+        kinds_of([write(content, f"x.{ending}")], None)
+
+
 def test_a_matrix_with_odd_ids_is_no_track(write: Write) -> None:
     for id in ("track", "fixedStep", "browser"):
         assert kinds_of([write(f"gene\tS1\tS2\nA\t1\t2\n{id}\t1\t2\n", "m.tsv")], None) == ()

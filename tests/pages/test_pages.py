@@ -200,6 +200,22 @@ def test_files_and_checks(client: FlaskClient, path: str, type: str, start: str)
     assert head.data == b""
 
 
+@pytest.mark.parametrize("path", ["/static/site.css", "/docs/static/swagger-ui.css", "/favicon.svg"])
+def test_parts_of_files(client: FlaskClient, path: str) -> None:
+    whole = client.get(path).data
+    part = client.get(path, headers={"Range": "bytes=2-5"})
+    assert (part.status_code, part.data) == (206, whole[2:6])
+    assert part.headers["Content-Range"] == f"bytes 2-5/{len(whole)}"
+    assert client.get(path, headers={"Range": f"bytes={len(whole)}-"}).status_code == 416
+    for range in ("bytes=2-5,7-9", "bytes=5-2", "bytes=x", "lines=1-2", "bytes"):
+        ignored = client.get(path, headers={"Range": range})
+        assert (ignored.status_code, ignored.data) == (200, whole), range
+    for range in ("bytes=2-5", f"bytes={len(whole)}-", "bytes=x"):
+        head = client.head(path, headers={"Range": range})
+        assert (head.status_code, head.data, head.content_length) == (200, b"", len(whole)), range
+        assert "Content-Range" not in head.headers
+
+
 def test_every_address_in_a_page_is_served(client: FlaskClient) -> None:
     for page in ("/", "/docs", "/nothing"):
         text = client.get(page, headers=BROWSER).text

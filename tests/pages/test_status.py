@@ -1,4 +1,4 @@
-"""What a catalogue leaves out is said on ``/readyz?verbose`` and ``/status``, and once in the log, without paths."""
+"""Omissions of a catalogue are listed on ``/readyz?verbose`` and ``/status``, and once in the log, without paths."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_a_parameter_that_starts_with_an_underscore_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "told"),
+    ("pair", "message"),
     [
         (("featureIdList", "a"), "did you mean 'featureIDList'?"),
         (("tissue", "liver"), "did you mean 'Tissue'?"),
@@ -39,8 +39,8 @@ def test_a_parameter_that_starts_with_an_underscore_is_ignored() -> None:
         (("Tissue_nott", "old"), "did you mean 'Tissue_not'?"),
     ],
 )
-def test_bad_parameters_are_refused_with_what_to_do(pair: tuple[str, str], told: str) -> None:
-    with pytest.raises(InvalidQuery, match=told.replace("?", r"\?")):
+def test_bad_parameters_are_refused_with_what_to_do(pair: tuple[str, str], message: str) -> None:
+    with pytest.raises(InvalidQuery, match=message.replace("?", r"\?")):
         parse(pair)
 
 

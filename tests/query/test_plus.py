@@ -1,4 +1,4 @@
-"""A plus sign in a query string is a space, and whoever meant a plus sign is told so."""
+"""A plus sign in a query string is a space, and the error says how to write a plus sign."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from rnaget_server.catalog import load
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query import parse_matrix_query, parse_region_query
 from rnaget_server.query.table import OF_MATRICES, OF_TRACKS, RESERVED
+from tests.conftest import new_study
 
 VALUES = {
     **{"bins": "10", "start": "0", "end": "100", "top": "3", "chr": "chr1", "approximate": "true", "summary": "mean"},
@@ -30,13 +31,10 @@ def test_the_queries_read_every_parameter_of_their_route_and_no_other(names, par
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_no_filter_may_have_the_name_of_a_parameter(tmp_path: Path, name: str) -> None:
-    study = tmp_path / "p" / "s"
-    study.mkdir(parents=True)
-    (tmp_path / "catalog.yaml").write_text("id: x\nname: X\n")
-    (study.parent / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(
+    new_study(
+        tmp_path,
         "id: s\nexpressions:\n  - {id: m, file: m.h5, units: TPM, feature_id: gene, sample_id: Sample,\n"
-        f"     filters: {{{name}: {{attribute: A, axis: sample}}}}}}\n"
+        f"     filters: {{{name}: {{attribute: A, axis: sample}}}}}}\n",
     )
     _, problems = load(tmp_path)
     assert [f"the filter name {name!r} is a parameter of the standard" in str(problem) for problem in problems] == [

@@ -32,7 +32,7 @@ def test_objects_stand_in_one_form_among_the_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{", "is no JSON object"),
         ('{"a": 1', "is no JSON object"),
@@ -54,11 +54,11 @@ def test_objects_stand_in_one_form_among_the_parameters() -> None:
         ('{"\\ud800": 1}', "a number for no feature"),
     ],
 )
-def test_what_is_no_object_of_numbers_is_refused(text: str, told: str) -> None:
+def test_what_is_no_object_of_numbers_is_refused(text: str, message: str) -> None:
     for name in ("feature_min_value", "feature_max_value"):
         with pytest.raises(InvalidQuery) as error:
             parse((name, text))
-        assert told in str(error.value)
+        assert message in str(error.value)
         assert len(str(error.value)) < 300
 
 
@@ -84,7 +84,7 @@ def test_the_summary_is_the_mean_unless_another_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "told"),
+    ("pairs", "message"),
     [
         ([("summary", "mean")], "add group_by"),
         ([("group_by", "Tissue"), ("summary", "average")], f"one of {', '.join(MATRIX_SUMMARIES)}, not 'average'"),
@@ -96,10 +96,10 @@ def test_the_summary_is_the_mean_unless_another_is_named() -> None:
         ([("top", "-1")], "must be from 1 to 10000"),
     ],
 )
-def test_refusals(pairs: list[tuple[str, str]], told: str) -> None:
+def test_refusals(pairs: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(InvalidQuery) as error:
         parse(*pairs)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_top() -> None:

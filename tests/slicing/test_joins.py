@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 
 GENES = "ABCD"
 # Of each matrix the order of the features, and how many of them it has.
@@ -49,11 +49,7 @@ class _Catalogue:
     """A server of a catalogue that can be changed, since starting one for each example would take most of the time."""
 
     def __init__(self, directory: Path) -> None:
-        self._study = directory / "p" / "s" / "study.yaml"
-        self._study.parent.mkdir(parents=True)
-        (directory / "catalog.yaml").write_text("id: c\nname: C\n")
-        (directory / "p" / "project.yaml").write_text("id: p\n")
-        self._study.write_text("id: s\n")
+        self._study = new_study(directory) / "study.yaml"
         self._files = itertools.count()
         self.clients = client_of(directory, cache_bytes=0, reload_seconds=1e-6)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnaget_server.storage.local import LocalFile
-from rnaget_server.storage.source import NO_FILE, version_at
+from rnaget_server.storage.local import NO_FILE, LocalFile, version_at
 
 DATA = bytes(range(256)) * 4
 

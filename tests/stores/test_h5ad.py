@@ -383,7 +383,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     ),
     "wide index": (
         lambda file: (file.__delitem__("obs/_index"), put_array(file["obs"], "_index", np.zeros((4, 2)))),
-        r"has no sample ids in obs/_index that can be read \(of 2 dimensions\): write the file anew",
+        r"has no sample ids in obs/_index that can be read \(of 2 dimensions\): write the file again",
     ),
     "one id": (
         lambda file: (file.__delitem__("obs/_index"), file["obs"].create_dataset("_index", data=3)),

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,16 @@ def _same_cells(by_pandas: pd.DataFrame, by_polars: pl.DataFrame) -> None:
 def _table(found: pd.DataFrame) -> Read:
     cells: Any = found.to_numpy(np.float64)
     return Read([str(id) for id in found.index], list(found.columns), cells)
+
+
+READERS: dict[str, Callable[[bytes, Path], Read]] = {
+    "tsv": tsv,
+    "tsv.gz": tsv_gz,
+    "tsv.zst": tsv_zst,
+    "json": json_object,
+    "loom": loom,
+    "h5ad": h5ad,
+    "parquet": parquet,
+    "arrow": arrow,
+}
+"""For each format of matrices, what reads it."""

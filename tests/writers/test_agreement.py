@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,20 +15,9 @@ from hypothesis.extra.numpy import arrays
 
 from rnaget_server.plugins import Registry
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
-from rnaget_server.testing.writers import Read
-from tests.writers import readers
 from tests.writers.digests import bytes_in, digests
+from tests.writers.readers import READERS
 
-READERS: dict[str, Callable[[bytes, Path], Read]] = {
-    "tsv": readers.tsv,
-    "tsv.gz": readers.tsv_gz,
-    "tsv.zst": readers.tsv_zst,
-    "json": readers.json_object,
-    "loom": readers.loom,
-    "h5ad": readers.h5ad,
-    "parquet": readers.parquet,
-    "arrow": readers.arrow,
-}
 IDS = st.text("abcXYZ 0189-_.β%'&é", min_size=1, max_size=8).map(lambda text: f"i{text}i")
 CELLS = st.one_of(st.just(0.0), st.just(float("nan")), st.floats(width=32, allow_infinity=False), st.integers(0, 2**24))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from rnaget_server.testing.writers import Read, WriterContract
+from rnaget_server.testing.writers import WriterContract
 from rnaget_server.writers.arrow import ArrowWriter
 from rnaget_server.writers.compressed_tsv import TsvGzWriter, TsvZstWriter
 from rnaget_server.writers.h5ad import H5adWriter
@@ -17,45 +15,33 @@ from tests.writers import readers
 
 class TestTsv(WriterContract):
     writer = TsvWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.tsv(data, directory)
+    read = staticmethod(readers.tsv)
 
 
 class TestTsvGz(WriterContract):
     writer = TsvGzWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.tsv_gz(data, directory)
+    read = staticmethod(readers.tsv_gz)
 
 
 class TestTsvZst(WriterContract):
     writer = TsvZstWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.tsv_zst(data, directory)
+    read = staticmethod(readers.tsv_zst)
 
 
 class TestJson(WriterContract):
     writer = JsonWriter
     infinities = False
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.json_object(data, directory)
+    read = staticmethod(readers.json_object)
 
 
 class TestLoom(WriterContract):
     writer = LoomWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.loom(data, directory)
+    read = staticmethod(readers.loom)
 
 
 class TestH5ad(WriterContract):
     writer = H5adWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.h5ad(data, directory)
+    read = staticmethod(readers.h5ad)
 
 
 class TestSparseH5ad(TestH5ad):
@@ -64,13 +50,9 @@ class TestSparseH5ad(TestH5ad):
 
 class TestParquet(WriterContract):
     writer = ParquetWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.parquet(data, directory)
+    read = staticmethod(readers.parquet)
 
 
 class TestArrow(WriterContract):
     writer = ArrowWriter
-
-    def read(self, data: bytes, directory: Path) -> Read:
-        return readers.arrow(data, directory)
+    read = staticmethod(readers.arrow)

@@ -1,4 +1,4 @@
-"""Cells are put in where HDF5 expects them, whatever stands between them."""
+"""Cells are put in where HDF5 expects them, with any bytes between them."""
 
 from __future__ import annotations
 

@@ -48,13 +48,13 @@ def get_feature(context: Context, genome: str, name: str) -> Response:
 
 
 def _matched(name: str, match: Match) -> dict[str, Any]:
-    """Return how a gene was found: the kind of the name, and whether it stands there as it was asked for."""
+    """Return how a gene was found: the kind of the name, and whether it is written as it was asked for."""
     return {"asked": name, "found": match.name, "kind": match.kind, "exact": match.exact}
 
 
 def _unknown(store: SequenceStore, genome: Genome, name: str) -> str:
     if not store.number_of_genes():
-        return f"the genome {genome.id} has no genes here: its sequences alone were imported"
+        return f"the genome {genome.id} has no genes here: only its sequences were imported"
     near = store.near_names(name)
     start = f"the genome {genome.id} has no gene, transcript or protein {shown(name)}"
     stem, version = split_version(name)

@@ -15,7 +15,7 @@ _BASE = BASE_PATH.strip("/")
 
 
 def get_genomes(context: Context) -> Response:
-    """Return the genomes; one that cannot be read has its names alone."""
+    """Return the genomes; one that cannot be read has only its names."""
     context.parameters()
     payload = []
     for genome in context.view.catalog.genomes.values():
@@ -38,6 +38,9 @@ def _names(genome: Genome) -> dict[str, Any]:
         "name": genome.name,
         "description": genome.description,
         "assembly": genome.assembly,
+        "scientific_name": genome.scientific_name,
+        "common_name": genome.common_name,
+        "taxonomy_id": genome.taxonomy_id,
     }
 
 

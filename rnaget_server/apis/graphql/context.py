@@ -5,20 +5,22 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.errors import GroupSwitchedOff
-from rnaget_server.http.received import ReceivedParameters
-from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.settings import shipped
 
 if TYPE_CHECKING:
     from rnaget_server.apis.graphql.engine import Engine
 
 
+class Context(RequestContext["GraphqlApi"]):
+    """One request of GraphQL."""
+
+
 class GraphqlApi(DataApi):
     """GraphQL as one running server offers it."""
+
+    context_class = Context
 
     @cached_property
     def engine(self) -> Engine:
@@ -36,11 +38,3 @@ class GraphqlApi(DataApi):
                 "GraphQL is not installed on this server: pip install 'rnaget-server[graphql]'"
             ) from None
         return Engine((shipped("openapi") / "genes.graphql").read_text(encoding="utf-8"))
-
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
-        """Return what the handler of a request gets."""
-        return Context.of(self, request, received, cancellation)
-
-
-class Context(RequestContext[GraphqlApi]):
-    """One request of GraphQL."""

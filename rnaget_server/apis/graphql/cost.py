@@ -1,4 +1,4 @@
-"""The cost of a query while it runs: it ends where it comes to too many values, or its client has gone."""
+"""The cost of a query while it runs: it ends at too many values, or when its client has disconnected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Cost:
         Raises
         ------
         Stopped
-            If the query comes to too many, or nobody waits for it.
+            If the query has too many, or the client has disconnected.
         """
         try:
             self._cancellation.check()

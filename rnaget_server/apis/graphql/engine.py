@@ -52,7 +52,7 @@ class Engine:
         Raises
         ------
         Cancelled
-            If nobody waits for it any more.
+            If the client has disconnected.
         """
         try:
             document = _parse(query)

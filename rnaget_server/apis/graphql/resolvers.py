@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,15 @@ _MOST_OF_SLICE = 1_000
 _SCAN = 1_000
 """The values that looking for the genes of a slice counts as, even where it has none."""
 Value = dict[str, Any]
+_KEYWORDS: dict[str, Callable[[Genome], tuple[str | None, ...]]] = {
+    "assembly_accession_id": lambda genome: (genome.assembly,),
+    "assembly_name": lambda genome: (genome.id, genome.name),
+    "common_name": lambda genome: (genome.common_name,),
+    "scientific_name": lambda genome: (genome.scientific_name,),
+    "species_taxonomy_id": lambda genome: (genome.taxonomy_id,),
+    "tolid": lambda _: (),
+}
+"""What each keyword is compared with, and all of them with the tags of a genome."""
 
 
 class Resolvers:
@@ -67,17 +76,17 @@ class Resolvers:
         return self._genome_value(self._view.catalog.genomes[by_genome_id["genome_id"]])
 
     def _genomes(self, _: Any, by_keyword: Value | None = None, by_assembly_accession_id: Value | None = None) -> Any:
-        given = [value for source in (by_keyword, by_assembly_accession_id) for value in (source or {}).values()]
-        words = [str(value).lower() for value in given if value is not None]
-        if not words:
+        given = {**(by_keyword or {}), **(by_assembly_accession_id or {})}
+        wanted = {key: _folded(value) for key, value in given.items() if value is not None}
+        if not wanted:
             raise GraphQLError("give by_keyword or by_assembly_accession_id, with one value at least")
-        found = []
-        for genome in self._view.catalog.genomes.values():
-            texts = {text.lower() for text in (genome.id, genome.name, genome.assembly, *genome.tags) if text}
-            if all(word in texts for word in words):
-                found.append(self._genome_value(genome))
+        found = [
+            self._genome_value(genome)
+            for genome in self._view.catalog.genomes.values()
+            if all(text in map(_folded, (*_KEYWORDS[key](genome), *genome.tags)) for key, text in wanted.items())
+        ]
         if not found:
-            raise _missing("GENOME_NOT_FOUND", f"there is no genome of {', '.join(words)}")
+            raise _missing("GENOME_NOT_FOUND", f"there is no genome of {', '.join(wanted.values())}", **given)
         return found
 
     def _genome_value(self, genome: Genome) -> Value:
@@ -86,6 +95,9 @@ class Resolvers:
             "name": genome.name,
             "description": genome.description,
             "assembly_accession": genome.assembly,
+            "common_name": genome.common_name,
+            "scientific_name": genome.scientific_name,
+            "species_taxonomy_id": genome.taxonomy_id,
             "assembly": {"accession_id": genome.assembly, "name": genome.name or genome.id},
             "collection": lambda _: self._view.stores.open_genome(genome).collection().digest,
         }
@@ -222,6 +234,10 @@ class Resolvers:
 
     def _gene_of(self, store: SequenceStore, gene: Gene, _: Any) -> Value:
         return self._gene(store, gene)
+
+
+def _folded(text: str | None) -> str:
+    return " ".join((text or "").lower().split())
 
 
 def _missing(code: str, message: str, **values: Any) -> GraphQLError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
@@ -13,6 +14,8 @@ from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
 from rnaget_server.errors import Gone, InvalidQuery
+from rnaget_server.http.ranges import has_usable_range
+from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.principal import Principal
 from rnaget_server.query import Parameters
 from rnaget_server.reads.files import Piece
@@ -34,7 +37,8 @@ def get_block(context: Context, id: str) -> Response:
     parameters = context.parameters("format", "version", "principal", "ranges", "regions", "pieces", "kept")
     name = parameters.text("principal")
     # The signature tells that the ticket was given to this one.
-    context = context if name is None else replace(context, principal=Principal(name))
+    if name is not None:
+        context = replace(context, request=Request({**context.request.scope, PRINCIPAL_KEY: Principal(name)}))
     reads = context.read_set(id)
     file = file_of(reads, parameters.text("format"))
     opened = context.view.stores.open_reads(file)
@@ -45,7 +49,8 @@ def get_block(context: Context, id: str) -> Response:
     if content.length is not None:
         fields["ETag"] = f'"{opened.version}-{content.length}"'
     headers = DownloadHeaders(_MEDIA_TYPE, file.id, "attachment", fields)
-    return content_response(context.request, content, headers, False, context.api.budget)
+    part = has_usable_range(context.request, fields.get("ETag"))
+    return content_response(context.request, content, headers, False, part, context.api.budget)
 
 
 def _content(opened: OpenReads, parameters: Parameters) -> Content:

@@ -4,42 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
-
 from rnaget_server.catalog import ReadSet
 from rnaget_server.catalog.models import INDEX_SUFFIXES, ReadsKind
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.tickets import TicketSigner
 from rnaget_server.errors import UnknownId, shown
-from rnaget_server.http.received import ReceivedParameters
-from rnaget_server.model.cancellation import Cancellation
 
 
-@dataclass(frozen=True)
-class HtsgetApi(DataApi):
-    """One of the two parts of htsget as a running server offers it.
-
-    Attributes
-    ----------
-    kind
-        Alignments or variants.
-    signer
-        What signs the URLs of blocks.
-    budget
-        The memory of replies.
-    """
-
-    kind: ReadsKind
-    signer: TicketSigner
-    budget: ReplyBudget
-
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
-        """Return what the handler of a request gets."""
-        return Context.of(self, request, received, cancellation)
-
-
-class Context(RequestContext[HtsgetApi]):
+class Context(RequestContext["HtsgetApi"]):
     """One request of htsget."""
 
     def read_set(self, id: str) -> ReadSet:
@@ -56,3 +29,23 @@ class Context(RequestContext[HtsgetApi]):
         if id.endswith(INDEX_SUFFIXES):
             raise UnknownId("no index is offered: name a region by referenceName, start and end instead")
         raise UnknownId(f"there are no {self.api.kind} of the id {shown(id)}: the page / lists those that are here")
+
+
+@dataclass(frozen=True)
+class HtsgetApi(DataApi):
+    """One of the two parts of htsget as a running server offers it.
+
+    Attributes
+    ----------
+    kind
+        Alignments or variants.
+    signer
+        What signs the URLs of blocks.
+    budget
+        The memory of replies.
+    """
+
+    context_class = Context
+    kind: ReadsKind
+    signer: TicketSigner
+    budget: ReplyBudget

@@ -21,6 +21,8 @@ from rnaget_server.apis.htsget.plan import (
 from rnaget_server.apis.htsget.query import ReadsQuery, query_of_body, query_of_url
 from rnaget_server.catalog import ReadSet
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.model.principal import ANYONE
 from rnaget_server.query.strings import query_string
 
 
@@ -60,7 +62,7 @@ def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> d
     if block.data is not None:
         return {"url": block.inline, **kind}
     path = f"/{reads.kind}/{BLOCKS}/{reads.id}"
-    name = context.principal.name
+    name = context.request.scope.get(PRINCIPAL_KEY, ANYONE).name
     # Its URLs are fetched without the token that the ticket was asked for with.
     rights = () if name is None else (("principal", name),)
     parameters = context.api.signer.sign(

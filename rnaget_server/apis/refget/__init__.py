@@ -3,3 +3,4 @@
 BASE_PATH = "/sequence"
 CRAM_PATH = "/cram"
 ENA_PATH = "/ena/cram"
+INFO_PATH = "/service-info"

@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from rnaget_server.apis.refget.context import Context, normalised
 from rnaget_server.apis.refget.span import Span, span_of
+from rnaget_server.apis.refget.upstream import LOOP_HEADER, Upstream
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.content import StreamedContent
 from rnaget_server.delivery.streaming import DownloadHeaders, send_content
+from rnaget_server.delivery.tagged import FOR_A_WHILE, with_tag
 from rnaget_server.errors import InvalidQuery, NotAcceptable, UnknownId, shown
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
 from rnaget_server.http.request import list_header
 from rnaget_server.model.lists import plain
 from rnaget_server.sequences.digests import NAMESPACES, is_digest
+from rnaget_server.sequences.fetched import FetchedSequence
 from rnaget_server.writers.base import Body
 
 _PLAIN = "text/vnd.ga4gh.refget.v{}+plain"
 _FASTA = "text/x-fasta"
 _TYPES = (_PLAIN.format("2.0.0"), _PLAIN.format("1.0.1"), _PLAIN.format("1.0.0"), "text/plain", "plain/text", _FASTA)
-# A name may be given to another sequence.
-_FOR_A_WHILE = "public, max-age=3600"
 _FOREVER = "public, max-age=31536000, immutable"
 _LINE = 60
 _MOST_IDS = 1000
+Located = LocatedSequence | FetchedSequence
 
 
 def get_sequence(context: Context, id: str) -> Response:
@@ -40,8 +44,10 @@ def get_sequence(context: Context, id: str) -> Response:
     sequence = located.sequence
     parameters = context.parameters("start", "end")
     tag = f'"{sequence.digests.ga4gh}{".fasta" if media_type == _FASTA else ""}"'
-    span = span_of(parameters, _range(context.request, media_type, tag), sequence.length, sequence.circular)
-    caching = _FOREVER if normalised(id) in sequence.digests else _FOR_A_WHILE
+    circular = sequence.circular if context.api.settings.refget_circular else None
+    span = span_of(parameters, _range(context.request, media_type, tag), sequence.length, circular)
+    # A name may be given to another sequence.
+    caching = _FOREVER if normalised(id) in sequence.digests else FOR_A_WHILE
     fields = {"ETag": tag, "Cache-Control": caching, "Vary": "Accept"}
     check_preconditions(context.request, tag)
     if is_not_modified(context.request, tag):
@@ -87,15 +93,36 @@ def get_reference(context: Context, digest: str) -> Response:
     kind = "sha1" if "sha1" in context.request.path_params else "md5"
     if not is_digest(digest) or len(digest) != NAMESPACES[kind]:
         raise UnknownId(f"there is no reference {shown(digest)}: ask by its MD5 or SHA-1 digest")
-    return get_sequence(context, digest)
+    try:
+        return get_sequence(context, digest)
+    except UnknownId:
+        if context.api.upstream is None:
+            raise
+        return _FetchedReply(context, digest, context.api.upstream)
+
+
+class _FetchedReply(Response):
+    """The letters of a sequence that is fetched first. Those who wait for it take no thread."""
+
+    def __init__(self, context: Context, digest: str, upstream: Upstream) -> None:
+        super().__init__()
+        self._context = context
+        self._digest = digest
+        self._upstream = upstream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Fetch the sequence and send it."""
+        came_through = list_header(self._context.request, LOOP_HEADER.lower()) or ""
+        await self._upstream.fetch(self._digest.lower(), came_through)
+        response = await run_in_threadpool(get_sequence, self._context, self._digest)
+        await response(scope, receive, send)
 
 
 def get_metadata(context: Context, id: str) -> Response:
     """Return the digests, the length and the names of a sequence."""
     context.parameters()
     response = context.respond({"metadata": metadata_of(context.sequence(id))}, "Metadata of a sequence")
-    response.headers["Cache-Control"] = _FOR_A_WHILE
-    return response
+    return with_tag(context.request, response, FOR_A_WHILE)
 
 
 def post_metadata(context: Context) -> Response:
@@ -112,7 +139,7 @@ def post_metadata(context: Context) -> Response:
     return context.respond({"metadata": found, "missing": missing}, "Metadata of sequences")
 
 
-def metadata_of(located: LocatedSequence) -> dict[str, Any]:
+def metadata_of(located: Located) -> dict[str, Any]:
     """Return what is known of a sequence, as versions 1 and 2 name it."""
     digests = located.sequence.digests
     return {
@@ -125,16 +152,16 @@ def metadata_of(located: LocatedSequence) -> dict[str, Any]:
     }
 
 
-def _heading(located: LocatedSequence, span: Span) -> bytes:
+def _heading(located: Located, span: Span) -> bytes:
     whole = span.size == located.sequence.length
     return f">{located.sequence.digests.ga4gh}{'' if whole else f':{span.start}-{span.stop}'}\n".encode()
 
 
-def _fasta_length(located: LocatedSequence, span: Span) -> int:
+def _fasta_length(located: Located, span: Span) -> int:
     return len(_heading(located, span)) + span.size + -(-span.size // _LINE)
 
 
-def _fasta(located: LocatedSequence, span: Span) -> Iterator[bytes]:
+def _fasta(located: Located, span: Span) -> Iterator[bytes]:
     yield _heading(located, span)
     rest = b""
     for piece in located.read(span.start, span.stop):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rnaget_server.errors import InvalidQuery, RangeBeyondEnd, shown
+from rnaget_server.errors import InvalidQuery, RangeBeyondEnd, ReversedRange, shown
 from rnaget_server.query import Parameters
 
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?", re.ASCII)
@@ -28,8 +28,10 @@ class Span:
     content_range: str | None = None
 
 
-def span_of(parameters: Parameters, range_header: str | None, length: int, circular: bool) -> Span:
+def span_of(parameters: Parameters, range_header: str | None, length: int, circular: bool | None) -> Span:
     """Return the part of a sequence that is asked for: all of it, if nothing is said.
+
+    `circular` is None if no part may go over an end.
 
     Raises
     ------
@@ -37,6 +39,8 @@ def span_of(parameters: Parameters, range_header: str | None, length: int, circu
         If both ways are used at once, or one is malformed.
     RangeBeyondEnd
         If the part is not within the sequence, or goes over the end of a linear one.
+    ReversedRange
+        If it would go over an end, and none may.
     """
     given = [name for name in ("start", "end") if name in parameters.names]
     if given and range_header is not None:
@@ -51,6 +55,8 @@ def span_of(parameters: Parameters, range_header: str | None, length: int, circu
         raise RangeBeyondEnd(
             f"start must be below {length:,}, and end at most that: the length of the sequence", length
         )
+    if first > stop and circular is None:
+        raise ReversedRange("start is above end: this server sends no parts that go over the end of a sequence")
     if first > stop and not circular:
         raise RangeBeyondEnd("start is above end, and the sequence is not circular: swap them", length)
     return Span(first, stop, stop - first if first <= stop else length - first + stop)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.dialect import id_headers
@@ -15,9 +14,24 @@ from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.tickets import TicketSigner
-from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.ttl_cache import TTLCache
-from rnaget_server.model.cancellation import Cancellation
+
+
+class Context(RequestContext["RnagetApi"]):
+    """One request of RNAget."""
+
+    def respond(
+        self, payload: Any, title: str, missing: Iterable[str] = (), omitted: Iterable[str] = (), *, status: int = 200
+    ) -> Response:
+        """Return JSON, with headers for what was not found and what was left out."""
+        response = super().respond(payload, title, status=status)
+        response.headers.update(id_headers(missing, omitted))
+        return response
+
+    async def remembered(self, key: str, make: Callable[[View], Any]) -> Any:
+        """Return what `make` finds out of the catalogue and its files, or what it found a short while ago."""
+        view = self.view
+        return await self.api.summaries.get((key, view.rights), view.catalog, lambda: make(view))
 
 
 @dataclass(frozen=True)
@@ -36,28 +50,8 @@ class RnagetApi(DataApi):
         What was found out of all data files together.
     """
 
+    context_class = Context
     formats: Formats
     delivery: Delivery
     signer: TicketSigner
     summaries: TTLCache
-
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
-        """Return what the handler of a request gets."""
-        return Context.of(self, request, received, cancellation)
-
-
-class Context(RequestContext[RnagetApi]):
-    """One request of RNAget."""
-
-    def respond(
-        self, payload: Any, title: str, missing: Iterable[str] = (), omitted: Iterable[str] = (), *, status: int = 200
-    ) -> Response:
-        """Return JSON, with headers for what was not found and what was left out."""
-        response = super().respond(payload, title, status=status)
-        response.headers.update(id_headers(missing, omitted))
-        return response
-
-    async def remembered(self, key: str, make: Callable[[View], Any]) -> Any:
-        """Return what `make` finds out of the catalogue and its files, or what it found a short while ago."""
-        view = self.view
-        return await self.api.summaries.get((key, view.rights), view.catalog, lambda: make(view))

@@ -8,7 +8,8 @@ from typing import Any
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
+from rnaget_server.apis.rnaget.dialect import slice_headers
+from rnaget_server.apis.rnaget.downloads import format_of_search, of_readable, ticket
 from rnaget_server.apis.rnaget.listing import MOST_VALUES, described, field_type, of_records, of_table
 from rnaget_server.datasets.repository import View
 from rnaget_server.model.kinds import kind_of
@@ -25,7 +26,7 @@ def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Respons
     view = context.view
     query = region_query_of(view, continuous_id, context.received.pairs)
     resolved = region_by_id(view, continuous_id, query, context.cancellation)
-    format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
+    format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/continuous/{continuous_id}/bytes")
 
 
@@ -34,8 +35,8 @@ def get_continuous_file_by_id(context: Context, continuous_id: str) -> Response:
     view = context.view
     query = region_query_of(view, continuous_id, context.received.pairs)
     resolved = region_by_id(view, continuous_id, query, context.cancellation)
-    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
-    return download(context, resolved, chosen)
+    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
+    return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
 
 
 def get_continuous_ticket(context: Context) -> Response:
@@ -54,7 +55,12 @@ def get_continuous_file(context: Context) -> Response:
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: region_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: download(context, resolved, context.api.formats.choose(context.request, GROUP, format, None)),
+        lambda resolved: context.api.delivery.respond(
+            context,
+            resolved,
+            context.api.formats.choose(context.request, GROUP, format, None),
+            slice_headers(resolved),
+        ),
     )
 
 

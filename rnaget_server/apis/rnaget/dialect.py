@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from starlette.requests import Request
 
 from rnaget_server.http.request import ROOT_KEY
+from rnaget_server.model.slice import ResolvedSlice
 from rnaget_server.web import PAGE_HEADERS, json_page
 
 _NEWEST = "application/vnd.ga4gh.rnaget.v1.2.0+json"
@@ -17,6 +18,7 @@ HTML = "text/html"
 """The media type of pages."""
 _MAX_HEADER_BYTES = 4000
 _MISSING, _OMITTED, _UNGROUPED = "RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"
+_COLLECTION, _MIXED = "RNAget-Collection", "RNAget-Mixed-Collections"
 
 
 class RnagetDialect:
@@ -35,7 +37,7 @@ class RnagetDialect:
         "application/vnd.ga4gh.rnaget.v1.0.0+json",
         HTML,
     )
-    exposed_headers = (_MISSING, _OMITTED, _UNGROUPED)
+    exposed_headers = (_MISSING, _OMITTED, _UNGROUPED, _COLLECTION, _MIXED)
 
     def __init__(self, public_url: str = "") -> None:
         address = urlsplit(public_url)
@@ -65,6 +67,22 @@ def id_headers(missing: Iterable[str], omitted: Iterable[str], ungrouped: int = 
     """Return the headers that name ids not found and records left out, and count the samples without a group."""
     values = {_MISSING: tuple(missing), _OMITTED: tuple(omitted), _UNGROUPED: (str(ungrouped),) if ungrouped else ()}
     return {name: listed(ids) for name, ids in values.items() if ids}
+
+
+def slice_headers(resolved: ResolvedSlice) -> dict[str, str]:
+    """Return the headers of `id_headers` for a slice, and those that name the sequence collections of its genomes."""
+    headers = {}
+    if resolved.missing or resolved.omitted or resolved.ungrouped:
+        headers = id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)
+    if not resolved.references:
+        return headers
+    if resolved.collection is not None:
+        headers[_COLLECTION] = resolved.collection
+    labels = list(map(str, resolved.references))
+    if len(set(labels)) > 1:
+        pairs = zip(resolved.sources, labels, strict=True)
+        headers[_MIXED] = listed([f"{source.id}={label}" for source, label in pairs])
+    return headers
 
 
 def listed(values: Sequence[str]) -> str:

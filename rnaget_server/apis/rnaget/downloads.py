@@ -1,4 +1,4 @@
-"""Tickets and downloads, alike for matrices and for signal tracks."""
+"""Tickets and downloads, the same for matrices and for signal tracks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.dialect import id_headers
-from rnaget_server.delivery.formats import ChosenFormat
+from rnaget_server.apis.rnaget.dialect import slice_headers
 from rnaget_server.delivery.streaming import LargeReply
 from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.model.slice import ResolvedSlice
@@ -102,20 +101,11 @@ def ticket(
     ):
         if len(values) == 1:
             payload[key] = values.pop()
+    payload |= {"sequenceCollection": resolved.collection} if resolved.collection else {}
     quick = not any(name in _SLOW for name, _ in given)
     writer = api.formats.writer(group, format)
     md5 = api.delivery.md5(context.request, resolved, writer, context.view.rights, quick)
     payload |= {"md5": md5} if md5 else {}
     response = context.respond(payload, "Ticket")
-    response.headers.update(_headers(resolved))
+    response.headers.update(slice_headers(resolved))
     return response
-
-
-def download(context: Context, resolved: ResolvedSlice, chosen: ChosenFormat) -> Response:
-    """Return the slice as a file in the format chosen; see `Delivery.respond`."""
-    rights, changed = context.view.rights, context.api.repository.live.changed
-    return context.api.delivery.respond(context.request, resolved, chosen, _headers(resolved), rights, changed)
-
-
-def _headers(resolved: ResolvedSlice) -> dict[str, str]:
-    return id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.downloads import download
+from rnaget_server.apis.rnaget.dialect import slice_headers
+from rnaget_server.apis.rnaget.genome_links import genome_fields, with_gene_links
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
 from rnaget_server.apis.rnaget.paging import paging_of, respond_page
@@ -73,7 +74,7 @@ def get_expression_by_id(context: Context, expression_id: str) -> Response:
     if query.format is None and not saved and wants_page(context.request):
         return matrix_page(context, view.catalog.matrices[expression_id], query, resolved)
     chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)
-    reply = download(context, resolved, chosen)
+    reply = context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
     if not saved and "Content-Disposition" in reply.headers:
         reply.headers["Content-Disposition"] = reply.headers["Content-Disposition"].replace("attachment", "inline", 1)
     return reply
@@ -95,7 +96,8 @@ def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) 
     page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit)
     if axis == "sample":
         _name_reads(context, view, matrix_id, page.items)
-    payload = {"data": page.items, "total": page.total}
+    items = with_gene_links(context, view, matrix_id, page.items) if axis == "feature" else page.items
+    payload = {"data": items, "total": page.total}
     return respond_page(context, paging, payload, page.total, f"{axis.title()}s of {matrix_id}", page.missing)
 
 
@@ -125,4 +127,4 @@ def _described(context: Context, view: View, matrix: Matrix) -> dict[str, Any]:
         filters=tuple(matrix.filters),
         units=(matrix.units,),
     )
-    return {**fields, **matrix_details(view, matrix)}
+    return {**fields, **matrix_details(view, matrix), **genome_fields(context, view, matrix)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.downloads import download, format_of_search, of_readable, ticket
+from rnaget_server.apis.rnaget.dialect import slice_headers
+from rnaget_server.apis.rnaget.downloads import format_of_search, of_readable, ticket
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, UnknownParameter
 from rnaget_server.query import MatrixQuery, parse_matrix_query
-from rnaget_server.slicing.advice import matrix_query_of
+from rnaget_server.slicing.advice import unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
 
 GROUP = "expressions"
@@ -19,19 +20,19 @@ GROUP = "expressions"
 def get_expression_ticket_by_id(context: Context, expression_id: str) -> Response:
     """Return the URL of a slice of one matrix."""
     view = context.view
-    query = matrix_query_of(view, expression_id, context.received.pairs)
+    query = _query_for(context, expression_id)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    format = context.api.formats.resolve(GROUP, query.format or resolved.default_format)
+    format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
     return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
 
 
 def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
     """Return a slice of one matrix."""
     view = context.view
-    query = matrix_query_of(view, expression_id, context.received.pairs)
+    query = _query_for(context, expression_id)
     resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.default_format)
-    return download(context, resolved, chosen)
+    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
+    return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
 
 
 def get_expression_ticket(context: Context) -> Response:
@@ -50,7 +51,12 @@ def get_expression_file(context: Context) -> Response:
     format = format_of_search(context, GROUP, query.format)
     return of_readable(
         lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: download(context, resolved, context.api.formats.choose(context.request, GROUP, format, None)),
+        lambda resolved: context.api.delivery.respond(
+            context,
+            resolved,
+            context.api.formats.choose(context.request, GROUP, format, None),
+            slice_headers(resolved),
+        ),
     )
 
 
@@ -86,3 +92,12 @@ post_expression_file = get_expression_file
 
 def _query(context: Context, view: View) -> MatrixQuery:
     return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
+
+
+def _query_for(context: Context, matrix_id: str) -> MatrixQuery:
+    """Return the query for one matrix; an error for an unknown parameter says what that matrix knows."""
+    view = context.view
+    try:
+        return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
+    except UnknownParameter as error:
+        raise unknown_of_matrix(view, matrix_id, error) from None

@@ -9,9 +9,10 @@ from typing import Any
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.catalog import Catalog, Matrix, Project, Study, TrackSet
 from rnaget_server.errors import UnknownId, unknown_name
-from rnaget_server.model.lists import look_up, plain
+from rnaget_server.model.axis import look_up
+from rnaget_server.model.lists import plain
 from rnaget_server.query.table import ParameterSpec
 
 Fields = Mapping[str, tuple[Callable[[Any], str | Sequence[str] | None], str]]
@@ -91,7 +92,7 @@ def of_table(specs: Iterable[ParameterSpec]) -> list[dict[str, Any]]:
 def of_records(
     kind: str, records: Collection[Matrix | TrackSet], units: Sequence[str], formats: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the descriptions of the filters that matrices and sets of tracks have alike."""
+    """Return the descriptions of the filters that matrices and sets of tracks share."""
     return [
         described("projectID", "string", f"project of the {kind}", sorted({record.project_id for record in records})),
         described("studyID", "string", f"study of the {kind}", sorted({record.study_id for record in records})),
@@ -104,6 +105,18 @@ def of_records(
 def present(**values: Any) -> dict[str, Any]:
     """Return the values that are there, as JSON leaves out what is unknown."""
     return {key: value for key, value in values.items() if value not in (None, ())}
+
+
+def summary_of(record: Project | Study, **further: Any) -> dict[str, Any]:
+    """Return what projects and studies have in common as JSON, with what a study has `further`."""
+    return present(
+        id=record.id,
+        version=record.version,
+        name=record.name,
+        description=record.description,
+        **further,
+        tags=record.tags,
+    )
 
 
 def field_type(kinds: Collection[str]) -> str:

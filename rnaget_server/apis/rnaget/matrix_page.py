@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.dialect import HTML, RnagetDialect, id_headers
+from rnaget_server.apis.rnaget.dialect import HTML, RnagetDialect, slice_headers
 from rnaget_server.catalog import Matrix
 from rnaget_server.http.accept import preferred
 from rnaget_server.query import MatrixQuery
@@ -56,5 +56,5 @@ def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: 
         links=links,
     )
     headers = {"Vary": "Accept", **RnagetDialect().headers(HTML)}
-    headers |= id_headers(resolved.missing, resolved.omitted, resolved.ungrouped)
+    headers |= slice_headers(resolved)
     return Response(page, headers=headers)

@@ -86,7 +86,7 @@ def _links(context: Context, paging: Paging, total: int) -> dict[str, str]:
     if paging.limit and paging.offset + paging.limit < total:
         offsets["next"] = paging.offset + paging.limit
     if paging.offset:
-        offsets |= {"prev": max(0, paging.offset - paging.limit) if paging.limit else 0, "first": 0}
+        offsets |= {"prev": _before(paging, total), "first": 0}
     if not offsets:
         return {}
     base = f"{context.root}{quote(context.request.scope[ROUTE_PATH_KEY])}?{query_string(paging.parameters)}"
@@ -94,3 +94,11 @@ def _links(context: Context, paging: Paging, total: int) -> dict[str, str]:
     if len(base) > _LONGEST_URL:
         return {}
     return {relation: f"{base}offset={offset}&limit={paging.limit}" for relation, offset in offsets.items()}
+
+
+def _before(paging: Paging, total: int) -> int:
+    """Return where the page before this one begins: the last that has items, if this one lies beyond the end."""
+    if not paging.limit:
+        return 0
+    pages = -(-total // paging.limit)
+    return max(0, min(paging.offset, pages * paging.limit) - paging.limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rnaget_server.apis.rnaget.listing import Fields, Listing, present
+from rnaget_server.apis.rnaget.listing import Fields, Listing, summary_of
 from rnaget_server.catalog import Study
 
 _FIELDS: Fields = {
@@ -21,16 +21,7 @@ _FIELDS: Fields = {
 
 
 def _shown(study: Study) -> dict[str, Any]:
-    return present(
-        id=study.id,
-        version=study.version,
-        name=study.name,
-        description=study.description,
-        parentProjectID=study.project_id,
-        genome=study.genome,
-        license=study.license,
-        tags=study.tags,
-    )
+    return summary_of(study, parentProjectID=study.project_id, genome=study.genome, license=study.license)
 
 
 _LISTING = Listing("study", "Studies", lambda catalog: catalog.studies, _FIELDS, _shown)

@@ -11,12 +11,14 @@ from starlette.responses import Response
 
 from rnaget_server.apis.seqcol import EXAMPLE_BODY
 from rnaget_server.apis.seqcol.context import Context
+from rnaget_server.delivery.tagged import ASKED_EACH_TIME, FOR_A_WHILE, with_tag
 from rnaget_server.errors import InvalidQuery, UnknownId, shown
 from rnaget_server.sequences.comparison import compare
 from rnaget_server.sequences.digests import INHERENT, TRANSIENT, attributes_of, collection_digest, digest_of
 from rnaget_server.sequences.store import Collection
 
 _PAGE_SIZE, _MOST = 100, 1000
+_MOST_LINKS = 10
 ATTRIBUTES = ("lengths", "names", "sequences", "sorted_sequences", "name_length_pairs", "sorted_name_length_pairs")
 
 
@@ -27,7 +29,10 @@ def get_collection(context: Context, digest: str) -> Response:
     payload: Mapping[str, Any] = collection.digests
     if level != "1":
         payload = {name: values for name, values in collection.attributes.items() if name not in TRANSIENT}
-    return context.respond(dict(payload), "Sequence collection")
+    response = _tagged(context, dict(payload), "Sequence collection")
+    addresses = [context.address("genomes", id) for id in context.genomes_of(digest)[:_MOST_LINKS]]
+    response.headers["Link"] = ", ".join(f'<{address}>; rel="describedby"' for address in addresses)
+    return response
 
 
 def get_collection_list(context: Context) -> Response:
@@ -58,7 +63,7 @@ def get_attribute(context: Context, attribute: str, digest: str) -> Response:
         raise UnknownId(f"there is no attribute {shown(attribute)} with values of its own: there are {', '.join(kept)}")
     for collection in context.collections.values():
         if collection.digests[attribute] == digest:
-            return context.respond(collection.attributes[attribute], f"Attribute {attribute}")
+            return _tagged(context, collection.attributes[attribute], f"Attribute {attribute}")
     raise UnknownId(f"no collection has {attribute} of the digest {shown(digest)}")
 
 
@@ -78,7 +83,7 @@ def post_comparison(context: Context, first: str) -> Response:
 
 def _respond_comparison(context: Context, a: Collection, digest: str, b: Mapping[str, Sequence[Any]]) -> Response:
     payload = {"digests": {"a": a.digest, "b": digest}, **compare(a.attributes, b)}
-    return context.respond(payload, "Comparison")
+    return _tagged(context, payload, "Comparison")
 
 
 def _page(context: Context, results: Sequence[str]) -> Response:
@@ -89,11 +94,16 @@ def _page(context: Context, results: Sequence[str]) -> Response:
         "results": results[page * size : (page + 1) * size],
         "pagination": {"page": page, "page_size": size, "total": len(results)},
     }
-    return context.respond(payload, "List")
+    return _tagged(context, payload, "List", ASKED_EACH_TIME)
+
+
+def _tagged(context: Context, payload: Any, title: str, caching: str = FOR_A_WHILE) -> Response:
+    response = context.respond(payload, title)
+    return with_tag(context.request, response, caching) if context.request.method != "POST" else response
 
 
 def _attributes_in(body: bytes) -> dict[str, list[Any]]:
-    """Return the attributes of the collection in a body, which is at level 2; derived ones are made anew.
+    """Return the attributes of the collection in a body, which is at level 2; derived ones are computed.
 
     Raises
     ------

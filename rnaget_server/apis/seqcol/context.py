@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from starlette.requests import Request
-
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.errors import StoreFailure, UnknownId, shown
-from rnaget_server.http.received import ReceivedParameters
-from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.sequences.store import Collection
 
 
-class SeqcolApi(DataApi):
-    """Sequence collections as one running server offers them."""
-
-    def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
-        """Return what the handler of a request gets."""
-        return Context.of(self, request, received, cancellation)
-
-
-class Context(RequestContext[SeqcolApi]):
+class Context(RequestContext["SeqcolApi"]):
     """One request of sequence collections."""
 
     @cached_property
@@ -36,6 +24,11 @@ class Context(RequestContext[SeqcolApi]):
             found.setdefault(collection.digest, collection)
         return found
 
+    def genomes_of(self, digest: str) -> list[str]:
+        """Return the ids of the genomes that are of a collection."""
+        genomes = self.view.catalog.genomes
+        return [id for id in genomes if self.view.collection_of(id) == digest]
+
     def collection(self, digest: str) -> Collection:
         """Return the collection of a digest.
 
@@ -48,3 +41,9 @@ class Context(RequestContext[SeqcolApi]):
         if found is None:
             raise UnknownId(f"there is no collection {shown(digest)}: /seqcol/list/collection lists all")
         return found
+
+
+class SeqcolApi(DataApi):
+    """Sequence collections as one running server offers them."""
+
+    context_class = Context

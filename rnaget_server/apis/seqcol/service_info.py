@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from rnaget_server.apis.seqcol.context import Context
+from rnaget_server.delivery.tagged import ASKED_EACH_TIME, with_tag
 from rnaget_server.sequences.digests import INHERENT, TRANSIENT
 
 _VERSION = "1.0.0"
@@ -16,7 +17,7 @@ async def get_service_info(context: Context) -> Response:
     """Return what this server is, and the schema of its collections."""
     context.parameters()
     payload = {**context.service_info(".seqcol", "refget-seqcol", _VERSION), "seqcol": {"schema": _schema()}}
-    return context.respond(payload, "Service info")
+    return with_tag(context.request, context.respond(payload, "Service info"), ASKED_EACH_TIME)
 
 
 def _schema() -> dict[str, Any]:

@@ -44,7 +44,7 @@ def feature_axis(
 def split_samples(
     samples: AxisTable, template: LabelTemplate, options: ReadOptions, path: Path, line: int
 ) -> AxisTable:
-    """Return the samples with their labels split into attributes (text, to print again as they stood).
+    """Return the samples with their labels split into attributes (text, to print again as they were).
 
     Raises
     ------

@@ -20,11 +20,11 @@ from rnaget_server.importers.matrices.table_columns import (
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool
 from rnaget_server.importers.text.columns import find_name, text_column
+from rnaget_server.importers.text.comments import first_lines
 from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import (
     BLANK,
     COMMA,
-    NUMBER_CELL,
     TAB,
     QuoteError,
     find_separator,
@@ -35,7 +35,6 @@ from rnaget_server.importers.text.fields import (
 from rnaget_server.importers.text.headerless import (
     ends_with_counters,
     has_header,
-    is_id_header,
     is_star,
     old_counters,
 )
@@ -117,7 +116,7 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
     ImportFailure
         If there is no header and that is not clear, or no cell column besides the label columns.
     """
-    comments, (number, line) = _first_lines(lines)
+    comments, (number, line) = first_lines(lines, options.header)
     rows = lines.peek(_LOOKED_AT)
     if not rows and options.header is not False:
         raise ImportFailure("there is a header and nothing below it", lines.path, number)
@@ -198,13 +197,13 @@ def _is_headless(lines: TextLines, start: TableStart, options: ReadOptions, sepa
             )
         return not options.header
     fields = [start.headers[column] for column in start.columns]
-    rows = [row[start.columns[0] :] for row in start.rows]
+    rows = [row[start.columns[0] : start.columns[-1] + 1] for row in start.rows]
     found = has_header(fields, rows) if len(start.headers) > 1 else True
     if found is None and not options.transpose and ends_with_counters(lines, separator):
         found = False
     if found is None or (not found and options.transpose):
         raise ImportFailure(
-            f"the first line can be a header or a first row of values ({shortened(fields[0])} with numbers alone): "
+            f"the first line can be a header or a first row of values ({shortened(fields[0])} with only numbers): "
             + ("say so by --header if it is a header, and put one above it if not" if options.transpose else "")
             + ("" if options.transpose else "say --header if it names the samples, or --no-header if it holds values"),
             start.path,
@@ -228,43 +227,6 @@ def _headless_columns(start: TableStart, fields: Sequence[str], options: ReadOpt
     names = stem if count == 1 else f"{columns.samples[0]} to {columns.samples[-1]}"
     columns.remarks.insert(0, f"no header: the samples are called {names}, after the file (--header says otherwise)")
     return start, columns
-
-
-def _first_lines(lines: TextLines) -> tuple[bool, tuple[int, bytes]]:
-    """Return whether comment lines stand in front, and the header line with its number."""
-    comments = False
-    while (first := lines.take()) is not None:
-        number, line = first
-        if not line.startswith(b"#"):
-            return comments, first
-        following = lines.peek(1)
-        if following and not following[0].startswith(b"#") and _is_header(line, following[0]):
-            return comments, (number, line.lstrip(b"#").lstrip(b" "))
-        comments = True
-    raise ImportFailure("the file holds no table" if comments else "the file is empty", lines.path)
-
-
-def _is_header(comment: bytes, following: bytes) -> bool:
-    """Return whether a ``#`` line is the header: it has the fields of the next line, and names above its numbers."""
-    text = comment.lstrip(b"#").lstrip(b" ")
-    pairs = [(text, following, separator) for separator in _SEPARATORS]
-    if not any(separator in following for separator in (TAB, COMMA, b";")):
-        pairs = [(tabs_for_blanks(text), tabs_for_blanks(following), TAB)]
-    for first, second, separator in pairs:
-        with contextlib.suppress(QuoteError):
-            names, cells = split_fields(first, separator), split_fields(second, separator)
-            if len(names) == len(cells) > 1 and _are_names(names, cells):
-                return True
-    return False
-
-
-def _are_names(names: Sequence[bytes], cells: Sequence[bytes]) -> bool:
-    """Return whether the first fields are names of columns, and the second are a row below them."""
-    if is_id_header(cells[0].decode("utf-8", "replace")):
-        return False
-    at = [column for column, cell in enumerate(cells) if column and NUMBER_CELL.fullmatch(cell)]
-    named = is_id_header(names[0].decode("utf-8", "replace"))
-    return bool(at) and (named or any(not NUMBER_CELL.fullmatch(names[column]) for column in at))
 
 
 def _split_rows(rows: Sequence[bytes], separator: bytes) -> list[list[bytes]]:

@@ -121,7 +121,7 @@ def _without(ids: ColumnValues, others: ColumnValues) -> list[str]:
 
 
 def positions_of(wanted: Sequence[str] | ColumnValues, ids: ColumnValues) -> Positions:
-    """Return where each wanted id stands among `ids`, or -1."""
+    """Return where each wanted id is among `ids`, or -1."""
     at = {id: position for position, id in enumerate(ids)}
     return np.array([at.get(id, -1) for id in wanted], np.int64)
 

@@ -1,4 +1,4 @@
-"""MatrixMarket files of features × barcodes, with their labels in files beside them, into the native sparse store."""
+"""MatrixMarket files of features × barcodes, with their labels in files next to them, into the native sparse store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAGIC = b"%%matrixmarket"
 _MOST_LOOKED_AT = 8
 # Beyond the standard, STARsolo writes float, and others double and unsigned-integer.
 _FIELDS = {"integer": 3, "unsigned-integer": 3, "real": 3, "float": 3, "double": 3, "pattern": 2}
-_REWRITE = "write it anew, as by scipy.io.mmwrite(FILE, {}) in Python"
+_REWRITE = "write it again, as by scipy.io.mmwrite(FILE, {}) in Python"
 _ADVICE = {
     "array": "array lists all cells: " + _REWRITE.format("scipy.sparse.coo_matrix(scipy.io.mmread(FILE))"),
     "complex": "complex numbers are no expression values",
@@ -65,7 +65,7 @@ class MtxImporter(Importer):
         Raises
         ------
         ImportFailure
-            If the labels are not beside the matrix or do not fit it, or an entry is wrong.
+            If the labels are not next to the matrix or do not fit it, or an entry is wrong.
         """
         refuse_text_options(options, path, "MatrixMarket")
         with TextLines(path) as lines:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields, tabs_for_blanks
 from rnaget_server.importers.text.lines import TextLines
@@ -47,7 +48,7 @@ SAMPLES = AxisFile("sample", ("barcodes",), (SAMPLE_ID,), "--mtx-barcodes")
 
 @dataclass(frozen=True)
 class Labels:
-    """The rows of a file of labels, the lines where they stand, and a remark on a header that was left out."""
+    """The rows of a file of labels, the lines where they are, and a remark on a header that was left out."""
 
     place: Path
     rows: list[list[str]]
@@ -102,7 +103,7 @@ def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
         return path.with_name(fitting[0])
     similar = f"; there {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
     raise ImportFailure(
-        f"the {axis.kind}s must be in a file {' or '.join(names)} beside it{similar}: name the file by {axis.option}",
+        f"the {axis.kind}s must be in a file {' or '.join(names)} next to it{similar}: name the file by {axis.option}",
         path,
     )
 
@@ -120,14 +121,14 @@ def _usual_names(path: Path, axis: AxisFile) -> list[str]:
 
 
 def _label_files(path: Path, axis: AxisFile) -> list[str]:
-    """Return the names beside the matrix that are those of such files; the packed one, if a file is there twice."""
+    """Return the names next to the matrix that are those of such files; the packed one, if a file is there twice."""
     pattern = re.compile(rf"(.*[._-])?({'|'.join(axis.stems)})([._-].*)?\.tsv(\.gz)?", re.IGNORECASE | re.DOTALL)
     names = {name for name in os.listdir(path.parent) if pattern.fullmatch(name)}
     return sorted(name for name in names if f"{name}.gz" not in names)
 
 
 def _is_of_sample(path: Path, axis: AxisFile, name: str) -> bool:
-    """Return whether a file of labels has the accession of the matrix, or its name but for the stem."""
+    """Return whether a file of labels has the accession of the matrix, or its name without the stem."""
     own, other = _accessions(path.name), _accessions(name)
     if own and other:
         return not own.isdisjoint(other)
@@ -151,7 +152,7 @@ def _accessions(name: str) -> set[str]:
 
 
 def _around(name: str, stems: Sequence[str]) -> tuple[str, str] | None:
-    """Return what stands in front of the stem and behind it, without marks between; None if the name has no stem."""
+    """Return what comes before the stem and after it, without marks between; None if the name has no stem."""
     match = re.fullmatch(
         rf"(.*?)[._-]*(?:{'|'.join(stems)})[._-]*(.*?)\.(?:mtx|tsv)(?:\.gz)?", name, re.IGNORECASE | re.DOTALL
     )
@@ -172,7 +173,7 @@ def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
                     if held > limits.column_bytes:
                         raise too_many_labels(place, axis.kind, limits.column_bytes, number)
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", place) from None
+        raise unreadable(place, error) from None
     if len(rows) == size + 1 and rows[0][0].strip().lower() in _HEADERS:
         return Labels(
             place, rows[1:], places[1:], (f"line 1 of {place.name} is a header: {' '.join(rows[0]).strip()!r}",)
@@ -233,8 +234,7 @@ def _check_ids(ids: Sequence[str], lines: Sequence[int], kind: str, place: Path)
         first = seen.setdefault(id, number)
         if first != number:
             raise ImportFailure(
-                f"the {kind} id {shortened(id)} stands here and in line {first} already: ids must be unique, so rename "
-                "one",
+                f"the {kind} id {shortened(id)} is here and in line {first} already: ids must be unique, so rename one",
                 place,
                 number,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,9 @@ from rnaget_server.importers.text.columns import (
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.headerless import STAR_COLUMNS, is_id_header
 from rnaget_server.importers.text.numbers import MISSING, is_number
+from rnaget_server.importers.text.positions import doubtful_positions
 from rnaget_server.importers.text.quantities import (
+    has_quantity,
     id_header,
     is_length,
     is_of_one_sample,
@@ -31,12 +32,12 @@ from rnaget_server.importers.text.quantities import (
 )
 
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]")
-# What other programs write where a number was meant; and digits of other scripts, which are bytes above ASCII alone.
+# What other programs write where a number was meant; and digits of other scripts, which are only bytes above ASCII.
 _NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
 _ROW_NUMBERS = frozenset(
     ("", "x", "index", "unnamed:0", "unnamed:01", "rownames", "rownumber", "rowid", "row", "#", "v1")
 )
-# Headers that can stand above ids in front, and above something else beside ids.
+# Headers that can name ids in the first column, and something else next to ids.
 _NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
 _OF_TRANSCRIPTS = frozenset(("tid", "bundleid", "tssid", "gc"))
@@ -49,13 +50,12 @@ _SAMPLE_COLUMNS = frozenset(
     )
 )
 _FEW = 2
-_FAR = 1000  # a position of the end of a gene
 _VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
 
 @dataclass
 class Columns:
-    """The chosen columns, by positions; the ids are in the first of `labels`. `samples` names the cells anew."""
+    """The chosen columns, by positions; the ids are in the first of `labels`. `samples` renames the cells."""
 
     labels: list[int]
     cells: list[int]
@@ -102,6 +102,7 @@ def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Colum
             _refuse_three_columns(start)
             _refuse_positions(start, headers)
         one_sample = is_of_one_sample(headers)
+        with_quantity = one_sample or has_quantity(headers)
         if one_sample and options.label_columns is not None and not _unknown(start, headers, options):
             raise ImportFailure(
                 f"this is a table of one sample, whose columns {', '.join(filter(is_quantity, headers))} are "
@@ -109,7 +110,7 @@ def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Colum
                 start.path,
                 start.line,
             )
-        if (one_sample and options.label_columns is None) or options.value_column is not None:
+        if (with_quantity and options.label_columns is None) or options.value_column is not None:
             return _one_sample(start, options, given)
     if options.value_column is not None and not (start.headless and options.value_column in start.headers):
         raise ImportFailure(
@@ -225,19 +226,12 @@ def _refuse_three_columns(start: TableStart) -> None:
 
 
 def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
-    """Refuse a start beside an end, without a chromosome, whose numbers can be positions."""
-    names = [plain(header) for header in headers]
-    if (
-        ("start", "end") not in itertools.pairwise(names)
-        or describes_among("start", headers)
-        or is_of_one_sample(headers)
-    ):
-        return
-    first = names.index("start")
-    pairs = list(zip(*(start.cells_of(column) for column in start.columns[first : first + 2]), strict=False))
-    if pairs and all(a.isdigit() and b.isdigit() and int(a) <= int(b) and int(b) >= _FAR for a, b in pairs):
+    """Refuse a start, an end or the like, without a chromosome, whose numbers can be positions."""
+    with_quantity = is_of_one_sample(headers) or has_quantity(headers)
+    found = [] if with_quantity else doubtful_positions(headers, list(map(start.cells_of, start.columns)))
+    if found:
         raise ImportFailure(
-            f"the columns {headers[first]} and {headers[first + 1]} can be positions or samples: say by "
+            f"the column{'s' if len(found) > 1 else ''} {' and '.join(found)} can be positions or samples: say by "
             "--label-columns how many columns are in front of the samples",
             start.path,
             start.line,
@@ -277,7 +271,7 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
     unknown = _unknown(start, headers, options)
     if unknown and options.value_column is None:
         raise ImportFailure(
-            f"the columns {', '.join(filter(is_quantity, headers))} are quantities of one sample, and "
+            f"{_quantities(headers)} of one sample, and "
             f"{', '.join(unknown)} {'are' if len(unknown) > 1 else 'is'} unknown: if this is a matrix, say by "
             "--label-columns how many columns are in front of the samples; if this is a table of one sample, name the "
             "column of its values by --value-column",
@@ -305,8 +299,15 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
     return columns
 
 
+def _quantities(headers: Sequence[str]) -> str:
+    names = list(filter(is_quantity, headers))
+    return (
+        f"the columns {', '.join(names)} are quantities" if len(names) > 1 else f"the column {names[0]} is a quantity"
+    )
+
+
 def _unknown(start: TableStart, headers: Sequence[str], options: ReadOptions) -> list[str]:
-    """Return the headers besides the ids that are no quantity and no known description, and stand above numbers."""
+    """Return the headers besides the ids that are no quantity and no known description, and are above numbers."""
     ids = {id_header(headers), headers[0], options.feature_id, options.feature_name}
     return [
         header
@@ -390,6 +391,6 @@ def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
 
 
 def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
-    """Return whether a column without a telling header is text for sure; in doubt it is cells, and refused as such."""
+    """Return whether a column without a known header is certainly text; in doubt it is cells, and refused as such."""
     known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
     return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

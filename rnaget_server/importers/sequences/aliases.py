@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.detect import unreadable
 from rnaget_server.sequences.digests import NAMESPACES
 from rnaget_server.sequences.store import Alias
 
@@ -31,7 +32,7 @@ def read_aliases(path: Path) -> Iterator[NamedSequence]:
     Raises
     ------
     ImportFailure
-        If it cannot be read or lacks a column, or a cell is empty or cannot stand in a URL; with the line.
+        If it cannot be read or lacks a column, or a cell is empty or cannot be used in a URL; with the line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -51,7 +52,7 @@ def read_aliases(path: Path) -> Iterator[NamedSequence]:
     except csv.Error as error:
         raise ImportFailure(f"the table cannot be read: {error}", path) from None
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+        raise unreadable(path, error) from None
 
 
 def _named(row: dict[str, str | None], path: Path, line: int) -> NamedSequence:

@@ -14,8 +14,8 @@ from rnaget_server.importers.sequences.annotation_lines import (
     AttributeForm,
     Directive,
     FeatureLine,
-    attributes_of,
     form_of,
+    gene_attributes,
     read_lines,
 )
 from rnaget_server.importers.sequences.contigs import Contigs
@@ -95,7 +95,7 @@ class Annotation:
             else:
                 self._add_gff3_node(line, form)
         elif line.type == "gene":
-            self._add_gtf_gene(line, attributes_of(form, line, self.path))
+            self._add_gtf_gene(line, gene_attributes(form, line, self.path))
         elif line.type in _GTF_TRANSCRIPTS or line.type in _PARTS:
             self._add_gtf_transcript(line, form)
 
@@ -105,7 +105,7 @@ class Annotation:
         id = first(attributes, "gene_id") or self._fail("the gene has no gene_id", line)
         gene = self._gtf_gene(id, line)
         if gene.line:
-            self._fail(f"the gene {shown(id)} stands in line {gene.line:,} already", line)
+            self._fail(f"the gene {shown(id)} is in line {gene.line:,} already", line)
         self._place(gene, line)
         identify(gene, id, first(attributes, "gene_version"))
         describe_gene(gene, attributes, gff3=False)
@@ -117,7 +117,7 @@ class Annotation:
     def _add_gtf_transcript(self, line: FeatureLine, form: AttributeForm) -> None:
         key = form.one(line.attributes, "transcript_id")
         if key is None:
-            attributes_of(form, line, self.path)
+            gene_attributes(form, line, self.path)
             self._fail(f"the {line.type} has no transcript_id", line)
         transcript = self._by_key.get(("transcript", key))
         is_new = transcript is None
@@ -125,11 +125,11 @@ class Annotation:
             transcript = self._node("transcript", key)
         is_part = line.type in _PARTS
         if is_new or not is_part:
-            attributes = attributes_of(form, line, self.path)
+            attributes = gene_attributes(form, line, self.path)
             self._describe_gtf(transcript, line, attributes)
             if not is_part:
                 if transcript.line:
-                    self._fail(f"the transcript {shown(key)} stands in line {transcript.line:,} already", line)
+                    self._fail(f"the transcript {shown(key)} is in line {transcript.line:,} already", line)
                 self._place(transcript, line)
         if is_part:
             self._add_part(transcript, line, form)
@@ -150,7 +150,7 @@ class Annotation:
     # GFF3: lines have an ID, and name their parents by it.
 
     def _add_gff3_node(self, line: FeatureLine, form: AttributeForm) -> None:
-        attributes = attributes_of(form, line, self.path)
+        attributes = gene_attributes(form, line, self.path)
         key, parent = first(attributes, "ID"), first(attributes, "Parent")
         is_gene = GENE.fullmatch(line.type) is not None
         is_known = is_gene or _RNA.fullmatch(line.type) is not None
@@ -161,7 +161,7 @@ class Annotation:
         node = self._node("feature", key)
         trans_spliced = _is_trans_spliced(line)
         if node.line and is_known and not trans_spliced:
-            self._fail(f"the ID {shown(key)} stands in line {node.line:,} already", line)
+            self._fail(f"the ID {shown(key)} is in line {node.line:,} already", line)
         node.trans_spliced |= trans_spliced
         self._place(node, line)
         if parent is not None:
@@ -186,7 +186,7 @@ class Annotation:
                     node = self._product(node, form.one(line.attributes, "protein_id"))
                 self._add_part(node, line, form)
             return
-        attributes = attributes_of(form, line, self.path)
+        attributes = gene_attributes(form, line, self.path)
         key = first(attributes, "ID")
         if key is None:
             self._fail(f"the {line.type} has neither Parent nor ID", line)
@@ -316,5 +316,5 @@ def is_gene(node: Node) -> bool:
 
 
 def is_transcript(node: Node) -> bool:
-    """Return whether a node is a transcript by its type, whose line may stand for its only exon."""
+    """Return whether a node is a transcript by its type, whose line may be its only exon."""
     return node.parent is not None and _RNA.fullmatch(node.type) is not None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from rnaget_server.errors import ImportFailure, shown
+from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.lines import TextLines
 
 _FIELDS = 9
@@ -63,7 +64,7 @@ class AttributeForm(NamedTuple):
 
 
 def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[FeatureLine | Directive]:
-    """Yield the lines that may tell of genes, and what is said of the lengths of contigs.
+    """Yield the lines that may describe genes, and what is said of the lengths of contigs.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[Featur
                     if feature is not None:
                         yield feature
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+        raise unreadable(path, error) from None
 
 
 def _directive(number: int, line: bytes) -> Directive | None:
@@ -139,7 +140,7 @@ def form_of(line: FeatureLine, path: Path) -> AttributeForm:
     raise ImportFailure(f"the last field {_EITHER_FORM}, not {shown(line.attributes)}", path, line.number)
 
 
-def attributes_of(form: AttributeForm, line: FeatureLine, path: Path) -> dict[str, list[str]]:
+def gene_attributes(form: AttributeForm, line: FeatureLine, path: Path) -> dict[str, list[str]]:
     """Return all attributes of a line: the values of each name.
 
     Raises

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from isal import igzip
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import GZIP, GZIP_ERRORS
+from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, unreadable
 
 _BLOCK = 4 << 20
 _LOOKED_AT = 4096
@@ -63,7 +63,7 @@ def read_fasta(path: Path) -> Iterator[Header | bytes]:
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+        raise unreadable(path, error) from None
 
 
 def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
@@ -120,6 +120,6 @@ def _wrong_letter(text: bytes, line: int, begun: bool, path: Path) -> ImportFail
             column = row.index(wrong[:1]) + 1
             shown = wrong[:1].decode("latin-1")
             return ImportFailure(
-                f"{shown!r} in column {column} is no letter of a sequence: A to Z and * alone are", path, line + number
+                f"{shown!r} in column {column} is no letter of a sequence: only A to Z and * are", path, line + number
             )
     return ImportFailure("this is no FASTA", path, line)

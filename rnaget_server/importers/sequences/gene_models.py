@@ -52,7 +52,7 @@ class Node:
     exons_of
         The transcript whose exons it has, if this is a further product of that.
     stops
-        Stop codons that stand in lines of their own.
+        Stop codons that have lines of their own.
     recoded
         Positions of codons that stand for other amino acids than their code says, and those.
     """

@@ -14,6 +14,7 @@ from rnaget_server.errors import ImportFailure, shown
 from rnaget_server.importers.sequences.annotation import Annotation, is_gene, is_transcript
 from rnaget_server.importers.sequences.contigs import Contigs, GeneticCodes
 from rnaget_server.importers.sequences.gene_models import Contig, Node, Part, bare_id
+from rnaget_server.importers.sequences.symbols import add_symbols
 from rnaget_server.importers.sequences.transcripts import Model, model_of
 from rnaget_server.sequences.derive import NUCLEOTIDES
 from rnaget_server.sequences.genes import Gene, Transcript, with_version
@@ -44,6 +45,7 @@ def import_annotation(
     genome: str,
     path: Path,
     codes: tuple[str, ...],
+    symbols: Path | None,
     progress: Callable[[float], None],
 ) -> GenesOutcome:
     """Write the genes of an annotation, and the sequences of their transcripts.
@@ -60,6 +62,8 @@ def import_annotation(
         The annotation.
     codes
         Genetic codes, see `GeneticCodes`.
+    symbols
+        A table of further names of genes, see `add_symbols`.
     progress
         Is called with the share that is done.
 
@@ -68,7 +72,6 @@ def import_annotation(
     ImportFailure
         If the annotation is not well formed, or is not of this genome; with the line.
     """
-    writer.flush()
     by_name = _contigs(writer)
     with closing(LocalFile.open(directory / LETTERS)) as letters:
         read = partial(_read, letters)
@@ -79,9 +82,13 @@ def import_annotation(
         annotation = Annotation(path, contigs, lambda share: progress(share * _PARSING))
         for contig in contigs.made_circular:
             writer.index.execute("UPDATE sequences SET circular = 1 WHERE number = ?", (contig.number,))
-        job = _Job(annotation, GeneWriter(writer, genome), genetic_codes, read)
+        genes = GeneWriter(writer, genome)
+        job = _Job(annotation, genes, genetic_codes, read)
         job.run(lambda share: progress(_PARSING + share * (1 - _PARSING)))
-    return job.outcome([f"{contig.name} is circular, as the annotation says" for contig in contigs.made_circular])
+        remarks = [f"{contig.name} is circular, as the annotation says" for contig in contigs.made_circular]
+        if symbols is not None:
+            remarks.append(add_symbols(genes, symbols))
+    return job.outcome(remarks)
 
 
 def _read(letters: LocalFile, contig: Contig, start: int, stop: int) -> bytes:
@@ -101,6 +108,7 @@ def _own_name(writer: SequenceWriter, by_name: dict[str, Contig], alias: str) ->
 
 
 def _contigs(writer: SequenceWriter) -> dict[str, Contig]:
+    writer.flush()
     query = "SELECT name, number, start, length, circular FROM members JOIN sequences USING (number) ORDER BY place"
     return {
         name: Contig(name, number, start, length, bool(circular))

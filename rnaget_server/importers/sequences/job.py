@@ -44,7 +44,11 @@ class GenomeRequest:
     aliases: Path | None = None
     annotation: Path | None = None
     genetic_code: tuple[str, ...] = ()
+    symbols: Path | None = None
     name: str | None = None
+    scientific_name: str | None = None
+    common_name: str | None = None
+    taxonomy_id: int | None = None
     replace: bool = False
     least_free: int = 0
 
@@ -71,7 +75,7 @@ def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutco
     Raises
     ------
     ImportFailure
-        If a file cannot be read or is no FASTA, a name stands twice, or the genome is there already.
+        If a file cannot be read or is no FASTA, a name occurs twice, or the genome is there already.
     """
     try:
         check_id(request.id)
@@ -136,7 +140,7 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
                 if header.name in numbers:
                     if numbers[header.name][1] != digests:
                         raise ImportFailure(f"the name {header.name} has other letters above", source, header.line)
-                    remarks.append(f"{header.name} stands more than once, with the same letters: it is taken once")
+                    remarks.append(f"{header.name} occurs more than once, with the same letters: it is taken once")
                     continue
                 numbers[header.name] = number, digests
                 letters += length
@@ -177,8 +181,11 @@ def _add_genes(
     if request.annotation is None:
         if request.genetic_code:
             raise ImportFailure("--genetic-code goes with --annotation: give that too, or leave it out")
+        if request.symbols is not None:
+            raise ImportFailure("--symbols goes with --annotation: give that too, or leave it out")
         return None
-    return import_annotation(writer, directory, request.id, request.annotation, request.genetic_code, progress)
+    codes, symbols = request.genetic_code, request.symbols
+    return import_annotation(writer, directory, request.id, request.annotation, codes, symbols, progress)
 
 
 def _records(source: Path) -> Iterator[tuple[Header, Iterator[bytes]]]:
@@ -211,6 +218,7 @@ def _refuse_unknown(request: GenomeRequest, numbers: dict[str, Any]) -> None:
 
 
 def _write_yaml(request: GenomeRequest, directory: Path) -> None:
-    content = {"id": request.id, "name": request.name, "assembly": request.assembly}
-    with (directory / "genome.yaml").open("w") as file:
+    names = ("id", "name", "assembly", "scientific_name", "common_name", "taxonomy_id")
+    content = {name: getattr(request, name) for name in names}
+    with (directory / "genome.yaml").open("w", encoding="utf-8") as file:
         YAML().dump({key: value for key, value in content.items() if value}, file)

@@ -109,9 +109,7 @@ def _check_overlaps(node: Node, parts: Sequence[Part], allowed: int, what: str, 
     for before, after in pairwise(parts):
         if (before.start, before.stop) == (after.start, after.stop):
             lines = sorted((before.line, after.line))
-            raise ImportFailure(
-                f"the same {what} of {shown(node.key)} stands in line {lines[0]:,} already", path, lines[1]
-            )
+            raise ImportFailure(f"the same {what} of {shown(node.key)} is in line {lines[0]:,} already", path, lines[1])
         if after.start < before.stop - allowed:
             raise ImportFailure(f"two {what}s of {shown(node.key)} overlap: see line {before.line:,}", path, after.line)
 

@@ -44,7 +44,7 @@ _DESCRIBING = frozenset(
 ID_NUMBERS = frozenset(("entrez", "entrezid", "entrezgene", "entrezgeneid", "ncbigeneid", "geneid", "hgncid", "ncbiid"))
 """Headers of columns whose numbers are ids of genes; compared by `plain`."""
 
-# Those that hold numbers and that no sample is called by, wherever they stand.
+# Those that hold numbers and that no sample is called by, in any position.
 _DESCRIBING_NUMBERS = frozenset(
     (
         *("length", "genelength", "transcriptlength", "efflength", "effectivelength", "exonlength", "exoniclength"),
@@ -53,7 +53,12 @@ _DESCRIBING_NUMBERS = frozenset(
         *("entrez", "entrezid", "entrezgene", "entrezgeneid", "entrezids", "ncbigeneid", "geneid", "hgncid", "ncbiid"),
         *("gccontent", "percentgc", "percentagegccontent", "percentagegenegccontent", "genepercentgccontent"),
         *("genestart", "geneend", "txstart", "txend", "startpositionbp", "endpositionbp", "startposition"),
-        *("endposition", "taxid", "unionexonlength", "genesize"),
+        *("endposition", "taxid", "unionexonlength", "genesize", "len", "genelen", "txlen", "nexon", "numberofexons"),
+        *("chromstart", "chromend", "chrstart", "chrend", "chrstop", "chromstop", "txstop", "genestop"),
+        *("genestartbp", "geneendbp", "transcriptstart", "transcriptend", "transcriptstartbp", "transcriptendbp"),
+        *("transcriptionstartsite", "transcriptionstartsitetss", "transcriptlengthincludingutrsandcds", "seqlength"),
+        *("genomicstart", "genomicend", "startbp", "endbp", "gene%gccontent", "gc%", "%gc"),
+        *("ncbigeneid", "ncbigeneformerlyentrezgeneid", "ncbigeneformerlyentrezgeneaccession", "sequencelength"),
     )
 )
 # Statistics of a comparison, of which a table of results has several.
@@ -64,12 +69,19 @@ _STATISTICS = frozenset(
         *("avglog2fc", "avglogfc", "pct1", "pct2"),
     )
 )
-# Those that samples may be called as well: statistics only beside a p value or a fold change.
+# Those that samples may be called as well: statistics only together with a p value or a fold change.
 _WEAK_STATISTICS = frozenset(("stat", "lr"))
 _TESTS = re.compile(r".*(?:fc|foldchange|pval|pvalue|padj|adjpval|adjpvalue|pvaladj|pvalsadj|fdr|qval|qvalue)")
-_CHROMOSOMES = frozenset(("chr", "chrom", "chromosome", "chromosomename", "seqnames", "seqname", "seqid"))
-# Words that a sample may be called as well: positions only beside a chromosome or a strand.
-_POSITIONS = frozenset(("reference", "start", "end"))
+_CHROMOSOMES = frozenset(
+    (
+        *("chr", "chrom", "chromosome", "chromosomename", "seqnames", "seqname", "seqid", "chrname", "chromname"),
+        *("chrs", "chromosomes", "chromosome/scaffoldname", "chromosomescaffoldname", "chromosomenumber", "chrnum"),
+    )
+)
+# Words that a sample may be called as well: positions only together with a chromosome or a strand.
+_POSITIONS = frozenset(("reference", "start", "end", "stop", "pos", "position", "tss", "tes", "band", "arm"))
+# Those of them that are numbers.
+_POSITIONS_OF_ENDS = frozenset(("start", "end", "stop", "pos", "position", "tss", "tes"))
 _FEW = 2
 
 
@@ -80,7 +92,7 @@ def plain(name: str) -> str:
 
 def describes_features(name: str) -> bool:
     """Return whether a column of this header describes features rather than being a sample."""
-    return plain(name) in _DESCRIBING or plain(name) in _DESCRIBING_NUMBERS
+    return any(plain(name) in known for known in (_DESCRIBING, _DESCRIBING_NUMBERS, _CHROMOSOMES))
 
 
 def describes_among(name: str, names: Iterable[str]) -> bool:
@@ -90,16 +102,22 @@ def describes_among(name: str, names: Iterable[str]) -> bool:
     return describes_features(name)
 
 
-def describing_by_numbers(names: Iterable[str]) -> set[str]:
-    """Return the headers of columns that describe features by numbers, and are no samples wherever they stand.
+def is_position(name: str) -> bool:
+    """Return whether a column of this header holds positions, if it describes features."""
+    return plain(name) in _POSITIONS_OF_ENDS
 
-    A start and an end are positions if there is a chromosome as well, and gc is a content beside another such column.
+
+def describing_by_numbers(names: Iterable[str]) -> set[str]:
+    """Return the headers of columns that describe features by numbers, and are no samples in any position.
+
+    A chromosome and a strand may be numbers. A start, an end and the like are positions if there is one of these as
+    well, and gc is a content next to another such column.
     """
     by_name = {name: plain(name) for name in names}
     found = set(by_name.values())
-    known = set(_DESCRIBING_NUMBERS)
-    if found & (_CHROMOSOMES | {"strand"}) and found & {"start", "end"}:
-        known |= {"start", "end"} | _CHROMOSOMES
+    known = {*_DESCRIBING_NUMBERS, *_CHROMOSOMES, "strand"}
+    if found & (_CHROMOSOMES | {"strand"}):
+        known |= _POSITIONS_OF_ENDS
     if found & _DESCRIBING_NUMBERS:
         known.add("gc")
     return {name for name, header in by_name.items() if header in known}
@@ -182,7 +200,7 @@ def take_or_fill(column: ColumnValues, positions: NDArray[np.int64]) -> ColumnVa
 
 
 def with_id_name(table: AxisTable, default: str) -> AxisTable:
-    """Return the axis with an id column whose name can stand in a template of labels; `default` if it has none."""
+    """Return the axis with an id column whose name can be used in a template of labels; `default` if it has none."""
     name = re.sub(r"[{}\[\]:!]", "_", table.id) or default
     if name == table.id:
         return table

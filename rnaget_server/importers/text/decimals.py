@@ -33,7 +33,7 @@ class DecimalMark:
 
     @property
     def ambiguous(self) -> bool:
-        """True if every comma so far could stand between thousands."""
+        """True if every comma so far could separate thousands."""
         return self.mark == COMMA and not self._sure
 
     def with_points(self, rows: Sequence[bytes], numbers: Sequence[int]) -> Sequence[bytes]:

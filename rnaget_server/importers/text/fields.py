@@ -12,7 +12,8 @@ _FEW = 20
 TAB, COMMA, SEMICOLON, BLANK = b"\t", b",", b";", b" "
 NUMBER_CELL = re.compile(rb"\s*[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?\s*|NA|NaN|")
 # A quoted field, with quotes in it doubled or behind a backslash, or text without blanks.
-_WORD = re.compile(rb'"(?:[^"\\]|\\.|"")*"(?=[ \t]|$)|[^ \t]+')
+_QUOTED = rb'"(?:[^"\\]|\\.|"")*"'
+_WORD = re.compile(_QUOTED + rb"(?=[ \t]|$)|[^ \t]+")
 
 
 class QuoteError(ValueError):
@@ -47,7 +48,7 @@ def split_labels(line: bytes, separator: bytes, labels: int) -> tuple[list[bytes
     Raises
     ------
     QuoteError
-        If the quotes are not well formed, or a separator stands inside a quoted field of the rest.
+        If the quotes are not well formed, or a separator is inside a quoted field of the rest.
     """
     if b'"' not in line:
         first = line.split(separator, labels)
@@ -117,6 +118,8 @@ def find_separator(
     """
     marks = (TAB, COMMA, SEMICOLON)
     scores = {mark: _fit(header, rows, mark) for mark in marks if mark in header or (rows and mark in rows[0])}
+    if blanks and TAB not in scores:
+        scores = {mark: score for mark, score in scores.items() if not _is_quoted_text(header, rows, mark)}
     if decimal == "," and scores.get(SEMICOLON, (0, 0)) != (0, 0):
         scores.pop(COMMA, None)
     best = max(scores.values(), default=(0, 0))
@@ -170,6 +173,16 @@ def _fit(header: bytes, rows: Sequence[bytes], separator: bytes) -> tuple[int, i
         for field in fields[1:]
     )
     return numbers, width
+
+
+def _is_quoted_text(header: bytes, rows: Sequence[bytes], mark: bytes) -> bool:
+    """Return whether blanks separate the fields, and a mark stands nowhere but in quoted ones."""
+    lines = [line for line in (header, *rows) if mark in line]
+    return all(_stands_in_quotes(line, mark) for line in lines) and _fits_blanks(header, rows)
+
+
+def _stands_in_quotes(line: bytes, mark: bytes) -> bool:
+    return all(mark not in word or re.fullmatch(_QUOTED, word) for word in _WORD.findall(line))
 
 
 def _fits_blanks(header: bytes, rows: Sequence[bytes]) -> bool:

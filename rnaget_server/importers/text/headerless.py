@@ -128,7 +128,7 @@ def _are_texts(cells: Sequence[Sequence[bytes]]) -> bool:
 
 
 def is_id_header(head: str) -> bool:
-    """Return whether a header is for sure what stands above ids, such as gene, ID_REF and OTU ID."""
+    """Return whether a header certainly names ids, such as gene, ID_REF and OTU ID."""
     if plain(head.lstrip("#")) in _ID_WORDS:
         return True
     parts = _words(head)
@@ -136,7 +136,7 @@ def is_id_header(head: str) -> bool:
 
 
 def _is_word(head: str, ids: Sequence[str]) -> bool:
-    """Return whether the first field holds a word that stands above ids, and that most ids below do not hold."""
+    """Return whether the first field holds a word that names ids, and that most ids below do not hold."""
     parts = _words(head)
     if re.search(r"\d", head) or len(parts) < 2:
         return False

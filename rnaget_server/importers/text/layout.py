@@ -21,7 +21,7 @@ class NamelessCell(ValueError):
 
     def __init__(self, column: int, text: bytes) -> None:
         super().__init__(
-            f"the field {shortened(text)} stands in the {column + 1}. column, whose header is empty: name that column "
+            f"the field {shortened(text)} is in the {column + 1}. column, whose header is empty: name that column "
             "in the header, or remove what is in it"
         )
 

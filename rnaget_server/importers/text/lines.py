@@ -84,7 +84,7 @@ class TextLines:
         """Return the lines of the file from its beginning, converted as these are."""
         lines = type(self)(self.path)
         lines._converted = self._converted
-        for name, value in vars(self).items():  # what a class of its own has been told
+        for name, value in vars(self).items():  # attributes that a subclass was given
             vars(lines).setdefault(name, value)
         return lines
 

@@ -18,7 +18,7 @@ from rnaget_server.importers.text.spreadsheets import ADVICE, is_date
 SHOWN = 20
 _COUNTED = 1000
 BLANK_STARTS = b' "\t,;'
-"""The bytes that a line of separators, blanks and quotes alone may begin with."""
+"""The bytes that a line of only separators, blanks and quotes may begin with."""
 
 _THOUSANDS = re.compile(rb"[+-]?\d{1,3}(?:(?:[' .]|\xc2\xa0|\xe2\x80[\x89\xaf\x99])\d{3})+(?:[.,]\d+)?")
 _WITH_COMMA = re.compile(rb"[+-]?\d+(?:,\d+)+(?:[eE][+-]?\d+)?")
@@ -119,7 +119,7 @@ class RowCheck:
         first, other = self._lines.setdefault(id, (number, content))
         if first == number:
             return
-        start = f"the {self.kind} id {shortened(id)} stands here and in line {first} already: "
+        start = f"the {self.kind} id {shortened(id)} is here and in line {first} already: "
         if other == content:
             yield start + "the lines are the same, so leave one of the two out"
         elif is_date(id):
@@ -178,7 +178,7 @@ class RowCheck:
 
 
 def is_blank(line: bytes, separator: bytes) -> bool:
-    """Return whether a line holds separators, blanks and empty quotes alone."""
+    """Return whether a line holds only separators, blanks and empty quotes."""
     if line and (line[0] not in BLANK_STARTS or line.strip(separator + b' "\t')):
         return False
     try:

@@ -76,6 +76,11 @@ def is_of_one_sample(headers: Sequence[str]) -> bool:
     return effective or (bool(strong) and (len(quantities) > 1 or with_length or len(found) == 1))
 
 
+def has_quantity(headers: Sequence[str]) -> bool:
+    """Return whether a header besides the first is a quantity that no sample is called by, such as TPM."""
+    return any(plain(header) in _QUANTITIES - _WEAK for header in headers[1:])
+
+
 def id_header(headers: Sequence[str]) -> str:
     """Return the header of the ids."""
     return next((header for name in _IDS for header in headers if plain(header) == name), headers[0])

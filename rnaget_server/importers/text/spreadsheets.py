@@ -1,4 +1,4 @@
-"""Names that a spreadsheet program has turned into dates or numbers."""
+"""Names that a spreadsheet program has changed to dates or numbers."""
 
 from __future__ import annotations
 

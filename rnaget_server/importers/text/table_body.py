@@ -229,7 +229,7 @@ def check_ids(ids: Sequence[str], kind: str, path: Path, line: int) -> None:
 def header_mistakes(ids: Sequence[str], kind: str) -> list[str]:
     """Return what is wrong with the ids in a header line."""
     if not ids:
-        return [f"the header names no {kind}: it has label columns alone"]
+        return [f"the header names no {kind}: it has only label columns"]
     mistakes: list[str] = []
     seen: dict[str, int] = {}
     for column, id in enumerate(ids, 1):
@@ -240,7 +240,7 @@ def header_mistakes(ids: Sequence[str], kind: str) -> list[str]:
             )
         elif seen.setdefault(id, column) != column:
             mistakes.append(
-                f"the {kind} id {shortened(id)} stands in the header twice "
+                f"the {kind} id {shortened(id)} is in the header twice "
                 f"(the {seen[id]}. and the {column}. of {len(ids)}): ids must be unique, so rename one"
             )
     return mistakes

@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True)
 class JoinedAxis:
-    """An axis with the attributes of a table, and what to tell the provider."""
+    """An axis with the attributes of a table, and remarks for the provider."""
 
     axis: AxisTable
     remarks: tuple[str, ...]

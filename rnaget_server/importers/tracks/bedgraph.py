@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
+from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import not_utf8
@@ -203,4 +204,4 @@ def _opened(path: Path) -> TextLines:
     try:
         return TextLines(path)
     except OSError as error:
-        raise ImportFailure(f"the file cannot be read: {error.strerror or error}", path) from None
+        raise unreadable(path, error) from None

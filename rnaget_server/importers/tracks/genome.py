@@ -25,7 +25,7 @@ _LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
-class Genome:
+class TrackGenome:
     """The chromosomes of a set with their sizes, and what each bedGraph file covers."""
 
     sizes: dict[str, int]
@@ -41,7 +41,7 @@ def read_genome(
     existing: Sequence[Path],
     chrom_sizes: Path | None,
     progress: Progress,
-) -> Genome:
+) -> TrackGenome:
     """Return the chromosomes of bigWig and bedGraph files, having checked every file.
 
     Parameters
@@ -85,7 +85,7 @@ def read_genome(
         known[path] = {name: sizes[name] for name in extent.ends}
     # In the order of the set, as it is checked whenever it is opened.
     served = _joint({path: known[path] for path in (*existing, *(path for path, _ in sources))})
-    return Genome(served, extents, guessed, {path: count for path, count in beyond.items() if count})
+    return TrackGenome(served, extents, guessed, {path: count for path, count in beyond.items() if count})
 
 
 def first_range(path: Path) -> tuple[str, int, int]:
@@ -127,7 +127,7 @@ def _failure(error: OSError, path: Path) -> ImportFailure:
 
 
 def _share_of(progress: Progress, number: int, parts: int) -> Progress:
-    """Return what takes the share of one part that is done, and tells that of all."""
+    """Return a function that takes the share done of one part, and reports that of all."""
     return lambda share: progress((number + share) / parts)
 
 

@@ -17,7 +17,7 @@ from rnaget_server.importers.filters import entry_filters
 from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.importers.tracks.bedgraph import intervals
-from rnaget_server.importers.tracks.genome import BIGWIG_SUFFIXES, Genome, first_range, read_genome
+from rnaget_server.importers.tracks.genome import BIGWIG_SUFFIXES, TrackGenome, first_range, read_genome
 from rnaget_server.importers.tracks.kinds import TrackKind
 from rnaget_server.importers.tracks.loom import SourceSet, read_positions
 from rnaget_server.importers.tracks.samples import Sample, samples_by_name, samples_by_table
@@ -45,20 +45,7 @@ class TracksRequest(ImportRequest):
 
 
 def run_tracks_import(request: TracksRequest, progress: Progress) -> Outcome:
-    """Import signal tracks as a continuous set, or add them to one; the catalogue then serves them.
-
-    Parameters
-    ----------
-    request
-        The tracks, and their place in a catalogue.
-    progress
-        Called with the share done, from 0 to 1.
-
-    Raises
-    ------
-    ImportFailure
-        If anything is wrong. The catalogue is then as it was.
-    """
+    """Import signal tracks as a continuous set, or add them to one; see `importers.matrices.job.run_import`."""
     with importing(request.data, *request.sources):
         edit, existing = open_catalog(request, CatalogEdit.track_set, "tracks are added")
         planner = TracksPlanner(request, edit, existing)
@@ -221,13 +208,13 @@ class TracksPlanner:
     def _in_yaml(self, target: Path) -> str:
         return target.relative_to(self._edit.study_directory).as_posix()
 
-    def _part(self, source: Path, kind: TrackKind, target: Path, genome: Genome) -> FilePart[None]:
+    def _part(self, source: Path, kind: TrackKind, target: Path, genome: TrackGenome) -> FilePart[None]:
         if kind == "bigwig":
             return CopyPart(source, target, self._request.link, None)
         extent = genome.extents[source]
         return BedGraphPart(source, target, {name: genome.sizes[name] for name in extent.ends}, extent.covered)
 
-    def _summary(self, samples: list[Sample], genome: Genome) -> tuple[str, ...]:
+    def _summary(self, samples: list[Sample], genome: TrackGenome) -> tuple[str, ...]:
         request, extended = self._request, self._extended
         summary = [
             f"{_counted(len(samples), 'track')}, in {request.units}: {listed([sample.id for sample in samples])}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -21,15 +20,14 @@ from rnaget_server.importers.detect import (
     unpacked,
     unreadable,
 )
+from rnaget_server.importers.foreign import BIGBED, BIGWIG, NO_SIGNAL, foreign_binary
 from rnaget_server.importers.foreign_text import refuse_foreign_text
+from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.loom import LoomStore
 
 TrackKind = Literal["bigwig", "bedgraph", "positions"]
 
-_BIGWIG = 0x888FFC26
-_BIGBED = 0x8789F2EB
-_NO_SIGNAL = "this is a bigBed file, which holds regions and no signal: import a bigWig file"
 _POSITION = "position"
 _BEDGRAPH_NAME = re.compile(r".*\.(bedgraph|bdg|bg)(\.b?gz)?", re.IGNORECASE | re.DOTALL)
 _STEPS = (b"fixedStep", b"variableStep")
@@ -53,7 +51,7 @@ def kinds_of(sources: Sequence[Path], position: str | None) -> tuple[TrackKind, 
     """
     kinds = [_kind(path, position) for path in sources]
     if position is not None and kinds != ["positions"]:
-        raise ImportFailure("--position names a column attribute of a loom file: import one such file alone")
+        raise ImportFailure("--position names a column attribute of a loom file: import one such file by itself")
     if kinds == [None]:
         return ()
     tracks = tuple(kind for kind in kinds if kind is not None)
@@ -79,25 +77,40 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
             start = file.read(8)
     except OSError as error:
         raise unreadable(path, error) from None
-    magic = {struct.unpack(order + "I", start[:4])[0] for order in "<>"} if len(start) >= 4 else set()
-    if _BIGWIG in magic:
+    if start.startswith(BIGWIG):
         return "bigwig"
-    if _BIGBED in magic:
-        raise ImportFailure(_NO_SIGNAL, path)
+    if start.startswith(BIGBED):
+        raise ImportFailure(NO_SIGNAL, path)
     if start.startswith(GZIP):
         _refuse_packed(path)
     if path.suffix.lower() in (".bw", ".bigwig"):
-        if start.isascii() and _is_bedgraph(path, read_head(path)):
-            raise ImportFailure("this is bedGraph: give it a name that ends in .bedGraph", path)
-        raise ImportFailure("this is no bigWig file, whatever its name says", path)
-    if start.startswith(HDF5):
-        return "positions" if _has_positions(path, position) else None
+        raise ImportFailure(_of_no_bigwig(path), path)
     head = read_head(path)
     if is_hdf5(head):
-        return None
+        return "positions" if head.startswith(HDF5) and _has_positions(path, position) else None
     if not _BEDGRAPH_NAME.fullmatch(path.name):
         refuse_foreign_text(path, head)
     return "bedgraph" if _is_bedgraph(path, head) else None
+
+
+def _of_no_bigwig(path: Path) -> str:
+    """Return what a file is that is called a bigWig file and is none, unless another refusal says so."""
+    start = "and no bigWig file, despite its name"
+    with path.open("rb") as file:
+        first = file.read(HEAD_BYTES)
+    if not first.startswith((GZIP, HDF5)) and b"\0" in first and foreign_binary(first, path) is None:
+        return f"this is binary data {start}: it does not begin as one does; download the file again"
+    head = read_head(path)
+    if is_hdf5(head):
+        return f"this is an HDF5 file {start}: give it the name that it should have, as FILE.h5ad, FILE.h5 or FILE.loom"
+    refuse_foreign_text(path, head)
+    if _is_bedgraph(path, head):
+        return "this is bedGraph: give it a name that ends in .bedGraph"
+    line = next(filter(None, map(bytes.strip, head.removeprefix(b"\xef\xbb\xbf").splitlines())))
+    return (
+        f"this is text {start}, and begins with {shortened(line)}: download the file again; if it is a table, give it "
+        "a name that ends in .tsv"
+    )
 
 
 def _refuse_packed(path: Path) -> None:
@@ -106,16 +119,14 @@ def _refuse_packed(path: Path) -> None:
         start = unpacked(path, 4)
     except GZIP_ERRORS:
         return  # the import of text says what is wrong
-    magic = {int.from_bytes(start, "little"), int.from_bytes(start, "big")}
-    if _BIGWIG in magic:
+    if start.startswith(BIGWIG):
         raise ImportFailure("this is a bigWig file within gzip: unpack it, as by `gunzip FILE`, and import that", path)
-    if _BIGBED in magic:
-        raise ImportFailure(_NO_SIGNAL, path)
+    if start.startswith(BIGBED):
+        raise ImportFailure(NO_SIGNAL, path)
 
 
 def _has_positions(path: Path, position: str | None) -> bool:
     """Return whether the columns of a loom file are positions; what else is HDF5 is no set of tracks."""
-    read_head(path)
     try:
         if not LoomStore.recognises(path):
             return False
@@ -140,7 +151,7 @@ def _is_bedgraph(path: Path, head: bytes) -> bool:
     lines = re.split(rb"\r\n|\n|\r", head.removeprefix(b"\xef\xbb\xbf"))
     lines = lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines
     split = [fields for line in lines if (fields := line.split()) and not fields[0].startswith(b"#")]
-    # Before the data stand lines for the browser, of which there may be any number.
+    # Before the data come lines for the browser, of which there may be any number.
     start = list(takewhile(lambda fields: fields[0] in (b"browser", b"track"), split))
     rows = split[len(start) : len(start) + _LOOKED_AT]
     if any(fields[0] in _STEPS and any(field.startswith(b"chrom=") for field in fields) for fields in split):

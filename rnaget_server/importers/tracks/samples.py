@@ -57,7 +57,7 @@ def samples_by_name(paths: Sequence[Path]) -> list[Sample]:
 def samples_by_table(
     paths: Sequence[Path], table_file: Path, id: str | None, taken: Iterable[str], limits: FileLimits = DEFAULT_LIMITS
 ) -> tuple[list[Sample], tuple[str, ...]]:
-    """Return the samples of files by their rows in a table, and what to tell the provider.
+    """Return the samples of files by their rows in a table, and remarks for the provider.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class Grouping:
     Parameters
     ----------
     attribute
-        The sample attribute that tells the groups apart.
+        The sample attribute that defines the groups.
     texts
         Its value for each sample, in order; a sample for which it is empty belongs to no group.
 

@@ -61,7 +61,7 @@ class SummaryCache:
     cache
         Where they are kept.
     source
-        What tells this version of the matrix from all others; see `storage.source.FileVersion`.
+        What distinguishes this version of the matrix from all others; see `storage.source.FileVersion`.
     rows
         How many features the matrix has.
     """

@@ -74,7 +74,7 @@ class ChunkWriter:
                 self.dataset.id.write_direct_chunk((start + row, column), data)
 
     def write_places(self, file: h5py.File, name: str) -> None:
-        """Write where the chunks stand, once all are written."""
+        """Write where the chunks are, once all are written."""
         file.create_dataset(name, data=chunk_places(self.dataset))
 
     def _corners(self, block: NDArray[Any]) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,7 @@ from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import StoredArray
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
-from rnaget_server.stores.blocks import column_blocks, decoded_bytes, row_blocks
+from rnaget_server.stores.blocks import BLOCK_BYTES, column_blocks, decoded_bytes, row_blocks
 from rnaget_server.stores.chunk_reader import ChunkedCells
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.native.file import NativeFile, ranges_of
@@ -74,6 +74,10 @@ class NativeStore(NativeFile):
         layer = self._layers[units]
         if samples is not None and self._by_columns(layer, features, samples):
             return column_blocks(layer.columns, features, samples, layer.rows.dtype)
+        width = self.shape[1] if samples is None else len(samples)
+        if features is not None and len(features) * width * layer.rows.dtype.itemsize <= BLOCK_BYTES:
+            # One block, which nothing holds once it is given.
+            return map(layer.rows.read, (features,), (slice(0, width) if samples is None else samples,))
         return row_blocks(layer.rows, features, samples, layer.rows.dtype)
 
     def held(self, units: str, features: Positions | None = None, samples: Positions | None = None) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Axis, Index, Positions
 from rnaget_server.model.columns import Column, FixedText, LongText, Numbers
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.arrays import StoredArray
+from rnaget_server.storage.arrays import StoredArray, load
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places
@@ -86,7 +86,7 @@ class NativeFile:
 
         def index(name: str) -> Index | None:
             stored_index = arrays(name)
-            return None if stored_index is None else Index(stored_index[0](), stored_index[1]())
+            return None if stored_index is None else Index(*load(stored_index))
 
         return Axis(size, sorted(columns, key=order.__getitem__), read, index)
 
@@ -98,7 +98,7 @@ class NativeFile:
 
 def ranges_of(arrays: tuple[StoredArray, ...]) -> Ranges:
     """Return ranges out of the arrays that hold them."""
-    return Ranges(*(array() for array in arrays))
+    return Ranges(*load(arrays))
 
 
 def _positions_within(size: int) -> Callable[[Positions], None]:

@@ -1,4 +1,4 @@
-"""The native sparse store: the native store's labels, and the stored cells alone, compressed along both axes."""
+"""The native sparse store: the native store's labels, and only the stored cells, compressed along both axes."""
 
 from __future__ import annotations
 

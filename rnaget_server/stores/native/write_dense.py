@@ -1,6 +1,6 @@
 """Write the native store.
 
-The cells stand twice: ``/matrix`` (and ``/layers/…``) chunked along rows, so that a feature is one cheap
+The cells are stored twice: ``/matrix`` (and ``/layers/…``) chunked along rows, so that a feature is one cheap
 read, and ``/rnaget/by_sample/N`` with samples as rows, so that a sample is one too. Chunks hold about
 `CHUNK_BYTES` of a long row, or several whole short rows. Columns of attributes, sorted indexes and ranges are
 contiguous, so that each is one read.
@@ -34,7 +34,7 @@ _PROBES = 8
 
 
 class Values(Protocol):
-    """The cells of one layer, wherever they are."""
+    """The cells of one layer, from any source."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,7 +70,7 @@ class LayerSource:
 
 
 def share(progress: Callable[[float], None], number: int, layers: int, done: float) -> None:
-    """Tell the share done of all layers, by that of one."""
+    """Report the share done of all layers, by that of one."""
     progress((number + done) / layers)
 
 
@@ -90,7 +90,7 @@ def write_native(
     Parameters
     ----------
     path
-        Where the store shall be; a file there is replaced.
+        The path of the store; a file there is replaced.
     features, samples
         Labels of the rows and columns.
     layers

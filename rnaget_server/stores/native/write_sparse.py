@@ -1,6 +1,6 @@
 """Write the native sparse store.
 
-The stored cells of a layer stand twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
+The cells of a layer are stored twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
 ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
 starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells.
 """
@@ -26,7 +26,7 @@ CHUNK = 8192
 
 
 class SparseValues(Protocol):
-    """The stored cells of one layer, wherever they are."""
+    """The stored cells of one layer, from any source."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,19 +57,7 @@ def write_sparse(
     layers: Sequence[SparseLayerSource],
     progress: Callable[[float], None] = nothing,
 ) -> None:
-    """Write the native sparse store to `path`: to a temporary file first, renamed once it is whole.
-
-    Parameters
-    ----------
-    path
-        Where the store shall be; a file there is replaced.
-    features, samples
-        Labels of the rows and columns.
-    layers
-        The main matrix, then further units.
-    progress
-        Called with the share done, from 0 to 1.
-    """
+    """Write the native sparse store to `path`; see `write_native` for the parameters."""
     with new_file(path, layout.SPARSE, features, samples) as file:
         for number, layer in enumerate(layers):
             _write_layer(file, number, layer, partial(share, progress, number, len(layers)))

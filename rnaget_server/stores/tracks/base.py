@@ -98,7 +98,7 @@ def range_of(store: TrackStore, chromosome: str | None, start: int | None, end: 
 
 
 def _own_name(asked: str, chromosomes: Mapping[str, int]) -> str:
-    """Return what the set calls a chromosome: exactly that, or that but for ``chr`` in front.
+    """Return what the set calls a chromosome: exactly that, or that without ``chr`` in front.
 
     Else ``M`` and ``MT`` are taken for one another if only one is there: where both are, they are two sequences.
     """

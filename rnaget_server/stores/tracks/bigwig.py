@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import Column, column_of
 from rnaget_server.model.text import encode_all
-from rnaget_server.storage.source import FileVersion
+from rnaget_server.storage.local import FileVersion
 from rnaget_server.stores.tracks.base import Run
-from rnaget_server.stores.tracks.bigwig_data import Data, Index, Intervals, WrongSums
+from rnaget_server.stores.tracks.bigwig_data import BlockIndex, Data, Intervals, WrongSums
 from rnaget_server.stores.tracks.bigwig_layout import DATA_INDEX, ZOOM_INDEX, BigWigFile, Layout
 from rnaget_server.stores.tracks.bins import edges
 from rnaget_server.stores.tracks.summaries import of_intervals, of_records
@@ -35,7 +35,7 @@ class _Kept(NamedTuple):
 
     version: FileVersion
     layout: Layout
-    indexes: dict[int, Index]
+    indexes: dict[int, BlockIndex]
 
 
 class BigWigStore:
@@ -124,7 +124,7 @@ class BigWigStore:
             index = kept.indexes.get(place)
             if index is None:
                 nodes = file.nodes(layout, place, DATA_INDEX if level is None else ZOOM_INDEX)
-                index = kept.indexes[place] = Index(nodes, level is not None)
+                index = kept.indexes[place] = BlockIndex(nodes, level is not None)
             yield Data(file, layout, index)
 
     def _keep(self, track: int, file: BigWigFile) -> _Kept:

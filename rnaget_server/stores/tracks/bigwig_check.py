@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from rnaget_server.stores.tracks.bigwig_data import Data, Index
+from rnaget_server.stores.tracks.bigwig_data import BlockIndex, Data
 from rnaget_server.stores.tracks.bigwig_layout import DATA_INDEX, ZOOM_INDEX, BigWigFile
 
 
 class Checked(NamedTuple):
-    """The size of each chromosome of a sound file, and how many intervals reach beyond the end of theirs."""
+    """The size of each chromosome of a valid file, and how many intervals reach beyond the end of theirs."""
 
     chromosomes: dict[str, int]
     beyond: int
@@ -36,8 +36,8 @@ def check_bigwig(path: Path, progress: Callable[[float], None] = lambda _: None)
         raise OSError(f"there is no file {path.name}")
     with BigWigFile(path) as file:
         layout = file.layout()
-        data = Data(file, layout, Index(file.nodes(layout, layout.data_index, DATA_INDEX), is_zoom=False))
+        data = Data(file, layout, BlockIndex(file.nodes(layout, layout.data_index, DATA_INDEX), is_zoom=False))
         beyond = data.check_intervals(progress)
         for zoom in layout.zooms:
-            Data(file, layout, Index(file.nodes(layout, zoom.place, ZOOM_INDEX), is_zoom=True)).check_records()
+            Data(file, layout, BlockIndex(file.nodes(layout, zoom.place, ZOOM_INDEX), is_zoom=True)).check_records()
     return Checked({name: chromosome.size for name, chromosome in layout.chromosomes.items()}, beyond)

@@ -46,7 +46,7 @@ class Records(NamedTuple):
     total: NDArray[np.float64]
 
 
-class Index:
+class BlockIndex:
     """An index of a file as it is, and what was last read by it.
 
     Parameters
@@ -89,7 +89,7 @@ class Data:
         The index that is read.
     """
 
-    def __init__(self, file: BigWigFile, layout: Layout, index: Index) -> None:
+    def __init__(self, file: BigWigFile, layout: Layout, index: BlockIndex) -> None:
         self._file = file
         self._layout = layout
         self._index = index
@@ -232,7 +232,7 @@ class Data:
         return found
 
     def _unpacked(self, blocks: Blocks) -> list[bytes]:
-        """Return what blocks hold, which are read at once if they stand together."""
+        """Return what blocks hold, which are read at once if they are adjacent."""
         places, lengths = blocks.places.tolist(), blocks.lengths.tolist()
         first, size = places[0], sum(lengths)
         if places[-1] + lengths[-1] - first == size and places == sorted(places):

@@ -1,6 +1,6 @@
 """The layout of a bigWig file: its header, its chromosomes and its indexes, each field checked as it is read.
 
-The layout is that of the bigWig paper (Kent et al. 2010, Bioinformatics 26, 2204, supplement). Whatever a file says is
+The layout is that of the bigWig paper (Kent et al. 2010, Bioinformatics 26, 2204, supplement). All that a file says is
 held to be possible: a damaged one is an `OSError` that says what is wrong, and takes no more memory than it has bytes.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.storage.source import FileVersion, version_of
+from rnaget_server.storage.local import FileVersion, version_of
 
 _MAGIC = 0x888FFC26
 _BIGBED_MAGIC = 0x8789F2EB
@@ -33,7 +33,7 @@ _SUMMARY_BYTES = 40
 _LATEST_VERSION = 4
 _LONGEST_NAME = 4096
 _DEEPEST = 64
-# The head of a section, behind which its intervals stand.
+# The head of a section, which its intervals follow.
 _SECTION_BYTES = 24
 DATA_INDEX, ZOOM_INDEX = "the index of its data", "the index of a zoom level"
 _POSITION_BITS = np.uint64(32)
@@ -137,7 +137,7 @@ class BigWigFile:
 
     def damage(self, what: str) -> OSError:
         """Return the error to raise for a file in which something is wrong."""
-        return OSError(f"{self.name} is damaged: {what}; copy or make it anew")
+        return OSError(f"{self.name} is damaged: {what}; copy or make it again")
 
     def bytes_at(self, place: int, length: int, what: str) -> bytes:
         """Return a part of the file, all of which must be there."""
@@ -204,7 +204,7 @@ class BigWigFile:
         if zooms and self._read(4, self.size - 4) != self._read(4, 0):
             raise OSError(
                 f"{self.name} is truncated: a bigWig file ends with its magic number, and this one does not; "
-                "copy it anew"
+                "copy it again"
             )
 
     def _chromosomes(self, place: int, order: str) -> dict[str, Chromosome]:
@@ -235,12 +235,12 @@ class BigWigFile:
             name = raw.decode()
         except UnicodeDecodeError:
             raise OSError(
-                f"{self.name} has a chromosome named {raw!r}, which is not UTF-8: rename it, and make the file anew"
+                f"{self.name} has a chromosome named {raw!r}, which is not UTF-8: rename it, and make the file again"
             ) from None
         if not name or any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
             raise OSError(
                 f"{self.name} has a chromosome named {name!r}, which cannot be asked for: rename it, and make the "
-                "file anew"
+                "file again"
             )
         return name
 
@@ -310,13 +310,13 @@ class BigWigFile:
         """Return the error to raise for a file in which intervals overlap, the first of them at that place."""
         return OSError(
             f"{self.name} has intervals that overlap or are out of order, the first at {chromosome}:{start}: "
-            "make it anew from sorted intervals that do not overlap"
+            "make it again from sorted intervals that do not overlap"
         )
 
     def _leaves(self, root: int, order: str, inner: int, leaf: int, key: int, what: str) -> Iterator[tuple[bytes, int]]:
-        """Yield the items of the leaves of a tree in order, and where they stand.
+        """Yield the items of the leaves of a tree in order, and where they are.
 
-        `inner` and `leaf` are the sizes of items; offsets of nodes stand behind `key` bytes.
+        `inner` and `leaf` are the sizes of items; offsets of nodes follow `key` bytes.
         """
         waiting = [(root, 0)]
         left = self.size
@@ -355,5 +355,5 @@ def blocks_in(items: bytes, order: str) -> Blocks:
 
 
 def key_of(chromosome: int, position: int) -> int:
-    """Return a place in the genome as it stands in `Keys`."""
+    """Return a place in the genome as `Keys` has it."""
     return chromosome << 32 | position

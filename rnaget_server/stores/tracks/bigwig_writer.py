@@ -81,7 +81,7 @@ class _Feed:
 
     @contextmanager
     def taking_interrupts(self) -> Iterator[None]:
-        """Make Ctrl-C end the rows: raised wherever it comes, it could get lost between them and the writer."""
+        """Make Ctrl-C end the rows: raised at any point, it could get lost between them and the writer."""
         before = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
             yield

@@ -73,7 +73,7 @@ class PositionLabels:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The positions alone."""
+        """Only the positions."""
         return (self.id,)
 
     def column(self, attribute: str) -> NDArray[np.bytes_]:

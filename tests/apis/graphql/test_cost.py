@@ -1,4 +1,4 @@
-"""The cost of GraphQL: queries end at a bound or with their client, whatever they repeat."""
+"""The cost of GraphQL: queries end at a bound or with their client, for any repetition."""
 
 from __future__ import annotations
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -189,30 +188,3 @@ def test_a_genome_that_cannot_be_read_is_503(client: TestClient, demo: Path) -> 
     reply = client.get(f"/sequence/{MD5}")
     assert reply.status_code == 503
     assert "message" in reply.json()
-
-
-def test_samtools_reads_a_cram_through_the_registry(
-    demo: Path, tmp_path: Path, serve: Callable[..., str], client: TestClient
-) -> None:
-    if subprocess.run(["sh", "-c", "command -v samtools"], capture_output=True).returncode:
-        pytest.skip("samtools is not installed")
-    reads = [f"r{at}\t0\tline\t{at + 1}\t60\t20M\t*\t0\t0\t{LINE[at : at + 20]}\t*" for at in range(0, 5000, 7)]
-    header = f"@HD\tVN:1.6\tSO:coordinate\n@SQ\tSN:line\tLN:{len(LINE)}\tM5:{MD5}\n"
-    (tmp_path / "reads.sam").write_text(header + "\n".join(reads) + "\n")
-    samtools("view", "-C", "-T", tmp_path / "g.fa", "-o", tmp_path / "reads.cram", tmp_path / "reads.sam")
-    (tmp_path / "g.fa").unlink()
-    (tmp_path / "g.fa.fai").unlink()
-    root = serve(demo)
-    registry = {"REF_PATH": f"{root}/cram/md5/%s", "REF_CACHE": str(tmp_path / "cache" / "%s")}
-    for _ in range(2):
-        found = samtools("view", tmp_path / "reads.cram", **registry).splitlines()
-        assert [line.split("\t")[9] for line in found] == [read.split("\t")[9] for read in reads]
-    assert (tmp_path / "cache" / MD5).read_text() == LINE
-
-
-def samtools(*arguments: object, **environment: str) -> str:
-    result = subprocess.run(
-        ["samtools", *map(str, arguments)], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **environment}
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout

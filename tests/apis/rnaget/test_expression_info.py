@@ -14,13 +14,17 @@ ONE = "/rnaget/expressions/marioni_counts"
 
 
 def test_info(client: TestClient) -> None:
-    told = client.get(f"{ONE}/info").json()
-    assert told["shape"] == {"features": 5088, "samples": 10}
-    assert (told["id"], told["studyID"], told["projectID"]) == ("marioni_counts", "marioni", "demo")
-    assert told["units"] == client.get("/rnaget/expressions/units").json()
-    assert told["sampleAttributes"] == ["Sample", "Tissue"] or set(told["sampleAttributes"]) >= {"Sample", "Tissue"}
+    payload = client.get(f"{ONE}/info").json()
+    assert payload["shape"] == {"features": 5088, "samples": 10}
+    assert (payload["id"], payload["studyID"], payload["projectID"]) == ("marioni_counts", "marioni", "demo")
+    assert payload["units"] == client.get("/rnaget/expressions/units").json()
+    attributes = payload["sampleAttributes"]
+    assert attributes == ["Sample", "Tissue"] or set(attributes) >= {
+        "Sample",
+        "Tissue",
+    }
     everything = client.get("/rnaget/expressions/info").json()
-    assert everything == {"data": [told], "count": 1}
+    assert everything == {"data": [payload], "count": 1}
     assert client.get("/rnaget/expressions/info?offset=1").json() == {"data": [], "count": 1}
     assert client.get("/rnaget/expressions/info?studyID=other").json() == {"data": [], "count": 0}
 
@@ -36,10 +40,10 @@ def test_info_of_a_matrix_whose_file_is_gone(client: TestClient, demo: Path) -> 
 
 def test_samples_are_those_of_the_matrix_with_their_attributes(client: TestClient) -> None:
     header = client.get(f"{ONE}/bytes?format=tsv&featureIDList=ENSG00000177757").text.splitlines()[0].split("\t")[1:]
-    told = client.get(f"{ONE}/samples").json()
-    assert told["total"] == 10
-    assert [one["id"] for one in told["data"]] == header
-    for one in told["data"]:  # the ids of this study end in the tissue
+    payload = client.get(f"{ONE}/samples").json()
+    assert payload["total"] == 10
+    assert [one["id"] for one in payload["data"]] == header
+    for one in payload["data"]:  # the ids of this study end in the tissue
         assert one["id"].endswith(one["attributes"]["Tissue"])
     liver = client.get(f"{ONE}/samples?Tissue=Liver").json()
     assert [one["id"] for one in liver["data"]] == [id for id in header if id.endswith("Liver")]
@@ -64,7 +68,7 @@ def test_what_is_not_found(client: TestClient) -> None:
         ["ENSG00000177757"],
         "NOPE",
     )
-    for url, status, told in (
+    for url, status, message in (
         (f"{ONE}/features?featureIDList=NOPE", 404, "nothing here has the featureIDList 'NOPE'"),
         ("/rnaget/expressions/nope/samples", 404, "no expression matrix"),
         ("/rnaget/expressions/nope/info", 404, "no expression matrix"),
@@ -77,7 +81,7 @@ def test_what_is_not_found(client: TestClient) -> None:
         (f"{ONE}?format=xls", 400, "there is no format"),
     ):
         reply = client.get(url)
-        assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+        assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_a_matrix_is_json_unless_a_format_is_named(client: TestClient) -> None:
@@ -98,6 +102,6 @@ def real(real_catalog: Path) -> Iterator[TestClient]:
 
 def test_features_of_a_full_size_matrix(real: TestClient, shared_data: Path) -> None:
     source = read_source(shared_data / "brawand" / "brawand.htseq.fpkm.tsv.gz")
-    told = real.get("/rnaget/expressions/brawand/features?offset=44000&limit=0").json()
-    assert told["total"] == len(source)
-    assert [one["id"] for one in told["data"]] == list(source.index[44000:])
+    payload = real.get("/rnaget/expressions/brawand/features?offset=44000&limit=0").json()
+    assert payload["total"] == len(source)
+    assert [one["id"] for one in payload["data"]] == list(source.index[44000:])

@@ -58,8 +58,8 @@ def test_samples(client: TestClient, table: pd.DataFrame, query: str) -> None:
 
 def test_features(client: TestClient) -> None:
     def features(query: str) -> dict[str, list]:
-        told = client.get(f"/rnaget/expressions/tcga/bytes?acronym=ACC&format=json{query}").json()["features"]
-        return {"id": told["attributes"][told["id"]], **told["attributes"]}
+        payload = client.get(f"/rnaget/expressions/tcga/bytes?acronym=ACC&format=json{query}").json()["features"]
+        return {"id": payload["attributes"][payload["id"]], **payload["attributes"]}
 
     everything = features("")
     means = dict(zip(everything["id"], everything["mean_expression"], strict=True))
@@ -68,7 +68,7 @@ def test_features(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "told"),
+    ("query", "status", "message"),
     [
         ("acronym_min=3", 400, "acronym holds text"),
         ("disease=lung adenocarcinom", 404, "did you mean 'lung adenocarcinoma'"),
@@ -78,9 +78,9 @@ def test_features(client: TestClient) -> None:
         ("featureNameList=dcn", 404, "did you mean 'DCN'"),
     ],
 )
-def test_refusals(client: TestClient, query: str, status: int, told: str) -> None:
+def test_refusals(client: TestClient, query: str, status: int, message: str) -> None:
     reply = client.get(f"/rnaget/expressions/tcga/bytes?{query}")
-    assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_unknown_exclusions_are_named_in_a_header(client: TestClient) -> None:
@@ -133,7 +133,7 @@ def test_filters_tell_what_they_hold(dated: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("collected_min=1.5", "collected holds dates"),
         ("collected_min=yesterday", "a date such as 2024-05-31"),
@@ -141,6 +141,6 @@ def test_filters_tell_what_they_hold(dated: TestClient) -> None:
         ("tissueLabel_min=2", "holds text"),
     ],
 )
-def test_bounds_that_do_not_fit(dated: TestClient, query: str, told: str) -> None:
+def test_bounds_that_do_not_fit(dated: TestClient, query: str, message: str) -> None:
     reply = dated.get(f"/rnaget/expressions/m/bytes?{query}")
-    assert (reply.status_code, told in reply.json()["message"]) == (400, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (400, True), reply.text

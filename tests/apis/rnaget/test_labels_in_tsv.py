@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 
 BREAKS = ["\t", "\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\u2028", "\u2029", " \t\n "]
 GENES = ["plain", *(f"g{number}{text}x" for number, text in enumerate(BREAKS)), "\tfirst", "last\n"]
@@ -51,11 +51,7 @@ continuous:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of a catalogue whose labels hold all that Python or a reader of tables takes for a tab or a line end."""
     data = tmp_path_factory.mktemp("labels")
-    study = data / "p" / "s"
-    study.mkdir(parents=True)
-    (data / "catalog.yaml").write_text('id: c\nname: "C\\tD\\nE"\n')
-    (data / "p" / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(_STUDY)
+    study = new_study(data, _STUDY, 'id: c\nname: "C\\tD\\nE"\n')
     _write_native(study / "m.h5")
     _write_loom(study / "m.loom")
     with pyBigWig.open(str(study / "a.bw"), "w") as file:
@@ -86,7 +82,7 @@ def _write_loom(path: Path) -> None:
 
 
 def _table(client: TestClient, route: str, format: str) -> list[list[str]]:
-    """Return the cells of a reply; every line has as many as the first, however lines are told apart."""
+    """Return the cells of a reply; every line has as many as the first, however lines are split."""
     reply = client.get(f"/rnaget/{route}&format={format}")
     assert reply.status_code == 200, reply.text
     text = DECODED[format](reply.content).decode()

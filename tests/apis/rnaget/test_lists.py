@@ -41,7 +41,7 @@ def test_filters_of_lists(tagged: TestClient, query: str, ids: str) -> None:
 
 def test_every_field_that_is_shown_is_a_filter(tagged: TestClient) -> None:
     for group in ("projects", "studies"):
-        told = {one["filter"]: one.get("values") for one in tagged.get(f"/rnaget/{group}/filters").json()}
+        values_by_filter = {one["filter"]: one.get("values") for one in tagged.get(f"/rnaget/{group}/filters").json()}
         for record in tagged.get(f"/rnaget/{group}").json():
             for field, value in record.items():
-                assert set([value] if isinstance(value, str) else value) <= set(told[field])
+                assert set([value] if isinstance(value, str) else value) <= set(values_by_filter[field])

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory, example_axes, example_cells
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 
 ANY_BYTES = "application/octet-stream"
 # Format: its media type, another name of that, and how a reply begins.
@@ -59,11 +59,7 @@ continuous:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A client of a catalogue with a matrix and a track."""
     data = tmp_path_factory.mktemp("types")
-    study = data / "p" / "s"
-    study.mkdir(parents=True)
-    (data / "catalog.yaml").write_text("id: c\nname: C\n")
-    (data / "p" / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(_STUDY)
+    study = new_study(data, _STUDY)
     _write_matrix(study / "m.h5")
     with pyBigWig.open(str(study / "a.bw"), "w") as file:
         file.addHeader([("chr1", 100)])

@@ -1,4 +1,4 @@
-"""By POST every route answers as by GET, with the parameters as a JSON object; bad bodies are told."""
+"""By POST every route answers as by GET, with the parameters as a JSON object; bad bodies are reported."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_content_type_does_not_matter(client: TestClient, type: str | None) 
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"[1, 2]", "must be a JSON object"),
         (b'"x"', "must be a JSON object"),
@@ -76,7 +76,7 @@ def test_the_content_type_does_not_matter(client: TestClient, type: str | None) 
         (b"\xff\xfe", "is not JSON"),
         (b"featureIDList=x", "is not JSON"),
         (b'{"a":' * 100_000, "is not JSON"),
-        (b'{"Tissue": "Liver", "Tissue": "Kidney"}', "stands twice"),
+        (b'{"Tissue": "Liver", "Tissue": "Kidney"}', "occurs twice"),
         (b'{"Tissue": null}', "leave it out"),
         (b'{"Tissue": [["Liver"]]}', "a text, a number or a list"),
         (b'{"Tissue": []}', "is empty"),
@@ -86,9 +86,9 @@ def test_the_content_type_does_not_matter(client: TestClient, type: str | None) 
         (b'{"feature_min_value": NaN}', "must be a number"),
     ],
 )
-def test_bad_bodies(client: TestClient, body: bytes, told: str) -> None:
+def test_bad_bodies(client: TestClient, body: bytes, message: str) -> None:
     reply = client.post(BYTES, content=body)
-    assert (reply.status_code, told in reply.json()["message"]) == (400, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (400, True), reply.text
 
 
 def test_a_body_beyond_all_measure(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""What HTTP wants of every address: methods, conditions, slashes, pages of lists, and names of files."""
+"""The requirements of HTTP for every address: methods, conditions, slashes, pages of lists, and names of files."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_allow_lists_exactly_the_methods_that_work(client: TestClient, path: str
     url = f"{path}?format=tsv" if path.endswith("/bytes") or path.endswith("/ticket") else path
     options = client.options(url)
     assert options.status_code in (200, 204)
-    told = allowed(options.headers["Allow"])
+    methods = allowed(options.headers["Allow"])
     works = {method for method in METHODS if client.request(method, url).status_code != 405}
-    assert told == {*works, "OPTIONS"}
+    assert methods == {*works, "OPTIONS"}
     assert works == {"HEAD", *ROUTES.get(path, {"GET"})} or path not in ROUTES
     for method in set(METHODS) - works:
         refused = client.request(method, url, headers={"Origin": "https://page.example"})
-        assert (refused.status_code, allowed(refused.headers["Allow"])) == (405, told)
+        assert (refused.status_code, allowed(refused.headers["Allow"])) == (405, methods)
         assert refused.headers["Access-Control-Allow-Origin"] == "*"
 
 
@@ -222,6 +222,17 @@ def test_pages_of_a_list_lead_to_all_of_it(client: TestClient, path: str, asked:
     assert found == everything["data"]
     assert "next" not in everything and "next" not in links(page.headers["Link"])
     assert page.headers.get("RNAget-Missing") == (before.headers.get("RNAget-Missing") if before else None)
+
+
+@pytest.mark.parametrize("list", [f"{MATRIX}/samples", f"{MATRIX}/features"])
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_beyond_the_end_the_previous_page_is_the_last(client: TestClient, list: str, limit: int) -> None:
+    everything = client.get(f"{list}?limit=0").json()
+    last = everything["data"][(everything["total"] - 1) // limit * limit :]
+    for offset in (everything["total"] + limit, 2**31 - 1):
+        page = client.get(f"{list}?offset={offset}&limit={limit}")
+        assert page.json()["data"] == [] and "next" not in page.json()
+        assert client.get(links(page.headers["Link"])["prev"]).json()["data"] == last
 
 
 def test_links_name_the_address_that_clients_see(demo: Path) -> None:

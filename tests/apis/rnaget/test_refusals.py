@@ -18,7 +18,7 @@ BYTES = "/rnaget/expressions/marioni_counts/bytes"
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "told"),
+    ("url", "status", "message"),
     [
         ("/rnaget/projects/demos", 404, "did you mean 'demo'?"),
         ("/rnaget/studies/nothing-alike", 404, "there is marioni"),
@@ -45,9 +45,9 @@ BYTES = "/rnaget/expressions/marioni_counts/bytes"
         ("/rnaget/expressions/filters?type=gene", 400, "feature or sample"),
     ],
 )
-def test_refused(client: TestClient, url: str, status: int, told: str) -> None:
+def test_refused(client: TestClient, url: str, status: int, message: str) -> None:
     reply = client.get(url)
-    assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_groups_that_are_switched_off_answer_501_whatever_is_asked(demo: Path) -> None:
@@ -205,10 +205,10 @@ def test_a_damaged_file_is_an_error_and_tells_one_line(serve, demo: Path, tmp_pa
         requests.get(f"{root}{BYTES}?sampleIDList=R1L1Kidney&featureIDList=ENSG00000188976", timeout=30).status_code
         == 200
     )
-    told = log.read_text()
-    assert told.count("the matrix marioni_counts cannot be read: a chunk of the file is damaged or cut off") == 1
-    assert "Traceback" not in told
-    assert str(demo) not in told.split("Application startup complete")[-1]
+    logged = log.read_text()
+    assert logged.count("the matrix marioni_counts cannot be read: a chunk of the file is damaged or cut off") == 1
+    assert "Traceback" not in logged
+    assert str(demo) not in logged.split("Application startup complete")[-1]
 
 
 def test_a_file_that_breaks_in_mid_reply_cuts_the_connection(serve, tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def test_a_file_that_breaks_in_mid_reply_cuts_the_connection(serve, tmp_path: Pa
         requests.get(f"{root}?format=loom", timeout=30)
     assert requests.get(f"{root}?featureIDList=g3999", timeout=30).status_code == 503
     assert requests.get(f"{root}?featureIDList=g0", timeout=30).status_code == 200
-    told = log.read_text()
-    assert "reading m.loom failed in mid-reply" in told
-    assert "Traceback" not in told
+    logged = log.read_text()
+    assert "reading m.loom failed in mid-reply" in logged
+    assert "Traceback" not in logged
 
 
 def test_tickets_are_given_for_what_works_only_and_give_the_same_bytes(client: TestClient) -> None:

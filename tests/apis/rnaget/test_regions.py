@@ -16,7 +16,7 @@ import pyBigWig
 import pytest
 from starlette.testclient import TestClient
 
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 
 STUDY = """\
 id: signal
@@ -46,11 +46,7 @@ continuous:
 @pytest.fixture(scope="module")
 def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("signal")
-    study = root / "p" / "s"
-    study.mkdir(parents=True)
-    (root / "catalog.yaml").write_text("id: c\nname: C\n")
-    (root / "p" / "project.yaml").write_text("id: p\n")
-    (study / "study.yaml").write_text(STUDY)
+    study = new_study(root, STUDY)
     for folder in ("mcf7_er", "misc"):
         for path in (shared_data / "tracks" / folder).iterdir():
             shutil.copyfile(path, study / path.name)
@@ -256,7 +252,7 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "status", "told"),
+    ("url", "status", "message"),
     [
         ("nothing/bytes", 404, "no continuous set"),
         ("er/bytes?chr=chr9", 404, "no chromosome 'chr9'"),
@@ -294,9 +290,9 @@ def test_search_joins_sets_with_the_same_range(client, data) -> None:
         ("official/bytes?chr=chr1&start=290&end=300", 400, "beyond the end"),
     ],
 )
-def test_refusals(client, url: str, status: int, told: str) -> None:
+def test_refusals(client, url: str, status: int, message: str) -> None:
     reply = client.get(f"/rnaget/continuous/{url}")
-    assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_too_large_a_range_names_one_that_works(client) -> None:
@@ -307,6 +303,21 @@ def test_too_large_a_range_names_one_that_works(client) -> None:
         query = message.split(words)[1].split(",")[0]
         head = client.head(f"/rnaget/continuous/er/bytes?{query}&format=loom")
         assert head.status_code == 200, message
+
+
+@pytest.mark.parametrize("route", ["er/bytes?", "er/ticket?", "bytes?", "ticket?"])
+def test_what_no_smaller_range_mends_is_said_before_what_one_does(client, route: str) -> None:
+    def refused(query: str) -> tuple[int, str]:
+        reply = client.get(f"/rnaget/continuous/{route}{query}")
+        return reply.status_code, reply.json()["message"]
+
+    several = "sampleIDList=ER_1,input&chr=chr18"
+    for whole in (several, f"{several}&start=5"):
+        status, message = refused(f"{whole}&format=bigwig")
+        assert (status, "a bigWig file holds one track, and 2 match" in message) == (400, True), message
+        assert refused(f"{whole}&format=bigwg") == refused(f"{several}&end=9&format=bigwg")
+        assert refused(f"{whole}&format=tsv")[0] == 413
+    assert refused("sampleIDList=ER_1&chr=chr18&format=bigwig")[0] == 413
 
 
 def test_a_set_of_two_genomes_is_named_in_the_log_with_what_differs(data, caplog) -> None:

@@ -1,4 +1,4 @@
-"""Data files that are written anew in their place, with the same size: a running server sends what is in them now."""
+"""Data files that are rewritten in their place, with the same size: a running server sends what is in them now."""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ def read_loom(content: bytes) -> pd.DataFrame:
 
 
 def read_json(content: bytes) -> pd.DataFrame:
-    told = json.loads(content)
-    labels = [told[axis]["attributes"][told[axis]["id"]] for axis in ("features", "samples")]
-    return pd.DataFrame(np.array(told["values"], dtype=np.float32), *labels)
+    payload = json.loads(content)
+    labels = [payload[axis]["attributes"][payload[axis]["id"]] for axis in ("features", "samples")]
+    return pd.DataFrame(np.array(payload["values"], dtype=np.float32), *labels)
 
 
 READERS = {"tsv": read_tsv, "loom": read_loom, "json": read_json}

@@ -103,20 +103,20 @@ def test_of_some_samples_by_an_attribute_with_gaps(
     tcga: TestClient, genes: pd.DataFrame, patients: pd.DataFrame
 ) -> None:
     query = {"group_by": "race", "summary": "q3", "age_diagnosed_max": "40", "format": "json"}
-    told = tcga.get(BYTES.format("tcga"), params=query).json()
+    payload = tcga.get(BYTES.format("tcga"), params=query).json()
     ages = pd.to_numeric(patients["age_diagnosed"])
     chosen = patients.index[ages <= 40]
     texts = patients.loc[chosen, "race"].tolist()
-    labels = told["samples"]
+    labels = payload["samples"]
     assert labels["id"] == "race"
     assert labels["attributes"] == {
         "race": list(dict.fromkeys(text for text in texts if text)),
         "samples": [texts.count(text) for text in dict.fromkeys(texts) if text],
     }
-    assert told["origin"]["summary"] == "q3 by race"
-    assert told["origin"]["ungrouped"] == f"28 of {len(texts):,} samples, which have no race"
-    features = told["features"]
-    made = pd.DataFrame(told["values"], features["attributes"][features["id"]], labels["attributes"]["race"])
+    assert payload["origin"]["summary"] == "q3 by race"
+    assert payload["origin"]["ungrouped"] == f"28 of {len(texts):,} samples, which have no race"
+    features = payload["features"]
+    made = pd.DataFrame(payload["values"], features["attributes"][features["id"]], labels["attributes"]["race"])
     same(made, summary_by_pandas(genes[chosen], texts, "q3"))
 
 
@@ -203,7 +203,7 @@ def test_a_ticket_of_thresholds_can_be_used(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "told"),
+    ("query", "status", "message"),
     [
         ("group_by=Tisue", 400, "did you mean 'Tissue'?"),
         ("group_by=xyz", 400, "there are Sample, Tissue, TissueRun"),
@@ -217,9 +217,9 @@ def test_a_ticket_of_thresholds_can_be_used(client: TestClient) -> None:
         ('feature_min_value={"ENSG00000187634":1e9}&featureIDList=ENSG00000187634', 404, "relax the bounds"),
     ],
 )
-def test_refusals(client: TestClient, query: str, status: int, told: str) -> None:
+def test_refusals(client: TestClient, query: str, status: int, message: str) -> None:
     reply = client.get(f"{BYTES.format('marioni_counts')}?{query}")
-    assert (reply.status_code, told in reply.json()["message"]) == (status, True), reply.text
+    assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
 
 
 def test_the_limit_is_on_what_is_sent(demo: Path) -> None:

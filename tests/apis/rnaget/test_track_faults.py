@@ -17,7 +17,7 @@ from rnaget_server.errors import UnknownId
 from rnaget_server.stores.tracks import bigwig
 from rnaget_server.stores.tracks.base import Run, range_of
 from rnaget_server.stores.tracks.bigwig import BigWigStore
-from tests.conftest import client_of
+from tests.conftest import client_of, new_study
 from tests.fuzz.raw_bigwig import RawBigWig, Section
 
 NAN = float("nan")
@@ -41,10 +41,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     clients = []
 
     def start(*paths: Path, no_data: str = "") -> TestClient:
-        study = tmp_path / "data" / "p" / "s"
-        study.mkdir(parents=True)
-        (tmp_path / "data" / "catalog.yaml").write_text("id: c\nname: C\n")
-        (study.parent / "project.yaml").write_text("id: p\n")
+        study = new_study(tmp_path / "data")
         tracks = "".join(f"      - {{sample: {path.stem}, file: {path}}}\n" for path in paths)
         text = f"id: s\ncontinuous:\n  - id: t\n    units: u\n{no_data}    tracks:\n{tracks}"
         for path in paths:
@@ -87,7 +84,7 @@ def test_a_hole_of_zeros(
     lines = [record for record in caplog.records if "cannot be read" in record.getMessage()]
     assert [line.getMessage() for line in lines] == [
         "the set t cannot be read: hole.bw is damaged: a block of data is cut off, or longer than the header says; "
-        "copy or make it anew"
+        "copy or make it again"
     ]
     assert not any(record.exc_info for record in caplog.records)
     assert "panicked" not in "".join(capfd.readouterr())

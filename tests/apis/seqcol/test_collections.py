@@ -121,3 +121,25 @@ def test_service_info_has_the_schema(client: TestClient) -> None:
     assert info["type"] == {"group": "org.ga4gh", "artifact": "refget-seqcol", "version": "1.0.0"}
     assert info["seqcol"]["schema"]["ga4gh"]["inherent"] == ["names", "sequences"]
     assert client.get("/seqcol/openapi.json").json()["openapi"].startswith("3.")
+
+
+def test_what_the_client_has_is_not_sent_again(client: TestClient) -> None:
+    listed = client.get("/seqcol/list/collection").json()["results"]
+    names = client.get(f"/seqcol/collection/{listed[0]}?level=1").json()["names"]
+    tags = set()
+    paths = [
+        *("service-info", "list/collection", "list/attributes/names", f"collection/{listed[0]}"),
+        *(
+            f"collection/{listed[0]}?level=1",
+            f"attribute/collection/names/{names}",
+            f"comparison/{listed[0]}/{listed[1]}",
+        ),
+    ]
+    for path in paths:
+        reply = client.get(f"/seqcol/{path}")
+        tags.add(reply.headers["ETag"])
+        assert reply.headers["Cache-Control"]
+        again = client.get(f"/seqcol/{path}", headers={"If-None-Match": reply.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert client.get(f"/seqcol/{path}", headers={"If-None-Match": '"other"'}).json() == reply.json()
+    assert len(tags) == len(paths)

@@ -21,7 +21,7 @@ IMPORTED = {
 }
 REFUSED = {
     "13-european-csv/thousands.csv": "'1,046' is not a number; commas between thousands cannot be read",
-    "19-featurecounts/repeated.txt": "the feature id 'ENSG01' stands here and in line 3 already",
+    "19-featurecounts/repeated.txt": "the feature id 'ENSG01' is here and in line 3 already",
     "23-excel-dates/twice.tsv": "a spreadsheet program turns gene names",
 }
 

@@ -344,7 +344,7 @@ def test_empty_columns_and_rows(workshop: Workshop, write: Write) -> None:
     assert said(outcome.remarks, "empty columns without a header were left out: 3")
     assert said(outcome.remarks, "empty rows were left out: 3")
     late = "".join(f"g{n}\t1\t\n" for n in range(200))
-    with pytest.raises(ImportFailure, match=r":202: the field 'note' stands in the 3. column, whose header is empty"):
+    with pytest.raises(ImportFailure, match=r":202: the field 'note' is in the 3. column, whose header is empty"):
         workshop.run(write("gene\ts1\t\n" + late + "x\t1\tnote\n"), id="n")
     with pytest.raises(ImportFailure, match=r"empty \(the 2. of 3\): name the column, or remove it from every line"):
         workshop.run(write("gene\ts1\t\ts3\nA\t1\t2\t3\n"), id="n")
@@ -365,11 +365,11 @@ def test_all_mistakes_at_once(workshop: Workshop, write: Write) -> None:
         workshop.run(source)
     assert str(caught.value).replace(f"{source}:", "").split("\n") == [
         "3: the cell 'x' in the column 's1' is not a number",
-        "4: the feature id 'A' stands here and in line 2 already: ids must be unique, so rename one",
+        "4: the feature id 'A' is here and in line 2 already: ids must be unique, so rename one",
         "5: this line has 2 fields, and the header 3",
         "6: the feature id (the first field) is empty",
         "7: the cell 'y,z' in the column 's2' is not a number",
-        "8: the feature id 'A' stands here and in line 2 already: the lines are the same, so leave one of the two out",
+        "8: the feature id 'A' is here and in line 2 already: the lines are the same, so leave one of the two out",
         "9: this line has 4 fields, and the header 3",
         "10: the cell 'u' in the column 's1' is not a number",
         "10: the cell 'v' in the column 's2' is not a number",
@@ -381,7 +381,7 @@ def test_no_more_than_twenty_mistakes_are_named(workshop: Workshop, write: Write
         workshop.run(write("gene\ts1\ts1\n" + "g\t1\t2\n" + "".join(f"g{n}\t1\tx{n}\n" for n in range(30))))
     lines = str(caught.value).split("\n")
     assert len(lines) == 21
-    assert "stands in the header twice" in lines[0]
+    assert "is in the header twice" in lines[0]
     assert lines[-1] == "and 11 more such mistakes"
     with pytest.raises(ImportFailure, match="and more than 980 more such mistakes"):
         workshop.run(write("gene\ts1\ts2\n" + "g\t1\t2\n" + "".join(f"g{n}\t1\tx{n}\n" for n in range(5000))))

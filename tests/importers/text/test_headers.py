@@ -39,6 +39,41 @@ def test_headers_behind_a_comment_mark(workshop: Workshop, write: Write, name: s
     assert workshop.frame().to_dict() == (expected or {"s1": {"G1": 1.5, "G2": 3}, "s2": {"G1": 2, "G2": 4}})
 
 
+OF_R = {
+    "tabs": ("#s1\ts2\ts 3\nA\t1\t2\t3\nB\t4\t5\t6\n", "m.tsv", ["s1", "s2", "s 3"]),
+    "commas": ("#s1,s2,s3\nA,1,2,3\nB,4,5,6\n", "m.csv", ["s1", "s2", "s3"]),
+    "below comments": ("# made, by hand\n##x\n#s1\ts2\ts3\nA\t1\t2\t3\nB\t4\t5\t6\n", "m.tsv", ["s1", "s2", "s3"]),
+    "an empty column behind": ("#s1\ts2\ts3\nA\t1\t2\t3\t\nB\t4\t5\t6\t\n", "m.tsv", ["s1", "s2", "s3"]),
+    "text behind": ("#s1\ts2\tdescription\nA\t1\t2\tx\nB\t4\t5\ty\n", "m.tsv", ["s1", "s2"]),
+}
+
+
+@pytest.mark.parametrize("name", OF_R)
+def test_a_header_behind_a_comment_mark_without_one_for_the_ids(workshop: Workshop, write: Write, name: str) -> None:
+    text, file, samples = OF_R[name]
+    workshop.run(write(text, file))
+    values = [[1, 2, 3], [4, 5, 6]]
+    expected = {sample: {"A": values[0][at], "B": values[1][at]} for at, sample in enumerate(samples)}
+    assert workshop.frame().to_dict() == expected
+
+
+@pytest.mark.parametrize("mark", ["#s1\ts2", "#version\tv2", "# by\tme"])
+def test_a_comment_that_can_be_a_header_is_refused(workshop: Workshop, write: Write, mark: str) -> None:
+    source = write(f"{mark}\nA\t1\t2\nB\t4\t5\n")
+    with pytest.raises(
+        ImportFailure, match=r":1: the line .* can be a comment or the names of all columns but the first"
+    ):
+        workshop.run(source)
+    workshop.run(source, header=False)
+    assert workshop.frame().to_numpy().tolist() == [[1, 2], [4, 5]]
+
+
+@pytest.mark.parametrize("mark", ["# counted by hand, at home", "#a,2", "#one", "#a,a", "#s1,s2,s3"])
+def test_comments_that_are_no_header(workshop: Workshop, write: Write, mark: str) -> None:
+    workshop.run(write(f"{mark}\ngene,s1,s2\nA,1,2\nB,4,5\n", "m.csv"))
+    assert workshop.frame().to_dict() == {"s1": {"A": 1, "B": 4}, "s2": {"A": 2, "B": 5}}
+
+
 @pytest.mark.parametrize(
     ("first", "rows", "expected"),
     [
@@ -60,6 +95,14 @@ def test_headers_behind_a_comment_mark(workshop: Workshop, write: Write, name: s
 )
 def test_headers_and_first_rows(first: str, rows: list[str], expected: bool | None) -> None:
     assert has_header(first.split(), [row.encode().split() for row in rows]) is expected
+
+
+@pytest.mark.parametrize("ends", [("\t", "\t"), ("\t\t", "\t\t"), ("", ""), ("\t", "\t\t"), ("\t\t", "\t")])
+def test_empty_columns_behind_make_no_header(workshop: Workshop, write: Write, ends: tuple[str, str]) -> None:
+    source = write(f"A\t1\t2{ends[0]}\nB\t3\t4{ends[1]}\nC\t5\t6{ends[0]}\n")
+    with pytest.raises(ImportFailure):
+        workshop.run(source)
+    assert not workshop.data.exists() or not list(workshop.data.rglob("*.h5"))
 
 
 def test_fractions_ask_for_the_header(workshop: Workshop, write: Write) -> None:

@@ -65,6 +65,15 @@ def test_known_tables(workshop: Workshop, write: Write, name: str) -> None:
     assert workshop.frame("intensity").to_numpy().ravel().tolist() == pd.read_csv(source, sep="\t")[column].tolist()
 
 
+@pytest.mark.parametrize(
+    "text", ["gene chr TPM\nA 7 1\nB 8 4\n", "gene TPM note\nA 1 x\nB 4 y\n", "id start end TPM\nA 7 8 1\nB 8 9 4\n"]
+)
+def test_one_quantity_beside_descriptions_is_that_of_the_file(workshop: Workshop, write: Write, text: str) -> None:
+    source = write(table(text), "liver.tsv")
+    workshop.run(source, units="TPM")
+    assert workshop.frame("TPM").to_dict() == {"liver": {"A": 1, "B": 4}}
+
+
 MATRICES = {
     "cells": "gene Naive GC Memory\nA 1 2 3\nB 4 5 6\n",
     "letters": "gene B T LR Stat\nA 1 2 3 4\nB 4 5 6 7\n",
@@ -85,6 +94,11 @@ ANNOTATED = {
     "content": "gene length gc s1\nA 9 0.5 1\nB 8 0.25 4\n",
     "tests": "gene logFC LR PValue s1\nA 9 0.5 1 1\nB 8 0.25 1 4\n",
     "chromosomes behind": "gene s1 chr start end\nA 1 1 5 9\nB 4 2 5 9\n",
+    "a chromosome in front": "gene chr s1\nA 7 1\nB 8 4\n",
+    "a chromosome behind": "gene s1 Chromosome\nA 1 7\nB 4 8\n",
+    "a chromosome between": "gene chrom s1 strand\nA 7 1 -1\nB 8 4 1\n",
+    "positions of two kinds": "gene s1 seqnames pos tss\nA 1 7 70 8\nB 4 8 80 9\n",
+    "a place and a length": "gene chrStart s1 len\nA 7 1 70\nB 8 4 80\n",
     "text behind a gap": "gene s1 symbol\nA 1 NA\nB 4 DEF\nC 9 ABC\n",
     "positions of text": "gene start s1\nA chr1:5 1\nB chr1:9 4\n",
 }
@@ -101,6 +115,8 @@ def test_attributes_beside_one_sample(workshop: Workshop, write: Write, name: st
 
 DOUBTFUL = {
     "two quantities": ("gene TPM FPKM s3\nA 1 2 3\nB 4 5 6\n", 1, "s3 is unknown"),
+    "one quantity": ("gene TPM s1\nA 1 2\nB 4 5\n", 1, "the column TPM is a quantity of one sample, and s1 is unknown"),
+    "a quantity behind": ("gene s1 TPM\nA 1 2\nB 4 5\n", 1, "s1 is unknown"),
     "a length": ("gene length TPM s1 s2\nA 9 1 2 3\nB 8 4 5 6\n", 2, "s1, s2 are unknown"),
     "salmon": (
         "Name Length EffectiveLength TPM NumReads extra\nA 9 8 1 2 3\nB 9 8 4 5 6\n",
@@ -129,6 +145,10 @@ def test_positions_without_a_chromosome_are_settled(workshop: Workshop, write: W
         workshop.run(source)
     workshop.run(source, label_columns=3)
     assert workshop.frame().to_dict() == {"s1": {"A": 1, "B": 2}}
+    with pytest.raises(ImportFailure, match="the columns start and end can be positions or samples"):
+        workshop.run(write(table("gene s1 start end\nA 1 5 6\nB 2 8 8"), "p.tsv"), id="p")
+    with pytest.raises(ImportFailure, match="the column TSS can be positions or samples"):
+        workshop.run(write(table("gene TSS s1\nA 5000 1\nB 8000 2"), "q.tsv"), id="q")
     workshop.run(write(table("gene start end\nA 50 6000\nB 8000 900"), "n.tsv"), id="n")
     assert workshop.frame(id="n").to_dict() == {"start": {"A": 50, "B": 8000}, "end": {"A": 6000, "B": 900}}
 

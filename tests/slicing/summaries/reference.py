@@ -1,4 +1,4 @@
-"""What pandas makes of the same cells, and a small catalogue to ask about."""
+"""The results of pandas for the same cells, and a small catalogue to ask about."""
 
 from __future__ import annotations
 

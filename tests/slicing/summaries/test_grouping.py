@@ -78,7 +78,7 @@ def test_random_selections_of_one_matrix(view: View, frames: dict[str, pd.DataFr
 
 @pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
 def test_groups_of_several_matrices_are_pooled(view: View, frames: dict[str, pd.DataFrame], summary: str) -> None:
-    """What the one calls note is remark in the other."""
+    """The attribute that is note in the one is remark in the other."""
     found = ask(view, None, ("group_by", "note"), ("summary", summary), ("units", "TPM"))
     joined = pd.concat([frames["one"], frames["two"]], axis=1)
     texts = GROUPS["one", "note"] + GROUPS["two", "note"]
@@ -118,7 +118,7 @@ def test_types(view: View, units: str, summary: str, dtype: type, whole: bool) -
 
 
 @pytest.mark.parametrize(
-    ("matrix", "pairs", "error", "told"),
+    ("matrix", "pairs", "error", "message"),
     [
         ("one", [("group_by", "noet")], InvalidQuery, "did you mean 'note'"),
         ("one", [("group_by", "xyz")], InvalidQuery, "there are sample, note, age, years"),
@@ -127,8 +127,8 @@ def test_types(view: View, units: str, summary: str, dtype: type, whole: bool) -
         ("one", [("group_by", "years"), ("sampleIDList", "S 3")], UnknownId, "no selected sample has a years"),
     ],
 )
-def test_refusals(view: View, matrix: str | None, pairs: list, error: type, told: str) -> None:
-    with pytest.raises(error, match=told):
+def test_refusals(view: View, matrix: str | None, pairs: list, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
         ask(view, matrix, *pairs)
 
 

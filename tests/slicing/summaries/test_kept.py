@@ -1,4 +1,4 @@
-"""Summaries of whole matrices are kept on disk, found again, and made anew where they are not sound."""
+"""Summaries of whole matrices are kept on disk, found again, and computed again where they are not valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Summaries are those of pandas, whatever the cells hold."""
+"""Summaries are those of pandas, for any cells."""
 
 from __future__ import annotations
 

@@ -1,0 +1,48 @@
+"""The check of a whole store of sequences: every letter is read, and every digest made again."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from rnaget_server.sequences.digests import SequenceHash
+from rnaget_server.sequences.store import INDEX, MEMBERS, Collection, SequenceStore, StoredSequence
+
+_MOST_NAMED = 3
+
+
+def verify(directory: Path) -> list[str]:
+    """Return what is wrong with the store in a directory; empty if all of it is as it was written.
+
+    Raises
+    ------
+    OSError
+        If the directory holds no such store, or its files cannot be read.
+    """
+    with closing(SequenceStore(directory)) as store:
+        path = (directory / INDEX).absolute().as_uri()
+        try:
+            with closing(sqlite3.connect(f"{path}?mode=ro&immutable=1", uri=True)) as index:
+                found = [row[0] for row in index.execute("PRAGMA quick_check(1)")]
+                if found != ["ok"]:
+                    return [f"the index is damaged ({found[0]}): import the genome again"]
+                digest = Collection.of_members(index.execute(MEMBERS)).digest
+        except sqlite3.Error as error:
+            raise OSError(f"the store of sequences is damaged: {error}") from None
+        problems = []
+        if digest != store.digest():
+            problems.append("the digest of the collection is not that of its sequences: import the genome again")
+        damaged = [sequence.digests.ga4gh for sequence in store.sequences() if not _is_whole(store, sequence)]
+    if damaged:
+        named = ", ".join(damaged[:_MOST_NAMED])
+        more = f" and {len(damaged) - _MOST_NAMED:,} more" if len(damaged) > _MOST_NAMED else ""
+        problems.append(f"the letters of {named}{more} are not those of their digests: import the genome again")
+    return problems
+
+
+def _is_whole(store: SequenceStore, sequence: StoredSequence) -> bool:
+    hashed = SequenceHash()
+    for piece in store.read(sequence, 0, sequence.length):
+        hashed.update(piece)
+    return hashed.digests() == sequence.digests
