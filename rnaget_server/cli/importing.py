@@ -172,7 +172,7 @@ def import_command(
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
     (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
     make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
-    (bgzip) or BCF file with its index beside it, without --units. A pipe is read as well: - is the standard input.
+    (bgzip) or BCF file with its index, without --units. A pipe is read as well: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta

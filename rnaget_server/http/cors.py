@@ -26,7 +26,7 @@ class Cors:
     origins
         The sites that may read; ``*`` for all.
     exposed
-        Headers that they may read, beside those of HTTP itself.
+        Headers that they may read, in addition to those of HTTP itself.
     echoing
         The prefixes of standards that want the origin named where any may read; a ``*`` suffices for the others.
     """

@@ -36,7 +36,7 @@ def get_block(context: Context, id: str) -> Response:
     """
     parameters = context.parameters("format", "version", "principal", "ranges", "regions", "pieces", "kept")
     name = parameters.text("principal")
-    # The signature tells that the ticket was given to this one.
+    # The signature shows that the ticket was given to this one.
     if name is not None:
         context = replace(context, request=Request({**context.request.scope, PRINCIPAL_KEY: Principal(name)}))
     reads = context.read_set(id)

@@ -225,7 +225,7 @@ def pieces_of_ranges(text: str, size: int) -> list[Piece]:
 
 
 def pieces_of_regions(opened: OpenReads, regions: str, run: str) -> list[Piece]:
-    """Return the pieces that a URL names by number, found anew.
+    """Return the pieces that a URL names by number, found again.
 
     Raises
     ------

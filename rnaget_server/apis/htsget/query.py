@@ -202,7 +202,7 @@ def _object(body: bytes) -> dict[str, Any]:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise InvalidQuery("a name stands twice in an object of the body: leave one of them")
+        raise InvalidQuery("a name is given twice in an object of the body: leave one of them")
     return found
 
 

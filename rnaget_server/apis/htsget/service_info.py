@@ -29,7 +29,7 @@ async def get_service_info(context: Context) -> Response:
             "tagsParametersEffective": can_transcode(kind),
         },
     }
-    # GA4GH's service-info is plain JSON, whatever the standard that it tells of.
+    # GA4GH's service-info is plain JSON for every standard.
     if preferred(list_header(context.request, "accept"), (_JSON,)) is not None:
         return Response(json.dumps(payload), headers={"Content-Type": _JSON, "Vary": "Accept"})
     return context.respond(payload, "Service info")

@@ -32,7 +32,7 @@ def is_reads(path: Path) -> bool:
 
 
 def checked(source: Path) -> tuple[Header, Path]:
-    """Return the header of a file, and its index, which stands beside it.
+    """Return the header of a file, and its index, which is in the same directory.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def checked(source: Path) -> tuple[Header, Path]:
         try:
             check_index(file, opened, header)
         except DamagedFile as error:
-            raise ImportFailure(f"{error}; make it anew: {_command(source, header.format)}", index) from None
+            raise ImportFailure(f"{error}; make it again: {_command(source, header.format)}", index) from None
         finally:
             opened.close()
     finally:
@@ -73,7 +73,7 @@ def _index_of(source: Path, format: str) -> Path:
     ]
     if not existing:
         raise ImportFailure(
-            f"there is no index beside it ({source.name}{f' or {source.name}'.join(suffixes)}): make one by "
+            f"there is no index in the same directory ({source.name}{f' or {source.name}'.join(suffixes)}): make one by "
             f"`{_command(source, format)}` (records have to be sorted by place), and import it again",
             source,
         )
@@ -82,7 +82,7 @@ def _index_of(source: Path, format: str) -> Path:
     newer = [path for path in existing if int(path.stat().st_mtime) >= changed]
     if not newer:
         raise ImportFailure(
-            f"the index is older than {source.name}: make it anew by `{_command(source, format)}`; or, if you know "
+            f"the index is older than {source.name}: make it again by `{_command(source, format)}`; or, if you know "
             f"it is right, `touch {existing[0].name}`",
             existing[0],
         )
