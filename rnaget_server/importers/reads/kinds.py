@@ -73,8 +73,8 @@ def _index_of(source: Path, format: str) -> Path:
     ]
     if not existing:
         raise ImportFailure(
-            f"there is no index in the same directory ({source.name}{f' or {source.name}'.join(suffixes)}): make one by "
-            f"`{_command(source, format)}` (records have to be sorted by place), and import it again",
+            f"there is no index in the same directory ({source.name}{f' or {source.name}'.join(suffixes)}): make "
+            f"one by `{_command(source, format)}` (records have to be sorted by place), and import it again",
             source,
         )
     # To the second, since copies of both files are often made at once, in any order.
