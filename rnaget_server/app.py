@@ -25,7 +25,7 @@ from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
-from rnaget_server.http.dialect import JsonDialect
+from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.switched_off import without_groups
 from rnaget_server.http.ttl_cache import TTLCache
@@ -103,22 +103,22 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(
             seqcol.BASE_PATH,
             collections,
-            JsonDialect(),
+            BrowsedDialect(settings.public_url),
             SeqcolApi(repository, settings),
             workload,
             seqcol.EXAMPLE_BODY,
         ),
         Mount(
             genomes.BASE_PATH,
-            create_api(shipped("openapi") / "genomes.yaml", ""),
-            JsonDialect(),
+            create_api(shipped("openapi") / "genomes.yaml", "", genomes.BASE_PATH),
+            BrowsedDialect(settings.public_url),
             GenomesApi(repository, settings),
             workload,
             has_root=True,
         ),
         Mount(
             graphql.BASE_PATH,
-            create_api(shipped("openapi") / "graphql.yaml", ""),
+            create_api(shipped("openapi") / "graphql.yaml", "", graphql.BASE_PATH),
             GraphqlDialect(),
             GraphqlApi(repository, settings),
             workload,

@@ -10,7 +10,9 @@ from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from rnaget_server.pages.conditions import add_conditions
+from rnaget_server.pages.genomes import genome_views
 from rnaget_server.pages.overview import overview
+from rnaget_server.pages.standards import STANDARDS
 from rnaget_server.pages.status import status_lines, status_of
 from rnaget_server.web import PAGE_HEADERS, STATIC, compile_templates, render
 
@@ -78,11 +80,14 @@ def _add_pages(pages: Flask, site: Site) -> None:
             service=catalog.service,
             page=page,
             projects=projects,
+            genomes=genome_views(site, catalog) if page.number == 1 else [],
+            genome_ids=frozenset(catalog.genomes),
             totals={
                 "projects": len(catalog.projects),
                 "studies": len(catalog.studies),
                 "matrices": len(catalog.matrices),
                 "track_sets": len(catalog.track_sets),
+                "genomes": len(catalog.genomes),
             },
             formats=site.formats.of("expressions"),
             track_formats=site.formats.of("continuous"),
@@ -97,11 +102,17 @@ def _add_pages(pages: Flask, site: Site) -> None:
     @pages.get("/docs")
     def docs() -> str:
         root = _root(site)
+        asked = request.args.get("api", STANDARDS[0].id)
+        chosen = next((standard for standard in STANDARDS if standard.id == asked), None)
+        if chosen is None:
+            abort(404)
         return render(
             "docs.html",
             root=root,
             name=site.view.catalog.service.name,
-            spec=f"{root}/rnaget/openapi.json",
+            standards=STANDARDS,
+            chosen=chosen,
+            spec=f"{root}{chosen.document}",
         )
 
     @pages.get("/rnaget")

@@ -126,6 +126,12 @@ class SequenceStore:
         rows = self._rows(f"SELECT {_COLUMNS} FROM members JOIN sequences USING (number) WHERE name = ?", (name,))
         return next((_sequence(row) for row in rows), None)
 
+    def members(self, first: int, most: int) -> list[tuple[str, StoredSequence]]:
+        """Return up to `most` sequences of the genome with their names, from its place `first` (0 is the first) on."""
+        columns = f"name, {_COLUMNS}"
+        query = f"SELECT {columns} FROM members JOIN sequences USING (number) WHERE place >= ? ORDER BY place LIMIT ?"
+        return [(row[0], _sequence(row[1:])) for row in self._rows(query, (first, most))]
+
     def collection(self) -> Collection:
         """Return the sequences of the genome in the order of its file."""
         return self._collection
@@ -135,6 +141,17 @@ class SequenceStore:
         rows = self._rows("SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place")
         names, lengths, digests = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
         return Collection.of(names, lengths, digests)
+
+    def example_gene(self) -> str | None:
+        """Return the symbol or id of one gene, of one that codes for a protein if there is such; None without genes."""
+        if not self._genes:
+            return None
+        wanted = ("biotype = 'protein_coding' AND symbol IS NOT NULL", "symbol IS NOT NULL", "1")
+        for condition in wanted:
+            query = f"SELECT symbol, genes.id FROM genes WHERE {condition} ORDER BY number LIMIT 1"
+            for symbol, id in self._rows(query):
+                return str(symbol or id)
+        return None
 
     def number_of_genes(self) -> int:
         """Return how many genes the annotation of the genome has; 0 if there is none."""
