@@ -34,8 +34,9 @@ _WORDS = {
     405: ("Only for reading", "This address can be read, but nothing can be sent to it."),
     500: ("Something went wrong", "The server made a mistake. It has been written to the log."),
 }
-# Matrices are for people and programs that ask for them; a crawler would fetch every slice linked to.
-_ROBOTS = "User-agent: *\nDisallow: /rnaget/\n"
+# Matrices and sequences are for people and programs that ask for them; a crawler would fetch every slice linked to.
+_LEFT_TO_PROGRAMS = ("/rnaget/", "/sequence/", "/cram/", "/ena/", "/seqcol/", "/graphql", "/genomes/*/features")
+_ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
 
 
 def create_pages(site: Site) -> Flask:
@@ -54,6 +55,7 @@ def create_pages(site: Site) -> Flask:
     # Slashes at the end are gone by now; others are not what was asked for.
     pages.url_map.strict_slashes = pages.url_map.merge_slashes = False
     _add_pages(pages, site)
+    _add_docs(pages, site)
     _add_files(pages)
     _add_checks(pages, site)
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, site))
@@ -99,6 +101,14 @@ def _add_pages(pages: Flask, site: Site) -> None:
         page = render("status.html", root=_root(site), name=site.view.catalog.service.name, status=status_of(site))
         return Response(page, mimetype="text/html", headers={"Cache-Control": "no-store"})
 
+    @pages.get("/rnaget")
+    def api_address() -> Response:
+        # The base of the API is no route of its own, but people try it in a browser.
+        query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+        return Response(status=302, headers={"Location": f"{_root(site)}/{query}"})
+
+
+def _add_docs(pages: Flask, site: Site) -> None:
     @pages.get("/docs")
     def docs() -> str:
         root = _root(site)
@@ -114,12 +124,6 @@ def _add_pages(pages: Flask, site: Site) -> None:
             chosen=chosen,
             spec=f"{root}{chosen.document}",
         )
-
-    @pages.get("/rnaget")
-    def api_address() -> Response:
-        # The base of the API is no route of its own, but people try it in a browser.
-        query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
-        return Response(status=302, headers={"Location": f"{_root(site)}/{query}"})
 
 
 def _add_files(pages: Flask) -> None:

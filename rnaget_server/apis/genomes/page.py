@@ -98,8 +98,8 @@ def _requests(context: Context, genome: Genome, store: SequenceStore) -> Iterato
         yield f"The gene {example}", _curl(context.address(BASE_PATH.strip("/"), genome.id, "features", example))
         variables = {"genome": genome.id, "symbol": example}
         body = json.dumps({"query": _GENE_QUERY, "variables": variables}, ensure_ascii=False)
-        told = ("-H", "Content-Type: application/json", "-d", body)
-        yield f"{example} by GraphQL", _curl(context.address("graphql"), *told)
+        options = ("-H", "Content-Type: application/json", "-d", body)
+        yield f"{example} by GraphQL", _curl(context.address("graphql"), *options)
     registry = f"REF_PATH={shlex.quote(context.address('cram', 'md5') + '/%s')}"
     yield "Reads of a CRAM file on this genome", f"{registry} samtools view reads.cram"
 

@@ -90,6 +90,11 @@ def get_reference(context: Context, digest: str) -> Response:
     return get_sequence(context, digest)
 
 
+def get_reference_by_sha1(context: Context, digest: str) -> Response:
+    """Return what `get_reference` does: an operation of its own, as each needs an id of its own."""
+    return get_reference(context, digest)
+
+
 def get_metadata(context: Context, id: str) -> Response:
     """Return the digests, the length and the names of a sequence."""
     context.parameters()
