@@ -14,6 +14,7 @@ from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
+from rnaget_server.apis.refget.direct import with_direct_parts
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
@@ -93,10 +94,12 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         refget.ENA_PATH: "cram.yaml",
         refget.CRAM_PATH: "cram.yaml",
     }
-    mounts = [
-        Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
-        for prefix, document in documents.items()
-    ]
+    mounts = []
+    for prefix, document in documents.items():
+        app = create_api(shipped("openapi") / document, prefix)
+        if prefix.endswith(refget.BASE_PATH):
+            app = with_direct_parts(prefix, app, repository, api.recent)
+        mounts.append(Mount(prefix, app, dialect, api, workload))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
     return [
         *mounts,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnaget_server.sequences.digests import SORTED_PAIRS, Digests, attributes_of, collection_digest, digest_of
 from rnaget_server.sequences.genes import (
@@ -48,6 +48,9 @@ SIZE_FACT = "letters"
 
 _PIECE = 512 << 10
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
+_FIND = f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?"
+_KEPT_KIB = 16 << 10
+"""Memory in which SQLite keeps the upper part of an index: of ten million names, 10 MiB are above the last branches."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,7 @@ class Alias:
     alias: str
 
 
-@dataclass(frozen=True)
-class StoredSequence:
+class StoredSequence(NamedTuple):
     """One sequence of a store: its digests, where its letters are, and whether its end meets its beginning."""
 
     number: int
@@ -85,6 +87,7 @@ class SequenceStore:
             self._index = sqlite3.connect(
                 f"{(directory / INDEX).absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
             )
+            self._index.execute(f"PRAGMA cache_size=-{_KEPT_KIB}")
             facts = dict(self._rows("SELECT name, value FROM facts"))
             if facts.get("version") != VERSION:
                 raise OSError("the store of sequences is of another version: import the genome again")
@@ -96,8 +99,8 @@ class SequenceStore:
 
     def find(self, id: str) -> StoredSequence | None:
         """Return the sequence that has an id: a digest in the form of `Digests`, or an alias."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?", (id,))
-        return next((_sequence(row) for row in rows), None)
+        rows = self._rows(_FIND, (id,))
+        return _sequence(rows[0]) if rows else None
 
     def aliases(self, sequence: StoredSequence) -> list[Alias]:
         """Return the names of a sequence, sorted."""
@@ -120,6 +123,10 @@ class SequenceStore:
         for first, last in spans:
             for at in range(first, last, _PIECE):
                 yield self._letters.read(sequence.start + at, min(_PIECE, last - at))
+
+    def read_at_once(self, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
+        """Return the letters from `start` up to `stop` if no disk has to be waited for, else None."""
+        return self._letters.read_at_once(sequence.start + start, stop - start)
 
     def member(self, name: str) -> StoredSequence | None:
         """Return the sequence that the genome has under a name."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from rnaget_server.apis.refget.direct import RecentSequences
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
@@ -23,9 +24,12 @@ class RefgetApi(DataApi):
     ----------
     budget
         The memory of replies.
+    recent
+        What was found a moment ago.
     """
 
     budget: ReplyBudget
+    recent: RecentSequences = field(default_factory=RecentSequences)
 
     def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> Context:
         """Return what the handler of a request gets."""
