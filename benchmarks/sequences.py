@@ -33,9 +33,8 @@ _SEED = 20_261_126
 _LINE = 60
 _REQUESTS = 2_000
 _TARGETS = 500
-_LOADED = {"quick": 4}
-_LOADED_ELSE = 10
-"""How many chromosomes the file has that is loaded."""
+_LOADED = 10
+"""So many chromosomes the file has that is loaded."""
 
 _NAMES = {"quick": 1_000_000}
 _NAMES_ELSE = 10_000_000
@@ -155,8 +154,7 @@ def _loading(material: Material, root: Path) -> Row | Note:
     if tool is None:
         return Note("loading of FASTA was not measured: there is no samtools here (apt-get install samtools)")
     source = root / "loaded.fa"
-    chromosomes = _LOADED.get(material.size.name, _LOADED_ELSE)
-    _make_fasta(source, chromosomes)
+    _make_fasta(source, _LOADED)
 
     def imported(_: int) -> None:
         with tempfile.TemporaryDirectory(dir=root) as directory:
@@ -168,7 +166,7 @@ def _loading(material: Material, root: Path) -> Row | Note:
         _run(["md5sum", source])
 
     taken = side_by_side({"ours": imported, "others": others}, material.size.slow_repeats)
-    what = f"loading of FASTA, {chromosomes * CHROMOSOME // 1_000_000} Mb"
+    what = f"loading of FASTA, {_LOADED * CHROMOSOME // 1_000_000} Mb"
     return Row(what, "samtools faidx and md5sum", taken["ours"], taken["others"], least=_LEAST_LOADING)
 
 

@@ -19,7 +19,7 @@ from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
-from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
+from rnaget_server.datasets.repository import SUMMARIES_SHARE, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
@@ -66,10 +66,11 @@ def create_app(settings: Settings) -> ASGIApp:
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
     )
-    mounts = [mount, *_sequences(repository, settings, budget, mount.workload)]
+    sequences = RefgetApi(repository, settings, budget)
+    mounts = [mount, *_sequences(sequences, mount.workload)]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
-    return CORSMiddleware(
+    whole = CORSMiddleware(
         dispatch(mounts, pages, lifespan=api, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> ASGIApp:
         expose_headers=(*mount.dialect.exposed_headers, *_EXPOSED),
         max_age=2592000,
     )
+    return with_direct_parts(whole, repository, sequences.recent)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
@@ -85,9 +87,9 @@ def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delive
     return Delivery(cache, limits, budget, settings.content_coding)
 
 
-def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+def _sequences(api: RefgetApi, workload: Workload) -> list[Mount]:
     """Return where reference sequences are found; longer paths stand before shorter ones."""
-    api, dialect = RefgetApi(repository, settings, budget), RefgetDialect()
+    repository, settings, dialect = api.repository, api.settings, RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",
         f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
@@ -96,10 +98,7 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
     }
     mounts = []
     for prefix, document in documents.items():
-        app = create_api(shipped("openapi") / document, prefix)
-        if prefix.endswith(refget.BASE_PATH):
-            app = with_direct_parts(prefix, app, repository, api.recent)
-        mounts.append(Mount(prefix, app, dialect, api, workload))
+        mounts.append(Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
     return [
         *mounts,

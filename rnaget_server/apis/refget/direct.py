@@ -1,4 +1,4 @@
-"""Small parts of sequences that were asked for a moment ago, sent past all layers that a request goes through else.
+"""Small parts of sequences that were asked for a moment ago, sent past all layers that other requests go through.
 
 Readers of a genome ask for thousands of parts of the same few sequences. Their requests say nothing but the id, start
 and end; all others, and all errors, are left to the routes, whose replies these are byte for byte.
@@ -7,16 +7,18 @@ and end; all others, and all errors, are left to the routes, whose replies these
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import monotonic
-from typing import NamedTuple
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rnaget_server.apis.refget import BASE_PATH
 from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
-from rnaget_server.http.request import PRINCIPAL_KEY, ROUTE_PATH_KEY
+from rnaget_server.http.mount import is_host
+from rnaget_server.http.request import PRINCIPAL_KEY
 
 MOST_BYTES = 64 << 10
 """A part of so many letters is read before any of it is sent."""
@@ -24,18 +26,25 @@ MOST_BYTES = 64 << 10
 _KEPT_SECONDS = 1.0
 _MOST_KEPT = 4096
 _SPAN = re.compile(rb"start=([0-9]{1,10})&end=([0-9]{1,10})")
-# Headers that ask for nothing; of Accept, a value that takes everything.
-_ANYTHING = b"*/*"
+_BEGIN = f"{BASE_PATH}/"
+# Headers that ask for nothing.
 _IGNORED = frozenset(
-    (b"host", b"user-agent", b"accept-encoding", b"connection", b"accept-language", b"x-forwarded-for", b"x-real-ip")
+    (
+        *(b"user-agent", b"accept-encoding", b"accept-language", b"connection", b"via", b"x-real-ip"),
+        *(b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"),
+    )
 )
+_Headers = Sequence[tuple[bytes, bytes]]
 
 
-class _Kept(NamedTuple):
-    located: LocatedSequence
-    catalog: Catalog
-    until: float
-    headers: tuple[tuple[bytes, bytes], ...]
+class _Kept:
+    """What was found, and the headers that a part of it has, once one was sent."""
+
+    def __init__(self, located: LocatedSequence, catalog: Catalog) -> None:
+        self.located = located
+        self.catalog = catalog
+        self.until = monotonic() + _KEPT_SECONDS
+        self.headers: _Headers | None = None
 
 
 class RecentSequences:
@@ -44,12 +53,14 @@ class RecentSequences:
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
 
-    def keep(self, id: str, located: LocatedSequence, catalog: Catalog, headers: dict[str, str]) -> None:
-        """Keep what was found, with the headers that a part of it has."""
+    def keep(self, id: str, located: LocatedSequence, catalog: Catalog) -> None:
+        """Keep what was found."""
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        pairs = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
-        self._kept[id] = _Kept(located, catalog, monotonic() + _KEPT_SECONDS, pairs)
+        before, kept = self.get(id, catalog), _Kept(located, catalog)
+        if before is not None and before.located.sequence == located.sequence:
+            kept.headers = before.headers
+        self._kept[id] = kept
 
     def get(self, id: str, catalog: Catalog) -> _Kept | None:
         """Return what was found a moment ago, in this catalogue."""
@@ -58,29 +69,64 @@ class RecentSequences:
 
 
 def with_direct_parts(
-    prefix: str, app: ASGIApp, repository: Repository, recent: RecentSequences
+    app: ASGIApp, repository: Repository, recent: RecentSequences
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return `app` with small parts of recent sequences sent past it, where no disk has to be waited for."""
-    begin = len(prefix) + 1
+    """Return the whole server `app` with small parts of recent sequences sent past it, if no disk has to be waited for.
 
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        if scope["type"] == "http" and scope["method"] == "GET" and _asks_for_nothing_else(scope):
+    Parameters
+    ----------
+    app
+        Answers all else; the headers of its last reply are those of the parts.
+    repository
+        The data of the server.
+    recent
+        Where `app` keeps what it has found.
+    """
+
+    # A coroutine, by which the server below knows the interface.
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(_BEGIN):
             span = _SPAN.fullmatch(scope["query_string"])
-            kept = span and recent.get(scope[ROUTE_PATH_KEY][begin:], repository.visible_to().catalog)
-            if span and kept:
-                letters = _letters(kept, int(span[1]), int(span[2]))
-                if letters is not None:
-                    return _send(kept, letters, send)
-        return app(scope, receive, send)
+            if span is not None and _asks_for_nothing_else(scope):
+                id, catalog = scope["path"][len(_BEGIN) :], repository.visible_to().catalog
+                kept = recent.get(id, catalog)
+                if kept is None or kept.headers is None:
+                    send = _learning(send, partial(recent.get, id, catalog))
+                else:
+                    letters = _letters(kept, int(span[1]), int(span[2]))
+                    if letters is not None:
+                        headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
+                        await send({"type": "http.response.start", "status": 200, "headers": headers})
+                        await send({"type": "http.response.body", "body": letters})
+                        return
+        await app(scope, receive, send)
 
     return application
 
 
 def _asks_for_nothing_else(scope: Scope) -> bool:
+    hosts = 0
     for name, value in scope["headers"]:
-        if name not in _IGNORED and not (name == b"accept" and value == _ANYTHING):
+        if name == b"host":
+            hosts += 1
+            if hosts > 1 or not is_host(value):
+                return False
+        elif name not in _IGNORED and not (name == b"accept" and value == b"*/*"):
             return False
-    return PRINCIPAL_KEY not in scope
+    return PRINCIPAL_KEY not in scope and not scope.get("root_path")
+
+
+def _learning(send: Send, kept: Callable[[], _Kept | None]) -> Send:
+    """Return `send`, which remembers the headers of a part that it sends."""
+
+    async def learning(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            found = kept()
+            if found is not None:
+                found.headers = [pair for pair in message["headers"] if pair[0] != b"content-length"]
+        await send(message)
+
+    return learning
 
 
 def _letters(kept: _Kept, start: int, stop: int) -> bytes | None:
@@ -91,9 +137,3 @@ def _letters(kept: _Kept, start: int, stop: int) -> bytes | None:
         return kept.located.store.read_at_once(sequence, start, stop)
     except StoreFailure:  # the route says so
         return None
-
-
-async def _send(kept: _Kept, letters: bytes, send: Send) -> None:
-    headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": letters})

@@ -63,7 +63,7 @@ def get_sequence(context: Context, id: str) -> Response:
     if length <= MOST_BYTES and context.request.method != "HEAD":
         reply = _small(chunks, status, fields, media_type, sequence.digests.ga4gh)
         if is_part and context.principal is ANYONE:
-            context.api.recent.keep(id, located, context.view.catalog, {**fields, "Content-Type": media_type})
+            context.api.recent.keep(id, located, context.view.catalog)
         return reply
     body = Body(chunks, length)
     return send_content(
