@@ -46,6 +46,8 @@ _MOST_SECONDS = 10e-6
 _LEAST = 0.8
 _LEAST_LOADING = 0.5
 _PLAIN = "benchmarks.bare:plain"
+_WORKER = "rnaget_server.worker.Worker"
+"""Ours, so that the stack is the same but for the application."""
 
 
 def rows(material: Material) -> Iterator[Row | Note]:
@@ -68,8 +70,8 @@ def _serving(material: Material, root: Path) -> Iterator[Row]:
     log = material.directory.parent / "servers.log"
     with (
         rnaget(data, log) as ours,
-        bare(log, application=_PLAIN) as plain,
-        bare(log, genome / LETTERS) as file,
+        bare(log, application=_PLAIN, worker=_WORKER) as plain,
+        bare(log, genome / LETTERS, worker=_WORKER) as file,
     ):
         for what, size in _PARTS.items():
             starts = np.random.default_rng(_SEED).integers(0, CHROMOSOME - size, _TARGETS).tolist()
@@ -77,7 +79,7 @@ def _serving(material: Material, root: Path) -> Iterator[Row]:
             taken = side_by_side(
                 {
                     "ours": partial(_flooded, ours, asked),
-                    "bare": partial(_flooded, plain, [f"/large?size={size}"]),
+                    "bare": partial(_flooded, plain, [f"/part?size={size}"]),
                 },
                 repeats,
             )

@@ -46,7 +46,7 @@ VERSION = "1"
 SIZE_FACT = "letters"
 """How many letters the other file has, by which the two are known to belong together."""
 
-_PIECE = 512 << 10
+_PIECE = 1 << 20
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
 _FIND = f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?"
 _KEPT_KIB = 16 << 10
