@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
@@ -14,20 +15,21 @@ from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
+from rnaget_server.apis.refget.direct import with_direct_parts
 from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
-from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
+from rnaget_server.datasets.repository import SUMMARIES_SHARE, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
-from rnaget_server.http.dialect import JsonDialect
-from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.dialect import BrowsedDialect
+from rnaget_server.http.mount import Mount, Routes, dispatch
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -66,7 +68,9 @@ def create_app(settings: Settings) -> ASGIApp:
         switched_off=settings.switched_off,
         check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
-    mounts = [mount, *_sequences(repository, settings, budget, mount.workload)]
+    upstream = Upstream(settings) if settings.cram_upstream else None
+    sequences = RefgetApi(repository, settings, budget, upstream)
+    mounts = [mount, *_sequences(sequences, mount.workload)]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
@@ -85,10 +89,9 @@ def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delive
     return Delivery(cache, limits, budget, settings.content_coding)
 
 
-def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+def _sequences(api: RefgetApi, workload: Workload) -> list[Mount]:
     """Return where reference sequences are found; longer paths come before shorter ones."""
-    upstream = Upstream(settings) if settings.cram_upstream else None
-    api, dialect = RefgetApi(repository, settings, budget, upstream), RefgetDialect()
+    repository, settings, dialect = api.repository, api.settings, RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",
         f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
@@ -99,6 +102,9 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
     ]
+    routes = mounts[0].routes
+    direct = Routes(with_direct_parts(routes.app, repository, api.recent), routes.methods)
+    mounts[0] = replace(mounts[0], routes=direct)
     info = create_api(shipped("openapi") / "service-info.yaml", "")
     mounts.append(Mount(refget.INFO_PATH, info, dialect, api, workload, has_root=True))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
@@ -107,22 +113,22 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(
             seqcol.BASE_PATH,
             collections,
-            JsonDialect(),
+            BrowsedDialect(settings.public_url),
             SeqcolApi(repository, settings),
             workload,
             seqcol.EXAMPLE_BODY,
         ),
         Mount(
             genomes.BASE_PATH,
-            create_api(shipped("openapi") / "genomes.yaml", ""),
-            JsonDialect(),
+            create_api(shipped("openapi") / "genomes.yaml", "", genomes.BASE_PATH),
+            BrowsedDialect(settings.public_url),
             GenomesApi(repository, settings),
             workload,
             has_root=True,
         ),
         Mount(
             graphql.BASE_PATH,
-            create_api(shipped("openapi") / "graphql.yaml", ""),
+            create_api(shipped("openapi") / "graphql.yaml", "", graphql.BASE_PATH),
             GraphqlDialect(),
             GraphqlApi(repository, settings),
             workload,
