@@ -98,6 +98,10 @@ class StoreFailure(Unavailable):
         self.record = record
 
 
+class DamagedFile(Unavailable):
+    """A file of reads or variants, or its index, is not what its kind of file is."""
+
+
 class Busy(RnagetError):
     """The server has as much to do as it may hold in memory; the same request succeeds after `seconds`."""
 

@@ -1,0 +1,347 @@
+"""The indexes of files in BGZF: BAI (section 5.2 of the SAM specification), TBI and CSI.
+
+Each puts the records of a reference into bins, which are intervals of several sizes that lie within one another, and
+has for each bin the chunks of the file that hold its records, as virtual offsets. Since records are sorted by their
+start, two more facts cut these chunks: a record that overlaps a position is not before the first record known to
+overlap a bin or window that begins before it, and not after the first record of a bin that begins behind it.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnaget_server.errors import DamagedFile
+from rnaget_server.reads.bgzf import Blocks, NoBlock
+from rnaget_server.storage.source import ByteSource
+
+MOST_BYTES = 1 << 30
+"""The largest index, decoded; that of a genome read a hundred times over has some ten megabytes."""
+NOWHERE = (1 << 64) - 1
+
+Offsets = npt.NDArray[np.uint64]
+_COUNT = struct.Struct("<i")
+_BIN = struct.Struct("<Ii")
+_CSI_BIN = struct.Struct("<IQi")
+_OFFSET = struct.Struct("<Q")
+_COLUMNS = struct.Struct("<7i")
+_CHUNK_SIZE = 16
+_BAI_SHIFT, _BAI_DEPTH = 14, 5
+_DEEPEST, _WIDEST = 10, 62
+
+
+class Chunk(NamedTuple):
+    """A range of virtual offsets."""
+
+    begin: int
+    end: int
+
+
+def union(chunks: Iterable[Chunk]) -> list[Chunk]:
+    """Return the union of ranges, sorted."""
+    joined: list[Chunk] = []
+    for begin, end in sorted(chunks):
+        if joined and begin <= joined[-1].end:
+            joined[-1] = Chunk(joined[-1].begin, max(end, joined[-1].end))
+        elif begin < end:
+            joined.append(Chunk(begin, end))
+    return joined
+
+
+@dataclass(frozen=True)
+class Binning:
+    """The sizes of bins: the smallest have ``1 << shift`` bases, those of each level above eight times as many."""
+
+    shift: int
+    depth: int
+
+    @property
+    def length(self) -> int:
+        """The number of positions that can be indexed."""
+        return 1 << (self.shift + 3 * self.depth)
+
+    @property
+    def bins(self) -> int:
+        """The number of bins; the one numbered one more holds counts."""
+        return ((1 << 3 * (self.depth + 1)) - 1) // 7
+
+    def intervals(self, numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return where bins begin and end."""
+        firsts = np.array([((1 << 3 * level) - 1) // 7 for level in range(self.depth + 1)], np.int64)
+        level = np.searchsorted(firsts, numbers, "right") - 1
+        shift = self.shift + 3 * (self.depth - level)
+        begin = (numbers - firsts[level]) << shift
+        return begin, begin + (np.int64(1) << shift)
+
+
+class ReferenceIndex:
+    """The bins of one reference.
+
+    Parameters
+    ----------
+    windows
+        The offset of the first record that overlaps each window of ``1 << shift`` bases, if the index has it.
+    first_overlaps
+        The same for each bin, if the index has that.
+    """
+
+    def __init__(
+        self,
+        binning: Binning,
+        buffer: bytes,
+        numbers: npt.NDArray[np.int64],
+        places: npt.NDArray[np.int64],
+        counts: npt.NDArray[np.int64],
+        windows: Offsets | None,
+        first_overlaps: Offsets | None,
+    ) -> None:
+        self._binning = binning
+        self._buffer = buffer
+        real = (numbers < binning.bins) & (counts > 0)
+        begins, ends = binning.intervals(numbers[real])
+        order = np.argsort(begins, kind="stable")
+        self.begins, self.ends = begins[order], ends[order]
+        self._places, self._counts = places[real][order], counts[real][order]
+        self._windows = windows
+        self._first_overlaps = None
+        if first_overlaps is not None:
+            self._first_overlaps = np.maximum.accumulate(first_overlaps[real][order])
+
+    def _chunks_of(self, bins: npt.NDArray[Any]) -> Offsets:
+        """Return the chunks of bins as an array of two columns."""
+        parts = [
+            np.frombuffer(self._buffer, "<u8", 2 * count, place)
+            for place, count in zip(self._places[bins].tolist(), self._counts[bins].tolist(), strict=True)
+        ]
+        return np.concatenate(parts).reshape(-1, 2) if parts else np.empty((0, 2), np.uint64)
+
+    @cached_property
+    def chunks(self) -> Offsets:
+        """All chunks, in no order."""
+        return self._chunks_of(np.arange(len(self.begins)))
+
+    @cached_property
+    def firsts(self) -> Offsets:
+        """The begin of the first chunk of each bin."""
+        return self._offsets_at(self._places)
+
+    def _offsets_at(self, places: npt.NDArray[np.int64]) -> Offsets:
+        single = np.frombuffer(self._buffer, np.uint8)[places[:, None] + np.arange(8)]
+        offsets: Offsets = single.view("<u8").ravel()
+        return offsets
+
+    @cached_property
+    def _first_after(self) -> Offsets:
+        """The least offset of the bins from each on."""
+        return np.minimum.accumulate(self.firsts[::-1])[::-1]
+
+    def inside(self, start: int, end: int) -> Chunk | None:
+        """Return the range of the records in the bins that lie within an interval.
+
+        Since records are sorted, all in that range begin within the interval.
+        """
+        first = int(np.searchsorted(self.begins, start))
+        bins = np.flatnonzero(self.ends[first:] <= end) + first
+        if not len(bins):
+            return None
+        last_ends = self._offsets_at(self._places[bins] + _CHUNK_SIZE * self._counts[bins] - 8)
+        return Chunk(int(self.firsts[bins].min()), int(last_ends.max()))
+
+    def around(self, start: int, end: int) -> list[Chunk]:
+        """Return the ranges of the bins that overlap an interval and go beyond it.
+
+        They are cut to where records that overlap the interval can be.
+        """
+        least, most = self._least(start), self._most(end)
+        before = int(np.searchsorted(self.begins, end))
+        begins, ends = self.begins[:before], self.ends[:before]
+        chunks = self._chunks_of(np.flatnonzero((ends > start) & ((begins < start) | (ends > end))))
+        chunks = chunks[(chunks[:, 1] > least) & (chunks[:, 0] < most)]
+        return union(Chunk(max(begin, least), min(stop, most)) for begin, stop in chunks.tolist())
+
+    def _least(self, start: int) -> int:
+        """Return the offset before which no record overlaps a position."""
+        if self._windows is not None:
+            return int(self._windows[: (start >> self._binning.shift) + 1].max(initial=np.uint64(0)))
+        if self._first_overlaps is not None:
+            before = int(np.searchsorted(self.begins, start, "right"))
+            return int(self._first_overlaps[before - 1]) if before else 0
+        return 0
+
+    def _most(self, end: int) -> int:
+        """Return an offset from which on no record begins before a position."""
+        behind = int(np.searchsorted(self.begins, end))
+        return int(self._first_after[behind]) if behind < len(self.begins) else NOWHERE
+
+    @property
+    def is_in_order(self) -> bool:
+        """Tell whether the windows are in the order of the file, as in every sorted one."""
+        known = self._windows[self._windows > 0] if self._windows is not None else np.empty(0, np.uint64)
+        return not (known[1:] < known[:-1]).any()
+
+    @cached_property
+    def record_starts(self) -> Offsets:
+        """Every offset that the index knows to be that of a record, sorted."""
+        windows = self._windows if self._windows is not None else np.empty(0, np.uint64)
+        starts = np.unique(np.concatenate([self.chunks[:, 0], windows]))
+        return starts[starts > 0]
+
+
+@dataclass(frozen=True)
+class BinIndex:
+    """An index in bins.
+
+    Attributes
+    ----------
+    names
+        The names of its references, if the index has them.
+    """
+
+    kind: str
+    binning: Binning
+    names: tuple[str, ...] | None
+    references: Sequence[ReferenceIndex]
+
+    @cached_property
+    def last(self) -> int:
+        """The offset behind all records that have a place; 0 if there are none."""
+        ends = (int(reference.chunks[:, 1].max()) for reference in self.references if len(reference.chunks))
+        return max(ends, default=0)
+
+
+def parse_bin_index(file: ByteSource) -> BinIndex:
+    """Return a BAI, TBI or CSI index, recognised by its first bytes.
+
+    Raises
+    ------
+    DamagedFile
+        If it is none of these, damaged or cut off.
+    """
+    if file.size > MOST_BYTES:
+        raise DamagedFile(f"the index is larger than any index: {file.size:,} bytes")
+    start = file.read(0, min(4, file.size))
+    if start[:2] == b"\x1f\x8b":
+        try:
+            data = _unpacked(file)
+        except NoBlock as error:
+            raise DamagedFile(f"the index is damaged: {error}") from error
+    else:
+        data = file.read(0, file.size)
+    try:
+        return _parsed(data)
+    except struct.error:
+        raise DamagedFile("the index is cut off") from None
+
+
+def _unpacked(file: ByteSource) -> bytes:
+    parts, size = [], 0
+    for _, block in Blocks(file).each(0):
+        parts.append(block.data)
+        size += len(block.data)
+        if size > MOST_BYTES:
+            raise DamagedFile("the index is larger than any index")
+    return b"".join(parts)
+
+
+def _parsed(data: bytes) -> BinIndex:
+    magic = data[:4]
+    if magic == b"BAI\x01":
+        return _references(data, 4, "BAI", Binning(_BAI_SHIFT, _BAI_DEPTH), None)
+    if magic == b"TBI\x01":
+        listed, place = _names(data, 8)
+        index = _references(data, 4, "TBI", Binning(_BAI_SHIFT, _BAI_DEPTH), listed, place)
+        if len(index.references) != len(listed):
+            raise DamagedFile("the index is damaged: it has not as many names as references")
+        return index
+    if magic == b"CSI\x01":
+        shift, depth, aux = struct.unpack_from("<3i", data, 4)
+        if not (0 < shift <= 30 and 0 <= depth <= _DEEPEST and shift + 3 * depth <= _WIDEST) or aux < 0:
+            raise DamagedFile("the index is damaged: its bins have no possible size")
+        names = _names(data, 16)[0] if aux >= _COLUMNS.size else None
+        return _references(data, 16 + aux, "CSI", Binning(shift, depth), names)
+    raise DamagedFile("the index is none of BAI, CSI and TBI")
+
+
+def _names(data: bytes, place: int) -> tuple[tuple[str, ...], int]:
+    """Return the names of references that stand at a place, and where they end."""
+    length = _COLUMNS.unpack_from(data, place)[-1]
+    place += _COLUMNS.size
+    if not 0 <= length <= len(data) - place:
+        raise DamagedFile("the index is cut off")
+    found = data[place : place + length].split(b"\0")[:-1]
+    return tuple(name.decode("utf-8", "replace") for name in found), place + length
+
+
+class _Table:
+    """The bins of all references, as they are read."""
+
+    def __init__(self) -> None:
+        self.numbers, self.places, self.counts = array("q"), array("q"), array("q")
+        self.first_overlaps = array("Q")
+
+    def read(self, data: bytes, place: int, with_offsets: bool) -> int:
+        """Take the bins of a reference that stand at a place, and return where they end."""
+        count = _counted(data, place)
+        place += 4
+        layout = _CSI_BIN if with_offsets else _BIN
+        for _ in range(count):
+            number, *offset, chunks = layout.unpack_from(data, place)
+            place += layout.size
+            if not 0 <= chunks <= (len(data) - place) // _CHUNK_SIZE:
+                raise DamagedFile("the index is damaged or cut off: a bin has more chunks than there are bytes")
+            self.numbers.append(number)
+            self.places.append(place)
+            self.counts.append(chunks)
+            if offset:
+                self.first_overlaps.append(offset[0])
+            place += chunks * _CHUNK_SIZE
+        return place
+
+
+def _counted(data: bytes, place: int) -> int:
+    count: int = _COUNT.unpack_from(data, place)[0]
+    if not 0 <= count <= len(data):
+        raise DamagedFile(f"the index is damaged: it counts {count:,} of what cannot be so many")
+    return count
+
+
+def _references(
+    data: bytes, place: int, kind: str, binning: Binning, names: tuple[str, ...] | None, behind_names: int = 0
+) -> BinIndex:
+    """Return the index whose number of references stands at a place."""
+    count = _counted(data, place)
+    place = behind_names or place + 4
+    table = _Table()
+    bounds, windows = [0], []
+    for _ in range(count):
+        place = table.read(data, place, kind == "CSI")
+        bounds.append(len(table.numbers))
+        if kind != "CSI":
+            length = _counted(data, place)
+            if length > (len(data) - place - 4) // 8:
+                raise DamagedFile("the index is cut off")
+            windows.append(np.frombuffer(data, "<u8", length, place + 4))
+            place += 4 + 8 * length
+    numbers, places, counts = (np.array(column, np.int64) for column in (table.numbers, table.places, table.counts))
+    overlaps = np.array(table.first_overlaps, np.uint64)
+    references = [
+        ReferenceIndex(
+            binning,
+            data,
+            numbers[start:stop],
+            places[start:stop],
+            counts[start:stop],
+            windows[number] if windows else None,
+            overlaps[start:stop] if kind == "CSI" else None,
+        )
+        for number, (start, stop) in enumerate(pairwise(bounds))
+    ]
+    return BinIndex(kind, binning, names, references)
