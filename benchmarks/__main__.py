@@ -20,6 +20,7 @@ from benchmarks import (
     profile,
     reads,
     scale,
+    sequences,
     signal,
     soak,
     starting,
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "writing": writing.rows,
     "importing": importing.rows,
     "signal": signal.rows,
+    "sequences": sequences.rows,
     "http": http.rows,
     "memory": memory.rows,
     "starting": starting.rows,
@@ -42,6 +44,9 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
+_WITHOUT_MATRICES = frozenset({"sequences"})
+"""Parts for which the large matrices need not be made."""
+
 _SOAK_SECONDS = 600.0
 
 
@@ -49,7 +54,8 @@ def main() -> int:
     """Run the benchmarks; return the exit code."""
     options = _options()
     size = SIZES["quick" if options.quick else options.size]
-    material = prepare(size, options.directory)
+    is_needed = not _WITHOUT_MATRICES.issuperset(options.only or PARTS)
+    material = prepare(size, options.directory) if is_needed else Material(size, options.directory / size.name)
     parts = PARTS | {SOAK: lambda material: soak.rows(material, options.seconds)}
     found: list[Row | Note] = []
     failed = False
@@ -69,7 +75,7 @@ def main() -> int:
     limited = [row for row in rows if row.limited]
     missed = [row for row in limited if not row.met]
     print(f"{len(limited) - len(missed)} of {len(limited)} limits kept")
-    report = options.json or material.directory / "results.json"
+    report = options.json or (material.directory if is_needed else options.directory) / "results.json"
     machine = {"python": platform.python_version(), "machine": platform.machine(), "processors": os.cpu_count()}
     record = {"size": size.name, **machine, "rows": [row.record() for row in rows], "notes": notes}
     report.write_text(json.dumps(record, indent=1))

@@ -52,8 +52,17 @@ app = AsyncApp(__name__)
 app.add_api(_SPECIFICATION)
 
 
+_HEADERS_OF_A_PART = [
+    (b"etag", b'"SQ.pa146aG-kzF5yjf85p6YAjW5TmsgiUOe"'),
+    (b"cache-control", b"public, max-age=31536000, immutable"),
+    (b"vary", b"Accept, Origin"),
+    (b"accept-ranges", b"none"),
+    (b"content-type", b"text/vnd.ga4gh.refget.v2.0.0+plain; charset=us-ascii"),
+]
+
+
 async def plain(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer ``/small``, and ``/large?size=N``, with no framework at all."""
+    """Answer ``/small``, ``/large?size=N`` and ``/part?size=N`` (with refget's headers), with no framework at all."""
     if scope["type"] != "http":
         await receive()
         await send({"type": "lifespan.startup.complete"})
@@ -61,5 +70,7 @@ async def plain(scope: Scope, receive: Receive, send: Send) -> None:
     size = scope["query_string"].partition(b"size=")[2]
     body = bytes(int(size)) if size else b'{"id":"made","version":"1.0"}'
     headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(len(body)).encode())]
+    if scope["path"] == "/part":
+        headers = [*_HEADERS_OF_A_PART, headers[1]]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -137,10 +137,15 @@ def rnaget(data: Path, log: Path, workers: int = 1, **settings: object) -> Serve
     return Server(command, port, log, {f"RNAGET_{name.upper()}": str(value) for name, value in given.items()})
 
 
-def bare(log: Path, file: Path | None = None, application: str = "benchmarks.bare:app") -> Server:
+def bare(
+    log: Path,
+    file: Path | None = None,
+    application: str = "benchmarks.bare:app",
+    worker: str = "uvicorn_worker.UvicornWorker",
+) -> Server:
     """Return a server of the same kind that runs nothing but `benchmarks.bare`, which can send `file`."""
     port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-w", "1"]
+    command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "-k", worker, "-w", "1"]
     command += ["-b", f"{HOST}:{port}", "--log-level", "warning", "--no-control-socket", application]
     return Server(command, port, log, {"BENCH_FILE": str(file or "")}, "/small")
 

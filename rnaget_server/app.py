@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
@@ -15,6 +16,7 @@ from rnaget_server.apis.htsget.context import HtsgetApi
 from rnaget_server.apis.htsget.dialect import HtsgetDialect
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
+from rnaget_server.apis.refget.direct import with_direct_parts
 from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
@@ -30,8 +32,8 @@ from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
-from rnaget_server.http.dialect import JsonDialect
-from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.dialect import BrowsedDialect
+from rnaget_server.http.mount import Mount, Routes, dispatch
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -68,9 +70,11 @@ def create_app(settings: Settings) -> ASGIApp:
         switched_off=settings.switched_off,
         check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
+    upstream = Upstream(settings) if settings.cram_upstream else None
+    sequences = RefgetApi(repository, settings, budget, upstream)
     mounts = [
         mount,
-        *_sequences(repository, settings, budget, mount.workload),
+        *_sequences(sequences, mount.workload),
         *_reads(repository, settings, budget, mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
@@ -102,10 +106,9 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
     ]
 
 
-def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+def _sequences(api: RefgetApi, workload: Workload) -> list[Mount]:
     """Return where reference sequences are found; longer paths come before shorter ones."""
-    upstream = Upstream(settings) if settings.cram_upstream else None
-    api, dialect = RefgetApi(repository, settings, budget, upstream), RefgetDialect()
+    repository, settings, dialect = api.repository, api.settings, RefgetDialect()
     documents = {
         refget.BASE_PATH: "refget.yaml",
         f"{refget.ENA_PATH}{refget.BASE_PATH}": "refget.yaml",
@@ -116,6 +119,9 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
     ]
+    routes = mounts[0].routes
+    direct = Routes(with_direct_parts(routes.app, repository, api.recent), routes.methods)
+    mounts[0] = replace(mounts[0], routes=direct)
     info = create_api(shipped("openapi") / "service-info.yaml", "")
     mounts.append(Mount(refget.INFO_PATH, info, dialect, api, workload, has_root=True))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)
@@ -124,22 +130,22 @@ def _sequences(repository: Repository, settings: Settings, budget: ReplyBudget, 
         Mount(
             seqcol.BASE_PATH,
             collections,
-            JsonDialect(),
+            BrowsedDialect(settings.public_url),
             SeqcolApi(repository, settings),
             workload,
             seqcol.EXAMPLE_BODY,
         ),
         Mount(
             genomes.BASE_PATH,
-            create_api(shipped("openapi") / "genomes.yaml", ""),
-            JsonDialect(),
+            create_api(shipped("openapi") / "genomes.yaml", "", genomes.BASE_PATH),
+            BrowsedDialect(settings.public_url),
             GenomesApi(repository, settings),
             workload,
             has_root=True,
         ),
         Mount(
             graphql.BASE_PATH,
-            create_api(shipped("openapi") / "graphql.yaml", ""),
+            create_api(shipped("openapi") / "graphql.yaml", "", graphql.BASE_PATH),
             GraphqlDialect(),
             GraphqlApi(repository, settings),
             workload,

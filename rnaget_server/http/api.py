@@ -13,6 +13,7 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
+from connexion.options import SwaggerUIOptions
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -35,18 +36,33 @@ _LAYERS = (
 _DOCUMENTS = ("/openapi.json", "/openapi.yaml")
 
 
-def create_api(document: Path, prefix: str) -> Routes:
-    """Return what answers the routes of an OpenAPI document, whose paths begin with `prefix`."""
+def create_api(document: Path, prefix: str, below: str = "") -> Routes:
+    """Return what answers the routes of an OpenAPI document, whose paths begin with `prefix`.
+
+    Parameters
+    ----------
+    document
+        The OpenAPI document.
+    prefix
+        The start of its paths.
+    below
+        Where, after the prefix, the document itself is served: as ``openapi.json`` and ``openapi.yaml``.
+    """
     # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
     logging.getLogger("connexion").setLevel(logging.ERROR)
     app = AsyncApp("rnaget_server", specification_dir=document.parent, middlewares=list(_LAYERS))
-    app.add_api(document.name, base_path=prefix, swagger_ui_options=None)
+    app.add_api(
+        document.name,
+        base_path=prefix,
+        swagger_ui_options=SwaggerUIOptions(swagger_ui=False, spec_path=f"{below}{_DOCUMENTS[0]}"),
+    )
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
+    documents = [f"{below}{name}" for name in _DOCUMENTS]
     content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
     parameters = content.get("components", {}).get("parameters", {}).values()
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
-    return Routes(app.middleware, Methods(content["paths"], prefix, _DOCUMENTS, with_slashes))
+    return Routes(app.middleware, Methods(content["paths"], prefix, documents, with_slashes))
 
 
 async def _error_response(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

@@ -22,6 +22,8 @@ _LEAST_RATE = 1024
 # How long a client is listened to after the notice that the connection ends, and how long without a byte from it.
 _LINGERS = 30.0
 _LINGERS_SILENT = 5.0
+# A head and so many bytes are copied together, which costs less than to send them one after the other.
+_GATHERED = 64 << 10
 _INVALID = "Invalid HTTP request received."
 _HEADERS_TOO_LONG = f"The headers are longer than {_LONGEST_HEADERS >> 10} KiB."
 _URL_TOO_LONG = f"The URL is longer than {_LONGEST_URL >> 20} MiB: send the parameters as JSON by POST."
@@ -36,24 +38,69 @@ class Patience:
     keep_alive: float = 0
 
 
-class _Cycle(RequestResponseCycle):
-    """A request and its reply. A reply that begins before all of its request has come ends the connection.
+class _Gathered:
+    """A transport that takes the head and the beginning of a reply, to send both by one call of the system."""
 
-    What a client sends next might be the rest of the body, or another request where the reply asked to keep the body.
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._parts.append(data)
+
+    def flush(self) -> None:
+        """Send what was taken."""
+        parts, self._parts = self._parts, []
+        if parts:
+            self.transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        """Send what was taken, and end the connection."""
+        self.flush()
+        self.transport.close()
+
+
+class _Cycle(RequestResponseCycle):
+    """A request and its reply, whose head is sent with the first piece of the body.
+
+    A reply that begins before all of its request has come ends the connection: what a client sends next might be the
+    rest of the body, or another request where the reply asked to keep the body.
     """
 
     connection: Connection
+    _head: Any = None
 
     async def send(self, message: Any) -> None:
         """Send a part of the reply."""
-        if message["type"] != "http.response.start" or not self.more_body:
+        if message["type"] == "http.response.start":
+            if not self.more_body:
+                self._head = message
+                return
+            self.keep_alive = False
             await super().send(message)
+            # To close it at once would reset it, and the client would lose the reply: see `Connection.linger`.
+            self.keep_alive = True
+            self.connection.linger()
             return
-        self.keep_alive = False
-        await super().send(message)
-        # To close it at once would reset it, and the client would lose the reply: see `Connection.linger`.
-        self.keep_alive = True
-        self.connection.linger()
+        head, self._head = self._head, None
+        if head is None:
+            await super().send(message)
+        elif len(message.get("body", b"")) > _GATHERED:
+            await super().send(head)
+            await super().send(message)
+        else:
+            gathered = _Gathered(self.transport)
+            self.transport = gathered  # type: ignore[assignment]
+            try:
+                await super().send(head)
+                await super().send(message)
+            finally:
+                self.transport = gathered.transport
+                gathered.flush()
 
 
 class Connection(HttpToolsProtocol):

@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+from rnaget_server.http.request import ROOT_KEY
+from rnaget_server.web import PAGE_HEADERS, json_page
+
+HTML = "text/html"
+"""The media type of pages."""
 
 
 class Dialect(Protocol):
@@ -47,3 +54,34 @@ class JsonDialect:
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types, without Vary."""
         return {"Content-Type": media_type}
+
+
+class BrowsedDialect(JsonDialect):
+    """Plain JSON, shown as a page to a browser.
+
+    Parameters
+    ----------
+    public_url
+        The address that clients see, if it is not the one they ask; for the commands on pages.
+    """
+
+    media_types = ("application/json", HTML)
+
+    def __init__(self, public_url: str = "") -> None:
+        address = urlsplit(public_url)
+        self._address = f"{address.scheme}://{address.netloc}" if public_url else ""
+
+    def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
+        """Return a payload as JSON, or as a page."""
+        if media_type != HTML:
+            return super().body(request, media_type, payload, title)
+        url = request.url
+        path = f"{url.path}?{url.query}" if url.query else url.path
+        root = request.scope.get(ROOT_KEY, "")
+        return json_page(payload, title, path, address=self._address or f"{url.scheme}://{url.netloc}", root=root)
+
+    def headers(self, media_type: str) -> Mapping[str, str]:
+        """Return the headers of a reply in one of the media types, without Vary."""
+        if media_type == HTML:
+            return {**PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"}
+        return super().headers(media_type)

@@ -226,7 +226,12 @@ def path_below(path: str, root: str) -> str:
     return path.rstrip("/") or "/"
 
 
+def _is_host(value: bytes) -> bool:
+    """Return whether a header Host has a name or address that may stand in a URL."""
+    return _HOST.fullmatch(value) is not None
+
+
 def _has_valid_host(scope: Scope) -> bool:
     """Return whether the headers Host are at most one, and that a name or address that may be in a URL."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
-    return len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)
+    return len(hosts) <= 1 and all(map(_is_host, hosts))

@@ -10,7 +10,9 @@ from swagger_ui_bundle import swagger_ui_path
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from rnaget_server.pages.conditions import add_conditions
+from rnaget_server.pages.genomes import genome_views
 from rnaget_server.pages.overview import overview
+from rnaget_server.pages.standards import STANDARDS
 from rnaget_server.pages.status import status_lines, status_of
 from rnaget_server.web import PAGE_HEADERS, STATIC, compile_templates, render
 
@@ -32,8 +34,9 @@ _WORDS = {
     405: ("Only for reading", "This address can be read, but nothing can be sent to it."),
     500: ("Something went wrong", "The server made a mistake. It has been written to the log."),
 }
-# Matrices are for people and programs that ask for them; a crawler would fetch every slice linked to.
-_ROBOTS = "User-agent: *\nDisallow: /rnaget/\n"
+# Matrices and sequences are for people and programs that ask for them; a crawler would fetch every slice linked to.
+_LEFT_TO_PROGRAMS = ("/rnaget/", "/sequence/", "/cram/", "/ena/", "/seqcol/", "/graphql", "/genomes/*/features")
+_ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
 
 
 def create_pages(site: Site) -> Flask:
@@ -52,6 +55,7 @@ def create_pages(site: Site) -> Flask:
     # Slashes at the end are gone by now; others are not what was asked for.
     pages.url_map.strict_slashes = pages.url_map.merge_slashes = False
     _add_pages(pages, site)
+    _add_docs(pages, site)
     _add_files(pages)
     _add_checks(pages, site)
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, site))
@@ -78,12 +82,15 @@ def _add_pages(pages: Flask, site: Site) -> None:
             service=catalog.service,
             page=page,
             projects=projects,
+            genomes=genome_views(site, catalog) if page.number == 1 else [],
+            genome_ids=frozenset(catalog.genomes),
             totals={
                 "projects": len(catalog.projects),
                 "studies": len(catalog.studies),
                 "matrices": len(catalog.matrices),
                 "track_sets": len(catalog.track_sets),
                 "read_sets": len(catalog.read_sets),
+                "genomes": len(catalog.genomes),
             },
             formats=site.formats.of("expressions"),
             track_formats=site.formats.of("continuous"),
@@ -95,21 +102,29 @@ def _add_pages(pages: Flask, site: Site) -> None:
         page = render("status.html", root=_root(site), name=site.view.catalog.service.name, status=status_of(site))
         return Response(page, mimetype="text/html", headers={"Cache-Control": "no-store"})
 
-    @pages.get("/docs")
-    def docs() -> str:
-        root = _root(site)
-        return render(
-            "docs.html",
-            root=root,
-            name=site.view.catalog.service.name,
-            spec=f"{root}/rnaget/openapi.json",
-        )
-
     @pages.get("/rnaget")
     def api_address() -> Response:
         # The base of the API is no route of its own, but people try it in a browser.
         query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
         return Response(status=302, headers={"Location": f"{_root(site)}/{query}"})
+
+
+def _add_docs(pages: Flask, site: Site) -> None:
+    @pages.get("/docs")
+    def docs() -> str:
+        root = _root(site)
+        asked = request.args.get("api", STANDARDS[0].id)
+        chosen = next((standard for standard in STANDARDS if standard.id == asked), None)
+        if chosen is None:
+            abort(404)
+        return render(
+            "docs.html",
+            root=root,
+            name=site.view.catalog.service.name,
+            standards=STANDARDS,
+            chosen=chosen,
+            spec=f"{root}{chosen.document}",
+        )
 
 
 def _add_files(pages: Flask) -> None:

@@ -28,6 +28,7 @@ def status_of(site: Site) -> dict[str, Any]:
         "matrices": len(catalog.matrices),
         "continuous": len(catalog.track_sets),
         "tracks": sum(_tracks(site, record) for record in catalog.track_sets.values()),
+        "genomes": len(catalog.genomes),
         "read": state.read.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "problems": _listed(state.problems),
         "refused": _listed(state.refused),
@@ -46,7 +47,8 @@ def _tracks(site: Site, record: TrackSet) -> int:
 def status_lines(status: dict[str, Any]) -> str:
     """Return the state as text, a line for each fact and each problem."""
     lines = [f"ready: {status['matrices']} matrices"]
-    lines += [f"{key}: {status[key]}" for key in ("version", "projects", "studies", "continuous", "tracks", "read")]
+    facts = ("version", "projects", "studies", "continuous", "tracks", "genomes", "read")
+    lines += [f"{key}: {status[key]}" for key in facts]
     lines += [f"left out: {_line(problem)}" for problem in status["problems"]]
     lines += [f"not taken over: {_line(problem)}" for problem in status["refused"]]
     return "".join(f"{line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""From ranges of virtual offsets to pieces of a file: whole blocks as they are stored, parts of blocks made anew."""
+"""From ranges of virtual offsets to pieces of a file: whole blocks as they are stored, parts of blocks made again."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pysam
 
 FAILED = 3
 _UNMAPPED = 4
-# In bytes, which every version takes, whatever its types say. Newer versions of CRAM are not read everywhere.
+# In bytes, which every version takes with any declared types. Newer versions of CRAM are not read everywhere.
 _CRAM_OPTIONS: list[Any] = [b"no_ref=1", b"version=3.0"]
 
 

@@ -102,7 +102,7 @@ def version_of_cram(file: ByteSource) -> int:
     major, minor = definition[4], definition[5]
     if (major, minor) not in ((2, 0), (2, 1), (3, 0), (3, 1)):
         raise DamagedFile(
-            f"this is CRAM {major}.{minor}: write it anew as version 3.0 (samtools view -O cram,version=3.0)"
+            f"this is CRAM {major}.{minor}: write it again as version 3.0 (samtools view -O cram,version=3.0)"
         )
     return major
 
@@ -165,7 +165,9 @@ def read_cram_header(file: ByteSource) -> Header:
     text = _header_text(file.read(first.offset + first.head, min(first.length, MOST_BYTES)), major)
     end = end_marker(file)
     if file.size < first.end + len(end) or file.read(file.size - len(end), len(end)) != end:
-        raise DamagedFile("the file is cut off: the container that ends it is missing. Copy it again, or write it anew")
+        raise DamagedFile(
+            "the file is cut off: the container that ends it is missing. Copy it again, or write it again"
+        )
     references = sam_references(text)
     return Header("CRAM", references, sam_samples(text), first.end, b"", tuple(range(len(references))))
 

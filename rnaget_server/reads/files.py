@@ -47,15 +47,15 @@ _NOT_TOGETHER = "the file is damaged, or the index is not that of the file"
 _GZIP = b"\x1f\x8b"
 _BLOCKED = b"\x1f\x8b\x08\x04"
 _INSTEAD = (
-    (b"##fileformat=VCF", "this is VCF that is not compressed: write it anew with bgzip FILE"),
-    (b"@HD\t", "this is SAM: write it anew as BAM (samtools sort -o FILE.bam FILE.sam)"),
-    (b"@SQ\t", "this is SAM: write it anew as BAM (samtools sort -o FILE.bam FILE.sam)"),
-    (_GZIP, "the file is compressed, but not in blocks: write it anew with gzip -dc FILE | bgzip"),
+    (b"##fileformat=VCF", "this is VCF that is not compressed: write it again with bgzip FILE"),
+    (b"@HD\t", "this is SAM: write it again as BAM (samtools sort -o FILE.bam FILE.sam)"),
+    (b"@SQ\t", "this is SAM: write it again as BAM (samtools sort -o FILE.bam FILE.sam)"),
+    (_GZIP, "the file is compressed, but not in blocks: write it again with gzip -dc FILE | bgzip"),
 )
 
 
 def read_header(file: ByteSource) -> Header:
-    """Return the header of a BAM, CRAM, VCF or BCF file, whose format is told by its first bytes.
+    """Return the header of a BAM, CRAM, VCF or BCF file, whose format its first bytes show.
 
     The end of the file is looked at, too: a file without the marker that ends it was cut off.
 

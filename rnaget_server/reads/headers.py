@@ -42,7 +42,7 @@ def check_end_marker(file: ByteSource) -> None:
     """Refuse a BGZF file without the block that ends it."""
     size = len(END_MARKER)
     if file.size < size or file.read(file.size - size, size) != END_MARKER:
-        raise DamagedFile("the file is cut off: the block that ends it is missing. Copy it again, or write it anew")
+        raise DamagedFile("the file is cut off: the block that ends it is missing. Copy it again, or write it again")
 
 
 def _length(cursor: Cursor, name: str, least: int = 0) -> int:
@@ -77,7 +77,7 @@ def _vcf(cursor: Cursor) -> Header:
 
 def _bcf(cursor: Cursor, magic: bytes) -> Header:
     if magic[3:4] != b"\x02":
-        raise DamagedFile("this is BCF of version 1: write it anew as version 2 (bcftools view -Ob)")
+        raise DamagedFile("this is BCF of version 1: write it again as version 2 (bcftools view -Ob)")
     text = cursor.take(_length(cursor, "the length of its text")).rstrip(b"\0").decode("utf-8", "replace")
     references, ids, samples = _variant_header(text.splitlines())
     tail = compressed(cursor.taken) if cursor.taken else b""

@@ -1,7 +1,7 @@
 """The indexes of files in BGZF: BAI (section 5.2 of the SAM specification), TBI and CSI.
 
 Each puts the records of a reference into bins, which are intervals of several sizes that lie within one another, and
-tells for each bin the chunks of the file that hold its records, as virtual offsets. Since records are sorted by their
+has for each bin the chunks of the file that hold its records, as virtual offsets. Since records are sorted by their
 start, two more facts cut these chunks: a record that overlaps a position is not before the first record known to
 overlap a bin or window that begins before it, and not after the first record of a bin that begins behind it.
 """
@@ -202,7 +202,7 @@ class BinIndex:
     Attributes
     ----------
     names
-        The names of its references, if the index tells them.
+        The names of its references, if the index has them.
     """
 
     kind: str
@@ -218,7 +218,7 @@ class BinIndex:
 
 
 def parse_bin_index(file: ByteSource) -> BinIndex:
-    """Return a BAI, TBI or CSI index, told by its first bytes.
+    """Return a BAI, TBI or CSI index, recognised by its first bytes.
 
     Raises
     ------

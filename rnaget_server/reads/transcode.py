@@ -1,4 +1,4 @@
-"""Reads without some of their fields and tags, made anew while they are sent."""
+"""Reads without some of their fields and tags, made again while they are sent."""
 
 from __future__ import annotations
 

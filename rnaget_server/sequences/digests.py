@@ -41,11 +41,15 @@ class SequenceHash:
         self._sha1 = hashlib.sha1(usedforsecurity=False)
         self._sha512 = hashlib.sha512()
 
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """The digest of each kind, which all take the same letters."""
+        return self._md5, self._sha1, self._sha512
+
     def update(self, piece: bytes) -> None:
         """Take the next letters."""
-        self._md5.update(piece)
-        self._sha1.update(piece)
-        self._sha512.update(piece)
+        for kind in self.kinds:
+            kind.update(piece)
 
     def digests(self) -> Digests:
         """Return the digests of all letters so far."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnaget_server.sequences.digests import SORTED_PAIRS, Digests, attributes_of, collection_digest, digest_of
 from rnaget_server.sequences.genes import (
@@ -50,12 +50,15 @@ SIZE_FACT = "letters"
 DIGEST_FACT = "collection"
 """The digest of the collection of the sequences; stores that were written by older versions lack it."""
 
-_PIECE = 512 << 10
+_PIECE = 1 << 20
 _ROWS = 1000
 MEMBERS = "SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place"
 """The query for the sequences of the genome, see `Collection.of_members`."""
 
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
+_FIND = f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?"
+_KEPT_KIB = 16 << 10
+"""Memory in which SQLite keeps the upper part of an index: of ten million names, 10 MiB are above the last branches."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,7 @@ class Alias:
     alias: str
 
 
-@dataclass(frozen=True)
-class StoredSequence:
+class StoredSequence(NamedTuple):
     """One sequence of a store: its digests, where its letters are, and whether its end meets its beginning."""
 
     number: int
@@ -93,6 +95,7 @@ class SequenceStore:
             self._index = sqlite3.connect(
                 f"{(directory / INDEX).absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
             )
+            self._index.execute(f"PRAGMA cache_size=-{_KEPT_KIB}")
             facts = dict(self._rows("SELECT name, value FROM facts"))
             if facts.get("version") != VERSION:
                 raise OSError("the store of sequences is of another version: import the genome again")
@@ -105,8 +108,8 @@ class SequenceStore:
 
     def find(self, id: str) -> StoredSequence | None:
         """Return the sequence that has an id: a digest in the form of `Digests`, or an alias."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?", (id,))
-        return next((_sequence(row) for row in rows), None)
+        rows = self._rows(_FIND, (id,))
+        return _sequence(rows[0]) if rows else None
 
     def aliases(self, sequence: StoredSequence) -> list[Alias]:
         """Return the names of a sequence, sorted."""
@@ -129,6 +132,10 @@ class SequenceStore:
         for first, last in spans:
             for at in range(first, last, _PIECE):
                 yield self._letters.read(sequence.start + at, min(_PIECE, last - at))
+
+    def read_at_once(self, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
+        """Return the letters from `start` up to `stop` if no disk has to be waited for, else None."""
+        return self._letters.read_at_once(sequence.start + start, stop - start)
 
     def member(self, name: str) -> StoredSequence | None:
         """Return the sequence that the genome has under a name."""
@@ -153,6 +160,12 @@ class SequenceStore:
         """Return how many sequences the genome has."""
         return int(self._rows("SELECT count(*) FROM members")[0][0])
 
+    def members(self, first: int, most: int) -> list[tuple[str, StoredSequence]]:
+        """Return up to `most` sequences of the genome with their names, from its place `first` (0 is the first) on."""
+        columns = f"name, {_COLUMNS}"
+        query = f"SELECT {columns} FROM members JOIN sequences USING (number) WHERE place >= ? ORDER BY place LIMIT ?"
+        return [(row[0], _sequence(row[1:])) for row in self._rows(query, (first, most))]
+
     def collection(self) -> Collection:
         """Return the sequences of the genome in the order of its file."""
         return self._collection
@@ -164,6 +177,17 @@ class SequenceStore:
     @cached_property
     def _collection(self) -> Collection:
         return Collection.of_members(self._rows(MEMBERS))
+
+    def example_gene(self) -> str | None:
+        """Return the symbol or id of one gene, of one that codes for a protein if there is such; None without genes."""
+        if not self._genes:
+            return None
+        wanted = ("biotype = 'protein_coding' AND symbol IS NOT NULL", "symbol IS NOT NULL", "1")
+        for condition in wanted:
+            query = f"SELECT symbol, genes.id FROM genes WHERE {condition} ORDER BY number LIMIT 1"
+            for symbol, id in self._rows(query):
+                return str(symbol or id)
+        return None
 
     def number_of_genes(self) -> int:
         """Return how many genes the annotation of the genome has; 0 if there is none."""

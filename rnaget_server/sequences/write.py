@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rnaget_server.sequences.digests import Digests, SequenceHash, is_digest
+from rnaget_server.sequences.digests import Digests, is_digest
+from rnaget_server.sequences.parallel_hash import HashThreads, ParallelHash
 from rnaget_server.sequences.store import (
     DIGEST_FACT,
     INDEX,
@@ -35,6 +36,7 @@ class SequenceWriter:
         self._index.executescript(TABLES)
         self._index.execute("BEGIN")
         self._numbers: dict[str, int] = {}
+        self._threads = HashThreads()
         self._places = 0
         self._end = 0
 
@@ -51,6 +53,7 @@ class SequenceWriter:
             self._index.execute("COMMIT")
             self._file.flush()
             os.fsync(self._file.fileno())
+        self._threads.close()
         self._index.close()
         self._file.close()
 
@@ -73,7 +76,7 @@ class SequenceWriter:
         circular
             Whether its end meets its beginning.
         """
-        hashed = SequenceHash()
+        hashed = ParallelHash(self._threads)
         length = 0
         for piece in pieces:
             hashed.update(piece)

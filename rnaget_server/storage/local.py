@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _CLOSED = -1
+_AT_ONCE = getattr(os, "RWF_NOWAIT", 0)
+"""Linux alone knows it."""
 
 
 class FileVersion(NamedTuple):
@@ -95,6 +97,17 @@ class LocalFile:
                 raise OSError("the file has become shorter since it was opened")
             data += more
         return data
+
+    def read_at_once(self, offset: int, size: int) -> bytes | None:
+        """Return `size` bytes from an offset on if the system has them in memory, else None: then use `read`."""
+        if not _AT_ONCE or offset < 0 or offset + size > self.size:
+            return None
+        data = bytearray(size)
+        try:
+            read = os.preadv(self._number, (data,), offset, _AT_ONCE)
+        except OSError:  # they are on the disk, or the file system cannot tell
+            return None
+        return bytes(data) if read == size else None
 
     def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""

@@ -27,6 +27,17 @@ PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
+FORM_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        **PAGE_HEADERS,
+        "Content-Security-Policy": PAGE_HEADERS["Content-Security-Policy"].replace(
+            "form-action 'none'", "form-action 'self'"
+        ),
+    }
+)
+"""Those of pages with a form, which goes to this server."""
+
+
 def render(template: str, **values: object) -> str:
     """Return the HTML of a template, every value escaped.
 

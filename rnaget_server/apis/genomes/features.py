@@ -10,13 +10,14 @@ from starlette.responses import Response
 from rnaget_server.apis.genomes import BASE_PATH
 from rnaget_server.apis.genomes.context import Context
 from rnaget_server.catalog import Genome
-from rnaget_server.errors import UnknownId, shown
+from rnaget_server.errors import InvalidQuery, UnknownId, shown
+from rnaget_server.http.request import ROOT_KEY
 from rnaget_server.sequences.genes import Derived, Gene, Match, Transcript, split_version, with_version
 from rnaget_server.sequences.store import SequenceStore
 
 _BASE = BASE_PATH.strip("/")
 _STRANDS = {1: "+", -1: "-", 0: "."}
-_MANY_CHOICES = 300
+_MANY_CHOICES, _SEE_OTHER = 300, 303
 
 
 def get_feature(context: Context, genome: str, name: str) -> Response:
@@ -45,6 +46,19 @@ def get_feature(context: Context, genome: str, name: str) -> Response:
     payload = {"genome": record.id, "matched": matched, "others": others, **_gene(context, gene)}
     payload["transcripts"] = [_transcript(context, transcript, gene) for transcript in store.transcripts(gene)]
     return context.respond(payload, "Gene")
+
+
+def find_feature(context: Context, genome: str) -> Response:
+    """Return the way to the gene of the name in a query, as a form sends it."""
+    name = (context.parameters("name").text("name") or "").strip()
+    record = context.genome(genome)
+    if not name:
+        raise InvalidQuery("give a name, as ?name=… with an id, a symbol or a synonym")
+    # Without scheme and host: a proxy may have another scheme than the server knows of.
+    address = "/".join(
+        (context.request.scope[ROOT_KEY], _BASE, *(quote(part, safe="") for part in (record.id, "features", name)))
+    )
+    return Response(status_code=_SEE_OTHER, headers={"Location": address})
 
 
 def _matched(name: str, match: Match) -> dict[str, Any]:

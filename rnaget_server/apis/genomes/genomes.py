@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.genomes import BASE_PATH
 from rnaget_server.apis.genomes.context import Context
+from rnaget_server.apis.genomes.page import genome_page, wants_page
 from rnaget_server.catalog import Genome
 from rnaget_server.errors import StoreFailure
 
@@ -27,9 +28,12 @@ def get_genomes(context: Context) -> Response:
 
 
 def get_genome(context: Context, genome: str) -> Response:
-    """Return a genome."""
-    context.parameters()
-    return context.respond(_genome(context, context.genome(genome)), "Genome")
+    """Return a genome; its page to a browser, where `page` is which of its sequences are shown."""
+    number = context.parameters("page").whole_number("page", 1, 10**9) or 1
+    record = context.genome(genome)
+    if wants_page(context.request):
+        return genome_page(context, record, number)
+    return context.respond(_genome(context, record), "Genome")
 
 
 def _names(genome: Genome) -> dict[str, Any]:

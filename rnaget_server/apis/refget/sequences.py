@@ -11,16 +11,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from rnaget_server.apis.refget.context import Context, normalised
+from rnaget_server.apis.refget.direct import MOST_BYTES
 from rnaget_server.apis.refget.span import Span, span_of
 from rnaget_server.apis.refget.upstream import LOOP_HEADER, Upstream
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.content import StreamedContent
-from rnaget_server.delivery.streaming import DownloadHeaders, send_content
+from rnaget_server.delivery.streaming import DownloadHeaders, send_content, unreadable
 from rnaget_server.delivery.tagged import FOR_A_WHILE, with_tag
 from rnaget_server.errors import InvalidQuery, NotAcceptable, UnknownId, shown
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
-from rnaget_server.http.request import list_header
+from rnaget_server.http.request import PRINCIPAL_KEY, list_header
 from rnaget_server.model.lists import plain
 from rnaget_server.sequences.digests import NAMESPACES, is_digest
 from rnaget_server.sequences.fetched import FetchedSequence
@@ -58,17 +59,34 @@ def get_sequence(context: Context, id: str) -> Response:
         fields["Accept-Ranges"] = "none"
     else:
         fields["Accept-Ranges"] = "bytes"
+    is_part = media_type == _TYPES[0] and not context.request.headers.get("range") and bool(parameters.names)
     chunks, length = located.read(span.start, span.stop), span.size
     if media_type == _FASTA:
         chunks, length = _fasta(located, span), _fasta_length(located, span)
+    media_type = f"{media_type}; charset=us-ascii"
+    status = 200 if span.content_range is None else 206
+    if length <= MOST_BYTES and context.request.method != "HEAD":
+        reply = _small(chunks, status, fields, media_type, sequence.digests.ga4gh)
+        if is_part and isinstance(located, LocatedSequence) and PRINCIPAL_KEY not in context.request.scope:
+            context.api.recent.keep(id, located, context.view.catalog)
+        return reply
     body = Body(chunks, length)
     return send_content(
         context.request,
         StreamedContent(chunks, body, 0, ranges=False),
-        200 if span.content_range is None else 206,
-        DownloadHeaders(f"{media_type}; charset=us-ascii", sequence.digests.ga4gh, "inline", fields),
+        status,
+        DownloadHeaders(media_type, sequence.digests.ga4gh, "inline", fields),
         context.api.budget,
     )
+
+
+def _small(chunks: Iterator[bytes], status: int, fields: dict[str, str], media_type: str, name: str) -> Response:
+    """Return a reply that is read at once, in the thread of its handler."""
+    try:
+        letters = b"".join(chunks)
+    except OSError as error:
+        raise unreadable(error, name) from None
+    return Response(letters, status, headers={**fields, "Content-Type": media_type})
 
 
 def _range(request: Request, media_type: str, tag: str) -> str | None:
@@ -116,6 +134,11 @@ class _FetchedReply(Response):
         await self._upstream.fetch(self._digest.lower(), came_through)
         response = await run_in_threadpool(get_sequence, self._context, self._digest)
         await response(scope, receive, send)
+
+
+def get_reference_by_sha1(context: Context, digest: str) -> Response:
+    """Return what `get_reference` does: an operation of its own, as each needs an id of its own."""
+    return get_reference(context, digest)
 
 
 def get_metadata(context: Context, id: str) -> Response:

@@ -83,7 +83,7 @@ def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
                 line += 1
                 at = stop + 1
                 continue
-            stop = data.find(b"\n>", at) + 1 or len(data)
+            stop = _next_record(data, at)
             text = data[at:stop]
             letters = text.translate(_UPPER, _BLANK)
             if text.translate(None, _ALLOWED) or (letters and not begun):
@@ -96,6 +96,14 @@ def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
         rest = data[at:]
         if not block:
             return
+
+
+def _next_record(data: bytes, at: int) -> int:
+    """Return where the next line with ``>`` begins, or the end; to look for one character takes a fraction of two."""
+    stop = data.find(b">", at + 1)
+    while stop > 0 and data[stop - 1] != ord("\n"):
+        stop = data.find(b">", stop + 1)
+    return stop if stop > 0 else len(data)
 
 
 def _header(text: bytes, line: int, path: Path) -> Header:

@@ -1,0 +1,25 @@
+"""The standards that the API page shows, each with its OpenAPI document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A standard of this server: `id` chooses it in the address of the page, `document` is where it is described."""
+
+    id: str
+    name: str
+    document: str
+
+
+STANDARDS = (
+    Standard("rnaget", "RNAget", "/rnaget/openapi.json"),
+    Standard("refget", "refget", "/sequence/openapi.json"),
+    Standard("cram", "CRAM registry", "/cram/openapi.json"),
+    Standard("seqcol", "Sequence collections", "/seqcol/openapi.json"),
+    Standard("genomes", "Genomes and genes", "/genomes/openapi.json"),
+    Standard("graphql", "GraphQL", "/graphql/openapi.json"),
+)
+"""In the order of the page; the first is shown where none is chosen."""

@@ -1,0 +1,134 @@
+"""Small parts that are sent past the layers: the same bytes and headers as by the route, and all else by the route."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from starlette.testclient import TestClient
+
+from rnaget_server.apis.refget import direct
+from rnaget_server.cli.new import write_new_catalog
+from rnaget_server.cli.server import main
+from rnaget_server.sequences.store import SequenceStore
+from tests.conftest import client_of
+
+LETTERS = "ACGTTGCAAC" * 20_000
+BY_ROUTE = {"X-Other": "1"}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    write_new_catalog(data)
+    source = data / "g.fa"
+    source.write_text(f">chr1\n{LETTERS}\n>circle\nACGTTGCA\n")
+    arguments = ["import", str(source), "--data", str(data), "--genome", "g", "--circular", "circle"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return data
+
+
+@pytest.fixture
+def client(data: Path) -> Iterator[TestClient]:
+    for client in client_of(data, reload_seconds=0.1):
+        client.headers = {"User-Agent": "test"}
+        yield client
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the ids that are looked up in a store: what is sent past the route is not."""
+    ids: list[str] = []
+    find = SequenceStore.find
+
+    def counted(self: SequenceStore, id: str) -> Any:
+        ids.append(id)
+        return find(self, id)
+
+    monkeypatch.setattr(SequenceStore, "find", counted)
+    return ids
+
+
+def digest(client: TestClient, name: str = "chr1") -> str:
+    return str(client.get(f"/sequence/g:{name}/metadata").json()["metadata"]["id"])
+
+
+def can_be_direct(data: Path) -> bool:
+    store = SequenceStore(data / "genomes" / "g")
+    ((_, sequence),) = store.members(0, 1)
+    return store.read_at_once(sequence, 0, 4) is not None
+
+
+@pytest.mark.parametrize("id", ["digest", "g:chr1"])
+def test_same_reply_as_by_the_route(client: TestClient, data: Path, found: list[str], id: str) -> None:
+    id = digest(client) if id == "digest" else id
+    client.get(f"/sequence/{id}?start=0&end=1")
+    before = len(found)
+    for start, stop in ((0, 10), (7, 8), (199_990, 200_000), (5, 5 + direct.MOST_BYTES), (0, 100_000)):
+        address = f"/sequence/{id}?start={start}&end={stop}"
+        small = stop - start <= direct.MOST_BYTES
+        reply = client.get(address)
+        if can_be_direct(data):
+            assert len(found) == before + (not small)
+        by_route = client.get(address, headers=BY_ROUTE)
+        before = len(found)
+        assert (reply.status_code, reply.text) == (200, LETTERS[start:stop])
+        assert reply.headers == by_route.headers and reply.headers["content-length"] == str(stop - start)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "status"),
+    [
+        ("start=5&end=4", {}, 416),
+        ("start=0&end=200001", {}, 416),
+        ("start=200000&end=200000", {}, 416),
+        ("start=0&end=10", {"Range": "bytes=0-1"}, 400),
+        ("start=0&end=10", {"Accept": "application/pdf"}, 406),
+        ("start=0&end=10", {"Host": "a b"}, 400),
+        ("start=0&end=10&other=1", {}, 400),
+        ("start=0&end=10", {"If-Match": '"other"'}, 412),
+        ("start=3&end=3", {}, 200),
+        ("end=10", {}, 200),
+    ],
+)
+def test_all_else_is_for_the_route(client: TestClient, query: str, headers: dict[str, str], status: int) -> None:
+    id = digest(client)
+    assert client.get(f"/sequence/{id}?start=0&end=10").status_code == 200
+    assert client.get(f"/sequence/{id}?{query}", headers=headers).status_code == status
+    tag = client.get(f"/sequence/{id}?start=0&end=10").headers["etag"]
+    assert client.get(f"/sequence/{id}?start=0&end=10", headers={"If-None-Match": tag}).status_code == 304
+    fasta = client.get(f"/sequence/{id}?start=0&end=10", headers={"Accept": "text/x-fasta"})
+    assert fasta.text == f">{id}:0-10\nACGTTGCAAC\n"
+    head = client.head(f"/sequence/{id}?start=0&end=10")
+    assert head.status_code == 200 and head.content == b""
+    over_the_end = client.get(f"/sequence/{digest(client, 'circle')}?start=6&end=2")
+    assert over_the_end.text == "CAAC"
+
+
+def test_scripts_of_other_sites_read_it(client: TestClient) -> None:
+    address = f"/sequence/{digest(client)}?start=0&end=10"
+    for _ in range(2):
+        assert client.get(address).status_code == 200
+        assert client.get(address, headers={"Origin": "https://example.org"}).headers["access-control-allow-origin"]
+        assert "access-control-allow-origin" not in client.get(address).headers
+
+
+def test_what_is_gone_is_not_sent_for_long(client: TestClient, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "_KEPT_SECONDS", 0.0)
+    address = f"/sequence/{digest(client)}?start=0&end=10"
+    assert client.get(address).status_code == client.get(address).status_code == 200
+    shutil.rmtree(data / "genomes" / "g")
+    assert client.get(address).status_code in (404, 503)
+
+
+def test_letters_that_are_cut_off_are_an_error(client: TestClient, data: Path) -> None:
+    address = f"/sequence/{digest(client)}?start=100000&end=100010"
+    assert client.get(address).status_code == 200
+    with (data / "genomes" / "g" / "letters").open("r+b") as file:
+        file.truncate(1000)
+    assert client.get(address).status_code == 503
