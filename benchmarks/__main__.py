@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
-    http,
     htsget,
+    http,
     importing,
     memory,
     peers,

@@ -134,7 +134,17 @@ def _catalogue(root: Path) -> Path:
     write_new_catalog(making, None)
     tool = Path(sys.executable).with_name("rnaget-server")
     for suffix in ("bam", "cram"):
-        command = [tool, "import", SOURCE / f"{_NAME}.{suffix}", "--data", making, "--project", "p", "--study", "s"]
+        command: list[str | Path] = [
+            tool,
+            "import",
+            SOURCE / f"{_NAME}.{suffix}",
+            "--data",
+            making,
+            "--project",
+            "p",
+            "--study",
+            "s",
+        ]
         subprocess.run([*command, "--id", _NAME], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
     _make_large(SOURCE / f"{_NAME}.bam", making / "p" / "s" / "large.bam")
     with (making / "p" / "s" / "study.yaml").open("a", encoding="utf-8") as file:

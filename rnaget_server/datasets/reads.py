@@ -28,7 +28,7 @@ from rnaget_server.reads.files import (
     reference_names,
 )
 from rnaget_server.reads.transcode import transcode
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.local import LocalFile, version_at
 
 _VERSION_LENGTH = 20
 _MOST_INDEXED = 128 << 20
@@ -110,6 +110,12 @@ class OpenReads:
     def has_index(self) -> bool:
         """True if regions can be found in it."""
         return self._index is not None
+
+    @property
+    def is_current(self) -> bool:
+        """True if the files at the paths of the record are still these; nothing is read."""
+        opened = [file.version for file in (self.file, self._index) if file is not None]
+        return opened == [version_at(path) for path in self.record.paths]
 
     @cached_property
     def names_by_md5(self) -> dict[str, set[str]]:
