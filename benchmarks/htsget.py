@@ -34,6 +34,8 @@ _SEED = 20_261_126
 _LARGE = 200 << 20
 _REQUESTS = 1_000
 _MOST_SENT = 3
+_NEW = "a region of 1 kb that is new"
+_BLOCK_REPEATS = 15
 _LEAST_TICKETS, _LEAST_BLOCKS = 0.6, 0.9
 _WORKER = "rnaget_server.worker.Worker"
 """Ours, so that the stack is the same but for the application."""
@@ -55,11 +57,11 @@ def rows(material: Material) -> Iterator[Row | Note]:
             yield _sent(ours, tool, format, regions)
         repeats = max(5, material.size.slow_repeats)
         yield from _tickets(ours, plain, regions, repeats)
-        yield _blocks(ours, plain, large.stat().st_size, repeats)
+        yield _blocks(ours, plain, large.stat().st_size, max(repeats, _BLOCK_REPEATS))
 
 
-def _regions() -> list[tuple[str, int, int]]:
-    draw = random.Random(_SEED)
+def _regions(more: int = 0) -> list[tuple[str, int, int]]:
+    draw = random.Random(_SEED + more)
     names = [draw.choice(list(_PLACES)) for _ in range(_REGIONS)]
     return [(name, start, start + _LENGTH) for name in names for start in [draw.randrange(*_PLACES[name])]]
 
@@ -98,16 +100,23 @@ def _tickets(ours: Server, plain: Server, regions: list[tuple[str, int, int]], r
     asked = {
         "the whole file": [f"/reads/{_NAME}"],
         "the header": [f"/reads/{_NAME}?class=header"],
-        "a region of 1 kb": [_asked("BAM", *region) for region in regions],
+        "a region of 1 kb asked for before": [_asked("BAM", *region) for region in regions],
     }
-    ways: dict[str, Callable[[int], object]] = {what: partial(_flooded, ours, all) for what, all in asked.items()}
-    taken = side_by_side({**ways, "bare": partial(_flooded, plain, ["/small"])}, repeats)
-    for what in asked:
-        yield Row(f"HTTP: ticket for {what}", "a bare JSON reply", taken[what], taken["bare"], least=_LEAST_TICKETS)
+    ways: dict[str, Callable[[int], object]] = {what: partial(_repeated, ours, all) for what, all in asked.items()}
+    ways[_NEW] = lambda number: _flooded(ours, [_asked("BAM", *one) for one in _regions(number + 1)], _REGIONS)
+    taken = side_by_side({**ways, "bare": partial(_repeated, plain, ["/small"])}, repeats)
+    for what in ways:
+        # A new region is read, decoded and compressed.
+        least = 0 if what == _NEW else _LEAST_TICKETS
+        yield Row(f"HTTP: ticket for {what}", "a bare JSON reply", taken[what], taken["bare"], least=least)
 
 
-def _flooded(server: Server, targets: list[str], _: int) -> float:
-    return flood(server.port, targets, _REQUESTS)
+def _flooded(server: Server, targets: list[str], requests: int) -> float:
+    return flood(server.port, targets, requests)
+
+
+def _repeated(server: Server, targets: list[str], _: int) -> float:
+    return _flooded(server, targets, _REQUESTS)
 
 
 def _blocks(ours: Server, plain: Server, size: int, repeats: int) -> Row:
