@@ -29,8 +29,10 @@ _TWO = struct.Struct("<II")
 _LEAST_BAM, _LEAST_BCF = 32, 24
 _LONGEST = 512 << 20
 _USES_REFERENCE = np.array([operation in (0, 2, 3, 7, 8) for operation in range(16)])  # M, D, N, = and X
-_INFO = 7
-_LENGTHS = re.compile(rb"(?:^|;)(END|SVLEN)=(-?\d{1,18})")
+_ALT, _INFO, _FORMAT = 4, 7, 8
+_NUMBER = re.compile(rb"-?\d{1,18}")
+_LENGTHS = re.compile(rb"(?:^|;)(END|SVLEN)=([^;]*)")
+_ANY_BASES = (b"<*>", b"<NON_REF>")
 
 
 @dataclass(frozen=True)
@@ -208,13 +210,46 @@ class VcfLayout:
             raise DamagedFile("the file is damaged: a line of it has too few columns")
         start = int(batch.start[number])
         end = start + max(len(fields[3]), 1)
-        for name, value in _LENGTHS.findall(fields[_INFO]):
-            end = max(end, int(value) if name == b"END" else start + 1 + abs(int(value)))
+        alleles = fields[_ALT].split(b",")
+        for name, text in _LENGTHS.findall(fields[_INFO]):
+            if name == b"END":
+                end = max(end, *map(int, _NUMBER.findall(text)), 0)
+            else:
+                end = max(end, start + 1 + _longest_variant(text, alleles))
+        if len(fields) > _FORMAT and not set(_ANY_BASES).isdisjoint(alleles):
+            end = max(end, start + _longest_block(fields[_FORMAT]))
         return end
 
     def ends_file(self) -> bool:
         """Return true: the last line need have no end."""
         return True
+
+
+def _longest_variant(text: bytes, alleles: Sequence[bytes]) -> int:
+    """Return the largest of the lengths in ``SVLEN`` that take reference bases.
+
+    They are those of symbolic alleles; inserted bases are none of the reference. Where there are not as many lengths as
+    alleles, nobody knows which is of which: then all of them count, so that no record is lost.
+    """
+    values = text.split(b",")
+    if len(values) == len(alleles):
+        values = [
+            value
+            for value, allele in zip(values, alleles, strict=True)
+            if allele.startswith(b"<") and not allele.startswith((b"<INS>", b"<INS:"))
+        ]
+    return max((abs(int(value)) for value in values if _NUMBER.fullmatch(value)), default=0)
+
+
+def _longest_block(text: bytes) -> int:
+    """Return the largest ``LEN`` of the samples, the number of bases that a record of the reference is for."""
+    names, *samples = text.rstrip(b"\r\n").split(b"\t")
+    keys = names.split(b":")
+    if b"LEN" not in keys:
+        return 0
+    place = keys.index(b"LEN")
+    values = [values[place] for values in (sample.split(b":", place + 1) for sample in samples) if len(values) > place]
+    return max((abs(int(value)) for value in values if _NUMBER.fullmatch(value)), default=0)
 
 
 def layout_of(header: Header, names: Sequence[str] | None) -> Layout:

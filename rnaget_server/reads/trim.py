@@ -69,7 +69,7 @@ class RegionFinder:
                 ranges += self._trimmed(part, reference, number, start, end)
         if inside:
             first = self._scanner.first(inside)
-            if first is None or first.reference[0] != number or first.start[0] < start:
+            if first is None or first.reference[0] != number or max(first.start[0], 0) < start:
                 raise DamagedFile("the index is not that of the file: the records that it points to are elsewhere")
             ranges.append(inside)
         return ranges
@@ -85,7 +85,8 @@ class RegionFinder:
         for batch in scanner.scan(chunk, most):
             if (batch.reference != number).any():
                 raise DamagedFile("the index is not that of the file: a range of it has records of another reference")
-            overlaps = batch.start >= start
+            # Position 0 is before the first base; such records are taken for ones on it, so that they are not lost.
+            overlaps = np.maximum(batch.start, 0) >= start
             before = np.flatnonzero(~overlaps)
             overlaps[before] = scanner.layout.ends(batch, before) > start
             behind = np.flatnonzero(batch.start >= end)
