@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnaget_server.errors import DamagedFile, UnknownId, shown
-from rnaget_server.reads.cram import Container, end_marker, read_container, version_of_cram
+from rnaget_server.reads.cram import Container, end_marker, read_container, read_slice_place, version_of_cram
 from rnaget_server.reads.pieces import UNPLACED, Header, Piece, Region
 from rnaget_server.reads.trim import merged
 from rnaget_server.storage.source import ByteSource
@@ -156,6 +156,7 @@ def check_slices(file: ByteSource, index: CramIndex, header: Header) -> None:
             raise DamagedFile(f"{wrong}: it has a container at byte {offset:,}, and the file one at {end:,}")
         container = read_container(file, offset, major)
         _check_container(container, index, wrong)
+        _check_places(file, container, index, wrong)
         end = container.end
     if end != file.size - len(end_marker(file)):
         raise DamagedFile(f"{wrong}, or older than the file: the file goes on behind the last container that it has")
@@ -169,3 +170,27 @@ def _check_container(container: Container, index: CramIndex, wrong: str) -> None
         raise DamagedFile(f"{wrong}: a slice goes beyond the container at byte {container.offset:,}")
     if container.reference >= 0 and (index.reference[first:last] != container.reference).any():
         raise DamagedFile(f"{wrong}: the container at byte {container.offset:,} has another reference")
+
+
+def _check_places(file: ByteSource, container: Container, index: CramIndex, wrong: str) -> None:
+    """Compare the intervals of slices with those of their heads; those of several references have none there."""
+    first, last = np.searchsorted(index.container, (container.offset, container.offset + 1)).tolist()
+    if container.reference >= 0 and last - first == 1:
+        # The container is the slice, and its head has been read; not every program writes an interval into it.
+        if _is_place(index, first, container.reference, container.start, container.span):
+            return
+    for number in range(first, last):
+        offset = container.offset + container.head + int(index.place[number])
+        reference, start, span = read_slice_place(file, offset)
+        if reference == _SEVERAL:
+            continue
+        same = int(index.reference[number]) == reference
+        if not same or (reference >= 0 and not _is_place(index, number, reference, start, span)):
+            raise DamagedFile(
+                f"{wrong}: the slice at byte {offset:,} has not the interval that the index says: make it again"
+            )
+
+
+def _is_place(index: CramIndex, number: int, reference: int, start: int, span: int) -> bool:
+    interval = int(index.reference[number]), int(index.start[number]), int(index.end[number])
+    return interval == (reference, start - 1, start - 1 + max(span, 1))

@@ -18,7 +18,8 @@ DEFINITION_SIZE = 26
 _END_2 = bytes.fromhex("0b000000ffffffff0fe0454f460000000001000001000606010001000100")
 _END_3 = bytes.fromhex("0f000000ffffffff0fe0454f4600000000010005bdd94f0001000606010001000100ee63014b")
 _FIRST_LOOK, _LONGEST_HEAD = 512, 1 << 20
-_HEADER_BLOCK = 0
+_HEADER_BLOCK, _SLICE_BLOCK = 0, 2
+_SLICE_LOOK = 64
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
 
 
@@ -30,6 +31,8 @@ class Container:
     ----------
     reference
         The number of its reference; -1 for reads without a place, -2 if it holds several.
+    start, span
+        The first position of its reads, 1-based, and the number of bases from there on.
     landmarks
         Where its slices begin, from the end of its head on.
     """
@@ -38,6 +41,8 @@ class Container:
     head: int
     length: int
     reference: int
+    start: int
+    span: int
     blocks: int
     landmarks: tuple[int, ...]
 
@@ -138,8 +143,7 @@ def _container(data: bytes, offset: int, major: int) -> Container:
     numbers = _Numbers(data)
     length = numbers.int32()
     reference = numbers.itf8()
-    numbers.itf8()  # start
-    numbers.itf8()  # span
+    start, span = numbers.itf8(), numbers.itf8()
     numbers.itf8()  # number of records
     if major < 3:
         numbers.itf8()  # records before it
@@ -155,7 +159,27 @@ def _container(data: bytes, offset: int, major: int) -> Container:
         checksum = zlib.crc32(data[: numbers.place])
         if numbers.int32() & 0xFFFFFFFF != checksum:
             raise DamagedFile(f"there is no CRAM container at byte {offset:,}, or its head is damaged")
-    return Container(offset, numbers.place, length, reference, blocks, landmarks)
+    return Container(offset, numbers.place, length, reference, start, span, blocks, landmarks)
+
+
+def read_slice_place(file: ByteSource, offset: int) -> tuple[int, int, int]:
+    """Return reference, start and span of the slice at an offset, by the block that is its head.
+
+    Raises
+    ------
+    DamagedFile
+        If there is none.
+    """
+    numbers = _Numbers(file.read(offset, min(_SLICE_LOOK, file.size - offset)) if offset < file.size else b"")
+    try:
+        method, kind = numbers.byte(), numbers.byte()
+        numbers.itf8()  # content id
+        size, raw_size = numbers.itf8(), numbers.itf8()
+        if method == _RAW and kind == _SLICE_BLOCK and size == raw_size:
+            return numbers.itf8(), numbers.itf8(), numbers.itf8()
+    except IndexError:
+        pass
+    raise DamagedFile(f"there is no CRAM slice at byte {offset:,}, or its head is damaged")
 
 
 def read_cram_header(file: ByteSource) -> Header:
