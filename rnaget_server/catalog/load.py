@@ -273,6 +273,7 @@ def _read_set(entry: ReadsEntry, study: StudyFile, project: ProjectFile, directo
             index=None if file.index is None else directory / file.index,
             md5=file.md5,
             size=file.size,
+            modified=file.modified,
         )
         for file in sorted(entry.files, key=lambda file: order.index(file.format))
     ]

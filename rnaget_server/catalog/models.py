@@ -243,6 +243,7 @@ class ReadsFileEntry(_Model):
     index: Text | None = None
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     size: int | None = Field(default=None, ge=0)
+    modified: int | None = None
 
 
 class ReadsEntry(_Model):

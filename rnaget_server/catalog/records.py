@@ -124,7 +124,10 @@ class TrackSet:
 
 @dataclass(frozen=True)
 class ReadsFile:
-    """A file of alignments or variants with its index; `id` is what the log calls it."""
+    """A file of alignments or variants with its index; `id` is what the log calls it.
+
+    `modified` is when the file that `md5` is of was last changed, in nanoseconds since 1970.
+    """
 
     id: str
     format: str
@@ -132,6 +135,7 @@ class ReadsFile:
     index: Path | None
     md5: str | None
     size: int | None
+    modified: int | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:

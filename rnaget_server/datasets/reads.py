@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import count
@@ -23,6 +23,7 @@ from rnaget_server.reads.files import (
     Region,
     check_index,
     find_pieces,
+    pieces_of_chunks,
     read_header,
     read_index,
     reference_names,
@@ -32,9 +33,8 @@ from rnaget_server.storage.local import LocalFile, version_at
 
 _VERSION_LENGTH = 20
 _MOST_INDEXED = 128 << 20
-# Most kinds of indexes are compressed.
-_DECODED = 4
 _NUMBERS = count()
+_BLOCK = 4 << 20
 
 
 class IndexCache:
@@ -101,6 +101,8 @@ class OpenReads:
         self._number = next(_NUMBERS)
         self.file, self._index = open_files(record)
         self.header, index = checked_header(record, self.file, self._index)
+        if index is not None:
+            indexes.get(self._number, lambda: (index, index.nbytes))
         self.names = frozenset(reference_names(self.header, index))
         # Without the device, whose number another machine has another of for the same files.
         states = [file.version[1:] for file in (self.file, self._index) if file is not None]
@@ -110,6 +112,11 @@ class OpenReads:
     def has_index(self) -> bool:
         """True if regions can be found in it."""
         return self._index is not None
+
+    @property
+    def md5(self) -> str | None:
+        """The MD5 digest of the file; none if the catalogue has it of another state of the file, or of an unknown one."""
+        return self.record.md5 if self.record.modified == self.file.version.modified else None
 
     @property
     def is_current(self) -> bool:
@@ -145,7 +152,7 @@ class OpenReads:
         fields: Sequence[str] | None,
         tags: Sequence[str] | None,
         notags: Sequence[str],
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """Yield the reads of some regions, or all, without some of their fields and tags; see `transcode`.
 
         Raises
@@ -170,6 +177,17 @@ class OpenReads:
             if regions is not None and self._index is not None:
                 index = self._indexes.get(self._number, partial(_parsed, self._index, self.header))
             return find_pieces(self.file, index, self.header, regions, only)
+
+    def pieces_of_chunks(self, chunks: Sequence[tuple[int, int]]) -> list[Piece]:
+        """Return the bytes of ranges of virtual offsets; see `reads.files.pieces_of_chunks`.
+
+        Raises
+        ------
+        StoreFailure
+            If they cannot be read.
+        """
+        with self._guard, _naming(self.record.path):
+            return pieces_of_chunks(self.file, chunks)
 
 
 def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:
@@ -214,7 +232,8 @@ def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) 
 
 
 def _parsed(index: LocalFile, header: Header) -> tuple[Index, int]:
-    return read_index(index, header), index.size * _DECODED
+    parsed = read_index(index, header)
+    return parsed, parsed.nbytes
 
 
 @contextmanager
@@ -227,17 +246,31 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def reads_problems(record: ReadsFile) -> list[str]:
-    """Return what keeps a file from being served; empty if all is well."""
+    """Return what is wrong with a file; empty if all is well. It is read from end to end, for its digest."""
     opened: tuple[LocalFile | None, ...] = ()
     try:
         opened = open_files(record)
         file, index = opened
         assert file is not None
         checked_header(record, file, index)
+        digest = None if record.md5 is None else _md5_of(file)
     except OSError as error:
         return [str(error)]
     finally:
         for file_or_index in opened:
             if file_or_index is not None:
                 file_or_index.close()
+    if digest != record.md5:
+        return [
+            f"{record.path.name} has the MD5 digest {digest}, and the catalogue says {record.md5}: import it again with "
+            "--replace"
+        ]
     return []
+
+
+def _md5_of(file: LocalFile) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for start in range(0, file.size, _BLOCK):
+        digest.update(file.read(start, min(_BLOCK, file.size - start)))
+    file.check_unchanged()
+    return digest.hexdigest()

@@ -11,7 +11,12 @@ from rnaget_server.reads.pieces import Piece
 
 
 def body_pieces(blocks: Blocks, ranges: Iterable[Chunk]) -> list[Piece]:
-    """Return the pieces that hold the bytes of ranges, and the end marker.
+    """Return the pieces that hold the bytes of ranges, and the end marker; for the errors see `chunk_pieces`."""
+    return [*chunk_pieces(blocks, ranges), Piece("body", 0, len(END_MARKER), END_MARKER)]
+
+
+def chunk_pieces(blocks: Blocks, ranges: Iterable[tuple[int, int]]) -> list[Piece]:
+    """Return the pieces that hold the bytes of ranges, of which each is after the one before it.
 
     Raises
     ------
@@ -19,17 +24,18 @@ def body_pieces(blocks: Blocks, ranges: Iterable[Chunk]) -> list[Piece]:
         If a range does not begin or end within a block of the file.
     """
     pieces: list[Piece] = []
-    pending: list[bytes] = []
+    pending: list[tuple[bytes, Chunk]] = []
     for begin, end in ranges:
         first, last = begin >> 16, end >> 16
         if last > blocks.file.size:
             raise DamagedFile("the index is not that of the file: it points behind its end")
         if first == last:
-            pending.append(_part(blocks, first, begin & WITHIN, end & WITHIN))
+            pending.append((_part(blocks, first, begin & WITHIN, end & WITHIN), Chunk(begin, end)))
             continue
         if begin & WITHIN:
-            pending.append(_part(blocks, first, begin & WITHIN, None))
+            part = _part(blocks, first, begin & WITHIN, None)
             first = blocks.read(first).next
+            pending.append((part, Chunk(begin, first << 16)))
         if first < last:
             blocks.read(first)  # refuses what is no block
             pieces += _made(pending)
@@ -37,11 +43,10 @@ def body_pieces(blocks: Blocks, ranges: Iterable[Chunk]) -> list[Piece]:
         elif first > last:
             raise DamagedFile("the index is not that of the file: it points to a place within a block")
         if end & WITHIN:
-            pending.append(_part(blocks, last, 0, end & WITHIN))
+            pending.append((_part(blocks, last, 0, end & WITHIN), Chunk(last << 16, end)))
         elif last < blocks.file.size:
             blocks.read(last)
-    marked = b"".join([*(piece.data or b"" for piece in _made(pending)), END_MARKER])
-    return [*_joined(pieces), Piece("body", 0, len(marked), marked)]
+    return _joined([*pieces, *_made(pending)])
 
 
 def _part(blocks: Blocks, offset: int, start: int, end: int | None) -> bytes:
@@ -51,11 +56,12 @@ def _part(blocks: Blocks, offset: int, start: int, end: int | None) -> bytes:
     return data[start:end]
 
 
-def _made(pending: list[bytes]) -> list[Piece]:
+def _made(pending: list[tuple[bytes, Chunk]]) -> list[Piece]:
     """Return what is pending as blocks of its own, and empty it."""
-    data = compressed(b"".join(pending))
+    data = compressed(b"".join(part for part, _ in pending))
+    parts = tuple(chunk for part, chunk in pending if part)
     pending.clear()
-    return [Piece("body", 0, len(data), data)] if data else []
+    return [Piece("body", 0, len(data), data, parts)] if data else []
 
 
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:

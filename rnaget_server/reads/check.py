@@ -6,7 +6,7 @@ import numpy as np
 
 from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, Blocks
-from rnaget_server.reads.index import BinIndex, Chunk, ReferenceIndex
+from rnaget_server.reads.index import BinIndex, Chunk, ReferenceIndex, References
 from rnaget_server.reads.pieces import Header
 from rnaget_server.reads.records import OTHER, Scanner, layout_of
 from rnaget_server.storage.source import ByteSource
@@ -30,27 +30,28 @@ def check_bins(file: ByteSource, index: BinIndex, header: Header) -> None:
         raise DamagedFile(f"{_WRONG}: it has {len(index.references):,} references, and the file {most:,}")
     scanner = Scanner(Blocks(file), layout_of(header, index.names))
     end = file.size - len(END_MARKER) << 16
-    first = end
-    for reference in index.references:
-        _check_offsets(reference, header.body, end)
-        first = min(first, int(reference.chunks[:, 0].min(initial=np.uint64(end))))
+    _check_offsets(index.references, header.body, end)
+    first = min(index.references.bounds[0], end)
     if scanner.blocks.normal(first) > scanner.blocks.normal(header.body) and index.last:
         raise DamagedFile(f"{_WRONG}: it lacks the first records")
     last = scanner.first(Chunk(index.last or header.body, end))
     if last is not None and (last.reference[0] != OTHER or header.format != "BAM"):
         raise DamagedFile(f"{_WRONG}, or older than the file: it lacks the last records")
-    bins = sum(len(reference.begins) for reference in index.references)
-    for number, reference in enumerate(index.references):
-        for place in range(0, len(reference.begins), max(1, bins // _MOST_LOOKED_AT)):
-            _check_record(scanner, reference, number, place)
+    bins_before = index.references.bins_before
+    for bin in np.unique(np.linspace(0, max(0, bins_before[-1] - 1), _MOST_LOOKED_AT).astype(np.int64)).tolist():
+        if bin < bins_before[-1]:
+            number = int(bins_before.searchsorted(bin, "right")) - 1
+            _check_record(scanner, index.references[number], number, bin - int(bins_before[number]))
 
 
-def _check_offsets(reference: ReferenceIndex, body: int, end: int) -> None:
-    chunks = reference.chunks
-    begins, ends = chunks[:, 0], chunks[:, 1]
-    if (begins >= ends).any() or (begins < body).any() or (ends > end).any() or (reference.record_starts > end).any():
+def _check_offsets(references: References, body: int, end: int) -> None:
+    wrong = (references.windows > end).any()
+    for chunks in references.chunks():
+        begins, ends = chunks[:, 0], chunks[:, 1]
+        wrong |= (begins >= ends).any() or (begins < body).any() or (ends > end).any()
+    if wrong:
         raise DamagedFile(f"{_WRONG}: it points to places outside of the records")
-    if not reference.is_in_order:
+    if not references.is_in_order:
         raise DamagedFile("the index is damaged: its windows are not in the order of the file")
 
 

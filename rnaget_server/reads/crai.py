@@ -45,6 +45,12 @@ class CramIndex:
     place: Numbers
     size: Numbers
 
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes that it takes in memory."""
+        columns = (self.reference, self.start, self.end, self.container, self.place, self.size)
+        return sum(column.nbytes for column in columns)
+
 
 def parse_crai(file: ByteSource) -> CramIndex:
     """Return a CRAI index.
@@ -105,7 +111,7 @@ def cram_pieces(file: ByteSource, index: CramIndex, header: Header, regions: Ite
     DamagedFile
         If the file or the index is damaged.
     """
-    numbers = {reference.name: number for reference, number in zip(header.references, header.ids, strict=True)}
+    numbers = header.numbers
     wanted = np.zeros(len(index.reference), bool)
     for name, intervals in merged(regions).items():
         if name != UNPLACED and name not in numbers:

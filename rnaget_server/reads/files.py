@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rnaget_server.errors import DamagedFile
-from rnaget_server.reads.assemble import body_pieces
+from rnaget_server.reads.assemble import body_pieces, chunk_pieces
 from rnaget_server.reads.bgzf import END_MARKER, Blocks, NoBlock
 from rnaget_server.reads.check import check_bins
 from rnaget_server.reads.crai import CramIndex, check_slices, cram_pieces, parse_crai
@@ -29,6 +29,7 @@ __all__ = [
     "Region",
     "check_index",
     "find_pieces",
+    "pieces_of_chunks",
     "read_header",
     "read_index",
     "reference_names",
@@ -123,6 +124,20 @@ def find_pieces(
         except NoBlock as error:
             raise DamagedFile(f"{_NOT_TOGETHER}: {error}") from error
     return [*_header_pieces(header), *body]
+
+
+def pieces_of_chunks(file: ByteSource, chunks: Sequence[tuple[int, int]]) -> list[Piece]:
+    """Return the pieces of a file in BGZF that hold ranges of virtual offsets, as `find_pieces` made them.
+
+    Raises
+    ------
+    DamagedFile
+        If there are none.
+    """
+    try:
+        return chunk_pieces(Blocks(file), chunks)
+    except NoBlock as error:
+        raise DamagedFile(f"{_NOT_TOGETHER}: {error}") from error
 
 
 def _parsed(index: ByteSource | Index | None, header: Header) -> Index:

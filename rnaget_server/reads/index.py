@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +35,11 @@ _COLUMNS = struct.Struct("<7i")
 _CHUNK_SIZE = 16
 _BAI_SHIFT, _BAI_DEPTH = 14, 5
 _DEEPEST, _WIDEST = 10, 62
+_MOST_MADE = 64
+_AT_ONCE = 1 << 16
+# The bytes of the index, and the chunks and the known offsets of the references in use.
+_COPIES = 3
+_NAME_BYTES = 200
 
 
 class Chunk(NamedTuple):
@@ -181,18 +185,114 @@ class ReferenceIndex:
         behind = int(np.searchsorted(self.begins, end))
         return int(self._first_after[behind]) if behind < len(self.begins) else NOWHERE
 
-    @property
-    def is_in_order(self) -> bool:
-        """Tell whether the windows are in the order of the file, as in every sorted one."""
-        known = self._windows[self._windows > 0] if self._windows is not None else np.empty(0, np.uint64)
-        return not (known[1:] < known[:-1]).any()
-
     @cached_property
     def record_starts(self) -> Offsets:
         """Every offset that the index knows to be that of a record, sorted."""
         windows = self._windows if self._windows is not None else np.empty(0, np.uint64)
         starts = np.unique(np.concatenate([self.chunks[:, 0], windows]))
         return starts[starts > 0]
+
+
+class References(Sequence[ReferenceIndex]):
+    """The bins of all references, in arrays of all together, for there may be hundreds of thousands of references.
+
+    The ones that were used last are kept as they are needed. Safe to share among threads.
+    """
+
+    def __init__(self, binning: Binning, table: _Table, data: bytes) -> None:
+        self._binning = binning
+        self._data = data
+        self._bounds = np.array(table.bounds, np.int64)
+        self._numbers, self._places, self._counts = (
+            np.array(column, np.int64) for column in (table.numbers, table.places, table.counts)
+        )
+        self._first_overlaps = np.array(table.first_overlaps, np.uint64)
+        self._window_places, self._window_counts = (
+            np.array(column, np.int64) for column in (table.window_places, table.window_counts)
+        )
+        real = (self._numbers < binning.bins) & (self._counts > 0)
+        self.bins_before = np.concatenate([[0], np.cumsum(real)])[self._bounds]
+        """The number of bins with records before each reference, and of all."""
+        self._made = lru_cache(_MOST_MADE)(self._make)
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, number: int) -> ReferenceIndex: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[ReferenceIndex]: ...
+
+    def __getitem__(self, number: int | slice) -> ReferenceIndex | list[ReferenceIndex]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(len(self)))]
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        return self._made(number)
+
+    def _make(self, number: int) -> ReferenceIndex:
+        bins = slice(*self._bounds[number : number + 2].tolist())
+        windows = overlaps = None
+        if len(self._window_places):
+            count, place = int(self._window_counts[number]), int(self._window_places[number])
+            windows = np.frombuffer(self._data, "<u8", count, place)
+        if len(self._first_overlaps):
+            overlaps = self._first_overlaps[bins]
+        columns = self._numbers[bins], self._places[bins], self._counts[bins]
+        return ReferenceIndex(self._binning, self._data, *columns, windows, overlaps)
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes they take in memory, with what is made for those in use."""
+        arrays = (self._bounds, self._numbers, self._places, self._counts, self._first_overlaps, self.bins_before)
+        windows = self._window_places.nbytes + self._window_counts.nbytes
+        return _COPIES * len(self._data) + windows + sum(array.nbytes for array in arrays)
+
+    def chunks(self) -> Iterator[Offsets]:
+        """Yield all chunks as arrays of two columns, so many at once that they take some megabytes."""
+        real = (self._numbers < self._binning.bins) & (self._counts > 0)
+        places, counts = self._places[real], self._counts[real]
+        ends = np.cumsum(counts)
+        first = 0
+        while first < len(places):
+            before = int(ends[first - 1]) if first else 0
+            last = max(first + 1, int(ends.searchsorted(before + _AT_ONCE)))
+            offsets = _all_offsets(self._data, places[first:last], 2 * counts[first:last])
+            yield offsets.reshape(-1, 2)
+            first = last
+
+    @cached_property
+    def bounds(self) -> tuple[int, int]:
+        """The offset of the first record that has a place, and the one behind the last; `NOWHERE` and 0 if none has."""
+        first, last = NOWHERE, 0
+        for chunks in self.chunks():
+            first, last = min(first, int(chunks[:, 0].min())), max(last, int(chunks[:, 1].max()))
+        return first, last
+
+    @property
+    def is_in_order(self) -> bool:
+        """Tell whether the windows of each reference are in the order of the file, as in every sorted one."""
+        windows = self.windows
+        known = windows > 0
+        of = np.repeat(np.arange(len(self._window_counts)), self._window_counts)[known]
+        offsets = windows[known]
+        return not ((offsets[1:] < offsets[:-1]) & (of[1:] == of[:-1])).any()
+
+    @property
+    def windows(self) -> Offsets:
+        """The windows of all references."""
+        return _all_offsets(self._data, self._window_places, self._window_counts)
+
+
+def _all_offsets(data: bytes, places: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> Offsets:
+    """Return the offsets that stand one after the other from several places on."""
+    before = np.cumsum(counts) - counts
+    each = np.repeat(places - 8 * before, counts) + 8 * np.arange(int(counts.sum()))
+    if not len(each):
+        return np.empty(0, np.uint64)
+    offsets: Offsets = np.frombuffer(data, np.uint8)[each[:, None] + np.arange(8)].view("<u8").ravel()
+    return offsets
 
 
 @dataclass(frozen=True)
@@ -208,13 +308,22 @@ class BinIndex:
     kind: str
     binning: Binning
     names: tuple[str, ...] | None
-    references: Sequence[ReferenceIndex]
+    references: References
 
     @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each reference by its name, if the index has names."""
+        return {name: number for number, name in enumerate(self.names or ())}
+
+    @property
     def last(self) -> int:
         """The offset behind all records that have a place; 0 if there are none."""
-        ends = (int(reference.chunks[:, 1].max()) for reference in self.references if len(reference.chunks))
-        return max(ends, default=0)
+        return self.references.bounds[1]
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes in memory."""
+        return self.references.nbytes + _NAME_BYTES * len(self.names or ())
 
 
 def parse_bin_index(file: ByteSource) -> BinIndex:
@@ -286,6 +395,8 @@ class _Table:
     def __init__(self) -> None:
         self.numbers, self.places, self.counts = array("q"), array("q"), array("q")
         self.first_overlaps = array("Q")
+        self.bounds = array("q", [0])
+        self.window_places, self.window_counts = array("q"), array("q")
 
     def read(self, data: bytes, place: int, with_offsets: bool) -> int:
         """Take the bins of a reference that stand at a place, and return where they end."""
@@ -320,28 +431,14 @@ def _references(
     count = _counted(data, place)
     place = behind_names or place + 4
     table = _Table()
-    bounds, windows = [0], []
     for _ in range(count):
         place = table.read(data, place, kind == "CSI")
-        bounds.append(len(table.numbers))
+        table.bounds.append(len(table.numbers))
         if kind != "CSI":
             length = _counted(data, place)
             if length > (len(data) - place - 4) // 8:
                 raise DamagedFile("the index is cut off")
-            windows.append(np.frombuffer(data, "<u8", length, place + 4))
+            table.window_places.append(place + 4)
+            table.window_counts.append(length)
             place += 4 + 8 * length
-    numbers, places, counts = (np.array(column, np.int64) for column in (table.numbers, table.places, table.counts))
-    overlaps = np.array(table.first_overlaps, np.uint64)
-    references = [
-        ReferenceIndex(
-            binning,
-            data,
-            numbers[start:stop],
-            places[start:stop],
-            counts[start:stop],
-            windows[number] if windows else None,
-            overlaps[start:stop] if kind == "CSI" else None,
-        )
-        for number, (start, stop) in enumerate(pairwise(bounds))
-    ]
-    return BinIndex(kind, binning, names, references)
+    return BinIndex(kind, binning, names, References(binning, table, data))

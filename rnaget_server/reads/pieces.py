@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 UNPLACED = "*"
@@ -51,6 +52,11 @@ class Header:
     tail: bytes = b""
     ids: tuple[int, ...] = ()
 
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each reference by its name."""
+        return {reference.name: number for reference, number in zip(self.references, self.ids, strict=True)}
+
 
 @dataclass(frozen=True)
 class Region:
@@ -69,9 +75,12 @@ class Piece:
     ----------
     data
         The bytes, if they were made; `offset` and `length` are then 0 and their number.
+    parts
+        The ranges of virtual offsets that they were made from; none if they are of the header or the end of a file.
     """
 
     kind: Literal["header", "body"]
     offset: int
     length: int
     data: bytes | None = None
+    parts: tuple[tuple[int, int], ...] = ()

@@ -25,6 +25,7 @@ class RegionFinder:
         self._scanner = scanner
         self._header = header
         self._index = index
+        self._header = header
 
     def find(self, regions: Iterable[Region]) -> list[Chunk]:
         """Return the ranges of all regions, each record once, in the order of the file.
@@ -49,11 +50,10 @@ class RegionFinder:
 
     def _number(self, name: str) -> int | None:
         """Return the number of a reference in the index; none if the header alone has it."""
-        if self._index.names is not None and name in self._index.names:
-            return self._index.names.index(name)
-        for reference, number in zip(self._header.references, self._header.ids, strict=True):
-            if reference.name == name:
-                return None if self._index.names is not None else number
+        if name in self._index.numbers:
+            return self._index.numbers[name]
+        if name in self._header.numbers:
+            return None if self._index.names is not None else self._header.numbers[name]
         raise UnknownId(f"there is no reference {shown(name)} in this file")
 
     def _interval(self, number: int, start: int, end: int | None) -> list[Chunk]:

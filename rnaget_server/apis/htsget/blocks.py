@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
+from tempfile import TemporaryFile
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.apis.htsget.plan import file_of, pieces_of_ranges, pieces_of_regions, transcoded
+from rnaget_server.apis.htsget.plan import file_of, pieces_of_chunks, pieces_of_ranges, transcoded
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
-from rnaget_server.errors import Gone, InvalidQuery
+from rnaget_server.errors import Gone, InvalidQuery, ResultTooLarge
 from rnaget_server.http.ranges import has_usable_range
 from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.principal import Principal
 from rnaget_server.query import Parameters
 from rnaget_server.reads.files import Piece
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.writers.base import Body
 
 _MEDIA_TYPE = "application/octet-stream"
-# About what the program takes that leaves out fields and tags.
-_TRANSCODING = 32 << 20
+# The program that leaves out fields and tags takes about 32 MiB of `max_reply_bytes`. The budget counts up to half of
+# that setting, for what is not counted within the worker; nothing of the program is there, so that half of it counts.
+_TRANSCODING = 14 << 20
 
 
 def get_block(context: Context, id: str) -> Response:
@@ -34,7 +40,7 @@ def get_block(context: Context, id: str) -> Response:
     Gone
         If the file that its ticket was made for has been replaced.
     """
-    parameters = context.parameters("format", "version", "principal", "ranges", "regions", "pieces", "kept")
+    parameters = context.parameters("format", "version", "principal", "ranges", "chunks", "regions", "kept")
     name = parameters.text("principal")
     # The signature shows that the ticket was given to this one.
     if name is not None:
@@ -44,7 +50,7 @@ def get_block(context: Context, id: str) -> Response:
     opened = context.view.stores.open_reads(file)
     if parameters.text("version") != opened.version:
         raise Gone(f"the file of {reads.id} has been replaced since the ticket was made: ask for a new ticket")
-    content = _content(opened, parameters)
+    content = _content(opened, parameters, context.api.settings.max_bytes)
     fields = {"Cache-Control": "private, max-age=3600"}
     if content.length is not None:
         fields["ETag"] = f'"{opened.version}-{content.length}"'
@@ -53,15 +59,39 @@ def get_block(context: Context, id: str) -> Response:
     return content_response(context.request, content, headers, False, part, context.api.budget)
 
 
-def _content(opened: OpenReads, parameters: Parameters) -> Content:
+def _content(opened: OpenReads, parameters: Parameters, most: int) -> Content:
     try:
         kept = parameters.text("kept")
         if kept is not None:
             chunks = transcoded(opened, parameters.text("regions") or "", kept)
+            if most:
+                return _made_whole(chunks, most)
             return StreamedContent(chunks, Body(chunks), _TRANSCODING, ranges=False)
         return PiecesContent(opened.file, _pieces(opened, parameters))
     except ValueError:
         raise InvalidQuery("this is no URL of a ticket: ask for one, and use its URLs as they are") from None
+
+
+def _made_whole(chunks: Generator[bytes, None, None], most: int) -> PiecesContent:
+    """Return content in a file that has no name, for only when it is there is its size known.
+
+    Raises
+    ------
+    ResultTooLarge
+        If it has more bytes than one reply may have.
+    """
+    size = 0
+    with TemporaryFile() as file, closing(chunks):
+        for chunk in chunks:
+            size += len(chunk)
+            if size > most:
+                raise ResultTooLarge(
+                    f"these reads take more than the {most:,} bytes that this server sends in one reply: ask for smaller "
+                    "regions, or without fields, tags and notags, which is sent by several URLs"
+                )
+            file.write(chunk)
+        file.flush()
+        return PiecesContent(LocalFile(os.dup(file.fileno())), [Piece("body", 0, size)])
 
 
 def _pieces(opened: OpenReads, parameters: Parameters) -> list[Piece]:
@@ -69,4 +99,4 @@ def _pieces(opened: OpenReads, parameters: Parameters) -> list[Piece]:
     ranges = parameters.text("ranges")
     if ranges is not None:
         return pieces_of_ranges(ranges, opened.file.size)
-    return pieces_of_regions(opened, parameters.text("regions") or "", parameters.text("pieces") or "")
+    return pieces_of_chunks(opened, parameters.text("chunks") or "")

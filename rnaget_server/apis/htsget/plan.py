@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby
-from typing import Any
 
+from rnaget_server.apis.htsget.compact import (
+    MOST_CHUNK_BYTES,
+    MOST_LETTERS,
+    chunk_numbers,
+    chunks_in,
+    chunks_text,
+    json_in,
+    json_text,
+    regions_in,
+    regions_text,
+)
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.query import UNPLACED
 from rnaget_server.apis.htsget.values import Block, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
-from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
+from rnaget_server.errors import InvalidQuery, ResultTooLarge, UnknownId, UnsupportedFormat, shown, unknown_name
+from rnaget_server.reads.bgzf import MOST_IN_BLOCK, WITHIN
 from rnaget_server.reads.files import Piece, Region
 
 _MOST_RANGES = 64
@@ -80,15 +90,13 @@ def _reference(context: Context, reads: ReadSet, opened: OpenReads, requested: R
     return name
 
 
-def blocks_of(pieces: Sequence[Piece], regions: Sequence[Region] | None, most: int, inline: int) -> list[Block]:
+def blocks_of(pieces: Sequence[Piece], most: int, inline: int) -> list[Block]:
     """Return what the URLs of a ticket are for.
 
     Parameters
     ----------
     pieces
         The whole reply.
-    regions
-        What it was found by; None for all of a file or its header.
     most
         Most bytes of one URL.
     inline
@@ -96,14 +104,14 @@ def blocks_of(pieces: Sequence[Piece], regions: Sequence[Region] | None, most: i
     """
     if not any(piece.kind == "header" for piece in pieces):
         # Both are in one block of the file, so that no URL is of one of them.
-        return [replace(block, kind="") for block in _blocks_of(pieces, regions, most, inline)]
-    return _blocks_of(pieces, regions, most, inline)
+        return [replace(block, kind="") for block in _blocks_of(pieces, most, inline)]
+    return _blocks_of(pieces, most, inline)
 
 
-def _blocks_of(pieces: Sequence[Piece], regions: Sequence[Region] | None, most: int, inline: int) -> list[Block]:
+def _blocks_of(pieces: Sequence[Piece], most: int, inline: int) -> list[Block]:
     made = sum(piece.length for piece in pieces if piece.data is not None)
-    if made > max(_MOST_MADE, inline):
-        return [_regions_block(kind, run, regions) for kind, run in _runs(pieces, most)]
+    if made > max(_MOST_MADE, inline) and any(piece.parts for piece in pieces):
+        return list(_made_later(pieces, most))
     blocks: list[Block] = []
     for (kind, is_made), run in groupby(pieces, key=lambda piece: (piece.kind, piece.data is not None)):
         if is_made:
@@ -144,42 +152,69 @@ def _split(ranges: Sequence[tuple[int, int]], most: int) -> Iterator[tuple[int, 
             yield start, min(most, offset + length - start)
 
 
-def _runs(pieces: Sequence[Piece], most: int) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield kind, first and last number (half-open) of pieces that one URL sends; a piece is never parted."""
-    first = size = 0
-    for number, piece in enumerate(pieces):
-        if number > first and (piece.kind != pieces[first].kind or size + piece.length > most):
-            yield pieces[first].kind, (first, number)
-            first, size = number, 0
-        size += piece.length
-    if first < len(pieces):
-        yield pieces[first].kind, (first, len(pieces))
+def _made_later(pieces: Sequence[Piece], most: int) -> Iterator[Block]:
+    """Yield blocks that say from which ranges bytes are made again, of so many ranges that a URL can have them."""
+    run: list[tuple[int, int]] = []
+    size = letters = 0
+    for piece in pieces:
+        chunks = list(_chunks_of(piece, most))
+        if not chunks:
+            if run:
+                yield _chunks_block(run)
+                run, size, letters = [], 0, 0
+            if piece.data is not None:
+                yield Block(piece.kind, piece.data)
+            else:
+                yield from (Block(piece.kind, None, (("ranges", text),)) for text in _ranges([piece], most))
+        for chunk, length in chunks:
+            more = len(chunk_numbers(chunk, run[-1][1] if run else 0))
+            if run and (size + length > most or letters + more > MOST_CHUNK_BYTES):
+                yield _chunks_block(run)
+                run, size, letters = [], 0, 0
+                more = len(chunk_numbers(chunk, 0))
+            run.append(chunk)
+            size, letters = size + length, letters + more
+    if run:
+        yield _chunks_block(run)
 
 
-def _regions_block(kind: str, run: tuple[int, int], regions: Sequence[Region] | None) -> Block:
-    return Block(kind, None, (("regions", _regions_text(regions)), ("pieces", f"{run[0]}-{run[1]}")))
+def _chunks_of(piece: Piece, most: int) -> Iterator[tuple[tuple[int, int], int]]:
+    """Yield the ranges of virtual offsets of a piece, and about how many bytes of a reply each is; none: it has none."""
+    if piece.data is None and piece.kind == "body" and piece.length <= most:
+        yield (piece.offset << 16, piece.offset + piece.length << 16), piece.length
+    for begin, end in piece.parts:
+        within = end - begin if begin >> 16 == end >> 16 else MOST_IN_BLOCK - (begin & WITHIN)
+        yield (begin, end), within
+
+
+def _chunks_block(chunks: Sequence[tuple[int, int]]) -> Block:
+    return Block("body", None, (("chunks", chunks_text(chunks)),))
 
 
 def transcoded_block(query: ReadsQuery, regions: Sequence[Region] | None) -> Block:
-    """Return the one URL that sends reads without some of their fields and tags."""
-    kept = json.dumps([query.fields, query.tags, query.notags or ()], separators=(",", ":"))
-    return Block("", None, (("regions", _regions_text(regions)), ("kept", kept)))
+    """Return the one URL that sends reads without some of their fields and tags.
+
+    Raises
+    ------
+    ResultTooLarge
+        If a URL cannot have so many regions or tags.
+    """
+    text, kept = regions_text(regions), json_text([query.fields, query.tags, query.notags or ()])
+    if len(kept) > MOST_LETTERS // 2:
+        raise ResultTooLarge("there are more tags than a URL of the ticket can have: name fewer in tags and notags")
+    if regions and len(text) + len(kept) > MOST_LETTERS:
+        about = max(1, len(regions) * (MOST_LETTERS - len(kept)) // len(text))
+        raise ResultTooLarge(
+            f"with fields, tags or notags a URL of the ticket cannot have {len(regions):,} regions: ask for at most "
+            f"{about:,} of them in each request, or leave out fields, tags and notags"
+        )
+    return Block("", None, (("regions", text), ("kept", kept)))
 
 
-def _regions_text(regions: Sequence[Region] | None) -> str:
-    content = None if regions is None else [[region.reference, region.start, region.end] for region in regions]
-    return json.dumps(content, separators=(",", ":"))
-
-
-def _regions_in(text: str) -> list[Region] | None:
-    content: list[Any] | None = json.loads(text)
-    return content and [Region(*values) for values in content]
-
-
-def transcoded(opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
+def transcoded(opened: OpenReads, regions: str, kept: str) -> Generator[bytes, None, None]:
     """Return the bytes that such a URL sends."""
-    fields, tags, notags = json.loads(kept)
-    return opened.transcoded(_regions_in(regions), fields, tags, notags)
+    fields, tags, notags = json_in(kept)
+    return opened.transcoded(regions_in(regions), fields, tags, notags)
 
 
 def can_transcode(kind: ReadsKind) -> bool:
@@ -204,19 +239,18 @@ def pieces_of_ranges(text: str, size: int) -> list[Piece]:
     return pieces
 
 
-def pieces_of_regions(opened: OpenReads, regions: str, run: str) -> list[Piece]:
-    """Return the pieces that a URL names by number, found again.
+def pieces_of_chunks(opened: OpenReads, text: str) -> list[Piece]:
+    """Return the pieces that a URL names by ranges of virtual offsets, made again.
 
     Raises
     ------
     ValueError
-        If there are none of these numbers.
+        If it names none.
     """
-    first, stop = map(int, run.split("-"))
-    pieces = opened.pieces(_regions_in(regions))
-    if not 0 <= first < stop <= len(pieces):
+    chunks = chunks_in(text)
+    if not chunks:
         raise ValueError
-    return pieces[first:stop]
+    return opened.pieces_of_chunks(chunks)
 
 
 def in_memory(opened: OpenReads, pieces: Sequence[Piece]) -> list[Piece]:

@@ -36,13 +36,18 @@ class RecentPlans:
         self._kept: OrderedDict[tuple[ReadsFile, ReadsQuery], tuple[str, Sequence[Block], int]] = OrderedDict()
         self._seen: dict[ReadsFile, tuple[OpenReads, float]] = {}
 
-    def version(self, file: ReadsFile) -> str | None:
-        """Return the version of a file that was looked at within the last second, unless it has changed.
+    def opened(self, file: ReadsFile) -> OpenReads | None:
+        """Return a file that was looked at within the last second, unless it has changed.
 
         Its status is looked at again; the system still has it in memory, so that no disk or network is waited for.
         """
         opened, until = self._seen.get(file, (None, 0.0))
-        return opened.version if opened is not None and monotonic() < until and opened.is_current else None
+        return opened if opened is not None and monotonic() < until and opened.is_current else None
+
+    def version(self, file: ReadsFile) -> str | None:
+        """Return the version of such a file."""
+        opened = self.opened(file)
+        return None if opened is None else opened.version
 
     def saw(self, opened: OpenReads) -> None:
         """Keep that a file was looked at."""

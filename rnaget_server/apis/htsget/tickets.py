@@ -33,9 +33,9 @@ def _recent_ticket(context: Context, id: str) -> Response | None:
     query = query_of_url(context)
     file = file_of(reads, query.format)
     recent = context.api.recent
-    version = recent.version(file)
-    blocks = None if version is None else recent.get(file, version, query)
-    return None if version is None or blocks is None else _response(context, reads, file, version, query, blocks)
+    opened = recent.opened(file)
+    blocks = None if opened is None else recent.get(file, opened.version, query)
+    return None if opened is None or blocks is None else _response(context, reads, opened, query, blocks)
 
 
 @answered_at_once(_recent_ticket)
@@ -60,7 +60,7 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
     if blocks is None:
         blocks = _blocks(context, reads, opened, query)
         recent.keep(file, opened.version, query, blocks)
-    return _response(context, reads, file, opened.version, query, blocks)
+    return _response(context, reads, opened, query, blocks)
 
 
 def _blocks(context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery) -> list[Block]:
@@ -72,17 +72,18 @@ def _blocks(context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQue
     most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
     if sum(piece.length for piece in pieces) <= settings.max_inline_bytes:
         pieces = in_memory(opened, pieces)
-    return blocks_of(pieces, regions, most, settings.max_inline_bytes)
+    return blocks_of(pieces, most, settings.max_inline_bytes)
 
 
 def _response(
-    context: Context, reads: ReadSet, file: ReadsFile, version: str, query: ReadsQuery, blocks: Sequence[Block]
+    context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery, blocks: Sequence[Block]
 ) -> Response:
-    urls = [_url(context, reads, file, version, block) for block in blocks]
+    file = opened.record
+    urls = [_url(context, reads, file, opened.version, block) for block in blocks]
     ticket: dict[str, Any] = {"format": file.format, "urls": urls}
     is_whole = query.regions is None and query.only is None and not any(block.is_transcoded for block in blocks)
-    if is_whole and file.md5 is not None:
-        ticket["md5"] = file.md5
+    if is_whole and opened.md5 is not None:
+        ticket["md5"] = opened.md5
     return context.respond({"htsget": ticket}, "Ticket")
 
 

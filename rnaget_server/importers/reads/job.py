@@ -66,10 +66,11 @@ def run_reads_import(request: ReadsRequest, progress: Progress) -> Outcome:
 
 @dataclass(frozen=True)
 class WrittenFile:
-    """The size and the MD5 digest of a file that was copied or linked."""
+    """The size and the MD5 digest of a file that was copied or linked, and when that was last changed (nanoseconds)."""
 
     size: int
     md5: str
+    modified: int
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,15 @@ class ReadsPart:
     def write(self, progress: Progress) -> WrittenFile:
         """Copy or link the file."""
         digest, size = hashlib.md5(usedforsecurity=False), 0
+        # From before it is read: a change meanwhile shows later.
+        modified = self.source.stat().st_mtime_ns
         if self.link or (self.target.exists() and self.target.samefile(self.source)):
             for block in self._blocks(progress):
                 digest.update(block)
                 size += len(block)
             if self.link:
                 self._link()
-            return WrittenFile(size, digest.hexdigest())
+            return WrittenFile(size, digest.hexdigest(), modified)
 
         def copy(temporary: Path) -> None:
             nonlocal size
@@ -100,7 +103,7 @@ class ReadsPart:
             temporary.chmod(default_mode())
 
         write_into_place(self.target, copy)
-        return WrittenFile(size, digest.hexdigest())
+        return WrittenFile(size, digest.hexdigest(), self.target.stat().st_mtime_ns)
 
     def _blocks(self, progress: Progress) -> Iterator[bytes]:
         with self.source.open("rb") as file:
@@ -140,6 +143,7 @@ class ReadsPlan(Plan[WrittenFile]):
             "index": index.target.name,
             "size": str(written[0].size),
             "md5": written[0].md5,
+            "modified": str(written[0].modified),
         }
         entry: dict[str, Any] = {"id": request.id, **request.texts}
         entry |= {"samples": list(samples)} if samples else {}
