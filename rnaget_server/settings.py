@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     max_inline_bytes: int = Field(
         1 << 16,
         ge=0,
-        description="Most bytes of alignments or variants that stand in their ticket. 0: none.",
+        description="Most bytes of alignments or variants that stand in their ticket. 0: only such as are made for it.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."

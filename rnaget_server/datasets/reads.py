@@ -115,7 +115,7 @@ class OpenReads:
 
     @property
     def md5(self) -> str | None:
-        """The MD5 digest of the file; none if the catalogue has it of another state of the file, or of an unknown one."""
+        """The MD5 digest of the file; none if the catalogue has that of another state, or of an unknown one."""
         return self.record.md5 if self.record.modified == self.file.version.modified else None
 
     @property
@@ -262,8 +262,8 @@ def reads_problems(record: ReadsFile) -> list[str]:
                 file_or_index.close()
     if digest != record.md5:
         return [
-            f"{record.path.name} has the MD5 digest {digest}, and the catalogue says {record.md5}: import it again with "
-            "--replace"
+            f"{record.path.name} has the MD5 digest {digest}, and the catalogue says {record.md5}: "
+            "import it again with --replace"
         ]
     return []
 

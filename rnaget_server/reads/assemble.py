@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, WITHIN, Blocks, compressed
-from rnaget_server.reads.index import Chunk
+from rnaget_server.reads.bins import Chunk
 from rnaget_server.reads.pieces import Piece
 
 

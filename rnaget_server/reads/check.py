@@ -6,7 +6,8 @@ import numpy as np
 
 from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, Blocks
-from rnaget_server.reads.index import BinIndex, Chunk, ReferenceIndex, References
+from rnaget_server.reads.bins import Chunk, ReferenceIndex, References
+from rnaget_server.reads.index import BinIndex
 from rnaget_server.reads.pieces import Header
 from rnaget_server.reads.records import OTHER, Scanner, layout_of
 from rnaget_server.storage.source import ByteSource

@@ -181,10 +181,10 @@ def _check_container(container: Container, index: CramIndex, wrong: str) -> None
 def _check_places(file: ByteSource, container: Container, index: CramIndex, wrong: str) -> None:
     """Compare the intervals of slices with those of their heads; those of several references have none there."""
     first, last = np.searchsorted(index.container, (container.offset, container.offset + 1)).tolist()
-    if container.reference >= 0 and last - first == 1:
-        # The container is the slice, and its head has been read; not every program writes an interval into it.
-        if _is_place(index, first, container.reference, container.start, container.span):
-            return
+    # The container is the slice, and its head has been read; not every program writes an interval into it.
+    place = container.reference, container.start, container.span
+    if container.reference >= 0 and last - first == 1 and _is_place(index, first, *place):
+        return
     for number in range(first, last):
         offset = container.offset + container.head + int(index.place[number])
         reference, start, span = read_slice_place(file, offset)

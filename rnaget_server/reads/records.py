@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, WITHIN, Blocks
-from rnaget_server.reads.index import Chunk
+from rnaget_server.reads.bins import Chunk
 from rnaget_server.reads.pieces import Header
 
 OTHER = -1

@@ -8,7 +8,8 @@ import numpy as np
 
 from rnaget_server.errors import DamagedFile, UnknownId, shown
 from rnaget_server.reads.bgzf import END_MARKER
-from rnaget_server.reads.index import BinIndex, Chunk, ReferenceIndex, union
+from rnaget_server.reads.bins import Chunk, ReferenceIndex, union
+from rnaget_server.reads.index import BinIndex
 from rnaget_server.reads.pieces import UNPLACED, Header, Region
 from rnaget_server.reads.records import OTHER, Scanner
 

@@ -39,9 +39,8 @@ def test_an_index_of_other_positions_is_refused(kind: str, column: int, change: 
     path = tmp_path / "reads.cram"
     run("samtools", "view", "-O", f"cram,no_ref,{KINDS[kind]}", "-o", path, bam)
     run("samtools", "index", path)
-    lines = [
-        list(map(int, line.split())) for line in gzip.decompress((tmp_path / "reads.cram.crai").read_bytes()).splitlines()
-    ]
+    text = gzip.decompress((tmp_path / "reads.cram.crai").read_bytes())
+    lines = [list(map(int, line.split())) for line in text.splitlines()]
     checked(path, lines)
     placed = [number for number, line in enumerate(lines) if line[0] >= 0]
     for number in {placed[0], placed[len(placed) // 2], placed[-1]}:

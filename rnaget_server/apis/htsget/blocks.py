@@ -86,8 +86,8 @@ def _made_whole(chunks: Generator[bytes, None, None], most: int) -> PiecesConten
             size += len(chunk)
             if size > most:
                 raise ResultTooLarge(
-                    f"these reads take more than the {most:,} bytes that this server sends in one reply: ask for smaller "
-                    "regions, or without fields, tags and notags, which is sent by several URLs"
+                    f"these reads take more than the {most:,} bytes that this server sends in one reply: ask for "
+                    "smaller regions, or without fields, tags and notags, which is sent by several URLs"
                 )
             file.write(chunk)
         file.flush()

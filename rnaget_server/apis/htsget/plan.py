@@ -179,7 +179,7 @@ def _made_later(pieces: Sequence[Piece], most: int) -> Iterator[Block]:
 
 
 def _chunks_of(piece: Piece, most: int) -> Iterator[tuple[tuple[int, int], int]]:
-    """Yield the ranges of virtual offsets of a piece, and about how many bytes of a reply each is; none: it has none."""
+    """Yield the ranges of virtual offsets of a piece, if it has some, and about how many bytes of a reply each is."""
     if piece.data is None and piece.kind == "body" and piece.length <= most:
         yield (piece.offset << 16, piece.offset + piece.length << 16), piece.length
     for begin, end in piece.parts:

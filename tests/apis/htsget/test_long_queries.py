@@ -37,7 +37,12 @@ def remote(ticket: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("kind", ["reads", "variants"])
 @pytest.mark.parametrize("number", [1, 40, 5_000])
 def test_many_regions(
-    no_inline: TestClient, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, number: int
+    no_inline: TestClient,
+    files: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    number: int,
 ) -> None:
     asked = regions_of(number, number, 60)
     whole = ticket_of(no_inline, f"/{kind}/{READS_ID}", regions=posted(asked))
