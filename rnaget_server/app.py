@@ -14,6 +14,7 @@ from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.htsget.context import HtsgetApi
 from rnaget_server.apis.htsget.dialect import HtsgetDialect
+from rnaget_server.apis.htsget.no_id import IdCheck
 from rnaget_server.apis.htsget.recent import RecentPlans
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
@@ -101,7 +102,8 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
             HtsgetApi(repository, settings, kind, signer, budget, RecentPlans()),
             workload,
             htsget.EXAMPLE_BODY,
-            check=TicketCheck(signer, htsget.BLOCK_ROUTE),
+            has_root=True,
+            check=IdCheck(TicketCheck(signer, htsget.BLOCK_ROUTE)),
         )
         for kind in kinds
     ]

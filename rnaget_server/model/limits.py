@@ -108,7 +108,7 @@ class Limits:
             If it is.
         """
         if size > self.body_bytes:
-            raise ResultTooLarge(f"the body is longer than {self.body_bytes:,} bytes: ask for fewer ids at once")
+            raise ResultTooLarge(f"the body is longer than {self.body_bytes:,} bytes: ask for fewer ids or regions at once")
 
 
 def check_values(count: int) -> None:
@@ -125,4 +125,4 @@ def check_values(count: int) -> None:
 
 def too_many_values(subject: str = "the request has", things: str = "values") -> ResultTooLarge:
     """Return the error for more values than a request may have."""
-    return ResultTooLarge(f"{subject} more than {MAX_VALUES:,} {things}: ask for fewer ids at once")
+    return ResultTooLarge(f"{subject} more than {MAX_VALUES:,} {things}: ask for fewer ids or regions at once")

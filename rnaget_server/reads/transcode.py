@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 from rnaget_server.errors import DamagedFile, GroupSwitchedOff, InvalidQuery, shown, unknown_name
+from rnaget_server.reads.bgzf import Blocks
 from rnaget_server.reads.pieces import Header, Piece
 from rnaget_server.storage.source import ByteSource
 
@@ -118,10 +119,20 @@ def _run(file: ByteSource, pieces: Sequence[Piece], arguments: list[str], refere
             if feeder.error is not None:
                 raise feeder.error
             if process.wait():
+                _check_blocks(file, pieces, arguments[0])
                 raise DamagedFile(f"the reads cannot be decoded: {said or 'the program that decodes them has ended'}")
         finally:
             process.kill()
             feeder.join()
+
+
+def _check_blocks(file: ByteSource, pieces: Iterable[Piece], format: str) -> None:
+    """Refuse a damaged block, whose place the program does not say."""
+    for piece in pieces if format == "BAM" else ():
+        if piece.data is None:
+            for offset, _ in Blocks(file).each(piece.offset):
+                if offset >= piece.offset + piece.length:
+                    break
 
 
 def _bytes_of(file: ByteSource, pieces: Iterable[Piece]) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ MOST_LETTERS = 3_200
 MOST_CHUNK_BYTES = 2_300
 """So many bytes of numbers are at most that many letters."""
 
+_ALL = "all"
 _MOST_DECODED = 1 << 20
 _MORE, _BITS = 0x80, 0x7F
 
@@ -95,7 +96,7 @@ def chunks_in(text: str) -> list[tuple[int, int]]:
 def regions_text(regions: Sequence[Region] | None) -> str:
     """Return the union of regions as a text; None means all of a file."""
     if regions is None:
-        return ""
+        return _ALL
     intervals = merged(regions)
     gaps, lengths = [], []
     for several in intervals.values():
@@ -117,7 +118,7 @@ def regions_in(text: str) -> list[Region] | None:
     ValueError
         If it is none.
     """
-    if not text:
+    if text == _ALL:
         return None
     data = _unpacked(text)
     size = next(_numbers_in(data), 0)

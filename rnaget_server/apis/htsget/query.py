@@ -10,6 +10,7 @@ from typing import Any
 from rnaget_server.apis.htsget import EXAMPLE_BODY
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.values import ReadsQuery, RequestedRegion
+from rnaget_server.catalog.models import KIND_OF_FORMAT
 from rnaget_server.errors import InvalidQuery, InvalidRange, ResultTooLarge, UnsupportedFormat, shown, unknown_choice
 from rnaget_server.model.lists import plain
 from rnaget_server.query import Parameters
@@ -18,7 +19,6 @@ from rnaget_server.reads.transcode import FIELDS
 _REGION = ("referenceName", "referenceMD5", "start", "end")
 _LISTS = ("fields", "tags", "notags")
 _OTHERS = ("format", "class", *_LISTS)
-_FORMATS = ("BAM", "CRAM", "VCF", "BCF")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 _MOST = 2**32 - 1
@@ -43,7 +43,7 @@ def query_of_url(context: Context) -> ReadsQuery:
     start, end = (parameters.whole_number(name, 0, _MOST) for name in ("start", "end"))
     region = _region(parameters.text("referenceName"), parameters.text("referenceMD5"), start, end)
     return _checked(
-        parameters.text("format"),
+        _format(context, parameters.text("format")),
         parameters.text("class"),
         None if region is None else (region,),
         {name: parts if name in given else None for name, parts in lists.items()},
@@ -72,7 +72,10 @@ def query_of_body(context: Context) -> ReadsQuery:
             raise ResultTooLarge(f"there are more than {_MOST_REGIONS:,} regions: ask for them in several requests")
         regions = tuple(map(_region_of_object, regions))
     return _checked(
-        _text(content, "format"), _text(content, "class"), regions, {name: _list(content, name) for name in _LISTS}
+        _format(context, _text(content, "format")),
+        _text(content, "class"),
+        regions,
+        {name: _list(content, name) for name in _LISTS},
     )
 
 
@@ -100,14 +103,20 @@ def _region(name: str | None, md5: str | None, start: int | None, end: int | Non
     return RequestedRegion(name, md5 and md5.lower(), start, end)
 
 
+def _format(context: Context, format: str | None) -> str | None:
+    """Return the format that is asked for; the message for an unknown one offers those of this part of htsget."""
+    if format is not None and format not in KIND_OF_FORMAT:
+        offered = [name for name, kind in KIND_OF_FORMAT.items() if kind == context.api.kind]
+        raise UnsupportedFormat(unknown_choice(f"there is no format {shown(format)}", format, offered))
+    return format
+
+
 def _checked(
     format: str | None,
     only: str | None,
     regions: tuple[RequestedRegion, ...] | None,
     lists: dict[str, list[str] | None],
 ) -> ReadsQuery:
-    if format is not None and format not in _FORMATS:
-        raise UnsupportedFormat(unknown_choice(f"there is no format {shown(format)}", format, _FORMATS))
     fields = _names("fields", lists["fields"], FIELDS)
     tags, notags = (_tags(name, lists[name]) for name in ("tags", "notags"))
     both = sorted(set(tags or ()) & set(notags or ()))

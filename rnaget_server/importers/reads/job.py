@@ -12,14 +12,15 @@ from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.models import KIND_OF_FORMAT, ReadsKind
 from rnaget_server.catalog.records import ReadSet
 from rnaget_server.datasets.opening import open_store
-from rnaget_server.errors import ImportFailure, listed
+from rnaget_server.errors import DamagedFile, ImportFailure, listed
 from rnaget_server.importers.atomic_files import put_file, write_into_place
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.job import ImportRequest, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.reads.kinds import EXTENSIONS, checked, index_suffix
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.reads.files import Header
+from rnaget_server.reads.files import Header, read_header
 from rnaget_server.storage.files import default_mode
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.failures import is_of_file
 
 _BLOCK = 4 << 20
@@ -56,6 +57,8 @@ def run_reads_import(request: ReadsRequest, progress: Progress) -> Outcome:
                 f"{request.id} is there as {header.format} already: add --replace to put this file in its place, or "
                 "choose another --id"
             )
+        if existing is not None:
+            _check_references(existing, header)
         target = _target(edit, request.id, header.format)
         parts = (
             ReadsPart(request.source, target, request.link),
@@ -176,6 +179,42 @@ class ReadsPlan(Plan[WrittenFile]):
             return
         yield f"samples: {listed(header.samples)}"
         yield from _matches(self.edit, header.samples)
+
+
+def _check_references(existing: ReadSet, header: Header) -> None:
+    """Refuse a file whose references are not those of the other format of its id.
+
+    Raises
+    ------
+    ImportFailure
+        If it is so.
+    """
+    for format, other in existing.formats.items():
+        if format == header.format or not other.path.is_file():
+            continue
+        try:
+            before = _lengths(read_header(LocalFile.open(other.path)))
+        except (OSError, DamagedFile):
+            continue  # it is not served either, and `check` says why
+        now = _lengths(header)
+        if not before or not now:
+            continue  # headers of VCF need not have any
+        alone = sorted(before.keys() ^ now.keys())
+        if alone:
+            raise ImportFailure(
+                f"{existing.id} is there as {format} with other references: {listed(alone)} in one of them only. Formats "
+                "of an id hold the same records; choose another --id"
+            )
+        for name, length in now.items():
+            if None not in (length, before[name]) and length != before[name]:
+                raise ImportFailure(
+                    f"{existing.id} is there as {format} with other references: {name} has {length:,} bases here, and "
+                    f"{before[name]:,} there. Formats of an id hold the same records; choose another --id"
+                )
+
+
+def _lengths(header: Header) -> dict[str, int | None]:
+    return {reference.name: reference.length for reference in header.references}
 
 
 def _target(edit: CatalogEdit, id: str, format: str) -> Path:
