@@ -108,7 +108,9 @@ class Limits:
             If it is.
         """
         if size > self.body_bytes:
-            raise ResultTooLarge(f"the body is longer than {self.body_bytes:,} bytes: ask for fewer ids or regions at once")
+            raise ResultTooLarge(
+                f"the body is longer than {self.body_bytes:,} bytes: ask for fewer ids or regions at once"
+            )
 
 
 def check_values(count: int) -> None:

@@ -55,9 +55,7 @@ def test_import(bam: Path, tmp_path: Path) -> None:
     file = {"format": "BAM", "file": "lane_1.bam", "index": "lane_1.bam.bai", "size": str(bam.stat().st_size)}
     modified = str((data / "p/s/lane_1.bam").stat().st_mtime_ns)
     file |= {"md5": md5, "modified": modified}
-    assert entries(data) == [
-        {"id": "lane/1", "name": "First lane", "samples": ["liver", "kidney"], "files": [file]}
-    ]
+    assert entries(data) == [{"id": "lane/1", "name": "First lane", "samples": ["liver", "kidney"], "files": [file]}]
     assert "samples: liver, kidney" in output and md5 in output
     assert "samtools view -h 'http://127.0.0.1:8080/reads/lane/1'" in output
     assert (data / "p/s/lane_1.bam").read_bytes() == bam.read_bytes()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, Blocks, compressed
+from rnaget_server.reads.bins import Chunk, union
 from rnaget_server.reads.crai import parse_crai
 from rnaget_server.reads.files import Region
-from rnaget_server.reads.bins import Chunk, union
 from rnaget_server.reads.trim import merged
 from rnaget_server.storage.local import LocalFile
 

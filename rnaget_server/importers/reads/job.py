@@ -202,8 +202,8 @@ def _check_references(existing: ReadSet, header: Header) -> None:
         alone = sorted(before.keys() ^ now.keys())
         if alone:
             raise ImportFailure(
-                f"{existing.id} is there as {format} with other references: {listed(alone)} in one of them only. Formats "
-                "of an id hold the same records; choose another --id"
+                f"{existing.id} is there as {format} with other references: {listed(alone)} in one of them only. "
+                "Formats of an id hold the same records; choose another --id"
             )
         for name, length in now.items():
             if None not in (length, before[name]) and length != before[name]:
