@@ -1,4 +1,4 @@
-"""Where variants end: by their reference bases, END, the lengths of alleles, and the length of reference blocks."""
+"""The ends of variants: by their reference bases, END, the lengths of alleles, and that of reference blocks."""
 
 from __future__ import annotations
 
