@@ -128,3 +128,59 @@ def check_values(count: int) -> None:
 def too_many_values(subject: str = "the request has", things: str = "values") -> ResultTooLarge:
     """Return the error for more values than a request may have."""
     return ResultTooLarge(f"{subject} more than {MAX_VALUES:,} {things}: ask for fewer ids or regions at once")
+
+
+def check_regions(count: int, most: int) -> None:
+    """Refuse a request of too many regions of reads or variants.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more.
+    """
+    if count > most:
+        raise ResultTooLarge(f"there are more than {most:,} regions: ask for them in several requests")
+
+
+def check_made_reads(size: int, most: int) -> None:
+    """Refuse reads without some of their fields or tags that have more bytes than one reply may have.
+
+    Raises
+    ------
+    ResultTooLarge
+        If they have.
+    """
+    if size > most:
+        raise ResultTooLarge(
+            f"these reads take more than the {most:,} bytes that this server sends in one reply: ask for smaller "
+            "regions, or without fields, tags and notags, which is sent by several URLs"
+        )
+
+
+def check_ticket_url(tags: int, places: int, regions: int, most: int) -> None:
+    """Refuse fields, tags and regions that take more letters than a URL of a ticket can have.
+
+    Parameters
+    ----------
+    tags
+        The letters of fields and tags.
+    places
+        The letters of the regions.
+    regions
+        The number of regions.
+    most
+        Most letters.
+
+    Raises
+    ------
+    ResultTooLarge
+        If they do.
+    """
+    if tags > most // 2:
+        raise ResultTooLarge("there are more tags than a URL of the ticket can have: name fewer in tags and notags")
+    if tags + places > most:
+        about = max(1, regions * (most - tags) // places)
+        raise ResultTooLarge(
+            f"with fields, tags or notags a URL of the ticket cannot have {regions:,} regions: ask for at most "
+            f"{about:,} of them in each request, or leave out fields, tags and notags"
+        )

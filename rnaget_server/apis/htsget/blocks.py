@@ -17,9 +17,10 @@ from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
-from rnaget_server.errors import Gone, InvalidQuery, ResultTooLarge
+from rnaget_server.errors import Gone, InvalidQuery
 from rnaget_server.http.ranges import has_usable_range
 from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.model.limits import check_made_reads
 from rnaget_server.model.principal import Principal
 from rnaget_server.query import Parameters
 from rnaget_server.reads.files import Piece
@@ -84,11 +85,7 @@ def _made_whole(chunks: Generator[bytes, None, None], most: int) -> PiecesConten
     with TemporaryFile() as file, closing(chunks):
         for chunk in chunks:
             size += len(chunk)
-            if size > most:
-                raise ResultTooLarge(
-                    f"these reads take more than the {most:,} bytes that this server sends in one reply: ask for "
-                    "smaller regions, or without fields, tags and notags, which is sent by several URLs"
-                )
+            check_made_reads(size, most)
             file.write(chunk)
         file.flush()
         return PiecesContent(LocalFile(os.dup(file.fileno())), [Piece("body", 0, size)])

@@ -24,7 +24,8 @@ from rnaget_server.apis.htsget.values import Block, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
-from rnaget_server.errors import InvalidQuery, ResultTooLarge, UnknownId, UnsupportedFormat, shown, unknown_name
+from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
+from rnaget_server.model.limits import check_ticket_url
 from rnaget_server.reads.bgzf import MOST_IN_BLOCK, WITHIN
 from rnaget_server.reads.files import Piece, Region
 
@@ -200,14 +201,7 @@ def transcoded_block(query: ReadsQuery, regions: Sequence[Region] | None) -> Blo
         If a URL cannot have so many regions or tags.
     """
     text, kept = regions_text(regions), json_text([query.fields, query.tags, query.notags or ()])
-    if len(kept) > MOST_LETTERS // 2:
-        raise ResultTooLarge("there are more tags than a URL of the ticket can have: name fewer in tags and notags")
-    if regions and len(text) + len(kept) > MOST_LETTERS:
-        about = max(1, len(regions) * (MOST_LETTERS - len(kept)) // len(text))
-        raise ResultTooLarge(
-            f"with fields, tags or notags a URL of the ticket cannot have {len(regions):,} regions: ask for at most "
-            f"{about:,} of them in each request, or leave out fields, tags and notags"
-        )
+    check_ticket_url(len(kept), len(text), len(regions or ()), MOST_LETTERS)
     return Block("", None, (("regions", text), ("kept", kept)))
 
 

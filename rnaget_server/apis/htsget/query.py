@@ -11,7 +11,8 @@ from rnaget_server.apis.htsget import EXAMPLE_BODY
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.values import ReadsQuery, RequestedRegion
 from rnaget_server.catalog.models import KIND_OF_FORMAT
-from rnaget_server.errors import InvalidQuery, InvalidRange, ResultTooLarge, UnsupportedFormat, shown, unknown_choice
+from rnaget_server.errors import InvalidQuery, InvalidRange, UnsupportedFormat, shown, unknown_choice
+from rnaget_server.model.limits import check_regions
 from rnaget_server.model.lists import plain
 from rnaget_server.query import Parameters
 from rnaget_server.reads.transcode import FIELDS
@@ -68,8 +69,7 @@ def query_of_body(context: Context) -> ReadsQuery:
     if regions is not None:
         if not isinstance(regions, list) or not regions or not all(isinstance(region, dict) for region in regions):
             raise InvalidQuery(f"regions must be a list of objects with at least one, as in {EXAMPLE_BODY}")
-        if len(regions) > _MOST_REGIONS:
-            raise ResultTooLarge(f"there are more than {_MOST_REGIONS:,} regions: ask for them in several requests")
+        check_regions(len(regions), _MOST_REGIONS)
         regions = tuple(map(_region_of_object, regions))
     return _checked(
         _format(context, _text(content, "format")),

@@ -54,7 +54,7 @@ def test_a_digest_written_by_hand_without_a_time_is_left_out(tmp_path: Path) -> 
     imported(bam, data, "--id", "a")
     study = data / "p" / "s" / "study.yaml"
     text = study.read_text()
-    study.write_text(re.sub(r"(?:, |\n\s*)modified: '?\d+'?", "", text))
+    study.write_text(re.sub(r"(?:, |\n\s*)modified: \"?\d+\"?", "", text))
     assert study.read_text() != text
     assert CliRunner().invoke(main, ["check", str(data)]).exit_code == 0
     for client in client_of(data):
