@@ -227,8 +227,8 @@ def _refuse_three_columns(start: TableStart) -> None:
 
 def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
     """Refuse a start, an end or the like, without a chromosome, whose numbers can be positions."""
-    beside_quantity = is_of_one_sample(headers) or has_quantity(headers)
-    found = [] if beside_quantity else doubtful_positions(headers, list(map(start.cells_of, start.columns)))
+    with_quantity = is_of_one_sample(headers) or has_quantity(headers)
+    found = [] if with_quantity else doubtful_positions(headers, list(map(start.cells_of, start.columns)))
     if found:
         raise ImportFailure(
             f"the column{'s' if len(found) > 1 else ''} {' and '.join(found)} can be positions or samples: say by "
