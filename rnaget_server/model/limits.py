@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rnaget_server.errors import ResultTooLarge
 
 MAX_VALUES = 500_000
+MAX_REGIONS = 5_000
 """A request may have no more values, names of parameters included."""
 
 _TYPICAL_CELL_BYTES = 16
@@ -126,3 +127,15 @@ def check_values(count: int) -> None:
 def too_many_values(subject: str = "the request has", things: str = "values") -> ResultTooLarge:
     """Return the error for more values than a request may have."""
     return ResultTooLarge(f"{subject} more than {MAX_VALUES:,} {things}: ask for fewer ids at once")
+
+
+def check_regions(count: int) -> None:
+    """Refuse a request of too many regions.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more than 5,000.
+    """
+    if count > MAX_REGIONS:
+        raise ResultTooLarge(f"there are more than {MAX_REGIONS:,} regions: ask for them in several requests")

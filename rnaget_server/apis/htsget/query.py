@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from rnaget_server.apis.htsget import EXAMPLE_BODY
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.errors import InvalidQuery, InvalidRange, ResultTooLarge, UnsupportedFormat, shown, unknown_choice
+from rnaget_server.errors import InvalidQuery, InvalidRange, UnsupportedFormat, shown, unknown_choice
+from rnaget_server.model.limits import check_regions
 from rnaget_server.model.lists import plain
 from rnaget_server.query import Parameters
 from rnaget_server.reads.transcode import FIELDS
@@ -22,7 +23,6 @@ _FORMATS = ("BAM", "CRAM", "VCF", "BCF")
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 _MOST = 2**32 - 1
-_MOST_REGIONS = 5_000
 UNPLACED = "*"
 
 
@@ -107,8 +107,7 @@ def query_of_body(context: Context) -> ReadsQuery:
     if regions is not None:
         if not isinstance(regions, list) or not regions or not all(isinstance(region, dict) for region in regions):
             raise InvalidQuery(f"regions must be a list of objects with at least one, as in {EXAMPLE_BODY}")
-        if len(regions) > _MOST_REGIONS:
-            raise ResultTooLarge(f"there are more than {_MOST_REGIONS:,} regions: ask for them in several requests")
+        check_regions(len(regions))
         regions = tuple(map(_region_of_object, regions))
     return _checked(
         _text(content, "format"), _text(content, "class"), regions, {name: _list(content, name) for name in _LISTS}
