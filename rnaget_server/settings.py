@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         (),
         description="Groups of routes that answer 501: projects, studies, expressions, continuous.",
     )
+    offer_files: bool = Field(
+        True, description="Whether the data files of studies are offered for download as they are, with checksums."
+    )
     max_cells: int = Field(
         0,
         ge=0,
