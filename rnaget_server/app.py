@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import genomes, graphql, htsget, refget, rnaget, seqcol
+from rnaget_server.apis import drs, genomes, graphql, htsget, refget, rnaget, seqcol
+from rnaget_server.apis.drs.context import DrsApi
+from rnaget_server.apis.drs.dialect import DrsDialect
 from rnaget_server.apis.files.context import FilesApi
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.graphql.context import GraphqlApi
@@ -121,7 +123,15 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
             workload,
             has_root=True,
             check=TicketCheck(signer, FILE_ROUTE) if signer.keys else None,
-        )
+        ),
+        Mount(
+            drs.BASE_PATH,
+            create_api(shipped("openapi") / "drs.yaml", drs.BASE_PATH),
+            DrsDialect(settings.public_url),
+            DrsApi(repository, settings),
+            workload,
+            drs.EXAMPLE_BODY,
+        ),
     ]
 
 

@@ -19,8 +19,6 @@ from rnaget_server.storage.local import LocalFile, version_of
 
 _log = logging.getLogger(__name__)
 _PIECE = 1 << 20
-# An NVMe disk and a processor take a tenth of a second for it.
-_AT_ONCE = 64 << 20
 # The clock of the file system runs behind by some milliseconds, so a file may change twice at what it takes for one
 # time. In nanoseconds.
 _CLOCK_TOLERANCE = 100_000_000
@@ -64,8 +62,8 @@ class Checksums:
             rows = self._run("SELECT md5, sha256 FROM sums WHERE state = ?", (_state(path, status),))
         return Sums(*rows[0]) if rows else None
 
-    def soon(self, path: Path, status: os.stat_result, at_once: int = _AT_ONCE) -> Sums | None:
-        """Return the checksums of a file: they are computed now if it has few bytes, else later, and are None now.
+    def soon(self, path: Path, status: os.stat_result, at_once: int) -> Sums | None:
+        """Return the checksums of a file; unknown ones are computed now if it has at most `at_once` bytes, else later.
 
         Raises
         ------

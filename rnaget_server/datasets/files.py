@@ -17,6 +17,8 @@ from rnaget_server.errors import Unavailable
 from rnaget_server.storage.local import LocalFile
 
 _log = logging.getLogger(__name__)
+# Half a second of work or so.
+_AT_ONCE = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,35 @@ class OfferedFiles:
         return file if file is not None and file.group in self.offer.groups else None
 
     def facts(self, file: OfferedFile, at_once: int | None = None) -> FileFacts:
-        """Return what is known of a file; unknown checksums are computed later, but those of small files now.
+        """Return what is known of a file.
 
         Parameters
         ----------
         file
             The file.
         at_once
-            Up to how many bytes it is small; 0 to compute nothing now.
+            Up to how many bytes checksums are computed now that are not known yet; those of larger files are computed
+            later. None: nothing is computed.
+
+        Raises
+        ------
+        Unavailable
+            If it is not there, or is not what the catalogue says.
+        """
+        checksums = self.offer.checksums
+        try:
+            status = self._status(file)
+            sums = checksums.known(file.path, status)
+            if sums is None and at_once is not None and checksums.soon(file.path, status, at_once) is not None:
+                # It may have been replaced between the two looks at it.
+                status = self._status(file)
+                sums = checksums.known(file.path, status)
+        except OSError as error:
+            raise self._failure(file, error) from None
+        return FileFacts(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), sums)
+
+    def size(self, file: OfferedFile) -> int:
+        """Return how many bytes a file has.
 
         Raises
         ------
@@ -106,16 +129,9 @@ class OfferedFiles:
             If it is not there, or is not what the catalogue says.
         """
         try:
-            status = self._status(file)
-            most = () if at_once is None else (at_once,)
-            sums = self.offer.checksums.soon(file.path, status, *most)
-            if sums is not None and self.offer.checksums.known(file.path, status) != sums:
-                # It was replaced between the two looks at it.
-                status = self._status(file)
-                sums = self.offer.checksums.known(file.path, status)
+            return self._status(file).st_size
         except OSError as error:
             raise self._failure(file, error) from None
-        return FileFacts(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), sums)
 
     def open(self, file: OfferedFile) -> LocalFile:
         """Return a file open for reading; all its bytes are of the same state, or reading it fails.
@@ -150,6 +166,30 @@ class OfferedFiles:
             self.offer.logged.add((file.id, reason))
             _log.error("the file %s of %s cannot be read: %s", file.path.name, file.record, reason)
         return Unavailable(f"the file {file.name} cannot be read at the moment; the log of the server says why")
+
+
+class Computing:
+    """Finds out what is known of several files for one request, for which few bytes are read.
+
+    Parameters
+    ----------
+    files
+        What they are among.
+    most
+        For how many bytes in all checksums are computed at once; those of others are computed later.
+    """
+
+    def __init__(self, files: OfferedFiles, most: int = _AT_ONCE) -> None:
+        self._files = files
+        self._left = most
+
+    def facts(self, file: OfferedFile) -> FileFacts:
+        """Return what is known of a file, see `OfferedFiles.facts`."""
+        facts = self._files.facts(file)
+        if facts.sums is None:
+            facts = self._files.facts(file, self._left)
+            self._left -= facts.size if facts.sums is not None else 0
+        return facts
 
 
 def open_offer(directory: Path | None, groups: Collection[Group]) -> FileOffer:

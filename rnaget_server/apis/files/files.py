@@ -12,6 +12,7 @@ from starlette.responses import Response
 from rnaget_server.apis.files.context import Context
 from rnaget_server.catalog import OfferedFile
 from rnaget_server.catalog.offered import FileKind
+from rnaget_server.datasets.files import Computing
 from rnaget_server.delivery.content import StreamedContent
 from rnaget_server.delivery.stored_files import file_address, stored_response
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
@@ -41,8 +42,6 @@ _COLUMNS = (
     "record",
     "project",
 )
-# Checksums of so many bytes are computed before a report is sent.
-_AT_ONCE = 256 << 20
 _LONGEST_PAGE = 1000
 _HELD = 1 << 16
 _LINES = 200
@@ -93,15 +92,12 @@ def get_file(context: Context, id: str) -> Response:
 def _compute(context: Context, files: Iterable[OfferedFile]) -> tuple[int, int]:
     """Compute checksums, and return how many files have none yet, and how many files there are."""
     pending = count = 0
-    left = _AT_ONCE
+    computing = Computing(context.view.files)
     for file in files:
         context.cancellation.check()
         count += 1
         try:
-            facts = context.view.files.facts(file, 0)
-            if facts.sums is None and facts.size <= left:
-                left -= facts.size
-                facts = context.view.files.facts(file, facts.size)
+            facts = computing.facts(file)
         except Unavailable:
             continue
         pending += facts.sums is None
@@ -112,7 +108,7 @@ def _rows(context: Context, files: Iterable[OfferedFile]) -> Rows:
     for file in files:
         context.cancellation.check()
         try:
-            facts = context.view.files.facts(file, 0)
+            facts = context.view.files.facts(file)
         except Unavailable:
             facts = None
         sums = facts.sums if facts is not None else None
