@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import drs, genomes, graphql, htsget, refget, rnaget, seqcol
+from rnaget_server.apis import drs, genomes, graphql, htsget, refget, registry, rnaget, seqcol
 from rnaget_server.apis.drs.context import DrsApi
 from rnaget_server.apis.drs.dialect import DrsDialect
 from rnaget_server.apis.files.context import FilesApi
@@ -21,6 +21,7 @@ from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.refget.direct import with_direct_parts
 from rnaget_server.apis.refget.upstream import Upstream
+from rnaget_server.apis.registry.context import RegistryApi
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
@@ -112,7 +113,7 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
 
 
 def _files(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
-    """Return where data files are found as they are."""
+    """Return where data files are found as they are, and what else this server offers."""
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     return [
         Mount(
@@ -131,6 +132,14 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
             DrsApi(repository, settings),
             workload,
             drs.EXAMPLE_BODY,
+        ),
+        Mount(
+            registry.BASE_PATH,
+            create_api(shipped("openapi") / "registry.yaml", "", registry.BASE_PATH),
+            BrowsedDialect(settings.public_url),
+            RegistryApi(repository, settings),
+            workload,
+            has_root=True,
         ),
     ]
 
