@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from rnaget_server.storage.disk_cache import private_directory
@@ -187,8 +188,8 @@ def open_settled(path: Path) -> LocalFile:
     OSError
         If there is none.
     """
-    if not path.is_file():  # a pipe would be waited for
-        raise FileNotFoundError(f"there is no file {path.name}")
+    if not S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        raise OSError("it is no file")
     for _ in range(3):
         file = LocalFile.open(path)
         age = time.time_ns() - file.status().st_ctime_ns

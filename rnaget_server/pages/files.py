@@ -59,7 +59,7 @@ def files_view(site: Site, study: Study, base: str) -> FilesView | None:
     report = f"{FILES_PATH}?study={quote(study.id, safe='')}"
     address = f"{base}{report}"
     commands = (
-        f"curl --fail {shlex.quote(f'{address}&format=curl')} | curl --fail --continue-at - --config -\n"
+        f"curl --fail {shlex.quote(f'{address}&format=curl')} | curl --fail --retry 9 --config -\n"
         f"curl --fail --retry 9 {shlex.quote(f'{address}&format=md5')} | md5sum -c"
     )
     return FilesView(shown, len(offered), report, commands)
