@@ -42,7 +42,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class FileOffer:
-    """What of the data files a server offers as they are.
+    """The data files that a server offers as they are, and their checksums.
 
     Attributes
     ----------
