@@ -102,7 +102,7 @@ class Checksums:
         sums = Sums(md5.hexdigest(), sha256.hexdigest())
         with self._lock:
             self._run("INSERT OR IGNORE INTO sums (state, md5, sha256) VALUES (?, ?, ?)", (state, *sums))
-            self._run(f"DELETE FROM sums WHERE number <= (SELECT max(number) FROM sums) - {_MOST_KEPT}")
+            self._run("DELETE FROM sums WHERE number <= (SELECT max(number) FROM sums) - ?", (_MOST_KEPT,))
         return sums
 
     def seconds_left(self) -> int:
@@ -155,7 +155,7 @@ class Checksums:
             if lock is not None:
                 lock.close()
 
-    def _run(self, statement: str, values: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    def _run(self, statement: str, values: tuple[str | int, ...] = ()) -> list[tuple[str, str]]:
         """Return the rows of a statement; if the disk fails, what is kept is kept in memory from now on."""
         try:
             if self._kept is None:
@@ -176,6 +176,9 @@ class Checksums:
             self._directory = private_directory(self._directory)
             place = str(self._directory / "sums.sqlite")
         kept = sqlite3.connect(place, timeout=10, check_same_thread=False)
+        # A loss of power may lose the last ones, and spoils none.
+        kept.execute("PRAGMA journal_mode = WAL")
+        kept.execute("PRAGMA synchronous = NORMAL")
         kept.execute(_TABLE)
         return kept
 
