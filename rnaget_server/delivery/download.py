@@ -285,8 +285,9 @@ class Delivery:
                 part = conditional and not gzipped and has_usable_range(request, etag)
                 content = content or self.content(download, part)
                 if content.data is not None and not (part or gzipped or request.method == "HEAD"):
-                    accepts = {"Accept-Ranges": "bytes"} if etag else {}
-                    return Response(content.data, 200, described.all(accepts), media_type)
+                    headers |= {"Accept-Ranges": "bytes"} if etag else {}
+                    headers["Content-Disposition"] = download.disposition
+                    return Response(content.data, 200, headers, media_type)
                 return content_response(request, content, described, gzipped, part, self._budget)
         except BaseException as error:
             if content is not None:
