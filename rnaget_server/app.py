@@ -30,6 +30,7 @@ from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, Routes, dispatch
+from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -72,13 +73,20 @@ def create_app(settings: Settings) -> ASGIApp:
     sequences = RefgetApi(repository, settings, budget, upstream)
     mounts = [mount, *_sequences(sequences, mount.workload)]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
+    handler = dispatch(
+        mounts,
+        pages,  # type: ignore[arg-type]
+        lifespan=api.app,
+        root=urlsplit(settings.public_url).path,
+        limit=rate_limit(settings),
+    )
     # Outermost, or the errors of Connexion's own layers would carry no CORS headers.
     return CORSMiddleware(
-        dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path),  # type: ignore[arg-type]
+        handler,
         allow_origins=settings.cors_origins,
         allow_methods=("GET", "HEAD", "POST", "OPTIONS"),
         allow_headers=("*",),
-        expose_headers=(*mount.dialect.exposed_headers, *_EXPOSED),
+        expose_headers=(*mount.dialect.exposed_headers, *_EXPOSED, *LIMIT_HEADERS),
         max_age=2592000,
     )
 

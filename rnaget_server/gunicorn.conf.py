@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.http.log_once import share_written_lines
+from rnaget_server.http.shared_counts import share_counts
 
 _settings = configuration()
 
@@ -32,3 +33,5 @@ control_socket_disable = True
 def on_starting(server: object) -> None:
     """Prepare, in the master, what its workers share."""
     share_written_lines()
+    if _settings.rate_limit or _settings.rate_limit_cells:
+        share_counts()

@@ -165,7 +165,9 @@ def read_cram_header(file: ByteSource) -> Header:
     text = _header_text(file.read(first.offset + first.head, min(first.length, MOST_BYTES)), major)
     end = end_marker(file)
     if file.size < first.end + len(end) or file.read(file.size - len(end), len(end)) != end:
-        raise DamagedFile("the file is cut off: the container that ends it is missing. Copy it again, or write it again")
+        raise DamagedFile(
+            "the file is cut off: the container that ends it is missing. Copy it again, or write it again"
+        )
     references = sam_references(text)
     return Header("CRAM", references, sam_samples(text), first.end, b"", tuple(range(len(references))))
 
