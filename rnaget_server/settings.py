@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from importlib.util import find_spec
 from ipaddress import ip_network
@@ -16,6 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
 _SHORTEST_KEY = 16
+# Read as one second, minute or hour else.
+_NO_TIME = re.compile(r"(/|per)\s*0")
 _PACKAGE = Path(__file__).parent
 
 
@@ -206,7 +209,7 @@ class Settings(BaseSettings):
             items = parse_many(text) if text else []
         except ValueError:
             items = None
-        if items is None or not all(item.amount and item.multiples for item in items):
+        if items is None or not all(item.amount for item in items) or _NO_TIME.search(text):
             raise ValueError("it must be numbers and times, such as 50/second; 10000/hour, or empty for no limit")
         return text
 

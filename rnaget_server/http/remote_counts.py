@@ -53,7 +53,7 @@ class RemoteCounts:
         )
         options: Any = {"connection_pool": pool}
         self._storage = RedisStorage(f"async+{url}", implementation="redispy", key_prefix=_PREFIX, **options)
-        self._client = Redis(connection_pool=pool)
+        self._client: Any = Redis(connection_pool=pool)
         self._by_time = MovingWindowRateLimiter(self._storage)
         self._by_counts = SlidingWindowCounterRateLimiter(self._storage)
         self._local = local
