@@ -33,5 +33,4 @@ control_socket_disable = True
 def on_starting(server: object) -> None:
     """Prepare, in the master, what its workers share."""
     share_written_lines()
-    if _settings.rate_limit or _settings.rate_limit_cells:
-        share_counts()
+    share_counts()

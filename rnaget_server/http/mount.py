@@ -170,21 +170,19 @@ def dispatch(
                     "root_path": outer,
                     "path": outer + path,
                 }
-                if limit is None or _is_exempt(limit, scope):
-                    return _guarded(mount, inside, receive, send)
-                return limit.answer(partial(_guarded, mount), inside, receive, send)
-        page = {**scope, "path": below + path}
-        if limit is None or _is_exempt(limit, scope) or not is_counted(path):
-            return pages(page, receive, send)
-        return limit.answer(pages, {**page, DIALECT_KEY: mounts[0].dialect}, receive, send)
+                return _limited(limit, partial(_guarded, mount), inside, receive, send)
+        page = {**scope, DIALECT_KEY: mounts[0].dialect, "path": below + path}
+        return _limited(limit if is_counted(path) else None, pages, page, receive, send)
 
     return application
 
 
-def _is_exempt(limit: RateLimit, scope: Scope) -> bool:
-    """Return whether a client is known not to be counted, in less time than to find it out."""
+def _limited(limit: RateLimit | None, handler: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Have a request answered, or count it first; clients that are known not to be counted cost no look at the rest."""
     client = scope.get("client")
-    return client is not None and client[0] in limit.exempt
+    if limit is None or (client is not None and client[0] in limit.exempt):
+        return handler(scope, receive, send)
+    return limit.answer(handler, scope, receive, send)
 
 
 async def _begun(limit: RateLimit, lifespan: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -23,11 +23,13 @@ LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "R
 """The headers of limited replies, which scripts of other sites may read."""
 
 _MINUTE = 60
+_PERIODS = {1: "a second", _MINUTE: "a minute", 3600: "an hour", 86_400: "a day"}
 # Nothing says that a token is one that somebody was given, and a client could make up one for each request. So all
 # tokens of an address have together so many times what one has.
 _TOKENS_OF_ADDRESS = 10
 _BEARER = b"bearer "
 _MOST_KNOWN = 4096
+_LONGEST_ADDRESS = 64
 _NETWORK_BITS = 64
 _LOCAL = "127.0.0.1"
 _UNCOUNTED = frozenset(("/healthz", "/readyz", "/metrics", "/robots.txt", "/favicon.ico", "/favicon.svg"))
@@ -64,6 +66,7 @@ class RateLimit:
         storage = settings.rate_limit_storage.get_secret_value()
         self._remote = None if storage == "memory" else RemoteCounts(storage, self._local)
         self.exempt: set[str] = set()
+        self._places: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Make ready, before the first request."""
@@ -73,7 +76,7 @@ class RateLimit:
     async def answer(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request answered, or refuse it by 429."""
         client = self._client(scope)
-        if client is None:
+        if not client:
             await handler(scope, receive, send)
             return
         taken = await self._take(self._wishes(client, self._quotas, 1)) if self._quotas else []
@@ -85,27 +88,30 @@ class RateLimit:
             scope[CELLS_KEY] = lambda cells: self._charge(client, cells)
         await handler(scope, receive, _with_headers(send, taken) if taken else send)
 
-    def _client(self, scope: Scope) -> list[str] | None:
-        """Return the names by which a client is counted, its own one first; None if it is not counted."""
-        host = _host(scope, self._believes_all)
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return self._named(scope, "unknown")
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address
-        if any(address in network for network in self._networks):
-            client = scope.get("client")
-            if client and client[0] == host and not self._believes_all:
-                if len(self.exempt) >= _MOST_KNOWN:
-                    self.exempt.clear()
+    def _client(self, scope: Scope) -> tuple[str, ...]:
+        """Return the names by which a client is counted, its own one first; none if it is not counted."""
+        client = scope.get("client")
+        host = client[0] if client else ""
+        if self._believes_all or host not in self._places:
+            host = _host(scope, self._believes_all)[:_LONGEST_ADDRESS]
+        if host not in self._places:
+            if len(self._places) >= _MOST_KNOWN:
+                self._places.clear()
+                self.exempt.clear()
+            self._places[host] = place = self._place(host)
+            # Where all are believed, what is a client's address depends on its headers.
+            if not place and not self._believes_all:
                 self.exempt.add(host)
-            return None
-        return self._named(scope, _network(address))
+        place = self._places[host]
+        token = _token(scope) if place else ""
+        return (f"token {token}", f"tokens of {place}") if token else (place,) if place else ()
 
-    def _named(self, scope: Scope, place: str) -> list[str]:
-        token = _token(scope)
-        return [f"token {token}", f"tokens of {place}"] if token else [place]
+    def _place(self, host: str) -> str:
+        """Return the name of an address; empty if it is not counted."""
+        address = _address(host)
+        if address is None:
+            return "unknown"
+        return "" if any(address in network for network in self._networks) else _network(address)
 
     def _wishes(self, client: Sequence[str], quotas: Sequence[Quota], cost: int) -> list[Wish]:
         own = [(client[0], quota, cost) for quota in quotas]
@@ -185,19 +191,20 @@ def _host(scope: Scope, believes_all: bool) -> str:
     client = scope.get("client")
     host: str = client[0] if client else ""
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if forwarded and (believes_all or not _is_address(host)):
+    if forwarded and (believes_all or _address(host) is None):
         # Where all are believed, the first of the header was taken, which clients choose; the last is the proxy's word.
         return _without_port(forwarded[-1].decode("latin-1").rpartition(",")[2].strip())
     # A socket of this machine has no address.
-    return host if _is_address(host) or forwarded else _LOCAL
+    return host if _address(host) is not None or forwarded else _LOCAL
 
 
-def _is_address(host: str) -> bool:
+def _address(host: str) -> Address | None:
+    """Return what a text is as an address, IPv4 where that is written as IPv6; None if it is none."""
     try:
-        ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return True
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
 
 
 def _without_port(host: str) -> str:
@@ -225,7 +232,7 @@ def _token(scope: Scope) -> str:
 
 def _refusal(taken: Taken, things: str) -> TooManyRequests:
     quota, seconds = taken.quota, max(1, math.ceil(taken.seconds))
-    period = "second" if quota.seconds == 1 else "minute" if quota.seconds == _MINUTE else f"{quota.seconds:,} seconds"
+    period = _PERIODS.get(quota.seconds, f"{quota.seconds:,} seconds")
     return TooManyRequests(
         f"Too Many Requests: this server gives one client {quota.amount:,} {things} in {period}: "
         f"try again after {seconds:,} second{'s' if seconds > 1 else ''}",

@@ -145,8 +145,11 @@ class SharedCounts:
 
     def _until_free(self, entry: int, newest: int, needed: int) -> int:
         """Return the number of the part at whose begin so much is free."""
-        for number in range(newest - _PARTS, newest + 1):
-            needed -= self._words[entry + _FIRST + number % _KEPT]
+        parts = self._words[entry + _FIRST : entry + _ENTRY].tolist()
+        oldest = newest - _PARTS
+        first = oldest % _KEPT
+        for number, count in enumerate(parts[first:] + parts[:first], oldest):
+            needed -= count
             if needed <= 0:
                 return number + _KEPT
         return newest + _KEPT

@@ -16,7 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from rnaget_server.app import create_app
 from rnaget_server.settings import Settings, load_settings
-from tests.conftest import ROOT
+from tests.conftest import ROOT, import_matrix
 
 INFO = "/rnaget/service-info"
 FIELDS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -95,7 +95,7 @@ def test_several_limits_hold_together() -> None:
     app = app_of(rate_limit="30/second;20/hour")
     found = [client_at(app).get(INFO) for _ in range(25)]
     assert [reply.status_code for reply in found] == [200] * 20 + [429] * 5
-    assert found[-1].headers["RateLimit-Limit"] == "20" and "3,600 seconds" in found[-1].text
+    assert found[-1].headers["RateLimit-Limit"] == "20" and "20 requests in an hour" in found[-1].text
 
 
 @pytest.mark.parametrize("path", STANDARDS)
@@ -221,6 +221,22 @@ def test_cells_are_counted_before_they_are_read(demo: Path) -> None:
     assert client.get(few, headers=tag).status_code == 304
     assert client.get("/rnaget/projects").status_code == 200
     assert client_at(app, "198.51.100.99").get(few).status_code == 200
+
+
+def test_cells_of_large_replies_are_counted(tmp_path: Path) -> None:
+    source, samples = tmp_path / "large.tsv", range(100)
+    row = "\t".join(str(sample) for sample in samples)
+    lines = ["\t".join(["gene", *(f"s{sample}" for sample in samples)]), *(f"g{gene}\t{row}" for gene in range(3000))]
+    source.write_text("\n".join(lines) + "\n")
+    import_matrix(tmp_path / "data", source, "--id", "large", "--units", "TPM")
+    url = "/rnaget/expressions/large/bytes?format=loom"
+    app = app_of(tmp_path / "data", rate_limit="9/minute", rate_limit_cells=1_000_000)
+    client = client_at(app)
+    replies = [client.get(url) for _ in range(5)]
+    first, last = replies[0], replies[-1]
+    assert first.status_code == 200 and len(first.content) > 1 << 20 and last.status_code == 429
+    # Each header once: those of the cells, which is what there are too few of.
+    assert last.headers.get_list("RateLimit-Limit") == ["1000000"] and first.headers["RateLimit-Limit"] == "9"
 
 
 @pytest.mark.parametrize(
