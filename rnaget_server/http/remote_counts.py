@@ -18,12 +18,12 @@ from rnaget_server.http.shared_counts import Quota, SharedCounts, Taken
 _log = logging.getLogger(__name__)
 _PREFIX = "rnaget"
 _CONNECTIONS = 8
-# A request waits no longer for all of its counts together. The second part is for a reply that has come while this
-# process was too busy to read it.
-_WAITS, _WAITS_MORE = 0.04, 0.01
+# A request waits 50 ms for all of its counts together, in turns: a process that is busy has as many to read a reply
+# that has come, however long they take.
+_TURN, _TURNS = 0.005, 10
 _WAITS_AT_START = 2.0
 _LOOKS_EVERY = 1.0
-# One late reply is no reason to do without; so many in a row are.
+# One late reply is no reason to do without; so many are, each asked for after the last was late.
 _MOST_LATE = 3
 # Beyond it, each request is no longer kept by its time, which would take as much memory, but by two counts.
 _MOST_TIMES = 1000
@@ -49,7 +49,7 @@ class RemoteCounts:
         scheme, _, rest = address.partition("://")
         url = f"{scheme.replace('valkey', 'redis')}://{rest}"
         pool = BlockingConnectionPool.from_url(
-            url, max_connections=_CONNECTIONS, timeout=_WAITS, socket_connect_timeout=_WAITS_AT_START
+            url, max_connections=_CONNECTIONS, timeout=_WAITS_AT_START, socket_connect_timeout=_WAITS_AT_START
         )
         options: Any = {"connection_pool": pool}
         self._storage = RedisStorage(f"async+{url}", implementation="redispy", key_prefix=_PREFIX, **options)
@@ -60,6 +60,7 @@ class RemoteCounts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_away = True
         self._late = 0
+        self._last_late = 0.0
         self._looking: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
@@ -85,18 +86,17 @@ class RemoteCounts:
         """
         if self._is_away:
             return None
+        began = time.monotonic()
         answer = asyncio.ensure_future(self._take(wishes))
         try:
-            done, _ = await asyncio.wait((answer,), timeout=_WAITS)
-            if not done:
-                done, _ = await asyncio.wait((answer,), timeout=_WAITS_MORE)
+            for _ in range(_TURNS):
+                if (await asyncio.wait((answer,), timeout=_TURN))[0]:
+                    break
         finally:
-            if not answer.done():
-                answer.cancel()
-        if not done:
-            self._late += 1
-            if self._late >= _MOST_LATE:
-                self._leave(TimeoutError())
+            # Does nothing to what is done.
+            answer.cancel()
+        if not answer.done():
+            self._note_late(began)
             return None
         self._late = 0
         try:
@@ -105,13 +105,21 @@ class RemoteCounts:
             self._leave(error)
             return None
 
+    def _note_late(self, began: float) -> None:
+        # Those that are late together are late for one reason, which may be this process.
+        if began > self._last_late:
+            self._late += 1
+            self._last_late = time.monotonic()
+        if self._late >= _MOST_LATE:
+            self._leave(TimeoutError())
+
     def take_in_thread(self, wishes: Sequence[Wish]) -> list[Taken] | None:
         """Do the same from a thread that is not the event loop's."""
         if self._is_away or self._loop is None:
             return None
         waiting = asyncio.run_coroutine_threadsafe(self.take(wishes), self._loop)
         with suppress(TimeoutError):
-            return waiting.result(2 * (_WAITS + _WAITS_MORE))
+            return waiting.result(2 * _TURN * _TURNS)
         waiting.cancel()
         return None
 
