@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 import shutil
@@ -139,7 +140,7 @@ def test_exactly_fifty_of_sixty_pass_in_four_processes(servers: Servers) -> None
 
 
 def test_all_processes_of_a_server_count_together_in_memory(serve: Callable[..., str]) -> None:
-    settings = {"RNAGET_RATE_LIMIT": "50/10second", "RNAGET_RATE_LIMIT_EXEMPT": ""}
+    settings = {"RNAGET_RATE_LIMIT": "50/20second", "RNAGET_RATE_LIMIT_EXEMPT": ""}
     root = serve(ROOT / "data", workers=4, **settings)
     assert ask((root,), 60, "spread").count(200) == 50
     # A client that stays on one connection, and so with one process, has all of the limit.
@@ -147,6 +148,23 @@ def test_all_processes_of_a_server_count_together_in_memory(serve: Callable[...,
         session.headers["Authorization"] = "Bearer kept"
         found = [session.get(f"{root}{INFO}", timeout=60).status_code for _ in range(60)]
     assert found == [200] * 50 + [429] * 10
+    # This machine is the proxy that is believed: the last address counts, for all that a client has written before it.
+    assert [from_address(root, "127.0.0.1", "127.0.0.1, 203.0.113.7") for _ in range(60)].count(200) == 50
+    assert from_address(root, "127.0.0.1", "203.0.113.7, 203.0.113.8") == 200
+    assert from_address(root, "127.0.0.1", "198.51.100.1, 203.0.113.7") == 429
+    # Of any other, the header is nothing.
+    forged = [from_address(root, "127.0.0.2", f"203.0.113.{number}") for number in range(60)]
+    assert forged.count(200) == 50
+
+
+def from_address(root: str, source: str, forwarded: str) -> int:
+    """Return the status of a request from an address of this machine that says whom it is for."""
+    host, port = root.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=60, source_address=(source, 0))
+    connection.request("GET", INFO, headers={"X-Forwarded-For": forwarded})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_servers_go_on_when_the_store_is_stopped_and_come_back(servers: Servers, valkey: Valkey) -> None:
