@@ -39,6 +39,7 @@ from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, Routes, dispatch
+from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -84,8 +85,15 @@ def create_app(settings: Settings) -> ASGIApp:
         *_files(repository, settings, budget, mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
-    served = dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
-    return Cors(served, settings.cors_origins, mount.dialect.exposed_headers, htsget.BASE_PATHS)
+    served = dispatch(
+        mounts,
+        pages,  # type: ignore[arg-type]
+        lifespan=api.app,
+        root=urlsplit(settings.public_url).path,
+        limit=rate_limit(settings),
+    )
+    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
+    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -16,6 +18,8 @@ Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
 _REGISTRY = "org.ga4gh:service-registry:1.0.0"
 _SHORTEST_KEY = 16
+# Read as one second, minute or hour else.
+_NO_TIME = re.compile(r"(/|per)\s*0")
 _PACKAGE = Path(__file__).parent
 
 
@@ -211,6 +215,23 @@ class Settings(BaseSettings):
         description="Other servers that the service registry lists: addresses of their registries, separated by "
         "commas; in catalog.yaml also entries with url, type, id, name, version and more.",
     )
+    rate_limit: str = Field(
+        "50/second",
+        description="Most requests of one client in a time, such as 50/second; 10000/hour. Empty: any number.",
+    )
+    rate_limit_cells: int = Field(
+        0,
+        ge=0,
+        lt=1 << 48,
+        description="Most cells (features × samples) that one client may ask for in a minute. 0: any number.",
+    )
+    rate_limit_exempt: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.0/8", "::1"), description="Addresses and networks whose requests are not counted."
+    )
+    rate_limit_storage: SecretStr = Field(
+        SecretStr("memory"),
+        description="The place of the counts: memory, of this server, or redis://… or valkey://…, of all that name it.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )
@@ -232,7 +253,7 @@ class Settings(BaseSettings):
         "info", description="Least grave messages that are logged."
     )
 
-    @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", mode="before")
+    @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", "rate_limit_exempt", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -266,6 +287,47 @@ class Settings(BaseSettings):
         if any(len(key.get_secret_value()) < _SHORTEST_KEY for key in value):
             raise ValueError(f"a key needs at least {_SHORTEST_KEY} characters, such as `openssl rand -hex 32` makes")
         return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _quotas(cls, value: str) -> str:
+        # Not at the top, since no command but serve needs it.
+        from limits import parse_many
+
+        text = value.strip().strip(";")
+        try:
+            items = parse_many(text) if text else []
+        except ValueError:
+            items = None
+        if items is None or not all(item.amount for item in items) or _NO_TIME.search(text):
+            raise ValueError("it must be numbers and times, such as 50/second; 10000/hour, or empty for no limit")
+        return text
+
+    @field_validator("rate_limit_exempt")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ip_network(network, strict=False)) for network in value)
+        except ValueError:
+            raise ValueError("it must be addresses and networks, such as 192.0.2.7, 10.0.0.0/8") from None
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _storage(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value().strip() or "memory"
+        if address == "memory":
+            return SecretStr(address)
+        wrong = "it must be memory, or an address such as redis://127.0.0.1:6379/0 or valkey://…"
+        try:
+            parts = urlsplit(address)
+            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            is_address = False
+        if not is_address or parts.scheme not in ("redis", "rediss", "valkey", "valkeys"):
+            raise ValueError(wrong)
+        if find_spec("redis") is None:
+            raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
+        return SecretStr(address)
 
     @model_validator(mode="after")
     def _keys_for_tickets(self) -> Self:
