@@ -15,6 +15,7 @@ from rnaget_server.apis.htsget.values import Block, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.datasets.references import find_references
 from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
 from rnaget_server.reads.files import Piece, Region
 
@@ -176,10 +177,12 @@ def _regions_in(text: str) -> list[Region] | None:
     return content and [Region(*values) for values in content]
 
 
-def transcoded(opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
+def transcoded(context: Context, reads: ReadSet, opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
     """Return the bytes that such a URL sends."""
     fields, tags, notags = json.loads(kept)
-    return opened.transcoded(_regions_in(regions), fields, tags, notags)
+    found = _regions_in(regions)
+    references = find_references(context.view, reads, opened, found)
+    return opened.transcoded(found, fields, tags, notags, references)
 
 
 def can_transcode(kind: ReadsKind) -> bool:
