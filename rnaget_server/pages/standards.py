@@ -20,6 +20,8 @@ STANDARDS = (
     Standard("cram", "CRAM registry", "/cram/openapi.json"),
     Standard("seqcol", "Sequence collections", "/seqcol/openapi.json"),
     Standard("genomes", "Genomes and genes", "/genomes/openapi.json"),
+    Standard("reads", "htsget: reads", "/reads/openapi.json"),
+    Standard("variants", "htsget: variants", "/variants/openapi.json"),
     Standard("graphql", "GraphQL", "/graphql/openapi.json"),
 )
 """In the order of the page; the first is shown where none is chosen."""
