@@ -59,6 +59,12 @@ def test_a_version_is_believed_for_a_second_unless_the_file_has_changed(monkeypa
     opened.is_current = False
     assert recent.version(opened.record) is None
     opened.is_current = True
+    assert recent.version(opened.record) == "v"
+    record = opened.record
+    del opened
+    assert recent.version(record) is None, "nothing is held"
+    opened = Opened("file")
+    recent.saw(opened)  # type: ignore[arg-type]
     now += 1.1
     assert recent.version(opened.record) is None
 
