@@ -102,6 +102,8 @@ def _requires(data: bytes) -> bool:
         if key != _DICTIONARY and key not in _LENGTHS:
             return True
         length = numbers.itf8() if key == _DICTIONARY else _LENGTHS[key]
+        if length < 0:
+            raise IndexError
         numbers.place += length
     return True
 

@@ -12,8 +12,10 @@ from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 from rnaget_server.cli.server import main
+from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.cram_references import needed_references
 from rnaget_server.reads.files import Region
+from rnaget_server.storage.local import LocalFile
 from tests.apis.htsget.conftest import fetched, imported, ticket_of
 from tests.conftest import client_of
 from tests.reads.files import Opened, run
@@ -159,3 +161,20 @@ def test_what_is_needed(options: tuple[str, ...], names: set[str], tmp_path: Pat
 def test_without_reference_nothing_is_needed(files: dict[str, Path]) -> None:
     opened = Opened(files["CRAM"], files["CRAM"].with_name("a.cram.crai"))
     assert not needed_references(opened.file, opened.index, opened.header, None).all  # type: ignore[arg-type]
+
+
+def test_damage_is_an_error_of_the_file(tmp_path: Path) -> None:
+    """Without checksums in the file (version 2.1), anything may stand in its headers."""
+    opened = Opened(write_cram(tmp_path, drawn(1), "version=2.1"), tmp_path / "r.cram.crai")
+    data, draw = (tmp_path / "r.cram").read_bytes(), random.Random(2)
+    refused = 0
+    for number in range(400):
+        damaged = bytearray(data)
+        damaged[opened.header.body + draw.randrange(300)] = draw.choice([0, 128, 255])
+        path = tmp_path / f"{number % 2}.cram"
+        path.write_bytes(damaged)
+        try:
+            needed_references(LocalFile.open(path), opened.index, opened.header, None)  # type: ignore[arg-type]
+        except (DamagedFile, OSError):
+            refused += 1
+    assert 0 < refused < 400
