@@ -17,6 +17,7 @@ from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
 from rnaget_server.apis.htsget.context import HtsgetApi
 from rnaget_server.apis.htsget.dialect import HtsgetDialect
+from rnaget_server.apis.htsget.recent import RecentPlans
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.refget.direct import with_direct_parts
@@ -111,7 +112,7 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
             f"/{kind}",
             create_api(shipped("openapi") / "htsget.yaml", f"/{kind}"),
             HtsgetDialect(),
-            HtsgetApi(repository, settings, kind, signer, budget),
+            HtsgetApi(repository, settings, kind, signer, budget, RecentPlans()),
             workload,
             htsget.EXAMPLE_BODY,
             check=TicketCheck(signer, htsget.BLOCK_ROUTE),

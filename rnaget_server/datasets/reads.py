@@ -19,6 +19,7 @@ from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.files import (
     Header,
     Index,
+    NeededReferences,
     Piece,
     Region,
     check_index,
@@ -26,9 +27,10 @@ from rnaget_server.reads.files import (
     read_header,
     read_index,
     reference_names,
+    references_needed,
 )
-from rnaget_server.reads.transcode import transcode
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.reads.transcode import FoundReferences, transcode
+from rnaget_server.storage.local import LocalFile, version_at
 
 _VERSION_LENGTH = 20
 _MOST_INDEXED = 128 << 20
@@ -111,6 +113,12 @@ class OpenReads:
         """True if regions can be found in it."""
         return self._index is not None
 
+    @property
+    def is_current(self) -> bool:
+        """True if the files at the paths of the record are still these; nothing is read."""
+        opened = [file.version for file in (self.file, self._index) if file is not None]
+        return opened == [version_at(path) for path in self.record.paths]
+
     @cached_property
     def names_by_md5(self) -> dict[str, set[str]]:
         """The names of references by the digest of their bases, where the header has it."""
@@ -139,6 +147,7 @@ class OpenReads:
         fields: Sequence[str] | None,
         tags: Sequence[str] | None,
         notags: Sequence[str],
+        references: FoundReferences | None = None,
     ) -> Iterator[bytes]:
         """Yield the reads of some regions, or all, without some of their fields and tags; see `transcode`.
 
@@ -148,7 +157,7 @@ class OpenReads:
             If they cannot be read or decoded.
         """
         with self._guard, _naming(self.record.path):
-            yield from transcode(self.file, self.pieces(regions), self.header, fields, tags, notags)
+            yield from transcode(self.file, self.pieces(regions), self.header, fields, tags, notags, references)
             self.file.check_unchanged()
 
     def pieces(self, regions: Sequence[Region] | None, only: Literal["header"] | None = None) -> list[Piece]:
@@ -160,10 +169,24 @@ class OpenReads:
             If the file or its index cannot be read.
         """
         with self._guard, _naming(self.record.path):
-            index = None
-            if regions is not None and self._index is not None:
-                index = self._indexes.get(self._number, partial(_parsed, self._index, self.header))
+            index = None if regions is None else self._parsed_index()
             return find_pieces(self.file, index, self.header, regions, only)
+
+    def needed_references(self, regions: Sequence[Region] | None) -> NeededReferences:
+        """Return the references whose bases the records of regions are decoded with; see `references_needed`.
+
+        Raises
+        ------
+        StoreFailure
+            If the file or its index cannot be read.
+        """
+        with self._guard, _naming(self.record.path):
+            return references_needed(self.file, self._parsed_index(), self.header, regions)
+
+    def _parsed_index(self) -> Index | None:
+        if self._index is None:
+            return None
+        return self._indexes.get(self._number, partial(_parsed, self._index, self.header))
 
 
 def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:

@@ -30,8 +30,26 @@ from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 
 Result = TypeVar("Result")
+AtOnce = Callable[..., Response | None]
+_AT_ONCE = "answers_at_once"
 # Most work is done by then, and costs no look at its client.
 _BEGINS = 0.05
+
+
+def answered_at_once(answer: AtOnce) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Return a decorator of a handler whose answers are asked of another function first, without a thread.
+
+    Parameters
+    ----------
+    answer
+        Takes the same arguments, looks at nothing that may have to be waited for, and returns None where it must.
+    """
+
+    def decorated(function: Callable[..., Response]) -> Callable[..., Response]:
+        setattr(function, _AT_ONCE, answer)
+        return function
+
+    return decorated
 
 
 class Handler:
@@ -43,6 +61,7 @@ class Handler:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._is_coroutine = inspect.iscoroutinefunction(function)
+        self._at_once: AtOnce | None = getattr(function, _AT_ONCE, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
@@ -62,16 +81,16 @@ class Handler:
     ) -> None:
         scope[CANCELLATION_KEY] = cancellation = Cancellation()
 
-        def call() -> Any:
+        def call(function: Callable[..., Any] = self._function) -> Any:
             # By their order in the path, not by their names.
-            return self._function(
-                mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values()
-            )
+            return function(mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values())
 
-        response: Response | None
-        if self._is_coroutine and not is_large:
+        response: Response | None = None
+        if self._at_once is not None and not is_large:
+            response = call(self._at_once)
+        if response is None and self._is_coroutine and not is_large:
             response = await call()
-        else:
+        elif response is None:
             work = partial(self._work, call)
             response = await run_while_wanted(work, _threads(mount, received, is_large), receive, cancellation)
         if is_large:

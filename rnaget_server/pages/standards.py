@@ -20,6 +20,8 @@ STANDARDS = (
     Standard("cram", "CRAM registry", "/cram/openapi.json"),
     Standard("seqcol", "Sequence collections", "/seqcol/openapi.json"),
     Standard("genomes", "Genomes and genes", "/genomes/openapi.json"),
+    Standard("reads", "htsget: reads", "/reads/openapi.json"),
+    Standard("variants", "htsget: variants", "/variants/openapi.json"),
     Standard("files", "Files", "/files/openapi.json"),
     Standard("drs", "DRS", "/ga4gh/drs/v1/openapi.json"),
     Standard("registry", "Service registry", "/services/openapi.json"),

@@ -2,8 +2,8 @@
 //
 //   node draw.mjs CHROMIUM < [{"url": …, "picture": …, "colours": {"name": [red, green, blue]}}, …]
 //
-// It prints, for each page, what went wrong, what was asked of which server, where the tracks lie from left to right, and
-// how many pixels of each column of the picture have each colour.
+// It prints, for each page, what went wrong, what was asked of which server, where the tracks lie from left to right,
+// how many pixels of each column of the picture have each colour, and what the page itself has found.
 import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
@@ -36,9 +36,10 @@ async function drawn({ url, picture, colours }) {
   await page.waitForLoadState("networkidle");
   const png = await page.screenshot({ path: picture });
   const box = await page.locator(".igv-column .igv-viewport").last().boundingBox();
+  const found = await page.evaluate(() => window.found ?? null);
   const columns = await page.evaluate(counted, [png.toString("base64"), colours]);
   await page.close();
-  return { state, wrong, asked, left: box?.x, width: box?.width, columns };
+  return { state, wrong, asked, left: box?.x, width: box?.width, columns, found };
 }
 
 async function counted([png, colours]) {

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import io
-import json
 import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -19,10 +14,10 @@ import pandas as pd
 import pytest
 import requests
 
+from tests.browser.conftest import drawn, site_of
+
 pytestmark = pytest.mark.long
 
-HERE = Path(__file__).parent
-PACKAGES = HERE.parents[1] / ".venv-browser"
 COLOURS = {"bedgraph": [0, 0, 255], "bigwig": [200, 0, 200]}
 RANGE = ("chr18", 76_940_000, 76_990_000)
 WITHOUT_DATA = ("chr18", 1_000_000, 1_050_000)
@@ -36,36 +31,6 @@ continuous:
       - {sample: ER1, file: Chr18_MCF7_ER_1.bw}
       - {sample: ER2, file: Chr18_MCF7_ER_2.bw}
 """
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no Chromium")
-    return found
-
-
-@pytest.fixture(scope="module")
-def packages() -> Path:
-    """The directory with igv.js and the driver, installed from the lock file where that has changed."""
-    if not (shutil.which("npm") and shutil.which("node")):
-        pytest.skip("there is no npm")
-    lock, installed = HERE / "package-lock.json", PACKAGES / "installed.json"
-    if not installed.is_file() or installed.read_bytes() != lock.read_bytes():
-        PACKAGES.mkdir(exist_ok=True)
-        for name in ("package.json", lock.name):
-            shutil.copy(HERE / name, PACKAGES)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=PACKAGES, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        shutil.copy(lock, installed)
-    return PACKAGES
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +49,9 @@ def tracks(shared_data: Path, serve: Callable[..., str], tmp_path_factory: pytes
 def site(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page with the genome browser: another origin than the server's."""
     files = tmp_path_factory.mktemp("site")
-    shutil.copy(HERE / "igv.html", files)
-    shutil.copy(packages / "node_modules" / "igv" / "dist" / "igv.min.js", files)
     (files / "chrom.sizes").write_text("chr18\t78077248\n", encoding="utf-8")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=files)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/igv.html"
-        server.shutdown()
+    with site_of(files, "igv.html", packages) as address:
+        yield address
 
 
 def page(site: str, tracks: str, shown: tuple[str, int, int], picture: Path) -> dict[str, Any]:
@@ -119,12 +80,7 @@ def test_igv_draws_the_signal_and_nothing_where_there_is_none(
 ) -> None:
     pictures = [tmp_path / "signal.png", tmp_path / "nothing.png"]
     pages = [page(site, tracks, *one) for one in zip((RANGE, WITHOUT_DATA), pictures, strict=True)]
-    program = shutil.copy(HERE / "draw.mjs", packages)  # a program imports from the packages beside it
-    done = subprocess.run(
-        ["node", program, chromium], input=json.dumps(pages), capture_output=True, text=True, timeout=180
-    )
-    assert done.returncode == 0, done.stderr
-    signal, nothing = json.loads(done.stdout)
+    signal, nothing = drawn(chromium, packages, pages)
     here = {urlsplit(site).netloc, urlsplit(tracks).netloc}
     for shown in (signal, nothing):
         assert shown["state"] == "drawn"
@@ -133,9 +89,9 @@ def test_igv_draws_the_signal_and_nothing_where_there_is_none(
     left, width = round(signal["left"]), round(signal["width"])
     expected = largest(tracks, width)
     for format in COLOURS:
-        drawn = np.array(signal["columns"][format])
-        assert drawn[:left].sum() == drawn[left + width :].sum() == 0
-        heights = drawn[left : left + width]
+        bars = np.array(signal["columns"][format])
+        assert bars[:left].sum() == bars[left + width :].sum() == 0
+        heights = bars[left : left + width]
         assert heights.max() > 100, "the highest bar fills the track"
         apart = np.abs(heights - expected / expected.max() * heights.max())
         assert np.mean(apart <= 3) > 0.9, f"{format}: the bars are as high as the values"

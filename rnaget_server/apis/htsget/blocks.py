@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.plan import file_of, pieces_of_ranges, pieces_of_regions, transcoded
+from rnaget_server.catalog import ReadSet
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
@@ -44,7 +45,7 @@ def get_block(context: Context, id: str) -> Response:
     opened = context.view.stores.open_reads(file)
     if parameters.text("version") != opened.version:
         raise Gone(f"the file of {reads.id} has been replaced since the ticket was made: ask for a new ticket")
-    content = _content(opened, parameters)
+    content = _content(context, reads, opened, parameters)
     fields = {"Cache-Control": "private, max-age=3600"}
     if content.length is not None:
         fields["ETag"] = f'"{opened.version}-{content.length}"'
@@ -53,11 +54,11 @@ def get_block(context: Context, id: str) -> Response:
     return content_response(context.request, content, headers, False, part, context.api.budget)
 
 
-def _content(opened: OpenReads, parameters: Parameters) -> Content:
+def _content(context: Context, reads: ReadSet, opened: OpenReads, parameters: Parameters) -> Content:
     try:
         kept = parameters.text("kept")
         if kept is not None:
-            chunks = transcoded(opened, parameters.text("regions") or "", kept)
+            chunks = transcoded(context, reads, opened, parameters.text("regions") or "", kept)
             return StreamedContent(chunks, Body(chunks), _TRANSCODING, ranges=False)
         return PiecesContent(opened.file, _pieces(opened, parameters))
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rnaget_server.apis.htsget.recent import RecentPlans
 from rnaget_server.catalog import ReadSet
 from rnaget_server.catalog.models import INDEX_SUFFIXES, ReadsKind
 from rnaget_server.delivery.context import DataApi, RequestContext
@@ -43,9 +44,12 @@ class HtsgetApi(DataApi):
         What signs the URLs of blocks.
     budget
         The memory of replies.
+    recent
+        What the URLs of the last tickets were for.
     """
 
     context_class = Context
     kind: ReadsKind
     signer: TicketSigner
     budget: ReplyBudget
+    recent: RecentPlans

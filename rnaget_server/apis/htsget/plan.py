@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby
 from typing import Any
 
 from rnaget_server.apis.htsget.context import Context
-from rnaget_server.apis.htsget.query import UNPLACED, ReadsQuery, RequestedRegion
+from rnaget_server.apis.htsget.query import UNPLACED
+from rnaget_server.apis.htsget.values import Block, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.datasets.references import find_references
 from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
-from rnaget_server.query.strings import Pair
 from rnaget_server.reads.files import Piece, Region
 
 _MOST_RANGES = 64
 _MOST_MADE = 4 << 20
 """Bytes that were made and stand in a ticket; where there are more, URLs have what to make them from."""
-
-_INLINE = "data:;base64,"
-
-
-@dataclass(frozen=True)
-class Block:
-    """The content of one URL: bytes in the ticket itself, or the parameters by which they are sent.
-
-    `kind` is header or body; empty where a URL sends both.
-    """
-
-    kind: str
-    data: bytes | None = None
-    parameters: tuple[Pair, ...] = ()
-
-    @property
-    def inline(self) -> str:
-        """The bytes as a URL."""
-        return _INLINE + base64.b64encode(self.data or b"").decode()
 
 
 def file_of(reads: ReadSet, format: str | None) -> ReadsFile:
@@ -196,10 +177,12 @@ def _regions_in(text: str) -> list[Region] | None:
     return content and [Region(*values) for values in content]
 
 
-def transcoded(opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
+def transcoded(context: Context, reads: ReadSet, opened: OpenReads, regions: str, kept: str) -> Iterator[bytes]:
     """Return the bytes that such a URL sends."""
     fields, tags, notags = json.loads(kept)
-    return opened.transcoded(_regions_in(regions), fields, tags, notags)
+    found = _regions_in(regions)
+    references = find_references(context.view, reads, opened, found)
+    return opened.transcoded(found, fields, tags, notags, references)
 
 
 def can_transcode(kind: ReadsKind) -> bool:

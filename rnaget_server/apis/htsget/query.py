@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rnaget_server.apis.htsget import EXAMPLE_BODY
 from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.values import ReadsQuery, RequestedRegion
 from rnaget_server.errors import InvalidQuery, InvalidRange, UnsupportedFormat, shown, unknown_choice
 from rnaget_server.model.limits import check_regions
 from rnaget_server.model.lists import plain
@@ -24,45 +24,6 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 _MOST = 2**32 - 1
 UNPLACED = "*"
-
-
-@dataclass(frozen=True)
-class RequestedRegion:
-    """A region as it is asked for: a reference by name or by MD5 digest, and bases of it, 0-based and half-open."""
-
-    name: str | None
-    md5: str | None
-    start: int | None
-    end: int | None
-
-
-@dataclass(frozen=True)
-class ReadsQuery:
-    """The parameters of a ticket.
-
-    Attributes
-    ----------
-    format
-        None: the usual one.
-    only
-        ``header`` where nothing else is wanted.
-    regions
-        None: all of the file.
-    fields, tags, notags
-        What of each record is wanted, or of its tags is not. None: all, or nothing.
-    """
-
-    format: str | None = None
-    only: Literal["header"] | None = None
-    regions: tuple[RequestedRegion, ...] | None = None
-    fields: tuple[str, ...] | None = None
-    tags: tuple[str, ...] | None = None
-    notags: tuple[str, ...] | None = None
-
-    @property
-    def is_partial(self) -> bool:
-        """True if something of each record is not wanted."""
-        return self.tags is not None or bool(self.notags) or bool(self.fields and set(self.fields) != set(FIELDS))
 
 
 def query_of_url(context: Context) -> ReadsQuery:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -10,7 +10,6 @@ from starlette.responses import Response
 from rnaget_server.apis.htsget import BLOCKS
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.plan import (
-    Block,
     blocks_of,
     can_transcode,
     file_of,
@@ -18,14 +17,29 @@ from rnaget_server.apis.htsget.plan import (
     regions_of,
     transcoded_block,
 )
-from rnaget_server.apis.htsget.query import ReadsQuery, query_of_body, query_of_url
-from rnaget_server.catalog import ReadSet
+from rnaget_server.apis.htsget.query import query_of_body, query_of_url
+from rnaget_server.apis.htsget.values import Block, ReadsQuery
+from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.datasets.references import find_references
 from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.http.routing import answered_at_once
 from rnaget_server.model.principal import ANYONE
 from rnaget_server.query.strings import query_string
 
 
+def _recent_ticket(context: Context, id: str) -> Response | None:
+    """Return a ticket for which no file has to be looked at, if there is one."""
+    reads = context.read_set(id)
+    query = query_of_url(context)
+    file = file_of(reads, query.format)
+    recent = context.api.recent
+    version = recent.version(file)
+    blocks = None if version is None else recent.get(file, version, query)
+    return None if version is None or blocks is None else _response(context, reads, file, version, query, blocks)
+
+
+@answered_at_once(_recent_ticket)
 def get_ticket(context: Context, id: str) -> Response:
     """Return the ticket for what a URL asks for."""
     return _ticket(context, id, query_of_url)
@@ -41,23 +55,40 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
     query = parse(context)
     file = file_of(reads, query.format)
     opened = context.view.stores.open_reads(file)
+    recent = context.api.recent
+    recent.saw(opened)
+    blocks = recent.get(file, opened.version, query)
+    if blocks is None:
+        blocks = _blocks(context, reads, opened, query)
+        recent.keep(file, opened.version, query, blocks)
+    return _response(context, reads, file, opened.version, query, blocks)
+
+
+def _blocks(context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery) -> list[Block]:
     regions = regions_of(context, reads, opened, query)
     if query.is_partial and can_transcode(reads.kind):
-        url = _url(context, reads, opened, transcoded_block(query, regions))
-        return context.respond({"htsget": {"format": file.format, "urls": [url]}}, "Ticket")
+        find_references(context.view, reads, opened, regions)  # refuses what could not be decoded
+        return [transcoded_block(query, regions)]
     pieces = opened.pieces(regions, query.only)
     settings = context.api.settings
     most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
     if sum(piece.length for piece in pieces) <= settings.max_inline_bytes:
         pieces = in_memory(opened, pieces)
-    blocks = blocks_of(pieces, regions, most, settings.max_inline_bytes)
-    ticket: dict[str, Any] = {"format": file.format, "urls": [_url(context, reads, opened, block) for block in blocks]}
-    if regions is None and query.only is None and file.md5 is not None:
+    return blocks_of(pieces, regions, most, settings.max_inline_bytes)
+
+
+def _response(
+    context: Context, reads: ReadSet, file: ReadsFile, version: str, query: ReadsQuery, blocks: Sequence[Block]
+) -> Response:
+    urls = [_url(context, reads, file, version, block) for block in blocks]
+    ticket: dict[str, Any] = {"format": file.format, "urls": urls}
+    is_whole = query.regions is None and query.only is None and not any(block.is_transcoded for block in blocks)
+    if is_whole and file.md5 is not None:
         ticket["md5"] = file.md5
     return context.respond({"htsget": ticket}, "Ticket")
 
 
-def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> dict[str, str]:
+def _url(context: Context, reads: ReadSet, file: ReadsFile, version: str, block: Block) -> dict[str, str]:
     kind = {"class": block.kind} if block.kind else {}
     if block.data is not None:
         return {"url": block.inline, **kind}
@@ -66,6 +97,6 @@ def _url(context: Context, reads: ReadSet, opened: OpenReads, block: Block) -> d
     # Its URLs are fetched without the token that the ticket was asked for with.
     rights = () if name is None else (("principal", name),)
     parameters = context.api.signer.sign(
-        path, [("format", opened.record.format), ("version", opened.version), *rights, *block.parameters]
+        path, [("format", file.format), ("version", version), *rights, *block.parameters]
     )
     return {"url": f"{context.root}{path}?{query_string(parameters)}", **kind}
