@@ -61,13 +61,21 @@ class Search:
 class ArchiveIndex:
     """An index that is whole. Safe to share among threads.
 
+    Parameters
+    ----------
+    path
+        The file.
+    keeper
+        Is kept as long as this, so that the file stays.
+
     Raises
     ------
     OSError
         If the file is no index of this version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keeper: object = None) -> None:
+        self._keeper = keeper
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
