@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import genomes, graphql, htsget, refget, rnaget, seqcol
+from rnaget_server.apis import drs, genomes, graphql, htsget, refget, registry, rnaget, seqcol
+from rnaget_server.apis.drs.context import DrsApi
+from rnaget_server.apis.drs.dialect import DrsDialect
+from rnaget_server.apis.files.context import FilesApi
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
@@ -18,6 +21,7 @@ from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.refget.direct import with_direct_parts
 from rnaget_server.apis.refget.upstream import Upstream
+from rnaget_server.apis.registry.context import RegistryApi
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
@@ -29,6 +33,7 @@ from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
+from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
@@ -76,6 +81,7 @@ def create_app(settings: Settings) -> ASGIApp:
         mount,
         *_sequences(sequences, mount.workload),
         *_reads(repository, settings, budget, mount.workload),
+        *_files(repository, settings, budget, mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     served = dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
@@ -103,6 +109,38 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
             check=TicketCheck(signer, htsget.BLOCK_ROUTE),
         )
         for kind in kinds
+    ]
+
+
+def _files(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+    """Return where data files are found as they are, and what else this server offers."""
+    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
+    return [
+        Mount(
+            FILES_PATH,
+            create_api(shipped("openapi") / "files.yaml", "", FILES_PATH),
+            BrowsedDialect(settings.public_url),
+            FilesApi(repository, settings, budget),
+            workload,
+            has_root=True,
+            check=TicketCheck(signer, FILE_ROUTE) if signer.keys else None,
+        ),
+        Mount(
+            drs.BASE_PATH,
+            create_api(shipped("openapi") / "drs.yaml", drs.BASE_PATH),
+            DrsDialect(settings.public_url),
+            DrsApi(repository, settings),
+            workload,
+            drs.EXAMPLE_BODY,
+        ),
+        Mount(
+            registry.BASE_PATH,
+            create_api(shipped("openapi") / "registry.yaml", "", registry.BASE_PATH),
+            BrowsedDialect(settings.public_url),
+            RegistryApi(repository, settings),
+            workload,
+            has_root=True,
+        ),
     ]
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
+_REGISTRY = "org.ga4gh:service-registry:1.0.0"
 _SHORTEST_KEY = 16
 _PACKAGE = Path(__file__).parent
 
@@ -21,6 +23,69 @@ def shipped(name: str) -> Path:
     """Return the directory `name` (``openapi`` or ``data``), of an installed wheel or of a source checkout."""
     installed = _PACKAGE / "_shipped" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def is_web_address(text: str) -> bool:
+    """Return whether a text is an address of HTTP, without user, password and fragment."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    whole = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment and "@" not in parts.netloc
+    return bool(whole) and port != 0 and text.isascii() and not set(text) & set(' <>"\\^`{|}')
+
+
+class Peer(BaseModel):
+    """Another server in the service registry: what is known of it here, since it is never asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    id: str = ""
+    name: str = ""
+    type: str = _REGISTRY
+    version: str = "unknown"
+    description: str = ""
+    organization: str = ""
+    organization_url: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_address(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+    @field_validator("url", "organization_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not is_web_address(value):
+            raise ValueError("it must be an address such as https://rna.example.org, without user, password and #")
+        return value.rstrip("/")
+
+    @field_validator("type")
+    @classmethod
+    def _type(cls, value: str) -> str:
+        if not re.fullmatch(r"[^\s:]+:[^\s:]+:[^\s:]+", value):
+            raise ValueError("the type of a service is group:artifact:version, such as org.ga4gh:rnaget:1.2.0")
+        return value
+
+    def service(self) -> dict[str, Any]:
+        """Return it as the service registry of GA4GH has it."""
+        parts = urlsplit(self.url)
+        host = str(parts.hostname)
+        group, artifact, version = self.type.split(":")
+        place = [*host.split(".")[::-1], *([str(parts.port)] if parts.port else []), *parts.path.split("/")]
+        address = self.organization_url or f"{parts.scheme}://{parts.netloc}"
+        payload = {
+            "id": self.id or ".".join(filter(None, place)),
+            "name": self.name or host,
+            "type": {"group": group, "artifact": artifact, "version": version},
+            "description": self.description,
+            "organization": {"name": self.organization or host, "url": address},
+            "version": self.version,
+            "url": self.url,
+        }
+        return {name: value for name, value in payload.items() if value}
 
 
 class Settings(BaseSettings):
@@ -47,6 +112,9 @@ class Settings(BaseSettings):
     switched_off: Annotated[tuple[Group, ...], NoDecode] = Field(
         (),
         description="Groups of routes that answer 501: projects, studies, expressions, continuous.",
+    )
+    offer_files: bool = Field(
+        True, description="Whether the data files of studies are offered for download as they are, with checksums."
     )
     max_cells: int = Field(
         0,
@@ -138,6 +206,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Most bytes of alignments or variants that stand in their ticket. 0: none.",
     )
+    peers: Annotated[tuple[Peer, ...], NoDecode] = Field(
+        (),
+        description="Other servers that the service registry lists: addresses of their registries, separated by "
+        "commas; in catalog.yaml also entries with url, type, id, name, version and more.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )
@@ -159,10 +232,18 @@ class Settings(BaseSettings):
         "info", description="Least grave messages that are logged."
     )
 
-    @field_validator("switched_off", "cors_origins", "ticket_keys", mode="before")
+    @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("peers")
+    @classmethod
+    def _once_each(cls, value: tuple[Peer, ...]) -> tuple[Peer, ...]:
+        ids = [peer.service()["id"] for peer in value]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two peers have the same id: give one of them another")
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 
 from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
+from rnaget_server.catalog.offered import Group
+from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import StoreFailure
 from rnaget_server.model.limits import Limits
@@ -22,6 +24,7 @@ from rnaget_server.storage.disk_cache import DiskCache
 from rnaget_server.stores.base import MatrixStore
 
 Answer = TypeVar("Answer")
+_GROUPS: tuple[Group, ...] = ("expressions", "continuous", "reads", "variants")
 SUMMARIES_SHARE = 4
 """Of the disk that caches may take, summaries of whole matrices have this part; the rest is for slices."""
 
@@ -64,6 +67,8 @@ class Repository:
         What large pieces of work take together.
     summaries
         Where summaries of whole matrices are kept.
+    offer
+        What of the data files is offered as it is.
     policy
         Who may see what.
     """
@@ -73,12 +78,14 @@ class Repository:
     limits: Limits
     memory: MemoryBudget
     summaries: DiskCache
+    offer: FileOffer
     policy: Policy = field(default_factory=OpenPolicy)
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
         catalog = self.policy.visible(self.live.current, principal)
-        return View(catalog, self.policy.rights(principal), self.stores, self.limits, self.memory, self.summaries)
+        rights = self.policy.rights(principal)
+        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer)
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ class View:
         The part of the catalogue that was in service when this was made.
     rights
         The principal's rights, as far as replies depend on them.
-    stores, limits, memory, summaries
+    stores, limits, memory, summaries, offer
         Those of the repository.
     """
 
@@ -118,6 +125,12 @@ class View:
     limits: Limits
     memory: MemoryBudget
     summaries: DiskCache
+    offer: FileOffer
+
+    @property
+    def files(self) -> OfferedFiles:
+        """The data files that are offered as they are."""
+        return OfferedFiles(self.catalog, self.offer)
 
     def find_sequence(self, id: str) -> LocatedSequence | None:
         """Return the sequence that some genome has under an id, see `SequenceStore.find`; None if none has.
@@ -195,4 +208,8 @@ def open_repository(settings: Settings) -> Repository:
         limits=Limits(settings.max_cells, settings.max_positions, settings.max_bytes, settings.max_body_bytes),
         memory=MemoryBudget(settings.max_request_bytes),
         summaries=DiskCache(settings.cache_directory / "summaries", settings.cache_bytes // SUMMARIES_SHARE),
+        offer=open_offer(
+            settings.cache_directory / "checksums" if settings.cache_bytes else None,
+            [group for group in _GROUPS if group not in settings.switched_off] if settings.offer_files else [],
+        ),
     )

@@ -20,6 +20,9 @@ STANDARDS = (
     Standard("cram", "CRAM registry", "/cram/openapi.json"),
     Standard("seqcol", "Sequence collections", "/seqcol/openapi.json"),
     Standard("genomes", "Genomes and genes", "/genomes/openapi.json"),
+    Standard("files", "Files", "/files/openapi.json"),
+    Standard("drs", "DRS", "/ga4gh/drs/v1/openapi.json"),
+    Standard("registry", "Service registry", "/services/openapi.json"),
     Standard("graphql", "GraphQL", "/graphql/openapi.json"),
 )
 """In the order of the page; the first is shown where none is chosen."""
