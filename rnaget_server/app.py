@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import drs, genomes, graphql, htsget, refget, registry, rnaget, seqcol
+from rnaget_server.apis import drs, ena, genomes, graphql, htsget, refget, registry, rnaget, seqcol
 from rnaget_server.apis.drs.context import DrsApi
 from rnaget_server.apis.drs.dialect import DrsDialect
+from rnaget_server.apis.ena.context import EnaApi
+from rnaget_server.apis.ena.dialect import EnaDialect
 from rnaget_server.apis.files.context import FilesApi
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.graphql.context import GraphqlApi
@@ -27,6 +29,7 @@ from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
 from rnaget_server.catalog.models import ReadsKind
+from rnaget_server.datasets.archive_index import ArchiveIndexes
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -82,6 +85,7 @@ def create_app(settings: Settings) -> ASGIApp:
         *_sequences(sequences, mount.workload),
         *_reads(repository, settings, budget, mount.workload),
         *_files(repository, settings, budget, mount.workload),
+        *_archive(repository, settings, budget, mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     served = dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
@@ -141,6 +145,20 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
             workload,
             has_root=True,
         ),
+    ]
+
+
+def _archive(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+    """Return where records are found in the shape of an archive."""
+    api = EnaApi(repository, settings, ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds), budget)
+    documents = {
+        **dict.fromkeys(ena.PORTAL_PATHS, "ena.yaml"),
+        ena.BROWSER_PATH: "ena-browser.yaml",
+        ena.TAXONOMY_PATH: "ena-taxonomy.yaml",
+    }
+    return [
+        Mount(prefix, create_api(shipped("openapi") / document, prefix), EnaDialect(), api, workload, ena.EXAMPLE_BODY)
+        for prefix, document in documents.items()
     ]
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rnaget_server.archive.fields import KNOWN
+from rnaget_server.archive.fields import COMPUTED, KNOWN
 from rnaget_server.archive.grammar import Comparison, Condition, Function, Not, Several, Value
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.model.kinds import Kind, is_date, number_of
@@ -100,16 +100,14 @@ class FieldTable:
         """
         found = self.find(name)
         if found is None:
-            raise unknown_fields([name], self.all)
+            raise unknown_fields([name])
         return found
 
 
-def unknown_fields(names: Iterable[str], known: Iterable[str]) -> InvalidQuery:
+def unknown_fields(names: Iterable[str]) -> InvalidQuery:
     """Return the error for names of fields that are not there."""
-    names = list(names)
-    some = ", ".join(name if len(name) <= 80 else f"{name[:79]}…" for name in names[:20])
-    hint = did_you_mean(names[0], list(known)) if len(names) == 1 else ""
-    return InvalidQuery(f"Invalid fieldName(s) supplied: {some}{': ' if hint else ''}{hint}")
+    some = ", ".join(name if len(name) <= 80 else f"{name[:79]}…" for name in list(names)[:20])
+    return InvalidQuery(f"Invalid fieldName(s) supplied: {some}")
 
 
 @dataclass
@@ -200,6 +198,8 @@ class Compiler:
     def _comparison(self, comparison: Comparison) -> str:
         field = self._fields.get(comparison.field)
         value, operator = comparison.value, comparison.operator
+        if field.column < 0 and field.name in COMPUTED:
+            raise InvalidQuery(f"Invalid query: {field.name} is in replies only, and nothing is searched by it")
         if len(value.text) > _LONGEST_VALUE:
             raise InvalidQuery(f"Invalid query: a value has more than {_LONGEST_VALUE:,} characters")
         if operator in ("=", "!="):

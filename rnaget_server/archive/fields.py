@@ -21,11 +21,6 @@ class FieldSpec:
     description: str
     kind: Kind = "text"
 
-    @property
-    def is_address(self) -> bool:
-        """True if it holds addresses of files of this server."""
-        return self.name.endswith("_ftp")
-
 
 @dataclass(frozen=True)
 class ResultSpec:
@@ -241,6 +236,11 @@ description             names
     )
 }
 """The results by id."""
+
+COMPUTED = frozenset(
+    f"{kind}_{what}" for kind in ("submitted", "fastq", "bam", "cram") for what in ("md5", "bytes", "format")
+)
+"""What is found out of files when it is asked for."""
 
 KNOWN = frozenset(
     """

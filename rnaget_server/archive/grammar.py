@@ -130,6 +130,12 @@ def parse(query: str) -> Condition:
     return parsed
 
 
+def exactly(text: str) -> tuple[Value, ...]:
+    """Return the values that a field has of which one value is `text`: that alone, and with others around it."""
+    plain = text.replace("\\", "\\\\").replace("*", "\\*")
+    return tuple(Value(value, True) for value in (plain, f"{plain};*", f"*;{plain}", f"*;{plain};*"))
+
+
 @cache
 def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr", transformer=_Builder())

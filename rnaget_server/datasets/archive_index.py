@@ -168,7 +168,7 @@ def _key(view: View, catalog: str) -> str:
     paths = [record.path for record in records]
     paths += [tracks.path for tracks in view.catalog.track_sets.values() if tracks.path is not None]
     versions = [tuple(version_at(path)) for path in paths]
-    return hashlib.sha256(repr((catalog, view.rights, versions)).encode()).hexdigest()[:40]
+    return hashlib.sha256(repr((catalog, view.rights, sorted(view.offer.groups), versions)).encode()).hexdigest()[:40]
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import numpy as np
 
 from rnaget_server.archive.fields import RESULTS, FieldNames
 from rnaget_server.archive.writing import Column, IndexWriter, joined
+from rnaget_server.catalog.offered import Group
 from rnaget_server.catalog.records import Genome, Matrix, Project, ReadSet, Study, TrackSet
 from rnaget_server.catalog.taxonomy import Taxon
-from rnaget_server.datasets.archive_files import columns_of, files_of
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import Axis
@@ -24,6 +24,10 @@ _FEW_SAMPLES = 100
 _OF_STUDIES = re.compile(r"[EDS]RP[0-9]+")
 _OF_SAMPLES = re.compile(r"[EDS]RS[0-9]+")
 _OF_RUNS = ("read_run", "read_experiment")
+_FORMATS = ("FASTQ", "BAM", "CRAM")
+FILES = "files:"
+"""The start of a value that names files of this server by their ids, separated by semicolons."""
+
 _FAILURES = (StoreFailure, CatalogChanged)
 
 
@@ -240,15 +244,30 @@ class _StudyRows:
             "run_alias": reads.name or "",
             "sample_accession": ";".join(reads.samples),
             "sample_alias": ";".join(reads.samples),
-            **columns_of(files_of(reads), ("submitted", "bam", "cram", "fastq")),
+            **self._files(reads.kind, reads.id),
             **attributes,
         }
         self._writer.add("read_run", row, 1)
         if row.get("experiment_accession"):
             self._writer.merge("read_experiment", row["experiment_accession"], row)
 
+    def _files(self, group: Group, record: str) -> dict[str, str]:
+        """Return the fields with the addresses of the files of a record; the others are found out when asked for."""
+        files = self._view.files.of_record(group, record)
+        kinds = {"submitted": files}
+        if group == "reads":
+            kinds |= {format.lower(): [file for file in files if file.format == format] for format in _FORMATS}
+        return {
+            f"{kind}_ftp": FILES + ";".join(file.id for file in some) for kind, some in kinds.items() if some
+        }
+
     def _add_analysis(self, record: Matrix | TrackSet | ReadSet, samples: int, features: int) -> None:
-        types = {Matrix: "EXPRESSION_MATRIX", TrackSet: "SIGNAL_TRACKS", ReadSet: "SEQUENCE_VARIATION"}
+        kinds: dict[type, tuple[Group, str]] = {
+            Matrix: ("expressions", "EXPRESSION_MATRIX"),
+            TrackSet: ("continuous", "SIGNAL_TRACKS"),
+            ReadSet: ("variants", "SEQUENCE_VARIATION"),
+        }
+        group, type_ = kinds[type(record)]
         few = record.samples if isinstance(record, ReadSet) and len(record.samples) <= _FEW_SAMPLES else ()
         tags = () if isinstance(record, ReadSet) else record.tags
         row = {
@@ -258,7 +277,7 @@ class _StudyRows:
             "analysis_title": record.name or "",
             "analysis_description": record.description or "",
             "description": record.description or record.name or "",
-            "analysis_type": types[type(record)],
+            "analysis_type": type_,
             "sample_accession": ";".join(few),
             "sample_count": str(samples) if samples else "",
             "feature_count": str(features) if features else "",
@@ -266,7 +285,7 @@ class _StudyRows:
             "license": "" if isinstance(record, ReadSet) else record.license or "",
             "version": "" if isinstance(record, ReadSet) else record.version,
             "genome": self._study.genome or "",
-            **columns_of(files_of(record), ("submitted", "generated")),
+            **self._files(group, record.id),
         }
         self._writer.add("analysis", row, 1)
 
