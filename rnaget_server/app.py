@@ -150,7 +150,8 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
 
 def _archive(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
     """Return where records are found in the shape of an archive."""
-    api = EnaApi(repository, settings, ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds), budget)
+    indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
+    api = EnaApi(repository, settings, indexes, budget)
     documents = {
         **dict.fromkeys(ena.PORTAL_PATHS, "ena.yaml"),
         ena.BROWSER_PATH: "ena-browser.yaml",

@@ -175,9 +175,8 @@ class Compiler:
         name = function.name.lower()
         if name not in FUNCTIONS:
             hint = did_you_mean(name, FUNCTIONS)
-            raise InvalidQuery(
-                f"Invalid query: there is no function {shown(function.name)}: {hint or 'there are ' + ', '.join(FUNCTIONS)}"
-            )
+            hint = hint or f"there are {', '.join(FUNCTIONS)}"
+            raise InvalidQuery(f"Invalid query: there is no function {shown(function.name)}: {hint}")
         if len(function.values) != 1:
             raise InvalidQuery(f"Invalid query: {name} takes one value, as in tax_eq(9606)")
         field, text = self._fields.get("tax_id"), function.values[0].plain
@@ -250,7 +249,9 @@ class Compiler:
     def _tagged(self, field: Field, operator: str, text: str, wanted: re.Pattern[str]) -> str:
         """Return the SQL of: one of the values, which are separated by semicolons, is as wanted."""
         if field.values is not None:
-            return self.among(field, sorted(tags for tags in field.values if any(map(wanted.fullmatch, tags.split(";")))))
+            return self.among(
+                field, sorted(tags for tags in field.values if any(map(wanted.fullmatch, tags.split(";"))))
+            )
         among = f"SELECT id FROM tags WHERE result = {self._value(self._fields.result)}"
         return f"p0.id IN ({among} AND tag {operator} {self._value(text)})"
 

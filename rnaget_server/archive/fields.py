@@ -242,38 +242,36 @@ COMPUTED = frozenset(
 )
 """What is found out of files when it is asked for."""
 
-KNOWN = frozenset(
-    """
-    age aligned altitude analysis_code_repository analysis_date analysis_protocol assembly_quality assembly_software
-    assembly_type authority bam_aspera bam_file_role bam_galaxy binning_software bio_material bisulfite_protocol breed
-    broad_scale_environmental_context broker_name cage_protocol cell_line cell_type checklist chip_ab_provider
-    chip_protocol chip_target collected_by collection_date collection_date_end collection_date_start completeness_score
-    contamination_score control_experiment country cultivar culture_collection datahub dataclass depth dev_stage disease
-    dnase_protocol doi ecotype elevation environment_biome environment_feature environment_material
-    environmental_medium environmental_sample experiment_target experimental_factor experimental_protocol
-    extraction_protocol faang_library_selection fastq_file_role file_location genbank_common_name
-    generated_aspera generated_file_role generated_galaxy genetic_code geo_accession germline haplotype hi_c_protocol
-    host host_body_site host_genotype host_gravidity host_growth_conditions host_phenotype host_scientific_name host_sex
-    host_status host_tax_id identified_by indexed_date investigation_type isolate isolation_source keywords lab_host lat
-    library_construction_protocol library_gen_protocol library_max_fragment_size library_min_fragment_size
-    library_pcr_isolation_protocol library_prep_date library_prep_date_format library_prep_latitude
-    library_prep_location library_prep_longitude lineage local_environmental_context location location_end
-    location_start lon marine_region mating_type merged_tax_id metagenome_source mol_type ncbi_reporting_standard
-    nominal_length nominal_sdev organelle patent_number pcr_isolation_protocol ph pipeline_name pipeline_version plasmid
-    protocol_label pubmed_id read_strand reference_data_set_name reference_data_set_version reference_genome
-    related_analysis_accession related_sample_accession restriction_enzyme restriction_enzyme_target_sequence
-    restriction_site rna_integrity_num rna_prep_3_protocol rna_prep_5_protocol rna_purity_230_ratio
-    rna_purity_280_ratio rt_prep_protocol run_date salinity sample_capture_status sample_collection sample_material
-    sample_prep_interval sample_prep_interval_units sample_storage sample_storage_processing sampling_campaign
-    sampling_platform sampling_site secondary_project secondary_study_alias secondary_study_center_name
-    sequence_version sequencing_date sequencing_date_format sequencing_location sequencing_longitude sequencing_method
-    sequencing_primer_catalog sequencing_primer_lot sequencing_primer_provider serotype serovar sex specimen_voucher
-    sra_aspera sra_file_role sra_galaxy status strain sub_species sub_strain submission_tool submitted_file_role
-    submitted_galaxy submitted_host_sex submitted_read_type surveillance_target target_gene tax_division
-    tax_lineage taxonomic_classification taxonomic_identity_marker temperature tissue_lib tissue_type transposase_protocol
-    variety
-    """.split()
-)
+_OF_ENA = """
+age aligned altitude analysis_code_repository analysis_date analysis_protocol assembly_quality assembly_software
+assembly_type authority bam_aspera bam_file_role bam_galaxy binning_software bio_material bisulfite_protocol breed
+broad_scale_environmental_context broker_name cage_protocol cell_line cell_type checklist chip_ab_provider
+chip_protocol chip_target collected_by collection_date collection_date_end collection_date_start completeness_score
+contamination_score control_experiment country cultivar culture_collection datahub dataclass depth dev_stage disease
+dnase_protocol doi ecotype elevation environment_biome environment_feature environment_material environmental_medium
+environmental_sample experiment_target experimental_factor experimental_protocol extraction_protocol
+faang_library_selection fastq_file_role file_location genbank_common_name generated_aspera generated_file_role
+generated_galaxy genetic_code geo_accession germline haplotype hi_c_protocol host host_body_site host_genotype
+host_gravidity host_growth_conditions host_phenotype host_scientific_name host_sex host_status host_tax_id
+identified_by indexed_date investigation_type isolate isolation_source keywords lab_host lat
+library_construction_protocol library_gen_protocol library_max_fragment_size library_min_fragment_size
+library_pcr_isolation_protocol library_prep_date library_prep_date_format library_prep_latitude library_prep_location
+library_prep_longitude lineage local_environmental_context location location_end location_start lon marine_region
+mating_type merged_tax_id metagenome_source mol_type ncbi_reporting_standard nominal_length nominal_sdev organelle
+patent_number pcr_isolation_protocol ph pipeline_name pipeline_version plasmid protocol_label pubmed_id read_strand
+reference_data_set_name reference_data_set_version reference_genome related_analysis_accession
+related_sample_accession restriction_enzyme restriction_enzyme_target_sequence restriction_site rna_integrity_num
+rna_prep_3_protocol rna_prep_5_protocol rna_purity_230_ratio rna_purity_280_ratio rt_prep_protocol run_date salinity
+sample_capture_status sample_collection sample_material sample_prep_interval sample_prep_interval_units sample_storage
+sample_storage_processing sampling_campaign sampling_platform sampling_site secondary_project secondary_study_alias
+secondary_study_center_name sequence_version sequencing_date sequencing_date_format sequencing_location
+sequencing_longitude sequencing_method sequencing_primer_catalog sequencing_primer_lot sequencing_primer_provider
+serotype serovar sex specimen_voucher sra_aspera sra_file_role sra_galaxy status strain sub_species sub_strain
+submission_tool submitted_file_role submitted_galaxy submitted_host_sex submitted_read_type surveillance_target
+target_gene tax_division tax_lineage taxonomic_classification taxonomic_identity_marker temperature tissue_lib
+tissue_type transposase_protocol variety
+"""
+KNOWN = frozenset(_OF_ENA.split())
 """Further fields of ENA, which clients may name: they are empty where no attribute has the name."""
 
 

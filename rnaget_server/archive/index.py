@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rnaget_server.archive.conditions import Compiled, Compiler, Field, FieldTable
 from rnaget_server.archive.fields import RESULTS
@@ -176,7 +177,7 @@ class ArchiveIndex:
         return FieldTable(
             RESULTS[result].id,
             (
-                Field(name, description, kind, place, column, bool(numbers), few and frozenset(json.loads(few)))
+                Field(name, description, kind, place, column, bool(numbers), _values_in(few))
                 for name, description, kind, place, column, numbers, few in self._rows(query, (result,))
             ),
         )
@@ -186,7 +187,7 @@ class ArchiveIndex:
         query: str,
         parameters: Sequence[str | float] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> list[Row]:
+    ) -> list[tuple[Any, ...]]:
         with self._connection(is_cancelled) as connection:
             return connection.execute(query, parameters).fetchall()
 
@@ -214,6 +215,10 @@ class ArchiveIndex:
         finally:
             if connection is not None:
                 connection.close()
+
+
+def _values_in(few: str | None) -> frozenset[str] | None:
+    return None if few is None else frozenset(json.loads(few))
 
 
 def _tables(result: str, places: set[int]) -> str:

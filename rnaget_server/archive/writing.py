@@ -248,7 +248,7 @@ class IndexWriter:
         return None if row is None else int(row[0])
 
     def _values(self, result: str, id: int) -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
         for place in {written.place for written in self._fields[result].values()}:
             here = [written for written in self._fields[result].values() if written.place == place]
             columns = ", ".join(f"c{written.column}" for written in here)

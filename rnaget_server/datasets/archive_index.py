@@ -164,8 +164,8 @@ def _catalog_digest(view: View) -> str:
 
 def _key(view: View, catalog: str) -> str:
     """Return a digest of all that an index depends on: the catalogue, and the files that it names."""
-    records = [*view.catalog.matrices.values(), *view.catalog.genomes.values()]
-    paths = [record.path for record in records]
+    paths = [matrix.path for matrix in view.catalog.matrices.values()]
+    paths += [genome.path for genome in view.catalog.genomes.values()]
     paths += [tracks.path for tracks in view.catalog.track_sets.values() if tracks.path is not None]
     versions = [tuple(version_at(path)) for path in paths]
     return hashlib.sha256(repr((catalog, view.rights, sorted(view.offer.groups), versions)).encode()).hexdigest()[:40]

@@ -257,9 +257,7 @@ class _StudyRows:
         kinds = {"submitted": files}
         if group == "reads":
             kinds |= {format.lower(): [file for file in files if file.format == format] for format in _FORMATS}
-        return {
-            f"{kind}_ftp": FILES + ";".join(file.id for file in some) for kind, some in kinds.items() if some
-        }
+        return {f"{kind}_ftp": FILES + ";".join(file.id for file in some) for kind, some in kinds.items() if some}
 
     def _add_analysis(self, record: Matrix | TrackSet | ReadSet, samples: int, features: int) -> None:
         kinds: dict[type, tuple[Group, str]] = {

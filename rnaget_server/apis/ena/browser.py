@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.ena.context import Context
 from rnaget_server.apis.ena.file_fields import FileFields
-from rnaget_server.apis.ena.record_xml import Record, to_xml
+from rnaget_server.apis.ena.record_xml import Record, title_of, to_xml
 from rnaget_server.archive.fields import RESULTS
 from rnaget_server.archive.grammar import Comparison, Condition, Several, exactly
 from rnaget_server.archive.index import Search
@@ -63,7 +63,7 @@ def get_summary(context: Context, accession: str) -> Response:
             "accession": record.get(key, ""),
             "dataType": found.result,
             "description": record.get("description", ""),
-            "title": next((record[name] for name in record if name.endswith("_title")), ""),
+            "title": title_of(found.result, record) or record.get(key, ""),
             "taxon": record.get("tax_id", ""),
             "fields": dict(record),
         }
@@ -77,7 +77,7 @@ def get_fasta(context: Context, accession: str) -> Response:
     context.given("download")
     located = context.view.find_sequence(_plain(accession))
     if located is None:
-        raise UnknownId(f"there is no sequence {shown(accession)}: ask by digest or alias, as results of sequence name them")
+        raise UnknownId(f"there is no sequence {shown(accession)}: the result sequence of the portal lists all")
     names = sorted({alias.alias for alias in located.aliases()})[:_MOST_NAMES]
     header = " ".join((f">{located.sequence.digests.ga4gh}", *names))
     size = located.sequence.length

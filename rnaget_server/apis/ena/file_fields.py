@@ -41,9 +41,7 @@ class FileFields:
         """Those that have to be read: the wanted ones, then those that they are found out by."""
 
         self._at = {field.name: place for place, field in enumerate(self.fields)}
-        self._computed = [
-            (place, field.name) for place, field in enumerate(wanted) if field.name in COMPUTED
-        ]
+        self._computed = [(place, field.name) for place, field in enumerate(wanted) if field.name in COMPUTED]
         self._addresses = [place for place, field in enumerate(wanted) if field.name.endswith(_ADDRESS)]
 
     def filled(self, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:

@@ -12,7 +12,7 @@ from rnaget_server.apis.ena.table import table
 from rnaget_server.archive.conditions import Field, FieldTable, unknown_fields
 from rnaget_server.archive.fields import COMPUTED, RESULTS, ResultSpec
 from rnaget_server.archive.grammar import Comparison, Condition, Several, exactly, parse
-from rnaget_server.archive.index import Search
+from rnaget_server.archive.index import Row, Search
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.query import Parameters
 
@@ -95,7 +95,7 @@ def get_results(context: Context) -> Response:
     """Return the kinds of records."""
     parameters = context.given("dataPortal", "format")
     names = ("resultId", "description", "primaryAccessionType", "recordCount", "lastUpdated")
-    rows = [
+    rows: list[Row] = [
         (spec.id, spec.description, spec.key, str(context.index.number_of_records(spec.id)), "")
         for spec in RESULTS.values()
     ]
@@ -115,7 +115,7 @@ def get_return_fields(context: Context) -> Response:
 def _described(context: Context, searched: bool) -> Response:
     parameters = context.given("result", "dataPortal", "format")
     result = _result(parameters)
-    rows = [
+    rows: list[Row] = [
         (field.name, field.description, field.kind)
         for field in context.index.fields(result.id).all.values()
         if not (searched and field.name in COMPUTED and field.column < 0)
@@ -188,5 +188,3 @@ def _respond(
     files = FileFields(context, fields, wanted)
     batches = files.filled(context.index.records(search, files.fields, context.is_cancelled))
     return table(context, [field.name for field in wanted], batches, format, filename)
-
-

@@ -37,6 +37,7 @@ _LINKS = (
     ("ENA-RUN", "run_accession"),
     ("ENA-ANALYSIS", "analysis_accession"),
 )
+_LAYOUTS = ("SINGLE", "PAIRED")
 _COUNTS = {"read_count": "ENA-SPOT-COUNT", "base_count": "ENA-BASE-COUNT"}
 _REPORTS = {
     "read_run": (("ENA-FASTQ-FILES", "fastq"), ("ENA-SUBMITTED-FILES", "submitted")),
@@ -53,6 +54,11 @@ def text_of(value: str) -> str:
 def attribute_of(value: str) -> str:
     """Return a text as the quoted value of an attribute of XML."""
     return quoteattr(_NOT_XML.sub("\ufffd", value))
+
+
+def title_of(result: str, record: Record) -> str:
+    """Return the title of a record; nothing if it has none."""
+    return next((record[field] for field in _TITLES[result] if record.get(field)), "")
 
 
 def to_xml(result: str, key: str, records: Iterable[Record], own: Iterable[str], root: str) -> str:
@@ -82,7 +88,7 @@ def _record(result: str, name: str, key: str, record: Record, own: Sequence[str]
     alias = record.get(f"{name.lower()}_alias", "")
     center = record.get("center_name", "")
     secondary = record.get(f"secondary_{key}", "")
-    title = next((record[field] for field in _TITLES[result] if record.get(field)), accession)
+    title = title_of(result, record) or accession
     parts = [
         f"<{name} accession={attribute_of(accession)} alias={attribute_of(alias)} center_name={attribute_of(center)}>",
         "<IDENTIFIERS>",
@@ -123,7 +129,7 @@ def _content(result: str, record: Record, title: str) -> list[str]:
 
 def _design(record: Record) -> list[str]:
     names = ("LIBRARY_NAME", "LIBRARY_STRATEGY", "LIBRARY_SOURCE", "LIBRARY_SELECTION")
-    layout = record.get("library_layout", "")
+    layout, model = record.get("library_layout", ""), record.get("instrument_model", "")
     platform = re.sub(r"\W+", "_", record.get("instrument_platform", ""), flags=re.ASCII).strip("_")
     platform = platform if platform[:1].isalpha() else "UNSPECIFIED"
     return [
@@ -131,9 +137,9 @@ def _design(record: Record) -> list[str]:
         f"<DESIGN><SAMPLE_DESCRIPTOR accession={attribute_of(record.get('sample_accession', ''))}/>",
         "<LIBRARY_DESCRIPTOR>",
         *(_element(name, record.get(name.lower(), "")) for name in names),
-        f"<LIBRARY_LAYOUT>{'<' + layout + '/>' if layout in ('SINGLE', 'PAIRED') else text_of(layout)}</LIBRARY_LAYOUT>",
+        f"<LIBRARY_LAYOUT>{f'<{layout}/>' if layout in _LAYOUTS else text_of(layout)}</LIBRARY_LAYOUT>",
         "</LIBRARY_DESCRIPTOR></DESIGN>",
-        f"<PLATFORM><{platform}>{_element('INSTRUMENT_MODEL', record.get('instrument_model', ''))}</{platform}></PLATFORM>",
+        f"<PLATFORM><{platform}>{_element('INSTRUMENT_MODEL', model)}</{platform}></PLATFORM>",
     ]
 
 

@@ -17,7 +17,8 @@ def get_by_scientific_name(context: Context, name: str) -> Response:
     """Return the taxa of a scientific name."""
     context.given()
     folded = name.strip().casefold()
-    return _respond(context, name, [taxon for taxon in _named(context, name) if taxon["scientificName"].casefold() == folded])
+    taxa = [taxon for taxon in _named(context, name) if taxon["scientificName"].casefold() == folded]
+    return _respond(context, name, taxa)
 
 
 def get_by_any_name(context: Context, name: str) -> Response:
