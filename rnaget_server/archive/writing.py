@@ -70,7 +70,9 @@ class _Written:
                 self.values = None
         if self.declared == "text":
             return None
-        numbers = [number_of(value) if value else None for value in values]
+        # No finite number begins with a letter, and most texts do.
+        known = {value: None if value[0].isalpha() else number_of(value) for value in set(full)}
+        numbers = list(map(known.get, values))
         self.numbers += len(numbers) - numbers.count(None)
         if self.declared is None and self.dates + len(full) >= self.filled:
             self.dates += sum(map(is_date, full))
