@@ -39,6 +39,8 @@ class Field:
         The number of its column there; -1 where no record has a value.
     has_numbers
         Whether some of its values are numbers.
+    has_several
+        Whether some records have several values, separated by semicolons.
     values
         All its values, where they are few.
     """
@@ -49,6 +51,7 @@ class Field:
     place: int = 0
     column: int = -1
     has_numbers: bool = False
+    has_several: bool = False
     values: frozenset[str] | None = None
 
     @property
@@ -187,11 +190,13 @@ class Compiler:
         if field.column < 0:
             return _NONE
         if name == "tax_eq":
-            return f"{self._column(field)} = {self._value(str(int(text)))}"
+            return self._equal(field, Value(str(int(text)), True))
         below = (
             f"WITH RECURSIVE below(id) AS (SELECT {self._value(str(int(text)))} "
             "UNION SELECT taxa.id FROM taxa JOIN below ON taxa.parent = below.id) SELECT id FROM below"
         )
+        if field.has_several:
+            return f"EXISTS ({below} WHERE instr(';' || {self._column(field)} || ';', ';' || id || ';') > 0)"
         return f"{self._column(field)} IN ({below})"
 
     def _comparison(self, comparison: Comparison) -> str:
@@ -216,6 +221,12 @@ class Compiler:
             return f"{self._column(field)} IS NULL"
         if field.name == TAG:
             return self._tagged(field, "=", text, re.compile(re.escape(text)))
+        if field.has_several:
+            return f"({self._one_of_several(field, text)} OR {self._same(field, value, text)})"
+        return self._same(field, value, text)
+
+    def _same(self, field: Field, value: Value, text: str) -> str:
+        """Return the SQL of: the value of a field is a number, a date or a text."""
         number = number_of(text)
         if number is not None and (field.kind == "number" or (field.has_numbers and not value.quoted)):
             return f"{self._column(field, number=True)} = {self._value(number)}"
@@ -225,6 +236,13 @@ class Compiler:
         if field.values is not None and text not in field.values:
             return _NONE
         return f"{self._column(field)} = {self._value(text)}"
+
+    def _one_of_several(self, field: Field, text: str) -> str:
+        """Return the SQL of: a value is a text, alone or among others."""
+        if field.values is not None:
+            return self.among(field, sorted(values for values in field.values if text in values.split(";")))
+        column, value = self._column(field), self._value(text)
+        return f"({column} = {value} OR instr(';' || {column} || ';', ';' || {value} || ';') > 0)"
 
     def _like(self, field: Field, value: Value) -> str:
         letters = value.letters

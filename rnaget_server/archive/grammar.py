@@ -35,9 +35,9 @@ OPERATOR: "!=" | "<=" | ">=" | "=" | "<" | ">"
 STRING: /"(?:[^"\\]|\\.)*"/s
 NAME: /[^\s"()=<>!,]+/
 WORD: /[^\s"()=<>!,][^\s"(),]*/
-_NOT.2: /not(?=[\s(])/i
-_AND.2: /and(?=[\s(])/i
-_OR.2: /or(?=[\s(])/i
+_NOT.2: /not(?=[\s(]|$)/i
+_AND.2: /and(?=[\s(]|$)/i
+_OR.2: /or(?=[\s(]|$)/i
 %ignore /\s+/
 """
 
@@ -130,10 +130,9 @@ def parse(query: str) -> Condition:
     return parsed
 
 
-def exactly(text: str) -> tuple[Value, ...]:
-    """Return the values that a field has of which one value is `text`: that alone, and with others around it."""
-    plain = text.replace("\\", "\\\\").replace("*", "\\*")
-    return tuple(Value(value, True) for value in (plain, f"{plain};*", f"*;{plain}", f"*;{plain};*"))
+def exactly(text: str) -> Value:
+    """Return a text as a value that stands for nothing else."""
+    return Value(text.replace("\\", "\\\\").replace("*", "\\*"), True)
 
 
 @cache

@@ -171,14 +171,14 @@ class ArchiveIndex:
 
     def _fields(self, result: str) -> FieldTable:
         query = (
-            "SELECT name, description, kind, place, place_column, has_numbers, few_values FROM fields "
+            "SELECT name, description, kind, place, place_column, has_numbers, has_several, few_values FROM fields "
             "WHERE result = ? ORDER BY number"
         )
         return FieldTable(
             RESULTS[result].id,
             (
-                Field(name, description, kind, place, column, bool(numbers), _values_in(few))
-                for name, description, kind, place, column, numbers, few in self._rows(query, (result,))
+                Field(name, description, kind, place, column, bool(numbers), bool(several), _values_in(few))
+                for name, description, kind, place, column, numbers, several, few in self._rows(query, (result,))
             ),
         )
 

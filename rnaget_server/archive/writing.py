@@ -15,6 +15,10 @@ VERSION = "1"
 IN_ONE_TABLE = 400
 """So many fields are in one table of a result; SQLite has a bound of columns."""
 
+SEVERAL = ";"
+"""Separates the values of a field that has several."""
+
+_LISTS = ("sample_accession", "sample_alias", "run_accession", "experiment_accession", "analysis_accession")
 _FEW = 5000
 _LONG = 120
 _SHARE = 64 << 10
@@ -22,7 +26,7 @@ _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE fields (
     result TEXT, number INTEGER, name TEXT, description TEXT, kind TEXT, place INTEGER, place_column INTEGER,
-    has_numbers INTEGER, few_values TEXT, PRIMARY KEY (result, number)
+    has_numbers INTEGER, has_several INTEGER, few_values TEXT, PRIMARY KEY (result, number)
 ) WITHOUT ROWID;
 CREATE TABLE tags (result TEXT, tag TEXT, id INTEGER, PRIMARY KEY (result, tag, id)) WITHOUT ROWID;
 CREATE TABLE taxa (id TEXT PRIMARY KEY, parent TEXT) WITHOUT ROWID;
@@ -46,6 +50,8 @@ class _Written:
     numbers: int = 0
     dates: int = 0
     letters: int = 0
+    may_have_several: bool = False
+    has_several: bool = False
     values: set[str] | None = field(default_factory=set)
 
     @property
@@ -68,6 +74,8 @@ class _Written:
             self.values.update(full)
             if len(self.values) > _FEW:
                 self.values = None
+        if self.may_have_several and not self.has_several:
+            self.has_several = any(SEVERAL in value for value in full)
         if self.declared == "text":
             return None
         # No finite number begins with a letter, and most texts do.
@@ -76,7 +84,14 @@ class _Written:
         self.numbers += len(numbers) - numbers.count(None)
         if self.declared is None and self.dates + len(full) >= self.filled:
             self.dates += sum(map(is_date, full))
+        if self.has_several:
+            self._look_at_several([value.split(SEVERAL) for value in full if SEVERAL in value])
         return numbers
+
+    def _look_at_several(self, values: Sequence[Sequence[str]]) -> None:
+        """Take account of records with several values, each of which may be a number or a date."""
+        self.numbers += sum(all(number_of(value) is not None for value in each) for each in values)
+        self.dates += sum(all(map(is_date, each)) for each in values)
 
 
 class IndexWriter:
@@ -102,6 +117,7 @@ class IndexWriter:
         fields = self._fields[result]
         for spec in () if fields else RESULTS[result].fields:
             self._declare(fields, spec.name, spec.description, spec.kind)
+            fields[spec.name].may_have_several = spec.name in _LISTS and spec.name != RESULTS[result].key
         for name, description in attributes:
             if name not in fields:
                 self._declare(fields, name, description, None)
@@ -134,6 +150,11 @@ class IndexWriter:
             self._insert(result, place, ids, pairs)
         self._tag(result, columns.get("tag", ""), ids)
 
+    def has_several(self, result: str, names: Iterable[str]) -> None:
+        """Say that records may have several values of some fields."""
+        for name in names:
+            self._fields[result][name].has_several = True
+
     def find(self, result: str, identity: str) -> dict[str, str] | None:
         """Return the values of the record of an identity that are there; None if there is none."""
         id = self._known(result, identity)
@@ -152,6 +173,7 @@ class IndexWriter:
         places: dict[int, list[tuple[str, Sequence[str | float | None]]]] = {}
         for name, value in changed.items():
             written = self._fields[result][name]
+            written.has_several |= name in existing
             if name in existing:
                 self._forget(written, existing[name])
             self._place(written, value, 1, places)
@@ -279,7 +301,7 @@ class IndexWriter:
                     f"CREATE INDEX {result}_{written.place}_{name} ON {result}_{written.place} ({name})"
                 )
         self._database.execute(
-            "INSERT INTO fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 result,
                 number,
@@ -289,6 +311,7 @@ class IndexWriter:
                 written.place,
                 written.column if written.filled else -1,
                 int(written.numbers > 0),
+                int(written.has_several),
                 json.dumps(sorted(written.values)) if few and written.values is not None else None,
             ),
         )
@@ -302,5 +325,5 @@ def joined(first: str, second: str) -> str:
     """Return values of a field separated by semicolons, each once."""
     if not first or first == second:
         return second
-    values = first.split(";")
-    return ";".join([*values, *(value for value in second.split(";") if value not in values)])
+    values = first.split(SEVERAL)
+    return SEVERAL.join([*values, *(value for value in second.split(SEVERAL) if value not in values)])

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from rnaget_server.archive.fields import RESULTS, FieldNames
-from rnaget_server.archive.writing import Column, IndexWriter, joined
+from rnaget_server.archive.writing import SEVERAL, Column, IndexWriter, joined
 from rnaget_server.catalog.offered import Group
 from rnaget_server.catalog.records import Genome, Matrix, Project, ReadSet, Study, TrackSet
 from rnaget_server.catalog.taxonomy import Taxon
@@ -232,6 +232,8 @@ class _StudyRows:
                 if name in self._own or name in ("scientific_name", "tax_id", "secondary_sample_accession"):
                     values[name] = joined(values.get(name, ""), value)
         if reads.kind == "reads":
+            if len(reads.samples) > 1:
+                self._writer.has_several("read_run", (name for name, value in values.items() if SEVERAL in value))
             self._add_run(reads, values)
 
     def _add_run(self, reads: ReadSet, attributes: Mapping[str, str]) -> None:

@@ -109,7 +109,7 @@ def _found(context: Context, accession: str) -> Found:
     index = context.index
     for result in _ORDER:
         spec, fields = RESULTS[result], index.fields(result)
-        value = exactly(_plain(accession))[0]
+        value = exactly(_plain(accession))
         names = [name for name in (spec.key, f"secondary_{spec.key}") if name in fields.all]
         if result == "sequence":
             names += ["sequence_md5", "sequence_accession"]

@@ -170,13 +170,13 @@ def _of_accession(context: Context, result: ResultSpec, fields: FieldTable, acce
     conditions: list[Condition] = []
     for name in names:
         if name in fields.all:
-            conditions += (Comparison(name, "=", value) for value in exactly(accession))
+            conditions.append(Comparison(name, "=", exactly(accession)))
     if result.id == "analysis":
         samples = context.index.fields("sample")
-        search = Search("sample", Comparison("sample_accession", "=", exactly(accession)[0]))
+        search = Search("sample", Comparison("sample_accession", "=", exactly(accession)))
         for rows in context.index.records(search, [samples.get("analysis_accession")]):
             ids = dict.fromkeys(id for row in rows for id in (row[0] or "").split(";") if id)
-            conditions += (Comparison("analysis_accession", "=", exactly(id)[0]) for id in ids)
+            conditions += (Comparison("analysis_accession", "=", exactly(id)) for id in ids)
     return Several("OR", tuple(conditions), 2)
 
 
