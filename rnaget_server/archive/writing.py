@@ -161,19 +161,27 @@ class IndexWriter:
         return None if id is None else self._values(result, id)
 
     def merge(self, result: str, identity: str, values: Mapping[str, str]) -> None:
-        """Add a record, or values to the one of the identity; a second value of a field comes after the first."""
+        """Add a record, or values to the one of the identity.
+
+        A second value of a field comes after the first; of fields that are counts, they are added up.
+        """
         self._begin()
         id = self._known(result, identity)
         if id is None:
             self.add(result, values, 1, (identity,))
             return
         existing = self._values(result, id)
-        changed = {name: joined(existing.get(name, ""), value) for name, value in values.items() if value}
+        fields = self._fields[result]
+        changed = {
+            name: (_sum if fields[name].declared == "number" else joined)(existing.get(name, ""), value)
+            for name, value in values.items()
+            if value
+        }
         changed = {name: value for name, value in changed.items() if value != existing.get(name, "")}
         places: dict[int, list[tuple[str, Sequence[str | float | None]]]] = {}
         for name, value in changed.items():
-            written = self._fields[result][name]
-            written.has_several |= name in existing
+            written = fields[name]
+            written.has_several |= SEVERAL in value
             if name in existing:
                 self._forget(written, existing[name])
             self._place(written, value, 1, places)
@@ -319,6 +327,11 @@ class IndexWriter:
 
 def _key(result: str, identity: str) -> str:
     return f"{result}\0{identity}"
+
+
+def _sum(first: str, second: str) -> str:
+    whole = all(text.isascii() and text.isdigit() for text in (first, second))
+    return str(int(first) + int(second)) if whole else first or second
 
 
 def joined(first: str, second: str) -> str:

@@ -232,6 +232,10 @@ class _StudyRows:
                 if name in self._own or name in ("scientific_name", "tax_id", "secondary_sample_accession"):
                     values[name] = joined(values.get(name, ""), value)
         if reads.kind == "reads":
+            # A count of several samples would be none of the reads.
+            known = RESULTS["read_run"].by_name
+            counts = [name for name in values if name in known and known[name].kind == "number"]
+            values |= {name: "" for name in counts if SEVERAL in values[name]}
             if len(reads.samples) > 1:
                 self._writer.has_several("read_run", (name for name, value in values.items() if SEVERAL in value))
             self._add_run(reads, values)

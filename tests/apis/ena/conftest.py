@@ -21,6 +21,7 @@ TAXA = (
     "10090\tMus musculus\thouse mouse\t\tspecies\t10088\n"
 )
 RUNS = ("SRR0000011", "SRR0000012", "SRR0000013", "SRR0000014")
+FASTQ = ";".join(f"ftp.sra.ebi.ac.uk/vol1/SRR0000012_{number}.fastq.gz" for number in (1, 2))
 SAMPLES = pd.DataFrame(
     {
         "sample": ["SRS0000001", "SRS0000002", "SRS0000003", "SRS0000004", "x&<5>"],
@@ -35,6 +36,7 @@ SAMPLES = pd.DataFrame(
         "read_count": ["6000", "5000", "14000", "1", ""],
         "first_created": ["2020-05-01", "2019-02-01", "2020-02-01", "2022-02-01", ""],
         "experiment_accession": ["SRX0000001", "SRX0000002", "SRX0000002", "", ""],
+        "fastq_ftp": ["", FASTQ, "", "", ""],
         "experiment_title": ["RNA of a liver, left", "RNA of a kidney", "DNA of liver", "bone", ""],
     }
 )
