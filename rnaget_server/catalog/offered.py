@@ -45,7 +45,7 @@ class OfferedFile:
     Attributes
     ----------
     id
-        The same for as long as the record has its id, whatever bytes the file has.
+        The same for as long as the record has its id, also with other bytes.
     kind
         The sort of data in it.
     group, record
@@ -96,7 +96,7 @@ class Owner:
         samples: tuple[str, ...] = (),
         size: int | None = None,
     ) -> OfferedFile:
-        """Return one of its files; `part` tells it from its others, `format` is that of reads and variants."""
+        """Return one of its files; `part` is different for each of them, `format` is that of reads and variants."""
         found = (format, _READS[format]) if format is not None else _format_of(path, kind)
         return OfferedFile(
             id=offered_id(self.group, self.record, part),

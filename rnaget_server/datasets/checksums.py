@@ -12,6 +12,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from rnaget_server.storage.disk_cache import private_directory
@@ -23,10 +24,13 @@ _PIECE = 1 << 20
 # time. In nanoseconds.
 _CLOCK_TOLERANCE = 100_000_000
 _SECOND = 1_000_000_000
+_ATTEMPTS = 10
 _MOST_KEPT = 1_000_000
 _MOST_WAITING = 200_000
 _BYTES_A_SECOND = 200 << 20
-_TABLE = "CREATE TABLE IF NOT EXISTS sums (number INTEGER PRIMARY KEY, state TEXT UNIQUE, md5 TEXT, sha256 TEXT)"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS sums (number INTEGER PRIMARY KEY, state TEXT UNIQUE, md5 TEXT, sha256 TEXT, seal TEXT)"
+)
 
 
 class Sums(NamedTuple):
@@ -58,9 +62,13 @@ class Checksums:
 
     def known(self, path: Path, status: os.stat_result) -> Sums | None:
         """Return the checksums of a file in the state that its status shows; None if they are not known."""
+        state = _state(path, status)
         with self._lock:
-            rows = self._run("SELECT md5, sha256 FROM sums WHERE state = ?", (_state(path, status),))
-        return Sums(*rows[0]) if rows else None
+            rows = self._run("SELECT md5, sha256, seal FROM sums WHERE state = ?", (state,))
+        for md5, sha256, seal in rows:
+            if seal == _seal(state, md5, sha256):  # else the disk has changed it
+                return Sums(md5, sha256)
+        return None
 
     def soon(self, path: Path, status: os.stat_result, at_once: int) -> Sums | None:
         """Return the checksums of a file; unknown ones are computed now if it has at most `at_once` bytes, else later.
@@ -100,8 +108,9 @@ class Checksums:
             file.close()
         sums = Sums(md5.hexdigest(), sha256.hexdigest())
         with self._lock:
-            self._run("INSERT OR IGNORE INTO sums (state, md5, sha256) VALUES (?, ?, ?)", (state, *sums))
-            self._run(f"DELETE FROM sums WHERE number <= (SELECT max(number) FROM sums) - {_MOST_KEPT}")
+            row = (state, *sums, _seal(state, *sums))
+            self._run("INSERT OR REPLACE INTO sums (state, md5, sha256, seal) VALUES (?, ?, ?, ?)", row)
+            self._run("DELETE FROM sums WHERE number <= (SELECT max(number) FROM sums) - ?", (_MOST_KEPT,))
         return sums
 
     def seconds_left(self) -> int:
@@ -154,7 +163,7 @@ class Checksums:
             if lock is not None:
                 lock.close()
 
-    def _run(self, statement: str, values: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    def _run(self, statement: str, values: tuple[str | int, ...] = ()) -> list[tuple[str, str, str]]:
         """Return the rows of a statement; if the disk fails, what is kept is kept in memory from now on."""
         try:
             if self._kept is None:
@@ -175,8 +184,23 @@ class Checksums:
             self._directory = private_directory(self._directory)
             place = str(self._directory / "sums.sqlite")
         kept = sqlite3.connect(place, timeout=10, check_same_thread=False)
-        kept.execute(_TABLE)
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._prepare(kept)
+                break
+            except sqlite3.OperationalError:  # another process does the same at this moment, which is not waited for
+                if attempt == _ATTEMPTS - 1:
+                    kept.close()
+                    raise
+                time.sleep(0.1)
         return kept
+
+    @staticmethod
+    def _prepare(kept: sqlite3.Connection) -> None:
+        # A loss of power may lose the last ones, and spoils none.
+        kept.execute("PRAGMA journal_mode = WAL")
+        kept.execute("PRAGMA synchronous = NORMAL")
+        kept.execute(_TABLE)
 
 
 def open_settled(path: Path) -> LocalFile:
@@ -187,8 +211,8 @@ def open_settled(path: Path) -> LocalFile:
     OSError
         If there is none.
     """
-    if not path.is_file():  # a pipe would be waited for
-        raise FileNotFoundError(f"there is no file {path.name}")
+    if not S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        raise OSError("it is no file")
     for _ in range(3):
         file = LocalFile.open(path)
         age = time.time_ns() - file.status().st_ctime_ns
@@ -210,3 +234,7 @@ def _state(path: Path, status: os.stat_result) -> str:
     # Without the device, which has another number after the next start of some machines.
     state = (str(path), *version_of(status)[1:], status.st_ctime_ns)
     return hashlib.sha256(repr(state).encode()).hexdigest()
+
+
+def _seal(*values: str) -> str:
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()[:16]

@@ -19,6 +19,8 @@ from rnaget_server.storage.local import LocalFile
 _log = logging.getLogger(__name__)
 # Half a second of work or so.
 _AT_ONCE = 256 << 20
+# To open a file and to keep what was found takes as long as to read so much.
+_LEAST_COUNTED = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class FileOffer:
-    """What of the data files a server offers as they are.
+    """The data files that a server offers as they are, and their checksums.
 
     Attributes
     ----------
@@ -187,8 +189,8 @@ class Computing:
         """Return what is known of a file, see `OfferedFiles.facts`."""
         facts = self._files.facts(file)
         if facts.sums is None:
-            facts = self._files.facts(file, self._left)
-            self._left -= facts.size if facts.sums is not None else 0
+            facts = self._files.facts(file, max(self._left, 0))
+            self._left -= max(facts.size, _LEAST_COUNTED) if facts.sums is not None else 0
         return facts
 
 

@@ -10,7 +10,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.http.mount import path_below
 
-_EXPOSED = ("Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Link")
+_EXPOSED = (
+    "Accept-Ranges",
+    "Allow",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "Link",
+    "Repr-Digest",
+    "Retry-After",
+)
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _SECONDS = 2592000
 _ANY = "*"

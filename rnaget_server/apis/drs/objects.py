@@ -43,7 +43,7 @@ def get_object(context: Context, id: str) -> Response:
 
 def post_object(context: Context, id: str) -> Response:
     """Return what is known of an object; passports are taken, and nothing here needs one."""
-    _posted(context, ("passports", "expand"))
+    _body_of(context, ("passports", "expand"))
     return _one(context, id)
 
 
@@ -55,13 +55,13 @@ def get_access(context: Context, id: str, access: str) -> Response:
 
 def post_access(context: Context, id: str, access: str) -> Response:
     """Return the address of the bytes of an object; passports are taken, and nothing here needs one."""
-    _posted(context, ("passports",))
+    _body_of(context, ("passports",))
     return context.respond({"url": _address(context, id, access)}, "Access")
 
 
 def post_objects(context: Context) -> Response:
     """Return what is known of many objects, and which of them are not here."""
-    body = _posted(context, ("passports", "bulk_object_ids", "expand"))
+    body = _body_of(context, ("passports", "bulk_object_ids", "expand"))
     ids = _texts(body.get("bulk_object_ids"), "bulk_object_ids", EXAMPLE_BODY)
     _check_number(len(ids))
     computing = Computing(context.view.files)
@@ -72,7 +72,7 @@ def post_objects(context: Context) -> Response:
 def post_accesses(context: Context) -> Response:
     """Return the addresses of the bytes of many objects, and which of them are not here."""
     example = '{"bulk_object_access_ids": [{"bulk_object_id": "…", "bulk_access_ids": ["https"]}]}'
-    wanted = _posted(context, ("passports", "bulk_object_access_ids")).get("bulk_object_access_ids")
+    wanted = _body_of(context, ("passports", "bulk_object_access_ids")).get("bulk_object_access_ids")
     if not isinstance(wanted, list) or not all(isinstance(entry, dict) for entry in wanted):
         raise InvalidQuery(f"bulk_object_access_ids must be a list of objects: {example}")
     pairs = []
@@ -239,7 +239,7 @@ def _check_number(number: int) -> None:
         )
 
 
-def _posted(context: Context, known: Sequence[str]) -> dict[str, Any]:
+def _body_of(context: Context, known: Sequence[str]) -> dict[str, Any]:
     """Return the JSON object of a body, empty if there is none.
 
     Raises

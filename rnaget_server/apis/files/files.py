@@ -64,18 +64,19 @@ def get_files(context: Context) -> Response:
         found = context.view.files.all() if study is None else context.view.files.of_study(study)
         return (file for file in found if kind in (None, file.kind))
 
-    pending, count = _compute(context, files())
+    computing = Computing(context.view.files)
+    pending, count = _compute(context, computing, files())
     if format is None:
         accepted = preferred(list_header(context.request, "accept"), (_JSON, HTML, _TSV))
         if accepted is None:
             raise NotAcceptable(f"available as {_JSON}, {_TSV}: name one of them in Accept")
         if accepted == HTML and count <= _LONGEST_PAGE:
-            return context.respond({"pending": pending, "files": list(_rows(context, files()))}, "Files")
+            return context.respond({"pending": pending, "files": list(_rows(context, computing, files()))}, "Files")
         format = "tsv" if accepted == _TSV else "json"
     seconds = context.view.offer.checksums.seconds_left() if pending else 0
     if format == "md5" and pending:
         raise Busy(f"the MD5 sums of {pending:,} files are being computed: ask again soon", seconds)
-    chunks = _pieces(_WRITERS[format](pending, _rows(context, files())))
+    chunks = _pieces(_WRITERS[format](pending, _rows(context, computing, files())))
     fields = {"Cache-Control": ASKED_EACH_TIME} | ({"Retry-After": str(seconds)} if pending else {})
     fields |= {} if context.received.names_any_of(("format",)) else {"Vary": "Accept"}
     headers = DownloadHeaders(_FORMATS[format], "the report of files", "inline", fields)
@@ -89,10 +90,9 @@ def get_file(context: Context, id: str) -> Response:
     return stored_response(context.request, context.view, context.file(id), context.api.budget)
 
 
-def _compute(context: Context, files: Iterable[OfferedFile]) -> tuple[int, int]:
+def _compute(context: Context, computing: Computing, files: Iterable[OfferedFile]) -> tuple[int, int]:
     """Compute checksums, and return how many files have none yet, and how many files there are."""
     pending = count = 0
-    computing = Computing(context.view.files)
     for file in files:
         context.cancellation.check()
         count += 1
@@ -104,11 +104,11 @@ def _compute(context: Context, files: Iterable[OfferedFile]) -> tuple[int, int]:
     return pending, count
 
 
-def _rows(context: Context, files: Iterable[OfferedFile]) -> Rows:
+def _rows(context: Context, computing: Computing, files: Iterable[OfferedFile]) -> Rows:
     for file in files:
         context.cancellation.check()
         try:
-            facts = context.view.files.facts(file)
+            facts = computing.facts(file)  # the file may have been replaced a moment ago
         except Unavailable:
             facts = None
         sums = facts.sums if facts is not None else None
