@@ -96,7 +96,7 @@ class ArchiveIndex:
         return [row[0] for row in self._rows("SELECT id FROM taxon_names WHERE name = ?", (name.casefold(),))]
 
     def count(self, search: Search, is_cancelled: Callable[[], bool] = lambda: False) -> int:
-        """Return how many records there are, whatever the limit.
+        """Return how many records there are, without regard to the limit.
 
         Raises
         ------

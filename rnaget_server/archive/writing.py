@@ -56,7 +56,7 @@ class _Written:
 
     @property
     def kind(self) -> Kind:
-        """What it holds."""
+        """The kind of its values."""
         if self.declared is not None:
             return self.declared
         if self.filled and self.numbers == self.filled:

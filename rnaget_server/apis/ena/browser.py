@@ -27,7 +27,7 @@ _MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class AccessionRecords:
     """The records of an accession: their result, its fields of attributes, and the values of each that are there."""
 
     result: str
@@ -98,7 +98,7 @@ def _fasta(located: LocatedSequence, header: str) -> Iterator[bytes]:
     yield left + b"\n" if left else b""
 
 
-def _found(context: Context, accession: str) -> Found:
+def _found(context: Context, accession: str) -> AccessionRecords:
     """Return the records of an accession, of the first result that has such.
 
     Raises
@@ -124,7 +124,7 @@ def _found(context: Context, accession: str) -> Found:
         ]
         if records:
             own = [field.name for field in wanted if field.name not in spec.by_name]
-            return Found(result, own, records)
+            return AccessionRecords(result, own, records)
     raise UnknownId(f"there is no record {shown(accession)}: /ena/portal/api/search finds all")
 
 

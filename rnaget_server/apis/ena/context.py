@@ -52,7 +52,7 @@ class Context(RequestContext["EnaApi"]):
         return query_pairs(received.query.decode("latin-1")) + query_pairs(form)
 
     def respond_json(self, payload: Any) -> Response:
-        """Return JSON, whatever is accepted, as archives do."""
+        """Return JSON for any header Accept, as archives do."""
         return Response(json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace"), media_type=JSON)
 
     def is_cancelled(self) -> bool:

@@ -26,5 +26,5 @@ class EnaDialect:
         return payload if isinstance(payload, str) else json.dumps(payload, ensure_ascii=False)
 
     def headers(self, media_type: str) -> Mapping[str, str]:
-        """Return the headers of a reply: errors are plain text, whatever is accepted."""
+        """Return the headers of a reply: errors are plain text for any header Accept."""
         return {"Content-Type": f"{TEXT}; charset=utf-8"}
