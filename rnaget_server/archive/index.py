@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,8 +17,10 @@ from rnaget_server.archive.conditions import Compiled, Compiler, Field, FieldTab
 from rnaget_server.archive.fields import RESULTS
 from rnaget_server.archive.grammar import Condition
 from rnaget_server.archive.writing import VERSION
-from rnaget_server.errors import InvalidQuery
+from rnaget_server.errors import InvalidQuery, Unavailable
+from rnaget_server.model.cancellation import Cancelled
 
+_log = logging.getLogger(__name__)
 Row = tuple[str | None, ...]
 _ROWS = 500
 _MOST_SORTED = 8
@@ -82,10 +85,18 @@ class ArchiveIndex:
         self._lock = threading.Lock()
         self.fields = cache(self._fields)
         """Returns the fields of a result."""
-        with self._connection() as connection:
-            self._facts = dict(connection.execute("SELECT name, value FROM facts"))
-        if self._facts.get("version") != VERSION:
-            raise OSError("the index of the archive is of another version")
+        self.path = path
+        self.is_damaged = False
+        """True once something could not be read."""
+
+        try:
+            self._facts = dict(self._rows("SELECT name, value FROM facts"))
+            if self._facts.get("version") != VERSION:
+                raise OSError("the index of the archive is of another version")
+            for result in RESULTS:
+                self.fields(result)
+        except Unavailable as error:
+            raise OSError(str(error)) from None
 
     def number_of_records(self, result: str) -> int:
         """Return how many records a result has."""
@@ -204,7 +215,11 @@ class ArchiveIndex:
             yield connection
             connection.set_progress_handler(None, 0)
         except sqlite3.Error as error:
-            raise OSError(f"the index of the archive cannot be read: {error}") from None
+            if is_cancelled():
+                raise Cancelled from None
+            self.is_damaged = True
+            _log.error("the index of the archive cannot be read: %s", error)
+            raise Unavailable("the index of the archive cannot be read at the moment: ask again") from None
         except GeneratorExit:
             raise
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rnaget_server.archive.fields import RESULTS
 from rnaget_server.model.kinds import Kind, is_date, number_of
 
-VERSION = "1"
+VERSION = "2"
 IN_ONE_TABLE = 400
 """So many fields are in one table of a result; SQLite has a bound of columns."""
 

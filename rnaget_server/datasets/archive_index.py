@@ -72,6 +72,10 @@ class ArchiveIndexes:
             If there is none, and it cannot be made.
         """
         kept = self._kept.get(view.rights)
+        if kept is not None and kept.index.is_damaged:
+            kept.index.path.unlink(missing_ok=True)
+            self._kept.pop(view.rights, None)
+            kept = None
         if kept is not None and self._is_fresh(view, kept):
             return kept.index
         if kept is None:
