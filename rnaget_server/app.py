@@ -52,9 +52,20 @@ from rnaget_server.query.table import SLOW_PARAMETERS
 from rnaget_server.settings import Settings, shipped
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """Return the whole server as an ASGI application. Two can live in one process."""
+def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
+    """Return the whole server as an ASGI application. Two can live in one process.
+
+    Parameters
+    ----------
+    settings
+        Those of the server.
+    prepare
+        Whether what takes long to make is made now, beside the first requests.
+    """
     repository = open_repository(settings)
+    indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
+    if prepare:
+        indexes.prepare(repository.visible_to)
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
@@ -85,7 +96,7 @@ def create_app(settings: Settings) -> ASGIApp:
         *_sequences(sequences, mount.workload),
         *_reads(repository, settings, budget, mount.workload),
         *_files(repository, settings, budget, mount.workload),
-        *_archive(repository, settings, budget, mount.workload),
+        *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
     served = dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
@@ -148,10 +159,8 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
     ]
 
 
-def _archive(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+def _archive(api: EnaApi, workload: Workload) -> list[Mount]:
     """Return where records are found in the shape of an archive."""
-    indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
-    api = EnaApi(repository, settings, indexes, budget)
     documents = {
         **dict.fromkeys(ena.PORTAL_PATHS, "ena.yaml"),
         ena.BROWSER_PATH: "ena-browser.yaml",

@@ -24,10 +24,12 @@ _log = logging.getLogger(__name__)
 Row = tuple[str | None, ...]
 _ROWS = 500
 _MOST_SORTED = 8
-_MOST_COLUMNS = 1_900
+# SQLite takes 2,000 columns, and 64 tables.
+_MOST_COLUMNS = 1_200
 _MOST_IDLE = 8
 _CACHE_KIB = 8 << 10
 _STEPS = 20_000
+_OF_QUERIES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class ArchiveIndex:
                 raise OSError("the index of the archive is of another version")
             for result in RESULTS:
                 self.fields(result)
-        except Unavailable as error:
+        except (Unavailable, InvalidQuery) as error:
             raise OSError(str(error)) from None
 
     def number_of_records(self, result: str) -> int:
@@ -129,10 +131,9 @@ class ArchiveIndex:
             If a field is not known, or cannot be compared or sorted by so; before the first record.
         """
         compiled = self._compiled(search)
-        if len(fields) > _MOST_COLUMNS:
-            raise InvalidQuery(f"more than {_MOST_COLUMNS:,} fields are asked for: name fewer in fields")
+        is_wide = len(fields) > _MOST_COLUMNS
         columns = ["p0.id"]
-        for wanted in fields:
+        for wanted in fields if not is_wide else ():
             if wanted.column >= 0:
                 compiled.places.add(wanted.place)
                 columns.append(wanted.text)
@@ -141,7 +142,24 @@ class ArchiveIndex:
             f"SELECT {', '.join(columns)} FROM {_tables(search.result, compiled.places)} WHERE {compiled.sql}"
             f"{order} LIMIT {search.limit or -1} OFFSET {search.offset}"
         )
+        if is_wide:
+            ids = self._batches(
+                query.replace("SELECT p0.id", "SELECT p0.id, p0.id", 1), compiled.parameters, (), is_cancelled
+            )
+            return (self._wide(search.result, [row[0] for row in rows], fields) for rows in ids)
         return self._batches(query, compiled.parameters, fields, is_cancelled)
+
+    def _wide(self, result: str, ids: Sequence[str | None], fields: Sequence[Field]) -> list[Row]:
+        """Return the values of records in more fields than one statement may have, table by table."""
+        found: dict[str | None, list[str | None]] = {id: [None] * len(fields) for id in ids}
+        for place in {wanted.place for wanted in fields}:
+            here = [(at, wanted) for at, wanted in enumerate(fields) if wanted.place == place and wanted.column >= 0]
+            columns = ", ".join(("id", *(f"c{wanted.column}" for _, wanted in here)))
+            query = f"SELECT {columns} FROM {result}_{place} WHERE id IN (SELECT value FROM json_each(?))"
+            for id, *values in self._rows(query, (json.dumps(ids),)):
+                for (at, _), value in zip(here, values, strict=True):
+                    found[id][at] = value
+        return [tuple(values) for values in found.values()]
 
     def close(self) -> None:
         """Close what is not in use."""
@@ -217,6 +235,8 @@ class ArchiveIndex:
         except sqlite3.Error as error:
             if is_cancelled():
                 raise Cancelled from None
+            if getattr(error, "sqlite_errorcode", None) in _OF_QUERIES:
+                raise InvalidQuery("Invalid query: it has too many conditions, or is nested too deep") from None
             self.is_damaged = True
             _log.error("the index of the archive cannot be read: %s", error)
             raise Unavailable("the index of the archive cannot be read at the moment: ask again") from None

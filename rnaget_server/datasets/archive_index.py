@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from rnaget_server.archive.writing import VERSION, IndexWriter
 from rnaget_server.catalog.records import Catalog
 from rnaget_server.datasets.archive_rows import write_records
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import Unavailable
+from rnaget_server.errors import RnagetError, Unavailable
 from rnaget_server.storage.disk_cache import private_directory
 from rnaget_server.storage.local import version_at
 
@@ -62,6 +62,16 @@ class ArchiveIndexes:
         self._making = threading.Lock()
         self._kept: dict[str, _Kept] = {}
         self._said = False
+
+    def prepare(self, view: Callable[[], View]) -> None:
+        """Make the index of a view in a thread, so that the first request need not wait for it."""
+
+        def make() -> None:
+            # What it fails by is in the log, and the first request tries again.
+            with suppress(RnagetError):
+                self.current(view())
+
+        threading.Thread(target=make, daemon=True).start()
 
     def current(self, view: View) -> ArchiveIndex:
         """Return the index of what a view has.

@@ -18,6 +18,7 @@ from rnaget_server.archive import conditions, writing
 from rnaget_server.archive.grammar import parse
 from rnaget_server.archive.index import ArchiveIndex, Search
 from rnaget_server.archive.writing import IndexWriter
+from rnaget_server.errors import InvalidQuery
 
 ROWS = 400
 Mask = "pd.Series[bool]"
@@ -198,6 +199,35 @@ def test_accessions_in_and_out(index: ArchiveIndex) -> None:
     assert set(among) == {f"S{n}" for n in TABLE.index[TABLE["tissue"] == "liver"] if n % 2 == 0}
     others = search(index, None, exclude=("sample_accession", wanted))
     assert set(others) == {f"S{n}" for n in range(1, ROWS, 2)}
+
+
+@pytest.mark.parametrize("attributes", [1_500, 5_000])
+def test_very_many_attributes(tmp_path: Path, attributes: int) -> None:
+    table = pd.DataFrame({f"a{number}": [f"v{number}", "", str(number)] for number in range(attributes)})
+    index = write(tmp_path / "index", table)
+    fields = list(index.fields("sample").all.values())
+    names = [field.name for field in fields]
+    (rows,) = index.records(Search("sample", sort=["a7"]), fields)
+    assert [row[names.index("sample_accession")] for row in rows] == ["S1", "S2", "S0"]
+    assert [row[names.index(f"a{attributes - 1}")] for row in rows] == [None, str(attributes - 1), f"v{attributes - 1}"]
+    assert search(index, f'a{attributes - 1}="v*" AND a3="v3"') == ["S0"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        " OR ".join(f"(a=1 AND b={number})" for number in range(4_000)).replace("a=", "age=").replace("b=", "rin="),
+        "NOT (" * 45 + "age=1" + ")" * 45,
+        " OR ".join(['tissue="*i*v*"'] * 4_000),
+        "(" * 30 + " AND ".join(["(age=1 OR rin=2 OR day>2020-01-01)"] * 3_000) + ")" * 30,
+    ],
+)
+def test_long_queries(index: ArchiveIndex, query: str) -> None:
+    try:
+        assert index.count(Search("sample", parse(query))) == len(search(index, query))
+    except InvalidQuery as error:
+        assert "too" in str(error)
+    assert not index.is_damaged and index.count(Search("sample")) == ROWS
 
 
 def test_no_text_of_a_query_is_in_the_statement() -> None:

@@ -62,10 +62,7 @@ def test_ena_api_handler(server: str) -> None:
         assert int(rows["SRR0000012"].base_count) == 500_000
         both = query & ENARawQuery('library_layout="SINGLE"') & ~ENARawQuery("base_count<1000")
         found = client.search(result=result, query=both)
-        assert {row.run_accession for row in found} == {
-            "SRR0000011",
-            "SRR0000013",
-        }
+        assert {row.run_accession for row in found} == {"SRR0000011", "SRR0000013", "lane/1"}
         assert client.search(result=result, query=ENARawQuery('study_accession="absent"')) == []
         with pytest.raises(Exception, match="Invalid fieldName"):
             client.search(result=result, query=query, fields=["no_such_field"])
