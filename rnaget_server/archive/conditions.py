@@ -14,6 +14,7 @@ from rnaget_server.model.kinds import Kind, is_date, number_of
 from rnaget_server.spelling import did_you_mean
 
 _MOST_STARS = 4
+_MOST_PATTERNS = 200
 _LONGEST_VALUE = 5_000
 _GLOB = re.compile(r"[\[*?]")
 _ISO = "[0-9][0-9][0-9][0-9]*"
@@ -137,6 +138,7 @@ class Compiler:
         self._fields = fields
         self._taxa = taxa
         self._compiled = Compiled()
+        self._patterns = 0
 
     def compile(self, condition: Condition | None) -> Compiled:
         """Return the SQL of a condition; None holds for every record.
@@ -245,6 +247,9 @@ class Compiler:
         return f"({column} = {value} OR instr(';' || {column} || ';', ';' || {value} || ';') > 0)"
 
     def _like(self, field: Field, value: Value) -> str:
+        self._patterns += 1
+        if self._patterns > _MOST_PATTERNS:
+            raise InvalidQuery(f"Invalid query: too many values have asterisks: at most {_MOST_PATTERNS} may")
         letters = value.letters
         stars = [at for at, (letter, escaped) in enumerate(letters) if letter == "*" and not escaped]
         parts = "".join("\0" if at in set(stars) else letter for at, (letter, _) in enumerate(letters)).split("\0")

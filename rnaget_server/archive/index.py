@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from rnaget_server.archive.conditions import Compiled, Compiler, Field, FieldTable
@@ -29,6 +30,7 @@ _MOST_COLUMNS = 1_200
 _MOST_IDLE = 8
 _CACHE_KIB = 8 << 10
 _STEPS = 20_000
+_SECONDS = 30
 _OF_QUERIES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG)
 
 
@@ -171,10 +173,11 @@ class ArchiveIndex:
         self, query: str, parameters: Sequence[str | float], fields: Sequence[Field], is_cancelled: Callable[[], bool]
     ) -> Iterator[list[Row]]:
         empty = [number for number, wanted in enumerate(fields) if wanted.column < 0]
-        with self._connection(is_cancelled) as connection:
+        with self._connection(is_cancelled) as (connection, clock):
             cursor = connection.execute(query, parameters)
             while rows := cursor.fetchmany(_ROWS):
                 yield [_with_empty(row[1:], empty) for row in rows] if empty else [row[1:] for row in rows]
+                clock.start()
 
     def _compiled(self, search: Search) -> Compiled:
         fields = self.fields(search.result)
@@ -217,24 +220,29 @@ class ArchiveIndex:
         parameters: Sequence[str | float] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> list[tuple[Any, ...]]:
-        with self._connection(is_cancelled) as connection:
+        with self._connection(is_cancelled) as (connection, _):
             return connection.execute(query, parameters).fetchall()
 
     @contextmanager
-    def _connection(self, is_cancelled: Callable[[], bool] = lambda: False) -> Iterator[sqlite3.Connection]:
-        """Yield a connection that nobody else uses meanwhile, which stops when that is cancelled."""
+    def _connection(
+        self, is_cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[sqlite3.Connection, _Clock]]:
+        """Yield a connection that nobody else uses meanwhile, which stops when that is cancelled or takes too long."""
+        clock = _Clock()
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         try:
             if connection is None:
                 connection = sqlite3.connect(self._address, uri=True, check_same_thread=False, isolation_level=None)
                 connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-            connection.set_progress_handler(is_cancelled, _STEPS)
-            yield connection
+            connection.set_progress_handler(lambda: is_cancelled() or clock.has_run_out(), _STEPS)
+            yield connection, clock
             connection.set_progress_handler(None, 0)
         except sqlite3.Error as error:
             if is_cancelled():
                 raise Cancelled from None
+            if clock.has_run_out():
+                raise InvalidQuery(f"Invalid query: it takes more than {_SECONDS} seconds: ask for less") from None
             if getattr(error, "sqlite_errorcode", None) in _OF_QUERIES:
                 raise InvalidQuery("Invalid query: it has too many conditions, or is nested too deep") from None
             self.is_damaged = True
@@ -250,6 +258,21 @@ class ArchiveIndex:
         finally:
             if connection is not None:
                 connection.close()
+
+
+class _Clock:
+    """The time that a part of a reply takes, which is bounded: a query of thousands of patterns takes hours."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Begin with the next part."""
+        self._end = monotonic() + _SECONDS
+
+    def has_run_out(self) -> bool:
+        """Return whether it has taken too long."""
+        return monotonic() > self._end
 
 
 def _values_in(few: str | None) -> frozenset[str] | None:

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.archive import conditions, writing
+from rnaget_server.archive import index as archive_index
 from rnaget_server.archive.grammar import parse
 from rnaget_server.archive.index import ArchiveIndex, Search
 from rnaget_server.archive.writing import IndexWriter
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.model.cancellation import Cancelled
 
 ROWS = 400
 Mask = "pd.Series[bool]"
@@ -228,6 +230,21 @@ def test_long_queries(index: ArchiveIndex, query: str) -> None:
     except InvalidQuery as error:
         assert "too" in str(error)
     assert not index.is_damaged and index.count(Search("sample")) == ROWS
+
+
+def test_a_query_that_takes_too_long(index: ArchiveIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_index, "_STEPS", 10)
+    with monkeypatch.context() as patch, pytest.raises(InvalidQuery, match="takes more than"):
+        patch.setattr(archive_index, "_SECONDS", -1)
+        search(index, 'NOT title="x"')
+    with pytest.raises(Cancelled):
+        search_cancelled(index)
+    assert not index.is_damaged and index.count(Search("sample")) == ROWS
+
+
+def search_cancelled(index: ArchiveIndex) -> None:
+    many = " OR ".join(f'title="*{number}*"' for number in range(200))
+    index.count(Search("sample", parse(many)), lambda: True)
 
 
 def test_no_text_of_a_query_is_in_the_statement() -> None:
