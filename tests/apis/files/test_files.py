@@ -332,3 +332,17 @@ def test_a_file_written_a_moment_ago_is_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="no file"):
         checksums.open_settled(tmp_path / "pipe")
+
+
+def test_a_dense_matrix_of_the_server_opens_as_loom(demo: Path, tmp_path: Path) -> None:
+    import hdf5plugin  # noqa: F401
+    import loompy
+
+    for client in client_of(demo):
+        (tmp_path / "m.loom").write_bytes(client.get(files_of(client, "")[0]["url"]).content)
+        text = client.get("/rnaget/expressions/marioni_counts/bytes?format=tsv").text
+    expected = [line.split("\t") for line in text.splitlines()]
+    with loompy.connect(tmp_path / "m.loom", "r", validate=False) as loom:
+        assert list(loom.ra["gene_id"]) == [line[0] for line in expected[1:]]
+        assert list(loom.ca["Sample"]) == expected[0][1:]
+        assert [[str(int(cell)) for cell in row] for row in loom[:50, :]] == [line[1:] for line in expected[1:51]]
