@@ -60,7 +60,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     settings
         Those of the server.
     prepare
-        Whether what takes long to make is made now, beside the first requests.
+        Whether what takes long to make is made now, in a thread.
     """
     repository = open_repository(settings)
     indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)

@@ -225,3 +225,22 @@ def test_a_matrix_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     for client in client_of(data):
         assert [row["study_accession"] for row in search(client, fields="study_accession")] == ["t", "t"]
         assert [row["analysis_accession"] for row in search(client, result="analysis")] == ["m", "n"]
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("query", 'tissue="\' OR 1=1 --"'),
+        ("query", 'tissue="x\\") OR (\\"1\\"=\\"1"'),
+        ("includeAccessions", "x') OR 1=1 --"),
+        ("sortFields", "age; DROP TABLE sample_0"),
+        ("fields", "age FROM sample_0; --"),
+        ("query", 'tissue="liver"; DROP TABLE sample_0'),
+        ("result", "sample_0"),
+        ("limit", "1; DROP TABLE sample_0"),
+    ],
+)
+def test_injections_find_nothing(client: TestClient, name: str, value: str) -> None:
+    response = client.get(f"{PORTAL}/search", params={"result": "sample", name: value})
+    assert response.status_code in (204, 400), response.text
+    assert client.get(f"{PORTAL}/count?result=sample").text == "count\n10\n"
