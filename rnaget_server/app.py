@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import drs, genomes, graphql, htsget, refget, registry, rnaget, seqcol
+from rnaget_server.apis import drs, ena, genomes, graphql, htsget, refget, registry, rnaget, seqcol
 from rnaget_server.apis.drs.context import DrsApi
 from rnaget_server.apis.drs.dialect import DrsDialect
+from rnaget_server.apis.ena.context import EnaApi
+from rnaget_server.apis.ena.dialect import EnaDialect
 from rnaget_server.apis.files.context import FilesApi
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.graphql.context import GraphqlApi
@@ -28,6 +30,7 @@ from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
 from rnaget_server.catalog.models import ReadsKind
+from rnaget_server.datasets.archive_index import ArchiveIndexes
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -51,17 +54,51 @@ from rnaget_server.query.table import SLOW_PARAMETERS
 from rnaget_server.settings import Settings, shipped
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """Return the whole server as an ASGI application. Two can live in one process."""
+def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
+    """Return the whole server as an ASGI application. Two can live in one process.
+
+    Parameters
+    ----------
+    settings
+        Those of the server.
+    prepare
+        Whether what takes long to make is made now, in a thread.
+    """
     repository = open_repository(settings)
+    indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
+    if prepare:
+        indexes.prepare(repository.visible_to)
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
+    mount = _rnaget(repository, settings, formats, budget)
+    upstream = Upstream(settings) if settings.cram_upstream else None
+    sequences = RefgetApi(repository, settings, budget, upstream)
+    mounts = [
+        mount,
+        *_sequences(sequences, mount.workload),
+        *_reads(repository, settings, budget, mount.workload),
+        *_files(repository, settings, budget, mount.workload),
+        *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
+    ]
+    pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
+    served = dispatch(
+        mounts,
+        pages,  # type: ignore[arg-type]
+        lifespan=mount.routes.app,
+        root=urlsplit(settings.public_url).path,
+        limit=rate_limit(settings),
+    )
+    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
+    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS)
+
+
+def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:
+    """Return where matrices and tracks are found."""
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
-    api = create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH)
-    mount = Mount(
+    return Mount(
         prefix=rnaget.BASE_PATH,
-        routes=api,
+        routes=create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH),
         dialect=RnagetDialect(settings.public_url),
         api=RnagetApi(
             repository=repository,
@@ -77,24 +114,6 @@ def create_app(settings: Settings) -> ASGIApp:
         switched_off=settings.switched_off,
         check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
-    upstream = Upstream(settings) if settings.cram_upstream else None
-    sequences = RefgetApi(repository, settings, budget, upstream)
-    mounts = [
-        mount,
-        *_sequences(sequences, mount.workload),
-        *_reads(repository, settings, budget, mount.workload),
-        *_files(repository, settings, budget, mount.workload),
-    ]
-    pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
-    served = dispatch(
-        mounts,
-        pages,  # type: ignore[arg-type]
-        lifespan=api.app,
-        root=urlsplit(settings.public_url).path,
-        limit=rate_limit(settings),
-    )
-    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
-    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
@@ -150,6 +169,19 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
             workload,
             has_root=True,
         ),
+    ]
+
+
+def _archive(api: EnaApi, workload: Workload) -> list[Mount]:
+    """Return where records are found in the shape of an archive."""
+    documents = {
+        **dict.fromkeys(ena.PORTAL_PATHS, "ena.yaml"),
+        ena.BROWSER_PATH: "ena-browser.yaml",
+        ena.TAXONOMY_PATH: "ena-taxonomy.yaml",
+    }
+    return [
+        Mount(prefix, create_api(shipped("openapi") / document, prefix), EnaDialect(), api, workload, ena.EXAMPLE_BODY)
+        for prefix, document in documents.items()
     ]
 
 

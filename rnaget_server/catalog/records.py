@@ -10,6 +10,7 @@ from typing import Literal
 
 from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
 from rnaget_server.catalog.offered import Group, OfferedFile, Owner, offered_id, with_distinct_names
+from rnaget_server.catalog.taxonomy import Taxon
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.store import INDEX, LETTERS
 
@@ -257,6 +258,7 @@ class Catalog:
     service: ServiceFile
     projects: Mapping[str, Project]
     genomes: Mapping[str, Genome] = field(default_factory=dict)
+    taxa: Mapping[str, Taxon] = field(default_factory=dict)
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:

@@ -24,6 +24,9 @@ STANDARDS = (
     Standard("variants", "htsget: variants", "/variants/openapi.json"),
     Standard("files", "Files", "/files/openapi.json"),
     Standard("drs", "DRS", "/ga4gh/drs/v1/openapi.json"),
+    Standard("ena", "Archive portal", "/ena/portal/api/openapi.json"),
+    Standard("ena-browser", "Archive browser", "/ena/browser/api/openapi.json"),
+    Standard("ena-taxonomy", "Archive taxonomy", "/ena/taxonomy/rest/openapi.json"),
     Standard("registry", "Service registry", "/services/openapi.json"),
     Standard("graphql", "GraphQL", "/graphql/openapi.json"),
 )
