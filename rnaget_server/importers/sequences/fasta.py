@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from isal import igzip
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, unreadable
 
 _BLOCK = 4 << 20
@@ -59,6 +60,8 @@ def read_fasta(path: Path) -> Iterator[Header | bytes]:
     """
     try:
         with _opened(path) as file:
+            with path.open("rb") as packed:
+                refuse_cut_bgzip(packed, path)
             yield from _records(file, path)
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
