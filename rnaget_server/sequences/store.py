@@ -193,9 +193,9 @@ class SequenceStore:
         """Return how many genes the annotation of the genome has; 0 if there is none."""
         return self._genes
 
-    def find_genes(self, name: str) -> Match | None:
+    def find_genes(self, name: str, only: str | None = None) -> Match | None:
         """Return the genes that have a name, see `genes.find_genes`; None if none has."""
-        return find_genes(self._rows, name) if self._genes else None
+        return find_genes(self._rows, name, only) if self._genes else None
 
     def existing_names(self, names: Iterable[str]) -> set[str]:
         """Return those of the names by which `find_genes` finds a gene, but for ids that have no version here."""
