@@ -178,7 +178,8 @@ def import_command(
     from rnaget_server.importers.sequences.fasta import is_fasta
 
     refuse_no_directory(data, "import SOURCE --data")
-    if not (project or study or id) and is_fasta(sources[0]):
+    # With a genome and nothing else it can be no other file: what is wrong with it is said.
+    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units)):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return
