@@ -247,6 +247,8 @@ def _import_genome(
     if not genome:
         raise click.UsageError("Missing option '--genome': the id of the genome of these sequences.")
     try:
+        if Path("-") in sources:
+            raise ImportFailure("a genome is read from files: write the standard input to one, and import that")
         _refuse(others, tuple(key for key in others if key not in _GENOME_ONLY), "a genome", sources[0])
         with _progress() as progress:
             outcome = run_genome_import(

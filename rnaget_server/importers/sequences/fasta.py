@@ -124,7 +124,11 @@ def _header(text: bytes, line: int, path: Path) -> Header:
 
 def _wrong_letter(text: bytes, line: int, begun: bool, path: Path) -> ImportFailure:
     if not begun:
-        return ImportFailure("this is no FASTA: a record begins with '>' and its name", path, line)
+        return ImportFailure(
+            "this is no FASTA: a record begins with '>' and its name (all but genomes need --project, --study, --id)",
+            path,
+            line,
+        )
     for number, row in enumerate(text.split(b"\n")):
         wrong = row.translate(None, _ALLOWED)
         if wrong:
