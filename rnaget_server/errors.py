@@ -49,7 +49,7 @@ class UnknownId(RnagetError):
 class AmbiguousId(UnknownId):
     """Different sequences have the id; `candidates` are ids of one each."""
 
-    def __init__(self, id: str, candidates: Sequence[str]) -> None:
+    def __init__(self, id: str, candidates: Iterable[str]) -> None:
         self.candidates = list(dict.fromkeys(candidates))
         super().__init__(f"{shown(id)} is the name of several sequences: ask for one by {listed(self.candidates)}")
 

@@ -176,8 +176,7 @@ def post_metadata(context: Context) -> Response:
 def metadata_of(context: Context, located: Located) -> dict[str, Any]:
     """Return what is known of a sequence, as versions 1 and 2 name it; its names are those in all genomes."""
     digests = located.sequence.digests
-    is_stored = isinstance(located, LocatedSequence)
-    names = context.view.aliases_of(located.sequence) if is_stored else located.aliases()
+    names = context.view.aliases_of(located.sequence) if isinstance(located, LocatedSequence) else []
     return {
         "id": digests.ga4gh,
         "md5": digests.md5,

@@ -137,12 +137,6 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
         for at, source in enumerate(request.sources):
             for header, pieces in _records(source):
                 number, digests, length = writer.add(pieces, header.name in request.circular)
-                if cannot_be_asked_for(header.name):
-                    raise ImportFailure(
-                        f"the name {header.name} ends with a slash or /metadata, and could not be asked for: change it",
-                        source,
-                        header.line,
-                    )
                 if not length:
                     raise ImportFailure(f"the record {header.name} has no letters", source, header.line)
                 if header.name in numbers:
@@ -204,6 +198,9 @@ def _records(source: Path) -> Iterator[tuple[Header, Iterator[bytes]]]:
         raise ImportFailure("the file is empty", source)
     while isinstance(part, Header):
         header = part
+        if cannot_be_asked_for(header.name):
+            message = f"the name {header.name} ends with a slash or /metadata, and could not be asked for: change it"
+            raise ImportFailure(message, source, header.line)
         part = None
 
         def letters() -> Iterator[bytes]:
