@@ -46,6 +46,14 @@ class UnknownId(RnagetError):
     """Nothing of that id, or nothing that matches the query, is here."""
 
 
+class AmbiguousId(UnknownId):
+    """Different sequences have the id; `candidates` are ids of one each."""
+
+    def __init__(self, id: str, candidates: Iterable[str]) -> None:
+        self.candidates = list(dict.fromkeys(candidates))
+        super().__init__(f"{shown(id)} is the name of several sequences: ask for one by {listed(self.candidates)}")
+
+
 class Forbidden(RnagetError):
     """The signed URL of a ticket was changed, or has expired."""
 
