@@ -11,13 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from rnaget.blocks import Block, Plan, may_be_ticket, plan_of
+from rnaget.blocks import Block, Plan, may_be_ticket, plan_of, shown_url
 from rnaget.errors import ClientError
 from rnaget.outputs import Output, Spool
 from rnaget.retries import Attempts
 from rnaget.session import Session
 from rnaget.transfers import ChangedError, NotModified, Stopped, Transfer, validator_of
-from rnaget.transport import StatusError, parse_json, read_body
+from rnaget.transport import BrokenError, NotJSONError, StatusError, ends_unmarked, parse_json, read_body
 
 _EXPIRED = (401, 403, 410)
 _RESTARTS = 3
@@ -147,7 +147,13 @@ class Download:
             yield from chain((start,), pieces)
             return
         text = joined(chain((start,), pieces))
-        plan = plan_of(parse_json(text, self._request.url.partition("?")[0]), self._request.url)
+        place = shown_url(self._request.url)
+        try:
+            plan = plan_of(parse_json(text, place), self._request.url)
+        except NotJSONError:
+            if ends_unmarked(reply):
+                raise BrokenError(f"the ticket of {place} broke off: try again") from None
+            raise
         if plan is not None:
             raise _Found(plan)
         yield text
@@ -232,7 +238,7 @@ class Download:
 
     def _new_plan(self, refusal: StatusError) -> Plan:
         with self._session.open(self._request.url, self._request.headers, body=self._request.body) as reply:
-            plan = plan_of(parse_json(joined(read_body(reply)), self._request.url.partition("?")[0]), self._request.url)
+            plan = plan_of(parse_json(joined(read_body(reply)), shown_url(self._request.url)), self._request.url)
         if plan is None:
             raise refusal
         return plan

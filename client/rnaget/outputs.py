@@ -80,25 +80,25 @@ class Prefix:
     """Compares bytes that come a second time with those that an output has."""
 
     def __init__(self, output: Output) -> None:
-        self._output, self._count = output, 0
+        self._output, self._count, self._whole = output, 0, output.count
         self._digest = None if output.can_read else hashlib.md5(usedforsecurity=False)
 
     def take(self, piece: bytes) -> tuple[bool, bytes]:
         """Return whether a piece is what was written there, and the part of it beyond what was written."""
-        known = min(len(piece), self._output.count - self._count)
+        known = min(len(piece), self.left)
         part = piece[:known]
         if self._digest is None:
             is_same = self._output.written(self._count, known) == part
         else:
             self._digest.update(part)
-            is_same = self._count + known < self._output.count or self._digest.hexdigest() == self._output.md5
+            is_same = known < self.left or self._digest.hexdigest() == self._output.md5
         self._count += known
         return is_same, piece[known:]
 
     @property
     def left(self) -> int:
         """The number of bytes that are still to come again."""
-        return self._output.count - self._count
+        return self._whole - self._count
 
 
 class Spool(Output):
