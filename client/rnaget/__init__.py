@@ -1,8 +1,10 @@
 """A light client of servers that speak GA4GH RNAget and htsget."""
 
+from rnaget.api import NotFoundError, NotOfferedError
 from rnaget.client import Client
 from rnaget.errors import ClientError
-from rnaget.getting import get
+from rnaget.getting import Received, get
+from rnaget.server import Server, connect
 
 __version__ = "0.1.0"
-__all__ = ["Client", "ClientError", "get"]
+__all__ = ["Client", "ClientError", "NotFoundError", "NotOfferedError", "Received", "Server", "connect", "get"]

@@ -99,9 +99,9 @@ class Transfer:
             if error.code in (HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED) and start:
                 raise ChangedError from None
             raise
+        if reply.status == HTTPStatus.NOT_MODIFIED:  # without a body, and closed already
+            raise NotModified
         with reply:
-            if reply.status == HTTPStatus.NOT_MODIFIED:
-                raise NotModified
             self._on_reply(reply)
             self._take(reply, block, start)
 
