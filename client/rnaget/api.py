@@ -171,8 +171,8 @@ class Api:
         if len(file) <= _LONGEST_URL:
             return by_url
         given = {key: _texts(value) for key, value in query.items() if value is not None and value != []}
-        posted = Request(self.url(f"{path}/bytes"), json.dumps(given).encode())
-        return [posted, *by_url] if len(file) <= _LONGEST_TRIED else [posted]
+        by_body = Request(self.url(f"{path}/bytes"), json.dumps(given).encode())
+        return [by_body, *by_url] if len(file) <= _LONGEST_TRIED else [by_body]
 
     def _file(self, request: Request) -> FileReply:
         key = Cache.key(request.url, request.body, self.session.secret)

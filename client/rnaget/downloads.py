@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How a file is downloaded."""
+    """The way in which a file is downloaded."""
 
     max_retries: int = 5
     retry_wait: float = 5.0

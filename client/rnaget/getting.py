@@ -1,4 +1,38 @@
-"""Files by one call, from tickets of any kind or from plain addresses."""
+"""Files by one call, from tickets of any kind or from plain addresses.
+
+The arguments of `get`:
+
+url
+    The address of reads or variants (``https://HOST/reads/ID``), of a ticket of RNAget, or of any file.
+output
+    The name of a file, or a file open for writing bytes. To what cannot be rewound, such as a pipe, each byte is written
+    once.
+reference_name, reference_md5
+    The sequence whose records are wanted, by its name or by the MD5 of its letters.
+start, end
+    The range in it, counted from 0, without `end`.
+fields, tags, notags
+    The fields of records that are wanted, and the tags that are wanted or not: lists, or texts with commas.
+data_format
+    The format, such as ``BAM``.
+max_retries
+    Failures in succession after which it is given up. Each block of a ticket has its own; bytes that arrive set it back.
+retry_wait
+    Seconds before the second try; they double each time, and are chosen by chance between half of that and all. A server
+    that says how long to wait is waited for.
+timeout
+    Seconds for a connection, and for a reply to go on.
+bearer_token, headers
+    A token and further headers that the server of `url`, and no other, is sent.
+workers
+    Blocks that are fetched at the same time.
+progress
+    True for a bar on standard error, or a function that is called with the bytes so far and in all (or None).
+resume
+    Keep what arrived of a download that fails, as ``OUTPUT.part``, and go on from there the next time.
+verify
+    Compare the file with the MD5 and size of its ticket.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +57,7 @@ _HTSGET_FORMATS = ("bam", "cram", "vcf", "bcf")
 
 
 class Received(NamedTuple):
-    """What arrived."""
+    """A file that arrived."""
 
     path: Path | None
     size: int
@@ -56,44 +90,8 @@ def get(
 ) -> Received:
     """Download what `url` is the ticket of, by htsget or RNAget, or a plain file.
 
-    The arguments are those of the ``htsget`` library, in the same order. A file appears under its name when it is
-    complete; what fails leaves nothing there, and what was there before as it was.
-
-    Parameters
-    ----------
-    url
-        The address of reads or variants (``https://HOST/reads/ID``), of a ticket of RNAget, or of any file.
-    output
-        The name of a file, or a file open for writing bytes. To what cannot be rewound, such as a pipe, each
-        byte is written once.
-    reference_name, reference_md5
-        The sequence whose records are wanted, by its name or by the MD5 of its letters.
-    start, end
-        The range in it, counted from 0, without `end`.
-    fields, tags, notags
-        The fields of records that are wanted, and the tags that are wanted or not: lists, or texts with commas.
-    data_format
-        The format, such as ``BAM``.
-    max_retries
-        Failures in succession after which it is given up. Each block of a ticket has its own; bytes that arrive set
-        it back.
-    retry_wait
-        Seconds before the second try; they double each time, and are chosen by chance between half of that and all.
-        A server that says how long to wait is waited for.
-    timeout
-        Seconds for a connection, and for a reply to go on.
-    bearer_token
-        A token that the server of `url`, and no other, is sent.
-    headers
-        Further headers for that server.
-    workers
-        Blocks that are fetched at the same time.
-    progress
-        True for a bar on standard error, or a function that is called with the bytes so far and in all (or None).
-    resume
-        Keep what arrived of a download that fails, as ``OUTPUT.part``, and go on from there the next time.
-    verify
-        Compare the file with the MD5 and size of its ticket.
+    The arguments are those of the ``htsget`` library, in the same order; further ones go by name. A file appears under
+    its name when it is complete; what fails leaves nothing there, and what was there before as it was.
 
     Raises
     ------
@@ -121,8 +119,10 @@ def fetch(
 ) -> Received:
     """Download a file to a name or an open file; see `get`."""
     if not isinstance(output, str | os.PathLike):
-        with written_errors("the output"):
-            return _received(Download(session, request, Output(output), settings), None)
+        with written_errors(getattr(output, "label", "the output")):
+            received = _received(Download(session, request, Output(output), settings), None)
+            output.flush()
+            return received
     path = Path(output)
     settings = settings._replace(directory=target_of(path).parent)
     if resume:

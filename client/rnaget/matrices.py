@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from rnaget.api import FileReply, field, segment
 from rnaget.errors import ClientError
 from rnaget.formats import format_for
-from rnaget.getting import Progress, Received
+from rnaget.getting import Progress, Received, shown_progress
 from rnaget.items import Item, _text
 from rnaget.tables import (
     anndata_of_frame,
@@ -43,7 +43,7 @@ _FORMAT_NAMES = ("tsv", "loom", "h5ad", "h5", "json", "csv")
 
 
 class Sliced(Item):
-    """What is asked for by parts: its routes are below `_route`."""
+    """Something that is asked for by parts; its routes are below `_route`."""
 
     _group = "expressions"
 
@@ -64,7 +64,7 @@ class Sliced(Item):
 
     @property
     def filters(self) -> list[dict[str, Any]]:
-        """What it can be filtered by, as far as the server says so."""
+        """The filters that it knows, as far as the server says so."""
         own = field(self.data, "filters")
         known = self._server.filters(self._group)
         return [one for one in known if one.get("filter") in own] if isinstance(own, list) else known
@@ -76,7 +76,9 @@ class Sliced(Item):
         asked = self._query(query)
         if isinstance(output, str | PathLike) and (format := format_for(str(output), asked.get("format"))):
             asked["format"] = format
-        return self._server.download(self._route, asked, output, progress)
+        with shown_progress(progress) as report:
+            settings = self._server.api.settings._replace(progress=report)
+            return self._server.download(self._route, asked, output, settings)
 
     def _query(self, given: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
@@ -201,7 +203,7 @@ class Matrix(Sliced):
         group_by, summary
             One column for each value of an attribute of samples, with this summary of its samples.
         top
-            The features that are among so many highest of some sample.
+            The features among so many highest of some sample.
         to
             ``pandas`` for a DataFrame of values (features as rows; where it comes from in ``attrs``), ``anndata`` or
             ``arrow``.
@@ -217,14 +219,9 @@ class Matrix(Sliced):
             raise ClientError(f"to={to!r}: a table is made for one of {', '.join(_KINDS)}")
         given = {"genes": genes, "samples": samples, "where": where, "units": units}
         query = self._query({**given, "group_by": group_by, "summary": summary, "top": top})
-        if any(value == [] for value in query.values()):
-            empty = ", ".join(key for key, value in query.items() if value == [])
-            raise ClientError(f"{empty} is an empty list: leave it out for all")
-        if to == "anndata":
-            return self._anndata(query)
-        if to == "arrow":
-            return self._arrow(query)
-        return self._frame(query)
+        if empty := [key for key, value in query.items() if value == []]:
+            raise ClientError(f"{', '.join(empty)} is an empty list: leave it out for all")
+        return {"anndata": self._anndata, "arrow": self._arrow, "pandas": self._frame}[to](query)
 
     def _query(self, given: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(given)

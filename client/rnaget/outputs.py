@@ -1,4 +1,4 @@
-"""Where bytes go: each output knows what it has, so that a transfer that broke off can go on."""
+"""Outputs of bytes: each knows what it has, so that a transfer that broke off can go on."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class ReadSet(Item):
 
     @property
     def route(self) -> str:
-        """Which of htsget's two routes it is on: ``reads`` or ``variants``."""
+        """The one of htsget's two routes it is on: ``reads`` or ``variants``."""
         return _text(field(self.data, "kind")) or "reads"
 
     @property

@@ -14,7 +14,7 @@ from rnaget.client import check_address
 from rnaget.downloads import Request, Settings
 from rnaget.errors import ClientError
 from rnaget.genomes import Genome
-from rnaget.getting import Progress, Received, fetch, shown_progress
+from rnaget.getting import Received, fetch
 from rnaget.items import Item, Project, Study
 from rnaget.listing import Listing, one_page
 from rnaget.matrices import Matrix
@@ -219,19 +219,22 @@ class Server:
             raise ClientError(f"{self.site} sends no sequence: is the id right?") from None
 
     def download(
-        self, route: str, query: Query, output: str | PathLike[str] | BinaryIO, progress: bool | Progress = False
+        self,
+        route: str,
+        query: Query,
+        output: str | PathLike[str] | BinaryIO,
+        settings: Settings | None = None,
+        resume: bool = False,
     ) -> Received:
         """Write the file of a route such as ``expressions/ID`` to a name or an open file."""
         requests = self.api.requests(route, query)
-        with shown_progress(progress) as report:
-            settings = self.api.settings._replace(progress=report)
-            for number, request in enumerate(requests):
-                try:
-                    return fetch(self.api.session, request, output, settings)
-                except StatusError as error:
-                    is_refused = error.code in NOT_OFFERED or request.body is not None
-                    if number == len(requests) - 1 or not is_refused or error.code in (401, 429):
-                        raise
+        for number, request in enumerate(requests):
+            try:
+                return fetch(self.api.session, request, output, settings or self.api.settings, resume)
+            except StatusError as error:
+                is_refused = error.code in NOT_OFFERED or request.body is not None
+                if number == len(requests) - 1 or not is_refused or error.code in (401, 429):
+                    raise
         raise AssertionError
 
     def all_rows(self, path: str) -> list[Mapping[str, Any]]:

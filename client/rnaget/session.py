@@ -33,7 +33,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         timeout: float = 120.0,
     ) -> None:
-        self._origin = origin(address)
+        self._address, self._origin = shown_url(address).rstrip("/"), origin(address)
         self._own = {str(name): str(value) for name, value in (headers or {}).items()}
         if token:
             token = token.strip()
@@ -73,5 +73,9 @@ class Session:
         if body is not None:
             sent["Content-Type"] = "application/json"
         return open_url(
-            url, sent, self.timeout, place or shown_url(url), body=body, expected=expected, opener=self._opener
+            url, sent, self.timeout, place or self._place(url), body=body, expected=expected, opener=self._opener
         )
+
+    def _place(self, url: str) -> str:
+        """Return how messages call an address: as the server that the caller named, if it is of that."""
+        return self._address if url.startswith(f"{self._address}/") else shown_url(url)

@@ -1,4 +1,4 @@
-"""Files as tables of pandas, Arrow or AnnData, whichever was asked for."""
+"""Files as tables of pandas, Arrow or AnnData."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _is_value(kind: Any) -> bool:
 
 
 def frame_of_tsv(content: bytes, place: str) -> pandas.DataFrame:
-    """Return the values of a table with tabs; text columns beside the ids go to ``attrs["labels"]``."""
+    """Return the values of a table with tabs; other columns of text than the ids go to ``attrs["labels"]``."""
     pd = needed("pandas")
     comments, text = split_comments(content, place)
     if not text.strip():
@@ -171,4 +171,6 @@ def frame_of_records(records: list[Mapping[str, Any]], name: str | None) -> pand
     pd = needed("pandas")
     rows = [record.get("attributes") or {} for record in records]
     frame: pandas.DataFrame = pd.DataFrame(rows, index=pd.Index([record.get("id") for record in records], name=name))
+    if name in frame.columns and (frame[name].astype(str) == frame.index.astype(str)).all():
+        frame = frame.drop(columns=name)
     return frame
