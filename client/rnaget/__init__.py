@@ -1,10 +1,23 @@
 """A light client of servers that speak GA4GH RNAget and htsget."""
 
 from rnaget.api import NotFoundError, NotOfferedError
+from rnaget.asynchronous import AsyncServer, connect_async, get_async
 from rnaget.client import Client
 from rnaget.errors import ClientError
 from rnaget.getting import Received, get
 from rnaget.server import Server, connect
 
 __version__ = "0.1.0"
-__all__ = ["Client", "ClientError", "NotFoundError", "NotOfferedError", "Received", "Server", "connect", "get"]
+__all__ = [
+    "AsyncServer",
+    "Client",
+    "ClientError",
+    "NotFoundError",
+    "NotOfferedError",
+    "Received",
+    "Server",
+    "connect",
+    "connect_async",
+    "get",
+    "get_async",
+]

@@ -5,8 +5,8 @@ The arguments of `get`:
 url
     The address of reads or variants (``https://HOST/reads/ID``), of a ticket of RNAget, or of any file.
 output
-    The name of a file, or a file open for writing bytes. To what cannot be rewound, such as a pipe, each byte is written
-    once.
+    The name of a file, or a file open for writing bytes. To what cannot be rewound, such as a pipe, each byte is
+    written once.
 reference_name, reference_md5
     The sequence whose records are wanted, by its name or by the MD5 of its letters.
 start, end
@@ -16,10 +16,10 @@ fields, tags, notags
 data_format
     The format, such as ``BAM``.
 max_retries
-    Failures in succession after which it is given up. Each block of a ticket has its own; bytes that arrive set it back.
+    Failures in succession after which it is given up, for each block of a ticket; bytes that arrive set it back.
 retry_wait
-    Seconds before the second try; they double each time, and are chosen by chance between half of that and all. A server
-    that says how long to wait is waited for.
+    Seconds before the second try; they double each time, and are chosen by chance between half of that and all. A
+    server that says how long to wait is waited for.
 timeout
     Seconds for a connection, and for a reply to go on.
 bearer_token, headers
