@@ -5,6 +5,8 @@ from rnaget.asynchronous import AsyncServer, connect_async, get_async
 from rnaget.client import Client
 from rnaget.errors import ClientError
 from rnaget.getting import Received, get
+from rnaget.matrices import Matrix
+from rnaget.regions import region_of
 from rnaget.server import Server, connect
 
 __version__ = "0.1.0"
@@ -12,6 +14,7 @@ __all__ = [
     "AsyncServer",
     "Client",
     "ClientError",
+    "Matrix",
     "NotFoundError",
     "NotOfferedError",
     "Received",
@@ -20,4 +23,5 @@ __all__ = [
     "connect_async",
     "get",
     "get_async",
+    "region_of",
 ]

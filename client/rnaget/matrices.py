@@ -260,7 +260,11 @@ class Matrix(Sliced):
         place = f"{self._server.root}/{self._route}"
         arrow = self._offers("arrow") if is_installed("pyarrow") else None
         reply = self._file(query, arrow or self._offers("tsv") or "tsv")
-        frame = frame_of_arrow(read_arrow(reply.body, place)) if arrow else frame_of_tsv(reply.body, place)
+        if arrow:
+            frame = frame_of_arrow(read_arrow(reply.body, place))
+        else:
+            attributes = field(self.data, "featureAttributes")
+            frame = frame_of_tsv(reply.body, place, attributes if isinstance(attributes, list) else ())
         frame.attrs = dict(self._attrs(reply, query)) | dict(frame.attrs)
         return frame
 

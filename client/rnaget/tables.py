@@ -7,7 +7,7 @@ import importlib.util
 import io
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,36 +89,50 @@ def _is_value(kind: Any) -> bool:
     return str(kind) in ("float", "double", "halffloat")
 
 
-def frame_of_tsv(content: bytes, place: str) -> pandas.DataFrame:
-    """Return the values of a table with tabs; other columns of text than the ids go to ``attrs["labels"]``."""
+def frame_of_tsv(content: bytes, place: str, attributes: Collection[str] = ()) -> pandas.DataFrame:
+    """Return the values of a table with tabs; columns of text before them go to ``attrs["labels"]``.
+
+    Columns that have the names of attributes are labels as well, numbers or not.
+    """
     pd = needed("pandas")
     comments, text = split_comments(content, place)
     if not text.strip():
         raise ClientError(f"{place} sends an empty table")
+    options = {"sep": "\t", "header": None, "skiprows": 1, "index_col": False}
+    header = text.partition("\n")[0].rstrip("\r").split("\t")
     try:
-        # Exact, and without taking a gene called NA or nan for a missing value.
-        frame: pandas.DataFrame = pd.read_csv(
-            io.StringIO(text), sep="\t", index_col=0, float_precision="round_trip", dtype={0: str}, low_memory=False
+        # By numbers of columns: pandas renames repeated names. A gene called NA is no missing value.
+        cells: pandas.DataFrame = pd.read_csv(
+            io.StringIO(text), float_precision="round_trip", dtype={0: str}, low_memory=False, **options
         )
-        header = text.partition("\n")[0].rstrip("\r").split("\t")
-        if len(frame.columns) == len(header) - 1:  # pandas renames repeated names
-            frame.columns = pd.Index(header[1:])
-        first = pd.read_csv(io.StringIO(text), sep="\t", usecols=[0], dtype=str, keep_default_na=False, index_col=False)
-        frame.index = pd.Index(first.iloc[:, 0], name=header[0])
+        if len(cells.columns) != len(header):
+            raise ValueError(f"{len(header)} names of columns, {len(cells.columns)} columns")
+        count = _label_count(cells, header, attributes, place)
+        texts = pd.read_csv(io.StringIO(text), usecols=range(count), dtype=str, keep_default_na=False, **options)
+    except pd.errors.EmptyDataError:
+        cells, count = pd.DataFrame(columns=range(len(header))), 1
+        texts = cells
     except ValueError as error:
         raise ClientError(f"{place} sends no table: {error}") from None
-    is_text = [not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
-    labels = {
-        str(frame.columns[number]): frame.iloc[:, number].astype(str).tolist()
-        for number, is_label in enumerate(is_text)
-        if is_label and len(frame)
-    }
-    frame = frame.loc[:, [not is_label for is_label in is_text]] if len(frame) else frame
-    if labels:
-        frame.attrs["labels"] = labels
+    frame = cells.iloc[:, count:].copy()
+    frame.columns, frame.index = pd.Index(header[count:]), pd.Index(texts.iloc[:, 0], name=header[0])
+    if count > 1:
+        frame.attrs["labels"] = {header[number]: texts.iloc[:, number].tolist() for number in range(1, count)}
     if comments:
         frame.attrs["origin"] = comments
     return frame
+
+
+def _label_count(cells: pandas.DataFrame, header: list[str], attributes: Collection[str], place: str) -> int:
+    """Return how many columns come before the values."""
+    is_number = needed("pandas").api.types.is_numeric_dtype
+    count = 1
+    while count < len(header) and (header[count] in attributes or not is_number(cells.dtypes.iloc[count])):
+        count += 1
+    wrong = [header[number] for number in range(count, len(header)) if not is_number(cells.dtypes.iloc[number])]
+    if wrong:
+        raise ClientError(f"{place} sends a table in whose column {wrong[0]} not all values are numbers")
+    return count
 
 
 def split_comments(content: bytes, place: str) -> tuple[dict[str, str], str]:
