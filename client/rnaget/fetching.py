@@ -81,6 +81,8 @@ def get(context: Context, /, matrix: str | None, output: str, **given: Any) -> N
     url = matrix if matrix and matrix.lower().startswith(("http://", "https://")) else None
     kind = given["kind"] or _kind(output, parts, given)
     _check_options(url, kind, given)
+    if kind in _HTSGET and not matrix:
+        raise click.UsageError(f"the id of the {kind} is missing")
     if output != "-":
         if not url:
             _check_name(output, parts["format"])
@@ -136,7 +138,8 @@ def _fetch(
     resume = given["resume"] and output != "-"
     region = region_of(given["region"]) if given["region"] else Region("")
     if url or kind in _HTSGET:
-        address = url or f"{context.server.site}/{kind}/{segment(_needed(id, kind), '/')}"
+        path = f"{kind}/{segment(id or '', '/')}"
+        address = url or f"{context.server.site}/{path}"
         format = query.pop("format") or [Path(output).suffix[1:]]
         is_named = bool(given["format_"]) or (not url and _KIND_BY_FORMAT.get(format[-1].lower()) == kind)
         lists = {name: list(given[name]) or None for name in _OF_READS}
@@ -160,12 +163,6 @@ def _fetch(
         query["format"] = [format_]
     route = _ROUTES[kind] + (f"/{segment(id)}" if id else "")
     return context.server.download(route, query, to, settings, resume)
-
-
-def _needed(id: str | None, kind: str) -> str:
-    if not id:
-        raise click.UsageError(f"the id of the {kind} is missing")
-    return id
 
 
 def _one(value: object) -> list[str]:
