@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    fetching,
     http,
     importing,
     memory,
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "importing": importing.rows,
     "signal": signal.rows,
     "sequences": sequences.rows,
+    "client": fetching.rows,
     "http": http.rows,
     "memory": memory.rows,
     "starting": starting.rows,
@@ -44,7 +46,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"sequences"})
+_WITHOUT_MATRICES = frozenset({"client", "sequences"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0
