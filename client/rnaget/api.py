@@ -156,7 +156,7 @@ class Api:
         requests = self.requests(path, query)
         for number, request in enumerate(requests):
             try:
-                return self._file(request)
+                return self._file(request, query.get("format"))
             except StatusError as error:
                 if number == len(requests) - 1 or error.code in (401, 429):
                     raise
@@ -174,11 +174,11 @@ class Api:
         by_body = Request(self.url(f"{path}/bytes"), json.dumps(given).encode())
         return [by_body, *by_url] if len(file) <= _LONGEST_TRIED else [by_body]
 
-    def _file(self, request: Request) -> FileReply:
+    def _file(self, request: Request, wanted: str | None) -> FileReply:
         key = Cache.key(request.url, request.body, self.session.secret)
         kept = self._cache.find(key) if self._cache and request.body is None else None
         content = io.BytesIO()
-        settings = self.settings._replace(etag=kept.etag if kept else None)
+        settings = self.settings._replace(etag=kept.etag if kept else None, wanted=wanted)
         download = Download(self.session, request, Output(content), settings)
         try:
             plan = download.run()

@@ -84,7 +84,7 @@ def plan_of(payload: Any, place: str) -> Plan | None:
         if not isinstance(urls, list):
             raise ClientError(f"{place} is no ticket: its urls are no list")
         blocks = tuple(_block(one, place) for one in urls)
-        return Plan(blocks, _text(inner.get("format")) or "BAM", _text(inner.get("md5")))
+        return Plan(blocks, _text(inner.get("format")), _text(inner.get("md5")))
     if "htsget" in payload:
         raise ClientError(f"{place} is no ticket: it has no urls")
     if isinstance(payload.get("url"), str) and {"units", "fileType", "headers", "md5", "MD5", "size"} & set(payload):

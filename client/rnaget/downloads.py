@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from rnaget.blocks import Block, Plan, may_be_ticket, plan_of, shown_url
 from rnaget.errors import ClientError
+from rnaget.formats import same_format
 from rnaget.outputs import Output, Spool
 from rnaget.retries import Attempts
 from rnaget.session import Session
@@ -47,6 +48,7 @@ class Settings(NamedTuple):
     etag: str | None = None
     validator: str | None = None
     directory: Path | None = None
+    wanted: str | None = None
 
 
 class _Mismatch(ClientError):
@@ -108,6 +110,9 @@ class Download:
         plan = self._plan = self._ask()
         if plan is None:
             return Plan((), size=None)
+        wanted = self._settings.wanted
+        if wanted and plan.file_type and not same_format(wanted, plan.file_type):
+            raise ClientError(f"the server offers {plan.file_type} where {wanted} was asked for")
         if plan.md5 and self._settings.verify:
             self.output.begin_hash()
         if len(plan.blocks) == 1:

@@ -154,6 +154,7 @@ def _fetch(
             **lists,
             **more,
         )
+        settings = settings._replace(wanted=format[-1] if is_named else None)
         with context.session_for(address) as session:
             return fetch(session, Request(address), to, settings, resume)
     if kind == "tracks":

@@ -102,6 +102,7 @@ def get(
         url, reference_name, reference_md5, start, end, data_format, fields=fields, tags=tags, notags=notags
     )
     settings = Settings(_whole_number(max_retries, 0), float(retry_wait), _whole_number(workers, 1), verify)
+    settings = settings._replace(wanted=data_format)
     session = Session(address, bearer_token, headers, timeout)
     try:
         with shown_progress(progress) as report:

@@ -62,7 +62,7 @@ class ReadSet(Item):
         found = Region("") if region is None else region_of(region)
         lists = {"fields": fields, "tags": tags, "notags": notags}
         url = request_address(self.url, found.name or None, None, found.start, found.end, format, **lists)
-        settings = self._server.api.settings._replace(workers=workers)
+        settings = self._server.api.settings._replace(workers=workers, wanted=format)
         with shown_progress(progress) as report:
             session = self._server.api.session
             return fetch(session, Request(url), output, settings._replace(progress=report), resume)

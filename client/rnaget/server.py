@@ -25,7 +25,7 @@ from rnaget.tracks import TrackSet
 from rnaget.transport import StatusError
 
 _PAGE, _ROWS = 100, 5000
-_NOT_FOUND = 404
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 _KINDS = {"reads": ("reads", "variants"), "tracks": ("tracks",)}
 T = TypeVar("T", bound=Item)
 
@@ -119,7 +119,12 @@ class Server:
         """Return the studies that match filters of the server, such as ``projectID="…"``."""
 
         def rows() -> Iterable[Study]:
-            found = [Study(self, row) for row in self.api.objects("studies", query)]
+            try:
+                found = [Study(self, row) for row in self.api.objects("studies", query)]
+            except StatusError as error:
+                if error.code != _BAD_REQUEST or query.keys() != {"projectID"}:
+                    raise
+                found = [Study(self, row) for row in self.api.objects("studies")]  # it knows no such filter
             project = query.get("projectID")  # a server without filters sends all of them
             return [one for one in found if project is None or one.project in (None, project)]
 
@@ -137,7 +142,9 @@ class Server:
         def pages() -> Iterator[tuple[list[Matrix], int | None]]:
             try:
                 for rows, total in self._pages("expressions/info", query, _PAGE):
-                    yield [Matrix(self, row) for row in rows], total
+                    page = [Matrix(self, row) for row in rows]
+                    kept = [one for one in page if query.get("studyID") in (None, one.study)]
+                    yield kept, total if len(kept) == len(page) else None
             except StatusError as error:
                 if error.code not in (*NOT_OFFERED, 400) or query.keys() - {"studyID"}:
                     raise
@@ -228,9 +235,12 @@ class Server:
     ) -> Received:
         """Write the file of a route such as ``expressions/ID`` to a name or an open file."""
         requests = self.api.requests(route, query)
+        wanted = query.get("format") or None
+        wanted = wanted if wanted is None or isinstance(wanted, str) else str(wanted[-1])
+        settings = (settings or self.api.settings)._replace(wanted=wanted)
         for number, request in enumerate(requests):
             try:
-                return fetch(self.api.session, request, output, settings or self.api.settings, resume)
+                return fetch(self.api.session, request, output, settings, resume)
             except StatusError as error:
                 is_refused = error.code in NOT_OFFERED or request.body is not None
                 if number == len(requests) - 1 or not is_refused or error.code in (401, 429):

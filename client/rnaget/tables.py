@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import io
 import json
+import re
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -144,9 +145,8 @@ def split_comments(content: bytes, place: str) -> tuple[dict[str, str], str]:
     comments: dict[str, str] = {}
     while text.startswith("#"):
         line, _, text = text.partition("\n")
-        key, separator, value = line.lstrip("#").strip().partition(":" if ":" in line else "\t")
-        if separator:
-            comments[key.strip()] = value.strip()
+        if parts := re.fullmatch(r"#+\s*([^:\t]+?)\s*[:\t]\s*(.*?)\s*", line):
+            comments[parts[1]] = parts[2]
     return comments, text
 
 

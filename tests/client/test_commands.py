@@ -88,8 +88,8 @@ def test_options_without_a_meaning_are_refused(run: Run, arguments: tuple[str, .
 
 def test_reads_by_id_and_by_url(site: Site, run: Run, tmp_path: Path) -> None:
     site.files["/b"] = b"body"
-    for kind in ("reads", "variants"):
-        site.replies[f"/{kind}/run/x"] = ticket(site, [b"head ", "/b"])
+    for kind, format in (("reads", "BAM"), ("variants", "VCF")):
+        site.replies[f"/{kind}/run/x"] = ticket(site, [b"head ", "/b"], format=format)
     found = run("-s", site.address, "get", "run/x", "-o", "a.bam", "-r", "chr1:11-20", "--tags", "RG,NM")
     assert (found.returncode, (tmp_path / "a.bam").read_bytes()) == (0, b"head body"), found.stderr
     query = next(asked.query for asked in site.asked if asked.path == "/reads/run/x")

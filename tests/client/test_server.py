@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import numpy
 import pandas as pd
+import pyBigWig
 import pysam
 import pytest
 
@@ -272,6 +274,26 @@ def test_tables_that_are_none(site: Site, table: bytes, message: str) -> None:
         matrix.fetch()
 
 
+def test_another_format_than_was_asked_for(site: Site, tmp_path: Path) -> None:
+    matrix = other(site, {"units": "TPM", "fileType": "loom"}).matrices["m"]
+    for ask in (matrix.fetch, lambda: matrix.download(tmp_path / "a.tsv")):
+        with pytest.raises(ClientError, match="offers loom where tsv was asked for"):
+            ask()
+    site.replies["/reads/x"] = lambda _: (200, JSON, b'{"htsget": {"format": "BAM", "urls": [{"url": "data:,x"}]}}')
+    with pytest.raises(ClientError, match="offers BAM where cram was asked for"):
+        rnaget.get(f"{site.address}/reads/x", tmp_path / "a.cram", data_format="cram")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_knows_no_filter_of_studies(site: Site) -> None:
+    server = other(site, {"units": "TPM"})
+    rows = site.replies["/studies"]
+    site.replies["/studies"] = lambda asked: (400, JSON, b"{}") if asked.query else rows(asked)
+    assert server.projects[0].studies.ids == ["s"]
+    site.replies["/expressions/info"] = answers({"data": [{"id": "a", "studyID": "s"}, {"id": "b", "studyID": "t"}]})
+    assert server.studies[0].matrices.ids == ["a"]
+
+
 def test_a_table_without_rows(site: Site) -> None:
     found = other(site, {"units": "TPM"}, b"gene\tS1\tS2\n").matrices["m"].fetch()
     assert (found.shape, list(found.columns), found.index.name) == ((0, 2), ["S1", "S2"], "gene")
@@ -416,6 +438,8 @@ def full(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.
     _import(reads / "na12878" / "htsnexus_test_NA12878.bam", data, *into, "na12878")
     _import(reads / "na12878" / "htsnexus_test_NA12878.cram", data, *into, "na12878")
     _import(reads / "hts_specs_chrM" / "level-9.bam", data, *into, "run/chrM")
+    into = ("--project", "p", "--study", "s", "--units", "count", "--id")
+    _import(shared_data / "tracks" / "mcf7_er" / "Chr18_MCF7_ER_1.bw", data, *into, "er")
     return serve(data, RNAGET_MAX_BLOCK_BYTES="300000", RNAGET_MAX_INLINE_BYTES="5000")
 
 
@@ -485,6 +509,27 @@ def test_the_use_cases_of_the_htsget_library(full: str, shared_data: Path, tmp_p
         rnaget.get(f"{full}/reads/nothing", output)
     with pytest.raises(ClientError, match="400"):
         rnaget.get(url, output, start=5)
+
+
+def test_signal(full: str, shared_data: Path, tmp_path: Path) -> None:
+    with pyBigWig.open(str(shared_data / "tracks" / "mcf7_er" / "Chr18_MCF7_ER_1.bw")) as file:
+        bases = file.values("chr18", 76_800_299, 76_800_310, numpy=True)
+        means = file.stats("chr18", 76_800_000, 77_000_000, type="mean", nBins=4, exact=True)
+    with rnaget.connect(full, cache=False) as server:
+        tracks = server.tracks["er"]
+        table = tracks.fetch("chr18:76,800,300-76,800,310")
+        assert list(table.columns) == list(range(76_800_299, 76_800_310))
+        numpy.testing.assert_allclose(table.iloc[0], bases, rtol=1e-5)
+        binned = tracks.fetch(("chr18", 76_800_000, 77_000_000), bins=4)
+        numpy.testing.assert_allclose(binned.iloc[0], means, rtol=1e-4)
+        assert binned.attrs["units"] == "count" and binned.attrs["origin"]["continuous"] == "er"
+        tracks.download(tmp_path / "a.bw", region="chr18:76,800,001-77,000,000")
+        with pyBigWig.open(str(tmp_path / "a.bw")) as file:
+            numpy.testing.assert_allclose(file.values("chr18", 76_800_299, 76_800_310), bases, rtol=1e-5)
+        with pytest.raises(NotFoundError):
+            server.tracks["nothing"]
+        with pytest.raises(ClientError, match="chr99"):
+            tracks.fetch("chr99")
 
 
 def test_reads_of_a_server(full: str, shared_data: Path, tmp_path: Path) -> None:
