@@ -47,6 +47,7 @@ class Settings(NamedTuple):
     progress: Callable[[int, int | None], None] | None = None
     etag: str | None = None
     validator: str | None = None
+    is_of_ticket: bool = False
     directory: Path | None = None
     wanted: str | None = None
 
@@ -67,7 +68,7 @@ class Download:
         self._received = 0
         self._length: int | None = None
         self.headers: Mapping[str, str] = {}
-        self.on_validator: Callable[[str | None], None] = lambda _: None
+        self.on_validator: Callable[[str | None, bool], None] = lambda *_: None
 
     def run(self) -> Plan:
         """Write the file to the output; return what was known of it.
@@ -126,7 +127,9 @@ class Download:
         """Return the plan of the ticket; of an address that sends the file itself, write that and return None."""
         attempts = self._attempts()
         request = self._request
-        transfer = self._new_transfer(self.output, attempts, self._settings.etag, self._settings.validator)
+        # What there is of the file of a ticket says nothing of the ticket.
+        validator = None if self._settings.is_of_ticket else self._settings.validator
+        transfer = self._new_transfer(self.output, attempts, self._settings.etag, validator)
         transfer.inspect = self._look
         while True:
             try:
@@ -141,6 +144,7 @@ class Download:
         """Yield the body of a reply; raise _Found if it is a ticket."""
         kind = reply.headers.get("Content-Type", "").lower()
         if kind and "json" not in kind:
+            self.on_validator(validator_of(reply), False)
             yield from pieces
             return
         start = b""
@@ -149,6 +153,7 @@ class Download:
             if len(start) >= _LOOK_BYTES or not start.lstrip().startswith(b"{"):
                 break
         if not may_be_ticket(start):
+            self.on_validator(validator_of(reply), False)
             yield from chain((start,), pieces)
             return
         text = joined(chain((start,), pieces))
@@ -172,7 +177,8 @@ class Download:
         stopped = self._stopped
 
         def on_reply(reply: HTTPResponse) -> None:
-            self.on_validator(validator_of(reply))
+            if self._plan is not None:
+                self.on_validator(validator_of(reply), True)
             self.headers = dict(reply.headers.items())
             rest = output.count if reply.status == HTTPStatus.PARTIAL_CONTENT else 0
             self._length = None if reply.length is None else reply.length + rest

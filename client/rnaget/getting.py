@@ -143,12 +143,13 @@ def _resumed(session: Session, request: Request, path: Path, settings: Settings)
         target = target_of(path)
         part = target.with_name(f"{target.name}.part")
         record = target.with_name(f"{target.name}.part.json")
-        validator = _recorded(record, request.url)
+        validator, is_of_ticket = _recorded(record, request.url)
         with part.open("r+b" if validator and part.is_file() else "w+b") as file:
             count = file.seek(0, os.SEEK_END)
             output = Output(file, count)
-            download = Download(session, request, output, settings._replace(validator=validator if count else None))
-            download.on_validator = lambda value: _write_record(record, request.url, value)
+            settings = settings._replace(validator=validator if count else None, is_of_ticket=is_of_ticket)
+            download = Download(session, request, output, settings)
+            download.on_validator = lambda value, is_of_ticket: _write_record(record, request.url, value, is_of_ticket)
             try:
                 result = _received(download, path)
             except BaseException:
@@ -162,19 +163,21 @@ def _resumed(session: Session, request: Request, path: Path, settings: Settings)
         return result
 
 
-def _recorded(record: Path, url: str) -> str | None:
+def _recorded(record: Path, url: str) -> tuple[str | None, bool]:
+    """Return what proves that the server has the same file as before, and whether a ticket led to it."""
     try:
         value = json.loads(record.read_text(encoding="utf-8"))
-        return str(value["validator"]) if value["url"] == unsigned(url) else None
+        return (str(value["validator"]), value["ticket"] is True) if value["url"] == unsigned(url) else (None, False)
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, False
 
 
-def _write_record(record: Path, url: str, validator: str | None) -> None:
+def _write_record(record: Path, url: str, validator: str | None, is_of_ticket: bool) -> None:
     if validator is None:
         record.unlink(missing_ok=True)
     else:
-        record.write_text(json.dumps({"url": unsigned(url), "validator": validator}), encoding="utf-8")
+        known = {"url": unsigned(url), "validator": validator, "ticket": is_of_ticket}
+        record.write_text(json.dumps(known), encoding="utf-8")
 
 
 def request_address(

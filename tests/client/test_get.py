@@ -28,6 +28,7 @@ CHANCE = random.Random(5)
 DATA = CHANCE.randbytes(200_000)
 BLOCKS = [CHANCE.randbytes(size) for size in (300, 0, 40_000, 7, 90_000, 25_000, 1, 60_000)]
 FAST = {"retry_wait": 0.01}
+JSON = {"Content-Type": "application/json"}
 
 
 def md5(content: bytes) -> str:
@@ -344,26 +345,48 @@ def test_headers_of_blocks_with_ranges(site: Callable[..., Site], tmp_path: Path
         rnaget.get(f"{one.address}/reads/x", tmp_path / "a", **FAST)
 
 
-def test_a_download_is_gone_on_with_later(site: Callable[..., Site], tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_ticket", [True, False])
+def test_a_download_is_gone_on_with_later(site: Callable[..., Site], tmp_path: Path, by_ticket: bool) -> None:
     one = site()
-    for url in (with_ticket(one, md5=md5(DATA)), f"{one.address}/file"):
-        one.faults = Faults(random.Random(3), 1, ("cut",))
+    ticket_url = with_ticket(one)
+    url = ticket_url if by_ticket else f"{one.address}/file"
+    turns = [None, "cut"] if by_ticket else ["cut"]
+
+    def broken() -> int:
+        """Return how much arrives of a download that fails."""
+        one.faults = Faults(random.Random(3), 1)
+        one.faults.draw = iter(turns).__next__  # type: ignore[method-assign]
         with pytest.raises(ClientError, match="broke off"):
-            rnaget.get(url.replace("/x/ticket", "/file"), tmp_path / "a", max_retries=0, resume=True)
-        assert sorted(os.listdir(tmp_path)) == ["a.part", "a.part.json"]
-        size = (tmp_path / "a.part").stat().st_size
+            rnaget.get(url, tmp_path / "a", max_retries=0, resume=True)
         one.faults = Faults()
         one.asked.clear()
-        rnaget.get(f"{one.address}/file", tmp_path / "a", resume=True)
-        assert one.asked[0].headers["range"] == f"bytes={size}-"
-        assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], DATA)
-        (tmp_path / "a").unlink()
-    one.faults = Faults(random.Random(3), 1, ("cut",))
-    with pytest.raises(ClientError, match="broke off"):
-        rnaget.get(f"{one.address}/file", tmp_path / "a", max_retries=0, resume=True)
-    one.faults, one.files["/file"] = Faults(), DATA[::-1]
-    rnaget.get(f"{one.address}/file", tmp_path / "a", resume=True)
+        assert sorted(os.listdir(tmp_path)) == ["a.part", "a.part.json"]
+        return (tmp_path / "a.part").stat().st_size
+
+    size = broken()
+    rnaget.get(f"{url}?_expires=1&_signature=x", tmp_path / "a", resume=True)
+    assert size and [asked.headers.get("range") for asked in one.asked][-1] == f"bytes={size}-"
+    assert all("range" not in asked.headers for asked in one.asked[:-1])
+    assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], DATA)
+    (tmp_path / "a").unlink()
+    broken()
+    one.files["/file"] = DATA[::-1]
+    rnaget.get(url, tmp_path / "a", resume=True, verify=False)
     assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], DATA[::-1])
+
+
+def test_what_arrived_of_many_blocks_is_not_kept(site: Callable[..., Site], tmp_path: Path) -> None:
+    one = site()
+    url = with_reads(one)
+    answer = one.replies["/reads/x"]
+    one.replies["/reads/x"] = lambda asked: (200, JSON | {"ETag": '"ticket"'}, answer(asked)[2])
+    block = one.files.pop("/block/6")
+    with pytest.raises(ClientError, match="404"):
+        rnaget.get(url, tmp_path / "a", resume=True, **FAST)
+    assert os.listdir(tmp_path) == []
+    one.files["/block/6"] = block
+    rnaget.get(url, tmp_path / "a", resume=True, **FAST)
+    assert (tmp_path / "a").read_bytes() == b"".join(BLOCKS)
 
 
 def test_progress(site: Callable[..., Site], tmp_path: Path) -> None:
