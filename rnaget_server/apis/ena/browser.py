@@ -78,7 +78,7 @@ def get_fasta(context: Context, accession: str) -> Response:
     located = context.view.find_sequence(_plain(accession))
     if located is None:
         raise UnknownId(f"there is no sequence {shown(accession)}: the result sequence of the portal lists all")
-    names = sorted({alias.alias for alias in located.aliases()})[:_MOST_NAMES]
+    names = sorted({alias.alias for alias in context.view.aliases_of(located.sequence)})[:_MOST_NAMES]
     header = " ".join((f">{located.sequence.digests.ga4gh}", *names))
     size = located.sequence.length
     chunks, length = _fasta(located, header), len(header.encode()) + 1 + size + -(-size // _LINE)
