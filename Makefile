@@ -11,6 +11,8 @@ BIN    := .venv/bin
 SUITE  := .venv-compliance
 # A module of one suite has the name of one of the other.
 SUITES := .venv-sequences
+# It needs older versions of packages that the server has, too.
+DRS    := .venv-drs
 # Packages that exist as sources only are built with the pinned tools of build.txt, not with what is newest that day.
 PIP    := python -m pip install -qq --disable-pip-version-check --require-hashes --no-build-isolation
 ARGS   ?=
@@ -26,7 +28,7 @@ help:
 	@echo "make test-newest  run the tests on Python 3.13 with the newest versions that are allowed"
 	@echo "make test-oldest  run the tests on Python 3.11 with the lowest versions that are allowed"
 	@echo "make lint         check style, types and the import rules"
-	@echo "make compliance   run the official RNAget compliance suite against the server"
+	@echo "make compliance   run the official compliance suites against the server"
 	@echo "make attack       attack real servers with hostile files and requests (ARGS=KIND for some of it)"
 	@echo "make fuzz         draw random tracks and tables for 10 minutes each (ARGS='tracks --seconds 60 --seed 1')"
 	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
@@ -37,10 +39,10 @@ help:
 serve: .venv/.serve
 	@$(BIN)/rnaget-server serve $(ARGS)
 
-test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed
+test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
 	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed
+test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
 
 # Both ends of what pyproject.toml allows, each in an environment of its own, which is brought up to date every time.
@@ -73,9 +75,10 @@ lint: .venv/.dev
 	$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; failed=1; }; \
 	test -z "$$failed" && echo "lint: style, types and import rules are in order"
 
-compliance: .venv/.serve $(SUITE)/.installed $(SUITES)/.installed
+compliance: .venv/.serve $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
 	@$(BIN)/python -W ignore -m compliance.run $(ARGS)
 	@$(BIN)/python -W ignore -m compliance.sequences
+	@$(BIN)/python -W ignore -m compliance.drs
 
 attack: .venv/.dev
 	@$(BIN)/python -W ignore -m tests.attack $(ARGS)
@@ -122,6 +125,13 @@ $(SUITES)/.installed: $(PINS)/build.txt $(PINS)/sequences.txt .venv/.build
 	@$(SUITES)/bin/$(PIP) -r $(PINS)/sequences.txt
 	@touch $@
 
+$(DRS)/.installed: $(PINS)/build.txt $(PINS)/drs.txt .venv/.build
+	@echo "Installing the suite of DRS into $(DRS)"
+	@$(BIN)/python -m venv $(DRS)
+	@$(DRS)/bin/$(PIP) -r $(PINS)/build.txt
+	@$(DRS)/bin/$(PIP) -r $(PINS)/drs.txt
+	@touch $@
+
 $(SUITE)/.installed: $(PINS)/build.txt $(PINS)/compliance.txt .venv/.build
 	@echo "Installing the compliance suite into $(SUITE)"
 	@$(BIN)/python -m venv $(SUITE)
@@ -138,11 +148,12 @@ CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
 
 pins: .venv-pins/.installed
 	@$(COMPILE) -o $(PINS)/build.txt $(PINS)/build.in
-	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt --extra all $(PROJECTS)
+	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt $(foreach extra,arrow graphql reads redis,--extra $(extra)) $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
 	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
 	@$(COMPILE) -o $(PINS)/sequences.txt $(CHAIN) $(PINS)/sequences.in
+	@$(COMPILE) -o $(PINS)/drs.txt -c $(PINS)/build.txt $(PINS)/drs.in
 
 .venv-pins/.installed: Makefile
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -152,6 +163,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-sequences .venv-newest .venv-oldest .venv-pins .venv-browser .bench build dist client/build client/dist \
+	@rm -rf .venv .venv-compliance .venv-sequences .venv-drs .venv-newest .venv-oldest .venv-pins .venv-browser .bench build dist client/build client/dist \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

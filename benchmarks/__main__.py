@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    fetching,
     htsget,
     http,
     importing,
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "signal": signal.rows,
     "sequences": sequences.rows,
     "htsget": htsget.rows,
+    "client": fetching.rows,
     "http": http.rows,
     "memory": memory.rows,
     "starting": starting.rows,
@@ -46,7 +48,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"client", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

@@ -8,7 +8,12 @@ from urllib.parse import urlsplit
 from a2wsgi import WSGIMiddleware
 from starlette.types import ASGIApp
 
-from rnaget_server.apis import genomes, graphql, htsget, refget, rnaget, seqcol
+from rnaget_server.apis import drs, ena, genomes, graphql, htsget, refget, registry, rnaget, seqcol
+from rnaget_server.apis.drs.context import DrsApi
+from rnaget_server.apis.drs.dialect import DrsDialect
+from rnaget_server.apis.ena.context import EnaApi
+from rnaget_server.apis.ena.dialect import EnaDialect
+from rnaget_server.apis.files.context import FilesApi
 from rnaget_server.apis.genomes.context import GenomesApi
 from rnaget_server.apis.graphql.context import GraphqlApi
 from rnaget_server.apis.graphql.dialect import GraphqlDialect
@@ -20,22 +25,26 @@ from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
 from rnaget_server.apis.refget.direct import with_direct_parts
 from rnaget_server.apis.refget.upstream import Upstream
+from rnaget_server.apis.registry.context import RegistryApi
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
 from rnaget_server.catalog.models import ReadsKind
+from rnaget_server.datasets.archive_index import ArchiveIndexes
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
+from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, Routes, dispatch
+from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
@@ -46,17 +55,51 @@ from rnaget_server.query.table import SLOW_PARAMETERS
 from rnaget_server.settings import Settings, shipped
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """Return the whole server as an ASGI application. Two can live in one process."""
+def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
+    """Return the whole server as an ASGI application. Two can live in one process.
+
+    Parameters
+    ----------
+    settings
+        Those of the server.
+    prepare
+        Whether what takes long to make is made now, in a thread.
+    """
     repository = open_repository(settings)
+    indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
+    if prepare:
+        indexes.prepare(repository.visible_to)
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
+    mount = _rnaget(repository, settings, formats, budget)
+    upstream = Upstream(settings) if settings.cram_upstream else None
+    sequences = RefgetApi(repository, settings, budget, upstream)
+    mounts = [
+        mount,
+        *_sequences(sequences, mount.workload),
+        *_reads(repository, settings, budget, mount.workload),
+        *_files(repository, settings, budget, mount.workload),
+        *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
+    ]
+    pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
+    served = dispatch(
+        mounts,
+        pages,  # type: ignore[arg-type]
+        lifespan=mount.routes.app,
+        root=urlsplit(settings.public_url).path,
+        limit=rate_limit(settings),
+    )
+    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
+    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS)
+
+
+def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:
+    """Return where matrices and tracks are found."""
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
-    api = create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH)
-    mount = Mount(
+    return Mount(
         prefix=rnaget.BASE_PATH,
-        routes=api,
+        routes=create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH),
         dialect=RnagetDialect(settings.public_url),
         api=RnagetApi(
             repository=repository,
@@ -72,16 +115,6 @@ def create_app(settings: Settings) -> ASGIApp:
         switched_off=settings.switched_off,
         check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
-    upstream = Upstream(settings) if settings.cram_upstream else None
-    sequences = RefgetApi(repository, settings, budget, upstream)
-    mounts = [
-        mount,
-        *_sequences(sequences, mount.workload),
-        *_reads(repository, settings, budget, mount.workload),
-    ]
-    pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
-    served = dispatch(mounts, pages, lifespan=api.app, root=urlsplit(settings.public_url).path)  # type: ignore[arg-type]
-    return Cors(served, settings.cors_origins, mount.dialect.exposed_headers, htsget.BASE_PATHS)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
@@ -106,6 +139,51 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
             check=IdCheck(TicketCheck(signer, htsget.BLOCK_ROUTE)),
         )
         for kind in kinds
+    ]
+
+
+def _files(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
+    """Return where data files are found as they are, and what else this server offers."""
+    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
+    return [
+        Mount(
+            FILES_PATH,
+            create_api(shipped("openapi") / "files.yaml", "", FILES_PATH),
+            BrowsedDialect(settings.public_url),
+            FilesApi(repository, settings, budget),
+            workload,
+            has_root=True,
+            check=TicketCheck(signer, FILE_ROUTE) if signer.keys else None,
+        ),
+        Mount(
+            drs.BASE_PATH,
+            create_api(shipped("openapi") / "drs.yaml", drs.BASE_PATH),
+            DrsDialect(settings.public_url),
+            DrsApi(repository, settings),
+            workload,
+            drs.EXAMPLE_BODY,
+        ),
+        Mount(
+            registry.BASE_PATH,
+            create_api(shipped("openapi") / "registry.yaml", "", registry.BASE_PATH),
+            BrowsedDialect(settings.public_url),
+            RegistryApi(repository, settings),
+            workload,
+            has_root=True,
+        ),
+    ]
+
+
+def _archive(api: EnaApi, workload: Workload) -> list[Mount]:
+    """Return where records are found in the shape of an archive."""
+    documents = {
+        **dict.fromkeys(ena.PORTAL_PATHS, "ena.yaml"),
+        ena.BROWSER_PATH: "ena-browser.yaml",
+        ena.TAXONOMY_PATH: "ena-taxonomy.yaml",
+    }
+    return [
+        Mount(prefix, create_api(shipped("openapi") / document, prefix), EnaDialect(), api, workload, ena.EXAMPLE_BODY)
+        for prefix, document in documents.items()
     ]
 
 

@@ -20,7 +20,7 @@ logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(lev
 # First, or lines that others have written would count as left out.
 write_once(logging.getLogger().handlers)
 limit_lines(logging.getLogger().handlers)
-app = create_app(_settings)
+app = create_app(_settings, prepare=True)
 
 # The catalogue may be a million objects that stay: Python's cycle collector need not go through them during replies.
 gc.freeze()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,14 @@ class UnknownParameter(InvalidQuery):
 
 class UnknownId(RnagetError):
     """Nothing of that id, or nothing that matches the query, is here."""
+
+
+class AmbiguousId(UnknownId):
+    """Different sequences have the id; `candidates` are ids of one each."""
+
+    def __init__(self, id: str, candidates: Iterable[str]) -> None:
+        self.candidates = list(dict.fromkeys(candidates))
+        super().__init__(f"{shown(id)} is the name of several sequences: ask for one by {listed(self.candidates)}")
 
 
 class Forbidden(RnagetError):
@@ -122,6 +130,18 @@ class Busy(RnagetError):
         self.seconds = seconds
 
 
+class TooManyRequests(RnagetError):
+    """A client asks for more than its fair share; the same request succeeds after `seconds`.
+
+    Further `headers` of the reply say what the share is.
+    """
+
+    def __init__(self, message: str, seconds: int, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.headers = headers
+
+
 class CatalogChanged(Busy):
     """The catalogue that a request was read by is no longer the one in service; the request has to be made again."""
 
@@ -137,6 +157,7 @@ STATUS: dict[type[RnagetError], int] = {
     ResultTooLarge: 413,
     UnsupportedCoding: 415,
     RangeBeyondEnd: 416,
+    TooManyRequests: 429,
     GroupSwitchedOff: 501,
     ReversedRange: 501,
     UpstreamFailure: 502,

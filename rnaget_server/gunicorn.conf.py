@@ -10,6 +10,7 @@ from pathlib import Path
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.delivery.session_key import share_session_key
 from rnaget_server.http.log_once import share_written_lines
+from rnaget_server.http.shared_counts import share_counts
 
 _settings = configuration()
 
@@ -34,3 +35,4 @@ def on_starting(server: object) -> None:
     """Prepare, in the master, what its workers share."""
     share_written_lines()
     share_session_key()
+    share_counts()

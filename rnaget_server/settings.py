@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
+_REGISTRY = "org.ga4gh:service-registry:1.0.0"
 _SHORTEST_KEY = 16
+# Read as one second, minute or hour else.
+_NO_TIME = re.compile(r"(/|per)\s*0")
 _PACKAGE = Path(__file__).parent
 
 
@@ -21,6 +27,69 @@ def shipped(name: str) -> Path:
     """Return the directory `name` (``openapi`` or ``data``), of an installed wheel or of a source checkout."""
     installed = _PACKAGE / "_shipped" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def is_web_address(text: str) -> bool:
+    """Return whether a text is an address of HTTP, without user, password and fragment."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    whole = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment and "@" not in parts.netloc
+    return bool(whole) and port != 0 and text.isascii() and not set(text) & set(' <>"\\^`{|}')
+
+
+class Peer(BaseModel):
+    """Another server in the service registry: what is known of it here, since it is never asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    id: str = ""
+    name: str = ""
+    type: str = _REGISTRY
+    version: str = "unknown"
+    description: str = ""
+    organization: str = ""
+    organization_url: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_address(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+    @field_validator("url", "organization_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not is_web_address(value):
+            raise ValueError("it must be an address such as https://rna.example.org, without user, password and #")
+        return value.rstrip("/")
+
+    @field_validator("type")
+    @classmethod
+    def _type(cls, value: str) -> str:
+        if not re.fullmatch(r"[^\s:]+:[^\s:]+:[^\s:]+", value):
+            raise ValueError("the type of a service is group:artifact:version, such as org.ga4gh:rnaget:1.2.0")
+        return value
+
+    def service(self) -> dict[str, Any]:
+        """Return it as the service registry of GA4GH has it."""
+        parts = urlsplit(self.url)
+        host = str(parts.hostname)
+        group, artifact, version = self.type.split(":")
+        place = [*host.split(".")[::-1], *([str(parts.port)] if parts.port else []), *parts.path.split("/")]
+        address = self.organization_url or f"{parts.scheme}://{parts.netloc}"
+        payload = {
+            "id": self.id or ".".join(filter(None, place)),
+            "name": self.name or host,
+            "type": {"group": group, "artifact": artifact, "version": version},
+            "description": self.description,
+            "organization": {"name": self.organization or host, "url": address},
+            "version": self.version,
+            "url": self.url,
+        }
+        return {name: value for name, value in payload.items() if value}
 
 
 class Settings(BaseSettings):
@@ -47,6 +116,9 @@ class Settings(BaseSettings):
     switched_off: Annotated[tuple[Group, ...], NoDecode] = Field(
         (),
         description="Groups of routes that answer 501: projects, studies, expressions, continuous.",
+    )
+    offer_files: bool = Field(
+        True, description="Whether the data files of studies are offered for download as they are, with checksums."
     )
     max_cells: int = Field(
         0,
@@ -138,6 +210,28 @@ class Settings(BaseSettings):
         ge=0,
         description="Most bytes of alignments or variants that stand in their ticket. 0: only such as are made for it.",
     )
+    peers: Annotated[tuple[Peer, ...], NoDecode] = Field(
+        (),
+        description="Other servers that the service registry lists: addresses of their registries, separated by "
+        "commas; in catalog.yaml also entries with url, type, id, name, version and more.",
+    )
+    rate_limit: str = Field(
+        "50/second",
+        description="Most requests of one client in a time, such as 50/second; 10000/hour. Empty: any number.",
+    )
+    rate_limit_cells: int = Field(
+        0,
+        ge=0,
+        lt=1 << 48,
+        description="Most cells (features × samples) that one client may ask for in a minute. 0: any number.",
+    )
+    rate_limit_exempt: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.0/8", "::1"), description="Addresses and networks whose requests are not counted."
+    )
+    rate_limit_storage: SecretStr = Field(
+        SecretStr("memory"),
+        description="The place of the counts: memory, of this server, or redis://… or valkey://…, of all that name it.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )
@@ -159,10 +253,18 @@ class Settings(BaseSettings):
         "info", description="Least grave messages that are logged."
     )
 
-    @field_validator("switched_off", "cors_origins", "ticket_keys", mode="before")
+    @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", "rate_limit_exempt", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("peers")
+    @classmethod
+    def _once_each(cls, value: tuple[Peer, ...]) -> tuple[Peer, ...]:
+        ids = [peer.service()["id"] for peer in value]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two peers have the same id: give one of them another")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -185,6 +287,47 @@ class Settings(BaseSettings):
         if any(len(key.get_secret_value()) < _SHORTEST_KEY for key in value):
             raise ValueError(f"a key needs at least {_SHORTEST_KEY} characters, such as `openssl rand -hex 32` makes")
         return value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _quotas(cls, value: str) -> str:
+        # Not at the top, since no command but serve needs it.
+        from limits import parse_many
+
+        text = value.strip().strip(";")
+        try:
+            items = parse_many(text) if text else []
+        except ValueError:
+            items = None
+        if items is None or not all(item.amount for item in items) or _NO_TIME.search(text):
+            raise ValueError("it must be numbers and times, such as 50/second; 10000/hour, or empty for no limit")
+        return text
+
+    @field_validator("rate_limit_exempt")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ip_network(network, strict=False)) for network in value)
+        except ValueError:
+            raise ValueError("it must be addresses and networks, such as 192.0.2.7, 10.0.0.0/8") from None
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _storage(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value().strip() or "memory"
+        if address == "memory":
+            return SecretStr(address)
+        wrong = "it must be memory, or an address such as redis://127.0.0.1:6379/0 or valkey://…"
+        try:
+            parts = urlsplit(address)
+            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        except ValueError:
+            is_address = False
+        if not is_address or parts.scheme not in ("redis", "rediss", "valkey", "valkeys"):
+            raise ValueError(wrong)
+        if find_spec("redis") is None:
+            raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
+        return SecretStr(address)
 
     @model_validator(mode="after")
     def _keys_for_tickets(self) -> Self:

@@ -153,7 +153,7 @@ class Client:
 
     def _find_root(self) -> str:
         """Return the address of the API: the one given, or ``/rnaget`` below it if it is only there."""
-        _check_address(self.root)
+        check_address(self.root)
         if self.root.endswith("/rnaget"):
             return self.root
         below = f"{self.root}/rnaget"
@@ -169,7 +169,7 @@ class Client:
         return isinstance(info, dict) and not (isinstance(kind, dict) and kind.get("artifact", "rnaget") != "rnaget")
 
 
-def _check_address(root: str) -> None:
+def check_address(root: str) -> None:
     if not root.lower().startswith(("http://", "https://")):
         raise ClientError(
             f"{root or 'an empty text'} is not the address of an RNAget API: it must begin with http:// or https://"

@@ -20,20 +20,29 @@ def replacing(output: Path) -> Iterator[BinaryIO]:
     ClientError
         If no file of that name can be written. All that can be known before is found before the block runs.
     """
-    try:
-        target = _target(output)
+    with written_errors(output):
+        target = target_of(output)
         temporary = target.with_name(f".{os.urandom(8).hex()}.part")
         try:
-            with temporary.open("xb") as file:
+            with temporary.open("x+b") as file:
                 yield file
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_errors(output: object) -> Iterator[None]:
+    """Report that `output` cannot be written in one line."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise ClientError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
-def _target(output: Path) -> Path:
+def target_of(output: Path) -> Path:
     """Return the path of the file to replace: the target of a link, not the link."""
     try:
         target = output.resolve()

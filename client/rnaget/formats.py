@@ -58,5 +58,6 @@ def _formats_of(name: str) -> tuple[tuple[str, ...], str]:
 def same_format(wanted: str, offered: str) -> bool:
     """Return whether two names of formats may mean the same one; names that are not known here may mean anything."""
     known = {name: formats[0] for formats in _SUFFIXES.values() for name in formats}
+    known |= {name: name for name in ("bam", "cram", "vcf", "bcf")}
     names = (known.get(wanted.lower()), known.get(offered.lower().lstrip(".")))
     return None in names or names[0] == names[1]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import ssl
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from typing import IO, Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -24,12 +28,16 @@ from urllib.request import (
     UnknownHandler,
 )
 
+from rnaget.connections import Connections, KeepingHandler, KeepingSecureHandler
 from rnaget.errors import ClientError, one_line
 
 TIMEOUT = 300.0
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _ERROR_BYTES = 1 << 20
 _GZIP = ("gzip", "x-gzip")
+_HARMLESS = ("Accept", "Range", "If-range")
+"""Headers that another server may see after a redirect, as the standard library writes them."""
+
 _MESSAGE_KEYS = ("message", "detail", "error", "title")
 # All that may be in an address as it is; anything else, such as a blank or a letter with an accent, is encoded.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -38,9 +46,14 @@ _SAFE = "!#$%&'()*+,/:;=?@[]~"
 class StatusError(ClientError):
     """A reply that refuses or is no file; `code` is its status."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, retry_after: float | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
+        self.retry_after = retry_after
+
+
+class BrokenError(ClientError):
+    """A server that cannot be reached at the moment, or a reply that broke off: trying again may help."""
 
 
 class NotJSONError(ClientError):
@@ -55,19 +68,20 @@ class _Redirects(HTTPRedirectHandler):
     ) -> Request | None:
         request = super().redirect_request(req, fp, code, msg, cast(Any, headers), newurl)
         if request and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
-            request.headers = {name: value for name, value in request.headers.items() if name == "Accept"}
+            request.headers = {name: value for name, value in request.headers.items() if name in _HARMLESS}
         return request
 
 
-def _http_opener() -> OpenerDirector:
+def http_opener(connections: Connections | None = None) -> OpenerDirector:
+    """Return what opens addresses of the web and nothing else; with `connections`, over those."""
     # Without the handlers of file:, ftp: and data:, so that no ticket and no redirect leads there.
     opener = OpenerDirector()
     opener.addheaders = [("User-Agent", "rnaget")]
     for handler in (
         ProxyHandler(),
         UnknownHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
+        HTTPHandler() if connections is None else KeepingHandler(connections),
+        HTTPSHandler() if connections is None else KeepingSecureHandler(connections),
         HTTPDefaultErrorHandler(),
         _Redirects(),
         HTTPErrorProcessor(),
@@ -76,40 +90,73 @@ def _http_opener() -> OpenerDirector:
     return opener
 
 
-def open_url(url: str, headers: Mapping[str, str], timeout: float, place: str) -> HTTPResponse:
-    """Return the reply of `url`, which is 200; messages call it `place`.
+def open_url(
+    url: str,
+    headers: Mapping[str, str],
+    timeout: float,
+    place: str,
+    *,
+    body: bytes | None = None,
+    expected: tuple[int, ...] = (HTTPStatus.OK,),
+    opener: OpenerDirector | None = None,
+) -> HTTPResponse:
+    """Return the reply of `url`, whose status is one of those expected; messages call it `place`.
 
     Raises
     ------
     StatusError
         If the server answers anything else.
+    BrokenError
+        If it cannot be reached.
     ClientError
-        If it cannot be reached, or does not speak HTTP.
+        If the address cannot be one.
     """
     try:
-        request = Request(quote(url, safe=_SAFE), headers={**headers})
-        reply = cast(HTTPResponse, _http_opener().open(request, None, timeout))
+        request = Request(quote(url, safe=_SAFE), body, {**headers})
+        reply = cast(HTTPResponse, (opener or http_opener()).open(request, None, timeout))
     except HTTPError as error:
         with error:
-            raise StatusError(error.code, _message(error)) from None
+            if error.code in expected:  # 304, which the standard library takes for a failure
+                return cast(HTTPResponse, error.fp)
+            raise StatusError(error.code, _message(error), retry_after(error.headers)) from None
     except URLError as error:
-        raise ClientError(f"{place} cannot be reached: {error.reason}") from None
-    except (OSError, HTTPException, ValueError) as error:
-        raise ClientError(f"{place} cannot be reached: {error or type(error).__name__}") from None
-    if reply.status != HTTPStatus.OK:
+        raise _unreached(place, error.reason) from None
+    except ValueError as error:
+        raise ClientError(f"{place} cannot be reached: {error}") from None
+    except (OSError, HTTPException) as error:
+        raise _unreached(place, error) from None
+    if reply.status not in expected:
         with reply:
             raise StatusError(reply.status, f"{place} sends no complete reply ({reply.reason})")
     return reply
+
+
+def _unreached(place: str, reason: object) -> ClientError:
+    text = f"{place} cannot be reached: {str(reason) or type(reason).__name__}"
+    is_lasting = isinstance(reason, (socket.gaierror, ssl.SSLCertVerificationError, InvalidURL, str))
+    return ClientError(text) if is_lasting else BrokenError(text)
+
+
+def retry_after(headers: Message) -> float | None:
+    """Return the seconds that a server asks to wait, which it says as a number or as a time."""
+    text = (headers.get("Retry-After") or "").strip()
+    if text.isdecimal():
+        return float(text[:9])
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, when.timestamp() - time.time())
 
 
 def read_body(reply: HTTPResponse) -> Iterator[bytes]:
     """Yield the body of `reply` by pieces, decoded; raise ClientError if it ends before it is complete."""
     coding = reply.headers.get("Content-Encoding", "identity").strip().lower()
     if coding in _GZIP:
-        return _gunzipped(_received(reply))
+        return _gunzipped(received(reply))
     if coding not in ("", "identity"):
         raise ClientError(f"the reply is coded as {coding}, which was not asked for")
-    return _checked_by_content(_received(reply)) if ends_unmarked(reply) else _received(reply)
+    return _checked_by_content(received(reply)) if ends_unmarked(reply) else received(reply)
 
 
 def ends_unmarked(reply: HTTPResponse) -> bool:
@@ -134,7 +181,7 @@ class _GzipReader:
             try:
                 text = self._decoder.decompress(piece, _PIECE)
             except zlib.error as error:
-                raise ClientError(f"the reply is damaged ({error}): try again") from None
+                raise BrokenError(f"the reply is damaged ({error}): try again") from None
             piece = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
             yield text
 
@@ -142,7 +189,7 @@ class _GzipReader:
         """Return the rest of the text; raise ClientError if the last member ended too early."""
         rest = self._decoder.flush()
         if not self._decoder.eof:
-            raise ClientError("the reply broke off within its gzip data: try again")
+            raise BrokenError("the reply broke off within its gzip data: try again")
         return rest
 
 
@@ -165,22 +212,25 @@ def _checked_by_content(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 pass
         yield piece
     if not received:  # or headers that broke off, which the standard library takes for all headers
-        raise ClientError("the reply broke off before its first byte: try again")
+        raise BrokenError("the reply broke off before its first byte: try again")
     if reader:
         reader.finish()
 
 
-def _received(reply: HTTPResponse) -> Iterator[bytes]:
-    expected, received = reply.length, 0
+def received(reply: HTTPResponse) -> Iterator[bytes]:
+    """Yield the body of `reply` as it is sent; raise BrokenError if it ends before it is complete."""
+    expected, count = reply.length, 0
     try:
-        while piece := reply.read(_PIECE):
-            received += len(piece)
+        while piece := reply.read1(_PIECE):
+            count += len(piece)
             yield piece
+        if reply.length == 0:  # before, the standard library does not see that the reply has ended
+            reply.read()
     except (OSError, HTTPException) as error:
-        raise ClientError(f"the reply broke off after {received:,} bytes ({error}): try again") from None
+        raise BrokenError(f"the reply broke off after {count:,} bytes ({error}): try again") from None
     # The standard library takes a closed connection for the end of the body, regardless of Content-Length.
-    if expected is not None and received != expected:
-        raise ClientError(f"the reply broke off after {received:,} of {expected:,} bytes: try again")
+    if expected is not None and count != expected:
+        raise BrokenError(f"the reply broke off after {count:,} of {expected:,} bytes: try again")
 
 
 def parse_json(text: bytes, place: str) -> Any:

@@ -2,6 +2,7 @@
 
 from rnaget_server.catalog.live import CatalogState, LiveCatalog
 from rnaget_server.catalog.load import load
+from rnaget_server.catalog.offered import OfferedFile
 from rnaget_server.catalog.records import (
     Catalog,
     Filter,
@@ -23,6 +24,7 @@ __all__ = [
     "Genome",
     "LiveCatalog",
     "Matrix",
+    "OfferedFile",
     "Project",
     "ReadSet",
     "ReadsFile",

@@ -38,6 +38,7 @@ from rnaget_server.catalog.records import (
     TrackSet,
     Tsv,
 )
+from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.settings import Settings
@@ -79,6 +80,7 @@ def watched_files(data: Path) -> list[str]:
     below = [(projects, "project.yaml"), (studies, "study.yaml")]
     return [
         f"{data}/catalog.yaml",
+        f"{data}/{TAXONOMY}",
         *(f"{directory}/{name}" for directories, name in below for directory in directories),
         *(f"{directory}/genome.yaml" for directory in _directories(data / GENOMES)),
     ]
@@ -105,6 +107,8 @@ class _Loader:
                     Problem(path, None, None, f"there is no project.yaml in {path.parent.parent}: write one")
                 )
         genomes = [self._genome(path) for path in sorted((data / GENOMES).glob("[!.]*/genome.yaml"))]
+        taxa, mistakes = read_taxonomy(data / TAXONOMY)
+        self.problems.extend(mistakes)
         if service is None:
             return None, self.problems
         found = {project.id: project for project in projects if project is not None}
@@ -112,6 +116,7 @@ class _Loader:
             service=service,
             projects=found,
             genomes={genome.id: genome for genome in genomes if genome is not None},
+            taxa=taxa,
         ), self.problems
 
     def service(self, data: Path) -> ServiceFile | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
+from rnaget_server.catalog.offered import Group, OfferedFile, Owner, offered_id, with_distinct_names
+from rnaget_server.catalog.taxonomy import Taxon
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.store import INDEX, LETTERS
 
@@ -188,6 +190,27 @@ class Study:
                 found[sample] = (*found.get(sample, ()), reads)
         return found
 
+    @cached_property
+    def files(self) -> tuple[OfferedFile, ...]:
+        """The files of all its records, in the order of the catalogue."""
+        return tuple(with_distinct_names(self._files()))
+
+    def _files(self) -> Iterator[OfferedFile]:
+        for matrix in self.matrices:
+            yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
+        for tracks in self.track_sets:
+            owner = Owner("continuous", tracks.id, self.project_id, self.id)
+            if tracks.path is not None:
+                yield owner.file("tracks", tracks.path)
+            for track in tracks.tracks:
+                yield owner.file("tracks", track.path, track.sample, samples=(track.sample,))
+        for reads in self.read_sets:
+            owner = Owner(reads.kind, reads.id, self.project_id, self.id)
+            for file in reads.files:
+                yield owner.file(reads.kind, file.path, file.format, file.format, reads.samples, file.size)
+                if file.index is not None:
+                    yield owner.file("index", file.index, f"{file.format} index", samples=reads.samples)
+
 
 @dataclass(frozen=True)
 class Project:
@@ -239,6 +262,7 @@ class Catalog:
     service: ServiceFile
     projects: Mapping[str, Project]
     genomes: Mapping[str, Genome] = field(default_factory=dict)
+    taxa: Mapping[str, Taxon] = field(default_factory=dict)
 
     @cached_property
     def studies(self) -> Mapping[str, Study]:
@@ -264,6 +288,24 @@ class Catalog:
     def read_files(self) -> Mapping[str, ReadsFile]:
         """Every file of alignments or variants by what the log calls it."""
         return {file.id: file for reads in self.read_sets.values() for file in reads.files}
+
+    @cached_property
+    def files(self) -> Mapping[str, OfferedFile]:
+        """Every file that is offered as it is, by id."""
+        return {file.id: file for study in self.studies.values() for file in study.files}
+
+    @cached_property
+    def files_by_record(self) -> Mapping[tuple[Group, str], list[OfferedFile]]:
+        """The same by the group and the id of the record that they belong to."""
+        found: dict[tuple[Group, str], list[OfferedFile]] = {}
+        for file in self.files.values():
+            found.setdefault((file.group, file.record), []).append(file)
+        return found
+
+    @cached_property
+    def bundles(self) -> Mapping[str, Study]:
+        """Every study by the id that all its files have together."""
+        return {offered_id("studies", study.id): study for study in self.studies.values()}
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

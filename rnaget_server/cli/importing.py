@@ -178,7 +178,8 @@ def import_command(
     from rnaget_server.importers.sequences.fasta import is_fasta
 
     refuse_no_directory(data, "import SOURCE --data")
-    if not (project or study or id) and is_fasta(sources[0]):
+    # With a genome and nothing else it can be no other file: what is wrong with it is said.
+    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units)):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return
@@ -246,6 +247,8 @@ def _import_genome(
     if not genome:
         raise click.UsageError("Missing option '--genome': the id of the genome of these sequences.")
     try:
+        if Path("-") in sources:
+            raise ImportFailure("a genome is read from files: write the standard input to one, and import that")
         _refuse(others, tuple(key for key in others if key not in _GENOME_ONLY), "a genome", sources[0])
         with _progress() as progress:
             outcome = run_genome_import(

@@ -19,6 +19,7 @@ from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.files import (
     Header,
     Index,
+    NeededReferences,
     Piece,
     Region,
     check_index,
@@ -27,8 +28,9 @@ from rnaget_server.reads.files import (
     read_header,
     read_index,
     reference_names,
+    references_needed,
 )
-from rnaget_server.reads.transcode import transcode
+from rnaget_server.reads.transcode import FoundReferences, transcode
 from rnaget_server.storage.local import LocalFile, version_at
 
 _VERSION_LENGTH = 20
@@ -152,6 +154,7 @@ class OpenReads:
         fields: Sequence[str] | None,
         tags: Sequence[str] | None,
         notags: Sequence[str],
+        references: FoundReferences | None = None,
     ) -> Generator[bytes, None, None]:
         """Yield the reads of some regions, or all, without some of their fields and tags; see `transcode`.
 
@@ -161,7 +164,7 @@ class OpenReads:
             If they cannot be read or decoded.
         """
         with self._guard, _naming(self.record.path):
-            yield from transcode(self.file, self.pieces(regions), self.header, fields, tags, notags)
+            yield from transcode(self.file, self.pieces(regions), self.header, fields, tags, notags, references)
             self.file.check_unchanged()
 
     def pieces(self, regions: Sequence[Region] | None, only: Literal["header"] | None = None) -> list[Piece]:
@@ -173,9 +176,7 @@ class OpenReads:
             If the file or its index cannot be read.
         """
         with self._guard, _naming(self.record.path):
-            index = None
-            if regions is not None and self._index is not None:
-                index = self._indexes.get(self._number, partial(_parsed, self._index, self.header))
+            index = None if regions is None else self._parsed_index()
             return find_pieces(self.file, index, self.header, regions, only)
 
     def pieces_of_chunks(self, chunks: Sequence[tuple[int, int]]) -> list[Piece]:
@@ -188,6 +189,22 @@ class OpenReads:
         """
         with self._guard, _naming(self.record.path):
             return pieces_of_chunks(self.file, chunks)
+
+    def needed_references(self, regions: Sequence[Region] | None) -> NeededReferences:
+        """Return the references whose bases the records of regions are decoded with; see `references_needed`.
+
+        Raises
+        ------
+        StoreFailure
+            If the file or its index cannot be read.
+        """
+        with self._guard, _naming(self.record.path):
+            return references_needed(self.file, self._parsed_index(), self.header, regions)
+
+    def _parsed_index(self) -> Index | None:
+        if self._index is None:
+            return None
+        return self._indexes.get(self._number, partial(_parsed, self._index, self.header))
 
 
 def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:

@@ -9,12 +9,15 @@ from typing import Protocol, TypeVar
 
 from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
+from rnaget_server.catalog.offered import Group
+from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
 from rnaget_server.datasets.opening import StoreCache
-from rnaget_server.errors import StoreFailure
+from rnaget_server.errors import AmbiguousId, StoreFailure
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.memory import MemoryBudget
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.plugins import STORES, Registry
+from rnaget_server.sequences.digests import is_digest
 from rnaget_server.sequences.store import Alias, SequenceStore, StoredSequence
 from rnaget_server.settings import Settings
 from rnaget_server.storage.access import FileAccess
@@ -22,6 +25,8 @@ from rnaget_server.storage.disk_cache import DiskCache
 from rnaget_server.stores.base import MatrixStore
 
 Answer = TypeVar("Answer")
+_GROUPS: tuple[Group, ...] = ("expressions", "continuous", "reads", "variants")
+_MOST_CANDIDATES = 20
 SUMMARIES_SHARE = 4
 """Of the disk that caches may take, summaries of whole matrices have this part; the rest is for slices."""
 
@@ -64,6 +69,8 @@ class Repository:
         What large pieces of work take together.
     summaries
         Where summaries of whole matrices are kept.
+    offer
+        What of the data files is offered as it is.
     policy
         Who may see what.
     """
@@ -73,12 +80,14 @@ class Repository:
     limits: Limits
     memory: MemoryBudget
     summaries: DiskCache
+    offer: FileOffer
     policy: Policy = field(default_factory=OpenPolicy)
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
         catalog = self.policy.visible(self.live.current, principal)
-        return View(catalog, self.policy.rights(principal), self.stores, self.limits, self.memory, self.summaries)
+        rights = self.policy.rights(principal)
+        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer)
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,6 @@ class LocatedSequence:
     genome: Genome
     store: SequenceStore
     sequence: StoredSequence
-
-    def aliases(self) -> list[Alias]:
-        """Return its names."""
-        return self.store.aliases(self.sequence)
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield its letters, see `SequenceStore.read`."""
@@ -108,7 +113,7 @@ class View:
         The part of the catalogue that was in service when this was made.
     rights
         The principal's rights, as far as replies depend on them.
-    stores, limits, memory, summaries
+    stores, limits, memory, summaries, offer
         Those of the repository.
     """
 
@@ -118,30 +123,79 @@ class View:
     limits: Limits
     memory: MemoryBudget
     summaries: DiskCache
+    offer: FileOffer
+
+    @property
+    def files(self) -> OfferedFiles:
+        """The data files that are offered as they are."""
+        return OfferedFiles(self.catalog, self.offer)
 
     def find_sequence(self, id: str) -> LocatedSequence | None:
         """Return the sequence that some genome has under an id, see `SequenceStore.find`; None if none has.
 
-        A genome that cannot be read is passed over, if another has the sequence.
+        The name of a genome before a colon has it looked up there first. A genome that cannot be read is passed over,
+        if another has the sequence.
 
         Raises
         ------
+        AmbiguousId
+            If different sequences have the id.
         StoreFailure
             If none has it, and one could not be read.
         """
+        own = self._in_named_genome(id)
+        if own is not None:
+            return own
         failed: StoreFailure | None = None
+        found: list[LocatedSequence] = []
+        several: list[tuple[Genome, SequenceStore]] = []
         for genome in self.catalog.genomes.values():
             try:
                 store = self.stores.open_genome(genome)
                 sequence = store.find(id)
+                if sequence is not None:
+                    found.append(LocatedSequence(genome, store, sequence))
+                    if is_digest(id):  # which has no other letters elsewhere
+                        break
+                elif not is_digest(id) and store.is_ambiguous(id):
+                    several.append((genome, store))
             except StoreFailure as failure:
                 failed = failure
-                continue
-            if sequence is not None:
-                return LocatedSequence(genome, store, sequence)
-        if failed is not None:
+        if several or len({one.sequence.digests for one in found}) > 1:
+            raise AmbiguousId(id, [*(f"{one.genome.id}:{id}" for one in found), *_candidates(id, several)])
+        if failed is not None and not found:
             raise failed
-        return None
+        return found[0] if found else None
+
+    def _in_named_genome(self, id: str) -> LocatedSequence | None:
+        genome_id, colon, name = id.partition(":")
+        genome = self.catalog.genomes.get(genome_id) if colon else None
+        if genome is None:
+            return None
+        store = self.stores.open_genome(genome)
+        sequence = store.find(id)
+        if sequence is None:
+            if store.is_ambiguous(id) or store.is_ambiguous(name):
+                raise AmbiguousId(id, _candidates(name, [(genome, store)]))
+            sequence = store.find(name)
+        return LocatedSequence(genome, store, sequence) if sequence is not None else None
+
+    def aliases_of(self, sequence: StoredSequence) -> list[Alias]:
+        """Return the names of a sequence in all genomes that can be read, sorted."""
+        found = {name for store, same in self._holders(sequence) for name in store.aliases(same)}
+        return sorted(found, key=lambda name: (name.authority, name.alias))
+
+    def is_circular(self, sequence: StoredSequence) -> bool:
+        """Return whether a sequence is circular in some genome that can be read."""
+        return any(same.circular for _, same in self._holders(sequence))
+
+    def _holders(self, sequence: StoredSequence) -> Iterator[tuple[SequenceStore, StoredSequence]]:
+        for genome in self.catalog.genomes.values():
+            with suppress(StoreFailure):
+                store = self.stores.open_genome(genome)
+                same = store.find(sequence.digests.ga4gh)
+                if same is not None:
+                    yield store, same
 
     def references_of(self, reads: ReadSet, md5: str) -> set[str]:
         """Return the names of the sequences of an MD5 digest in the genome of a study; none if it has none here."""
@@ -180,6 +234,18 @@ class View:
         return found, tuple(omitted)
 
 
+def _candidates(id: str, several: list[tuple[Genome, SequenceStore]]) -> Iterator[str]:
+    """Yield what to ask by in place of an id that several sequences of one genome have."""
+    for genome, store in several:
+        named = store.named(id, _MOST_CANDIDATES)
+        of_authorities: dict[str, set[int]] = {}
+        for name, sequence in named:
+            of_authorities.setdefault(name.authority, set()).add(sequence.number)
+        for name, sequence in named:
+            is_only = len(of_authorities[name.authority]) == 1 and name.alias == id
+            yield f"{genome.id}:{name.authority}:{name.alias}" if is_only else sequence.digests.ga4gh
+
+
 def open_repository(settings: Settings) -> Repository:
     """Return the data that a server with these settings answers from.
 
@@ -195,4 +261,8 @@ def open_repository(settings: Settings) -> Repository:
         limits=Limits(settings.max_cells, settings.max_positions, settings.max_bytes, settings.max_body_bytes),
         memory=MemoryBudget(settings.max_request_bytes),
         summaries=DiskCache(settings.cache_directory / "summaries", settings.cache_bytes // SUMMARIES_SHARE),
+        offer=open_offer(
+            settings.cache_directory / "checksums" if settings.cache_bytes else None,
+            [group for group in _GROUPS if group not in settings.switched_off] if settings.offer_files else [],
+        ),
     )

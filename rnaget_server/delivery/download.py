@@ -33,7 +33,7 @@ from rnaget_server.errors import Unavailable
 from rnaget_server.http.accept import accepts_gzip
 from rnaget_server.http.preconditions import CONDITIONAL, check_preconditions, is_not_modified
 from rnaget_server.http.ranges import has_usable_range
-from rnaget_server.http.request import BEGAN_KEY
+from rnaget_server.http.request import BEGAN_KEY, CELLS_KEY
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import ResolvedSlice
 from rnaget_server.storage.checked_file import DamagedFileError
@@ -283,10 +283,13 @@ class Delivery:
                 check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
             if not (conditional and is_not_modified(request, etag)):
                 part = conditional and not gzipped and has_usable_range(request, etag)
+                if (count := request.scope.get(CELLS_KEY)) is not None and may_retry:
+                    count(download.cells * len(download.resolved.slice.layers))
                 content = content or self.content(download, part)
                 if content.data is not None and not (part or gzipped or request.method == "HEAD"):
-                    accepts = {"Accept-Ranges": "bytes"} if etag else {}
-                    return Response(content.data, 200, described.all(accepts), media_type)
+                    headers |= {"Accept-Ranges": "bytes"} if etag else {}
+                    headers["Content-Disposition"] = download.disposition
+                    return Response(content.data, 200, headers, media_type)
                 return content_response(request, content, described, gzipped, part, self._budget)
         except BaseException as error:
             if content is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import yaml
 from connexion import AsyncApp
@@ -60,9 +61,18 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
         app.add_error_handler(kind, _error_response)
     documents = [f"{below}{name}" for name in _DOCUMENTS]
     content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
-    parameters = content.get("components", {}).get("parameters", {}).values()
+    parameters = [
+        *content.get("components", {}).get("parameters", {}).values(),
+        *(each for path in content["paths"].values() for operation in path.values() for each in _parameters(operation)),
+    ]
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
     return Routes(app.middleware, Methods(content["paths"], prefix, documents, with_slashes))
+
+
+def _parameters(operation: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:
+    """Return the parameters that an operation, or a whole path, has of its own."""
+    parameters = operation.get("parameters", ()) if isinstance(operation, dict) else operation
+    return [parameter for parameter in parameters if "schema" in parameter]
 
 
 async def _error_response(request: ConnexionRequest, error: Exception) -> ConnexionResponse:

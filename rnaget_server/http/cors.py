@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.http.mount import path_below
 
-_EXPOSED = ("Accept-Ranges", "Allow", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "Link")
+_EXPOSED = (
+    "Accept-Ranges",
+    "Allow",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Range",
+    "ETag",
+    "Link",
+    "Repr-Digest",
+    "Retry-After",
+)
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 _SECONDS = 2592000
 _ANY = "*"
 
 
-class Cors:
+class Cors(CORSMiddleware):
     """ASGI layer that adds these headers. It has to be outermost, or errors of inner layers would carry none.
 
     Parameters
@@ -32,19 +44,27 @@ class Cors:
     """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str], exposed: Sequence[str], echoing: Sequence[str]) -> None:
-        layer = partial(
-            CORSMiddleware,
-            app,
-            allow_methods=_METHODS,
-            allow_headers=("*",),
-            expose_headers=(*exposed, *_EXPOSED),
-            max_age=_SECONDS,
-        )
-        self._usual = layer(allow_origins=origins)
-        self._echoing = layer(allow_origin_regex=".*") if _ANY in origins else self._usual
+        given: dict[str, Any] = {
+            "allow_methods": _METHODS,
+            "allow_headers": ("*",),
+            "expose_headers": (*exposed, *_EXPOSED),
+            "max_age": _SECONDS,
+        }
+        super().__init__(app, allow_origins=origins, **given)
+        self._echoing = CORSMiddleware(app, allow_origin_regex=".*", **given) if _ANY in origins else None
         self._starts = tuple(f"{prefix}/" for prefix in echoing)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer a preflight."""
-        path = path_below(scope["path"], scope.get("root_path", "")) if scope["type"] == "http" else ""
-        await (self._echoing if path.startswith(self._starts) else self._usual)(scope, receive, send)
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Return the answer to a preflight, which names the origin: that is right for every standard."""
+        if self._echoing is not None:
+            return self._echoing.preflight_response(request_headers)
+        return super().preflight_response(request_headers)
+
+    # Not a coroutine: what only passes a request on is left when it has.
+    def simple_response(
+        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
+    ) -> Coroutine[Any, Any, None]:
+        """Answer a request that is no preflight."""
+        if self._echoing is not None and path_below(scope["path"], scope.get("root_path", "")).startswith(self._starts):
+            return self._echoing.simple_response(scope, receive, send, request_headers)
+        return super().simple_response(scope, receive, send, request_headers)

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, RnagetError
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
 from rnaget_server.http.request import BEGAN_KEY, ROOT_KEY, ROUTE_PATH_KEY
@@ -135,7 +137,9 @@ class Mount:
     check: Check | None = None
 
 
-def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: str = "") -> Handler:
+def dispatch(
+    mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: str = "", limit: RateLimit | None = None
+) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
     Slashes at the end of a path are ignored (``/projects/`` is ``/projects``, as some clients write it). The address
@@ -151,12 +155,14 @@ def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: s
         Takes the start and the end of the server.
     root
         The path under which clients see the server where a proxy takes it away, such as ``/data``.
+    limit
+        How much one client may ask for; None: any amount.
     """
 
     # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            return lifespan(scope, receive, send)
+            return lifespan(scope, receive, send) if limit is None else _begun(limit, lifespan, scope, receive, send)
         if not _has_valid_host(scope):
             refusal = InvalidQuery("the header Host is no host name: send the address of this server there")
             return error_response(Request({**scope, DIALECT_KEY: mounts[0].dialect}), refusal)(scope, receive, send)
@@ -175,10 +181,24 @@ def dispatch(mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: s
                     "root_path": outer,
                     "path": outer + path,
                 }
-                return _guarded(mount, inside, receive, send)
-        return pages({**scope, "path": below + path}, receive, send)
+                return _limited(limit, partial(_guarded, mount), inside, receive, send)
+        page = {**scope, DIALECT_KEY: mounts[0].dialect, "path": below + path}
+        return _limited(limit if is_counted(path) else None, pages, page, receive, send)
 
     return application
+
+
+def _limited(limit: RateLimit | None, handler: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Have a request answered, or count it first; clients that are known not to be counted cost no look at the rest."""
+    client = scope.get("client")
+    if limit is None or (client is not None and client[0] in limit.exempt):
+        return handler(scope, receive, send)
+    return limit.answer(handler, scope, receive, send)
+
+
+async def _begun(limit: RateLimit, lifespan: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await limit.begin()
+    await lifespan(scope, receive, send)
 
 
 def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -17,6 +17,7 @@ from rnaget_server.errors import (
     NotAcceptable,
     RangeBeyondEnd,
     RnagetError,
+    TooManyRequests,
     UnsupportedCoding,
 )
 from rnaget_server.http.accept import preferred
@@ -61,7 +62,9 @@ def error_response(request: Request, error: Exception) -> Response:
         response.headers["Accept-Encoding"] = "identity"
     if isinstance(error, RangeBeyondEnd):
         response.headers["Content-Range"] = f"bytes */{error.length}"
-    if isinstance(error, Busy):
+    if isinstance(error, TooManyRequests):
+        response.headers.update(error.headers)
+    if isinstance(error, Busy | TooManyRequests):
         response.headers["Retry-After"] = str(error.seconds)
     return response
 

@@ -6,6 +6,9 @@ from starlette.requests import Request
 
 BEGAN_KEY = "rnaget_server.began"
 CANCELLATION_KEY = "rnaget_server.cancellation"
+CELLS_KEY = "rnaget_server.cells"
+"""The key of the function that counts the cells of a slice, or refuses it, where the cells of a client are limited."""
+
 PRINCIPAL_KEY = "rnaget_server.principal"
 """The key of the one who asks; a sign-in check puts it into the scope."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from isal import igzip, isal_zlib
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.foreign import foreign_binary
 from rnaget_server.spelling import most_alike
 from rnaget_server.stores.failures import UnfitFile
@@ -37,6 +38,7 @@ def read_head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
+            refuse_cut_bgzip(file, path)
         if packed := head.startswith(GZIP):
             head = unpacked(path, HEAD_BYTES)
     except GZIP_ERRORS as error:

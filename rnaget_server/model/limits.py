@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rnaget_server.errors import ResultTooLarge
 
 MAX_VALUES = 500_000
+MAX_REGIONS = 5_000
 """A request may have no more values, names of parameters included."""
 
 _TYPICAL_CELL_BYTES = 16
@@ -77,6 +78,20 @@ class Limits:
         """Return whether a reply of so many bytes is too large; None, an unknown number, is not."""
         return bool(self.reply_bytes) and size is not None and size > self.reply_bytes
 
+    def check_part(self, size: int) -> None:
+        """Refuse a part of a file that is larger than a reply may be.
+
+        Raises
+        ------
+        ResultTooLarge
+            If it is.
+        """
+        if self.exceeds_reply(size):
+            raise ResultTooLarge(
+                f"{size:,} bytes are more than the {self.reply_bytes:,} that this server sends at once: ask for parts, "
+                f"the first by the header Range: bytes=0-{self.reply_bytes - 1}"
+            )
+
     def check_reply(self, size: int | None, cells: int, suggest: Suggest) -> None:
         """Refuse a reply of too many bytes, which hold so many cells.
 
@@ -130,16 +145,16 @@ def too_many_values(subject: str = "the request has", things: str = "values") ->
     return ResultTooLarge(f"{subject} more than {MAX_VALUES:,} {things}: ask for fewer ids or regions at once")
 
 
-def check_regions(count: int, most: int) -> None:
+def check_regions(count: int) -> None:
     """Refuse a request of too many regions of reads or variants.
 
     Raises
     ------
     ResultTooLarge
-        If there are more.
+        If there are more than 5,000.
     """
-    if count > most:
-        raise ResultTooLarge(f"there are more than {most:,} regions: ask for them in several requests")
+    if count > MAX_REGIONS:
+        raise ResultTooLarge(f"there are more than {MAX_REGIONS:,} regions: ask for them in several requests")
 
 
 def check_made_reads(size: int, most: int) -> None:
@@ -183,4 +198,31 @@ def check_ticket_url(tags: int, places: int, regions: int, most: int) -> None:
         raise ResultTooLarge(
             f"with fields, tags or notags a URL of the ticket cannot have {regions:,} regions: ask for at most "
             f"{about:,} of them in each request, or leave out fields, tags and notags"
+        )
+
+
+def check_objects(number: int, most: int) -> None:
+    """Refuse a request of too many objects.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more.
+    """
+    if number > most:
+        raise ResultTooLarge(f"{number:,} objects are more than the {most:,} of one request: ask for them in parts")
+
+
+def check_client_cells(cells: int, most: int) -> None:
+    """Refuse a slice of more cells than one client may ask for in a minute, which could never be sent.
+
+    Raises
+    ------
+    ResultTooLarge
+        If it has more.
+    """
+    if cells > most:
+        raise ResultTooLarge(
+            f"{cells:,} cells are more than the {most:,} that one client may ask for in a minute: ask for fewer "
+            "features or samples at once"
         )

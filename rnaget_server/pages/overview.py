@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rnaget_server.catalog.records import Catalog, Entry, Matrix, ReadSet, TrackSet
 from rnaget_server.errors import CatalogChanged, StoreFailure
+from rnaget_server.pages.files import files_view
 from rnaget_server.pages.matrices import matrix_detail
 from rnaget_server.pages.reads import reads_view
 from rnaget_server.pages.tracks import track_detail
@@ -60,7 +61,8 @@ def _grouped(site: Site, entries: Sequence[Entry], base: str) -> Iterator[Projec
                 views_of_matrices = tuple(_view(matrix_detail, site, record, base, first) for record in matrices)
                 views_of_tracks = tuple(_view(track_detail, site, record, base, first) for record in track_sets)
                 reads = tuple(reads_view(record, base) for record in records if isinstance(record, ReadSet))
-                studies.append(StudyView(study, views_of_matrices, views_of_tracks, reads))
+                files = files_view(site, study, base)
+                studies.append(StudyView(study, views_of_matrices, views_of_tracks, reads, files))
         yield ProjectView(rows[0][0], tuple(studies))
 
 

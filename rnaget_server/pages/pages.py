@@ -35,7 +35,17 @@ _WORDS = {
     500: ("Something went wrong", "The server made a mistake. It has been written to the log."),
 }
 # Matrices and sequences are for people and programs that ask for them; a crawler would fetch every slice linked to.
-_LEFT_TO_PROGRAMS = ("/rnaget/", "/sequence/", "/cram/", "/ena/", "/seqcol/", "/graphql", "/genomes/*/features")
+_LEFT_TO_PROGRAMS = (
+    "/rnaget/",
+    "/sequence/",
+    "/cram/",
+    "/ena/",
+    "/seqcol/",
+    "/graphql",
+    "/genomes/*/features",
+    "/files",
+    "/ga4gh/",
+)
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
 
 

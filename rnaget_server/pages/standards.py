@@ -20,6 +20,14 @@ STANDARDS = (
     Standard("cram", "CRAM registry", "/cram/openapi.json"),
     Standard("seqcol", "Sequence collections", "/seqcol/openapi.json"),
     Standard("genomes", "Genomes and genes", "/genomes/openapi.json"),
+    Standard("reads", "htsget: reads", "/reads/openapi.json"),
+    Standard("variants", "htsget: variants", "/variants/openapi.json"),
+    Standard("files", "Files", "/files/openapi.json"),
+    Standard("drs", "DRS", "/ga4gh/drs/v1/openapi.json"),
+    Standard("ena", "Archive portal", "/ena/portal/api/openapi.json"),
+    Standard("ena-browser", "Archive browser", "/ena/browser/api/openapi.json"),
+    Standard("ena-taxonomy", "Archive taxonomy", "/ena/taxonomy/rest/openapi.json"),
+    Standard("registry", "Service registry", "/services/openapi.json"),
     Standard("graphql", "GraphQL", "/graphql/openapi.json"),
 )
 """In the order of the page; the first is shown where none is chosen."""

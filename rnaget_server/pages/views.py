@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from rnaget_server.catalog.records import Matrix, Project, Study, TrackSet
+from rnaget_server.pages.files import FilesView
 from rnaget_server.pages.queries import Query
 from rnaget_server.pages.reads import ReadsView
 
@@ -61,6 +62,7 @@ class StudyView:
     matrices: tuple[DataView[Matrix, MatrixDetail], ...]
     track_sets: tuple[DataView[TrackSet, TrackDetail], ...]
     read_sets: tuple[ReadsView, ...]
+    files: FilesView | None = None
 
 
 @dataclass(frozen=True)

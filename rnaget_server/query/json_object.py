@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 
 _SPACE = r"[ \t\n\r]*+"
 _TEXT = r'"[^"\\\x00-\x1f]{0,1000}+"'
-_NUMBER = r"-?(?:0|[1-9][0-9]{0,20}+)(?:\.[0-9]{1,20}+)?+(?:[eE][+-]?[0-9]{1,3}+)?+"
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,20}+)(?>(?:\.[0-9]{1,20}+)?)(?>(?:[eE][+-]?[0-9]{1,3}+)?)"
 _PLAIN = f"(?:{_TEXT}|{_NUMBER}|true|false|null)"
-# Runs of values, or of names and values, of the plainest form: they are read at once.
-_ITEMS = re.compile(f"(?:{_SPACE}{_PLAIN}{_SPACE},){{1,1000}}+")
-_MEMBERS = re.compile(f"(?:{_SPACE}{_TEXT}{_SPACE}:{_SPACE}{_PLAIN}{_SPACE},){{1,1000}}+")
+# Runs of values, or of names and values, of the plainest form: they are read at once. Python below 3.11.5 fails on
+# possessive quantifiers of groups, and not on atomic groups.
+_ITEMS = re.compile(f"(?>(?:{_SPACE}{_PLAIN}{_SPACE},){{1,1000}})")
+_MEMBERS = re.compile(f"(?>(?:{_SPACE}{_TEXT}{_SPACE}:{_SPACE}{_PLAIN}{_SPACE},){{1,1000}})")
 _SPACES = re.compile(_SPACE)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query.conditions import Condition, conditions
@@ -59,11 +58,14 @@ class MatrixQuery:
     version: str | None = None
     given: tuple[tuple[str, str], ...] = ()
 
-    @cached_property
-    def has_bounds(self) -> bool:
-        """True if the cells of some features must lie within bounds."""
+    has_bounds: bool = field(init=False, repr=False)
+    """True if the cells of some features must lie within bounds."""
+
+    def __post_init__(self) -> None:
+        """Find out whether there are bounds, which is asked several times."""
         bounds = (self.minimum, self.maximum)
-        return any(bound.of_all is not None or len(bound.of_each) > 0 for bound in bounds)
+        found = any(bound.of_all is not None or len(bound.of_each) > 0 for bound in bounds)
+        object.__setattr__(self, "has_bounds", found)
 
 
 def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str]) -> MatrixQuery:

@@ -2,7 +2,8 @@
 
 It is a process of its own, since pysam holds Python's lock while it writes what is left at the end, and since what
 damaged input does to a library in C must not be done to a server. Its arguments are the output format, the fields to
-blank, and the tags to keep and to drop, each a list with commas; ``*`` keeps all tags.
+blank, and the tags to keep and to drop, each a list with commas, where ``*`` keeps all tags, and the file of references
+of CRAM, or nothing.
 """
 
 from __future__ import annotations
@@ -85,13 +86,13 @@ def _fit_for_cram(read: pysam.AlignedSegment) -> None:
         read.flag |= _UNMAPPED
 
 
-def copy(format: str, blanks: list[str], kept: list[str] | None, dropped: list[str]) -> None:
+def copy(format: str, blanks: list[str], kept: list[str] | None, dropped: list[str], references: str) -> None:
     """Copy reads from standard input to standard output."""
     steps = [BLANKS[name] for name in blanks]
     if format == "CRAM" and "FLAG" in blanks:
         steps.append(_fit_for_cram)
     mode, options = ("wc", _CRAM_OPTIONS) if format == "CRAM" else ("wb", [])
-    with pysam.AlignmentFile("-", "r", check_sq=False) as source:
+    with pysam.AlignmentFile("-", "r", check_sq=False, reference_filename=references or None) as source:
         target = pysam.AlignmentFile("-", mode, template=source, format_options=options)
         for read in source.fetch(until_eof=True):
             for step in steps:
@@ -106,10 +107,10 @@ def copy(format: str, blanks: list[str], kept: list[str] | None, dropped: list[s
 
 def main() -> None:
     """Run as a program; after a failure nothing is written that would end the output properly."""
-    format, blanks, kept, dropped = sys.argv[1:]
+    format, blanks, kept, dropped, references = sys.argv[1:]
     pysam.set_verbosity(0)
     try:
-        copy(format, _listed(blanks), None if kept == "*" else _listed(kept), _listed(dropped))
+        copy(format, _listed(blanks), None if kept == "*" else _listed(kept), _listed(dropped), references)
     except BaseException as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(FAILED)

@@ -20,7 +20,7 @@ from rnaget_server.storage.source import ByteSource
 MOST_BYTES = 1 << 30
 _OTHER_BYTES = re.compile(rb"[^-0-9\t\r\n]")
 _COLUMNS = 6
-_NO_PLACE, _SEVERAL = -1, -2
+_NO_PLACE, SEVERAL = -1, -2
 _MOST = 1 << 60
 
 Numbers = npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ def parse_crai(file: ByteSource) -> CramIndex:
     if data[:2] == b"\x1f\x8b":
         data = _unpacked(data)
     table = _table(data)
-    if (table[:, 0] < _SEVERAL).any() or (table[:, 2:] < 0).any() or (table > _MOST).any():
+    if (table[:, 0] < SEVERAL).any() or (table[:, 2:] < 0).any() or (table > _MOST).any():
         raise DamagedFile("the CRAI index is damaged: it has numbers that cannot be")
     table = table[np.lexsort((table[:, 4], table[:, 3]))]
     reference, start, span, container, place, size = table.T.copy()
@@ -111,6 +111,18 @@ def cram_pieces(file: ByteSource, index: CramIndex, header: Header, regions: Ite
     DamagedFile
         If the file or the index is damaged.
     """
+    marker = end_marker(file)
+    return [*_ranges(file, index, wanted_slices(index, header, regions)), Piece("body", 0, len(marker), marker)]
+
+
+def wanted_slices(index: CramIndex, header: Header, regions: Iterable[Region]) -> npt.NDArray[np.bool_]:
+    """Return for each slice whether it may have records of regions.
+
+    Raises
+    ------
+    UnknownId
+        If a reference is none of the file.
+    """
     numbers = header.numbers
     wanted = np.zeros(len(index.reference), bool)
     for name, intervals in merged(regions).items():
@@ -125,9 +137,8 @@ def cram_pieces(file: ByteSource, index: CramIndex, header: Header, regions: Ite
         for start, end in () if name == UNPLACED else intervals:
             before_end = True if end is None else index.start < end
             wanted |= of_reference & (index.end > start) & before_end
-        wanted |= index.reference == _SEVERAL
-    marker = end_marker(file)
-    return [*_ranges(file, index, wanted), Piece("body", 0, len(marker), marker)]
+        wanted |= index.reference == SEVERAL
+    return wanted
 
 
 def _ranges(file: ByteSource, index: CramIndex, wanted: npt.NDArray[np.bool_]) -> list[Piece]:
@@ -164,7 +175,11 @@ def check_slices(file: ByteSource, index: CramIndex, header: Header) -> None:
         _check_container(container, index, wrong)
         _check_places(file, container, index, wrong)
         end = container.end
-    if end != file.size - len(end_marker(file)):
+    marker = end_marker(file)
+    # A file whose header was replaced by samtools, or that was put together of others, has several.
+    while end + len(marker) < file.size and file.read(end, len(marker)) == marker:
+        end += len(marker)
+    if end != file.size - len(marker):
         raise DamagedFile(f"{wrong}, or older than the file: the file goes on behind the last container that it has")
 
 
@@ -188,7 +203,7 @@ def _check_places(file: ByteSource, container: Container, index: CramIndex, wron
     for number in range(first, last):
         offset = container.offset + container.head + int(index.place[number])
         reference, start, span = read_slice_place(file, offset)
-        if reference == _SEVERAL:
+        if reference == SEVERAL:
             continue
         same = int(index.reference[number]) == reference
         if not same or (reference >= 0 and not _is_place(index, number, reference, start, span)):

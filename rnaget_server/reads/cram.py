@@ -18,6 +18,7 @@ DEFINITION_SIZE = 26
 _END_2 = bytes.fromhex("0b000000ffffffff0fe0454f460000000001000001000606010001000100")
 _END_3 = bytes.fromhex("0f000000ffffffff0fe0454f4600000000010005bdd94f0001000606010001000100ee63014b")
 _FIRST_LOOK, _LONGEST_HEAD = 512, 1 << 20
+_FIRST_LOOK_AT_BLOCK = 64 << 10
 _HEADER_BLOCK, _SLICE_BLOCK = 0, 2
 _SLICE_LOOK = 64
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
@@ -52,7 +53,7 @@ class Container:
         return self.offset + self.head + self.length
 
 
-class _Numbers:
+class Numbers:
     """The numbers of a head or block, one after the other; an `IndexError` where the bytes are at their end."""
 
     def __init__(self, data: bytes) -> None:
@@ -60,10 +61,12 @@ class _Numbers:
         self.place = 0
 
     def byte(self) -> int:
+        """Return one byte."""
         self.place += 1
         return self.data[self.place - 1]
 
     def int32(self) -> int:
+        """Return a number of four bytes."""
         self.place += 4
         if self.place > len(self.data):
             raise IndexError
@@ -71,6 +74,7 @@ class _Numbers:
         return number
 
     def itf8(self) -> int:
+        """Return a number of one to five bytes."""
         first = self.byte()
         if first < 0x80:
             return first
@@ -85,6 +89,7 @@ class _Numbers:
         return number - (1 << 32) if number >> 31 else number
 
     def ltf8(self) -> int:
+        """Return a number of one to nine bytes."""
         first = self.byte()
         more = 8 - (first ^ 0xFF).bit_length()
         number = first & (0xFF >> (more + 1))
@@ -140,7 +145,7 @@ def read_container(file: ByteSource, offset: int, major: int) -> Container:
 
 
 def _container(data: bytes, offset: int, major: int) -> Container:
-    numbers = _Numbers(data)
+    numbers = Numbers(data)
     length = numbers.int32()
     reference = numbers.itf8()
     start, span = numbers.itf8(), numbers.itf8()
@@ -170,7 +175,7 @@ def read_slice_place(file: ByteSource, offset: int) -> tuple[int, int, int]:
     DamagedFile
         If there is none.
     """
-    numbers = _Numbers(file.read(offset, min(_SLICE_LOOK, file.size - offset)) if offset < file.size else b"")
+    numbers = Numbers(file.read(offset, min(_SLICE_LOOK, file.size - offset)) if offset < file.size else b"")
     try:
         method, kind = numbers.byte(), numbers.byte()
         numbers.itf8()  # content id
@@ -199,26 +204,65 @@ def read_cram_header(file: ByteSource) -> Header:
 def _header_text(data: bytes, major: int) -> bytes:
     """Return the text that the first block of the first container holds."""
     damaged = DamagedFile("the header of the file is damaged: its first container holds no SAM header")
-    numbers = _Numbers(data)
     try:
-        method, kind = numbers.byte(), numbers.byte()
-        numbers.itf8()  # content id
-        size, raw_size = numbers.itf8(), numbers.itf8()
+        block = _block(data, major, "the header of the file")
     except IndexError:
         raise damaged from None
-    start, end = numbers.place, numbers.place + size
-    if kind != _HEADER_BLOCK or not 0 <= size <= len(data) - start or not 4 <= raw_size <= MOST_BYTES:
-        raise damaged
-    if major >= 3 and data[end : end + 4] != zlib.crc32(data[:end]).to_bytes(4, "little"):
-        raise DamagedFile("the header of the file is damaged: its checksum is not that of its bytes")
-    raw = _unpacked(data[start:end], method, raw_size)
+    raw = block.data
     length = int.from_bytes(raw[:4], "little", signed=True)
-    if len(raw) != raw_size or not 0 <= length <= raw_size - 4:
+    if block.kind != _HEADER_BLOCK or not 0 <= length <= len(raw) - 4:
         raise damaged
     return raw[4 : 4 + length]
 
 
-def _unpacked(data: bytes, method: int, size: int) -> bytes:
+@dataclass(frozen=True)
+class Block:
+    """A block of a container: its kind by the number that the specification gives it, and its bytes, decoded."""
+
+    kind: int
+    data: bytes
+
+
+def read_block(file: ByteSource, container: Container, place: int, major: int) -> Block:
+    """Return the block at a place of a container, counted from the end of its head on.
+
+    Raises
+    ------
+    DamagedFile
+        If there is none.
+    """
+    what = f"the CRAM container at byte {container.offset:,}"
+    left = max(container.length - place, 0)
+    for size in (_FIRST_LOOK_AT_BLOCK, MOST_BYTES):
+        data = file.read(container.offset + container.head + place, min(left, size))
+        try:
+            return _block(data, major, what)
+        except IndexError:
+            if len(data) == left:
+                break
+    raise DamagedFile(f"{what} is damaged")
+
+
+def _block(data: bytes, major: int, what: str) -> Block:
+    """Return the block that bytes begin with; an `IndexError` says that there are too few of them, or it is none."""
+    numbers = Numbers(data)
+    method, kind = numbers.byte(), numbers.byte()
+    numbers.itf8()  # content id
+    size, raw_size = numbers.itf8(), numbers.itf8()
+    start, end = numbers.place, numbers.place + size
+    if not 0 <= size <= len(data) - start or not 0 <= raw_size <= MOST_BYTES:
+        raise IndexError
+    if major >= 3 and data[end : end + 4] != zlib.crc32(data[:end]).to_bytes(4, "little"):
+        if len(data) < end + 4:
+            raise IndexError
+        raise DamagedFile(f"{what} is damaged: its checksum is not that of its bytes")
+    raw = _unpacked(data[start:end], method, raw_size, what)
+    if len(raw) != raw_size:
+        raise IndexError
+    return Block(kind, raw)
+
+
+def _unpacked(data: bytes, method: int, size: int, what: str) -> bytes:
     try:
         if method == _RAW:
             return data
@@ -229,5 +273,5 @@ def _unpacked(data: bytes, method: int, size: int) -> bytes:
         if method == _LZMA:
             return lzma.LZMADecompressor().decompress(data, size + 1)
     except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
-        raise DamagedFile(f"the header of the file is damaged: {error}") from error
-    raise DamagedFile(f"the header of the file is compressed by method {method}, and has to be raw or gzip")
+        raise DamagedFile(f"{what} is damaged: {error}") from error
+    raise DamagedFile(f"{what} is compressed by method {method}, and has to be raw or gzip")

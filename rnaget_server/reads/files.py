@@ -12,6 +12,7 @@ from rnaget_server.reads.check import check_bins
 from rnaget_server.reads.crai import CramIndex, check_slices, cram_pieces, parse_crai
 from rnaget_server.reads.cram import MAGIC as CRAM_MAGIC
 from rnaget_server.reads.cram import end_marker, read_cram_header
+from rnaget_server.reads.cram_references import NONE_NEEDED, NeededReferences, needed_references
 from rnaget_server.reads.headers import read_blocked_header
 from rnaget_server.reads.index import BinIndex, parse_bin_index
 from rnaget_server.reads.pieces import UNPLACED, Header, Piece, Reference, Region
@@ -24,6 +25,7 @@ __all__ = [
     "UNPLACED",
     "Header",
     "Index",
+    "NeededReferences",
     "Piece",
     "Reference",
     "Region",
@@ -33,6 +35,7 @@ __all__ = [
     "read_header",
     "read_index",
     "reference_names",
+    "references_needed",
 ]
 
 Index = BinIndex | CramIndex
@@ -166,6 +169,19 @@ def read_index(index: ByteSource, header: Header) -> Index:
             f"this {parsed.kind} is no index of a {header.format} file: make one with {INDEX_COMMANDS[header.format]}"
         )
     return parsed
+
+
+def references_needed(
+    file: ByteSource, index: ByteSource | Index | None, header: Header, regions: Sequence[Region] | None
+) -> NeededReferences:
+    """Return the references whose bases the records of regions, or all, are decoded with: those of some CRAM files.
+
+    For the parameters and errors see `find_pieces`. Without an index, none are known.
+    """
+    if header.format != "CRAM" or index is None:
+        return NONE_NEEDED
+    parsed = _parsed(index, header)
+    return needed_references(file, parsed, header, regions) if isinstance(parsed, CramIndex) else NONE_NEEDED
 
 
 def _whole(file: ByteSource, header: Header) -> list[Piece]:

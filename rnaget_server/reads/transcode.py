@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 from rnaget_server.errors import DamagedFile, GroupSwitchedOff, InvalidQuery, shown, unknown_name
@@ -24,6 +26,34 @@ _BLOCK = 256 << 10
 _MOST_SAID = 300
 
 
+@dataclass(frozen=True)
+class FoundSequence:
+    """A sequence by the name that a header has for it, and where its letters are in a file of nothing but letters."""
+
+    name: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class FoundReferences:
+    """The sequences that a CRAM file was compressed by, as parts of one file of nothing but letters."""
+
+    letters: Path
+    sequences: tuple[FoundSequence, ...]
+
+    def link(self, directory: Path) -> Path:
+        """Return a link to the letters in a directory, next to an index by which they are read as if they were FASTA.
+
+        To the index, each sequence is one long line.
+        """
+        link = directory / "references"
+        link.symlink_to(self.letters.absolute())
+        lines = (f"{one.name}\t{one.length}\t{one.start}\t{one.length}\t{one.length + 1}\n" for one in self.sequences)
+        link.with_name(f"{link.name}.fai").write_text("".join(lines), encoding="utf-8")
+        return link
+
+
 def transcode(
     file: ByteSource,
     pieces: Sequence[Piece],
@@ -31,7 +61,7 @@ def transcode(
     fields: Collection[str] | None,
     tags: Collection[str] | None,
     notags: Collection[str],
-    references: str | None = None,
+    references: FoundReferences | None = None,
 ) -> Iterator[bytes]:
     """Return the reads of pieces as a file of the same format, in which what is not wanted has its missing value.
 
@@ -48,7 +78,7 @@ def transcode(
     tags, notags
         The tags to keep, where none at all means every one, and those to drop.
     references
-        The ``REF_PATH`` of htslib: where the sequences are that CRAM files were compressed by.
+        The sequences that the CRAM file was compressed by, where it needs any.
 
     Raises
     ------
@@ -96,10 +126,20 @@ def _with_needed(fields: set[str], format: str) -> set[str]:
     return needed
 
 
-def _run(file: ByteSource, pieces: Sequence[Piece], arguments: list[str], references: str | None) -> Iterator[bytes]:
+def _run(
+    file: ByteSource, pieces: Sequence[Piece], arguments: list[str], references: FoundReferences | None
+) -> Iterator[bytes]:
+    if references is None:
+        yield from _output(file, pieces, [*arguments, ""])
+        return
+    with TemporaryDirectory(prefix="rnaget-references-") as directory:
+        yield from _output(file, pieces, [*arguments, str(references.link(Path(directory)))])
+
+
+def _output(file: ByteSource, pieces: Sequence[Piece], arguments: list[str]) -> Iterator[bytes]:
     environment = dict(os.environ)
     # Without any, htslib may ask a registry on the network for each reference.
-    environment.setdefault("REF_PATH", references or os.devnull)
+    environment.setdefault("REF_PATH", os.devnull)
     process = subprocess.Popen(
         [sys.executable, "-P", str(_PROGRAM), *arguments],  # -P: no module of the directory that the server runs in
         stdin=subprocess.PIPE,

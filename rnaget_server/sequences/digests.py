@@ -28,6 +28,11 @@ class Digests(NamedTuple):
     ga4gh: str
 
 
+def cannot_be_asked_for(name: str) -> bool:
+    """Return whether an address that ends with a name is taken for another: slashes at its end are ignored."""
+    return name.endswith(("/", "/metadata"))
+
+
 def is_digest(id: str) -> bool:
     """Return whether an id has the form of a digest, under which nothing else is found."""
     return _DIGEST.fullmatch(id) is not None

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnaget_server.sequences.digests import NAMESPACES, PREFIX, Digests, SequenceHash, is_digest
-from rnaget_server.sequences.store import Alias, StoredSequence
+from rnaget_server.sequences.store import StoredSequence
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter, DamagedFileError
 from rnaget_server.storage.disk_cache import DiskCache, private_directory
 
@@ -154,10 +154,6 @@ class FetchedSequence:
     sequences: FetchedSequences
     key: str
     sequence: StoredSequence
-
-    def aliases(self) -> list[Alias]:
-        """Return its names: there are none."""
-        return []
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the letters from `start` up to `stop`; for the errors see `FetchedSequences.read`."""

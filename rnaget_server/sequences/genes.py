@@ -43,6 +43,8 @@ its case."""
 KINDS = ("id", "symbol", "synonym", "transcript id", "protein id")
 """The kinds of names, by the number in the table; ids and symbols go before all others."""
 
+_ID, _SYMBOL, _, _TRANSCRIPT, _PROTEIN = range(len(KINDS))
+
 GENES_FACT = "genes"
 PAR_Y = "_PAR_Y"
 # Ids whose last part is a version: of Ensembl, HAVANA, RefSeq, proteins in INSDC. Others can end so too (AT1G01010.1).
@@ -165,32 +167,70 @@ class Gene:
     strand: int
 
 
-def find_genes(rows: Rows, name: str) -> Match | None:
+def answers_to(name: str, id: str, version: str | None) -> int | None:
+    """Return how well a name is that of an id: 0 as it is written, 1 in another case, 2 by a version that it has not.
+
+    None if it is another.
+    """
+    names = (id, with_version(id, version))
+    if name in names:
+        return 0
+    if name.lower() in map(str.lower, names):
+        return 1
+    stem, asked = split_version(name)
+    return 2 if asked is not None and version is None and stem.lower() == id.lower() else None
+
+
+def find_genes(rows: Rows, name: str, only: str | None = None) -> Match | None:
     """Return the genes that have a name: as it is written, else in any case, else by an id without its version.
 
-    Names of transcripts and proteins find their gene. What is the id or symbol of one gene and a synonym of another
-    means the first. An id with a version finds one without only where the annotation says no version.
+    Names of transcripts and proteins find their gene. What is the id of one gene means that gene, also where it is the
+    symbol of others, unless it is the symbol of that gene, too, as the ids are that are made of symbols. What is the id
+    or symbol of one gene and a synonym of another means the first. An id with a version finds one without only where
+    the annotation says no version.
+
+    Parameters
+    ----------
+    rows
+        Reads the tables.
+    name
+        The name.
+    only
+        The one of `KINDS` that is looked at; None: all.
     """
     found = rows("SELECT name, kind, gene FROM names WHERE folded = ? ORDER BY kind, gene", (name.lower(),))
+    found = [row for row in found if only in (None, KINDS[row[1]])]
     exact = [row for row in found if row[0] == name]
     if exact or found:
         return _match(exact or found, bool(exact))
     stem, version = split_version(name)
-    if version is not None:
-        query = (
-            "SELECT name, kind, gene FROM names JOIN genes ON number = gene "
-            "WHERE folded = ? AND name = genes.id AND version IS NULL"
-        )
-        unversioned = rows(query, (stem.lower(),))
-        if unversioned:
-            return _match(unversioned, False)
-    return None
+    unversioned = _without_version(rows, stem) if version is not None else []
+    unversioned = [row for row in unversioned if only in (None, KINDS[row[1]])]
+    return _match(unversioned, False) if unversioned else None
+
+
+def _without_version(rows: Rows, id: str) -> list[tuple[Any, ...]]:
+    """Return the names of genes, transcripts and proteins that are an id for which the annotation says no version."""
+    columns = "SELECT DISTINCT names.name, names.kind, names.gene FROM names JOIN"
+    ends = "ORDER BY names.kind, names.gene"
+    of_genes = (
+        f"{columns} genes ON genes.number = names.gene WHERE folded = ? AND names.kind = ? AND names.name = genes.id "
+        f"AND genes.version IS NULL {ends}"
+    )
+    of_transcripts = (
+        f"{columns} transcripts ON transcripts.gene = names.gene WHERE folded = ? AND "
+        "(names.kind = ? AND names.name = transcripts.id AND transcripts.version IS NULL "
+        f"OR names.kind = ? AND names.name = protein_id AND protein_version IS NULL) {ends}"
+    )
+    return [*rows(of_genes, (id.lower(), _ID)), *rows(of_transcripts, (id.lower(), _TRANSCRIPT, _PROTEIN))]
 
 
 def _match(found: Sequence[tuple[Any, ...]], exact: bool) -> Match:
     name, kind, _ = found[0]
-    official = kind <= KINDS.index("symbol")
-    best = [row for row in found if row[1] == kind or (official and row[1] <= KINDS.index("symbol"))]
+    symbols = {row[2] for row in found if row[1] == _SYMBOL}
+    best = [row for row in found if row[1] == kind]
+    if kind == _ID and symbols:
+        best = [row for row in best if row[2] not in symbols] or [row for row in found if row[1] <= _SYMBOL]
     genes = tuple(dict.fromkeys(row[2] for row in best))
     others = tuple(dict.fromkeys(row[2] for row in found if row[2] not in genes))
     return Match(genes, KINDS[kind], name, exact, others)

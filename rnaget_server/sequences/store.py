@@ -40,8 +40,8 @@ CREATE TABLE ids (id TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
 CREATE TABLE aliases (number INTEGER, authority TEXT, alias TEXT, PRIMARY KEY (number, authority, alias)) WITHOUT ROWID;
 CREATE TABLE members (place INTEGER PRIMARY KEY, name TEXT, number INTEGER);
 """
-"""``ids``: every digest and alias by which a sequence is asked for; ``members``: the genome, in the order of its
-file."""
+"""``ids``: every digest and alias by which a sequence is asked for, without a number if several have it; ``members``:
+the genome, in the order of its file."""
 
 VERSION = "1"
 SIZE_FACT = "letters"
@@ -56,7 +56,7 @@ MEMBERS = "SELECT name, length, ga4gh FROM members JOIN sequences USING (number)
 """The query for the sequences of the genome, see `Collection.of_members`."""
 
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
-_FIND = f"SELECT {_COLUMNS} FROM ids JOIN sequences USING (number) WHERE id = ?"
+_FIND = f"SELECT {_COLUMNS} FROM ids LEFT JOIN sequences USING (number) WHERE id = ?"
 _KEPT_KIB = 16 << 10
 """Memory in which SQLite keeps the upper part of an index: of ten million names, 10 MiB are above the last branches."""
 
@@ -107,9 +107,22 @@ class SequenceStore:
         self._digest = facts.get(DIGEST_FACT)
 
     def find(self, id: str) -> StoredSequence | None:
-        """Return the sequence that has an id: a digest in the form of `Digests`, or an alias."""
+        """Return the sequence that has an id: a digest in the form of `Digests`, or an alias that no other has."""
         rows = self._rows(_FIND, (id,))
-        return _sequence(rows[0]) if rows else None
+        return _sequence(rows[0]) if rows and rows[0][0] is not None else None
+
+    def is_ambiguous(self, id: str) -> bool:
+        """Return whether several sequences have an alias, so that it finds none."""
+        return self._rows("SELECT number FROM ids WHERE id = ?", (id,)) == [(None,)]
+
+    def named(self, id: str, most: int) -> list[tuple[Alias, StoredSequence]]:
+        """Return up to `most` of the sequences that have an alias, with or without its authority; reads all aliases."""
+        columns = ", ".join(f"sequences.{name}" for name in _COLUMNS.split(", "))
+        query = (
+            f"SELECT authority, alias, {columns} FROM aliases JOIN sequences USING (number) "
+            "WHERE alias = ? OR authority || ':' || alias = ? ORDER BY number, authority LIMIT ?"
+        )
+        return [(Alias(*row[:2]), _sequence(row[2:])) for row in self._rows(query, (id, id, most))]
 
     def aliases(self, sequence: StoredSequence) -> list[Alias]:
         """Return the names of a sequence, sorted."""
@@ -193,9 +206,9 @@ class SequenceStore:
         """Return how many genes the annotation of the genome has; 0 if there is none."""
         return self._genes
 
-    def find_genes(self, name: str) -> Match | None:
+    def find_genes(self, name: str, only: str | None = None) -> Match | None:
         """Return the genes that have a name, see `genes.find_genes`; None if none has."""
-        return find_genes(self._rows, name) if self._genes else None
+        return find_genes(self._rows, name, only) if self._genes else None
 
     def existing_names(self, names: Iterable[str]) -> set[str]:
         """Return those of the names by which `find_genes` finds a gene, but for ids that have no version here."""

@@ -106,11 +106,14 @@ class SequenceWriter:
     def add_alias(self, alias: Alias, number: int, bare: bool = True) -> bool:
         """Give a sequence a name by which it can be asked for, with its authority, and without where `bare`.
 
-        A name in the form of a digest is found with its authority only. Return whether no other sequence has it.
+        A name in the form of a digest is found with its authority only, and so is one that two authorities give to
+        different sequences. Return whether no other sequence has it.
         """
         self._index.execute("INSERT OR IGNORE INTO aliases VALUES (?, ?, ?)", (number, alias.authority, alias.alias))
         ids = [f"{alias.authority}:{alias.alias}", *((alias.alias,) if bare and not is_digest(alias.alias) else ())]
         for id in ids:
             self._index.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, number))
+        for id in ids[1:]:
+            self._index.execute("UPDATE ids SET number = NULL WHERE id = ? AND number != ?", (id, number))
         (owner,) = self._index.execute("SELECT number FROM ids WHERE id = ?", (ids[0],)).fetchone()
         return bool(owner == number)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rnaget_server.sequences.digests import is_digest
+from rnaget_server.sequences.digests import cannot_be_asked_for, is_digest
 from rnaget_server.sequences.genes import GENE_TABLES, GENES_FACT, KINDS, Gene, Transcript, split_version, with_version
 from rnaget_server.sequences.write import SequenceWriter
 
@@ -43,7 +43,7 @@ class GeneWriter:
         """Write a sequence unless it is there, and the names by which it is asked for; return its number."""
         number, _, _ = self._writer.add([letters])
         for name in names:
-            if name and "/" not in name:
+            if name and not cannot_be_asked_for(name):
                 self._add_alias(name, number)
         return number
 
@@ -59,8 +59,8 @@ class GeneWriter:
             (present,) = self._index.execute("SELECT number FROM ids WHERE id = ?", (id,)).fetchone()
             if present != number:
                 self.ambiguous.add(id)
-                if present >= self._of_genome:
-                    self._index.execute("DELETE FROM ids WHERE id = ?", (id,))
+                if present is not None and present >= self._of_genome:
+                    self._index.execute("UPDATE ids SET number = NULL WHERE id = ?", (id,))
 
     def add_gene(self, gene: Gene, sequence: int, keys: Iterable[str]) -> None:
         """Write a gene, and its names."""

@@ -148,7 +148,7 @@ def origin(
 
 
 def _references(view: View, records: Sequence[Matrix | TrackSet]) -> tuple[GenomeReference, ...]:
-    """Return the genome of each record, with the digest of its sequence collection where it is in the catalogue."""
+    """Return the genome of each record, with the digest of its collection where it is here; nothing if none has one."""
     genomes: dict[str, GenomeReference] = {}
     references = []
     for record in records:
@@ -157,7 +157,7 @@ def _references(view: View, records: Sequence[Matrix | TrackSet]) -> tuple[Genom
             name = study.genome if study is not None else None
             genomes[record.study_id] = GenomeReference(name, view.collection_of(name) if name else None)
         references.append(genomes[record.study_id])
-    return tuple(references)
+    return tuple(references) if any(reference.name for reference in references) else ()
 
 
 def _sequence_collections(references: Sequence[GenomeReference]) -> str:

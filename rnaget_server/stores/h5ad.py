@@ -24,7 +24,7 @@ from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_encodings import attribute_text, encoding_of, is_null, printable
 from rnaget_server.stores.h5ad_frame import Frame, read_frame
 from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.hdf5_file import File, Group
+from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
 from rnaget_server.stores.transposed import TransposedLayer
 
 MAIN = "X"
@@ -45,6 +45,7 @@ class H5adFile:
         If it is MuData, or its labels cannot be read.
     """
 
+    @closes_on_failure
     def __init__(self, path: Path, access: FileAccess | None = None) -> None:
         self.file = File(path, _INSIDE, access)
         self.file.check_links()
@@ -134,11 +135,12 @@ class H5adMatrix:
 class H5adStore:
     """A matrix in an AnnData file: ``X`` in the main units, the layers in units of their names."""
 
+    @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         opened = H5adFile(path, access)
+        self._file = opened.file
         if MAIN not in opened.names:
             raise no_main(opened.names)
-        self._file = opened.file
         self.remarks = (*opened.obs.remarks, *opened.var.remarks)
         self.features, self.samples = opened.features, opened.samples
         self.shape: tuple[int, int] = (self.features.size, self.samples.size)

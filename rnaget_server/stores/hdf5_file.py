@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import h5py
 import hdf5plugin  # noqa: F401  (registers the filters that files may have been written with)
@@ -21,6 +22,9 @@ from rnaget_server.storage.access import FileAccess, FileLimits
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset, check_place, outside
+
+_Store = TypeVar("_Store")
+_Parameters = ParamSpec("_Parameters")
 
 _MOST_HOPS = 8
 _MOST_OBJECTS = 100_000
@@ -279,6 +283,27 @@ class File(Group):
                 "what is no part of the matrix"
             )
         return names
+
+
+def closes_on_failure(
+    init: Callable[Concatenate[_Store, _Parameters], None],
+) -> Callable[Concatenate[_Store, _Parameters], None]:
+    """Return the constructor of a store that closes the files it opened if it fails.
+
+    The error would keep them open else, for as long as anything refers to it.
+    """
+
+    @wraps(init)
+    def construct(self: _Store, /, *arguments: _Parameters.args, **named: _Parameters.kwargs) -> None:
+        try:
+            init(self, *arguments, **named)
+        except BaseException:
+            for value in vars(self).values():
+                if isinstance(value, File):
+                    value.close()
+            raise
+
+    return construct
 
 
 def check_file(path: Path) -> None:

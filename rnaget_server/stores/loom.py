@@ -17,7 +17,7 @@ from rnaget_server.stores.blocks import row_blocks
 from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.hdf5_file import File
+from rnaget_server.stores.hdf5_file import File, closes_on_failure
 
 LOOM_GROUPS = (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, "row_graphs", "col_graphs", "attrs")
 
@@ -25,6 +25,7 @@ LOOM_GROUPS = (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, "row_graphs", "
 class LoomStore:
     """A matrix in a loom file. Its attributes of one value per feature or sample are the axes' attributes."""
 
+    @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         self._file = File(path, LOOM_GROUPS, access)
         self._file.check_links()

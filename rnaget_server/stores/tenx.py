@@ -22,7 +22,7 @@ from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_frame import Categories, text_column
 from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.hdf5_file import File, Group
+from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
 
 FEATURE_ID, FEATURE_NAME, SAMPLE_ID = "feature_id", "feature_name", "barcode"
 _GENOME = "genome"
@@ -33,6 +33,7 @@ _OWN_NAMES = {"id": FEATURE_ID, "name": FEATURE_NAME}
 class TenXStore:
     """A matrix in a 10x file. Features have `FEATURE_ID`, `FEATURE_NAME` and further columns, samples `SAMPLE_ID`."""
 
+    @closes_on_failure
     def __init__(
         self, path: Path, units: str | None = None, access: FileAccess | None = None, genome: str | None = None
     ) -> None:

@@ -121,7 +121,7 @@ def test_other_servers_than_rnaget(replying: Callable[..., str], reply: bytes, m
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        (f"http://127.0.0.1:{free_port()}/rnaget", "cannot be reached: .*refused"),
+        ("http://127.0.0.1:PORT/rnaget", "cannot be reached: .*refused"),
         ("http://127.0.0.1:no/rnaget", "cannot be reached: nonnumeric port"),
         ("127.0.0.1:8080/rnaget", "must begin with http"),
         ("file:///etc", "must begin with http"),
@@ -129,7 +129,7 @@ def test_other_servers_than_rnaget(replying: Callable[..., str], reply: bytes, m
 )
 def test_addresses_without_a_server(address: str, message: str) -> None:
     with pytest.raises(ClientError, match=message):
-        Client(address).json("hostname")
+        Client(address.replace("PORT", str(free_port()))).json("hostname")
 
 
 def test_a_table_without_pandas_says_what_to_install() -> None:

@@ -320,7 +320,7 @@ def test_a_disk_without_room(
     address = answering({"ticket": ticket(), "file": reply(TABLE)}) + "/rnaget"
     (tmp_path / "a.tsv").write_text("before")
     full = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))}
-    result = run("--server", address, "get", "m", "-o", "a.tsv", **full)
+    result = run("--server", address, "get", "m", "-o", "a.tsv", "--force", **full)
     assert (result.returncode, result.stderr) == (1, b"Error: a.tsv cannot be written: File too large\n")
     assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
     assert (tmp_path / "a.tsv").read_text() == "before"
@@ -352,7 +352,7 @@ def test_failures_of_the_command(
 ) -> None:
     (tmp_path / "a.tsv").write_text("before")
     address = answering({"ticket": ticket(), "file": reply(TABLE)[:5000]}) + "/rnaget"
-    result = run("--server", address, "get", "m", "-o", "a.tsv")
+    result = run("--server", address, "get", "m", "-o", "a.tsv", "--force")
     assert (result.returncode, result.stderr.count(b"\n")) == (1, 1)
     assert b"broke off" in result.stderr
     result = run("--server", address, "get", "m", "-o", "a.h5ad", "--format", "tsv")

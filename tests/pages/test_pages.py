@@ -220,7 +220,7 @@ def test_every_address_in_a_page_is_served(client: FlaskClient) -> None:
     for page in ("/", "/docs", "/nothing"):
         text = client.get(page, headers=BROWSER).text
         for address in re.findall(r'(?:href|src)="([^"]+)"', text):
-            if address.startswith(("/rnaget", "http", "mailto:", "#")):
+            if address.startswith(("/rnaget", "/files", "http", "mailto:", "#")):
                 continue
             assert client.get(address).status_code == 200, address
 

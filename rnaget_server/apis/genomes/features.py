@@ -33,16 +33,20 @@ def get_feature(context: Context, genome: str, name: str) -> Response:
     if not on_sequence:
         places = ", ".join(dict.fromkeys(gene.contig for gene in genes))
         raise UnknownId(f"{shown(name)} is not on the sequence {shown(sequence or '')}: it is on {places}")
+    # The way to each of several genes is its own key in the annotation, which may be the symbol of others.
+    called_so = [gene for gene in on_sequence if sequence is not None and gene.key == name]
+    if len(called_so) == 1:
+        on_sequence.sort(key=lambda gene: gene is not called_so[0])
     matched = _matched(name, match)
-    if len(on_sequence) > 1:
+    if len(on_sequence) > 1 and len(called_so) != 1:
         payload = {
             "message": f"{shown(name)} is the {match.kind} of {len(on_sequence)} genes: ask for one by its link",
             "matched": matched,
             "candidates": [_candidate(context, record, gene) for gene in on_sequence],
         }
         return context.respond(payload, "Choice of genes", status=_MANY_CHOICES)
-    others = [_candidate(context, record, gene) for gene in store.genes(match.others)]
-    gene = on_sequence[0]
+    gene, *rest = on_sequence
+    others = [_candidate(context, record, other) for other in (*rest, *store.genes(match.others))]
     payload = {"genome": record.id, "matched": matched, "others": others, **_gene(context, gene)}
     payload["transcripts"] = [_transcript(context, transcript, gene) for transcript in store.transcripts(gene)]
     return context.respond(payload, "Gene")

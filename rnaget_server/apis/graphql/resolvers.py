@@ -11,11 +11,12 @@ from graphql import GraphQLError
 from rnaget_server.apis.graphql.cost import Cost
 from rnaget_server.catalog import Genome
 from rnaget_server.datasets.repository import View
-from rnaget_server.sequences.genes import Derived, Exon, Gene, Transcript, split_version, with_version
+from rnaget_server.sequences.genes import Derived, Exon, Gene, Transcript, answers_to, split_version, with_version
 from rnaget_server.sequences.store import SequenceStore, StoredSequence
 
 _MOST_RECORDS = 5_000
 _MOST_OF_SLICE = 1_000
+_MOST_CANDIDATES = 100
 _SCAN = 1_000
 """The values that looking for the genes of a slice counts as, even where it has none."""
 Value = dict[str, Any]
@@ -104,18 +105,22 @@ class Resolvers:
 
     def _gene_by_id(self, _: Any, by_id: Value) -> Value:
         store, id = self._store(by_id["genome_id"]), by_id["stable_id"]
-        match = store.find_genes(id)
-        if match is None or match.kind != "id":
+        match = store.find_genes(id, "id")
+        if match is None:
             raise _missing("GENE_NOT_FOUND", f"there is no gene {id}", **by_id)
-        if len(match.genes) > 1:
-            raise _missing("GENE_AMBIGUOUS", f"{id} is the id of {len(match.genes)} genes", **by_id)
-        return self._gene(store, store.genes(match.genes)[0])
+        found = store.genes(match.genes[:_MOST_CANDIDATES])
+        if len(found) > 1:
+            candidates = [_candidate(gene, gene) for gene in found]
+            raise _ambiguous("gene", id, len(match.genes), candidates, by_id)
+        return self._gene(store, found[0])
 
     def _genes_by_symbol(self, _: Any, by_symbol: Value) -> list[Value]:
-        store = self._store(by_symbol["genome_id"])
-        match = store.find_genes(by_symbol["symbol"])
+        store, symbol = self._store(by_symbol["genome_id"]), by_symbol["symbol"]
+        match = store.find_genes(symbol, "symbol")
+        if match is None or not match.exact:
+            match = store.find_genes(symbol)
         if match is None:
-            raise _missing("GENE_NOT_FOUND", f"there is no gene {by_symbol['symbol']}", **by_symbol)
+            raise _missing("GENE_NOT_FOUND", f"there is no gene {symbol}", **by_symbol)
         # One by one, so that no more are read than may be returned.
         return [self._gene(store, gene) for number in match.genes for gene in store.genes([number])]
 
@@ -131,19 +136,38 @@ class Resolvers:
         if given is None:
             raise GraphQLError("give by_id or by_symbol")
         store, name = self._store(given["genome_id"]), given["stable_id" if by_id else "symbol"]
-        for gene, transcript in self._transcripts_named(store, name):
-            names = {transcript.id, with_version(transcript.id, transcript.version)}
-            if name in (names if by_id else {transcript.name, *names}):
-                return self._transcript_value(store, gene, transcript)
-        raise _missing("TRANSCRIPT_NOT_FOUND", f"there is no transcript {name}", **given)
+        ranked = [
+            (rank, gene, transcript)
+            for gene, transcript in self._transcripts_named(store, name)
+            if (rank := _rank(name, transcript, by_symbol=not by_id)) is not None
+        ]
+        if not ranked:
+            raise _missing("TRANSCRIPT_NOT_FOUND", f"there is no transcript {name}", **given)
+        best = min(rank for rank, *_ in ranked)
+        found = [(gene, transcript) for rank, gene, transcript in ranked if rank == best]
+        if len(found) > 1:
+            candidates = [_candidate(transcript, gene) for gene, transcript in found]
+            raise _ambiguous("transcript", name, len(found), candidates, given)
+        return self._transcript_value(store, *found[0])
 
     def _product(self, _: Any, by_id: Value) -> Value:
         store, id = self._store(by_id["genome_id"]), by_id["stable_id"]
-        for _gene, transcript in self._transcripts_named(store, id):
-            own = transcript.protein_id
-            if own and transcript.protein and id in (own, with_version(own, transcript.protein_version)):
-                return _protein(transcript, transcript.protein)
-        raise _missing("PRODUCT_NOT_FOUND", f"there is no product {id}", **by_id)
+        ranked: list[tuple[int, Value, Value]] = []
+        for gene, transcript in self._transcripts_named(store, id):
+            own, protein = transcript.protein_id, transcript.protein
+            rank = answers_to(id, own, transcript.protein_version) if own and protein else None
+            if rank is not None and protein is not None:
+                value = _protein(transcript, protein)
+                ids = {"stable_id": value["stable_id"], **value["sequence"], "transcript": _candidate(transcript, gene)}
+                ranked.append((rank, value, ids))
+        if not ranked:
+            raise _missing("PRODUCT_NOT_FOUND", f"there is no product {id}", **by_id)
+        best = min(rank for rank, *_ in ranked)
+        found = [(value, candidate) for rank, value, candidate in ranked if rank == best]
+        # Copies of a gene have one protein.
+        if any(value != found[0][0] for value, _ in found):
+            raise _ambiguous("product", id, len(found), [candidate for _, candidate in found], by_id)
+        return found[0][0]
 
     def _region(self, _: Any, by_name: Value) -> Value:
         found = self._store(by_name["genome_id"]).member(by_name["name"])
@@ -160,6 +184,12 @@ class Resolvers:
         if not 0 <= start < stop <= region.length:
             raise GraphQLError(f"start and end must be from 1 to {region.length:,}, the start first")
         self._cost.spend(_SCAN)
+        # Beyond the end of a circular sequence is its beginning.
+        turns = (0, region.length) if region.circular else (0,)
+
+        def overlaps(item: Gene | Transcript) -> bool:
+            return any(item.start - turn < stop and start < item.stop - turn for turn in turns)
+
         genes = store.genes_within(name, start, stop, _MOST_OF_SLICE + 1)
         if len(genes) > _MOST_OF_SLICE:
             self._spend(_MOST_OF_SLICE)
@@ -170,7 +200,7 @@ class Resolvers:
         def transcripts(_: Any) -> list[Value]:
             found = []
             for gene in genes:
-                within = (item for item in self._transcripts(store, gene) if item.start < stop and start < item.stop)
+                within = filter(overlaps, self._transcripts(store, gene))
                 found += [self._transcript_value(store, gene, transcript) for transcript in within]
             return found
 
@@ -242,6 +272,31 @@ def _folded(text: str | None) -> str:
 
 def _missing(code: str, message: str, **values: Any) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code, **values})
+
+
+def _ambiguous(what: str, name: str, count: int, candidates: list[Value], given: Value) -> GraphQLError:
+    return _missing(
+        f"{what.upper()}_AMBIGUOUS",
+        f"{name} is the name of {count:,} {what}s: ask for one of the candidates by its stable_id, or for its gene",
+        **given,
+        candidates=candidates[:_MOST_CANDIDATES],
+    )
+
+
+def _candidate(found: Gene | Transcript, gene: Gene) -> Value:
+    place = {"region": gene.contig, "start": found.start + 1, "end": found.stop}
+    if isinstance(found, Gene):
+        return {"stable_id": gene.key, "symbol": gene.symbol, **place}
+    return {"stable_id": with_version(found.id, found.version), "gene": gene.key, **place}
+
+
+def _rank(name: str, transcript: Transcript, by_symbol: bool) -> int | None:
+    """Return how well a name is that of a transcript, the least being best; None if it is another."""
+    own = transcript.name
+    if by_symbol and own is not None and own.lower() == name.lower():
+        return 0 if own == name else 1
+    by_id = answers_to(name, transcript.id, transcript.version)
+    return by_id + 2 if by_symbol and by_id is not None else by_id
 
 
 def _ids(id: str | None, version: str | None) -> Value:

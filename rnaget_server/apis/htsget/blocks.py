@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
 from rnaget_server.apis.htsget.plan import file_of, pieces_of_chunks, pieces_of_ranges, transcoded
+from rnaget_server.catalog import ReadSet
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.delivery.content import Content, StreamedContent
 from rnaget_server.delivery.pieces_content import PiecesContent
@@ -51,7 +52,7 @@ def get_block(context: Context, id: str) -> Response:
     opened = context.view.stores.open_reads(file)
     if parameters.text("version") != opened.version:
         raise Gone(f"the file of {reads.id} has been replaced since the ticket was made: ask for a new ticket")
-    content = _content(opened, parameters, context.api.settings.max_bytes)
+    content = _content(context, reads, opened, parameters)
     fields = {"Cache-Control": "private, max-age=3600"}
     if content.length is not None:
         fields["ETag"] = f'"{opened.version}-{content.length}"'
@@ -60,11 +61,12 @@ def get_block(context: Context, id: str) -> Response:
     return content_response(context.request, content, headers, False, part, context.api.budget)
 
 
-def _content(opened: OpenReads, parameters: Parameters, most: int) -> Content:
+def _content(context: Context, reads: ReadSet, opened: OpenReads, parameters: Parameters) -> Content:
+    most = context.api.settings.max_bytes
     try:
         kept = parameters.text("kept")
         if kept is not None:
-            chunks = transcoded(opened, parameters.text("regions") or "", kept)
+            chunks = transcoded(context, reads, opened, parameters.text("regions") or "", kept)
             if most:
                 return _made_whole(chunks, most)
             return StreamedContent(chunks, Body(chunks), _TRANSCODING, ranges=False)

@@ -24,6 +24,7 @@ from rnaget_server.apis.htsget.values import Block, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.datasets.references import find_references
 from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
 from rnaget_server.model.limits import check_ticket_url
 from rnaget_server.reads.bgzf import MOST_IN_BLOCK, WITHIN
@@ -205,10 +206,14 @@ def transcoded_block(query: ReadsQuery, regions: Sequence[Region] | None) -> Blo
     return Block("", None, (("regions", text), ("kept", kept)))
 
 
-def transcoded(opened: OpenReads, regions: str, kept: str) -> Generator[bytes, None, None]:
+def transcoded(
+    context: Context, reads: ReadSet, opened: OpenReads, regions: str, kept: str
+) -> Generator[bytes, None, None]:
     """Return the bytes that such a URL sends."""
     fields, tags, notags = json_in(kept)
-    return opened.transcoded(regions_in(regions), fields, tags, notags)
+    found = regions_in(regions)
+    references = find_references(context.view, reads, opened, found)
+    return opened.transcoded(found, fields, tags, notags, references)
 
 
 def can_transcode(kind: ReadsKind) -> bool:

@@ -23,7 +23,6 @@ _OTHERS = ("format", "class", *_LISTS)
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII | re.IGNORECASE)
 _MOST = 2**32 - 1
-_MOST_REGIONS = 5_000
 UNPLACED = "*"
 
 
@@ -69,7 +68,7 @@ def query_of_body(context: Context) -> ReadsQuery:
     if regions is not None:
         if not isinstance(regions, list) or not regions or not all(isinstance(region, dict) for region in regions):
             raise InvalidQuery(f"regions must be a list of objects with at least one, as in {EXAMPLE_BODY}")
-        check_regions(len(regions), _MOST_REGIONS)
+        check_regions(len(regions))
         regions = tuple(map(_region_of_object, regions))
     return _checked(
         _format(context, _text(content, "format")),

@@ -1,4 +1,4 @@
-"""What URLs of tickets are for, kept in memory: clients ask for the same regions, and for the header before each."""
+"""The blocks of tickets, kept in memory: clients ask for the same regions, and for the header before each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import monotonic
+from weakref import ref
 
 from rnaget_server.apis.htsget.values import Block, ReadsQuery
 from rnaget_server.catalog import ReadsFile
@@ -17,7 +18,7 @@ _EACH = 2 << 10
 
 _LARGEST = 256 << 10
 _BELIEVED_SECONDS = 1.0
-_MOST_FILES = 64
+_MOST_FILES = 1_000
 
 
 class RecentPlans:
@@ -34,26 +35,23 @@ class RecentPlans:
         self._held = 0
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[ReadsFile, ReadsQuery], tuple[str, Sequence[Block], int]] = OrderedDict()
-        self._seen: dict[ReadsFile, tuple[OpenReads, float]] = {}
+        # Not held: a file that was deleted would keep its place on the disk.
+        self._seen: dict[ReadsFile, tuple[ref[OpenReads], float]] = {}
 
     def opened(self, file: ReadsFile) -> OpenReads | None:
         """Return a file that was looked at within the last second, unless it has changed.
 
         Its status is looked at again; the system still has it in memory, so that no disk or network is waited for.
         """
-        opened, until = self._seen.get(file, (None, 0.0))
+        seen, until = self._seen.get(file, (None, 0.0))
+        opened = seen() if seen is not None else None
         return opened if opened is not None and monotonic() < until and opened.is_current else None
-
-    def version(self, file: ReadsFile) -> str | None:
-        """Return the version of such a file."""
-        opened = self.opened(file)
-        return None if opened is None else opened.version
 
     def saw(self, opened: OpenReads) -> None:
         """Keep that a file was looked at."""
         if len(self._seen) >= _MOST_FILES:
             self._seen.clear()
-        self._seen[opened.record] = opened, monotonic() + _BELIEVED_SECONDS
+        self._seen[opened.record] = ref(opened), monotonic() + _BELIEVED_SECONDS
 
     def get(self, file: ReadsFile, version: str, query: ReadsQuery) -> Sequence[Block] | None:
         """Return the blocks of a query for this version of a file."""

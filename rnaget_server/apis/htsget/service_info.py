@@ -25,7 +25,7 @@ async def get_service_info(context: Context) -> Response:
         "htsget": {
             "datatype": kind,
             "formats": [format for format, of in KIND_OF_FORMAT.items() if of == kind],
-            "fieldsParametersEffective": can_transcode(kind),
+            "fieldsParameterEffective": can_transcode(kind),
             "tagsParametersEffective": can_transcode(kind),
         },
     }

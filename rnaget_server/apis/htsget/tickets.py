@@ -21,6 +21,7 @@ from rnaget_server.apis.htsget.query import query_of_body, query_of_url
 from rnaget_server.apis.htsget.values import Block, ReadsQuery
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.datasets.reads import OpenReads
+from rnaget_server.datasets.references import find_references
 from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.http.routing import answered_at_once
 from rnaget_server.model.principal import ANYONE
@@ -66,6 +67,7 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
 def _blocks(context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery) -> list[Block]:
     regions = regions_of(context, reads, opened, query)
     if query.is_partial and can_transcode(reads.kind):
+        find_references(context.view, reads, opened, regions)  # refuses what could not be decoded
         return [transcoded_block(query, regions)]
     pieces = opened.pieces(regions, query.only)
     settings = context.api.settings

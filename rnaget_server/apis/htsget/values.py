@@ -1,4 +1,4 @@
-"""What a ticket is asked for with, and what its URLs are for."""
+"""The query that a ticket is asked for by, and the blocks that its URLs send."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.content import StreamedContent
 from rnaget_server.delivery.streaming import DownloadHeaders, send_content, unreadable
 from rnaget_server.delivery.tagged import FOR_A_WHILE, with_tag
-from rnaget_server.errors import InvalidQuery, NotAcceptable, UnknownId, shown
+from rnaget_server.errors import AmbiguousId, InvalidQuery, NotAcceptable, RangeBeyondEnd, UnknownId, shown
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
 from rnaget_server.http.request import PRINCIPAL_KEY, list_header
@@ -45,10 +45,18 @@ def get_sequence(context: Context, id: str) -> Response:
     sequence = located.sequence
     parameters = context.parameters("start", "end")
     tag = f'"{sequence.digests.ga4gh}{".fasta" if media_type == _FASTA else ""}"'
+    by_digest = normalised(id) in sequence.digests
     circular = sequence.circular if context.api.settings.refget_circular else None
-    span = span_of(parameters, _range(context.request, media_type, tag), sequence.length, circular)
+    range_header = _range(context.request, media_type, tag)
+    try:
+        span = span_of(parameters, range_header, sequence.length, circular)
+    except RangeBeyondEnd:
+        # A digest is that of the sequence in all genomes, of which another may have it as circular.
+        if circular is not False or not by_digest or not context.view.is_circular(sequence):
+            raise
+        span = span_of(parameters, range_header, sequence.length, True)
     # A name may be given to another sequence.
-    caching = _FOREVER if normalised(id) in sequence.digests else FOR_A_WHILE
+    caching = _FOREVER if by_digest else FOR_A_WHILE
     fields = {"ETag": tag, "Cache-Control": caching, "Vary": "Accept"}
     check_preconditions(context.request, tag)
     if is_not_modified(context.request, tag):
@@ -144,34 +152,38 @@ def get_reference_by_sha1(context: Context, digest: str) -> Response:
 def get_metadata(context: Context, id: str) -> Response:
     """Return the digests, the length and the names of a sequence."""
     context.parameters()
-    response = context.respond({"metadata": metadata_of(context.sequence(id))}, "Metadata of a sequence")
+    response = context.respond({"metadata": metadata_of(context, context.sequence(id))}, "Metadata of a sequence")
     return with_tag(context.request, response, FOR_A_WHILE)
 
 
 def post_metadata(context: Context) -> Response:
-    """Return what is known of several sequences, and the ids of which there is none."""
+    """Return what is known of several sequences, the ids of which there is none, and those that several have."""
     ids = context.parameters("ids").values("ids") or ()
     if not 0 < len(ids) <= _MOST_IDS:
         raise InvalidQuery(f'send 1 to {_MOST_IDS:,} ids, such as {{"ids": ["SQ.iYtREV555dUFKg2_agSJW6suquUyPpMw"]}}')
-    found, missing = [], []
+    found, missing, ambiguous = [], [], []
     for id in map(plain, ids):
         try:
-            found.append(metadata_of(context.sequence(id)))
+            found.append(metadata_of(context, context.sequence(id)))
+        except AmbiguousId as error:
+            ambiguous.append({"id": id, "candidates": error.candidates})
         except UnknownId:
             missing.append(id)
-    return context.respond({"metadata": found, "missing": missing}, "Metadata of sequences")
+    payload = {"metadata": found, "missing": missing, **({"ambiguous": ambiguous} if ambiguous else {})}
+    return context.respond(payload, "Metadata of sequences")
 
 
-def metadata_of(located: Located) -> dict[str, Any]:
-    """Return what is known of a sequence, as versions 1 and 2 name it."""
+def metadata_of(context: Context, located: Located) -> dict[str, Any]:
+    """Return what is known of a sequence, as versions 1 and 2 name it; its names are those in all genomes."""
     digests = located.sequence.digests
+    names = context.view.aliases_of(located.sequence) if isinstance(located, LocatedSequence) else []
     return {
         "id": digests.ga4gh,
         "md5": digests.md5,
         "ga4gh": digests.ga4gh,
         "trunc512": digests.trunc512,
         "length": located.sequence.length,
-        "aliases": [{"naming_authority": name.authority, "alias": name.alias} for name in located.aliases()],
+        "aliases": [{"naming_authority": name.authority, "alias": name.alias} for name in names],
     }
 
 

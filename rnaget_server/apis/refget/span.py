@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rnaget_server.errors import InvalidQuery, RangeBeyondEnd, ReversedRange, shown
 from rnaget_server.query import Parameters
 
-_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})?", re.ASCII)
+_RANGE = re.compile(r"bytes\s*=\s*([0-9]{1,1000})-([0-9]{1,1000})?", re.ASCII | re.IGNORECASE)
 _MOST = 2**32 - 1
 
 

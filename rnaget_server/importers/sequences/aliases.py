@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import unreadable
-from rnaget_server.sequences.digests import NAMESPACES
+from rnaget_server.sequences.digests import NAMESPACES, cannot_be_asked_for
 from rnaget_server.sequences.store import Alias
 
 _COLUMNS = ("sequence", "alias", "authority")
@@ -58,8 +58,8 @@ def read_aliases(path: Path) -> Iterator[NamedSequence]:
 def _named(row: dict[str, str | None], path: Path, line: int) -> NamedSequence:
     cells = {name: (row[name] or "").strip() for name in _COLUMNS}
     for name, cell in cells.items():
-        if not cell or "/" in cell:
-            raise ImportFailure(f"the {name} {cell!r} is empty or holds a slash", path, line)
+        if not cell or cannot_be_asked_for(cell):
+            raise ImportFailure(f"the {name} {cell!r} is empty, or ends with a slash or /metadata", path, line)
     authority = cells["authority"]
     if not _AUTHORITY.fullmatch(authority) or authority.lower() in NAMESPACES:
         raise ImportFailure(

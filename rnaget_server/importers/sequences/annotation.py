@@ -17,6 +17,7 @@ from rnaget_server.importers.sequences.annotation_lines import (
     form_of,
     gene_attributes,
     read_lines,
+    says_circular,
 )
 from rnaget_server.importers.sequences.contigs import Contigs
 from rnaget_server.importers.sequences.gene_models import (
@@ -78,12 +79,14 @@ class Annotation:
             if isinstance(line, Directive):
                 contigs.check_length(line, path)
                 continue
+            if line.type.encode() in SKIPPED:
+                contigs.check_length(Directive(line.number, line.contig, line.stop, True), path)
+                if says_circular(line):
+                    contigs.make_circular(line, path)
+                continue
             if form is None:
                 form = form_of(line, path)
-            if line.type.encode() in SKIPPED:
-                contigs.make_circular(line, path)
-            else:
-                self._add(line, form)
+            self._add(line, form)
         self._check_parents()
         if not self.nodes:
             raise ImportFailure("there is no gene, transcript, exon or CDS in the file: give a GTF or GFF3 file", path)

@@ -32,6 +32,12 @@ SKIPPED = frozenset(
 )
 """Types of features that say nothing of genes which others do not."""
 
+_LANDMARKS = frozenset((b"region", b"chromosome", b"contig", b"supercontig", b"scaffold"))
+"""Types of features that may be a whole sequence."""
+
+_CIRCULAR = re.compile(r"(?:^|;)\s*is_circular=true", re.IGNORECASE)
+_SOURCE = re.compile(r"(?:^|;)\s*gbkey=Src\s*(?:;|$)")
+
 
 class FeatureLine(NamedTuple):
     """A line of the annotation; 0-based and half-open, without a phase -1, without a strand 0."""
@@ -101,8 +107,7 @@ def _feature(number: int, line: bytes, path: Path) -> FeatureLine | None:
             f"the line has {len(fields)} fields, and GTF and GFF3 have {_FIELDS}, with tabs between", path, number
         )
     contig, _, type_, first, last, _, strand, phase, attributes = fields
-    is_circular = type_ in (b"region", b"chromosome") and b"ircular=true" in attributes
-    if type_ in SKIPPED and not is_circular:
+    if type_ in SKIPPED and not (type_ in _LANDMARKS and first == b"1"):
         return None
     if not first.isdigit() or not last.isdigit() or first.strip(b"0") == b"" or len(first) > 12 or len(last) > 12:
         raise ImportFailure(
@@ -117,9 +122,23 @@ def _feature(number: int, line: bytes, path: Path) -> FeatureLine | None:
     except UnicodeDecodeError:
         raise ImportFailure("the line is not UTF-8: convert the file by iconv", path, number) from None
     name = unquote(texts[0]) if "%" in texts[0] else texts[0]
-    return FeatureLine(
+    feature = FeatureLine(
         number, name, texts[1], int(first) - 1, int(last), _STRANDS[strand], _PHASES[phase], texts[2].strip()
     )
+    return feature if type_ not in SKIPPED or _is_landmark(feature) else None
+
+
+def says_circular(line: FeatureLine) -> bool:
+    """Return whether a line calls its sequence circular."""
+    return _CIRCULAR.search(line.attributes) is not None
+
+
+def _is_landmark(line: FeatureLine) -> bool:
+    """Return whether a line that begins at 1 describes its whole sequence, and no part of it that begins there."""
+    if line.type == "chromosome" or says_circular(line) or _SOURCE.search(line.attributes):
+        return True
+    id = GFF3.one(line.attributes, "ID")
+    return id in (line.contig, f"{line.type}:{line.contig}", f"{line.contig}:1..{line.stop}")
 
 
 def _text(field: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from isal import igzip
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, unreadable
 
 _BLOCK = 4 << 20
@@ -59,6 +60,8 @@ def read_fasta(path: Path) -> Iterator[Header | bytes]:
     """
     try:
         with _opened(path) as file:
+            with path.open("rb") as packed:
+                refuse_cut_bgzip(packed, path)
             yield from _records(file, path)
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
@@ -121,7 +124,11 @@ def _header(text: bytes, line: int, path: Path) -> Header:
 
 def _wrong_letter(text: bytes, line: int, begun: bool, path: Path) -> ImportFailure:
     if not begun:
-        return ImportFailure("this is no FASTA: a record begins with '>' and its name", path, line)
+        return ImportFailure(
+            "this is no FASTA: a record begins with '>' and its name (all but genomes need --project, --study, --id)",
+            path,
+            line,
+        )
     for number, row in enumerate(text.split(b"\n")):
         wrong = row.translate(None, _ALLOWED)
         if wrong:

@@ -22,7 +22,7 @@ from rnaget_server.importers.base import Progress
 from rnaget_server.importers.sequences.aliases import read_aliases
 from rnaget_server.importers.sequences.fasta import Header, read_fasta
 from rnaget_server.importers.sequences.genes import GenesOutcome, import_annotation
-from rnaget_server.sequences.digests import Digests
+from rnaget_server.sequences.digests import NAMESPACES, Digests, cannot_be_asked_for
 from rnaget_server.sequences.store import Alias, SequenceStore
 from rnaget_server.sequences.write import SequenceWriter
 from rnaget_server.storage.files import exclusive_in
@@ -81,6 +81,8 @@ def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutco
         check_id(request.id)
     except ValueError as error:
         raise ImportFailure(str(error)) from None
+    if request.id.lower() in NAMESPACES:
+        raise ImportFailure(f"the id {request.id!r} is the name of a kind of digest: choose another --genome")
     with exclusive_in(request.data):
         target = request.data / GENOMES / request.id
         if target.exists() and not request.replace:
@@ -196,6 +198,9 @@ def _records(source: Path) -> Iterator[tuple[Header, Iterator[bytes]]]:
         raise ImportFailure("the file is empty", source)
     while isinstance(part, Header):
         header = part
+        if cannot_be_asked_for(header.name):
+            message = f"the name {header.name} ends with a slash or /metadata, and could not be asked for: change it"
+            raise ImportFailure(message, source, header.line)
         part = None
 
         def letters() -> Iterator[bytes]:

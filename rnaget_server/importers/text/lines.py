@@ -11,6 +11,7 @@ from typing import Any
 from isal import igzip_threaded
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.detect import GZIP, GZIP_ERRORS
 
 _CHUNK = 512 << 10
@@ -29,6 +30,12 @@ class TextLines:
         self._raw: BufferedReader = path.open("rb")
         self._size = max(path.stat().st_size, 1)
         packed = self._raw.peek(2).startswith(GZIP)
+        if packed:
+            try:
+                refuse_cut_bgzip(self._raw, path)
+            except ImportFailure:
+                self._raw.close()
+                raise
         self._file: Any = _unpacked(self._raw) if packed else self._raw
         self._tail: list[bytes] = []
         self._lines: list[bytes] = []

@@ -18,6 +18,7 @@ from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.blocks import BLOCK_BYTES, column_blocks, decoded_bytes, row_blocks
 from rnaget_server.stores.chunk_reader import ChunkedCells
 from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_file import closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
 
 # Reading by columns holds all selected samples of one chunk's height at a time.
@@ -39,6 +40,7 @@ class NativeStore(NativeFile):
 
     kind = layout.DENSE
 
+    @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         super().__init__(path, access)
         matrix, group = self._file.dataset(layout.MATRIX), self._file.group(layout.LAYERS)

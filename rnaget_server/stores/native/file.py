@@ -18,7 +18,7 @@ from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places
 from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.hdf5_file import File, Group
+from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
 
 _RANGES = ("minimum", "maximum", "nans")
 
@@ -32,6 +32,7 @@ class NativeFile:
 
     kind: ClassVar[layout.Kind]
 
+    @closes_on_failure
     def __init__(self, path: Path, access: FileAccess | None = None) -> None:
         self._file = File(path, (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, layout.OWN), access)
         if self._file.attrs.get(self.kind.attribute) != self.kind.version:

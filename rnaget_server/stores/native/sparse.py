@@ -15,7 +15,7 @@ from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, check_parts
-from rnaget_server.stores.hdf5_file import Group
+from rnaget_server.stores.hdf5_file import Group, closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
 
 
@@ -24,6 +24,7 @@ class NativeSparseStore(NativeFile):
 
     kind = layout.SPARSE
 
+    @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         super().__init__(path, access)
         count = len(self._file.group(layout.BY_FEATURE))

@@ -133,11 +133,14 @@ def test_a_query_ends_with_its_client(genes: TestClient, monkeypatch: pytest.Mon
 
 
 def _cancelled(make: Any) -> Any:
-    def context(self: GraphqlApi, request: Any, received: Any, cancellation: Cancellation) -> Any:
-        cancellation.cancel()
-        return make(self, request, received, cancellation)
+    def context(self: GraphqlApi) -> Any:
+        def cancelled(request: Any, received: Any, cancellation: Cancellation) -> Any:
+            cancellation.cancel()
+            return make.func(self)(request, received, cancellation)
 
-    return context
+        return cancelled
+
+    return property(context)
 
 
 @pytest.mark.parametrize(

@@ -53,14 +53,20 @@ def test_a_version_is_believed_for_a_second_unless_the_file_has_changed(monkeypa
     now = 100.0
     monkeypatch.setattr("rnaget_server.apis.htsget.recent.monotonic", lambda: now)
     recent, opened = RecentPlans(), Opened("file")
-    assert recent.version(opened.record) is None
+    assert recent.opened(opened.record) is None
     recent.saw(opened)  # type: ignore[arg-type]
-    assert recent.version(opened.record) == "v"
+    assert recent.opened(opened.record) is opened
     opened.is_current = False
-    assert recent.version(opened.record) is None
+    assert recent.opened(opened.record) is None
     opened.is_current = True
+    assert recent.opened(opened.record) is opened
+    record = opened.record
+    del opened
+    assert recent.opened(record) is None, "nothing is held"
+    opened = Opened("file")
+    recent.saw(opened)  # type: ignore[arg-type]
     now += 1.1
-    assert recent.version(opened.record) is None
+    assert recent.opened(opened.record) is None
 
 
 def test_the_plans_are_bounded_and_of_one_version() -> None:

@@ -155,3 +155,32 @@ def test_a_genome_whose_replacement_was_killed_is_put_back(tmp_path: Path) -> No
     assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "h")[0] == 0
     assert sorted(path.name for path in genomes.iterdir()) == ["g", "h"]
     assert letters_of(tmp_path / "d", "g", "g:a") == "ACGT"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "a.fa: the file is empty"),
+        (b"ACGT\nACGT\n", "a.fa:1: this is no FASTA: a record begins with '>'"),
+        (gzip.compress(b">a\nACGT\n")[:-9], "a.fa: the gzip data are damaged or cut off"),
+        (gzip.compress(b""), "a.fa: the file is empty"),
+        (None, "there is no such file"),
+    ],
+)
+def test_what_is_wrong_with_a_first_file_is_said(content: bytes | None, message: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "a.fa").write_bytes(content)
+    code, output = run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g")
+    assert code == 1 and message in output
+    assert "--project'" not in output
+    assert not (tmp_path / "d" / "genomes").exists()
+    code, output = run(tmp_path / "d", "-", "--genome", "g")
+    assert code == 1 and "from files" in output
+
+
+def test_a_matrix_with_a_genome_lacks_its_project(tmp_path: Path) -> None:
+    (tmp_path / "m.tsv").write_text("gene\ta\nG1\t1\n")
+    code, output = run(tmp_path / "d", tmp_path / "m.tsv", "--genome", "g", "--units", "TPM")
+    assert code == 2 and "Missing option '--project'" in output
+    code, output = run(tmp_path / "d", tmp_path / "m.tsv", "--genome", "g")
+    assert code == 1 and "need --project, --study, --id" in output

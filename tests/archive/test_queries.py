@@ -1,0 +1,263 @@
+"""Random queries find what pandas finds in the same table."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rnaget_server.archive import conditions, writing
+from rnaget_server.archive import index as archive_index
+from rnaget_server.archive.grammar import parse
+from rnaget_server.archive.index import ArchiveIndex, Search
+from rnaget_server.archive.writing import IndexWriter
+from rnaget_server.errors import InvalidQuery
+from rnaget_server.model.cancellation import Cancelled
+
+ROWS = 400
+Mask = "pd.Series[bool]"
+
+
+def make_table() -> pd.DataFrame:
+    draw = np.random.default_rng(3)
+    words = [
+        "liver",
+        "Liver",
+        "kidney",
+        "a*b",
+        "a?b",
+        "[x]",
+        'say "hi"',
+        "back\\slash",
+        "a;b",
+        "ü, é",
+        "x' OR 1=1 --",
+        "",
+    ]
+    return pd.DataFrame(
+        {
+            "tissue": draw.choice(words, ROWS),
+            "age": [str(n) if n > 5 else "" for n in draw.integers(0, 60, ROWS)],
+            "rin": [f"{n:.1f}" for n in draw.uniform(0, 3, ROWS)],
+            "mixed": draw.choice(["7", "12", "n/a", "seven", ""], ROWS),
+            "day": [
+                f"20{y}-{m:02}-{d:02}" if y != 14 else ""
+                for y, m, d in draw.integers((10, 1, 1), (20, 13, 29), (ROWS, 3))
+            ],
+            "title": [f"sample {n} of {n % 7}" for n in range(ROWS)],
+            "tag": draw.choice(["a", "a;b", "b;c", ""], ROWS),
+        }
+    )
+
+
+TABLE = make_table()
+
+
+def write(path: Path, table: pd.DataFrame) -> ArchiveIndex:
+    writer = IndexWriter(path)
+    writer.declare("sample", [(name, "") for name in table.columns])
+    for start in range(0, len(table), 150):
+        part = table.iloc[start : start + 150]
+        ids = [f"S{number}" for number in part.index]
+        columns = {name: part[name].tolist() for name in table.columns}
+        writer.add("sample", {"sample_accession": ids, "study_accession": "s", **columns}, len(part))
+    writer.finish()
+    return ArchiveIndex(path)
+
+
+@pytest.fixture(scope="module", params=["few", "many", "apart"])
+def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ArchiveIndex:
+    """The index: with short lists of values known; as of very many values; and with its fields in several tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "many":
+            patch.setattr(writing, "_FEW", 1)
+        if request.param == "apart":
+            patch.setattr(writing, "IN_ONE_TABLE", 8)
+        return write(tmp_path_factory.mktemp("index") / "index", TABLE)
+
+
+def search(index: ArchiveIndex, query: str | None, **more: object) -> list[str | None]:
+    found = index.fields("sample")
+    condition = None if query is None else parse(query)
+    rows = index.records(Search("sample", condition, **more), [found.get("sample_accession")])  # type: ignore[arg-type]
+    return [row[0] for batch in rows for row in batch]
+
+
+@dataclass
+class Drawn:
+    """A query, and the records that it is for."""
+
+    text: str
+    mask: pd.Series
+
+
+def quoted(text: str) -> str:
+    return '"' + re.sub(r'([\\"*])', r"\\\1", text) + '"'
+
+
+def numbers(name: str) -> pd.Series:
+    return pd.to_numeric(TABLE[name], errors="coerce")
+
+
+COMPARE: dict[str, Callable[[pd.Series, object], pd.Series]] = {
+    "<": lambda column, bound: column < bound,
+    "<=": lambda column, bound: column <= bound,
+    ">": lambda column, bound: column > bound,
+    ">=": lambda column, bound: column >= bound,
+}
+
+
+@st.composite
+def leaves(draw: st.DrawFn) -> Drawn:
+    kind = draw(st.sampled_from(["equal", "pattern", "number", "date", "tag", "equal_number"]))
+    if kind == "equal":
+        name = draw(st.sampled_from(["tissue", "title", "mixed"]))
+        value = draw(st.sampled_from([*sorted(set(TABLE[name]))[:12], "absent", "LIVER"]))
+        same = TABLE[name] == value
+        return draw(
+            st.sampled_from([Drawn(f"{name}={quoted(value)}", same), Drawn(f"{name} != {quoted(value)}", ~same)])
+        )
+    if kind == "pattern":
+        name = draw(st.sampled_from(["tissue", "title"]))
+        part = draw(st.sampled_from(["i", "liver", "a", "[", "of 3", "sample 1", "?", "", "'", "\\"]))
+        before, after = draw(st.booleans()), draw(st.booleans())
+        pattern = ("*" if before else "") + quoted(part)[1:-1] + ("*" if after else "")
+        glob = ("*" if before else "") + re.sub(r"([\[?*])", r"[\1]", part) + ("*" if after else "")
+        same = TABLE[name].map(lambda text: fnmatch.fnmatchcase(text, glob) and (bool(text) or not glob))
+        return Drawn(f'{name}="{pattern}"', same.astype(bool))
+    if kind == "number":
+        name = draw(st.sampled_from(["age", "rin", "mixed"]))
+        sign, bound = (
+            draw(st.sampled_from(sorted(COMPARE))),
+            draw(st.integers(-1, 61) | st.sampled_from([0.5, 1.7, 1e1])),
+        )
+        return Drawn(f"{name}{sign}{bound}", COMPARE[sign](numbers(name), bound))
+    if kind == "equal_number":
+        name, bound = draw(st.sampled_from(["age", "rin"])), draw(st.sampled_from([6, 30, 59, 1.5, 2.0]))
+        return Drawn(f'{name}="{bound}"', numbers(name) == bound)
+    if kind == "date":
+        sign, bound = draw(st.sampled_from(sorted(COMPARE))), draw(st.sampled_from(sorted(set(TABLE["day"]) - {""})))
+        return Drawn(f"day {sign} {bound}", (TABLE["day"] != "") & COMPARE[sign](TABLE["day"], bound))
+    tag = draw(st.sampled_from(["a", "b", "c", "d", "ab"]))
+    return Drawn(f"tag={quoted(tag)}", TABLE["tag"].map(lambda text: tag in text.split(";")))
+
+
+def joined(parts: tuple[Drawn, Drawn, str]) -> Drawn:
+    first, second, word = parts
+    mask = first.mask & second.mask if word.upper() == "AND" else first.mask | second.mask
+    return Drawn(f"({first.text} {word} {second.text})", mask)
+
+
+QUERIES = st.recursive(
+    leaves(),
+    lambda inner: (
+        st.tuples(inner, inner, st.sampled_from(["AND", "OR", "and"])).map(joined)
+        | inner.map(lambda one: Drawn(f"NOT ({one.text})", ~one.mask))
+    ),
+    max_leaves=8,
+)
+
+
+@given(drawn=QUERIES)
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_queries(index: ArchiveIndex, drawn: Drawn) -> None:
+    expected = {f"S{number}" for number in TABLE.index[drawn.mask.to_numpy(bool)]}
+    found = search(index, drawn.text)
+    assert set(found) == expected and len(found) == len(expected), drawn.text
+    assert index.count(Search("sample", parse(drawn.text))) == len(expected)
+
+
+@pytest.mark.parametrize("names", [["age"], ["rin", "title"], ["tissue", "day"]])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorting_and_paging(index: ArchiveIndex, names: list[str], descending: bool) -> None:
+    keys = TABLE.assign(**{name: numbers(name) for name in ("age", "rin")}).replace("", None)
+    order = keys.sort_values(
+        names, ascending=not descending, kind="stable", na_position="last" if descending else "first"
+    )
+    expected = [list(keys.loc[number, names]) for number in order.index]
+    found = search(index, None, sort=names, descending=descending)
+    at = [int(str(id)[1:]) for id in found]
+    assert sorted(at) == list(range(ROWS))
+    assert [[repr(value) for value in keys.loc[number, names]] for number in at] == [
+        list(map(repr, one)) for one in expected
+    ]
+    pages = [
+        search(index, None, sort=names, descending=descending, limit=70, offset=start) for start in range(0, 490, 70)
+    ]
+    assert [id for page in pages for id in page] == found
+
+
+def test_accessions_in_and_out(index: ArchiveIndex) -> None:
+    wanted = [f"S{number}" for number in range(0, 20_000, 2)]
+    among = search(index, 'tissue="liver"', include=("sample_accession", wanted))
+    assert set(among) == {f"S{n}" for n in TABLE.index[TABLE["tissue"] == "liver"] if n % 2 == 0}
+    others = search(index, None, exclude=("sample_accession", wanted))
+    assert set(others) == {f"S{n}" for n in range(1, ROWS, 2)}
+
+
+@pytest.mark.parametrize("attributes", [1_500, 5_000])
+def test_very_many_attributes(tmp_path: Path, attributes: int) -> None:
+    table = pd.DataFrame({f"a{number}": [f"v{number}", "", str(number)] for number in range(attributes)})
+    index = write(tmp_path / "index", table)
+    fields = list(index.fields("sample").all.values())
+    names = [field.name for field in fields]
+    (rows,) = index.records(Search("sample", sort=["a7"]), fields)
+    assert [row[names.index("sample_accession")] for row in rows] == ["S1", "S2", "S0"]
+    assert [row[names.index(f"a{attributes - 1}")] for row in rows] == [None, str(attributes - 1), f"v{attributes - 1}"]
+    assert search(index, f'a{attributes - 1}="v*" AND a3="v3"') == ["S0"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        " OR ".join(f"(a=1 AND b={number})" for number in range(4_000)).replace("a=", "age=").replace("b=", "rin="),
+        "NOT (" * 45 + "age=1" + ")" * 45,
+        " OR ".join(['tissue="*i*v*"'] * 4_000),
+        "(" * 30 + " AND ".join(["(age=1 OR rin=2 OR day>2020-01-01)"] * 3_000) + ")" * 30,
+    ],
+)
+def test_long_queries(index: ArchiveIndex, query: str) -> None:
+    try:
+        assert index.count(Search("sample", parse(query))) == len(search(index, query))
+    except InvalidQuery as error:
+        assert "too" in str(error)
+    assert not index.is_damaged and index.count(Search("sample")) == ROWS
+
+
+def test_a_query_that_takes_too_long(index: ArchiveIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_index, "_STEPS", 10)
+    with monkeypatch.context() as patch, pytest.raises(InvalidQuery, match="takes more than"):
+        patch.setattr(archive_index, "_SECONDS", -1)
+        search(index, 'NOT title="x"')
+    with pytest.raises(Cancelled):
+        search_cancelled(index)
+    assert not index.is_damaged and index.count(Search("sample")) == ROWS
+
+
+def search_cancelled(index: ArchiveIndex) -> None:
+    many = " OR ".join(f'title="*{number}*"' for number in range(200))
+    index.count(Search("sample", parse(many)), lambda: True)
+
+
+def test_no_text_of_a_query_is_in_the_statement() -> None:
+    table = conditions.FieldTable(
+        "sample", [conditions.Field("a", "", "text", 0, 3), conditions.Field("n", "", "number", 0, 4)]
+    )
+    for query in (
+        'a="\'; DROP TABLE sample_0; --"',
+        'a="*\') OR 1=1 --*"',
+        'a!="\\" OR \\"\\"=\\""',
+        'n>=12345 AND NOT a="x" OR a=zzz',
+    ):
+        compiled = conditions.Compiler(table, lambda _: []).compile(parse(query))
+        words = set(re.findall(r"[A-Za-z_]\w*", compiled.sql)) - {"p0", "c3", "n4"}
+        assert words <= {"IS", "NOT", "TRUE", "OR", "AND", "IN", "SELECT", "id", "FROM", "WHERE", "sample_0", "GLOB"}
+        assert "12345" not in compiled.sql and "zzz" not in compiled.sql

@@ -1,0 +1,104 @@
+"""The index of the archive in service: shared, made again, and never a damaged one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rnaget_server.archive.index import ArchiveIndex, Search
+from rnaget_server.datasets import archive_index
+from rnaget_server.datasets.archive_index import ArchiveIndexes
+from rnaget_server.datasets.repository import Repository, open_repository
+from rnaget_server.errors import Unavailable
+from rnaget_server.settings import Settings
+
+
+def samples(index: ArchiveIndex) -> int:
+    return index.count(Search("sample"))
+
+
+@pytest.fixture
+def repository(demo: Path) -> Repository:
+    return open_repository(Settings(data=demo, reload_seconds=0.01))
+
+
+def test_one_is_made_for_all(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    write = archive_index.write_records
+
+    def counted(*given: object) -> None:
+        made.append(given)
+        write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive_index, "write_records", counted)
+    workers = [ArchiveIndexes(tmp_path / "index", 0.01) for _ in range(3)]
+    threads = [threading.Thread(target=worker.current, args=(repository.visible_to(),)) for worker in workers * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert {samples(worker.current(repository.visible_to())) for worker in workers} == {10}
+    time.sleep(0.02)
+    workers[0].current(repository.visible_to())
+    assert len(made) == 1, "nothing has changed"
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing", "other"])
+def test_a_damaged_or_foreign_file_is_made_again(repository: Repository, tmp_path: Path, content: bytes | str) -> None:
+    directory = tmp_path / "index"
+    index = ArchiveIndexes(directory, 0).current(repository.visible_to())
+    if isinstance(content, bytes):
+        index.path.write_bytes(content)
+    else:
+        with sqlite3.connect(index.path) as database:
+            database.execute("DROP TABLE fields")
+        database.close()
+    assert samples(ArchiveIndexes(directory, 0).current(repository.visible_to())) == 10
+
+
+def test_one_that_is_damaged_while_in_use_is_made_again(repository: Repository, tmp_path: Path) -> None:
+    indexes = ArchiveIndexes(tmp_path / "index", 0)
+    index = indexes.current(repository.visible_to())
+    index.close()
+    os.truncate(index.path, 5000)
+    with pytest.raises(Unavailable, match="ask again"):
+        samples(index)
+    assert samples(indexes.current(repository.visible_to())) == 10
+
+
+def test_requests_are_answered_from_the_old_one_meanwhile(
+    repository: Repository, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexes = ArchiveIndexes(tmp_path / "index", 0.01)
+    assert samples(indexes.current(repository.visible_to())) == 10
+    write, wait = archive_index.write_records, threading.Event()
+
+    def slow(*given: object) -> None:
+        wait.wait(30)
+        write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive_index, "write_records", slow)
+    monkeypatch.setattr(archive_index, "_PATIENCE", 0.05)
+    (demo / "demo/marioni/study.yaml").rename(demo / "study.yaml")
+    time.sleep(0.02)
+    started = time.monotonic()
+    assert samples(indexes.current(repository.visible_to())) == 10
+    assert samples(indexes.current(repository.visible_to())) == 10
+    assert time.monotonic() - started < 5
+    wait.set()
+    deadline = time.monotonic() + 30
+    while samples(indexes.current(repository.visible_to())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert samples(indexes.current(repository.visible_to())) == 0
+
+
+def test_without_a_usable_directory(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    index = ArchiveIndexes(tmp_path / "file" / "index", 0).current(repository.visible_to())
+    assert samples(index) == 10
