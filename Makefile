@@ -39,8 +39,12 @@ help:
 serve: .venv/.serve
 	@$(BIN)/rnaget-server serve $(ARGS)
 
+# Two processes, each with files of its own. The order of sets, and so the names of tests, has to be the same in both.
+TWO  := PYTHONHASHSEED=0
+BOTH := -n 2 --dist loadfile
+
 test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
-	@$(BIN)/python -m pytest -m "not long" $(ARGS)
+	@$(TWO) $(BIN)/python -m pytest -m "not long" $(BOTH) $(ARGS)
 
 test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
