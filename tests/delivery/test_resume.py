@@ -104,12 +104,12 @@ def test_a_first_download_that_is_broken_off_leaves_nothing_and_can_be_resumed(
     assert len(unfinished(cache)) == 1
     assert len(data_files(root, cache)) > len(before)
     client.close()
-    assert eventually(lambda: not unfinished(cache) and data_files(root, cache) == before, 1)
+    assert eventually(lambda: not unfinished(cache) and data_files(root, cache) == before, 10)
     path = tmp_path / "file"
     whole = requests.get(url.replace("json", "json&_=1"), timeout=60, stream=True)
     path.write_bytes(next(whole.iter_content(1_000_000)))
     whole.close()
-    assert eventually(lambda: not unfinished(cache) and data_files(root, cache) == before, 1)
+    assert eventually(lambda: not unfinished(cache) and data_files(root, cache) == before, 10)
     assert curl("-C", "-", "-o", str(path), url) == 0
     assert md5(path) == ticket(url)["md5"] == hashlib.md5(requests.get(url, timeout=60).content).hexdigest()
 
@@ -119,9 +119,9 @@ def test_files_are_closed_when_the_client_goes_away(root: str, cache: Path, larg
     requests.get(root + url, timeout=60)
     before = data_files(root, cache, large / "p" / "s" / "a.bw")
     client = started(root + url)
-    assert eventually(lambda: len(data_files(root, cache, large / "p" / "s" / "a.bw")) == len(before) + 1, 1)
+    assert eventually(lambda: len(data_files(root, cache, large / "p" / "s" / "a.bw")) == len(before) + 1, 10)
     client.close()
-    assert eventually(lambda: data_files(root, cache, large / "p" / "s" / "a.bw") == before, 1)
+    assert eventually(lambda: data_files(root, cache, large / "p" / "s" / "a.bw") == before, 10)
 
 
 def test_a_file_that_breaks_in_mid_reply_cuts_the_connection(

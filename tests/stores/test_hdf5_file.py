@@ -219,7 +219,8 @@ def test_files_are_opened_in_one_place_only() -> None:
         for path in (ROOT / "rnaget_server").rglob("*.py")
         if any(reading.search(line) for line in path.read_text().splitlines())
     }
-    assert found == {"hdf5_file.py"}
+    # The counts of clients are in a file without a name, which nobody else can cut off.
+    assert found == {"hdf5_file.py", "shared_counts.py"}
 
 
 def small(**limits: int) -> FileAccess:
