@@ -17,7 +17,7 @@ from rnaget_server.http.heap import trim
 # A chunk on its way into the socket, the next one in hand, and what the connection itself takes.
 _LEAST = 1 << 20
 _MOST_THREADS = 2
-_NICENESS = 10
+_NICENESS = 19
 _MOST_MAKING = 2
 _MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 16
