@@ -75,6 +75,15 @@ def data_files(root: str, *places: Path) -> list[str]:
     return sorted(one for one in found if any(one.startswith(str(place)) for place in places))
 
 
+def settled_data_files(root: str, *places: Path) -> list[str]:
+    """Return the same, once it stays: the file of a reply is closed a moment after its last byte has come."""
+    before, now = None, data_files(root, *places)
+    while before != now:
+        time.sleep(0.3)
+        before, now = now, data_files(root, *places)
+    return now
+
+
 def eventually(holds: Callable[[], bool], seconds: float) -> bool:
     for _ in range(int(seconds / 0.02)):
         if holds():
@@ -99,7 +108,7 @@ def test_a_first_download_that_is_broken_off_leaves_nothing_and_can_be_resumed(
     root: str, cache: Path, large: Path, tmp_path: Path
 ) -> None:
     url = f"{root}{WIDE}?format=json"
-    before = data_files(root, cache)
+    before = settled_data_files(root, cache)
     client = started(url)
     assert len(unfinished(cache)) == 1
     assert len(data_files(root, cache)) > len(before)
@@ -117,7 +126,7 @@ def test_a_first_download_that_is_broken_off_leaves_nothing_and_can_be_resumed(
 @pytest.mark.parametrize("url", [TRACK, LOOM])
 def test_files_are_closed_when_the_client_goes_away(root: str, cache: Path, large: Path, url: str) -> None:
     requests.get(root + url, timeout=60)
-    before = data_files(root, cache, large / "p" / "s" / "a.bw")
+    before = settled_data_files(root, cache, large / "p" / "s" / "a.bw")
     client = started(root + url)
     assert eventually(lambda: len(data_files(root, cache, large / "p" / "s" / "a.bw")) == len(before) + 1, 10)
     client.close()
