@@ -11,8 +11,8 @@ from rnaget_server.model.lists import SEPARATOR, one_by_one
 
 Pair = tuple[str, str]
 # Escaped bytes in a row; or percent signs that escape nothing, some of them, so that a search for others is short.
-# Atomic groups, since Python below 3.11.5 fails on possessive quantifiers of groups.
-_ESCAPES = re.compile(r"((?>(?:%[0-9A-Fa-f]{2})+))|(?>(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000})")
+# Atomic groups, since Python below 3.11.5 fails on possessive quantifiers of groups; of 64, since longer ones are slow.
+_ESCAPES = re.compile(r"((?>(?:%[0-9A-Fa-f]{2}){1,64})+)|(?>(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000})")
 _PART = re.compile("[^&]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\-~]+")
 
