@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,10 +85,11 @@ def download_study(
         """Return the same file of a new report: with another signature, or its MD5 by now."""
         return next((one for one in study_files(server.files(study)) if one.name == file.name), file)
 
+    fetch_one = partial(_fetch, server, directory, force, progress, report)
     for file in files:
         on_file(file)
         try:
-            outcome, sums[file.name] = _retried(server, file, directory, force, progress, report)
+            outcome, sums[file.name] = _retried(fetch_one, file, report)
         except ClientError as error:
             outcome = Outcome(file, "failed", str(error))
         outcomes.append(outcome)
@@ -99,30 +101,25 @@ def download_study(
 
 
 def _retried(
-    server: Server,
-    file: StudyFile,
-    directory: Path,
-    force: bool,
-    progress: Progress | None,
-    report: Callable[[StudyFile], StudyFile],
+    fetch_one: Callable[[StudyFile], tuple[Outcome, str]], file: StudyFile, report: Callable[[StudyFile], StudyFile]
 ) -> tuple[Outcome, str]:
     """Fetch a file; by a new address if the one of the report has expired meanwhile."""
     try:
-        return _fetch(server, file, directory, force, progress, report)
+        return fetch_one(file)
     except StatusError as error:
         renewed = report(file) if error.code in _EXPIRED else file
         if renewed.url == file.url:
             raise
-    return _fetch(server, renewed, directory, force, progress, report)
+    return fetch_one(renewed)
 
 
 def _fetch(
     server: Server,
-    file: StudyFile,
     directory: Path,
     force: bool,
     progress: Progress | None,
     report: Callable[[StudyFile], StudyFile],
+    file: StudyFile,
 ) -> tuple[Outcome, str]:
     path = directory / file.name
     if os.path.lexists(path):
