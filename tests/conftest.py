@@ -30,6 +30,14 @@ START_TIMEOUT = 180.0
 Import = Callable[..., Path]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by its argument and not by bytes, which hold the second at which they were compressed.
+
+    Both processes of a run have to give each test the same name.
+    """
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The directory of real data."""
