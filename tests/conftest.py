@@ -61,21 +61,26 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def one_study(directory: Path) -> Path:
+    """Copy the demo catalogue with one study of one matrix, ``marioni``; return the copy, which is `directory`."""
+    return Path(shutil.copytree(ROOT / "data", directory, ignore=shutil.ignore_patterns("gtex", "mcf7")))
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
-    """A copy of the demo catalogue."""
-    return Path(shutil.copytree(ROOT / "data", tmp_path / "demo"))
+    """A copy of the demo catalogue with one study."""
+    return one_study(tmp_path / "demo")
 
 
 @pytest.fixture
 def view(demo: Path) -> View:
-    """The data of the demo catalogue, as everybody may see them."""
+    """The data of one study of the demo catalogue, as everybody may see them."""
     return open_repository(Settings(data=demo, reload_seconds=0)).visible_to()
 
 
 @pytest.fixture
 def client(demo: Path) -> Iterator[TestClient]:
-    """A client of the demo catalogue, without a socket."""
+    """A client of one study of the demo catalogue, without a socket."""
     yield from client_of(demo)
 
 

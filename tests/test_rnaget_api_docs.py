@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,10 @@ def server(serve: Callable[..., str]) -> str:
     return serve(ROOT / "data")
 
 
-@pytest.fixture(scope="module")
-def tracks(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A server of the set of tracks that the page on the catalogue publishes."""
-    data = tmp_path_factory.mktemp("tracks")
-    study = data / "lab" / "mcf7"
-    shutil.copytree(shared_data / "tracks" / "mcf7_er", study)
-    (data / "catalog.yaml").write_text("id: docs\nname: Tracks\n", encoding="utf-8")
-    (data / "lab" / "project.yaml").write_text("id: lab\n", encoding="utf-8")
+def test_the_set_of_tracks_is_published_as_the_page_on_the_catalogue_has_it() -> None:
     published = next(block for block in re.findall(r"```yaml\n(.*?)```", CATALOGUE, re.DOTALL) if "tracks:" in block)
-    (study / "study.yaml").write_text(published, encoding="utf-8")
-    return serve(data)
+    study = yaml.safe_load((ROOT / "data" / "demo" / "mcf7" / "study.yaml").read_text(encoding="utf-8"))
+    assert {key: study[key] for key in yaml.safe_load(published)} == yaml.safe_load(published)
 
 
 def test_every_parameter_and_status_is_described() -> None:
@@ -77,13 +69,13 @@ def test_first_example_shows_what_comes(server: str) -> None:
         assert line.split("\t") in shown
 
 
-def test_commands_for_tracks_answer_what_is_shown(tracks: str) -> None:
+def test_commands_for_tracks_answer_what_is_shown(server: str) -> None:
     commands = [one for one in re.findall(r"^\s*(curl .*)$", TEXT, re.MULTILINE) if TRACKS in one]
     assert len(commands) >= 5
     shown = TEXT.splitlines()
     compared = 0
     for command in commands:
-        reply = requests.get(shlex.split(command)[-1].replace(ADDRESS, tracks), timeout=30)
+        reply = requests.get(shlex.split(command)[-1].replace(ADDRESS, server), timeout=30)
         assert reply.status_code == 200, command
         if "bins=4" in command or "start=76800299" in command:
             assert {line for line in reply.text.splitlines() if not line.startswith("#")} <= set(shown)
@@ -91,19 +83,19 @@ def test_commands_for_tracks_answer_what_is_shown(tracks: str) -> None:
     assert compared == 2
 
 
-def test_python_example_for_tracks_finds_the_peak(tracks: str) -> None:
+def test_python_example_for_tracks_finds_the_peak(server: str) -> None:
     names: dict[str, Any] = {}
     (program,) = (one for one in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if TRACKS in one)
-    exec(program.replace(ADDRESS, tracks), names)
+    exec(program.replace(ADDRESS, server), names)
     assert list(names["signal"].index) == ["ER1", "ER2", "input"]
     assert names["peak"] == 76_822_000
 
 
-def test_track_for_a_browser_answers(tracks: str) -> None:
+def test_track_for_a_browser_answers(server: str) -> None:
     (address,) = re.findall(r'url: "(.*?)"', TEXT)
-    assert requests.get(address.replace(ADDRESS, tracks), timeout=30).content[:4] == bytes.fromhex("26fc8f88")
+    assert requests.get(address.replace(ADDRESS, server), timeout=30).content[:4] == bytes.fromhex("26fc8f88")
     (address,) = re.findall(r"^(https://rna\.example\.org\S*)$", TEXT, re.MULTILINE)
-    assert "track type=bedGraph" in requests.get(address.replace("https://rna.example.org", tracks), timeout=30).text
+    assert "track type=bedGraph" in requests.get(address.replace("https://rna.example.org", server), timeout=30).text
 
 
 def test_every_page_of_the_contents_exists() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from rnaget.errors import one_line
 
 _WIDEST = 60
+_LEFT = ' style="text-align:left"'
+"""For text in tables, which Jupyter moves to the right as it does numbers."""
 
 
 def cell(value: Any) -> str:
@@ -47,9 +49,11 @@ def filled_columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def html_table(title: str, rows: Sequence[Mapping[str, Any]], more: str, hints: Sequence[str]) -> str:
     """Return rows as a table for a notebook, with code to go on with."""
     columns = filled_columns(rows)
-    head = "".join(f"<th>{escape(one_line(name))}</th>" for name in columns)
+    sides = {name: "" if _is_number(rows, name) else _LEFT for name in columns}
+    head = "".join(f"<th{side}>{escape(one_line(name))}</th>" for name, side in sides.items())
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell(row.get(name)))}</td>" for name in columns) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{side}>{escape(cell(row.get(name)))}</td>" for name, side in sides.items()) + "</tr>"
+        for row in rows
     )
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
     return f"<div><strong>{escape(title)}</strong>{table}{_paragraph(more)}{html_hints(hints)}</div>"
@@ -58,7 +62,7 @@ def html_table(title: str, rows: Sequence[Mapping[str, Any]], more: str, hints: 
 def html_facts(title: str, facts: Mapping[str, Any], hints: Sequence[str]) -> str:
     """Return what is known of one thing for a notebook, with code to go on with."""
     rows = "".join(
-        f"<tr><th>{escape(one_line(name))}</th><td>{escape(cell(value))}</td></tr>"
+        f"<tr><th{_LEFT}>{escape(one_line(name))}</th><td{_LEFT}>{escape(cell(value))}</td></tr>"
         for name, value in facts.items()
         if value not in (None, "", [], ())
     )
@@ -68,6 +72,11 @@ def html_facts(title: str, facts: Mapping[str, Any], hints: Sequence[str]) -> st
 def html_hints(hints: Sequence[str]) -> str:
     """Return code to go on with."""
     return _paragraph("Next:") + "".join(f"<pre>{escape(hint)}</pre>" for hint in hints) if hints else ""
+
+
+def _is_number(rows: Iterable[Mapping[str, Any]], column: str) -> bool:
+    """Return whether a column has numbers alone."""
+    return all(isinstance(row.get(column), int | float | None) for row in rows)
 
 
 def _paragraph(text: str) -> str:

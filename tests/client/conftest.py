@@ -11,13 +11,13 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import one_study
 
 
 @pytest.fixture(scope="session")
-def root(serve: Callable[..., str]) -> str:
-    """The address of the RNAget API of a server of the demo catalogue."""
-    return f"{serve(ROOT / 'data')}/rnaget"
+def root(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the RNAget API of a server of one study."""
+    return f"{serve(one_study(tmp_path_factory.mktemp('root') / 'data'))}/rnaget"
 
 
 @pytest.fixture

@@ -68,6 +68,10 @@ def test_everything_is_readable(server: rnaget.Server) -> None:
         assert "next: " in text and "Next:" in html and "<script" not in html
     assert "5,088" in repr(matrix)
     assert "where={&#x27;Tissue&#x27;: …}" in matrix._repr_html_()
+    left = '<td style="text-align:left">'  # Jupyter moves all to the right
+    assert f"{left}Read counts by gene and lane</td>" in matrix._repr_html_()
+    listed = server.matrices._repr_html_()
+    assert f"{left}marioni_counts</td>" in listed and "<td>5,088</td>" in listed
 
 
 @pytest.mark.parametrize("with_arrow", [True, False], ids=["arrow", "tsv"])

@@ -27,20 +27,24 @@ def test_queries_of_the_landing_page_work(serve: Callable[..., str]) -> None:
     root = serve(ROOT / "data")
     page = requests.get(f"{root}/", timeout=30).text
     commands, programs = blocks(page, "curl"), blocks(page, "Python (pandas)")
-    assert len(commands) == len(programs) == len(blocks(page, "R")) >= 3
-    for command, program in zip(commands, programs, strict=True):
+    replies = {}
+    for command in commands:
         tool, *_, url = shlex.split(command)
         assert tool == "curl"
-        assert url.startswith(f"{root}/rnaget/expressions/")
-        reply = requests.get(url, timeout=30)
-        assert reply.status_code == 200, reply.text
-        assert "RNAget-Missing" not in reply.headers
+        assert url.startswith((f"{root}/rnaget/expressions/", f"{root}/rnaget/continuous/"))
+        replies[url] = requests.get(url, timeout=30)
+        assert replies[url].status_code == 200, replies[url].text
+        assert "RNAget-Missing" not in replies[url].headers
+    tables = [url for url in replies if url.endswith("format=tsv")]
+    assert len(tables) == len(programs) == len(blocks(page, "R")) >= 6
+    for url, program in zip(tables, programs, strict=True):
         names: dict[str, Any] = {}
         exec(program, names)
         table = names["table"]
         assert isinstance(table, pd.DataFrame)
         assert names["url"] == url
-        assert len(table) == reply.text.count("\n") - 1
+        lines = [line for line in replies[url].text.splitlines() if not line.startswith("#")]
+        assert len(table) == len(lines) - 1
 
 
 def test_every_first_link_of_the_landing_page_answers(serve: Callable[..., str]) -> None:

@@ -15,14 +15,14 @@ import pytest
 import requests
 from rnaget_client import RnaGet
 
-from tests.conftest import ROOT, import_matrix
+from tests.conftest import import_matrix, one_study
 
 TISSUES = ["Adipose_Subcutaneous", "Liver", "Whole_Blood"]
 
 
 @pytest.fixture(scope="session")
-def demo_server(serve: Callable[..., str]) -> str:
-    return serve(ROOT / "data", workers=2)
+def demo_server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    return serve(one_study(tmp_path_factory.mktemp("demo") / "data"), workers=2)
 
 
 def test_rnaget_client_with_lists_and_single_values(demo_server: str) -> None:
