@@ -22,11 +22,14 @@ _LEAST_RATE = 1024
 # How long a client is listened to after the notice that the connection ends, and how long without a byte from it.
 _LINGERS = 30.0
 _LINGERS_SILENT = 5.0
+# So many requests may wait on one connection: each is a few letters to send, and takes kilobytes here.
+_MOST_WAITING = 100
 # A head and so many bytes are copied together, which costs less than to send them one after the other.
 _GATHERED = 64 << 10
 _INVALID = "Invalid HTTP request received."
 _HEADERS_TOO_LONG = f"The headers are longer than {_LONGEST_HEADERS >> 10} KiB."
 _URL_TOO_LONG = f"The URL is longer than {_LONGEST_URL >> 20} MiB: send the parameters as JSON by POST."
+_TOO_MANY = f"More than {_MOST_WAITING} requests wait on one connection."
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,12 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the request; its task runs only after this, and finds the query string in place."""
+        """Start the request, or let it wait; its task runs only after this, and finds the query string in place.
+
+        One too many ends the connection once those before it are answered.
+        """
+        if len(self.pipeline) >= _MOST_WAITING:
+            raise ValueError(_TOO_MANY)
         self._head_began = None
         self._body_began = self._last_received
         self._received = 0

@@ -88,6 +88,12 @@ def test_requests_before_one_that_is_no_http_are_answered(root: str) -> None:
     assert received.startswith(b"HTTP/1.1 200") and whole[-1000:] in received
 
 
+def test_requests_that_wait_on_a_connection_are_bounded(root: str) -> None:
+    assert talk(root, NEXT * 101) == ([200] * 101, False, False)
+    statuses, _, closed = talk(root, NEXT * 5000)
+    assert (statuses, closed) == ([200] * 101, True)
+
+
 def test_a_client_that_sends_all_of_a_refused_body_reads_the_refusal(root: str) -> None:
     for _ in range(5):
         reply = requests.post(f"{root}{BYTES.decode()}", data=LARGE, timeout=30)
