@@ -26,7 +26,12 @@ _MOST_OPEN = 1 << 16
 class Worker(UvicornWorker):  # type: ignore[misc]
     """The worker class that ``gunicorn.conf.py`` names."""
 
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {"loop": "auto", "http": Connection, "server_header": False}
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "auto",
+        "http": Connection,
+        "ws": "none",
+        "server_header": False,
+    }
 
     def init_process(self) -> None:
         """Begin, in the new process."""

@@ -78,7 +78,7 @@ class SliceCache:
 
         Nothing is kept unless all are taken and `is_current` holds in the end.
         """
-        entry = self._files.entry(key) if keep else None
+        entry = self._entry(key) if keep else None
         writer = CheckedWriter(entry.file) if entry is not None else None
         running = _RunningSum(self._pool) if add else None
         size = 0
@@ -103,6 +103,13 @@ class SliceCache:
             yield held
         finally:
             _drop(entry)
+
+    def _entry(self, key: str) -> Entry | None:
+        """Return a new file for the key, None if no disk has room for one: what is sent meanwhile needs none."""
+        try:
+            return self._files.entry(key)
+        except OSError:
+            return None
 
     def spool(
         self, key: str | None, chunks: Iterator[bytes], limit: int, is_current: Callable[[], bool]

@@ -56,7 +56,7 @@ class MemoryContent(Content):
 
 
 class FileContent(Content):
-    """The bytes of a file, which is closed with it."""
+    """The bytes of a file, which is closed with it; if it is written to meanwhile, reading ends with an error."""
 
     length: int
 
@@ -65,18 +65,8 @@ class FileContent(Content):
         self.length = file.size
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes piece by piece.
-
-        Raises
-        ------
-        OSError
-            If the file has become shorter.
-        """
-        stop = self.length if stop is None else stop
-        while start < stop:
-            piece = self._file.read(start, min(_PIECE, stop - start))
-            start += len(piece)
-            yield piece
+        """Yield the bytes piece by piece; for the errors see `file_bytes`."""
+        return file_bytes(self._file, start, self.length if stop is None else stop)
 
     def close(self) -> None:
         """Close the file."""
@@ -165,6 +155,22 @@ class StreamedContent(Content):
             close_iterator(self._chunks)
         finally:
             close_body(self._body)
+
+
+def file_bytes(file: LocalFile, start: int, stop: int) -> Iterator[bytes]:
+    """Yield bytes of a file, some hundred KiB at a time.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or was written to since it was opened.
+    """
+    while start < stop:
+        piece = file.read(start, min(_PIECE, stop - start))
+        # Whoever writes to it now may have changed what was read.
+        file.check_unchanged()
+        start += len(piece)
+        yield piece
 
 
 def resume_chunks(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rnaget_server.delivery.content import Content
+from rnaget_server.delivery.content import Content, file_bytes
 from rnaget_server.reads.files import Piece
 from rnaget_server.storage.local import LocalFile
-
-_PIECE = 512 << 10
 
 
 class PiecesContent(Content):
@@ -31,13 +29,7 @@ class PiecesContent(Content):
         self.held = sum(piece.length for piece in pieces if piece.data is not None)
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes, some hundred KiB at a time.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read, or is being written to.
-        """
+        """Yield the bytes, some hundred KiB at a time; for the errors see `file_bytes`."""
         stop = self.length if stop is None else stop
         at = 0
         for piece in self._pieces:
@@ -47,11 +39,5 @@ class PiecesContent(Content):
                 continue
             if piece.data is not None:
                 yield piece.data[first:last]
-                continue
-            while first < last:
-                size = min(_PIECE, last - first)
-                data = self._file.read(piece.offset + first, size)
-                # Whoever writes to it now may have changed what was read.
-                self._file.check_unchanged()
-                yield data
-                first += size
+            else:
+                yield from file_bytes(self._file, piece.offset + first, piece.offset + last)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from rnaget_server.catalog import OfferedFile
 from rnaget_server.datasets.checksums import is_settled
 from rnaget_server.datasets.repository import View
-from rnaget_server.delivery.content import Content
+from rnaget_server.delivery.content import FileContent
 from rnaget_server.delivery.context import RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
@@ -30,7 +30,6 @@ FILES_PATH = "/files"
 FILE_ROUTE = re.compile(f"{FILES_PATH}/[0-9a-f]{{32}}")
 """The paths of files, whose replies hold data."""
 
-_PIECE = 512 << 10
 _TAG_LENGTH = 40
 
 
@@ -44,8 +43,8 @@ def file_address(context: RequestContext[Any], file: OfferedFile) -> str:
     return f"{address}?{query_string(signer.sign(f'{FILES_PATH}/{file.id}', []))}"
 
 
-class StoredContent(Content):
-    """The bytes of a file, which is closed with it; if it is written to meanwhile, reading ends with an error.
+class StoredContent(FileContent):
+    """The bytes of a file of the provider; if it is written to or replaced meanwhile, reading ends with an error.
 
     Parameters
     ----------
@@ -53,14 +52,10 @@ class StoredContent(Content):
         The file.
     """
 
-    length: int
-
     def __init__(self, file: LocalFile) -> None:
-        self._file = file
+        super().__init__(file)
         self.status = file.status()
         """That of the state whose bytes are read."""
-
-        self.length = self.status.st_size
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the bytes piece by piece.
@@ -68,19 +63,12 @@ class StoredContent(Content):
         Raises
         ------
         OSError
-            If the file cannot be read, or is being written to.
+            If the file cannot be read, or is not what it was.
         """
-        stop = self.length if stop is None else stop
-        while start < stop:
-            piece = self._file.read(start, min(_PIECE, stop - start))
+        for piece in super().read(start, stop):
             if _state(self._file.status()) != _state(self.status):
-                raise OSError("the file was written to while it was sent")
-            start += len(piece)
+                raise OSError("the file was replaced or written to while it was sent")
             yield piece
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def stored_response(request: Request, view: View, file: OfferedFile, budget: ReplyBudget) -> Response:

@@ -22,11 +22,15 @@ _LEAST_RATE = 1024
 # How long a client is listened to after the notice that the connection ends, and how long without a byte from it.
 _LINGERS = 30.0
 _LINGERS_SILENT = 5.0
+# So many requests may wait on one connection: each is a few letters to send, and takes kilobytes here.
+_MOST_WAITING = 100
 # A head and so many bytes are copied together, which costs less than to send them one after the other.
 _GATHERED = 64 << 10
 _INVALID = "Invalid HTTP request received."
 _HEADERS_TOO_LONG = f"The headers are longer than {_LONGEST_HEADERS >> 10} KiB."
 _URL_TOO_LONG = f"The URL is longer than {_LONGEST_URL >> 20} MiB: send the parameters as JSON by POST."
+_UPGRADE = "A request with the header Upgrade can have no body here: leave it out, this server speaks HTTP/1.1 only."
+_TOO_MANY = f"More than {_MOST_WAITING} requests wait on one connection."
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,16 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the request; its task runs only after this, and finds the query string in place."""
+        """Start the request, or let it wait; its task runs only after this, and finds the query string in place.
+
+        One too many ends the connection once those before it are answered.
+        """
+        if len(self.pipeline) >= _MOST_WAITING:
+            raise ValueError(_TOO_MANY)
+        # The parser would skip the body, and take it for the next request.
+        if self.parser.should_upgrade() and any(map(_announces_body, self.headers)):
+            self._refusal = (400, _UPGRADE)
+            raise ValueError(_UPGRADE)
         self._head_began = None
         self._body_began = self._last_received
         self._received = 0
@@ -193,8 +206,7 @@ class Connection(HttpToolsProtocol):
         """Wait for the next request, or for the end of the connection."""
         super().on_response_complete()
         if self._lingers and not self.transport.is_closing():
-            self._lingers_since = self._last_received = self.loop.time()
-            self.transport.write_eof()
+            self._end_sending()
             return
         if self._head_began is None and not self.pipeline:
             self._idle_since = self.loop.time()
@@ -204,6 +216,10 @@ class Connection(HttpToolsProtocol):
         self._lingers = self._is_deaf = True
         self._head_began = self._body_began = None
         self.flow.resume_reading()
+
+    def _end_sending(self) -> None:
+        self._lingers_since = self._last_received = self.loop.time()
+        self.transport.write_eof()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or the URL."""
@@ -281,6 +297,14 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if status != 408:
-            self.logger.warning(message)
-        self.transport.close()
+        if status == 408 or self.transport.is_closing():
+            self.transport.close()
+            return
+        self.logger.warning(message)
+        self.linger()
+        self._end_sending()
+
+
+def _announces_body(header: tuple[bytes, bytes]) -> bool:
+    name, value = header
+    return name == b"transfer-encoding" or (name == b"content-length" and value.strip(b" 0") != b"")

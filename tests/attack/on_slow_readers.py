@@ -6,7 +6,7 @@ import http.client
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from benchmarks.servers import HOST, Server, rnaget
@@ -118,3 +118,22 @@ def _empty(directory: Path) -> Path:
     data.mkdir()
     (data / "catalog.yaml").write_text("id: c\nname: C\n")
     return data
+
+
+@ATTACKS("millions of requests in a row on one connection, and no reply read")
+def piled_requests(directory: Path, short: bool) -> str:
+    """No more than a few of them wait, whatever comes behind them."""
+    requests = b"GET /x HTTP/1.1\r\n\r\n" * 20_000
+    with server_of(directory) as server:
+        before = server.memory()
+        with server.watched() as peak, Beside(server, SMALL) as beside, ExitStack() as stack:
+            for _ in range(2 if short else 20):
+                client = stack.enter_context(_open(server, ""))
+                client.settimeout(1)
+                with suppress(OSError):  # nothing more is taken, or the connection is cut
+                    for _ in range(50):
+                        client.sendall(requests)
+        growth = peak.highest - before
+        assert growth <= _MB_KEPT, f"they hold {growth:.0f} MB"
+        assert short or beside.slowest <= 1, f"one other waited for {beside.slowest:.1f} s"
+    return f"they hold {max(growth, 0):.0f} MB; others wait at most {beside.slowest * 1000:.0f} ms"

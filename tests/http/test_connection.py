@@ -88,6 +88,36 @@ def test_requests_before_one_that_is_no_http_are_answered(root: str) -> None:
     assert received.startswith(b"HTTP/1.1 200") and whole[-1000:] in received
 
 
+WEBSOCKET = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+
+
+@pytest.mark.parametrize("header", [WEBSOCKET, H2C], ids=["websocket", "h2c"])
+def test_another_protocol_is_not_spoken(root: str, header: bytes) -> None:
+    asked = b"GET /rnaget/projects HTTP/1.1\r\nHost: x\r\n%b\r\n" % header
+    assert talk(root, NEXT, 0.3, asked, 0.3, NEXT) == ([200, 200, 200], False, False)
+    # Content-Length: 0 is what Java's client sends.
+    assert talk(root, asked.replace(b"Host", b"Content-Length: 0\r\nHost"), 0.3, NEXT) == ([200, 200], False, False)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.3])
+@pytest.mark.parametrize("header", [WEBSOCKET, H2C], ids=["websocket", "h2c"])
+def test_a_body_behind_another_protocol_is_no_request(root: str, header: bytes, pause: float) -> None:
+    head = post(b"", more=header, length=len(NEXT))
+    assert talk(root, head, pause, NEXT)[0] == [400]
+    chunked = head.replace(b"Content-Length: %d" % len(NEXT), b"Transfer-Encoding: chunked")
+    assert talk(root, chunked, pause, b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT))[0] == [400]
+
+
+def test_requests_that_wait_on_a_connection_are_bounded(root: str) -> None:
+    assert talk(root, NEXT * 101) == ([200] * 101, False, False)
+    statuses, _, closed = talk(root, NEXT * 5000)
+    assert (statuses, closed) == ([200] * 101, True)
+
+
 def test_a_client_that_sends_all_of_a_refused_body_reads_the_refusal(root: str) -> None:
     for _ in range(5):
         reply = requests.post(f"{root}{BYTES.decode()}", data=LARGE, timeout=30)
