@@ -140,7 +140,8 @@ class Checksums:
     def ahead(self) -> Iterator[bool]:
         """Give whether this process is the one that computes ahead of requests; it is until this ends, or it does."""
         with self._only_one("ahead", wait=False) as is_only_one:
-            yield is_only_one and self._directory is not None
+            # In memory, each process would read all files for itself.
+            yield is_only_one and self._directory is not None and self._kept is not None
 
     def seconds_left(self) -> int:
         """Return about how long it takes until those that wait are known, in whole seconds, one at least."""

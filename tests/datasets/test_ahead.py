@@ -72,5 +72,8 @@ def test_one_process_does_it_until_it_ends(tmp_path: Path) -> None:
     with second.ahead() as is_second:
         assert is_second
     # Each process would read all files for itself.
-    with Checksums(None).ahead() as is_alone:
-        assert not is_alone
+    (tmp_path / "damaged").mkdir(mode=0o700)
+    (tmp_path / "damaged" / "sums.sqlite").write_bytes(b"no database" * 1000)
+    for directory in (None, tmp_path / "damaged", tmp_path / "damaged" / "sums.sqlite" / "below"):
+        with Checksums(directory).ahead() as is_alone:
+            assert not is_alone
