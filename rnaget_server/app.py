@@ -31,7 +31,9 @@ from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
 from rnaget_server.catalog.models import ReadsKind
+from rnaget_server.datasets.ahead import compute_ahead
 from rnaget_server.datasets.archive_index import ArchiveIndexes
+from rnaget_server.datasets.files import OfferedFiles
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -63,12 +65,13 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     settings
         Those of the server.
     prepare
-        Whether what takes long to make is made now, in a thread.
+        Whether what takes long to make is made now, in threads.
     """
     repository = open_repository(settings)
     indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
     if prepare:
         indexes.prepare(repository.visible_to)
+        compute_ahead(lambda: OfferedFiles(repository.live.current, repository.offer))
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)

@@ -17,7 +17,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
 _REGISTRY = "org.ga4gh:service-registry:1.0.0"
+_OTHER_ROUTES = ("types", "service-info")
 _SHORTEST_KEY = 16
+# What a count in shared memory can hold.
+_MOST_COUNTED = 1 << 48
+_LONGEST_COUNTED = 10 * 366 * 86_400
 # Read as one second, minute or hour else.
 _NO_TIME = re.compile(r"(/|per)\s*0")
 _PACKAGE = Path(__file__).parent
@@ -65,6 +69,15 @@ class Peer(BaseModel):
         if value and not is_web_address(value):
             raise ValueError("it must be an address such as https://rna.example.org, without user, password and #")
         return value.rstrip("/")
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._~:-]*", value) or value in (".", "..", *_OTHER_ROUTES):
+            raise ValueError(
+                f"an id has letters, digits, '.', '_', '~', ':' and '-', and is none of {', '.join(_OTHER_ROUTES)}"
+            )
+        return value
 
     @field_validator("type")
     @classmethod
@@ -222,7 +235,7 @@ class Settings(BaseSettings):
     rate_limit_cells: int = Field(
         0,
         ge=0,
-        lt=1 << 48,
+        lt=_MOST_COUNTED,
         description="Most cells (features × samples) that one client may ask for in a minute. 0: any number.",
     )
     rate_limit_exempt: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -301,6 +314,8 @@ class Settings(BaseSettings):
             items = None
         if items is None or not all(item.amount for item in items) or _NO_TIME.search(text):
             raise ValueError("it must be numbers and times, such as 50/second; 10000/hour, or empty for no limit")
+        if any(item.amount >= _MOST_COUNTED or item.get_expiry() > _LONGEST_COUNTED for item in items):
+            raise ValueError(f"it must be less than {_MOST_COUNTED:,} in at most ten years, or empty for no limit")
         return text
 
     @field_validator("rate_limit_exempt")

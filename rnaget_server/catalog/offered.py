@@ -13,6 +13,7 @@ Group = Literal["expressions", "continuous", "reads", "variants"]
 FileKind = Literal["matrix", "tracks", "reads", "variants", "index"]
 
 _ID_LENGTH = 32
+_LONGEST_NAME = 255
 _NOT_PORTABLE = re.compile(r"[^A-Za-z0-9._-]+")
 _OCTETS = "application/octet-stream"
 # By the end of the name of a file: its format and its media type.
@@ -123,10 +124,11 @@ def with_distinct_names(files: Iterable[OfferedFile]) -> Iterator[OfferedFile]:
     """Yield the files, those with the name of an earlier one under a name with their record, or their id, in it."""
     taken: set[str] = set()
     for file in files:
-        record = _NOT_PORTABLE.sub("_", file.record)
-        names = (file.name, f"{record}-{file.name}", f"{record}-{file.id}-{file.name}")
-        # Some file systems take upper and lower case for the same.
-        name = next((name for name in names if name.lower() not in taken), file.id)
+        record = _NOT_PORTABLE.sub("_", file.record).lstrip(".-")
+        names = (file.name, f"{record}-{file.name}".lstrip("-"), f"{record}-{file.id}-{file.name}".lstrip("-"))
+        # Some file systems take upper and lower case for the same, and none has longer names.
+        fitting = (name for name in names if len(name) <= _LONGEST_NAME and name.lower() not in taken)
+        name = next(fitting, file.id)
         taken.add(name.lower())
         yield file if name == file.name else replace(file, name=name)
 

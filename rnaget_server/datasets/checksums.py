@@ -10,10 +10,11 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rnaget_server.storage.disk_cache import private_directory
 from rnaget_server.storage.local import LocalFile, version_of
@@ -28,9 +29,13 @@ _ATTEMPTS = 10
 _MOST_KEPT = 1_000_000
 _MOST_WAITING = 200_000
 _BYTES_A_SECOND = 200 << 20
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS sums (number INTEGER PRIMARY KEY, state TEXT UNIQUE, md5 TEXT, sha256 TEXT, seal TEXT)"
-)
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS files (
+        number INTEGER PRIMARY KEY, state TEXT UNIQUE, md5 TEXT, sha256 TEXT, seal TEXT, path BLOB
+    );
+    CREATE INDEX IF NOT EXISTS files_by_md5 ON files (md5);
+    CREATE INDEX IF NOT EXISTS files_by_sha256 ON files (sha256);
+"""
 
 
 class Sums(NamedTuple):
@@ -64,7 +69,7 @@ class Checksums:
         """Return the checksums of a file in the state that its status shows; None if they are not known."""
         state = _state(path, status)
         with self._lock:
-            rows = self._run("SELECT md5, sha256, seal FROM sums WHERE state = ?", (state,))
+            rows = self._run("SELECT md5, sha256, seal FROM files WHERE state = ?", (state,))
         for md5, sha256, seal in rows:
             if seal == _seal(state, md5, sha256):  # else the disk has changed it
                 return Sums(md5, sha256)
@@ -108,10 +113,35 @@ class Checksums:
             file.close()
         sums = Sums(md5.hexdigest(), sha256.hexdigest())
         with self._lock:
-            row = (state, *sums, _seal(state, *sums))
-            self._run("INSERT OR REPLACE INTO sums (state, md5, sha256, seal) VALUES (?, ?, ?, ?)", row)
-            self._run("DELETE FROM sums WHERE number <= (SELECT max(number) FROM sums) - ?", (_MOST_KEPT,))
+            row = (state, *sums, _seal(state, *sums), os.fsencode(path))
+            self._run("INSERT OR REPLACE INTO files (state, md5, sha256, seal, path) VALUES (?, ?, ?, ?, ?)", row)
+            self._run("DELETE FROM files WHERE number <= (SELECT max(number) FROM files) - ?", (_MOST_KEPT,))
         return sums
+
+    def paths_with(self, digits: str) -> set[Path]:
+        """Return the paths of files that have had a checksum, MD5 or SHA-256; each may have another by now."""
+        with self._lock:
+            rows = self._run("SELECT path FROM files WHERE md5 = ? OR sha256 = ?", (digits, digits))
+        return {Path(os.fsdecode(path)) for (path,) in rows}
+
+    def compute_alone(self, path: Path) -> None:
+        """Compute the checksums of a file unless another process has meanwhile; one process at a time does it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        """
+        with self._only_one("lock", wait=True):
+            if self.known(path, path.stat()) is None:
+                self.compute(path)
+
+    @contextmanager
+    def ahead(self) -> Iterator[bool]:
+        """Give whether this process is the one that computes ahead of requests; it is until this ends, or it does."""
+        with self._only_one("ahead", wait=False) as is_only_one:
+            # In memory, each process would read all files for itself.
+            yield is_only_one and self._directory is not None and self._kept is not None
 
     def seconds_left(self) -> int:
         """Return about how long it takes until those that wait are known, in whole seconds, one at least."""
@@ -140,30 +170,33 @@ class Checksums:
                     return
                 path = self._waiting[0]
             try:
-                self._compute_alone(path)
-            except OSError as error:
-                _log.error(
-                    "the checksums of %s cannot be computed: %s", path.name, error.strerror or type(error).__name__
-                )
+                self.compute_alone(path)
+            except Exception as error:  # the next file may be another matter
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                _log.error("the checksums of %s cannot be computed: %s", path.name, reason)
             with self._lock:
                 self._waiting.popleft()
                 self._queued.discard(path)
 
-    def _compute_alone(self, path: Path) -> None:
-        """Compute the checksums of a file unless another process has meanwhile; one process at a time does it."""
-        lock = None
-        if self._directory is not None:
-            with suppress(OSError):
-                lock = (self._directory / "lock").open("ab")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    @contextmanager
+    def _only_one(self, name: str, wait: bool) -> Iterator[bool]:
+        """Keep other processes out, or give that another is in; where there is no directory, each is for itself."""
+        lock, is_only_one = None, True
         try:
-            if self.known(path, path.stat()) is None:
-                self.compute(path)
+            with self._lock, suppress(OSError, sqlite3.Error):
+                self._kept = self._kept or self._open()  # makes the directory
+                lock = (self._directory / name).open("ab") if self._directory is not None else None
+            with suppress(OSError):
+                if lock is not None:
+                    is_only_one = wait
+                    fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                    is_only_one = True
+            yield is_only_one
         finally:
             if lock is not None:
                 lock.close()
 
-    def _run(self, statement: str, values: tuple[str | int, ...] = ()) -> list[tuple[str, str, str]]:
+    def _run(self, statement: str, values: tuple[str | int | bytes, ...] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; if the disk fails, what is kept is kept in memory from now on."""
         try:
             if self._kept is None:
@@ -200,7 +233,7 @@ class Checksums:
         # A loss of power may lose the last ones, and spoils none.
         kept.execute("PRAGMA journal_mode = WAL")
         kept.execute("PRAGMA synchronous = NORMAL")
-        kept.execute(_TABLE)
+        kept.executescript(_TABLE)
 
 
 def open_settled(path: Path) -> LocalFile:
@@ -215,11 +248,11 @@ def open_settled(path: Path) -> LocalFile:
         raise OSError("it is no file")
     for _ in range(3):
         file = LocalFile.open(path)
-        age = time.time_ns() - file.status().st_ctime_ns
-        if not 0 <= age < _CLOCK_TOLERANCE:
+        wait = _until_settled(file.status())
+        if not wait:
             break
         file.close()
-        time.sleep((_CLOCK_TOLERANCE - age) / _SECOND)
+        time.sleep(wait / _SECOND)
     else:
         file = LocalFile.open(path)
     return file
@@ -227,7 +260,16 @@ def open_settled(path: Path) -> LocalFile:
 
 def is_settled(status: os.stat_result) -> bool:
     """Return whether a file with this status has no later state that looks the same."""
-    return status.st_ctime_ns < time.time_ns() - _CLOCK_TOLERANCE
+    return not _until_settled(status)
+
+
+def _until_settled(status: os.stat_result) -> int:
+    """Return the nanoseconds until a file is settled; 0 if it is.
+
+    One that was last written to far in the future, by a clock that was wrong, would get another time now.
+    """
+    age = time.time_ns() - status.st_ctime_ns
+    return max(0, _CLOCK_TOLERANCE - age) if age > -_CLOCK_TOLERANCE else 0
 
 
 def _state(path: Path, status: os.stat_result) -> str:

@@ -122,6 +122,20 @@ class OfferedFiles:
             raise self._failure(file, error) from None
         return FileFacts(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), sums)
 
+    def compute(self, file: OfferedFile) -> None:
+        """Compute the checksums of a file, however large, if they are not known.
+
+        Raises
+        ------
+        Unavailable
+            If it is not there, or is not what the catalogue says.
+        """
+        try:
+            if self.offer.checksums.known(file.path, self._status(file)) is None:
+                self.offer.checksums.compute_alone(file.path)
+        except OSError as error:
+            raise self._failure(file, error) from None
+
     def size(self, file: OfferedFile) -> int:
         """Return how many bytes a file has.
 

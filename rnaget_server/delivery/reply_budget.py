@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +11,11 @@ import anyio
 
 from rnaget_server.errors import Busy
 from rnaget_server.http.heap import trim
+from rnaget_server.model.priority import stand_back
 
 # A chunk on its way into the socket, the next one in hand, and what the connection itself takes.
 _LEAST = 1 << 20
 _MOST_THREADS = 2
-_NICENESS = 19
 _MOST_MAKING = 2
 _MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 16
@@ -50,7 +48,7 @@ class ReplyBudget:
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
         # They may wait for another that makes the same, and must not hold the threads of all others meanwhile.
         self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
-        self.threads = ThreadPoolExecutor(_MOST_THREADS, "chunks", initializer=_stand_back)
+        self.threads = ThreadPoolExecutor(_MOST_THREADS, "chunks", initializer=stand_back)
 
     @property
     def held(self) -> int:
@@ -182,10 +180,3 @@ class ReplyShare:
     def give_back(self) -> None:
         """Count the reply as gone."""
         self._budget.give_back(self._size)
-
-
-def _stand_back() -> None:
-    """Let all other threads go first, in the thread that calls it; only Linux has priorities of threads."""
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS))

@@ -188,7 +188,7 @@ def _host(scope: Scope, believes_all: bool) -> str:
     client = scope.get("client")
     host: str = client[0] if client else ""
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if forwarded and (believes_all or _address(host) is None):
+    if forwarded and (believes_all or not host):
         # Where all are believed, the first of the header was taken, which clients choose; the last is the proxy's word.
         return _without_port(forwarded[-1].decode("latin-1").rpartition(",")[2].strip())
     # A socket of this machine has no address.

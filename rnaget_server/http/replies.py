@@ -87,4 +87,6 @@ def _status_and_message(error: Exception) -> tuple[int, str]:
 def _response(request: Request, media_type: str, payload: Any, status: int, title: str) -> Response:
     dialect = _dialect(request)
     body = dialect.body(request, media_type, payload, title)
-    return Response(body, status, headers={"Vary": "Accept", **dialect.headers(media_type)})
+    # JSON of a client may hold halves of letters, which no encoding has.
+    encoded = body.encode("utf-8", "replace")
+    return Response(encoded, status, headers={"Vary": "Accept", **dialect.headers(media_type)})

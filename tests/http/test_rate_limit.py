@@ -193,6 +193,14 @@ def test_the_last_address_counts_where_all_proxies_are_believed() -> None:
     assert found == [200, 429, 200, 429]
 
 
+@pytest.mark.parametrize("host", ["fe80::zz", "198.51.100.7:x", "unix:", "_hidden"])
+def test_what_is_no_address_is_not_taken_for_the_proxy_after_it(host: str) -> None:
+    trusted = "10.0.0.1, 10.0.0.2"
+    app = behind(app_of(rate_limit="1/hour", rate_limit_exempt=("10.0.0.0/8",), forwarded_allow_ips=trusted), trusted)
+    found = [statuses(app, 1, "10.0.0.1", **{"X-Forwarded-For": f"{host}, 10.0.0.2"})[0] for _ in range(2)]
+    assert found == [200, 429]
+
+
 @pytest.mark.parametrize("host", ["unknown", "_hidden", "x" * 400, "é"])
 def test_clients_without_an_address_are_counted_as_one(host: str) -> None:
     app = behind(app_of(rate_limit="1/hour", forwarded_allow_ips="10.0.0.1"), "10.0.0.1")
@@ -246,6 +254,12 @@ def test_cells_of_large_replies_are_counted(tmp_path: Path) -> None:
 )
 def test_limits_that_mean_nothing_end_the_start(text: str) -> None:
     with pytest.raises(ValidationError, match="such as 50/second; 10000/hour"):
+        load_settings({"rate_limit": text})
+
+
+@pytest.mark.parametrize("text", ["1/100000000000000000000second", "1/9999 year", "999999999999999/second"])
+def test_limits_that_cannot_be_counted_end_the_start(text: str) -> None:
+    with pytest.raises(ValidationError, match="at most ten years"):
         load_settings({"rate_limit": text})
 
 

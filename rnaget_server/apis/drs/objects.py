@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -25,6 +26,8 @@ from rnaget_server.model.limits import check_objects
 ACCESS_ID = "https"
 MOST_AT_ONCE = 1000
 """How many objects one request may ask for."""
+
+_MOST_WITH_CONTENTS = 100_000
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,6 +68,9 @@ def post_objects(context: Context) -> Response:
     body = _body_of(context, ("passports", "bulk_object_ids", "expand"))
     ids = _texts(body.get("bulk_object_ids"), "bulk_object_ids", EXAMPLE_BODY)
     check_objects(len(ids), MOST_AT_ONCE)
+    # A study of many files that is named a thousand times would else be a reply without bounds.
+    contents = (times * _size_of_bundle(context, id) for id, times in Counter(ids).items())
+    check_objects(len(ids) + sum(contents), _MOST_WITH_CONTENTS)
     computing = Computing(context.view.files)
     found, failed = _each([(id, partial(_by_id, context, computing, id)) for id in ids])
     return context.respond({**_summary(len(ids), failed), "resolved_drs_object": found}, "Objects")
@@ -90,9 +96,12 @@ def get_by_checksum(context: Context, checksum: str) -> Response:
     """Return the files that have a checksum."""
     context.parameters()
     digits = checksum.lower()
+    # Most files need not be looked at.
+    paths = context.view.offer.checksums.paths_with(digits)
     found = []
-    for file in context.view.files.all():
-        context.cancellation.check()
+    for file in _wanted(context, context.view.files.all() if paths else ()):
+        if file.path not in paths:
+            continue
         try:
             facts = context.view.files.facts(file)
         except RnagetError:
@@ -141,7 +150,7 @@ def _file(context: Context, file: OfferedFile, facts: FileFacts) -> dict[str, An
 
 
 def _bundle(context: Context, computing: Computing, study: Study) -> dict[str, Any]:
-    files = [(file, computing.facts(file)) for file in context.view.files.of_study(study.id)]
+    files = [(file, computing.facts(file)) for file in _wanted(context, context.view.files.of_study(study.id))]
     sums = [facts.sums for _, facts in files if facts.sums is not None]
     if len(sums) < len(files):
         raise NotYetError
@@ -159,6 +168,22 @@ def _bundle(context: Context, computing: Computing, study: Study) -> dict[str, A
         "aliases": [study.id],
         "contents": contents,
     }
+
+
+def _size_of_bundle(context: Context, id: str) -> int:
+    """Return how many files a bundle has; none if the id is of something else."""
+    try:
+        found = context.object(id)
+    except UnknownId:
+        return 0
+    return sum(1 for _ in context.view.files.of_study(found.id)) if isinstance(found, Study) else 0
+
+
+def _wanted(context: Context, files: Iterable[OfferedFile]) -> Iterator[OfferedFile]:
+    """Yield files for as long as the client is there."""
+    for file in files:
+        context.cancellation.check()
+        yield file
 
 
 def _common(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +12,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from rnaget_server import app as wiring
+from rnaget_server.apis.drs import objects
+from rnaget_server.catalog import OfferedFile
+from rnaget_server.datasets.files import FileFacts, OfferedFiles
 from rnaget_server.http.request import PRINCIPAL_KEY
-from tests.apis.files.offered import NAMES, make_study
+from tests.apis.files.offered import NAMES
 from tests.conftest import client_of
 from tests.datasets.test_repository import OWNER, OwnersOnly
 
 BASE = "/ga4gh/drs/v1"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def content(data: Path) -> dict[str, bytes]:
-    return make_study(data)
-
-
-@pytest.fixture
-def client(content: dict[str, bytes], data: Path, tmp_path: Path) -> Iterator[TestClient]:
-    yield from client_of(data, cache_directory=tmp_path / "cache")
 
 
 def ids_of(client: TestClient) -> list[str]:
@@ -108,6 +96,38 @@ def test_many_at_once(client: TestClient, content: dict[str, bytes], data: Path)
     assert client.get(access["url"]).content == content["m.h5ad"]
     too_many = client.post(f"{BASE}/objects", json={"bulk_object_ids": ["x"] * 1001})
     assert too_many.status_code == 413 and too_many.json()["status_code"] == 413
+
+
+def test_bundles_count_with_their_contents(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "_MOST_WITH_CONTENTS", 20)
+    for times, status in ((1, 200), (2, 200), (3, 413)):
+        ids = [bundle_of(client)] * times
+        assert client.post(f"{BASE}/objects", json={"bulk_object_ids": ids}).status_code == status
+
+
+def test_halves_of_letters_are_no_failure(client: TestClient) -> None:
+    body = rb'{"bulk_object_ids": ["\ud800"], "\udfff": "\ud800"}'
+    bodies = (body, body.partition(b",")[0] + b"}", rb'{"format": "\ud800"}', rb'{"query": "{\ud800}"}')
+    paths = (f"{BASE}/objects", f"{BASE}/objects/access", "/rnaget/expressions/bytes", "/graphql", "/reads/x")
+    for path, sent, accept in product(paths, bodies, ("application/json", "text/html")):
+        reply = client.post(path, content=sent, headers={"Content-Type": "application/json", "Accept": accept})
+        assert reply.status_code < 500, (path, sent, accept)
+
+
+def test_only_files_that_have_had_a_checksum_are_looked_at(
+    client: TestClient, content: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ids_of(client)
+    facts, looked = OfferedFiles.facts, []
+
+    def counted(files: OfferedFiles, file: OfferedFile, at_once: int | None = None) -> FileFacts:
+        looked.append(file.id)
+        return facts(files, file, at_once)
+
+    monkeypatch.setattr(OfferedFiles, "facts", counted)
+    assert client.get(f"{BASE}/objects/checksum/{hashlib.md5(content['r.cram']).hexdigest()}").status_code == 200
+    assert client.get(f"{BASE}/objects/checksum/{'0' * 64}").status_code == 404
+    assert looked == [ids[6]]
 
 
 def test_by_checksum(client: TestClient, content: dict[str, bytes]) -> None:

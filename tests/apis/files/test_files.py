@@ -9,18 +9,18 @@ import io
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from rnaget_server.catalog.offered import Owner, with_distinct_names
 from rnaget_server.datasets import checksums
 from rnaget_server.datasets.checksums import Checksums
 from rnaget_server.delivery.stored_files import StoredContent
 from rnaget_server.storage.local import LocalFile
-from tests.apis.files.offered import KINDS, NAMES, SIZES, make_study
+from tests.apis.files.offered import KINDS, NAMES, SIZES
 from tests.conftest import client_of
 
 _LARGE = (256 << 20) + 5
@@ -35,21 +35,6 @@ def files_of(client: TestClient, query: str = "?study=s") -> list[dict[str, Any]
     assert reply.status_code == 200, reply.text
     found: list[dict[str, Any]] = reply.json()["files"]
     return found
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def content(data: Path) -> dict[str, bytes]:
-    return make_study(data)
-
-
-@pytest.fixture
-def client(content: dict[str, bytes], data: Path, tmp_path: Path) -> Iterator[TestClient]:
-    yield from client_of(data, cache_directory=tmp_path / "cache")
 
 
 def test_a_report_has_every_file_with_its_bytes_and_checksums(client: TestClient, content: dict[str, bytes]) -> None:
@@ -283,7 +268,7 @@ def test_checksums_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     again = Checksums(tmp_path / "kept")
     assert again.known(path, path.stat()) == first
     with sqlite3.connect(tmp_path / "kept" / "sums.sqlite") as kept:
-        kept.execute("UPDATE sums SET md5 = ?", ("0" * 32,))
+        kept.execute("UPDATE files SET md5 = ?", ("0" * 32,))
     kept.close()
     assert again.known(path, path.stat()) is None
     assert again.compute(path) == first == again.known(path, path.stat())
@@ -332,6 +317,24 @@ def test_a_file_written_a_moment_ago_is_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="no file"):
         checksums.open_settled(tmp_path / "pipe")
+
+
+def test_a_file_written_by_a_clock_that_was_wrong(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time_ns
+    monkeypatch.setattr(checksums.time, "time_ns", lambda: now() - 3600 * 1_000_000_000)
+    files = files_of(client)
+    assert all(file["md5"] for file in files)
+    reply = client.get(files[0]["url"], headers={"Range": "bytes=0-9"})
+    assert (reply.status_code, len(reply.content)) == (206, 10)
+
+
+def test_names_are_fit_for_every_file_system() -> None:
+    named = (("a", "f.bam"), ("-rf", "f.bam"), ("...", "F.bam"), ("r" * 200, "x" * 200), ("b", "x" * 200))
+    files = [Owner("reads", record, "p", "s").file("reads", Path(f"/x/{name}"), format="BAM") for record, name in named]
+    names = [file.name for file in with_distinct_names(files)]
+    assert names == ["f.bam", "rf-f.bam", f"-{files[2].id}-F.bam".lstrip("-"), "x" * 200, "b-" + "x" * 200]
+    both = [Owner("reads", "r" * 200, "p", "s").file("reads", Path(f"/{n}/{'x' * 200}"), n, format="BAM") for n in "12"]
+    assert [file.name for file in with_distinct_names(both)] == ["x" * 200, both[1].id]
 
 
 def test_a_dense_matrix_of_the_server_opens_as_loom(demo: Path, tmp_path: Path) -> None:

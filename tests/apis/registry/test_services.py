@@ -62,6 +62,7 @@ def test_peers_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         'https://a.org/"',
         {"url": "https://a.org", "type": "rnaget"},
         {"url": "https://a.org", "color": "red"},
+        *({"url": "https://a.org", "id": id} for id in ("types", "service-info", "a/b", "a b", "..")),
         {},
     ],
 )
