@@ -11,6 +11,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.text.columns import (
     ID_NUMBERS,
+    are_words,
     describes_among,
     describes_features,
     describing_by_numbers,
@@ -31,9 +32,6 @@ from rnaget_server.importers.text.quantities import (
     value_header,
 )
 
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]")
-# What other programs write where a number was meant; and digits of other scripts, which are only bytes above ASCII.
-_NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
 _ROW_NUMBERS = frozenset(
     ("", "x", "index", "unnamed:0", "unnamed:01", "rownames", "rownumber", "rowid", "row", "#", "v1")
 )
@@ -49,7 +47,7 @@ _SAMPLE_COLUMNS = frozenset(
         "var2",
     )
 )
-_FEW = 2
+_MOST_DIGITS = 18
 _VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
 
@@ -164,7 +162,7 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
         column
         for column in columns.cells
         if start.headers[column] in known
-        or are_words(start.cells_of(column), 1 if describes_features(start.headers[column]) else _FEW)
+        or are_words(start.cells_of(column), 1 if describes_features(start.headers[column]) else 2)
     ]
     taken = set(further)
     rest = [column for column in columns.cells if column not in taken]
@@ -372,7 +370,7 @@ def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | Non
     if plain(first_header) not in _ROW_NUMBERS and first_header != "...1":  # as readr calls it
         return False
     numbers, ids = start.cells_of(columns[0]), start.cells_of(columns[1])
-    if not numbers or not all(number.isdigit() for number in numbers):
+    if not numbers or not all(number.isdigit() and len(number) <= _MOST_DIGITS for number in numbers):
         return False
     first = int(numbers[0])
     counted = first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers)))
@@ -388,9 +386,3 @@ def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
     header = start.headers[column]
     known = not options.transpose and (header == options.feature_name or describes_among(header, start.headers))
     return (known and not start.headless) or are_words(start.cells_of(column))
-
-
-def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
-    """Return whether a column without a known header is certainly text; in doubt it is cells, and refused as such."""
-    known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
-    return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

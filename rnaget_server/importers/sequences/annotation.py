@@ -286,7 +286,7 @@ class Annotation:
         text = form.one(line.attributes, "transl_table")
         if text is None:
             return
-        if not text.isdigit() or int(text) not in CODES:
+        if text not in map(str, CODES):
             self._fail(
                 f"there is no genetic code {shown(text)} here: transl_table is one of {', '.join(map(str, CODES))}",
                 line,

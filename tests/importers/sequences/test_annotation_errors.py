@@ -87,6 +87,8 @@ def test_a_protein_is_no_genome(tmp_path: Path) -> None:
         ("chr9=2", "there is no sequence 'chr9'; the first are chr1"),
         ("chr1=99", "write NAME=CODE or CODE"),
         ("x", "write NAME=CODE or CODE"),
+        ("\u00b2", "write NAME=CODE or CODE"),
+        ("1" * 5000, "write NAME=CODE or CODE"),
     ],
 )
 def test_genetic_codes_that_there_are_not(tmp_path: Path, option: str, message: str) -> None:

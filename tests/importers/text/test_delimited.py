@@ -395,6 +395,22 @@ def test_no_hint_leads_to_the_loss_of_a_sample(workshop: Workshop, write: Write)
     rows = "".join(f"g{n}\t{'ab'[n % 2] if n else 7}\t1\n" for n in range(9))
     with pytest.raises(ImportFailure, match="if that column describes the features, say so by --label-columns"):
         workshop.run(write(f"gene\tgroup\ts2\n{rows}"))
+    for bad in ("1'000", "$1", "1%", "TRUE", "-nan", "#DIV/0!", "1.#IND", "<NA>", '"1"', "\u22121"):
+        with pytest.raises(ImportFailure, match="is not a number") as caught:
+            workshop.run(write(f"gene\ts1\ts2\nx\t {bad}\t1\n"))
+        assert "label-columns" not in str(caught.value)
+
+
+def test_regions_are_no_ids(workshop: Workshop, write: Write) -> None:
+    with pytest.raises(ImportFailure, match=r":3: .*'chr1' is here .*unique; the rows are regions, of which") as caught:
+        workshop.run(write("chr\tstart\tend\ts1\nchr1\t0\t10\t1\nchr1\t20\t30\t2\n"))
+    assert "rename" not in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["start\tend", "\tgene"])
+def test_endless_numbers_are_no_positions_and_no_row_numbers(workshop: Workshop, write: Write, first: str) -> None:
+    with pytest.raises(ImportFailure, match=r":2: .*(is larger than a matrix|are whole numbers|is not a number)"):
+        workshop.run(write(f"id\t{first}\ts1\ng\t{'1' * 5000}\t{'2' * 5000}\t3\n"))
 
 
 ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"), min_size=1, max_size=8)
