@@ -161,7 +161,7 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
 
 def _header(start: TableStart, columns: Columns, header: Header) -> Header:
     """Return the header with the names of the chosen columns."""
-    hint = long_table(start, columns) if columns.is_long or (columns.samples and not header.headless) else ""
+    hint = long_table(start, columns) if columns.is_long else ""
     if is_chromosome(start.headers[columns.labels[0]]):
         hint = _OF_REGIONS
     return replace(

@@ -90,6 +90,9 @@ def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
     start, remarks = _without_row_numbers(start, options, given)
     columns = _chosen(start, options, given)
     columns.remarks[:0] = remarks
+    header = start.headers[columns.labels[0]]
+    if not options.transpose and not start.headless and plain(header) in _SAMPLE_COLUMNS:
+        columns.remarks.append(f"the ids are in the column {header}: if the rows are samples, say so by --transpose")
     return columns
 
 
@@ -292,9 +295,15 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
         + (f"; left out are {', '.join(left_out)}" if left_out else "")
     ]
     columns = Columns([id, *labels], values, remarks, (name,))
+    columns.is_long = not all(_is_usual(start.headers[column], headers) for column in labels)
     if any(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in labels):
         raise ImportFailure(long_table(start, columns), start.path, start.line)
     return columns
+
+
+def _is_usual(header: str, headers: Sequence[str]) -> bool:
+    """Return whether a quantifier describes features in a column of this header, which so names no samples."""
+    return describes_among(header, headers) or is_length(header) or is_of_one_sample(headers)
 
 
 def _quantities(headers: Sequence[str]) -> str:

@@ -407,6 +407,23 @@ def test_regions_are_no_ids(workshop: Workshop, write: Write) -> None:
     assert "rename" not in str(caught.value)
 
 
+def test_repeated_ids_of_a_quantifier_make_no_long_table(workshop: Workshop, write: Write) -> None:
+    header = "Gene ID\tGene Name\tReference\tStrand\tStart\tEnd\tCoverage\tFPKM\tTPM\n"
+    rows = "G1\tA\tchr1\t+\t1\t9\t1\t2\t3\nG1\tA\tchr1\t+\t20\t29\t1\t2\t3\n"
+    with pytest.raises(ImportFailure, match=r":3: .* ids must be unique, so rename one$"):
+        workshop.run(write(header + rows, "gene_abund.tab"))
+    with pytest.raises(ImportFailure, match=r":3: .* unique; this looks like a long table"):
+        workshop.run(write("gene\twho\tTPM\nG1\tann\t1\nG1\tbob\t2\n"))
+
+
+def test_rows_that_may_be_samples_are_asked_about(workshop: Workshop, write: Write) -> None:
+    text = "sample\ts1\ts2\ng1\t1\t2\ng2\t3\t4\n"
+    asked = "if the rows are samples, say so by --transpose"
+    assert said(workshop.run(write(text)).remarks, asked)
+    assert not said(workshop.run(write(text), id="n", transpose=True).remarks, asked)
+    assert not said(workshop.run(write(text.replace("sample", "gene")), id="o").remarks, asked)
+
+
 @pytest.mark.parametrize("first", ["start\tend", "\tgene"])
 def test_endless_numbers_are_no_positions_and_no_row_numbers(workshop: Workshop, write: Write, first: str) -> None:
     with pytest.raises(ImportFailure, match=r":2: .*(is larger than a matrix|are whole numbers|is not a number)"):
