@@ -260,7 +260,10 @@ def test_what_is_a_track(write: Write, tmp_path: Path, shared_data: Path) -> Non
 NO_BIGWIG: dict[str, tuple[str | bytes, str]] = {
     "a table": ("gene\ts1\nA\t1\n", r"this is text and no bigWig file, .* begins with 'gene\\ts1': .*ends in \.tsv"),
     "a message": ("\n\n404: Not Found\n", "this is text and no bigWig file, .* begins with '404: Not Found'"),
-    "a pointer": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git-lfs"),
+    "a pointer": (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "a pointer of Git LFS in place of the data",
+    ),
     "a page": ("<!DOCTYPE html><title>Log in</title>", "this is a web page"),
     "regions": ("chr1\t1\t5\tpeak1\nchr1\t7\t9\tpeak2\n", "this is a BED file"),
     "bedGraph": ("chr1\t1\t5\t1\nchr1\t7\t9\t2\n", "this is bedGraph: give it a name"),

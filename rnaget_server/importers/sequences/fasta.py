@@ -103,7 +103,7 @@ def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
 
 
 def _read(file: BinaryIO, first: bool) -> bytes:
-    """Return the next piece of the file, with ``\\n`` at every line end, and without a byte order mark in front."""
+    """Return the next piece of the file, with a line feed at every line end, and without a byte order mark in front."""
     block = file.read(_BLOCK)
     if first:
         block = block.removeprefix(_BOM)

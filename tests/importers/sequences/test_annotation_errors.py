@@ -57,9 +57,13 @@ chr1 x mRNA 1 60 . + . ID=t1;Parent=g1
         (f"{GFF}chr1 x mRNA 1 60 . + . ID=t1;Parent=g1", 4, "the ID 't1' is in line 3 already"),
         (f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_table=99", 4, "there is no genetic code '99' here"),
         (f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_table=\u00b2", 4, "there is no genetic code '\u00b2' here"),
-        (f"{GFF}##sequence-region chr1 1 {'9' * 5000}\nchr1 x exon 1 60 . + . colour=red", 5, "has neither Parent nor ID"),
         (
-            f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_except=(pos:{'1' * 5000}..3,aa:Sec)\nchr1 x gene 1 9 . + . a=b",
+            f"{GFF}##sequence-region chr1 1 {'9' * 5000}\nchr1 x exon 1 60 . + . colour=red",
+            5,
+            "has neither Parent nor ID",
+        ),
+        (
+            f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_except=(pos:{'1' * 5000}..3,aa:Sec)\nchr1 x gene 1 9 . + . a",
             5,
             "the gene has no ID",
         ),
