@@ -63,7 +63,8 @@ chr1 x mRNA 1 60 . + . ID=t1;Parent=g1
             "has neither Parent nor ID",
         ),
         (
-            f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_except=(pos:{'1' * 5000}..3,aa:Sec)\nchr1 x gene 1 9 . + . a",
+            f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_except=(pos:{'1' * 5000}..3,aa:Sec)\n"
+            "chr1 x gene 1 9 . + . a=b",
             5,
             "the gene has no ID",
         ),
