@@ -69,6 +69,7 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "gff3 without a head": (GFF, "a GFF3 annotation"),
     "sdrf": (SDRF, "an SDRF file (MAGE-TAB)"),
     "idf": ("MAGE-TAB Version\t1.1\nInvestigation Title\tA title\n", "an IDF file (MAGE-TAB)"),
+    "git lfs": (f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize 12345\n", "of Git LFS"),
     "bed3": ("chr1\t1\t5\nchr1\t7\t9\n", "a BED file"),
     "bed6": ("1\t1\t5\tpeak1\t0\t+\n1\t7\t9\tpeak2\t0\t-\n", "a BED file"),
     "narrow peaks": ("chr1\t1\t5\tp1\t0\t.\t3.5\t2.1\t1\t4\nchr2\t7\t9\tp2\t0\t.\t1.5\t2.1\t1\t1\n", "a BED file"),

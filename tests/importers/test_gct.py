@@ -142,6 +142,8 @@ def test_rows_and_columns_that_spreadsheets_add(write: Write, version: str, end:
         ),
         ("#1.3\n1\t2\t2\t0\nid\tD\ts1\ts2\ng1\ta\t1\t2\n", "names 1 (behind the id and 2 attributes of features)"),
         ("#1.2\n1\t2\t3\nid\tD\ts1\ts2\n", ":2: the second line of a GCT of this version holds 2 whole numbers, not"),
+        ("#1.2\n1\t0_2\nid\tD\ts1\ts2\ng1\ta\t1\t2\n", ":2: the second line of a GCT of this version holds 2"),
+        (f"#1.2\n1\t{'2' * 5000}\n", ":2: the second line of a GCT of this version holds 2 whole numbers"),
         ("#1.2\n1\t2\nid\tD\ts1\ts2\ng1\ta\t1\t2\t7\n", ":4: this line has 5 fields, and the header 4"),
         ("#1.2\n1\t2\nid\tD\ts1\ts2\n\ta\t1\t2\n", ":4: the feature id (the first field) is empty"),
         ('#1.2\n1\t2\nid\tD\ts1\ts2\n"g\ta\t1\t2\n', ":4: a quoted field"),
@@ -152,6 +154,23 @@ def test_gct_that_is_refused(write: Write, tmp_path: Path, content: str, message
     with pytest.raises(ImportFailure) as failure:
         read(write(content, "m.gct"))
     assert message in str(failure.value)
+
+
+@pytest.mark.parametrize("version", ["#1.2\n1\t2\n", "#1.3\n1\t2\t1\t0\n"])
+def test_a_byte_order_mark_does_not_hide_what_it_is(write: Write, version: str) -> None:
+    text = f"\ufeff{version}id\tD\ts1\ts2\ng1\ta\t1\t2\n".replace("\n", "\r\n")
+    assert GctImporter().recognises(Path("m.gct"), text.encode())
+    assert not GctImporter().recognises(Path("m.gct"), text.replace("#1.", "#1.20").encode())
+    matrix, cells = read(write(text, "m.gct"))
+    assert matrix.samples.columns[matrix.samples.id].tolist() == ["s1", "s2"]
+    np.testing.assert_array_equal(cells, [[1, 2]])
+
+
+def test_hints_name_no_option_that_is_not_for_gct(write: Write) -> None:
+    for cell in ("1,5", "low"):
+        with pytest.raises(ImportFailure, match="is not a number") as failure:
+            read(write(f"#1.2\n1\t2\nid\tD\ts1\ts2\ng1\ta\t{cell}\t2\n", "m.gct"))
+        assert "--" not in str(failure.value)
 
 
 def test_ids_of_any_characters_can_be_asked_for(workshop: Any, write: Write) -> None:

@@ -215,6 +215,19 @@ def test_tables_join(workshop: Any, write: Write, tmp_path: Path) -> None:
         workshop.run(tmp_path / "a.h5ad", id="n", samples=samples, as_is=True)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_whole_numbers_that_would_be_changed_are_refused_as_they_are(
+    workshop: Any, tmp_path: Path, sparse: bool
+) -> None:
+    cells = np.array([[2**53 + 1, 0], [0, 3]], np.int64)
+    frames = [pd.DataFrame(index=["a", "b"]), pd.DataFrame(index=["g", "h"])]
+    layers = {"big": scipy.sparse.csr_matrix(cells) if sparse else cells}
+    anndata.AnnData(np.eye(2, dtype=np.float32), *frames, layers=layers).write_h5ad(tmp_path / "a.h5ad")
+    with pytest.raises(ImportFailure, match=r"a\.h5ad: the file has a whole number beyond 2\*\*53 in layers/big"):
+        workshop.run(tmp_path / "a.h5ad", as_is=True)
+    assert sorted(workshop.data.rglob("*")) == []
+
+
 OPTIONS_REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"transpose": True}, "--transpose and --label-columns do not apply to AnnData"),
     ({"label_columns": 2}, "--transpose and --label-columns do not apply to AnnData"),
@@ -439,7 +452,7 @@ MTX_REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "beyond": ("1 1 1\n4 2 3\n", {}, "mtx:6: the entry '4 2 3' is not within 3 rows and 2 columns"),
     "zero": ("0 1 1\n", {}, "the entry '0 1 1' is not within"),
     "labels": ("1 1 1\n", {"shape": (4, 2)}, "genes.tsv: there are 3 features here, and 4 in matrix.mtx"),
-    "too large": ("1 1 1e39\n2 1 0.5\n", {}, "the value 1e+39 is larger than float32 can hold"),
+    "too large": ("1 1 1e39\n2 1 0.5\n", {}, "matrix.mtx:5: the third field, '1e39', is larger than a matrix can hold"),
 }
 
 

@@ -183,6 +183,11 @@ REFUSED = {
     "underscored start": ("chr1 0 10 1\nchr1 1_0 20 1\n", ":2: the start '1_0' is not a whole number"),
     "plus": ("chr1 0 10 1\nchr1 +10 20 1\n", ":2: the start '+10' is not a whole number"),
     "large": ("chr1 0 10 1\nchr1 10 20 1e39\n", ":2: the value '1e39' is larger"),
+    "larger than any": ("chr1 0 10 1\nchr1 10 20 1e400\n", ":2: the value '1e400' is larger"),
+    "endless end": (f"chr1 0 10 1\nchr1 10 {'9' * 5000} 1\n", ":2: the end '999999"),
+    "control character": ("chr\x01 0 10 1\n", r":1: the chromosome 'chr\x01' has a control character in its name"),
+    "endless name": (f"{'c' * 5000} 0 10 1\n", "in its name, or too long a name: rename it"),
+    "quotes": ('"chr1" 0 10 1\n', ":1: the chromosome '\"chr1\"' is in quotes: write the file without them"),
     "fraction": ("chr1 0 10 1\nchr1 10 20.5 1\n", ":2: the end '20.5' is not a whole number"),
     "fields": ("chr1 0 10 1\nchr1 10 20\n", ":2: this line has 3 fields"),
     "bed": ("chr1 0 10 a 1 +\n", ":1: this line has 6 fields"),
@@ -214,6 +219,8 @@ def test_without_sizes_positions_are_bounded(catalogue: Catalogue, write: Write)
     for content, message in (
         ("chr1\n", ":1: this line is no chromosome"),
         ("chr1 0\n", ":1: this line is no"),
+        (f"chr1 {'9' * 5000}\n", ":1: this line is no"),
+        ("chr1 100\nchr\x7f 5\n", ":2: the chromosome 'chr.x7f' has a control character in its name"),
         ("a 1\na 2\n", ":2: 'a' has two sizes"),
         ("#\n", "names no chromosome"),
     ):
@@ -253,7 +260,10 @@ def test_what_is_a_track(write: Write, tmp_path: Path, shared_data: Path) -> Non
 NO_BIGWIG: dict[str, tuple[str | bytes, str]] = {
     "a table": ("gene\ts1\nA\t1\n", r"this is text and no bigWig file, .* begins with 'gene\\ts1': .*ends in \.tsv"),
     "a message": ("\n\n404: Not Found\n", "this is text and no bigWig file, .* begins with '404: Not Found'"),
-    "a pointer": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git-lfs"),
+    "a pointer": (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "a pointer of Git LFS in place of the data",
+    ),
     "a page": ("<!DOCTYPE html><title>Log in</title>", "this is a web page"),
     "regions": ("chr1\t1\t5\tpeak1\nchr1\t7\t9\tpeak2\n", "this is a BED file"),
     "bedGraph": ("chr1\t1\t5\t1\nchr1\t7\t9\t2\n", "this is bedGraph: give it a name"),

@@ -19,7 +19,7 @@ from rnaget_server.importers.matrices.table_columns import (
 )
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool
-from rnaget_server.importers.text.columns import find_name, text_column
+from rnaget_server.importers.text.columns import find_name, is_chromosome, text_column
 from rnaget_server.importers.text.comments import first_lines
 from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import (
@@ -47,6 +47,10 @@ from rnaget_server.importers.text.template import LabelTemplate
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _LOOKED_AT = 100
+_OF_REGIONS = (
+    "the rows are regions, of which several are on one chromosome: put a column with an id of each in front, such as "
+    "chr1:0-500"
+)
 _SEPARATORS = {TAB: "tabs", COMMA: "commas", b";": "semicolons"}
 
 
@@ -157,7 +161,9 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
 
 def _header(start: TableStart, columns: Columns, header: Header) -> Header:
     """Return the header with the names of the chosen columns."""
-    hint = long_table(start, columns) if columns.is_long or (columns.samples and not header.headless) else ""
+    hint = long_table(start, columns) if columns.is_long else ""
+    if is_chromosome(start.headers[columns.labels[0]]):
+        hint = _OF_REGIONS
     return replace(
         header,
         labels=_names([start.headers[column] for column in columns.labels], start.path, header.line),

@@ -32,6 +32,7 @@ _NULL = frozenset(("-666", "-666.0"))
 # which numbers have none, are looked for first, since that is fast.
 _LETTERS, _SIGNS = (b"#", b"n", b"N"), (b"#", b"na", b"None", b"-NaN")
 _NULL_SIGN = b"-666"
+_MOST_DIGITS = 18  # of a count
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class GctImporter(Importer):
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether the first line is ``#1.2`` or ``#1.3``."""
-        return head.removeprefix(b"\xef\xbb\xbf")[:4] in _VERSIONS and not head[4:5].isdigit()
+        start = head.removeprefix(b"\xef\xbb\xbf")
+        return start[:4] in _VERSIONS and not start[4:5].isdigit()
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix:
         """Return the matrix in the file.
@@ -142,11 +144,9 @@ def _counts(lines: TextLines) -> Counts:
     _, version = _taken(lines)
     expected = _VERSIONS[version.strip()[:4]]
     number, line = _taken(lines)
-    try:
-        counts = [int(field) for field in line.split()]
-    except ValueError:
-        counts = []
-    if len(counts) != expected or min(counts) < 0:
+    texts = line.split()
+    counts = [int(text) for text in texts if text.isdigit() and len(text) <= _MOST_DIGITS]
+    if not len(counts) == len(texts) == expected:
         raise ImportFailure(
             f"the second line of a GCT of this version holds {expected} whole numbers, not {shortened(line)}",
             lines.path,

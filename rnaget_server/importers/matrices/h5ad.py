@@ -67,6 +67,8 @@ def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
     with as_import_failures(path):
         store = H5adStore(path, access=options.access)
         _refuse_empty(path, MAIN, store.shape)
+        for units in store.units:
+            store.dtype(units)  # refuses whole numbers that would not stay what they are
         axes = store.features, store.samples
         read_labels(*axes)
         return replace(served_file(path, axes, _usual(axes), options, ".h5ad"), remarks=store.remarks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,12 @@ from rnaget_server.importers.matrices.mtx_labels import read_labels
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.numbers import CHANGED, is_changed
+from rnaget_server.importers.text.numbers import CHANGED, TOO_LARGE, is_changed, is_too_large
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import canonical
 
 _MAGIC = b"%%matrixmarket"
+_SIZES = re.compile(rb"\s*(?:\d{1,18}(?:\s+|$)){3}")
 _MOST_LOOKED_AT = 8
 # Beyond the standard, STARsolo writes float, and others double and unsigned-integer.
 _FIELDS = {"integer": 3, "unsigned-integer": 3, "real": 3, "float": 3, "double": 3, "pattern": 2}
@@ -91,16 +93,13 @@ def _head(lines: TextLines) -> _Head:
     while line is not None and line[1].startswith(b"%"):
         line = lines.take()
     number, sizes = line or (number, b"")
-    try:
-        features, samples, entries = (int(size) for size in sizes.split())
-        if min(features, samples, entries) < 0:
-            raise ValueError
-    except ValueError:
+    if not _SIZES.fullmatch(sizes):
         raise ImportFailure(
             f"the first line below the comments holds rows, columns and entries, not {shortened(sizes)}",
             lines.path,
             number,
-        ) from None
+        )
+    features, samples, entries = map(int, sizes.split())
     if not features or not samples:
         raise ImportFailure(f"the matrix is empty: {features} features × {samples} samples", lines.path, number)
     return _Head(number, _FIELDS[words[3]], features, samples, entries)
@@ -157,9 +156,10 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
                 numbers[at],
             )
         for at in np.flatnonzero(np.abs(cells[2]) >= 2**53).tolist():
-            text = block[at].split()[2] if head.fields > 2 else b""
-            if is_changed(text):
-                raise ImportFailure(f"the third field, {shortened(text)}, {CHANGED}", lines.path, numbers[at])
+            text = block[at].split()[2]
+            wrong_value = CHANGED if is_changed(text) else TOO_LARGE if is_too_large(text) else None
+            if wrong_value is not None:
+                raise ImportFailure(f"the third field, {shortened(text)}, {wrong_value}", lines.path, numbers[at])
         found += cells.shape[1]
         yield cells
     if found != head.entries:

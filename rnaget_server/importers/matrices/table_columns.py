@@ -11,6 +11,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.text.columns import (
     ID_NUMBERS,
+    are_words,
     describes_among,
     describes_features,
     describing_by_numbers,
@@ -31,9 +32,6 @@ from rnaget_server.importers.text.quantities import (
     value_header,
 )
 
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]")
-# What other programs write where a number was meant; and digits of other scripts, which are only bytes above ASCII.
-_NUMBER_LIKE = re.compile(rb"(?i)true|false|[+-]?inf(inity)?|#?n/?a!?|none|0x[0-9a-f]+|[^A-Za-z]+|[\d.,]+e[+-]?\d+")
 _ROW_NUMBERS = frozenset(
     ("", "x", "index", "unnamed:0", "unnamed:01", "rownames", "rownumber", "rowid", "row", "#", "v1")
 )
@@ -49,7 +47,7 @@ _SAMPLE_COLUMNS = frozenset(
         "var2",
     )
 )
-_FEW = 2
+_MOST_DIGITS = 18
 _VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
 
 
@@ -92,6 +90,9 @@ def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
     start, remarks = _without_row_numbers(start, options, given)
     columns = _chosen(start, options, given)
     columns.remarks[:0] = remarks
+    header = start.headers[columns.labels[0]]
+    if not options.transpose and not start.headless and plain(header) in _SAMPLE_COLUMNS:
+        columns.remarks.append(f"the ids are in the column {header}: if the rows are samples, say so by --transpose")
     return columns
 
 
@@ -164,7 +165,7 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
         column
         for column in columns.cells
         if start.headers[column] in known
-        or are_words(start.cells_of(column), 1 if describes_features(start.headers[column]) else _FEW)
+        or are_words(start.cells_of(column), 1 if describes_features(start.headers[column]) else 2)
     ]
     taken = set(further)
     rest = [column for column in columns.cells if column not in taken]
@@ -294,9 +295,15 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
         + (f"; left out are {', '.join(left_out)}" if left_out else "")
     ]
     columns = Columns([id, *labels], values, remarks, (name,))
+    columns.is_long = not all(_is_usual(start.headers[column], headers) for column in labels)
     if any(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in labels):
         raise ImportFailure(long_table(start, columns), start.path, start.line)
     return columns
+
+
+def _is_usual(header: str, headers: Sequence[str]) -> bool:
+    """Return whether a quantifier describes features in a column of this header, which so names no samples."""
+    return describes_among(header, headers) or is_length(header) or is_of_one_sample(headers)
 
 
 def _quantities(headers: Sequence[str]) -> str:
@@ -372,7 +379,7 @@ def _has_row_numbers(start: TableStart, columns: Sequence[int], given: int | Non
     if plain(first_header) not in _ROW_NUMBERS and first_header != "...1":  # as readr calls it
         return False
     numbers, ids = start.cells_of(columns[0]), start.cells_of(columns[1])
-    if not numbers or not all(number.isdigit() for number in numbers):
+    if not numbers or not all(number.isdigit() and len(number) <= _MOST_DIGITS for number in numbers):
         return False
     first = int(numbers[0])
     counted = first in (0, 1) and [int(number) for number in numbers] == list(range(first, first + len(numbers)))
@@ -388,9 +395,3 @@ def _is_label(start: TableStart, options: ReadOptions, column: int) -> bool:
     header = start.headers[column]
     known = not options.transpose and (header == options.feature_name or describes_among(header, start.headers))
     return (known and not start.headless) or are_words(start.cells_of(column))
-
-
-def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
-    """Return whether a column without a known header is certainly text; in doubt it is cells, and refused as such."""
-    known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
-    return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)

@@ -44,9 +44,9 @@ class TenXImporter(Importer):
             if 0 in store.shape:
                 raise ImportFailure("the matrix is empty: {} features × {} barcodes".format(*store.shape), path)
             axes = store.features, store.samples
+            store.dtype("")  # refuses whole numbers that would not stay what they are
             if options.as_is:
                 return served_file(path, axes, _USUAL, options, ".h5")
-            store.dtype("")  # refuses whole numbers that would not stay what they are
             features, samples, style = labels(path, axes, _USUAL, options)
         cells = spool_lines(path, store.compressed, "samples", directory, progress)
         return SourceMatrix(features, samples, cells, style, ("10x, stored sparse",))

@@ -43,7 +43,7 @@ _SELENOCYSTEINE = frozenset({"Selenocysteine", "selenocysteine", "stop_codon_red
 _PARTS = _EXONS | _SELENOCYSTEINE | {"CDS", "start_codon", "stop_codon"}
 _GTF_TRANSCRIPTS = frozenset({"transcript", "mRNA", "primary_transcript"})
 _RNA = re.compile(r"(?:\w+_)?(?:transcript|\w*RNA)")
-_EXCEPTION = re.compile(r"pos:(?:complement\()?(\d+)\.\.(\d+)\)?,aa:(\w+)")
+_EXCEPTION = re.compile(r"pos:(?:complement\()?(\d{1,12})\.\.(\d{1,12})\)?,aa:(\w+)")
 _AMINO = {
     **{"Ala": "A", "Arg": "R", "Asn": "N", "Asp": "D", "Cys": "C", "Gln": "Q", "Glu": "E", "Gly": "G", "His": "H"},
     **{"Ile": "I", "Leu": "L", "Lys": "K", "Met": "M", "Phe": "F", "Pro": "P", "Ser": "S", "Thr": "T", "Trp": "W"},
@@ -286,7 +286,7 @@ class Annotation:
         text = form.one(line.attributes, "transl_table")
         if text is None:
             return
-        if not text.isdigit() or int(text) not in CODES:
+        if text not in map(str, CODES):
             self._fail(
                 f"there is no genetic code {shown(text)} here: transl_table is one of {', '.join(map(str, CODES))}",
                 line,

@@ -92,7 +92,7 @@ def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[Featur
 
 
 def _directive(number: int, line: bytes) -> Directive | None:
-    found = re.fullmatch(rb"##sequence-region\s+(\S+)\s+([0-9]+)\s+([0-9]+)\s*", line)
+    found = re.fullmatch(rb"##sequence-region\s+(\S+)\s+([0-9]{1,12})\s+([0-9]{1,12})\s*", line)
     if found is None:
         return None
     return Directive(number, unquote(found[1].decode("utf-8", "replace")), int(found[3]), int(found[2]) == 1)

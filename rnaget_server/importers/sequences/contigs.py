@@ -142,7 +142,7 @@ class GeneticCodes:
         self._all_given = False
         for option in options:
             name, _, text = option.rpartition("=")
-            if not text.isdigit() or int(text) not in CODES:
+            if text not in map(str, CODES):
                 raise ImportFailure(
                     f"--genetic-code {option}: write NAME=CODE or CODE, with a code of {', '.join(map(str, CODES))}"
                 )

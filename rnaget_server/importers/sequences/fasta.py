@@ -20,6 +20,7 @@ _ERRORS: tuple[type[Exception], ...] = (OSError, *GZIP_ERRORS)
 _LONGEST_HEADER = 1 << 20
 _UPPER = bytes.maketrans(string.ascii_lowercase.encode(), string.ascii_uppercase.encode())
 _BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
 _ALLOWED = string.ascii_letters.encode() + b"*" + _BLANK
 
 
@@ -36,7 +37,7 @@ def is_fasta(path: Path) -> bool:
     """Return whether a file looks like FASTA: its first letter that is no blank is ``>``."""
     try:
         with _opened(path) as file:
-            return bytes(file.read(_LOOKED_AT)).lstrip(_BLANK + b"\xef\xbb\xbf").startswith(b">")
+            return bytes(file.read(_LOOKED_AT)).removeprefix(_BOM).lstrip(_BLANK).startswith(b">")
     except _ERRORS:
         return False
 
@@ -72,7 +73,7 @@ def read_fasta(path: Path) -> Iterator[Header | bytes]:
 def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
     line, at_line_start, begun, rest = 1, True, False, b""
     while True:
-        block = file.read(_BLOCK)
+        block = _read(file, line == 1 and not begun)
         data = rest + block
         at = 0
         while at < len(data):
@@ -99,6 +100,16 @@ def _records(file: BinaryIO, path: Path) -> Iterator[Header | bytes]:
         rest = data[at:]
         if not block:
             return
+
+
+def _read(file: BinaryIO, first: bool) -> bytes:
+    """Return the next piece of the file, with a line feed at every line end, and without a byte order mark in front."""
+    block = file.read(_BLOCK)
+    if first:
+        block = block.removeprefix(_BOM)
+    if block.endswith(b"\r"):
+        block += file.read(1)
+    return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in block else block
 
 
 def _next_record(data: bytes, at: int) -> int:

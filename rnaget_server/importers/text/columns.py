@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.importers.text.numbers import MISSING
 from rnaget_server.stores.native.write_dense import AxisTable
 
 ColumnValues = NDArray[Any]
 
 # No leading zeros: 007 is a label. No sign but minus, no bare point.
-_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
-_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _ABSENT = frozenset(("", "NA", "N/A", "NaN", "nan"))
 _INT64 = 2**63
+_LONGEST_WHOLE = 20  # of -9223372036854775808
 
 # Headers of columns that hold names, best first; compared by `plain`.
 NAMES = (
@@ -83,6 +85,12 @@ _POSITIONS = frozenset(("reference", "start", "end", "stop", "pos", "position", 
 # Those of them that are numbers.
 _POSITIONS_OF_ENDS = frozenset(("start", "end", "stop", "pos", "position", "tss", "tes"))
 _FEW = 2
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]")
+# What other programs write where a number was meant; and digits of other scripts, which are only bytes above ASCII.
+_NUMBER_LIKE = re.compile(
+    rb"(?i)true|false|[+-]?(?:inf(inity)?|nan)|#?n/?a!?|<na>|none|#[a-z0-9/]+[!?]|[+-]?\d+\.#[a-z]+|0x[0-9a-f]+"
+    rb"|[^A-Za-z]+|[\d.,]+e[+-]?\d+"
+)
 
 
 def plain(name: str) -> str:
@@ -105,6 +113,11 @@ def describes_among(name: str, names: Iterable[str]) -> bool:
 def is_position(name: str) -> bool:
     """Return whether a column of this header holds positions, if it describes features."""
     return plain(name) in _POSITIONS_OF_ENDS
+
+
+def is_chromosome(name: str) -> bool:
+    """Return whether a column of this header holds chromosomes."""
+    return plain(name) in _CHROMOSOMES
 
 
 def describing_by_numbers(names: Iterable[str]) -> set[str]:
@@ -142,6 +155,12 @@ def find_name(names: Iterable[str], description: bool = True) -> str | None:
     return next((by_plain[name] for name in known if name in by_plain), None)
 
 
+def are_words(cells: Sequence[bytes], least: int = _FEW) -> bool:
+    """Return whether a column without a known header is certainly text; in doubt it is cells, and refused as such."""
+    known = [cell.strip() for cell in cells if cell.strip() not in MISSING]
+    return len(known) >= least and all(_WORD.search(cell) and not _NUMBER_LIKE.fullmatch(cell) for cell in known)
+
+
 def text_column(values: Sequence[str]) -> ColumnValues:
     """Return an object array of str."""
     column = np.empty(len(values), object)
@@ -158,6 +177,8 @@ def typed_column(values: Sequence[str]) -> ColumnValues:
     if not present or not all(_PLAIN.fullmatch(value) for value in present):
         return text_column(values)
     if all(_WHOLE.fullmatch(value) for value in present):
+        if max(map(len, present)) > _LONGEST_WHOLE:
+            return text_column(values)
         whole = [int(value) for value in present]
         if any(not -_INT64 <= value < _INT64 for value in whole):
             return text_column(values)

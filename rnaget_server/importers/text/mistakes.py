@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.text.columns import are_words
 from rnaget_server.importers.text.decimals import COMMA, DecimalMark
 from rnaget_server.importers.text.fields import QuoteError, shortened, split_fields
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
@@ -44,6 +45,8 @@ class RowCheck:
         Returns whether a row of this id is left out.
     repeated_hint
         What to say of repeated ids, where the form of the table explains them.
+    optional
+        Whether options say how the table is read; a hint at one is of no use if its format fixes that.
     """
 
     path: Path
@@ -53,9 +56,10 @@ class RowCheck:
     decimal: DecimalMark
     left_out: Callable[[str], bool]
     repeated_hint: str = ""
+    optional: bool = True
     _lines: dict[str, tuple[int, int]] = field(default_factory=dict)
     _rows: int = 0
-    _bad: dict[int, int] = field(default_factory=dict)
+    _words: int = 0  # in the first column of cells
     _hints: dict[str, None] = field(default_factory=dict)
 
     def failure(self, lines: TextLines, first: int, before: Sequence[tuple[int, str]] = ()) -> ImportFailure | None:
@@ -76,7 +80,7 @@ class RowCheck:
 
     def _listed(self, shown: Sequence[tuple[int, str]], count: int) -> ImportFailure:
         (number, message), *others = shown
-        if self.kind == "feature" and len(self.names) > 1 and self._bad.get(0, 0) > self._rows / 2:
+        if self.optional and self.kind == "feature" and len(self.names) > 1 and self._words > self._rows / 2:
             self._hints["if that column describes the features, say so by --label-columns"] = None
         hints = list(self._hints)
         if count == 1:
@@ -147,7 +151,7 @@ class RowCheck:
         for column, text in enumerate(texts):
             wrong = error.wrong if column == error.column else self._wrong(text)
             if wrong is not None:
-                self._bad[column] = self._bad.get(column, 0) + 1
+                self._words += not column and are_words([text], 1)
                 if self.decimal.mark != COMMA and _WITH_COMMA.fullmatch(text.strip()):
                     self._hint_at_commas()
                 elif _THOUSANDS.fullmatch(text.strip()):
@@ -169,8 +173,8 @@ class RowCheck:
 
     def _hint_at_commas(self) -> None:
         self._hints[
-            "commas between thousands cannot be read: save the numbers without them; if these are decimal commas, say "
-            "so by --decimal ','"
+            "commas between thousands cannot be read: save the numbers without them; if these are decimal commas, "
+            + ("say so by --decimal ','" if self.optional else "write points in their place")
         ] = None
 
     def _ragged(self, found: int) -> str:

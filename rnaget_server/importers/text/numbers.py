@@ -86,8 +86,16 @@ def is_changed(text: bytes) -> bool:
     return match is not None and int(match[1]) != int(float(match[1]))
 
 
+def is_too_large(text: bytes) -> bool:
+    """Return whether a number is written that float32 cannot hold; infinity is none."""
+    return _INFINITE.fullmatch(text.strip()) is None and abs(float(text)) > _LARGEST
+
+
 CHANGED = "is a whole number beyond 2**53 that would be changed: write it with an exponent if it is not exact"
 """What is wrong with a cell of which `is_changed` is true."""
+
+TOO_LARGE = "is larger than a matrix can hold (3.4e38)"
+"""What is wrong with a cell of which `is_too_large` is true."""
 
 
 def _with_holes(text: bytes, separator: bytes) -> bytes:
@@ -136,8 +144,8 @@ def _refuse_too_large(numbers: NDArray[Any], lines: Sequence[bytes], separator: 
         return
     for row, column in np.argwhere(np.abs(numbers) > _LARGEST):
         text = lines[row].split(separator)[column]
-        if not _INFINITE.fullmatch(text.strip()):
-            raise BadCell(int(row), int(column), text, "is larger than a matrix can hold (3.4e38)")
+        if is_too_large(text):
+            raise BadCell(int(row), int(column), text, TOO_LARGE)
 
 
 def _refuse_changed(numbers: NDArray[Any], lines: Sequence[bytes], separator: bytes) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rnaget_server.importers.text.columns import describes_among, is_position, plain
 
 _FAR = 1000  # a position of a gene
+_MOST_DIGITS = 18
 
 
 def doubtful_positions(headers: Sequence[str], columns: Sequence[Sequence[bytes]]) -> list[str]:
@@ -35,7 +36,7 @@ def doubtful_positions(headers: Sequence[str], columns: Sequence[Sequence[bytes]
 
 def _are_positions(cells: Sequence[bytes]) -> bool:
     """Return whether these can be a start and an end, or are further on than most counts are."""
-    if not all(cell.isdigit() for cell in cells):
+    if not all(cell.isdigit() and len(cell) <= _MOST_DIGITS for cell in cells):
         return False
     places = [int(cell) for cell in cells]
     return places == sorted(places) and (len(places) > 1 or places[0] >= _FAR)

@@ -50,7 +50,7 @@ class TableBody:
     most_bytes
         Most bytes that the labels of all rows may take.
     layout
-        The columns, where the cells are not simply all that follows the labels.
+        The columns, where options say which they are; else the cells are all that follows the labels.
     decimal
         The decimal mark; points by default.
     counters
@@ -175,7 +175,16 @@ class TableBody:
         first: int,
         before: Sequence[tuple[int, str]],
     ) -> ImportFailure | None:
-        check = RowCheck(self.path, layout, self.names, self.kind, decimal, self._is_left_out, self.repeated_hint)
+        check = RowCheck(
+            self.path,
+            layout,
+            self.names,
+            self.kind,
+            decimal,
+            self._is_left_out,
+            self.repeated_hint,
+            optional=self.layout is not None,
+        )
         with lines.again() as rows:
             return check.failure(rows, first, before)
 

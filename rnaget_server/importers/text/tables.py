@@ -12,14 +12,16 @@ import numpy as np
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, read_head, unpacked
 from rnaget_server.importers.text.columns import find_name, free_name, same, take_or_fill, text_column, typed_column
-from rnaget_server.importers.text.fields import find_separator, shortened
+from rnaget_server.importers.text.fields import BLANK, TAB, find_separator, shortened, tabs_for_blanks
 from rnaget_server.importers.text.table_body import LABEL_BYTES, not_utf8
 from rnaget_server.model.axis import Positions
+from rnaget_server.spelling import most_alike
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileLimits
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _LISTED = 5
+_COMPARED = 10_000
 # Memory of a row in addition to its fields, and the multiple of the text limit that all rows may take.
 _ROW_BYTES, _HELD = 64, 4
 
@@ -54,22 +56,38 @@ def read_table(path: Path, limits: FileLimits = DEFAULT_LIMITS) -> Table:
     content = _text(path, limits.column_bytes).replace("\r\n", "\n").replace("\r", "\n")
     start = content[: 64 << 10].split("\n")
     shown = [line.encode() for line in start if line and not line.startswith("#")][:20] or [start[0].encode()]
-    separator = find_separator(path, shown[0], shown[1:-1] or shown[1:]).decode()
-    reader = csv.reader(_lines_of(content), delimiter=separator, strict=True)
+    separator = find_separator(path, shown[0], shown[1:-1] or shown[1:], blanks=True)
+    try:
+        rows, numbers = _rows(path, content, separator, limits)
+    except ImportFailure:
+        if '\\"' not in content:
+            raise
+        # R's write.table puts a backslash in front of a quote.
+        rows, numbers = _rows(path, content.replace('\\"', '""'), separator, limits)
+    return _checked(path, rows, numbers)
+
+
+def _rows(path: Path, content: str, separator: bytes, limits: FileLimits) -> tuple[list[list[str]], list[int]]:
+    """Return the rows that are not blank, with the lines where they end."""
+    lines = _lines_of(content)
+    if separator == BLANK:
+        lines, separator = (tabs_for_blanks(line.rstrip("\n").encode()).decode() + "\n" for line in lines), TAB
+    reader = csv.reader(lines, delimiter=separator.decode(), strict=True)
     rows: list[list[str]] = []
     numbers: list[int] = []
     held = 0
     try:
         for row in reader:
-            if row:
+            if any(cell.strip() for cell in row):
                 rows.append(row)
                 numbers.append(reader.line_num)
                 held += _ROW_BYTES + LABEL_BYTES * len(row)
                 if held > _HELD * limits.column_bytes:
                     raise _too_large(path, "rows and fields", _HELD * limits.column_bytes)
     except csv.Error as error:
-        raise ImportFailure(f"the table is not well formed: {error}", path, reader.line_num) from None
-    return _checked(path, rows, numbers)
+        wrong = error if "limit" in str(error) else 'a quoted field ("…") is not closed, or text follows its last quote'
+        raise ImportFailure(f"the table is not well formed: {wrong}", path, reader.line_num) from None
+    return rows, numbers
 
 
 def join_samples(axis: AxisTable, table: Table, id: str | None) -> JoinedAxis:
@@ -87,7 +105,7 @@ def join_samples(axis: AxisTable, table: Table, id: str | None) -> JoinedAxis:
     if missing:
         raise ImportFailure(
             f"{len(missing)} of {len(ids)} samples have no row in this table: {listed(missing)}"
-            + _other_column(table, place, set(ids), "--sample-id"),
+            + (_other_column(table, place, set(ids), "--sample-id") or _held_ids(table, place, missing[0])),
             table.path,
         )
     return _joined(axis, table, place, positions, None, ("sample", "Sample"))
@@ -122,9 +140,11 @@ def join_features(axis: AxisTable, table: Table, id: str | None, name: str | Non
     positions = _positions(axis, table, place, "feature")
     if (positions < 0).all():
         raise ImportFailure(
-            f"no feature of the matrix has a row in this table: {listed(list(axis.columns[axis.id]))} are not in "
-            f"its column {shortened(table.headers[place])}"
-            + _other_column(table, place, set(axis.columns[axis.id]), "--feature-id"),
+            f"no feature of the matrix has a row in this table: {listed(list(axis.columns[axis.id]))} have none"
+            + (
+                _other_column(table, place, set(axis.columns[axis.id]), "--feature-id")
+                or _held_ids(table, place, str(axis.columns[axis.id][0]))
+            ),
             table.path,
         )
     if name is None and axis.name is None:
@@ -164,6 +184,8 @@ def _text(path: Path, most: int) -> str:
             data = unpacked(path, most + 1)
         if len(data) > most:
             raise _too_large(path, "text", most)
+        if b"\0" in data:
+            raise ImportFailure("the file holds binary data (a NUL byte) and is no text table", path)
         return data.decode("utf-8-sig")
     except GZIP_ERRORS as error:
         raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
@@ -180,15 +202,29 @@ def _checked(path: Path, rows: list[list[str]], lines: list[int]) -> Table:
     headers = [rows[start][0].lstrip("#").strip(), *(header.strip() for header in rows[start][1:])]
     rows, lines = rows[start + 1 :], lines[start + 1 :]
     if len(rows[0]) == len(headers) + 1:  # R's write.table names no column of row names
+        if not any(row[-1].strip() for row in rows):
+            raise ImportFailure(
+                "every line ends with a separator and the header does not: remove it at the line ends", path, lines[0]
+            )
         headers.insert(0, "")
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(headers):
+    # Spreadsheet programs leave empty columns behind the last.
+    extents = [_extent(row) for row in rows]
+    width = min(len(headers), max(_extent(headers), *extents))
+    for row, extent, line in zip(rows, extents, lines, strict=True):
+        if extent > len(headers) or len(row) < width:
             raise ImportFailure(f"this line has {len(row)} fields, and the header {len(headers)}", path, line)
+        del row[width:]
+    del headers[width:]
     for place, header in enumerate(headers[1:], 1):
         headers[place] = header or f"column_{place + 1}"
         if headers[place] in headers[:place]:
             raise ImportFailure(f"two columns have the header {shortened(header)}: rename one", path)
     return Table(path, tuple(headers), rows, lines)
+
+
+def _extent(row: Sequence[str]) -> int:
+    """Return the number of fields up to the last that is not blank."""
+    return next((at for at in range(len(row), 0, -1) if row[at - 1].strip()), 0)
 
 
 def id_column(table: Table, id: str | None, option: str) -> int:
@@ -226,6 +262,12 @@ def _other_column(table: Table, place: int, wanted: set[str], option: str) -> st
         if other != place and len(wanted & {row[other] for row in table.rows}) > len(wanted) / 2:
             return f"; the column {shortened(header)} holds such ids: name it by {option}"
     return ""
+
+
+def _held_ids(table: Table, place: int, missing: str) -> str:
+    """Return what the column of the ids holds: ids that are like one that is missing, or the first."""
+    ids = [row[place] for row in table.rows[:_COMPARED]]
+    return f"; its column {shortened(table.headers[place])} holds {listed(most_alike(missing, ids, _LISTED) or ids)}"
 
 
 def _joined(

@@ -11,11 +11,14 @@ from rnaget_server.importers.base import Progress
 from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.importers.text.numbers import is_too_large
 from rnaget_server.importers.text.table_body import not_utf8
+from rnaget_server.stores.tracks.bigwig_layout import can_be_asked_for
 from rnaget_server.stores.tracks.bigwig_writer import MOST_POSITION, Interval
 
 _LARGEST = 3.4028234663852886e38
 _MOST_BASES = 2**32 - 1
+_MOST_DIGITS = 18  # of a position
 _MOST_CHROMOSOMES = 1 << 22
 _TOO_MANY = f"there are more than {_MOST_CHROMOSOMES:,} chromosomes: this is no file of a genome"
 _SORT = "sort the file, as by `sort -k1,1 -k2,2n`"
@@ -95,10 +98,7 @@ class _Checks:
 
     def enter(self, field: bytes, number: int) -> tuple[str, int]:
         """Return the name of a chromosome that starts in a line, and the largest end it can have."""
-        try:
-            name = field.decode()
-        except UnicodeDecodeError:
-            raise not_utf8(self._path, number) from None
+        name = _chromosome(field, self._path, number)
         if name in self._entered:
             raise self._failure(
                 f"{shortened(name)} is in two parts: it starts in line {self._entered[name]} and again here; {_SORT}",
@@ -126,7 +126,7 @@ class _Checks:
                 number,
             )
         for field, what in zip(fields[1:3], ("start", "end"), strict=True):
-            if not field.isdigit():
+            if not _is_place(field):
                 raise self._failure(f"the {what} {shortened(field)} is not a whole number", number)
         raise self._failure(f"the value {shortened(fields[3])} is not a number", number)
 
@@ -139,7 +139,7 @@ class _Checks:
             if not field.isdigit():
                 return self._failure(f"the {what} {shortened(field)} is not a whole number", number)
         start, end, value = int(first), int(second), float(third)
-        if b"_" in third or value != value or abs(value) == float("inf"):
+        if b"_" in third or value != value or (abs(value) == float("inf") and not is_too_large(third)):
             return self._failure(f"the value {shortened(third)} is not a number; leave such a line out", number)
         if abs(value) > _LARGEST:
             return self._failure(f"the value {shortened(third)} is larger than a float32 can be (3.4e38)", number)
@@ -185,12 +185,9 @@ def read_sizes(path: Path) -> dict[str, int]:
                 fields = line.split()
                 if not fields or fields[0].startswith(b"#"):
                     continue
-                if len(fields) < 2 or not fields[1].isdigit() or not 0 < int(fields[1]) <= _MOST_BASES:
+                if len(fields) < 2 or not _is_place(fields[1]) or not 0 < int(fields[1]) <= _MOST_BASES:
                     raise ImportFailure("this line is no chromosome and its size in bases", path, number)
-                try:
-                    name = fields[0].decode()
-                except UnicodeDecodeError:
-                    raise not_utf8(path, number) from None
+                name = _chromosome(fields[0], path, number)
                 if sizes.setdefault(name, int(fields[1])) != int(fields[1]):
                     raise ImportFailure(f"{shortened(name)} has two sizes, here and further up", path, number)
                 if len(sizes) > _MOST_CHROMOSOMES:
@@ -198,6 +195,31 @@ def read_sizes(path: Path) -> dict[str, int]:
     if not sizes:
         raise ImportFailure("the file names no chromosome", path)
     return sizes
+
+
+def _chromosome(field: bytes, path: Path, number: int) -> str:
+    """Return the name of a chromosome; refuse one that the file that is made could not be asked for."""
+    try:
+        name = field.decode()
+    except UnicodeDecodeError:
+        raise not_utf8(path, number) from None
+    if not can_be_asked_for(name):
+        raise ImportFailure(
+            f"the chromosome {shortened(name)} has a control character in its name, or too long a name: rename it",
+            path,
+            number,
+        )
+    if name[0] == '"' == name[-1]:
+        raise ImportFailure(
+            f"the chromosome {shortened(name)} is in quotes: write the file without them, as by quote=FALSE in R",
+            path,
+            number,
+        )
+    return name
+
+
+def _is_place(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _opened(path: Path) -> TextLines:

@@ -31,7 +31,7 @@ _NODE = struct.Struct("<BBH")
 _INNER_ITEM, _LEAF_ITEM = 24, 32
 _SUMMARY_BYTES = 40
 _LATEST_VERSION = 4
-_LONGEST_NAME = 4096
+_LONGEST_NAME = 4096  # in bytes
 _DEEPEST = 64
 # The head of a section, which its intervals follow.
 _SECTION_BYTES = 24
@@ -40,6 +40,13 @@ _POSITION_BITS = np.uint64(32)
 
 Keys = NDArray[np.uint64]
 """Places in the genome: the number of the chromosome in the upper half, the position in the lower."""
+
+
+def can_be_asked_for(name: str) -> bool:
+    """Return whether this is the name of a chromosome: not empty or too long, and without control characters."""
+    return 0 < len(name.encode()) <= _LONGEST_NAME and not any(
+        ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name
+    )
 
 
 class Zoom(NamedTuple):
@@ -237,7 +244,7 @@ class BigWigFile:
             raise OSError(
                 f"{self.name} has a chromosome named {raw!r}, which is not UTF-8: rename it, and make the file again"
             ) from None
-        if not name or any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in name):
+        if not can_be_asked_for(name):
             raise OSError(
                 f"{self.name} has a chromosome named {name!r}, which cannot be asked for: rename it, and make the "
                 "file again"

@@ -56,6 +56,18 @@ chr1 x mRNA 1 60 . + . ID=t1;Parent=g1
         (f"{GFF}chr1 x gene 1 60 . + . colour=red", 4, "the gene has no ID"),
         (f"{GFF}chr1 x mRNA 1 60 . + . ID=t1;Parent=g1", 4, "the ID 't1' is in line 3 already"),
         (f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_table=99", 4, "there is no genetic code '99' here"),
+        (f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_table=\u00b2", 4, "there is no genetic code '\u00b2' here"),
+        (
+            f"{GFF}##sequence-region chr1 1 {'9' * 5000}\nchr1 x exon 1 60 . + . colour=red",
+            5,
+            "has neither Parent nor ID",
+        ),
+        (
+            f"{GFF}chr1 x CDS 1 60 . + 0 Parent=t1;transl_except=(pos:{'1' * 5000}..3,aa:Sec)\n"
+            "chr1 x gene 1 9 . + . a=b",
+            5,
+            "the gene has no ID",
+        ),
         (f"{GFF}chr1 x exon 1 60 . - . Parent=t1", 3, "'t1' is on the other strand than its parts: see line 4"),
         (f"{GFF}chr2 x exon 1 60 . + . Parent=t1", 3, "'t1' is on chr1, but its parts are on chr2: see line 4"),
     ],
@@ -87,6 +99,8 @@ def test_a_protein_is_no_genome(tmp_path: Path) -> None:
         ("chr9=2", "there is no sequence 'chr9'; the first are chr1"),
         ("chr1=99", "write NAME=CODE or CODE"),
         ("x", "write NAME=CODE or CODE"),
+        ("\u00b2", "write NAME=CODE or CODE"),
+        ("1" * 5000, "write NAME=CODE or CODE"),
     ],
 )
 def test_genetic_codes_that_there_are_not(tmp_path: Path, option: str, message: str) -> None:

@@ -33,7 +33,7 @@ def letters_of(data: Path, genome: str, id: str) -> str:
         st.tuples(st.text("ab1|.", min_size=1, max_size=9), st.text("acgtNRY*", max_size=200)), max_size=6
     ),
     width=st.integers(1, 70),
-    line_end=st.sampled_from(["\n", "\r\n"]),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
     block=st.integers(1, 64),
 )
 def test_blocks_may_end_anywhere(
@@ -155,6 +155,17 @@ def test_a_genome_whose_replacement_was_killed_is_put_back(tmp_path: Path) -> No
     assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "h")[0] == 0
     assert sorted(path.name for path in genomes.iterdir()) == ["g", "h"]
     assert letters_of(tmp_path / "d", "g", "g:a") == "ACGT"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_line_ends_and_a_byte_order_mark_are_no_letters(end: str, packed: bool, tmp_path: Path) -> None:
+    content = "\ufeff>a one\nACGT\nAC\n>b\nTT\n".replace("\n", end).encode()
+    (tmp_path / "a.fa").write_bytes(gzip.compress(content) if packed else content)
+    assert list(read_fasta(tmp_path / "a.fa")) == [Header("a", "one", 1), b"ACGTAC", Header("b", "", 4), b"TT"]
+    code, output = run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g")
+    assert code == 0, output
+    assert letters_of(tmp_path / "d", "g", "g:b") == "TT"
 
 
 @pytest.mark.parametrize(

@@ -395,6 +395,39 @@ def test_no_hint_leads_to_the_loss_of_a_sample(workshop: Workshop, write: Write)
     rows = "".join(f"g{n}\t{'ab'[n % 2] if n else 7}\t1\n" for n in range(9))
     with pytest.raises(ImportFailure, match="if that column describes the features, say so by --label-columns"):
         workshop.run(write(f"gene\tgroup\ts2\n{rows}"))
+    for bad in ("1'000", "$1", "1%", "TRUE", "-nan", "#DIV/0!", "1.#IND", "<NA>", '"1"', "\u22121"):
+        with pytest.raises(ImportFailure, match="is not a number") as caught:
+            workshop.run(write(f"gene\ts1\ts2\nx\t {bad}\t1\n"))
+        assert "label-columns" not in str(caught.value)
+
+
+def test_regions_are_no_ids(workshop: Workshop, write: Write) -> None:
+    with pytest.raises(ImportFailure, match=r":3: .*'chr1' is here .*unique; the rows are regions, of which") as caught:
+        workshop.run(write("chr\tstart\tend\ts1\nchr1\t0\t10\t1\nchr1\t20\t30\t2\n"))
+    assert "rename" not in str(caught.value)
+
+
+def test_repeated_ids_of_a_quantifier_make_no_long_table(workshop: Workshop, write: Write) -> None:
+    header = "Gene ID\tGene Name\tReference\tStrand\tStart\tEnd\tCoverage\tFPKM\tTPM\n"
+    rows = "G1\tA\tchr1\t+\t1\t9\t1\t2\t3\nG1\tA\tchr1\t+\t20\t29\t1\t2\t3\n"
+    with pytest.raises(ImportFailure, match=r":3: .* ids must be unique, so rename one$"):
+        workshop.run(write(header + rows, "gene_abund.tab"))
+    with pytest.raises(ImportFailure, match=r":3: .* unique; this looks like a long table"):
+        workshop.run(write("gene\twho\tTPM\nG1\tann\t1\nG1\tbob\t2\n"))
+
+
+def test_rows_that_may_be_samples_are_asked_about(workshop: Workshop, write: Write) -> None:
+    text = "sample\ts1\ts2\ng1\t1\t2\ng2\t3\t4\n"
+    asked = "if the rows are samples, say so by --transpose"
+    assert said(workshop.run(write(text)).remarks, asked)
+    assert not said(workshop.run(write(text), id="n", transpose=True).remarks, asked)
+    assert not said(workshop.run(write(text.replace("sample", "gene")), id="o").remarks, asked)
+
+
+@pytest.mark.parametrize("first", ["start\tend", "\tgene"])
+def test_endless_numbers_are_no_positions_and_no_row_numbers(workshop: Workshop, write: Write, first: str) -> None:
+    with pytest.raises(ImportFailure, match=r":2: .*(is larger than a matrix|are whole numbers|is not a number)"):
+        workshop.run(write(f"id\t{first}\ts1\ng\t{'1' * 5000}\t{'2' * 5000}\t3\n"))
 
 
 ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"), min_size=1, max_size=8)
