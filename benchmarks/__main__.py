@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    archive,
     fetching,
     htsget,
     http,
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "importing": importing.rows,
     "signal": signal.rows,
     "sequences": sequences.rows,
+    "archive": archive.rows,
     "htsget": htsget.rows,
     "client": fetching.rows,
     "http": http.rows,
@@ -48,7 +50,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"client", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"archive", "client", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

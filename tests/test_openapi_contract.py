@@ -12,6 +12,8 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
+from rnaget_server.http.rate_limit import LIMIT_HEADERS
+
 ROOT = Path(__file__).parent.parent
 FACTS: dict[str, Any] = json.loads((ROOT / "tests/data/rnaget-1.2.0.json").read_text(encoding="utf-8"))
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "openapi/rnaget.yaml").read_text(encoding="utf-8"))
@@ -30,7 +32,7 @@ POSTED = (
     *(f"/continuous/{part}{what}" for part in ("", "{continuousId}/") for what in ("ticket", "bytes")),
 )
 EXTRA_ROUTES = {("get", path) for path in OF_THE_NEXT_VERSION} | {("post", path) for path in POSTED}
-EXTRA_ERRORS = {"400", "404", "406", "413", "503"}
+EXTRA_ERRORS = {"400", "404", "406", "413", "429", "503"}
 EXTRA_OF_BYTES = {"206", "403", "412", "416"}
 EXTRA_MEDIA = {
     "json": {"application/vnd.ga4gh.rnaget.v1.2.0+json"},
@@ -206,6 +208,17 @@ def test_no_component_is_unused() -> None:
     for kind, parts in DOCUMENT["components"].items():
         for name in parts:
             assert f'"#/components/{kind}/{name}"' in text, f"{kind}/{name} is used nowhere"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "openapi").glob("*.yaml")), ids=lambda file: str(file.stem))
+def test_every_operation_may_be_refused_as_one_too_many(file: Path) -> None:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    validate(document)
+    operations = [each for item in document["paths"].values() for each in item.values() if isinstance(each, dict)]
+    assert operations
+    for each in operations:
+        assert each["responses"]["429"] == {"$ref": "#/components/responses/TooManyRequests"}, each["operationId"]
+    assert set(document["components"]["responses"]["TooManyRequests"]["headers"]) == set(LIMIT_HEADERS)
 
 
 def test_own_table_equals_the_full_fact_sheet() -> None:

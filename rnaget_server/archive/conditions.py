@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rnaget_server.archive.fields import COMPUTED, KNOWN
 from rnaget_server.archive.grammar import Comparison, Condition, Function, Not, Several, Value
+from rnaget_server.archive.texts import is_like
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.model.kinds import Kind, is_date, number_of
 from rnaget_server.spelling import did_you_mean
@@ -16,6 +17,8 @@ from rnaget_server.spelling import did_you_mean
 _MOST_STARS = 4
 _MOST_PATTERNS = 200
 _LONGEST_VALUE = 5_000
+# From here on, neighbouring whole numbers are one floating-point number.
+_EXACT = 2**53
 _GLOB = re.compile(r"[\[*?]")
 _ISO = "[0-9][0-9][0-9][0-9]*"
 _LAST = "\U0010ffff"
@@ -132,11 +135,19 @@ class Compiler:
         Its fields.
     taxa
         Returns the numbers of the species of a scientific or common name.
+    find_texts
+        Returns the records whose value in a field of many values has parts in their order; None if they are too many.
     """
 
-    def __init__(self, fields: FieldTable, taxa: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self,
+        fields: FieldTable,
+        taxa: Callable[[str], list[str]],
+        find_texts: Callable[[Field, Sequence[str]], list[int] | None],
+    ) -> None:
         self._fields = fields
         self._taxa = taxa
+        self._find_texts = find_texts
         self._compiled = Compiled()
         self._patterns = 0
 
@@ -153,10 +164,21 @@ class Compiler:
         return self._compiled
 
     def among(self, field: Field, values: Iterable[str]) -> str:
-        """Return the SQL of: a field has one of the values."""
+        """Return the SQL of: a field has one of the values, alone or among others."""
         if field.column < 0:
             return _NONE
-        return f"{self._column(field)} IN (SELECT value FROM json_each({self._value(json.dumps(list(values)))}))"
+        wanted = f"(SELECT value FROM json_each({self._value(json.dumps(list(values)))}))"
+        column = self._column(field)
+        if not field.has_several:
+            return f"{column} IN {wanted}"
+        each = f"""json_each('[' || replace(json_quote({column}), ';', '","') || ']')"""
+        return (
+            f"({column} IN {wanted} OR instr({column}, ';') AND EXISTS (SELECT 1 FROM {each} WHERE value IN {wanted}))"
+        )
+
+    def _whole(self, field: Field, texts: Iterable[str]) -> str:
+        """Return the SQL of: all that a field has is one of the texts."""
+        return f"{self._column(field)} IN (SELECT value FROM json_each({self._value(json.dumps(sorted(texts)))}))"
 
     def _sql(self, condition: Condition) -> str:
         if isinstance(condition, Comparison):
@@ -222,7 +244,7 @@ class Compiler:
         if not text:
             return f"{self._column(field)} IS NULL"
         if field.name == TAG:
-            return self._tagged(field, "=", text, re.compile(re.escape(text)))
+            return self._tagged(field, "=", text, (text,))
         if field.has_several:
             return f"({self._one_of_several(field, text)} OR {self._same(field, value, text)})"
         return self._same(field, value, text)
@@ -230,7 +252,11 @@ class Compiler:
     def _same(self, field: Field, value: Value, text: str) -> str:
         """Return the SQL of: the value of a field is a number, a date or a text."""
         number = number_of(text)
-        if number is not None and (field.kind == "number" or (field.has_numbers and not value.quoted)):
+        if (
+            number is not None
+            and abs(number) < _EXACT
+            and (field.kind == "number" or (field.has_numbers and not value.quoted))
+        ):
             return f"{self._column(field, number=True)} = {self._value(number)}"
         if field.kind == "date" and is_date(text):
             column = self._column(field)
@@ -242,7 +268,7 @@ class Compiler:
     def _one_of_several(self, field: Field, text: str) -> str:
         """Return the SQL of: a value is a text, alone or among others."""
         if field.values is not None:
-            return self.among(field, sorted(values for values in field.values if text in values.split(";")))
+            return self._whole(field, (values for values in field.values if text in values.split(";")))
         column, value = self._column(field), self._value(text)
         return f"({column} = {value} OR instr(';' || {column} || ';', ';' || {value} || ';') > 0)"
 
@@ -250,30 +276,31 @@ class Compiler:
         self._patterns += 1
         if self._patterns > _MOST_PATTERNS:
             raise InvalidQuery(f"Invalid query: too many values have asterisks: at most {_MOST_PATTERNS} may")
-        letters = value.letters
-        stars = [at for at, (letter, escaped) in enumerate(letters) if letter == "*" and not escaped]
-        parts = "".join("\0" if at in set(stars) else letter for at, (letter, _) in enumerate(letters)).split("\0")
+        marked = "".join("\0" if letter == "*" and not escaped else letter for letter, escaped in value.letters)
+        parts = re.sub("\0+", "\0", marked).split("\0")
         if sum(bool(part) for part in parts) > _MOST_STARS:
             raise InvalidQuery(f"Invalid query: a value has more than {_MOST_STARS} parts between asterisks")
         if field.column < 0:
             return _NONE
-        pattern = re.sub(r"\*+", "*", "*".join(_GLOB.sub(lambda found: f"[{found[0]}]", part) for part in parts))
         if not any(parts):
             return f"{self._column(field)} IS NOT NULL"
-        wanted = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+        pattern = "*".join(_GLOB.sub(lambda found: f"[{found[0]}]", part) for part in parts)
         if field.name == TAG:
-            return self._tagged(field, "GLOB", pattern, wanted)
+            return self._tagged(field, "GLOB", pattern, parts)
         if field.values is not None:
-            return self.among(field, sorted(text for text in field.values if wanted.fullmatch(text)))
-        column = f"c{field.column}"
-        table = f"{self._fields.result}_{field.place}"
-        return f"p0.id IN (SELECT id FROM {table} WHERE {column} GLOB {self._value(pattern)})"
+            return self._whole(field, (text for text in field.values if is_like(text, parts)))
+        ids = self._find_texts(field, parts)
+        if ids is not None:
+            return f"p0.id IN (SELECT value FROM json_each({self._value(json.dumps(ids))}))"
+        if len(parts) == 3 and not parts[0] + parts[2]:
+            return f"instr({self._column(field)}, {self._value(parts[1])}) > 0"
+        return f"{self._column(field)} GLOB {self._value(pattern)}"
 
-    def _tagged(self, field: Field, operator: str, text: str, wanted: re.Pattern[str]) -> str:
+    def _tagged(self, field: Field, operator: str, text: str, parts: Sequence[str]) -> str:
         """Return the SQL of: one of the values, which are separated by semicolons, is as wanted."""
         if field.values is not None:
-            return self.among(
-                field, sorted(tags for tags in field.values if any(map(wanted.fullmatch, tags.split(";"))))
+            return self._whole(
+                field, (tags for tags in field.values if any(is_like(tag, parts) for tag in tags.split(";")))
             )
         among = f"SELECT id FROM tags WHERE result = {self._value(self._fields.result)}"
         return f"p0.id IN ({among} AND tag {operator} {self._value(text)})"

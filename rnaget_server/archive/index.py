@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from rnaget_server.archive.conditions import Compiled, Compiler, Field, FieldTable
 from rnaget_server.archive.fields import RESULTS
 from rnaget_server.archive.grammar import Condition
+from rnaget_server.archive.texts import find_texts, table_of
 from rnaget_server.archive.writing import VERSION
 from rnaget_server.errors import InvalidQuery, Unavailable
 from rnaget_server.model.cancellation import Cancelled
@@ -118,7 +119,7 @@ class ArchiveIndex:
         InvalidQuery
             If a field is not known, or cannot be compared so.
         """
-        compiled = self._compiled(search)
+        compiled = self._compiled(search, is_cancelled)
         query = f"SELECT count(*) FROM {_tables(search.result, compiled.places)} WHERE {compiled.sql}"
         return int(self._rows(query, compiled.parameters, is_cancelled)[0][0])
 
@@ -132,27 +133,26 @@ class ArchiveIndex:
         InvalidQuery
             If a field is not known, or cannot be compared or sorted by so; before the first record.
         """
-        compiled = self._compiled(search)
-        is_wide = len(fields) > _MOST_COLUMNS
-        columns = ["p0.id"]
-        for wanted in fields if not is_wide else ():
+        compiled = self._compiled(search, is_cancelled)
+        order = self._order(search, compiled)
+        # SQLite would sort whole rows, not only what they are sorted by.
+        is_apart = bool(order) or len(fields) > _MOST_COLUMNS
+        columns = ["p0.id", "p0.id"] if is_apart else ["p0.id"]
+        for wanted in fields if not is_apart else ():
             if wanted.column >= 0:
                 compiled.places.add(wanted.place)
                 columns.append(wanted.text)
-        order = self._order(search, compiled)
         query = (
             f"SELECT {', '.join(columns)} FROM {_tables(search.result, compiled.places)} WHERE {compiled.sql}"
             f"{order} LIMIT {search.limit or -1} OFFSET {search.offset}"
         )
-        if is_wide:
-            ids = self._batches(
-                query.replace("SELECT p0.id", "SELECT p0.id, p0.id", 1), compiled.parameters, (), is_cancelled
-            )
-            return (self._wide(search.result, [row[0] for row in rows], fields) for rows in ids)
+        if is_apart:
+            ids = self._batches(query, compiled.parameters, (), is_cancelled)
+            return (self._apart(search.result, [row[0] for row in rows], fields) for rows in ids)
         return self._batches(query, compiled.parameters, fields, is_cancelled)
 
-    def _wide(self, result: str, ids: Sequence[str | None], fields: Sequence[Field]) -> list[Row]:
-        """Return the values of records in more fields than one statement may have, table by table."""
+    def _apart(self, result: str, ids: Sequence[str | None], fields: Sequence[Field]) -> list[Row]:
+        """Return the values of records in their order, table by table."""
         found: dict[str | None, list[str | None]] = {id: [None] * len(fields) for id in ids}
         for place in {wanted.place for wanted in fields}:
             here = [(at, wanted) for at, wanted in enumerate(fields) if wanted.place == place and wanted.column >= 0]
@@ -179,15 +179,22 @@ class ArchiveIndex:
                 yield [_with_empty(row[1:], empty) for row in rows] if empty else [row[1:] for row in rows]
                 clock.start()
 
-    def _compiled(self, search: Search) -> Compiled:
+    def _compiled(self, search: Search, is_cancelled: Callable[[], bool]) -> Compiled:
         fields = self.fields(search.result)
-        compiler = Compiler(fields, self.taxa_named)
+        compiler = Compiler(fields, self.taxa_named, partial(self._find_texts, search.result, is_cancelled))
         compiled = compiler.compile(search.condition)
         for which, sign in ((search.include, ""), (search.exclude, "IS NOT TRUE")):
             if which is not None:
                 among = compiler.among(fields.get(which[0]), which[1])
                 compiled.sql = f"({compiled.sql}) AND ({among}) {sign}"
         return compiled
+
+    def _find_texts(
+        self, result: str, is_cancelled: Callable[[], bool], field: Field, parts: Sequence[str]
+    ) -> list[int] | None:
+        query = f"SELECT id, texts FROM {table_of(result, field.place, field.column)} ORDER BY id"
+        with self._connection(is_cancelled) as (connection, _):
+            return find_texts(connection.execute(query), parts)
 
     def _order(self, search: Search, compiled: Compiled) -> str:
         table = self.fields(search.result)

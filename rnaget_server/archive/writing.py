@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rnaget_server.archive.fields import RESULTS
+from rnaget_server.archive.texts import write_texts
 from rnaget_server.model.kinds import Kind, is_date, number_of
 
-VERSION = "2"
+VERSION = "3"
 IN_ONE_TABLE = 400
 """So many fields are in one table of a result; SQLite has a bound of columns."""
 
@@ -308,6 +309,8 @@ class IndexWriter:
                 self._database.execute(
                     f"CREATE INDEX {result}_{written.place}_{name} ON {result}_{written.place} ({name})"
                 )
+        if written.filled and not few:
+            write_texts(self._database, result, written.place, written.column)
         self._database.execute(
             "INSERT INTO fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

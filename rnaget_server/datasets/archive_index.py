@@ -134,10 +134,11 @@ class ArchiveIndexes:
             return ArchiveIndex(Path(own.name) / key, own)
         path = directory / key
         with _locked(directory / _LOCK):
-            with suppress(OSError):
-                index = ArchiveIndex(path)
-                path.touch()
-                return index
+            if path.is_file():
+                with suppress(OSError):
+                    index = ArchiveIndex(path)
+                    path.touch()
+                    return index
             temporary = directory / f"{key}.part"
             temporary.unlink(missing_ok=True)
             try:

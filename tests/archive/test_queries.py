@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnaget_server.archive import conditions, writing
+from rnaget_server.archive import conditions, texts, writing
 from rnaget_server.archive import index as archive_index
 from rnaget_server.archive.grammar import parse
 from rnaget_server.archive.index import ArchiveIndex, Search
@@ -203,6 +203,36 @@ def test_accessions_in_and_out(index: ArchiveIndex) -> None:
     assert set(others) == {f"S{n}" for n in range(1, ROWS, 2)}
 
 
+def test_many_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_FEW", 1)
+    monkeypatch.setattr(texts, "_TOGETHER", 7)
+    titles = [f"ü {'ab' * (n % 5)}, donor {n % 13}" if n % 3 else "" for n in range(200)]
+    index = write(tmp_path / "index", pd.DataFrame({"title": titles}))
+    for most in (0, 50, 10_000):
+        monkeypatch.setattr(texts, "_MOST_FOUND", most)
+        for pattern in ("*donor 1*", "ü*b, *1", "*12", "*a*b*donor*", "ü *", "ü , d*", "*\u00ff*", "*ab*ab*ab*ab*"):
+            expected = {f"S{n}" for n, title in enumerate(titles) if fnmatch.fnmatchcase(title, pattern)}
+            found, others = search(index, f'title="{pattern}"'), search(index, f'NOT title="{pattern}"')
+            assert set(found) == expected and len(found) == len(expected), pattern
+            assert set(others) == {f"S{n}" for n in range(200)} - expected, pattern
+
+
+@pytest.mark.parametrize("few", [1, 5_000])
+def test_patterns_on_long_texts_take_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(writing, "_FEW", few)
+    monkeypatch.setattr(writing, "_SHARE", 1 << 20)
+    index = write(tmp_path / "index", pd.DataFrame({"title": ["a" * 100_000, "a" * 99_999 + "cb"]}))
+    # By a regular expression, or by GLOB, this would be hours.
+    assert search(index, 'title="*a*a*c*b"') == ["S1"]
+
+
+def test_whole_numbers_are_compared_exactly(tmp_path: Path) -> None:
+    codes = ["12345678901234567890", "12345678901234567891", "0012"]
+    index = write(tmp_path / "index", pd.DataFrame({"barcode": codes}))
+    assert search(index, 'barcode="12345678901234567891"') == ["S1"]
+    assert search(index, "barcode!=12345678901234567890") == ["S1", "S2"] and search(index, "barcode=12") == ["S2"]
+
+
 @pytest.mark.parametrize("attributes", [1_500, 5_000])
 def test_very_many_attributes(tmp_path: Path, attributes: int) -> None:
     table = pd.DataFrame({f"a{number}": [f"v{number}", "", str(number)] for number in range(attributes)})
@@ -257,7 +287,7 @@ def test_no_text_of_a_query_is_in_the_statement() -> None:
         'a!="\\" OR \\"\\"=\\""',
         'n>=12345 AND NOT a="x" OR a=zzz',
     ):
-        compiled = conditions.Compiler(table, lambda _: []).compile(parse(query))
+        compiled = conditions.Compiler(table, lambda _: [], lambda *_: None).compile(parse(query))
         words = set(re.findall(r"[A-Za-z_]\w*", compiled.sql)) - {"p0", "c3", "n4"}
-        assert words <= {"IS", "NOT", "TRUE", "OR", "AND", "IN", "SELECT", "id", "FROM", "WHERE", "sample_0", "GLOB"}
+        assert words <= {"IS", "NOT", "TRUE", "OR", "AND", "IN", "GLOB", "instr"}
         assert "12345" not in compiled.sql and "zzz" not in compiled.sql

@@ -49,6 +49,11 @@ def test_one_is_made_for_all(repository: Repository, tmp_path: Path, monkeypatch
     assert len(made) == 1, "nothing has changed"
 
 
+def test_the_first_one_is_no_error(repository: Repository, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert samples(ArchiveIndexes(tmp_path / "index", 0).current(repository.visible_to())) == 10
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing", "other"])
 def test_a_damaged_or_foreign_file_is_made_again(repository: Repository, tmp_path: Path, content: bytes | str) -> None:
     directory = tmp_path / "index"

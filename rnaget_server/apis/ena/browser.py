@@ -20,7 +20,17 @@ from rnaget_server.errors import UnknownId, shown
 from rnaget_server.sequences.digests import NAMESPACES, PREFIX, is_digest
 from rnaget_server.writers.base import Body
 
-_ORDER = ("read_run", "sample", "study", "read_experiment", "analysis", "sequence", "taxon")
+# Where an accession is looked for: the result and its fields, one after the other. Of a project, the studies are found.
+_LOOKED_UP = (
+    ("read_run", ("run_accession",)),
+    ("sample", ("sample_accession", "secondary_sample_accession")),
+    ("study", ("study_accession", "secondary_study_accession")),
+    ("read_experiment", ("experiment_accession",)),
+    ("analysis", ("analysis_accession",)),
+    ("sequence", ("accession", "sequence_md5", "sequence_accession")),
+    ("taxon", ("tax_id",)),
+    ("study", ("project_accession",)),
+)
 _MOST = 1000
 _LINE = 60
 _MOST_NAMES = 5
@@ -107,16 +117,13 @@ def _found(context: Context, accession: str) -> AccessionRecords:
         If none has.
     """
     index = context.index
-    for result in _ORDER:
+    value = exactly(_plain(accession))
+    for result, names in _LOOKED_UP:
         spec, fields = RESULTS[result], index.fields(result)
-        value = exactly(_plain(accession))
-        names = [name for name in (spec.key, f"secondary_{spec.key}") if name in fields.all]
-        if result == "sequence":
-            names += ["sequence_md5", "sequence_accession"]
-        conditions: list[Condition] = [Comparison(name, "=", value) for name in names]
+        conditions: tuple[Condition, ...] = tuple(Comparison(name, "=", value) for name in names)
         wanted = [field for field in fields.all.values() if field.column >= 0]
         files = FileFields(context, fields, wanted)
-        search = Search(result, Several("OR", tuple(conditions), 2), limit=_MOST)
+        search = Search(result, Several("OR", conditions, 2), limit=_MOST)
         records: list[Record] = [
             {field.name: text for field, text in zip(wanted, row, strict=True) if text}
             for rows in files.filled(index.records(search, files.fields, context.is_cancelled))

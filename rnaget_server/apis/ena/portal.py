@@ -145,7 +145,6 @@ def _wanted(result: ResultSpec, fields: FieldTable, names: Sequence[str], usual:
     unknown = [name for name, field in found.items() if field is None]
     if unknown:
         raise unknown_fields(unknown)
-    # Under the name that was asked for, so that clients find it again.
     return list(dict.fromkeys(field for field in found.values() if field is not None))
 
 
@@ -187,4 +186,6 @@ def _respond(
     filename = f"ena_{search.result}" if parameters.flag("download") else None
     files = FileFields(context, fields, wanted)
     batches = files.filled(context.index.records(search, files.fields, context.is_cancelled))
-    return table(context, [field.name for field in wanted], batches, format, filename)
+    # Under the name that was asked for, so that clients find it again.
+    asked = {fields.find(name): name for name in list_of(parameters, "fields")}
+    return table(context, [asked.get(field, field.name) for field in wanted], batches, format, filename)

@@ -19,6 +19,7 @@ TAXA = (
     "9606\tHomo sapiens\thuman\tman;H. sapiens\tspecies\t9605\n"
     "9605\tHomo\t\t\tgenus\t9443\n"
     "10090\tMus musculus\thouse mouse\t\tspecies\t10088\n"
+    "211044\tInfluenza A virus (A/Puerto Rico/8/1934(H1N1))\t\t\tno rank\t\n"
 )
 RUNS = ("SRR0000011", "SRR0000012", "SRR0000013", "SRR0000014")
 FASTQ = ";".join(f"ftp.sra.ebi.ac.uk/vol1/SRR0000012_{number}.fastq.gz" for number in (1, 2))

@@ -57,6 +57,12 @@ def test_records(client: TestClient, accession: str, tag: str) -> None:
     assert summary["accession"] == accession
 
 
+def test_a_project_is_its_studies(client: TestClient) -> None:
+    assert [study.get("accession") for study in xml(client, "p")] == ["SRP000001", "second"]
+    summaries = client.get(f"{BROWSER}/summary/p").json()
+    assert [each["accession"] for each in summaries["summaries"]] == ["SRP000001", "second"]
+
+
 def test_what_xml_has_signs_for_is_escaped(client: TestClient) -> None:
     assert xml(client, "SRP000001").findtext("STUDY/DESCRIPTOR/STUDY_TITLE") == 'A study of <livers> & "kidneys"'
     root = xml(client, "x%26%3C5%3E")
@@ -77,6 +83,14 @@ def test_taxa(client: TestClient) -> None:
     assert client.get(f"{TAXONOMY}/tax-id/9606").json() == found
     for path in ("scientific-name/human", "any-name/nobody", "tax-id/1"):
         assert client.get(f"{TAXONOMY}/{path}").status_code == 404
+
+
+def test_a_taxon_whose_name_has_slashes(client: TestClient) -> None:
+    name = "Influenza A virus (A/Puerto Rico/8/1934(H1N1))"
+    for path in ("scientific-name", "any-name"):
+        for written in (name, name.replace("/", "%2F")):
+            (found,) = client.get(f"{TAXONOMY}/{path}/{written}").json()
+            assert found["taxId"] == "211044" and found["scientificName"] == name
 
 
 def test_sequences(tmp_path: Path) -> None:

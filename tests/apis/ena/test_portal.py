@@ -244,3 +244,28 @@ def test_injections_find_nothing(client: TestClient, name: str, value: str) -> N
     response = client.get(f"{PORTAL}/search", params={"result": "sample", name: value})
     assert response.status_code in (204, 400), response.text
     assert client.get(f"{PORTAL}/count?result=sample").text == "count\n10\n"
+
+
+def test_each_of_several_values_is_found_by_lists_and_names(client: TestClient) -> None:
+    def runs(**more: str) -> list[str]:
+        return [row["run_accession"] for row in search(client, result="read_run", **more)]
+
+    # lane/1 is of the first and the third sample, of man and mouse.
+    assert runs(includeAccessions="SRS0000003", includeAccessionType="sample") == [RUNS[2], "lane/1"]
+    assert runs(excludeAccessions="SRS0000001,SRS0000002", excludeAccessionType="sample") == [RUNS[2], RUNS[3]]
+    assert runs(query='tax_name("house mouse")') == [RUNS[2], "lane/1"]
+    found = search(client, FIRST, includeAccessions="lane/1", includeAccessionType="run")
+    assert [row["sample_accession"] for row in found] == ["SRS0000001", "SRS0000003"]
+    many = ",".join([f"none{number}" for number in range(5_000)] + ["SRS0000003"])
+    form = f"result=read_run&fields=run_accession&includeAccessionType=sample&includeAccessions={many}"
+    assert client.post(f"{PORTAL}/search", content=form).text == f"run_accession\n{RUNS[2]}\nlane/1\n"
+
+
+def test_columns_have_the_names_that_were_asked_for(client: TestClient) -> None:
+    report = {"accession": "tpm", "result": "analysis", "fields": "Submitted_MD5,Units", "format": "json"}
+    (row,) = client.get(f"{PORTAL}/filereport", params=report).json()
+    assert list(row) == ["analysis_accession", "Submitted_MD5", "Units"]
+    assert row["Units"] == "TPM" and len(row["Submitted_MD5"]) == 32
+    assert search(client, 'tissue="kidney"', fields="TISSUE", limit="1") == [
+        {"TISSUE": "kidney", "sample_accession": "SRS0000002"}
+    ]
