@@ -1,4 +1,4 @@
-"""Small parts that are sent in front of all layers: the same bytes and headers as by the route, and all else by the route."""
+"""Small parts that are sent in front of all layers: the bytes and headers are those of the route."""
 
 from __future__ import annotations
 
