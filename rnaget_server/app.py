@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
@@ -23,7 +22,7 @@ from rnaget_server.apis.htsget.no_id import IdCheck
 from rnaget_server.apis.htsget.recent import RecentPlans
 from rnaget_server.apis.refget.context import RefgetApi
 from rnaget_server.apis.refget.dialect import RefgetDialect
-from rnaget_server.apis.refget.direct import with_direct_parts
+from rnaget_server.apis.refget.direct import DirectParts
 from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.apis.registry.context import RegistryApi
 from rnaget_server.apis.rnaget.context import RnagetApi
@@ -45,7 +44,7 @@ from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
 from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
-from rnaget_server.http.mount import Mount, Routes, dispatch
+from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
@@ -86,15 +85,16 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
     ]
     pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
+    limit = rate_limit(settings)
     served = dispatch(
         mounts,
         pages,  # type: ignore[arg-type]
         lifespan=mount.routes.app,
         root=urlsplit(settings.public_url).path,
-        limit=rate_limit(settings),
+        limit=limit,
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
-    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS)
+    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
 
 
 def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:
@@ -203,9 +203,6 @@ def _sequences(api: RefgetApi, workload: Workload) -> list[Mount]:
         Mount(prefix, create_api(shipped("openapi") / document, prefix), dialect, api, workload)
         for prefix, document in documents.items()
     ]
-    routes = mounts[0].routes
-    direct = Routes(with_direct_parts(routes.app, repository, api.recent), routes.methods)
-    mounts[0] = replace(mounts[0], routes=direct)
     info = create_api(shipped("openapi") / "service-info.yaml", "")
     mounts.append(Mount(refget.INFO_PATH, info, dialect, api, workload, has_root=True))
     collections = create_api(shipped("openapi") / "seqcol.yaml", seqcol.BASE_PATH)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnaget_server.http.mount import path_below
 
@@ -28,6 +28,24 @@ _SECONDS = 2592000
 _ANY = "*"
 
 
+class Direct(Protocol):
+    """Replies that need no layer, since one to a request with the same headers has been through all of them.
+
+    Attributes
+    ----------
+    begins
+        The beginning of the query strings of the requests that it may know.
+    """
+
+    begins: bytes
+
+    def reply(self, scope: Scope) -> Sequence[Message] | None:
+        """Return the reply to a request; None if it has to go through the layers."""
+
+    def learning(self, scope: Scope, send: Send) -> tuple[Scope, Send]:
+        """Return a request that goes through the layers, and what sees its reply, with the headers of all."""
+
+
 class Cors(CORSMiddleware):
     """ASGI layer that adds these headers. It has to be outermost, or errors of inner layers would carry none.
 
@@ -41,9 +59,18 @@ class Cors(CORSMiddleware):
         Headers that they may read, in addition to those of HTTP itself.
     echoing
         The prefixes of standards that want the origin named where any may read; a ``*`` suffices for the others.
+    direct
+        Answers requests that no layer has to see.
     """
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str], exposed: Sequence[str], echoing: Sequence[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        origins: Sequence[str],
+        exposed: Sequence[str],
+        echoing: Sequence[str],
+        direct: Direct | None = None,
+    ) -> None:
         given: dict[str, Any] = {
             "allow_methods": _METHODS,
             "allow_headers": ("*",),
@@ -53,6 +80,7 @@ class Cors(CORSMiddleware):
         super().__init__(app, allow_origins=origins, **given)
         self._echoing = CORSMiddleware(app, allow_origin_regex=".*", **given) if _ANY in origins else None
         self._starts = tuple(f"{prefix}/" for prefix in echoing)
+        self._direct = direct
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Return the answer to a preflight, which names the origin: that is right for every standard."""
@@ -65,6 +93,17 @@ class Cors(CORSMiddleware):
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> Coroutine[Any, Any, None]:
         """Answer a request that is no preflight."""
+        direct = self._direct
+        if direct is not None and scope["query_string"].startswith(direct.begins):
+            reply = direct.reply(scope)
+            if reply is not None:
+                return _sent(reply, send)
+            scope, send = direct.learning(scope, send)
         if self._echoing is not None and path_below(scope["path"], scope.get("root_path", "")).startswith(self._starts):
             return self._echoing.simple_response(scope, receive, send, request_headers)
         return super().simple_response(scope, receive, send, request_headers)
+
+
+async def _sent(reply: Sequence[Message], send: Send) -> None:
+    for message in reply:
+        await send(message)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -14,12 +16,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from rnaget_server.cli.server import main
 from tests.conftest import ROOT, free_port
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 EXAMPLE = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 GENES = "ENSG00000188976"
+LETTERS = "".join(random.Random(13).choices("ACGT", k=300_000))
+MD5 = hashlib.md5(LETTERS.encode()).hexdigest()
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
@@ -44,11 +50,16 @@ def configuration(directory: Path, upstream: str, plain: int, tls: int) -> Path:
 
 @pytest.fixture(scope="module")
 def proxy(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of an nginx that runs the example, in front of a server of the demo catalogue."""
+    """The port of an nginx that runs the example, in front of a server of the demo catalogue with a genome."""
     directory = tmp_path_factory.mktemp("nginx")
     directory.chmod(0o755)
+    data, source = directory / "data", directory / "one.fa"
+    shutil.copytree(ROOT / "data", data)
+    source.write_text(f">one\n{LETTERS}\n")
+    imported = CliRunner().invoke(main, ["import", str(source), "--data", str(data), "--genome", "g"])
+    assert imported.exit_code == 0, imported.output
     tls, plain = free_port(), free_port()
-    upstream = urlsplit(serve(ROOT / "data", RNAGET_PUBLIC_URL=f"https://rna.example.org:{tls}")).netloc
+    upstream = urlsplit(serve(data, RNAGET_PUBLIC_URL=f"https://rna.example.org:{tls}")).netloc
     subject = ["-subj", "/CN=rna.example.org", "-days", "2", "-newkey", "rsa:2048", "-nodes"]
     key, chain = directory / "privkey.pem", directory / "fullchain.pem"
     made = subprocess.run(["openssl", "req", "-x509", *subject, "-keyout", key, "-out", chain], capture_output=True)
@@ -77,7 +88,7 @@ def ask(port: int, path: str, host: str = "rna.example.org", **options: object) 
     session.trust_env = False
     session.mount("https://", _NamedAdapter(host))
     method = str(options.pop("method", "GET"))
-    headers = {"Host": f"{host}:{port}"}
+    headers = {"Host": f"{host}:{port}", **options.pop("extra", {})}  # type: ignore[dict-item]
     return session.request(
         method, f"https://127.0.0.1:{port}{path}", headers=headers, verify=False, timeout=60, **options
     )  # type: ignore[arg-type]
@@ -113,6 +124,20 @@ def test_the_proxy_passes_parts_long_urls_and_long_bodies(proxy: int) -> None:
     posted = ask(proxy, path, method="POST", json={"featureIDList": ids, "format": "tsv"})
     assert posted.status_code == 200
     assert ask(proxy, path, method="POST", data=b"x" * (9 << 20)).status_code == 413
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+@pytest.mark.parametrize("path", ["/sequence/", "/cram/md5/", "/ena/cram/md5/", "/ena/cram/sequence/"])
+def test_the_second_request_for_a_sequence_is_answered_by_the_proxy(proxy: int, path: str) -> None:
+    replies = [ask(proxy, path + MD5) for _ in range(2)]
+    assert [reply.text for reply in replies] == [LETTERS] * 2
+    assert [reply.headers["x-cache-status"] for reply in replies] == ["MISS", "HIT"]
+    parts = [ask(proxy, f"{path}{MD5}?start=0&end=7") for _ in range(2)] if "sequence" in path else []
+    assert [(part.text, part.headers["x-cache-status"]) for part in parts] == [(LETTERS[:7], "BYPASS")] * len(parts)
+    ranged = ask(proxy, path + MD5, extra={"Range": "bytes=5-9"})
+    assert (ranged.status_code, ranged.text, ranged.headers["x-cache-status"]) == (206, LETTERS[5:10], "BYPASS")
+    fasta = ask(proxy, f"/sequence/{MD5}", extra={"Accept": "text/x-fasta"})
+    assert fasta.text.startswith(">SQ.")
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")

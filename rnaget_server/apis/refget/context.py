@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from rnaget_server.apis.refget.direct import RecentSequences
 from rnaget_server.apis.refget.upstream import Upstream
 from rnaget_server.datasets.repository import LocatedSequence
 from rnaget_server.delivery.context import DataApi, RequestContext
@@ -45,14 +44,11 @@ class RefgetApi(DataApi):
         The memory of replies.
     upstream
         The registry that is asked for what is not here; None if there is none.
-    recent
-        What was found a moment ago.
     """
 
     context_class = Context
     budget: ReplyBudget
     upstream: Upstream | None = None
-    recent: RecentSequences = field(default_factory=RecentSequences)
 
 
 def normalised(id: str) -> str:

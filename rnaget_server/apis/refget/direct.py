@@ -1,133 +1,134 @@
-"""Small parts of sequences that were asked for a moment ago, sent without a look at the routes.
+"""Small parts of sequences that were asked for a moment ago, sent in front of all layers.
 
-Readers of a genome ask for thousands of parts of the same few sequences. Their requests say nothing but the id, start
-and end; all others, and all errors, are left to the routes, whose replies these are byte for byte.
+Readers of a genome ask for thousands of parts of the same few sequences, with the same headers each time. What the
+layers do with a request, to refuse it or to add headers to its reply, they do by its path and headers alone. So the
+next request that has the same ones, and is for another part, needs none of them: its reply has the headers of the one
+before. All others, and all errors, are left to the routes, whose replies these are byte for byte.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope, Send
 
-from rnaget_server.apis.refget import BASE_PATH
 from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
-from rnaget_server.http.request import PRINCIPAL_KEY, ROUTE_PATH_KEY
+from rnaget_server.http.rate_limit import RateLimit
+from rnaget_server.http.request import PRINCIPAL_KEY
 
 MOST_BYTES = 64 << 10
 """A part of so many letters is read before any of it is sent."""
 
+_FOUND_KEY = "rnaget_server.found_sequence"
 _KEPT_SECONDS = 1.0
 _MOST_KEPT = 4096
+_LONGEST = 2048
 _SPAN = re.compile(rb"start=([0-9]{1,10})&end=([0-9]{1,10})")
-_BEGIN = f"{BASE_PATH}/"
-# Headers that ask for nothing.
+# Headers that ask for nothing. What CORS answers to an origin is kept for it alone.
 _IGNORED = frozenset(
     (
         *(b"host", b"user-agent", b"accept-encoding", b"accept-language", b"connection", b"via", b"x-real-ip"),
-        *(b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port"),
+        *(b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"origin", b"referer"),
     )
 )
-_Headers = Sequence[tuple[bytes, bytes]]
+_Found = tuple[LocatedSequence, Catalog]
 
 
 class _Kept:
-    """A sequence that was found, and the headers that a part of it has, once one was sent."""
+    """A sequence that was found, the catalogue that has it, and the headers that a part of it has."""
 
-    def __init__(self, located: LocatedSequence, catalog: Catalog) -> None:
-        self.located = located
-        self.catalog = catalog
+    def __init__(self, found: _Found, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self.located, self.catalog = found
+        self.headers = [pair for pair in headers if pair[0] != b"content-length"]
         self.until = monotonic() + _KEPT_SECONDS
-        self.headers: _Headers | None = None
 
 
-class RecentSequences:
-    """The sequences that everybody may see and that were found within the last second, by the ids asked for."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
-
-    def keep(self, id: str, located: LocatedSequence, catalog: Catalog) -> None:
-        """Keep what was found."""
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        before, kept = self.get(id, catalog), _Kept(located, catalog)
-        if before is not None and before.located.sequence == located.sequence:
-            kept.headers = before.headers
-        self._kept[id] = kept
-
-    def get(self, id: str, catalog: Catalog) -> _Kept | None:
-        """Return what was found a moment ago, in this catalogue."""
-        kept = self._kept.get(id)
-        return kept if kept is not None and kept.catalog is catalog and monotonic() < kept.until else None
-
-
-def with_direct_parts(
-    app: ASGIApp, repository: Repository, recent: RecentSequences
-) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return the routes of refget, with small parts of recent sequences sent past them, if they are in memory.
+class DirectParts:
+    """The replies to requests for small parts of sequences that everybody may see and that are in memory.
 
     Parameters
     ----------
-    app
-        The routes, which answer all else; the headers of their last reply are those of the parts.
     repository
         The data of the server.
-    recent
-        Where `app` keeps what it has found.
+    limit
+        What counts requests; those of clients that it counts are left to it.
     """
 
-    # A coroutine, by which the server below knows the interface.
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET" and scope[ROUTE_PATH_KEY].startswith(_BEGIN):
-            span = _SPAN.fullmatch(scope["query_string"])
-            if span is not None and _asks_for_nothing_else(scope):
-                id, catalog = scope[ROUTE_PATH_KEY][len(_BEGIN) :], repository.visible_to().catalog
-                kept = recent.get(id, catalog)
-                if kept is None or kept.headers is None:
-                    send = _learning(send, partial(recent.get, id, catalog))
-                else:
-                    letters = _letters(kept, int(span[1]), int(span[2]))
-                    if letters is not None:
-                        headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
-                        await send({"type": "http.response.start", "status": 200, "headers": headers})
-                        await send({"type": "http.response.body", "body": letters})
-                        return
-        await app(scope, receive, send)
+    begins = b"start="
+    """The beginning of the query strings of these requests."""
 
-    return application
+    def __init__(self, repository: Repository, limit: RateLimit | None) -> None:
+        self._repository = repository
+        self._limit = limit
+        self._kept: dict[tuple[Any, ...], _Kept] = {}
+
+    def reply(self, scope: Scope) -> tuple[Message, Message] | None:
+        """Return the reply to a request if another that differs in the part alone was answered a moment ago."""
+        span, kept = _SPAN.fullmatch(scope["query_string"]), self._kept.get(_key(scope))
+        if span is None or kept is None or monotonic() >= kept.until or not self._may_be_direct(scope):
+            return None
+        if kept.catalog is not self._repository.visible_catalog():
+            return None
+        letters = _letters(kept.located, int(span[1]), int(span[2]))
+        if letters is None:
+            return None
+        headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
+        begin = {"type": "http.response.start", "status": 200, "headers": headers}
+        return begin, {"type": "http.response.body", "body": letters}
+
+    def learning(self, scope: Scope, send: Send) -> tuple[Scope, Send]:
+        """Return a request and its `send`, so that the reply to the next one like it is known."""
+        key = _key(scope)
+        if not self._may_be_direct(scope) or not _asks_for_nothing_else(scope) or _size(scope) > _LONGEST:
+            return scope, send
+        found: list[_Found] = []
+
+        async def send_and_keep(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200 and found:
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = _Kept(found[0], message["headers"])
+            await send(message)
+
+        return {**scope, _FOUND_KEY: found}, send_and_keep
+
+    def _may_be_direct(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        uncounted = self._limit is None or (client is not None and client[0] in self._limit.exempt)
+        return uncounted and PRINCIPAL_KEY not in scope
+
+
+def keep_found(scope: Scope, located: LocatedSequence, catalog: Catalog) -> None:
+    """Note what a small part was read from, in the scope of its request, for the next one like it."""
+    found: list[_Found] | None = scope.get(_FOUND_KEY)
+    if found is not None:
+        found.append((located, catalog))
+
+
+def _key(scope: Scope) -> tuple[Any, ...]:
+    """Return all of a request that may change its reply, but for the part that it is for."""
+    return scope["method"], scope["path"], scope.get("root_path", ""), *map(tuple, scope["headers"])
+
+
+def _size(scope: Scope) -> int:
+    return len(scope["path"]) + sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 def _asks_for_nothing_else(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name not in _IGNORED and not (name == b"accept" and value == b"*/*"):
-            return False
-    return PRINCIPAL_KEY not in scope
+    named = (name for name, value in scope["headers"] if name != b"accept" or value != b"*/*")
+    return scope["method"] == "GET" and _IGNORED.issuperset(named)
 
 
-def _learning(send: Send, kept: Callable[[], _Kept | None]) -> Send:
-    """Return `send`, which remembers the headers of a part that it sends."""
-
-    async def learning(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] == 200:
-            found = kept()
-            if found is not None:
-                found.headers = [pair for pair in message["headers"] if pair[0] != b"content-length"]
-        await send(message)
-
-    return learning
-
-
-def _letters(kept: _Kept, start: int, stop: int) -> bytes | None:
-    sequence = kept.located.sequence
+def _letters(located: LocatedSequence, start: int, stop: int) -> bytes | None:
+    sequence = located.sequence
     if not start < stop <= min(sequence.length, start + MOST_BYTES):
         return None
     try:
-        return kept.located.store.read_at_once(sequence, start, stop)
+        return located.store.read_at_once(sequence, start, stop)
     except StoreFailure:  # the route says so
         return None

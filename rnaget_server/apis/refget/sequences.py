@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from rnaget_server.apis.refget.context import Context, normalised
-from rnaget_server.apis.refget.direct import MOST_BYTES
+from rnaget_server.apis.refget.direct import MOST_BYTES, keep_found
 from rnaget_server.apis.refget.span import Span, span_of
 from rnaget_server.apis.refget.upstream import LOOP_HEADER, Upstream
 from rnaget_server.datasets.repository import LocatedSequence
@@ -21,7 +21,7 @@ from rnaget_server.delivery.tagged import FOR_A_WHILE, with_tag
 from rnaget_server.errors import AmbiguousId, InvalidQuery, NotAcceptable, RangeBeyondEnd, UnknownId, shown
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
-from rnaget_server.http.request import PRINCIPAL_KEY, list_header
+from rnaget_server.http.request import list_header
 from rnaget_server.model.lists import plain
 from rnaget_server.sequences.digests import NAMESPACES, is_digest
 from rnaget_server.sequences.fetched import FetchedSequence
@@ -75,8 +75,8 @@ def get_sequence(context: Context, id: str) -> Response:
     status = 200 if span.content_range is None else 206
     if length <= MOST_BYTES and context.request.method != "HEAD":
         reply = _small(chunks, status, fields, media_type, sequence.digests.ga4gh)
-        if is_part and isinstance(located, LocatedSequence) and PRINCIPAL_KEY not in context.request.scope:
-            context.api.recent.keep(id, located, context.view.catalog)
+        if is_part and isinstance(located, LocatedSequence):
+            keep_found(context.request.scope, located, context.view.catalog)
         return reply
     body = Body(chunks, length)
     return send_content(

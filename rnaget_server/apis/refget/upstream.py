@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -31,7 +32,8 @@ _MOST_WAITING = 64
 _MOST_SERVERS = 10
 _REDIRECTS = 3
 _MISSING_SECONDS = 30
-_MOST_MISSING = 10_000
+_FAILED_SECONDS = 1.0
+_MOST_REFUSED = 10_000
 _BYTES_A_SECOND = 256 << 10
 _UNKNOWN = (404, 410)
 _PORTS = {"http": 80, "https": 443}
@@ -55,7 +57,7 @@ class Upstream:
         self._pool = ThreadPoolExecutor(_AT_ONCE, "cram")
         self._lock = threading.Lock()
         self._running: dict[str, Future[None]] = {}
-        self._missing: OrderedDict[str, float] = OrderedDict()
+        self._refused: OrderedDict[str, tuple[float, Callable[[], RnagetError]]] = OrderedDict()
 
     async def fetch(self, digest: str, came_through: str) -> None:
         """Fetch the sequence of an MD5 or SHA-1 digest, so that it is found among `sequences`.
@@ -89,8 +91,9 @@ class Upstream:
 
     def _join(self, digest: str, loop: str) -> Future[None]:
         with self._lock:
-            if self._missing.get(digest, 0) > time.monotonic():
-                raise _unknown(digest)
+            until, refusal = self._refused.get(digest, (0.0, None))
+            if refusal is not None and until > time.monotonic():
+                raise refusal()
             future = self._running.get(digest)
             if future is None:
                 if len(self._running) >= _MOST_WAITING:
@@ -117,9 +120,11 @@ class Upstream:
                         asyncio.run(self._receive(url, incoming, loop))
                         incoming.keep()
         except WrongSequenceError as error:
-            raise _failure(f"what it sends is not the sequence: {error}") from None
+            raise self._failed(digest, loop, _failure(f"what it sends is not the sequence: {error}")) from None
+        except UpstreamFailure as failure:
+            raise self._failed(digest, loop, failure) from None
         except UnknownId:
-            self._remember_missing(digest)
+            self._refuse(digest, _MISSING_SECONDS, partial(_unknown, digest))
             raise _unknown(digest) from None
         except RnagetError:
             raise
@@ -179,12 +184,19 @@ class Upstream:
             if time.monotonic() - began > self._seconds + incoming.received / _BYTES_A_SECOND:
                 raise TimeoutError
 
-    def _remember_missing(self, digest: str) -> None:
+    def _failed(self, digest: str, loop: str, failure: UpstreamFailure) -> UpstreamFailure:
+        """Return a failure, which others are given for a moment, so that a registry in trouble is not asked by each."""
+        # One who claims to have come through other servers may have made it fail.
+        if loop == self._name:
+            self._refuse(digest, _FAILED_SECONDS, partial(UpstreamFailure, str(failure)))
+        return failure
+
+    def _refuse(self, digest: str, seconds: float, refusal: Callable[[], RnagetError]) -> None:
         with self._lock:
-            self._missing[digest] = time.monotonic() + _MISSING_SECONDS
-            self._missing.move_to_end(digest)
-            while len(self._missing) > _MOST_MISSING:
-                self._missing.popitem(last=False)
+            self._refused[digest] = time.monotonic() + seconds, refusal
+            self._refused.move_to_end(digest)
+            while len(self._refused) > _MOST_REFUSED:
+                self._refused.popitem(last=False)
 
 
 async def _answer(client: httpx.AsyncClient, url: httpx.URL) -> httpx.Response:

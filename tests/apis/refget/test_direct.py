@@ -1,4 +1,4 @@
-"""Small parts that are sent past the layers: the same bytes and headers as by the route, and all else by the route."""
+"""Small parts that are sent in front of all layers: the bytes and headers are those of the route."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(data: Path) -> Iterator[TestClient]:
-    for client in client_of(data, reload_seconds=0.1):
+    for client in client_of(data, reload_seconds=0.1, rate_limit=""):
         client.headers = {"User-Agent": "test"}
         yield client
 
@@ -116,6 +116,48 @@ def test_scripts_of_other_sites_read_it(client: TestClient) -> None:
         assert client.get(address).status_code == 200
         assert client.get(address, headers={"Origin": "https://example.org"}).headers["access-control-allow-origin"]
         assert "access-control-allow-origin" not in client.get(address).headers
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Other": "1"}, {"Authorization": "Bearer x"}, {"Host": "b", "X-Long": "x" * 3000}]
+)
+def test_requests_that_may_ask_for_more_are_for_the_route(
+    client: TestClient, found: list[str], headers: dict[str, str]
+) -> None:
+    address = f"/sequence/{digest(client)}?start=0&end=10"
+    for _ in range(3):
+        before = len(found)
+        assert client.get(address, headers=headers).status_code == 200
+        assert len(found) > before
+
+
+def test_each_origin_has_its_own_headers(data: Path, found: list[str]) -> None:
+    known, address = "https://known.org", "/sequence/g:chr1?start=0&end=10"
+    for client in client_of(data, rate_limit="", cors_origins=(known,)):
+        client.headers = {"User-Agent": "test"}
+        for origin, allowed in ((known, known), ("https://other.org", None)) * 2:
+            reply = client.get(address, headers={"Origin": origin})
+            assert (reply.headers.get("access-control-allow-origin"), reply.headers["vary"]) == (
+                allowed,
+                "Accept, Origin",
+            )
+        assert client.get(address, headers={"Host": "a b"}).status_code == 400
+        assert len(found) == (2 if can_be_direct(data) else 4)
+
+
+def test_clients_that_are_counted_are_refused_as_ever(data: Path) -> None:
+    address = "/sequence/g:chr1?start=0&end=10"
+    for client in client_of(data, rate_limit="3/minute", rate_limit_exempt=()):
+        replies = [client.get(address) for _ in range(5)]
+        assert [reply.status_code for reply in replies] == [200, 200, 200, 429, 429]
+        assert [reply.headers["ratelimit-remaining"] for reply in replies] == ["2", "1", "0", "0", "0"]
+
+
+def test_what_is_kept_is_bounded(client: TestClient, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(direct, "_MOST_KEPT", 2)
+    address = f"/sequence/{digest(client)}?start=0&end=10"
+    for number in (*range(5), 4):
+        assert client.get(address, headers={"User-Agent": str(number)}).text == LETTERS[:10]
 
 
 def test_what_is_gone_is_not_sent_for_long(client: TestClient, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

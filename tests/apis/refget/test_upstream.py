@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
+from rnaget_server.apis.refget import upstream
 from rnaget_server.cli.server import main
 from rnaget_server.settings import Settings
 from tests.apis.refget.registry import Relay, Reply, relay
@@ -164,7 +165,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_wrong_is_neither_kept_nor_sent(demo: Path, registry: Relay, kind: str) -> None:
+def test_what_is_wrong_is_neither_kept_nor_sent(
+    demo: Path, registry: Relay, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "_FAILED_SECONDS", 0.1)
     right, registry.instead = registry.instead, lambda path: WRONG[kind]
     slow = WRONG[kind].before or WRONG[kind].pause
     with caching(demo, registry, cram_timeout=2 if slow else 60, cram_cache_bytes=6 << 20) as client:
@@ -177,7 +181,30 @@ def test_what_is_wrong_is_neither_kept_nor_sent(demo: Path, registry: Relay, kin
         assert registry.address not in reply.text and str(demo.parent) not in reply.text
         assert kept(demo) == []
         assert client.get(f"/sequence/{MD5}").status_code == 404
-        # A failure is not remembered.
+        # A failure is not remembered for long.
+        registry.instead = right
+        time.sleep(0.1)
+        assert client.get(f"/cram/md5/{MD5}").text == LETTERS
+
+
+def test_a_registry_that_fails_is_not_asked_by_each_of_many(
+    demo: Path, registry: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "_FAILED_SECONDS", 600)
+    registry.instead = lambda path: Reply([], 503)
+    with caching(demo, registry) as client:
+        replies = [client.get(f"/cram/md5/{MD5}") for _ in range(10)]
+        assert {(reply.status_code, reply.text) for reply in replies} == {(502, replies[0].text)}
+        assert registry.asked == [f"GET /cram/md5/{MD5}"]
+        # Another sequence may be there.
+        assert client.get(f"/cram/md5/{'0' * 32}").status_code == 502
+        assert len(registry.asked) == 2
+
+
+def test_who_claims_to_come_through_others_makes_nobody_else_fail(demo: Path, registry: Relay) -> None:
+    right, registry.instead = registry.instead, lambda path: Reply([], 503)
+    with caching(demo, registry) as client:
+        assert client.get(f"/cram/md5/{MD5}", headers={"CDN-Loop": "someone"}).status_code == 502
         registry.instead = right
         assert client.get(f"/cram/md5/{MD5}").text == LETTERS
 
