@@ -117,6 +117,15 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+@contextmanager
+def _dropping() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        _drop_output()
+        raise
+
+
 class StandardOutput:
     """Standard output as a file that is written once: what came before in it, as by ``>>``, stays."""
 
@@ -127,11 +136,13 @@ class StandardOutput:
 
     def write(self, piece: bytes) -> int:
         """Write bytes."""
-        return self._file.write(piece)
+        with _dropping():
+            return self._file.write(piece)
 
     def flush(self) -> None:
         """Hand over what is held back."""
-        self._file.flush()
+        with _dropping():
+            self._file.flush()
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

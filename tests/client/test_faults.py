@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -304,14 +305,19 @@ def test_standard_output(root: str, run: Callable[..., subprocess.CompletedProce
 def test_standard_output_that_cannot_be_written(
     root: str, run: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:
-    for arguments in (["projects"], ["get", "marioni_counts", "-o", "-"]):
+    without = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    cases = itertools.product(
+        (["projects"], ["get", "marioni_counts", "-o", "-"], ["get", "marioni_counts", "-o", "-", "--top", "1"]),
+        (without, without | {"PYTHONUNBUFFERED": "1"}),
+    )
+    for arguments, environment in cases:
         with open("/dev/full", "wb") as full:
-            result = run("--server", root, *arguments, stdout=full)
+            result = run("--server", root, *arguments, stdout=full, env=environment)
         expected = b"Error: standard output cannot be written: No space left on device\n"
         assert (result.returncode, result.stderr) == (1, expected)
         read, write = os.pipe()
         os.close(read)
-        result = run("--server", root, *arguments, stdout=write)
+        result = run("--server", root, *arguments, stdout=write, env=environment)
         os.close(write)
         assert (result.returncode, result.stderr) == (141, b"")
 
@@ -319,11 +325,11 @@ def test_standard_output_that_cannot_be_written(
 def test_standard_output_without_a_buffer(
     root: str, run: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
 ) -> None:
-    """Python drops what such an output does not take: the end of what is longer than there is room for, or a pipe takes."""
+    """Python drops what such an output does not take: the end of what is longer than there is room for."""
     plain = {"env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
     for arguments in (["filters", "--json"], ["get", "marioni_counts", "-o", "-", "--format", "tsv"]):
         with (tmp_path / "out").open("wb") as out:
-            limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))}
+            limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))}
             result = run("--server", root, *arguments, stdout=out, **plain, **limit)
         expected = b"Error: standard output cannot be written: File too large\n"
         assert (result.returncode, result.stderr) == (1, expected)
