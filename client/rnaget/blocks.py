@@ -20,7 +20,7 @@ _SIGNATURES = re.compile(
 
 
 _OF_TICKETS = {"units", "fileType", "headers", "md5", "MD5", "size"}
-"""Fields by which an object with a url is known as a ticket, wherever it is."""
+"""Fields by which an object with a url is known as a ticket at any address."""
 
 
 class Block(NamedTuple):
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """What is equal for tickets whose blocks are the same parts of the same file, signed in any way."""
+        """A digest that tickets share whose blocks are the same parts of the same file, signed in any way."""
         parts = [block.identity for block in self.blocks]
         return hashlib.sha256(repr((parts, self.md5)).encode()).hexdigest()
 

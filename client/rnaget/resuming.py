@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Position(NamedTuple):
-    """How far a download has come: blocks that are complete, and perhaps the beginning of the next one.
+    """The place that a download has come to: blocks that are complete, and perhaps the beginning of the next one.
 
     Parameters
     ----------

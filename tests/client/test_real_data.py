@@ -100,7 +100,7 @@ def test_a_study_over_a_connection_that_ends(run: Run, relay: Relay, sources: di
 def test_reads_over_a_connection_that_ends(
     run: Run, relay: Relay, sources: dict[str, Path], tmp_path: Path, is_part: bool
 ) -> None:
-    """What has arrived of the blocks of a ticket is kept for the next call, of all reads and of a region."""
+    """The next call goes on with the blocks of a ticket that have arrived, of all reads and of a region."""
     region = ("--region", "11") if is_part else ()
     assert run("get", "na12878", "-o", "expected.bam", *region).returncode == 0
     expected = (tmp_path / "expected.bam").read_bytes()
@@ -114,9 +114,7 @@ def test_reads_over_a_connection_that_ends(
     found = run(*get, server=relay.address)
     assert found.returncode == 0, found.stderr
     assert (tmp_path / "a.bam").read_bytes() == expected
-    most = (
-        len(expected) - kept + (400_000 if is_part else 50_000)
-    )
+    most = len(expected) - kept + (400_000 if is_part else 50_000)
     assert relay.sent - before < most
     if not is_part:
         assert md5(tmp_path / "a.bam") == md5(sources["na12878.bam"])
