@@ -147,7 +147,6 @@ class Api:
                 if restarts > _RESTARTS:
                     raise
                 target.restart()
-                transfer.validator = None
             except ClientError as error:
                 attempts.after(error)
 

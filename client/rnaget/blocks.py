@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode, urlsplit, urlunsplit
 
 from rnaget.errors import ClientError, one_line
-from rnaget.tickets import Ticket
+from rnaget.tickets import Ticket, linked
 
-_SIGNATURES = re.compile(r"_?(expires|signature|sig|se|st|policy|key-pair-id)|x-(amz|goog)-.*", re.IGNORECASE)
+_SIGNATURES = re.compile(
+    r"_?(expires|signature|sig|se|st|policy|key-pair-id|(access_?)?token|jwt)|x-(amz|goog)-.*", re.IGNORECASE
+)
 """Parameters of an address that say until when it holds, and that it was not changed."""
+
+
+_OF_TICKETS = {"units", "fileType", "headers", "md5", "MD5", "size"}
+"""Fields by which an object with a url is known as a ticket at any address."""
 
 
 class Block(NamedTuple):
@@ -43,10 +50,11 @@ class Plan(NamedTuple):
     size: int | None = None
     about: Mapping[str, Any] = {}
 
-    def is_same_file(self, other: Plan) -> bool:
-        """Return whether the blocks of another ticket are the same parts of the same file."""
-        mine, others = ([block.identity for block in plan.blocks] for plan in (self, other))
-        return mine == others and self.md5 == other.md5
+    @property
+    def digest(self) -> str:
+        """A digest that tickets share whose blocks are the same parts of the same file, signed in any way."""
+        parts = [block.identity for block in self.blocks]
+        return hashlib.sha256(repr((parts, self.md5)).encode()).hexdigest()
 
 
 def unsigned(url: str) -> str:
@@ -58,10 +66,16 @@ def unsigned(url: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
-def may_be_ticket(start: bytes) -> bool:
-    """Return whether the start of a JSON reply may be that of a ticket."""
+def may_be_ticket(start: bytes, place: str) -> bool:
+    """Return whether the start of a JSON reply of an address may be that of a ticket."""
     text = start.lstrip()
-    return text.startswith(b"{") and re.search(rb'"(htsget|urls?)"\s*:', text[: 1 << 16]) is not None
+    is_object = text.startswith(b"{")
+    return is_object and (is_of_ticket(place) or re.search(rb'"(htsget|urls?)"\s*:', text[: 1 << 16]) is not None)
+
+
+def is_of_ticket(place: str) -> bool:
+    """Return whether an address is that of a ticket of RNAget, which sends no other object."""
+    return place.endswith("/ticket")
 
 
 def plan_of(payload: Any, place: str) -> Plan | None:
@@ -83,11 +97,13 @@ def plan_of(payload: Any, place: str) -> Plan | None:
         urls = inner["urls"]
         if not isinstance(urls, list):
             raise ClientError(f"{place} is no ticket: its urls are no list")
+        if not urls:
+            raise ClientError(f"{place} is no ticket: its list of urls is empty")
         blocks = tuple(_block(one, place) for one in urls)
         return Plan(blocks, _text(inner.get("format")), _text(inner.get("md5")))
     if "htsget" in payload:
         raise ClientError(f"{place} is no ticket: it has no urls")
-    if isinstance(payload.get("url"), str) and {"units", "fileType", "headers", "md5", "MD5", "size"} & set(payload):
+    if is_of_ticket(place) or (isinstance(payload.get("url"), str) and _OF_TICKETS & set(payload)):
         ticket = Ticket.parse(payload, place)
         return Plan((Block(ticket.url, ticket.headers),), ticket.file_type, ticket.md5, ticket.size, payload)
     return None
@@ -99,9 +115,7 @@ def _block(one: Any, place: str) -> Block:
         raise ClientError(f"{place} is no ticket: one of its urls has no url")
     if url[:5].lower() == "data:":
         return Block("data:", {}, _inline(url, place))
-    url = urljoin(place, url.strip())
-    if not url.lower().startswith(("http://", "https://")):
-        raise ClientError(f"the ticket leads to {shown_url(url)}, which is no address of a web server")
+    url = linked(place, url)
     headers = one.get("headers") or {}
     if not isinstance(headers, dict):
         raise ClientError(f"{place} is no ticket: the headers of one of its urls are no object")

@@ -86,9 +86,9 @@ class Connections:
             try:
                 connection.request(request.get_method(), request.selector, request.data, headers)
                 reply = connection.getresponse()
-            except (OSError, HTTPException):
+            except (OSError, HTTPException) as error:
                 connection.close()
-                if kept is None:
+                if kept is None or isinstance(error, TimeoutError):
                     raise
                 continue  # the server has closed it meanwhile
             except BaseException:

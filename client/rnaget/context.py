@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -66,6 +67,7 @@ class Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
         _end_by_exceptions(context)
+        _buffer_output()
         try:
             return super().invoke(context)
         except (ClientError, ImportError) as error:
@@ -96,9 +98,32 @@ def _end_by_exceptions(context: click.Context) -> None:
             return
 
 
+def _buffer_output() -> None:
+    """Give standard output a buffer where it has none, as with PYTHONUNBUFFERED: what it does not take is lost then.
+
+    One that is closed fails when it is written, as it does in other programs.
+    """
+    raw, encoding, errors = getattr(sys.stdout, "buffer", None), None, None
+    if sys.stdout is None:
+        raw = io.FileIO(os.open(os.devnull, os.O_RDONLY), "w")
+    if isinstance(raw, io.RawIOBase):
+        if sys.stdout is not None:
+            encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
+
+
 def _drop_output() -> None:
     """Lead what is still to be flushed nowhere, since Python would report that it cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@contextmanager
+def _dropping() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        _drop_output()
+        raise
 
 
 class StandardOutput:
@@ -107,17 +132,17 @@ class StandardOutput:
     label = "standard output"
 
     def __init__(self) -> None:
-        if sys.stdout is None:
-            raise ClientError("standard output is closed")
         self._file: BinaryIO = sys.stdout.buffer
 
     def write(self, piece: bytes) -> int:
         """Write bytes."""
-        return self._file.write(piece)
+        with _dropping():
+            return self._file.write(piece)
 
     def flush(self) -> None:
         """Hand over what is held back."""
-        self._file.flush()
+        with _dropping():
+            self._file.flush()
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPResponse
 from itertools import chain
@@ -15,6 +15,8 @@ from rnaget.blocks import Block, Plan, may_be_ticket, plan_of, shown_url
 from rnaget.errors import ClientError
 from rnaget.formats import same_format
 from rnaget.outputs import Output, Spool
+from rnaget.parallel import InOrder
+from rnaget.resuming import Position
 from rnaget.retries import Attempts
 from rnaget.session import Session
 from rnaget.transfers import ChangedError, NotModified, Stopped, Transfer, validator_of
@@ -30,11 +32,12 @@ __all__ = ["Download", "NotModified", "Request", "Settings"]
 
 
 class Request(NamedTuple):
-    """The address of a ticket or file; with `body`, it is asked by POST."""
+    """The address of a ticket or file; with `body`, it is asked by POST. One that `is_file` never has a ticket."""
 
     url: str
     body: bytes | None = None
     headers: Mapping[str, str] = {}
+    is_file: bool = False
 
 
 class Settings(NamedTuple):
@@ -46,8 +49,7 @@ class Settings(NamedTuple):
     verify: bool = True
     progress: Callable[[int, int | None], None] | None = None
     etag: str | None = None
-    validator: str | None = None
-    is_of_ticket: bool = False
+    position: Position | None = None
     directory: Path | None = None
     wanted: str | None = None
 
@@ -65,10 +67,10 @@ class Download:
         self._lock = threading.Lock()
         self._plan: Plan | None = None
         self._generation = 0
-        self._received = 0
+        self._received = output.count
         self._length: int | None = None
         self.headers: Mapping[str, str] = {}
-        self.on_validator: Callable[[str | None, bool], None] = lambda *_: None
+        self.on_position: Callable[[Position], None] | None = None
 
     def run(self) -> Plan:
         """Write the file to the output; return what was known of it.
@@ -99,7 +101,7 @@ class Download:
                     wrong.add(str(mismatch))
                 self.output.restart()
                 self._plan, self._received, self._stopped = None, 0, threading.Event()
-                self._settings = self._settings._replace(validator=None)
+                self._settings = self._settings._replace(position=None)
         finally:
             self._stopped.set()
 
@@ -114,22 +116,54 @@ class Download:
         wanted = self._settings.wanted
         if wanted and plan.file_type and not same_format(wanted, plan.file_type):
             raise ClientError(f"the server offers {plan.file_type} where {wanted} was asked for")
+        position, rest = self._begun(plan)
         if plan.md5 and self._settings.verify:
             self.output.begin_hash()
         if len(plan.blocks) == 1:
-            self._transfer(0, self.output, self._settings.etag, self._settings.validator)
-        elif len(plan.blocks):
-            self.output.restart()
-            self._in_parallel(len(plan.blocks))
+            self.output.validator = position.validator
+            self._transfer(0, self.output, self._settings.etag)
+        else:
+            self._in_parallel(plan, position, rest)
         return plan
+
+    def _begun(self, plan: Plan) -> tuple[Position, Spool | None]:
+        """Return where to go on, and what has arrived of the block there; the output has the blocks before it."""
+        position = self._settings.position
+        if position is None or position.plan != plan.digest or not self._is_proved(plan, position):
+            self.output.restart()
+            self._received = 0
+            return Position(None, plan.digest), None
+        if len(plan.blocks) == 1:
+            return position, None
+        rest = Spool(self._settings.directory)
+        rest.validator = position.validator
+        self.output.cut(position.start, rest)
+        return position, rest if position.validator else None
+
+    def _is_proved(self, plan: Plan, position: Position) -> bool:
+        """Return whether the blocks that an earlier run has written are still those of the server."""
+        if self.output.count < position.start or len(plan.blocks) < position.block:
+            return False
+        last = next((block for block in plan.blocks[: position.block][::-1] if block.data is None), None)
+        if last is None or (plan.md5 and self._settings.verify):  # then the whole file is compared in the end
+            return True
+        attempts = self._attempts()
+        while position.proof:
+            try:
+                with self._session.open(last.url, last.headers, expected=(200, 206)) as reply:
+                    return validator_of(reply) == position.proof
+            except ClientError as error:
+                attempts.after(error)
+        return False
 
     def _ask(self) -> Plan | None:
         """Return the plan of the ticket; of an address that sends the file itself, write that and return None."""
         attempts = self._attempts()
         request = self._request
         # What there is of the file of a ticket says nothing of the ticket.
-        validator = None if self._settings.is_of_ticket else self._settings.validator
-        transfer = self._new_transfer(self.output, attempts, self._settings.etag, validator)
+        position = self._settings.position
+        self.output.validator = position.validator if position and position.plan is None else None
+        transfer = self._new_transfer(self.output, attempts, self._settings.etag)
         transfer.inspect = self._look
         while True:
             try:
@@ -143,8 +177,8 @@ class Download:
     def _look(self, reply: HTTPResponse, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the body of a reply; raise _Found if it is a ticket."""
         kind = reply.headers.get("Content-Type", "").lower()
-        if kind and "json" not in kind:
-            self.on_validator(validator_of(reply), False)
+        if self._request.is_file or (kind and "json" not in kind):
+            self._report(Position(validator_of(reply)))
             yield from pieces
             return
         start = b""
@@ -152,33 +186,34 @@ class Download:
             start += piece
             if len(start) >= _LOOK_BYTES or not start.lstrip().startswith(b"{"):
                 break
-        if not may_be_ticket(start):
-            self.on_validator(validator_of(reply), False)
+        if not may_be_ticket(start, shown_url(self._request.url)):
+            self._report(Position(validator_of(reply)))
             yield from chain((start,), pieces)
             return
         text = joined(chain((start,), pieces))
-        place = shown_url(self._request.url)
-        try:
-            plan = plan_of(parse_json(text, place), self._request.url)
-        except NotJSONError:
-            if ends_unmarked(reply):
-                raise BrokenError(f"the ticket of {place} broke off: try again") from None
-            raise
+        plan = self._plan_of(text, reply)
         if plan is not None:
             raise _Found(plan)
         yield text
 
+    def _plan_of(self, text: bytes, reply: HTTPResponse) -> Plan | None:
+        place = shown_url(self._request.url)
+        try:
+            return plan_of(parse_json(text, place), place)
+        except NotJSONError:
+            if ends_unmarked(reply):
+                raise BrokenError(f"the ticket of {place} broke off: try again") from None
+            raise
+
     def _attempts(self) -> Attempts:
         return Attempts(self._settings.max_retries, self._settings.retry_wait, self._stopped)
 
-    def _new_transfer(
-        self, output: Output, attempts: Attempts, etag: str | None = None, validator: str | None = None
-    ) -> Transfer:
+    def _new_transfer(self, output: Output, attempts: Attempts, etag: str | None = None) -> Transfer:
         stopped = self._stopped
 
         def on_reply(reply: HTTPResponse) -> None:
             if self._plan is not None:
-                self.on_validator(validator_of(reply), True)
+                self._report(Position(validator_of(reply), self._plan.digest))
             self.headers = dict(reply.headers.items())
             rest = output.count if reply.status == HTTPStatus.PARTIAL_CONTENT else 0
             self._length = None if reply.length is None else reply.length + rest
@@ -199,7 +234,6 @@ class Download:
             output,
             body=self._request.body if self._plan is None else None,
             etag=etag,
-            validator=validator,
             on_piece=on_piece,
             on_reply=on_reply if output is self.output else lambda _: None,
         )
@@ -210,10 +244,10 @@ class Download:
             return self._plan.size or self._length if self._plan else self._length
         return None
 
-    def _transfer(self, number: int, output: Output, etag: str | None = None, validator: str | None = None) -> None:
+    def _transfer(self, number: int, output: Output, etag: str | None = None) -> None:
         """Write one block to `output`, with as many tries as are allowed."""
         attempts = self._attempts()
-        transfer = self._new_transfer(output, attempts, etag, validator)
+        transfer = self._new_transfer(output, attempts, etag)
         renewed_at = -1
         while True:
             with self._lock:
@@ -242,66 +276,45 @@ class Download:
                     break
                 except ClientError as error:
                     attempts.after(error)
-            if not fresh.is_same_file(self._plan):
+            if fresh.digest != self._plan.digest:
                 raise ChangedError
             self._plan = fresh
             self._generation += 1
 
     def _new_plan(self, refusal: StatusError) -> Plan:
         with self._session.open(self._request.url, self._request.headers, body=self._request.body) as reply:
-            plan = plan_of(parse_json(joined(read_body(reply)), shown_url(self._request.url)), self._request.url)
+            plan = self._plan_of(joined(read_body(reply)), reply)
         if plan is None:
             raise refusal
         return plan
 
-    def _in_parallel(self, count: int) -> None:
-        """Fetch blocks by several threads; each begins one only when it is near its turn, so that few wait."""
-        workers = max(1, min(self._settings.workers, count))
-        begun = threading.Semaphore(2 * workers)
-        results: list[Future[Spool]] = [Future() for _ in range(count)]
-        numbers = iter(range(count))
-        stopped = self._stopped
+    def _in_parallel(self, plan: Plan, position: Position, rest: Spool | None) -> None:
+        """Fetch blocks by several threads, from a position on; after each, the next position is reported."""
+        first = position.block
 
-        def work() -> None:
-            while not stopped.is_set():
-                begun.acquire()
-                with self._lock:
-                    number = next(numbers, None)
-                if number is None or stopped.is_set():
-                    return
-                spool = Spool(self._settings.directory)
-                try:
-                    self._transfer(number, spool)
-                    results[number].set_result(spool)
-                    if stopped.is_set():
-                        spool.file.close()
-                except BaseException as error:
-                    spool.file.close()
-                    results[number].set_exception(error)
-                    return
+        def spool(number: int) -> Spool:
+            return rest if rest is not None and number == first else Spool(self._settings.directory)
 
-        # Not an executor: that would wait for its threads, when the user does not want to wait any more.
-        threads = [threading.Thread(target=work, daemon=True, name=f"rnaget-{number}") for number in range(workers)]
-        for thread in threads:
-            thread.start()
+        numbers = range(first, len(plan.blocks))
+        blocks = InOrder(numbers, self._settings.workers, self._stopped, spool, self._transfer)
         try:
-            for result in results:
-                result.result().move(self.output)
-                begun.release()
+            for number, arrived in blocks:
+                arrived.move(self.output)
+                proof = arrived.validator if plan.blocks[number].data is None else position.proof
+                position = Position(None, plan.digest, number + 1, self.output.count, proof)
+                self._report(position)
         except BaseException:
-            self._stop(results, begun, workers)
+            left = blocks.stop(position.block)
+            if left is not None and left.validator and self.on_position is not None:
+                with suppress(OSError):  # a disk that is full
+                    left.move(self.output)
+                    self._report(position._replace(validator=left.validator))
             raise
-        for _ in threads:
-            begun.release()
-        for thread in threads:
-            thread.join()
 
-    def _stop(self, results: list[Future[Spool]], begun: threading.Semaphore, workers: int) -> None:
-        self._stopped.set()
-        begun.release(workers)
-        for result in results:
-            if result.done() and result.exception() is None:
-                result.result().file.close()
+    def _report(self, position: Position) -> None:
+        if self.on_position is not None:
+            self.output.flush()  # what is reported can be relied upon
+            self.on_position(position)
 
     def _verify(self, plan: Plan) -> None:
         if not self._settings.verify:

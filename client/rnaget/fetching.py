@@ -20,6 +20,7 @@ from rnaget.getting import Progress, Received, fetch, request_address
 from rnaget.progress import Bar, sized
 from rnaget.regions import Region, region_of
 from rnaget.study_download import CHECKSUMS, Outcome, download_study
+from rnaget.transport import StatusError
 
 _REMARKS = {
     "rnaget-missing": "not found",
@@ -35,6 +36,7 @@ _KIND_BY_FORMAT = {"bam": "reads", "cram": "reads", "vcf": "variants", "bcf": "v
 _KIND_BY_FORMAT |= {"bigwig": "tracks", "bedgraph": "tracks"}
 _HTSGET = ("reads", "variants")
 _FASTA_WIDTH = 60
+_NOT_FOUND = 404
 _OF_READS = ("fields", "tags", "notags")
 
 
@@ -92,7 +94,13 @@ def get(context: Context, /, matrix: str | None, output: str, **given: Any) -> N
     with _bar(given["progress"]) as report:
         base = Settings(context.retries, 0.5)
         settings = base._replace(workers=given["workers"], verify=given["verify"], progress=report)
-        received = _fetch(context, matrix, url, kind, parts, given, output, settings)
+        try:
+            received = _fetch(context, matrix, url, kind, parts, given, output, settings)
+        except StatusError as error:
+            if error.code != _NOT_FOUND or url or not matrix or given["kind"]:
+                raise
+            others = " or ".join(f"--kind {other}" for other in _ROUTES if other != kind)
+            raise ClientError(f"{error} ({matrix} was taken for the id of {kind}: {others} says otherwise)") from None
     _report(received, output)
 
 
@@ -230,7 +238,7 @@ def sequence(
         if region is None:
             raise click.UsageError("--gene needs the genome and the gene")
         found = server.genomes[id].gene(region)
-        name, letters = f"{region} {found.id} {kind}", found.sequence(kind)
+        name, letters = one_line(f"{region} {found.id} {kind}"), found.sequence(kind)
     elif region is not None:
         name, letters = f"{id}:{region_of(region)}", server.sequence(f"{id}:{region_of(region).name}", *_ends(region))
     else:

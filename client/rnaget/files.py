@@ -44,6 +44,11 @@ def written_errors(output: object) -> Iterator[None]:
 
 def target_of(output: Path) -> Path:
     """Return the path of the file to replace: the target of a link, not the link."""
+    with written_errors(output):
+        return _target_of(output)
+
+
+def _target_of(output: Path) -> Path:
     try:
         target = output.resolve()
         target.lstat()  # fails for a name that is too long

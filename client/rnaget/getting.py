@@ -29,14 +29,14 @@ workers
 progress
     True for a bar on standard error, or a function that is called with the bytes so far and in all (or None).
 resume
-    Keep what arrived of a download that fails, as ``OUTPUT.part``, and go on from there the next time.
+    Keep what arrived of a download that fails, as ``OUTPUT.part``, and go on from there the next time, in the middle
+    of the blocks of a ticket as well.
 verify
     Compare the file with the MD5 and size of its ticket.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,14 +45,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from rnaget.blocks import unsigned
 from rnaget.downloads import Download, Request, Settings
 from rnaget.errors import ClientError
 from rnaget.files import replacing, target_of, written_errors
 from rnaget.outputs import Output
+from rnaget.resuming import Position, resumed
 from rnaget.session import Session
 
 Progress = Callable[[int, int | None], None]
+LONGEST = 1_000_000
+"""Seconds that a time-out or the wait before a second try may have, which is days."""
+
 _HTSGET_FORMATS = ("bam", "cram", "vcf", "bcf")
 
 
@@ -101,9 +104,11 @@ def get(
     address = request_address(
         url, reference_name, reference_md5, start, end, data_format, fields=fields, tags=tags, notags=notags
     )
-    settings = Settings(_whole_number(max_retries, 0), float(retry_wait), _whole_number(workers, 1), verify)
-    settings = settings._replace(wanted=data_format)
-    session = Session(address, bearer_token, headers, timeout)
+    wait = _seconds(retry_wait, "retry_wait")
+    settings = Settings(_whole_number(max_retries, 0), wait, _whole_number(workers, 1), verify, wanted=data_format)
+    if not _seconds(timeout, "timeout"):
+        raise ClientError("a timeout of 0 seconds leaves no time for a reply")
+    session = Session(address, bearer_token, headers, float(timeout))
     try:
         with shown_progress(progress) as report:
             return fetch(session, Request(address), output, settings._replace(progress=report), resume)
@@ -120,6 +125,8 @@ def fetch(
 ) -> Received:
     """Download a file to a name or an open file; see `get`."""
     if not isinstance(output, str | os.PathLike):
+        if not hasattr(output, "write"):
+            raise ClientError(f"{output!r} is neither the name of a file nor a file that is open for writing bytes")
         with written_errors(getattr(output, "label", "the output")):
             received = _received(Download(session, request, Output(output), settings), None)
             output.flush()
@@ -127,7 +134,13 @@ def fetch(
     path = Path(output)
     settings = settings._replace(directory=target_of(path).parent)
     if resume:
-        return _resumed(session, request, path, settings)
+
+        def go_on(output: Output, position: Position | None, keep: Callable[[Position], None]) -> Received:
+            download = Download(session, request, output, settings._replace(position=position))
+            download.on_position = keep
+            return _received(download, path)
+
+        return resumed(request.url, path, go_on)
     with replacing(path) as file:
         return _received(Download(session, request, Output(file), settings), path)
 
@@ -135,49 +148,6 @@ def fetch(
 def _received(download: Download, path: Path | None) -> Received:
     plan = download.run()
     return Received(path, download.output.count, download.output.md5, plan.file_type, download.headers)
-
-
-def _resumed(session: Session, request: Request, path: Path, settings: Settings) -> Received:
-    """Go on with ``OUTPUT.part`` where it is the beginning of the same file."""
-    with written_errors(path):
-        target = target_of(path)
-        part = target.with_name(f"{target.name}.part")
-        record = target.with_name(f"{target.name}.part.json")
-        validator, is_of_ticket = _recorded(record, request.url)
-        with part.open("r+b" if validator and part.is_file() else "w+b") as file:
-            count = file.seek(0, os.SEEK_END)
-            output = Output(file, count)
-            settings = settings._replace(validator=validator if count else None, is_of_ticket=is_of_ticket)
-            download = Download(session, request, output, settings)
-            download.on_validator = lambda value, is_of_ticket: _write_record(record, request.url, value, is_of_ticket)
-            try:
-                result = _received(download, path)
-            except BaseException:
-                file.flush()
-                if not output.count or not record.exists():
-                    part.unlink(missing_ok=True)
-                    record.unlink(missing_ok=True)
-                raise
-        part.replace(target)
-        record.unlink(missing_ok=True)
-        return result
-
-
-def _recorded(record: Path, url: str) -> tuple[str | None, bool]:
-    """Return what proves that the server has the same file as before, and whether a ticket led to it."""
-    try:
-        value = json.loads(record.read_text(encoding="utf-8"))
-        return (str(value["validator"]), value["ticket"] is True) if value["url"] == unsigned(url) else (None, False)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, False
-
-
-def _write_record(record: Path, url: str, validator: str | None, is_of_ticket: bool) -> None:
-    if validator is None:
-        record.unlink(missing_ok=True)
-    else:
-        known = {"url": unsigned(url), "validator": validator, "ticket": is_of_ticket}
-        record.write_text(json.dumps(known), encoding="utf-8")
 
 
 def request_address(
@@ -226,6 +196,16 @@ def _whole_number(value: Any, least: int) -> int:
     if number != float(value) or number < least:
         raise ClientError(f"{value!r} is no whole number of at least {least}")
     return number
+
+
+def _seconds(value: Any, name: str) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        raise ClientError(f"{name}={value!r} is no number of seconds") from None
+    if not 0 <= seconds < LONGEST:
+        raise ClientError(f"{name}={value!r} is no number of seconds from 0 to {LONGEST:,}")
+    return seconds
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote
 
 from rnaget.api import FileReply, field, segment
-from rnaget.errors import ClientError
+from rnaget.errors import ClientError, one_line
 from rnaget.formats import format_for
 from rnaget.getting import Progress, Received, shown_progress
 from rnaget.items import Item, _text
@@ -252,7 +252,7 @@ class Matrix(Sliced):
                 raise (second if second.code == _NOT_FOUND else error) from None
         headers = {name.lower(): value for name, value in reply.headers.items()}
         if missing := headers.get("rnaget-missing"):
-            warnings.warn(f"{self.id} does not have {unquote(missing)}", stacklevel=4)
+            warnings.warn(one_line(f"{self.id} does not have {unquote(missing)}"), stacklevel=4)
         return reply
 
     def _frame(self, query: dict[str, Any]) -> pandas.DataFrame:

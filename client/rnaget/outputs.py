@@ -26,6 +26,7 @@ class Output:
 
     def __init__(self, file: IO[bytes] | Any, count: int = 0) -> None:
         self._file = file
+        self.validator: str | None = None  # what proves that the server still has what was written
         self.can_rewind = _can(file, "seekable")
         self.can_read = self.can_rewind and _can(file, "readable")
         self._base = file.tell() - count if self.can_rewind else 0
@@ -35,7 +36,10 @@ class Output:
 
     def write(self, piece: bytes) -> None:
         """Add bytes."""
-        self._file.write(piece)
+        rest = memoryview(piece)
+        while rest:  # a file without a buffer may take only a part of them
+            taken = self._file.write(rest)
+            rest = rest[len(rest) if taken is None else taken :]
         self.count += len(piece)
         if self._digest is not None:
             self._digest.update(piece)
@@ -61,8 +65,21 @@ class Output:
             self._file.seek(self._base)
             self._file.truncate()
             self.count = 0
+        self.validator = None
         if self._digest is not None:
             self._digest = hashlib.md5(usedforsecurity=False)
+
+    def cut(self, count: int, rest: Output) -> None:
+        """Keep so many bytes, and move what is beyond to another output; before anything is hashed."""
+        for start in range(count, self.count, 1 << 20):
+            rest.write(self.written(start, min(1 << 20, self.count - start)))
+        self._file.seek(self._base + count)
+        self._file.truncate()
+        self.count = count
+
+    def flush(self) -> None:
+        """Hand over what is held back."""
+        self._file.flush()
 
     def prefix(self) -> Prefix:
         """Return what proves that bytes which come again are those that were written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -19,12 +20,14 @@ from rnaget.items import Item, Project, Study
 from rnaget.listing import Listing, one_page
 from rnaget.matrices import Matrix
 from rnaget.reads import ReadSet
+from rnaget.resuming import is_begun
 from rnaget.session import Session
 from rnaget.shown import html_facts
 from rnaget.tracks import TrackSet
 from rnaget.transport import StatusError
 
 _PAGE, _ROWS = 100, 5000
+_LETTERS = re.compile(r"[A-Za-z*.-]*")
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 _KINDS = {"reads": ("reads", "variants"), "tracks": ("tracks",)}
 T = TypeVar("T", bound=Item)
@@ -218,12 +221,15 @@ class Server:
         return self.text(self.api.url(f"sequence/{segment(id, ':')}", query, at_site=True))
 
     def text(self, url: str) -> str:
-        """Return a reply that is plain text."""
+        """Return a reply that is the letters of a sequence."""
         headers = {"Accept": "text/vnd.ga4gh.refget.v2.0.0+plain, text/plain;q=0.9, */*;q=0.1"}
         try:
-            return self.api.read(Request(url, headers=headers)).body.decode("ascii")
+            text = self.api.read(Request(url, headers=headers)).body.decode("ascii").strip()
         except UnicodeDecodeError:
-            raise ClientError(f"{self.site} sends no sequence: is the id right?") from None
+            text = "?"
+        if not _LETTERS.fullmatch(text):
+            raise ClientError(f"{self.site} sends no sequence: is the id right?")
+        return text
 
     def download(
         self,
@@ -238,6 +244,8 @@ class Server:
         wanted = query.get("format") or None
         wanted = wanted if wanted is None or isinstance(wanted, str) else str(wanted[-1])
         settings = (settings or self.api.settings)._replace(wanted=wanted)
+        if resume and isinstance(output, str | PathLike):  # by the address that has given a part of it
+            requests.sort(key=lambda request: not is_begun(Path(output), request.url))
         for number, request in enumerate(requests):
             try:
                 return fetch(self.api.session, request, output, settings, resume)

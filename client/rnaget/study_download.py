@@ -58,7 +58,7 @@ def _file(row: Mapping[str, Any]) -> StudyFile:
     parts = name.replace("\\", "/").split("/")
     if any(part in ("", ".", "..") or ":" in part or not part.isprintable() for part in parts):
         raise ClientError(f"the report names a file {name}, which would not be in the directory")
-    return StudyFile("/".join(parts), url, size if isinstance(size, int) else None, str(md5) if md5 else None)
+    return StudyFile("/".join(parts), url, size if isinstance(size, int) else None, str(md5).lower() if md5 else None)
 
 
 def download_study(
@@ -134,13 +134,13 @@ def _fetch(
     checked = path.with_name(f"{path.name}.checking")
     try:
         # Under another name until its MD5 is known to be right.
-        received = fetch(server.api.session, Request(file.url), checked, settings, resume=True)
+        received = fetch(server.api.session, Request(file.url, is_file=True), checked, settings, resume=True)
         md5 = received.md5 or _md5(checked)
         if file.md5 is None:  # it was being computed
             file = report(file)
         if file.size is not None and received.size != file.size:
             raise ClientError(f"{path} has {received.size:,} bytes, but {file.size:,} by the report: try again")
-        if file.md5 is not None and md5 != file.md5.lower():
+        if file.md5 is not None and md5 != file.md5:
             raise ClientError(f"{path} has the md5 {md5}, but {file.md5} by the report: try again")
         with written_errors(path):
             checked.replace(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from rnaget.errors import ClientError
 
@@ -31,9 +31,7 @@ class Ticket(NamedTuple):
         url = payload.get("url") if isinstance(payload, dict) else None
         if not isinstance(url, str) or not url.strip():
             raise ClientError(f"{place} is no ticket: it has no url")
-        url = urljoin(place, url.strip())
-        if not url.lower().startswith(("http://", "https://")):
-            raise ClientError(f"the ticket leads to {url}, which is no address of a web server")
+        url = linked(place, url)
         headers, size = payload.get("headers") or {}, payload.get("size")
         if not isinstance(headers, dict):
             raise ClientError(f"{place} is no ticket: its headers are no object")
@@ -56,6 +54,17 @@ class Ticket(NamedTuple):
             raise ClientError(f"the file has {received:,} bytes, but {self.size:,} by its ticket: try again")
         if self.md5 is not None and digest.hexdigest() != self.md5.lower():
             raise ClientError(f"the file has the md5 {digest.hexdigest()}, but {self.md5} by its ticket: try again")
+
+
+def linked(place: str, url: str) -> str:
+    """Return the address that a ticket of `place` leads to; raise ClientError if it is none of the web."""
+    try:
+        found = urljoin(place, url.strip())
+        if urlsplit(found).scheme in ("http", "https"):
+            return found
+    except ValueError:  # of an address that cannot be one
+        pass
+    raise ClientError(f"the ticket leads to {url.partition('?')[0]}, which is no address of a web server")
 
 
 def _text(value: Any) -> str | None:

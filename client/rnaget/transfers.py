@@ -46,8 +46,6 @@ class Transfer:
         What is sent by POST, if anything.
     etag
         Of a copy that the client has: NotModified is raised if it is still right.
-    validator
-        The ETag of what the output has already, from an earlier run.
     on_piece
         Called with each piece before it is written, and with nothing for each that has come before.
     on_reply
@@ -63,14 +61,12 @@ class Transfer:
         *,
         body: bytes | None = None,
         etag: str | None = None,
-        validator: str | None = None,
         on_piece: Callable[[bytes], None] = lambda _: None,
         on_reply: Callable[[HTTPResponse], None] = lambda _: None,
         inspect: Callable[[HTTPResponse, Iterator[bytes]], Iterator[bytes]] = lambda _, pieces: pieces,
     ) -> None:
         self._session, self._output, self._body, self._etag = session, output, body, etag
         self._on_piece, self._on_reply, self.inspect = on_piece, on_reply, inspect
-        self.validator = validator
         self._is_coded = False
         self.headers: Mapping[str, str] = {}
 
@@ -110,11 +106,11 @@ class Transfer:
         headers = {name: value for name, value in block.headers.items() if name.lower() != "range"}
         count = self._output.count
         first, last = _range_of(block)
-        can_go_on = count and self.validator and not self._is_coded and self._body is None
+        can_go_on = count and self._output.validator and not self._is_coded and self._body is None
         can_go_on = can_go_on and (block.range is None or first is not None)
         if can_go_on:
             headers["Range"] = f"bytes={(first or 0) + count}-{'' if last is None else last}"
-            headers["If-Range"] = self.validator or ""
+            headers["If-Range"] = self._output.validator or ""
             return headers, (first or 0) + count
         if block.range is not None:
             headers["Range"] = block.range
@@ -130,9 +126,9 @@ class Transfer:
         pieces = _begun(self.inspect(reply, read_body(reply))) if is_whole else received(reply)
         is_rest = reply.status == HTTPStatus.PARTIAL_CONTENT and start > (_range_of(block)[0] or 0)
         validator = validator_of(reply)
-        if self._output.count and validator and self.validator and validator != self.validator:
+        if self._output.count and validator and self._output.validator not in (None, validator):
             raise ChangedError
-        self.validator, self.headers = validator, dict(reply.headers.items())
+        self._output.validator, self.headers = validator, dict(reply.headers.items())
         self._is_coded = reply.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
         for piece in pieces if is_rest else self._beyond(pieces, ends_unmarked(reply)):
             self._write(piece)

@@ -38,6 +38,9 @@ _GZIP = ("gzip", "x-gzip")
 _HARMLESS = ("Accept", "Range", "If-range")
 """Headers that another server may see after a redirect, as the standard library writes them."""
 
+_MESSAGE = 2000
+"""Letters of a server's message that are shown."""
+
 _MESSAGE_KEYS = ("message", "detail", "error", "title")
 # All that may be in an address as it is; anything else, such as a blank or a letter with an accent, is encoded.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
@@ -143,10 +146,9 @@ def retry_after(headers: Message) -> float | None:
     if text.isdecimal():
         return float(text[:9])
     try:
-        when = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return max(0.0, when.timestamp() - time.time())
 
 
 def read_body(reply: HTTPResponse) -> Iterator[bytes]:
@@ -246,8 +248,9 @@ def _message(error: HTTPError) -> str:
         return f"the request is redirected, but {_redirect_fault(error)}"
     try:
         body = json.loads(error.read(_ERROR_BYTES))
+        body = body["htsget"] if isinstance(body.get("htsget"), dict) else body
         texts = [body[key] for key in _MESSAGE_KEYS if isinstance(body.get(key), str) and body[key].strip()]
-        return one_line(texts[0])
+        return one_line(texts[0])[:_MESSAGE]
     except (OSError, HTTPException, ValueError, RecursionError, AttributeError, IndexError):
         return error.reason or _phrase(error.code)
 

@@ -122,6 +122,45 @@ def test_letters(site: Site, run: Run, tmp_path: Path) -> None:
     assert run("-s", site.address, "sequence", "g", "chr1:5-2").returncode == 1
 
 
+def test_letters_that_are_none(site: Site, run: Run) -> None:
+    for sent in (b"\x1b[31mACGT", b'{"message": "no"}', b"ACGT\n>x", b"\xff"):
+        site.replies["/sequence/x"] = lambda _, sent=sent: (200, {}, sent)
+        found = run("-s", site.address, "sequence", "x")
+        assert (found.returncode, found.stdout) == (1, "")
+        assert found.stderr == f"Error: {site.address} sends no sequence: is the id right?\n"
+
+
+def test_an_id_that_is_of_something_else(root: str, run: Run) -> None:
+    found = run("-s", root, "get", "nothing", "-o", "a.tsv", "--region", "chr1:1-5")
+    assert (found.returncode, found.stderr.count("\n")) == (1, 1)
+    assert "nothing was taken for the id of tracks: --kind matrix or --kind reads or" in found.stderr
+    assert "was taken" not in run("-s", root, "get", "nothing", "-o", "a.tsv", "--kind", "matrix").stderr
+
+
+def test_a_name_that_is_too_long(root: str, run: Run) -> None:
+    name = "x" * 300 + ".tsv"
+    found = run("-s", root, "get", "marioni_counts", "-o", name)
+    assert (found.returncode, found.stderr) == (1, f"Error: {name} cannot be written: File name too long\n")
+
+
+def test_a_file_of_a_server_without_tickets_is_gone_on_with(site: Site, run: Run, tmp_path: Path) -> None:
+    content = CHANCE.randbytes(200_000)
+    site.files["/expressions/m/bytes"] = content
+    get = ("-s", site.address, "--retries", "0", "get", "m", "-o", "a", "--resume")
+    run(*get)  # finds out which requests there are
+    (tmp_path / "a").unlink()
+    count = len(site.asked)
+    site.asked.clear()
+    site.faults = Faults(random.Random(3), 1)
+    site.faults.draw = iter([*[None] * (count - 1), "cut"]).__next__  # type: ignore[method-assign]
+    assert run(*get).returncode == 1
+    size = (tmp_path / "a.part").stat().st_size
+    site.faults = Faults()
+    assert run(*get).returncode == 0
+    assert size and site.asked[-1].headers["range"] == f"bytes={size}-"
+    assert (tmp_path / "a").read_bytes() == content
+
+
 CHANCE = random.Random(8)
 FILES = {"a.tsv": b"gene\tS\n", "sub/b.bin": CHANCE.randbytes(200_000), "empty": b""}
 
@@ -170,6 +209,16 @@ def test_a_whole_study(site: Site, run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "s" / "a.tsv").read_bytes() == FILES["a.tsv"]
     found = run("-s", site.address, "download", "x", "none")
     assert (found.returncode, found.stderr) == (1, "Error: 404: there is no study 'x'\n")
+
+
+def test_files_that_look_like_tickets_and_sums_in_capitals(site: Site, run: Run, tmp_path: Path) -> None:
+    content = b'{"url": "http://127.0.0.1:1/x", "md5": "0", "htsget": {}}'
+    site.replies["/files/a.tsv"] = lambda _: (200, JSON, content)
+    study(site, **{"a.tsv": {"bytes": len(content), "md5": hashlib.md5(content).hexdigest().upper()}})
+    for state in ("fetched", "kept"):
+        found = run("-s", site.address, "download", "s", "out")
+        assert (found.returncode, found.stdout.count(state)) == (0, 3), found.stderr
+        assert (tmp_path / "out" / "a.tsv").read_bytes() == content
 
 
 def test_a_study_is_gone_on_with(site: Site, run: Run, tmp_path: Path) -> None:

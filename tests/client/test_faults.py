@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -149,6 +150,8 @@ def test_the_headers_of_a_ticket_stay_with_its_server(tmp_path: Path) -> None:
     ("sent", "message"),
     [
         (reply(b'{"message": "one\\nand\\u001b[31m two"}', status="400 Bad Request"), r"^400: one and\?\[31m two$"),
+        (reply(b'{"htsget": {"error": "NotFound", "message": "no reads x"}}', status="404 No"), "^404: no reads x$"),
+        (reply(b'{"message": "' + b"x" * 9000 + b'"}', status="400 Bad Request"), "^400: x{2000}$"),
         (reply(b'{"detail": "no such sample"}', status="422 Unprocessable"), "^422: no such sample$"),
         (reply(b'{"message": {"a": 1}}', status="500 Server Error"), "^500: Server Error$"),
         (reply(b"[" * 100_000, status="503 Busy"), "^503: Busy$"),
@@ -302,16 +305,44 @@ def test_standard_output(root: str, run: Callable[..., subprocess.CompletedProce
 def test_standard_output_that_cannot_be_written(
     root: str, run: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:
-    for arguments in (["projects"], ["get", "marioni_counts", "-o", "-"]):
+    without = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    cases = itertools.product(
+        (["projects"], ["get", "marioni_counts", "-o", "-"], ["get", "marioni_counts", "-o", "-", "--top", "1"]),
+        (without, without | {"PYTHONUNBUFFERED": "1"}),
+    )
+    for arguments, environment in cases:
         with open("/dev/full", "wb") as full:
-            result = run("--server", root, *arguments, stdout=full)
+            result = run("--server", root, *arguments, stdout=full, env=environment)
         expected = b"Error: standard output cannot be written: No space left on device\n"
         assert (result.returncode, result.stderr) == (1, expected)
         read, write = os.pipe()
         os.close(read)
-        result = run("--server", root, *arguments, stdout=write)
+        result = run("--server", root, *arguments, stdout=write, env=environment)
         os.close(write)
         assert (result.returncode, result.stderr) == (141, b"")
+
+
+def test_standard_output_without_a_buffer(
+    root: str, run: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """Python drops what such an output does not take: the end of what is longer than there is room for."""
+    plain = {"env": {**os.environ, "PYTHONUNBUFFERED": "1"}}
+    for arguments in (["filters", "--json"], ["get", "marioni_counts", "-o", "-", "--format", "tsv"]):
+        with (tmp_path / "out").open("wb") as out:
+            limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))}
+            result = run("--server", root, *arguments, stdout=out, **plain, **limit)
+        expected = b"Error: standard output cannot be written: File too large\n"
+        assert (result.returncode, result.stderr) == (1, expected)
+    whole = run("--server", root, "filters", "--json", **plain)
+    assert (whole.returncode, json.loads(whole.stdout)[0]["filter"]) == (0, "projectID")
+
+
+def test_standard_output_that_is_closed(root: str, run: Callable[..., subprocess.CompletedProcess[bytes]]) -> None:
+    for arguments in (["projects"], ["units", "--json"], ["get", "marioni_counts", "-o", "-"]):
+        result = run("--server", root, *arguments, preexec_fn=lambda: os.close(1), stdout=None)
+        expected = b"Error: standard output cannot be written: Bad file descriptor\n"
+        assert (result.returncode, result.stderr) == (1, expected)
+    assert run("--server", root, "get", "marioni_counts", "-o", "a.tsv", preexec_fn=lambda: os.close(1)).returncode == 0
 
 
 def test_a_disk_without_room(

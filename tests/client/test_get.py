@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import pytest
 import rnaget
 from rnaget import ClientError
 from rnaget.retries import Attempts
+from rnaget.session import Session
 from rnaget.transport import BrokenError, StatusError
 from tests.client.faulty import Asked, Faults, Site, serving, ticket
 
@@ -375,18 +378,161 @@ def test_a_download_is_gone_on_with_later(site: Callable[..., Site], tmp_path: P
     assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], DATA[::-1])
 
 
-def test_what_arrived_of_many_blocks_is_not_kept(site: Callable[..., Site], tmp_path: Path) -> None:
+def signed_reads(one: Site, has_md5: bool) -> str:
+    """Offer BLOCKS by htsget, by addresses that are signed in another way each time."""
+    url, count = with_reads(one), itertools.count()
+    md5s = {"md5": md5(b"".join(BLOCKS))} if has_md5 else {}
+
+    def answer(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        signed = [f"/block/{number}?_expires={next(count)}" for number in range(1, len(BLOCKS))]
+        status, _, body = ticket(one, [BLOCKS[0], *signed], **md5s)(asked)
+        return status, JSON | {"ETag": '"of-the-ticket"'}, body
+
+    one.replies["/reads/x"] = answer
+    return url
+
+
+def blocks_asked(one: Site) -> list[tuple[str, str]]:
+    """Return which blocks were asked for, and which ranges of them; once, since a thread of before may still ask."""
+    asked = {(asked.path, asked.headers.get("range") or "") for asked in one.asked if "/block/" in asked.path}
+    one.asked.clear()
+    return sorted(asked)
+
+
+@pytest.mark.parametrize("has_md5", [True, False])
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_blocks_are_gone_on_with_later(site: Callable[..., Site], tmp_path: Path, has_md5: bool, is_cut: bool) -> None:
     one = site()
-    url = with_reads(one)
-    answer = one.replies["/reads/x"]
-    one.replies["/reads/x"] = lambda asked: (200, JSON | {"ETag": '"ticket"'}, answer(asked)[2])
-    block = one.files.pop("/block/6")
+    url = signed_reads(one, has_md5)
+    content = one.files["/block/5"]
+    whole = {"/block/5": content}
+    etag = {"ETag": f'"{md5(content)}"'}
+    if is_cut:  # in the middle of the block; what is sent is shorter than was said
+        one.replies["/block/5"] = lambda _: (200, etag | {"Content-Length": str(len(content))}, content[:9000])
+    else:
+        del one.files["/block/5"]
+    with pytest.raises(ClientError, match="broke off" if is_cut else "404"):
+        rnaget.get(url, tmp_path / "a", resume=True, max_retries=0, timeout=2, workers=2)
+    assert sorted(os.listdir(tmp_path)) == ["a.part", "a.part.json"]
+    before = b"".join(BLOCKS[:5]) + (content[:9000] if is_cut else b"")
+    assert (tmp_path / "a.part").read_bytes() == before
+    one.replies.pop("/block/5", None)
+    one.files |= whole
+    blocks_asked(one)
+    seen: list[tuple[int, int | None]] = []
+    rnaget.get(url, tmp_path / "a", resume=True, progress=lambda *both: seen.append(both))
+    assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], b"".join(BLOCKS))
+    proof = [] if has_md5 else [("/block/4", "")]
+    rest = "bytes=9000-" if is_cut else ""
+    assert blocks_asked(one) == [*proof, ("/block/5", rest), ("/block/6", ""), ("/block/7", "")]
+    assert seen[-1][0] == len(b"".join(BLOCKS))
+
+
+@pytest.mark.parametrize("etags", [True, False])
+@pytest.mark.parametrize("has_md5", [True, False])
+def test_blocks_that_have_changed_meanwhile(
+    site: Callable[..., Site], tmp_path: Path, etags: bool, has_md5: bool
+) -> None:
+    """The last block is proved by its ETag, all others by the MD5 of the ticket; without proof all is begun again."""
+    one = site(etags=etags)
+    url = signed_reads(one, has_md5)
+    kept = one.files.pop("/block/5")
     with pytest.raises(ClientError, match="404"):
         rnaget.get(url, tmp_path / "a", resume=True, **FAST)
-    assert os.listdir(tmp_path) == []
-    one.files["/block/6"] = block
+    one.files |= {"/block/4": BLOCKS[4][::-1], "/block/5": kept}
+    expected = b"".join([*BLOCKS[:4], BLOCKS[4][::-1], *BLOCKS[5:]])
+    if has_md5:  # of what was there before: it is right again in the second try
+        (tmp_path / "a.part").write_bytes(b"x" + (tmp_path / "a.part").read_bytes()[1:])
+        one.files["/block/4"], expected = BLOCKS[4], b"".join(BLOCKS)
     rnaget.get(url, tmp_path / "a", resume=True, **FAST)
-    assert (tmp_path / "a").read_bytes() == b"".join(BLOCKS)
+    assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], expected)
+
+
+@pytest.mark.parametrize("record", ["", "[]", '{"url": "U"}', '{"url": "U", "position": {"block": "x"}}'])
+def test_a_record_that_is_damaged(site: Callable[..., Site], tmp_path: Path, record: str) -> None:
+    one = site()
+    url = signed_reads(one, True)
+    (tmp_path / "a.part").write_bytes(b"something else")
+    (tmp_path / "a.part.json").write_text(record.replace("U", url))
+    rnaget.get(url, tmp_path / "a", resume=True, **FAST)
+    assert (os.listdir(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], b"".join(BLOCKS))
+
+
+class Half(io.RawIOBase):
+    """A file without a buffer, which takes a part of what it is given."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        taken = bytes(piece)[: max(1, len(piece) // 2)]
+        self.content += taken
+        return len(taken)
+
+
+def test_files_that_take_a_part_of_what_is_written(site: Callable[..., Site]) -> None:
+    one = site(files={"/file": DATA})
+    output = Half()
+    rnaget.get(f"{one.address}/file", output)  # type: ignore[arg-type]
+    assert output.content == DATA
+
+
+def test_the_address_of_a_ticket_has_nothing_else(site: Callable[..., Site], tmp_path: Path) -> None:
+    one = site(files={"/file": DATA})
+    body = {"url": f"{one.address}/file", "studyID": "s"}  # not even units
+    one.replies["/expressions/m/ticket"] = lambda _: (200, JSON, json.dumps(body).encode())
+    rnaget.get(f"{one.address}/expressions/m/ticket?format=tsv", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == DATA
+    one.replies["/expressions/m/ticket"] = lambda _: (200, JSON, b'{"message": "not today"}')
+    with pytest.raises(ClientError, match="ticket is no ticket: it has no url"):
+        rnaget.get(f"{one.address}/expressions/m/ticket", tmp_path / "b")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "text", ["Sat, 01 Jan 9999999999 00:00:00 GMT", "Mon, 99 Foo 2026", "1.5", "-5", "1 Jan 2026 0:0:0 +99999999"]
+)
+def test_a_time_to_wait_that_is_none(site: Callable[..., Site], tmp_path: Path, text: str) -> None:
+    one = site(files={"/file": DATA})
+    Once(one, "/file", (429, {"Retry-After": text}, b""))
+    rnaget.get(f"{one.address}/file", tmp_path / "a", **FAST)
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+def test_a_kept_connection_that_stalls_is_not_waited_for_twice(tmp_path: Path) -> None:
+    released, asked = threading.Event(), []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if len(asked) > 1:
+                released.wait(30)
+            self.send_response(200)
+            self.send_header("Content-Length", "1")
+            self.end_headers()
+            self.wfile.write(b"x")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        session = Session(f"http://127.0.0.1:{server.server_address[1]}", timeout=0.5)
+        with session.open(f"http://127.0.0.1:{server.server_address[1]}/1") as reply:
+            reply.read()
+        with pytest.raises(BrokenError, match="timed out"):
+            session.open(f"http://127.0.0.1:{server.server_address[1]}/2")
+        released.set()
+        session.close()
+        server.shutdown()
+        thread.join()
+    assert asked == ["/1", "/2"]
 
 
 def test_progress(site: Callable[..., Site], tmp_path: Path) -> None:
@@ -418,6 +564,9 @@ def test_bytes_that_are_coded(site: Callable[..., Site], tmp_path: Path) -> None
         ({"htsget": {"urls": [{"url": "data:;base64,@@"}]}}, "no base64"),
         ({"htsget": {"urls": [{"url": "data:nothing"}]}}, "no data"),
         ({"htsget": {"urls": [{"url": "http://x", "headers": 3}]}}, "no object"),
+        ({"htsget": {"format": "BAM", "urls": []}}, "list of urls is empty"),
+        ({"htsget": {"urls": [{"url": "http://[::1"}]}}, "no address of a web server"),
+        ({"url": "http://[::1", "units": "TPM"}, "no address of a web server"),
     ],
 )
 def test_tickets_that_are_none(site: Callable[..., Site], tmp_path: Path, body: Any, message: str) -> None:
@@ -436,6 +585,9 @@ def test_mistakes_of_the_caller(site: Callable[..., Site], tmp_path: Path) -> No
         (f"{one.address}/page", {}, "a page instead of data"),
         (f"{one.address}/file", {"start": -1}, "at least 0"),
         (f"{one.address}/file", {"max_retries": "x"}, "no whole number"),
+        (f"{one.address}/file", {"retry_wait": "x"}, "retry_wait='x' is no number of seconds"),
+        (f"{one.address}/file", {"timeout": -1}, "timeout=-1 is no number of seconds"),
+        (f"{one.address}/file", {"timeout": 0}, "no time for a reply"),
         (f"{one.address}/file", {"bearer_token": "a\nb"}, "token"),
         (one.address.replace("//", "//user:pass@") + "/file", {}, "user or a password"),
     ):
@@ -443,4 +595,9 @@ def test_mistakes_of_the_caller(site: Callable[..., Site], tmp_path: Path) -> No
             rnaget.get(url, tmp_path / "a", **given)
     with pytest.raises(ClientError, match="cannot be written"):
         rnaget.get(f"{one.address}/file", tmp_path / "none" / "a")
+    for resume in (False, True):
+        with pytest.raises(ClientError, match="cannot be written: File name too long"):
+            rnaget.get(f"{one.address}/file", tmp_path / ("x" * 300), resume=resume)
+    with pytest.raises(ClientError, match="None is neither the name of a file nor"):
+        rnaget.get(f"{one.address}/file", None)  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == []

@@ -7,8 +7,6 @@ import gzip
 import hashlib
 import io
 import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +22,7 @@ import pytest
 import rnaget
 from rnaget import ClientError, NotFoundError, NotOfferedError
 from tests.client.faulty import Asked, Faults, Site, serving
-from tests.conftest import ROOT, new_study
+from tests.conftest import ROOT
 
 GENES = ["ENSG00000187634", "ENSG00000188976"]
 JSON = {"Content-Type": "application/json"}
@@ -429,27 +427,6 @@ def test_regions(text: Any, region: tuple[str, int | None, int | None]) -> None:
 def test_what_is_no_region(text: Any) -> None:
     with pytest.raises(ClientError, match="no region"):
         rnaget.region_of(text)
-
-
-@pytest.fixture(scope="session")
-def full(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a server with reads, a genome with genes, and signal tracks."""
-    data = tmp_path_factory.mktemp("full")
-    new_study(data, "id: s\ngenome: sacCer3\n")
-    yeast, reads = shared_data / "sequences" / "yeast_chrIV", shared_data / "reads"
-    _import(yeast / "sacCer3.fa.gz", data, "--genome", "sacCer3", "--annotation", yeast / "sacCer3.annotation.gtf.gz")
-    into = ("--project", "p", "--study", "s", "--id")
-    _import(reads / "na12878" / "htsnexus_test_NA12878.bam", data, *into, "na12878")
-    _import(reads / "na12878" / "htsnexus_test_NA12878.cram", data, *into, "na12878")
-    _import(reads / "hts_specs_chrM" / "level-9.bam", data, *into, "run/chrM")
-    into = ("--project", "p", "--study", "s", "--units", "count", "--id")
-    _import(shared_data / "tracks" / "mcf7_er" / "Chr18_MCF7_ER_1.bw", data, *into, "er")
-    return serve(data, RNAGET_MAX_BLOCK_BYTES="300000", RNAGET_MAX_INLINE_BYTES="5000")
-
-
-def _import(source: Path, data: Path, *options: object) -> None:
-    command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
-    subprocess.run([*command, *map(str, options)], check=True, capture_output=True)
 
 
 def test_letters_of_genomes_and_genes(full: str, shared_data: Path) -> None:
