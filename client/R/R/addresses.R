@@ -33,13 +33,16 @@ quote_url <- function(url) encode_bytes(url, "[^][A-Za-z0-9._~!#$%&'()*+,/:;=?@-
 encode <- function(text, keep = "") encode_bytes(text, paste0("[^A-Za-z0-9._~", keep, "-]"))
 
 encode_bytes <- function(text, pattern) {
-  vapply(enc2utf8(as.character(text)), function(one) {
-    letters <- vapply(as.integer(charToRaw(one)), function(byte) {
-      letter <- if (byte < 128L) rawToChar(as.raw(byte)) else ""
-      if (byte >= 128L || grepl(pattern, letter)) sprintf("%%%02X", byte) else letter
-    }, "")
+  text <- enc2utf8(as.character(text))
+  is_coded <- grepl(paste0(pattern, "|[^ -~]"), text, useBytes = TRUE)
+  text[is_coded] <- vapply(text[is_coded], function(one) {
+    bytes <- charToRaw(one)
+    letters <- rawToChar(bytes, multiple = TRUE)
+    is_other <- bytes >= as.raw(128) | grepl(pattern, letters, useBytes = TRUE)
+    letters[is_other] <- sprintf("%%%02X", as.integer(bytes[is_other]))
     paste(letters, collapse = "")
-  }, "", USE.NAMES = FALSE)
+  }, "")
+  text
 }
 
 # A query as it is written in an address; lists are repeated keys.

@@ -76,6 +76,11 @@ new_request <- function(session, url, headers, body, seen) {
   request <- httr2::req_headers(httr2::request(quote_url(url)), !!!sent)
   request <- httr2::req_user_agent(request, "rnaget-R")
   request <- httr2::req_error(request, is_error = function(reply) FALSE)
+  # Retries are in retries.R; of its own accord an older httr2 waits even after the last try, for as long as a server says.
+  request <- tryCatch(
+    httr2::req_retry(request, max_tries = 1, is_transient = function(reply) FALSE, backoff = function(try) 0),
+    error = function(error) request
+  )
   if (!is.null(body)) request <- httr2::req_body_raw(request, body, "application/json")
   # The headers of a reply that breaks off are known only from what libcurl says while it arrives.
   listen <- function(type, message) if (type == 1L) seen$lines <- c(seen$lines, rawToChar(message))

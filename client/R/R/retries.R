@@ -26,7 +26,7 @@ try_again <- function(session, act) {
 wait_after <- function(session, error, failures) {
   asked <- error$retry_after %||% NA_real_
   if (!is.na(asked) && asked > LONGEST_ASKED) {
-    fail(conditionMessage(error), " (the server asks to wait ", round(asked), " seconds: try again then)")
+    fail(error$message, " (the server asks to wait ", round(asked), " seconds: try again then)")
   }
   wait <- min(session$retry_wait * 2^failures, LONGEST_WAIT) * stats::runif(1, 0.5, 1)
   # A little later than asked, so that not all clients come back at once.

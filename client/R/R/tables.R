@@ -1,15 +1,13 @@
 # Tables with tabs, read by blocks of lines, so that a sparse matrix never takes the memory of a dense one.
 
-CELLS_AT_ONCE <- 2e6
-
 # The table of a file: `ids`, `values` (a matrix, or a dgCMatrix), `labels` (further columns before the values), `id`
 # (the name of the first column) and `origin` (its comment lines).
-read_tsv <- function(path, place, attributes = NULL, is_sparse = FALSE) {
+read_tsv <- function(path, place, attributes = NULL, is_sparse = FALSE, cells_at_once = 2e6) {
   file <- file(path, "rt", encoding = "UTF-8")
   on.exit(close(file))
   head <- read_head(file, place)
   header <- head$header
-  rows <- max(1, floor(CELLS_AT_ONCE / length(header)))
+  rows <- max(1, floor(cells_at_once / length(header)))
   blocks <- list()
   count <- NULL
   while (length(lines <- readLines(file, rows, warn = FALSE, skipNul = TRUE))) {
@@ -52,24 +50,23 @@ split_lines <- function(lines, width, place) {
 # The number of columns before the values: the ids, attributes of features, and whatever is no number.
 label_count <- function(cells, header, attributes) {
   count <- 1
-  while (count < length(header) && (header[count + 1] %in% attributes || anyNA(numbers_of(cells[, count + 1])))) {
-    count <- count + 1
-  }
+  is_label <- function(place) header[place] %in% attributes || any(is_text(numbers_of(cells[, place])))
+  while (count < length(header) && is_label(count + 1)) count <- count + 1
   count
 }
 
 # Texts as numbers: NA is what is none, NaN a missing value.
 numbers_of <- function(texts) {
   texts[texts %in% c("", "NA", "nan")] <- "NaN"
-  values <- suppressWarnings(as.numeric(texts))
-  values[is.na(values) & !is.nan(values)] <- NA_real_
-  values
+  suppressWarnings(as.numeric(texts))
 }
+
+is_text <- function(values) is.na(values) & !is.nan(values)
 
 block_of <- function(cells, count, header, place, is_sparse) {
   texts <- cells[, -seq_len(count), drop = FALSE]
   values <- base::matrix(numbers_of(texts), nrow(texts))
-  wrong <- which(is.na(values) & !is.nan(values), arr.ind = TRUE)
+  wrong <- which(is_text(values), arr.ind = TRUE)
   if (length(wrong)) {
     fail(place, ": the server sends a table in whose column ", header[count + wrong[1, 2]], " not all values are numbers")
   }
