@@ -27,7 +27,7 @@ TOP_LEVEL = {
     "README.md",
     "pyproject.toml",
     "requirements",
-} | {"rnaget_server", "openapi", "data", "tests", "compliance", "benchmarks", "deploy", "docs", "client"}
+} | {"rnaget_server", "openapi", "data", "tests", "compliance", "benchmarks", "deploy", "docs", "client", "examples"}
 # Taken apart, so that this file does not name them itself.
 REGISTRIES = re.compile("|".join(["py" + r"pi\.", "python" + "hosted", "npm" + r"js\.", "deb" + r"\.debian\.org"]))
 _CHANGE_KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}

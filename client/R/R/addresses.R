@@ -3,7 +3,9 @@
 # Scheme, host and port as one text: equal for addresses of one server.
 origin_of <- function(url) {
   parts <- regmatches(url, regexec("^(https?)://([^/?#]*)", url, ignore.case = TRUE))[[1]]
-  if (!length(parts) || !nzchar(parts[3])) fail(shown_url(url), " is no address: it must begin with http:// or https://")
+  if (!length(parts) || !nzchar(parts[3])) {
+    fail(shown_url(url), " is no address: it must begin with http:// or https://")
+  }
   if (grepl("@", parts[3], fixed = TRUE)) fail("an address cannot have a user or a password: give a token")
   scheme <- tolower(parts[2])
   port <- if (scheme == "https") ":443" else ":80"

@@ -16,7 +16,9 @@ read_url <- function(server, url, headers) {
   try_again(server$session, function() {
     reply <- ask(server$session, url, headers)
     if (reply$status != 200) refuse(reply, reply$body)
-    if (is_page(reply$headers)) fail_json(shown_url(url), " sends a page instead of data: is this the address of an RNAget API?")
+    if (is_page(reply$headers)) {
+      fail_json(shown_url(url), " sends a page instead of data: is this the address of an RNAget API?")
+    }
     reply$body
   })
 }
@@ -43,9 +45,11 @@ get_json <- function(server, path, query = list(), at_site = FALSE) {
 
 # The JSON reply of a route, or NULL if the server has no such route.
 optional_json <- function(server, path, query = list()) {
-  tryCatch(get_json(server, path, query), rnaget_json_error = function(error) NULL, rnaget_status_error = function(error) {
-    if (error$status %in% c(NOT_OFFERED, 400L)) NULL else stop(error)
-  })
+  tryCatch(
+    get_json(server, path, query),
+    rnaget_json_error = function(error) NULL,
+    rnaget_status_error = function(error) if (error$status %in% c(NOT_OFFERED, 400L)) NULL else stop(error)
+  )
 }
 
 # The first of some fields that an object has, in any case of its letters.

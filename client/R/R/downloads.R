@@ -58,13 +58,13 @@ ticket_in <- function(reply, path, url) {
   type <- reply$headers[["content-type"]] %||% "json"
   if (!grepl("json", type, ignore.case = TRUE) || size_of(path) > TICKET_BYTES) return(NULL)
   start <- rawToChar(Filter(as.logical, readBin(path, "raw", 4096)))
-  if (!grepl("^\\s*\\{", start, useBytes = TRUE) || !grepl("\"(htsget|urls?)\"\\s*:", start, useBytes = TRUE)) return(NULL)
+  may_be <- grepl("^\\s*\\{", start, useBytes = TRUE) && grepl("\"(htsget|urls?)\"\\s*:", start, useBytes = TRUE)
+  if (!may_be) return(NULL)
   plan_of(parse_json(readBin(path, "raw", size_of(path)), url), reply$url %||% url)
 }
 
 check_type <- function(plan, wanted) {
-  same <- function(name) sub("^anndata$", "h5ad", sub("^arrows$", "arrow", tolower(name)))
-  if (!is.null(wanted) && !is.null(plan$type) && same(wanted) != same(plan$type)) {
+  if (!is.null(wanted) && !is.null(plan$type) && !same_format(wanted, plan$type)) {
     fail("the server offers ", plan$type, " where ", wanted, " was asked for")
   }
 }

@@ -72,7 +72,8 @@ request_address <- function(url, reference_name, reference_md5, start, end, data
   url <- trimws(url)
   origin_of(url)
   is_signal <- grepl("/continuous(/.*)?/(ticket|bytes)$", shown_url(url))
-  if (!is.null(data_format) && tolower(data_format) %in% c("bam", "cram", "vcf", "bcf")) data_format <- toupper(data_format)
+  is_htsget <- !is.null(data_format) && tolower(data_format) %in% c("bam", "cram", "vcf", "bcf")
+  if (is_htsget) data_format <- toupper(data_format)
   given <- list(
     name = reference_name, referenceMD5 = reference_md5, start = if (!is.null(start)) whole_number(start, 0),
     end = if (!is.null(end)) whole_number(end, 0), format = data_format

@@ -26,7 +26,8 @@ whole_number <- function(value, least) {
 }
 
 # The reply of an address: `status`, `headers` with names in lower case, `body`, and `failure` if it broke off. With
-# `path` the body is written there, and `seen` has the lines of the headers that have arrived. Redirects are followed here, so that nothing secret goes to another server.
+# `path` the body is written there, and `seen` has the lines of the headers that have arrived. Redirects are followed
+# here, so that nothing secret goes to another server.
 ask <- function(session, url, headers = list(), body = NULL, path = NULL, seen = new.env()) {
   start <- origin_of(url)
   for (turn in 1:10) {
@@ -45,6 +46,7 @@ ask <- function(session, url, headers = list(), body = NULL, path = NULL, seen =
 }
 
 ask_once <- function(session, url, headers, body, path, seen) {
+  seen$lines <- character()
   seen$lines <- character()
   request <- new_request(session, url, headers, body, seen)
   reply <- tryCatch(httr2::req_perform(request, path = path), error = function(error) error)
@@ -76,7 +78,7 @@ new_request <- function(session, url, headers, body, seen) {
   request <- httr2::req_headers(httr2::request(quote_url(url)), !!!sent)
   request <- httr2::req_user_agent(request, "rnaget-R")
   request <- httr2::req_error(request, is_error = function(reply) FALSE)
-  # Retries are in retries.R; of its own accord an older httr2 waits even after the last try, for as long as a server says.
+  # Retries are in retries.R; of its own accord an older httr2 waits even after the last try, as long as a server says.
   request <- tryCatch(
     httr2::req_retry(request, max_tries = 1, is_transient = function(reply) FALSE, backoff = function(try) 0),
     error = function(error) request
@@ -113,4 +115,6 @@ message_of <- function(status, body) {
   if (status %in% names(reasons)) reasons[[as.character(status)]] else "no reason given"
 }
 
-is_page <- function(headers) grepl("^\\s*(text/html|application/xhtml)", headers[["content-type"]] %||% "", ignore.case = TRUE)
+is_page <- function(headers) {
+  grepl("^\\s*(text/html|application/xhtml)", headers[["content-type"]] %||% "", ignore.case = TRUE)
+}

@@ -21,14 +21,15 @@ rna_projects <- function(server, ...) {
 #' @rdname rna_projects
 #' @export
 rna_studies <- function(server, project = NULL, ...) {
-  rows <- tryCatch(get_objects(server, "studies", list(projectID = project, ...)), rnaget_status_error = function(error) {
-    if (error$status != 400L || is.null(project) || length(list(...))) stop(error)
+  query <- list(projectID = project, ...)
+  rows <- tryCatch(get_objects(server, "studies", query), rnaget_status_error = function(error) {
+    if (error$status != 400L || !identical(names(present(query)), "projectID")) stop(error)
     get_objects(server, "studies") # it knows no such filter
   })
   # A server without filters sends all of them.
   own <- vapply(rows, function(row) is.null(project) || (field(row, PROJECT) %||% project) == project, NA)
-  columns <- list(id = "id", project = PROJECT, version = "version", genome = "genome", license = "license", name = "name")
-  table_of(rows[own], columns)
+  columns <- c(id = "id", version = "version", genome = "genome", license = "license", name = "name")
+  table_of(rows[own], append(as.list(columns), list(project = PROJECT), 1))
 }
 
 PROJECT <- c("parentProjectID", "projectID")
@@ -63,10 +64,9 @@ rna_reads <- function(server) {
 #' @export
 rna_genomes <- function(server) {
   rows <- get_json(server, "genomes", at_site = TRUE)$genomes
-  columns <- list(
-    id = "id", species = "scientific_name", assembly = "assembly", sequences = "sequences", genes = "genes", name = "name"
-  )
-  table_of(rows, columns)
+  columns <- c("id", species = "scientific_name", "assembly", "sequences", "genes", "name")
+  names(columns) <- ifelse(names(columns) == "", columns, names(columns))
+  table_of(rows, as.list(columns))
 }
 
 #' The formats, units and filters of a server
@@ -144,12 +144,13 @@ sets_of_files <- function(server, what, kinds) {
   })
 }
 
+# The value of `rows`, which is evaluated here, or an error of its own where the server has no such list.
 not_listed <- function(server, what, rows) {
   tryCatch(rows, rnaget_error = function(error) {
     is_absent <- status_of(error) %in% c(NOT_OFFERED, 400L) || inherits(error, "rnaget_not_offered_error")
     if (!is_absent) stop(error)
     fail(
-      shown_url(root_of(server)), " does not list its ", what, " (", conditionMessage(error), "); by their ids they can be asked for",
+      shown_url(root_of(server)), " does not list its ", what, " (", conditionMessage(error), "): ask for one by its id",
       class = "rnaget_not_offered_error"
     )
   })

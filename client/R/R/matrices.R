@@ -65,7 +65,7 @@ rna_fetch <- function(server, matrix, genes = NULL, samples = NULL, where = NULL
 #' @export
 rna_download <- function(server, matrix, output, ..., format = NULL, overwrite = FALSE) {
   check_output(output, overwrite)
-  query <- c(slice_query(...), list(format = format %||% format_of(server, output)))
+  query <- c(slice_query(...), list(format = format_of(server, output, format)))
   file <- named_or_not(server, id_of(matrix), query, temporary_for(output))
   publish(file$path, output)
 }
@@ -159,11 +159,20 @@ origin_list <- function(server, about, file, query, comments, kind = "matrix") {
   present(c(own, remarks))
 }
 
-# The format that the name of a file says.
-format_of <- function(server, output) {
+# The format to ask for: the one given, else the one that the name of the file says.
+format_of <- function(server, output, given = NULL) {
   formats <- c("tsv.gz", "tsv.zst", "tsv", "loom", "h5ad", "json", "parquet", "arrow", "bedgraph", "bigwig")
-  endings <- c(stats::setNames(formats, formats), arrows = "arrow", bw = "bigwig", bg = "bedgraph", txt = "tsv")
-  fit <- endings[endsWith(tolower(output), paste0(".", names(endings)))]
-  if (!length(fit)) fail(basename(output), " says no format: give format = one of ", paste(rna_formats(server), collapse = ", "))
-  fit[[1]]
+  endings <- c(stats::setNames(formats, formats), arrows = "arrow", bw = "bigwig", bg = "bedgraph")
+  said <- unname(endings[endsWith(tolower(output), paste0(".", names(endings)))])
+  if (!length(said)) {
+    if (!is.null(given)) return(given)
+    fail(basename(output), " says no format: give format = one of ", paste(rna_formats(server), collapse = ", "))
+  }
+  if (!is.null(given) && !same_format(given, said[1])) fail(basename(output), " is no name for the format ", given)
+  given %||% said[1]
+}
+
+same_format <- function(one, other) {
+  plain <- function(name) sub("^anndata$", "h5ad", sub("^arrows$", "arrow", sub("^[.]", "", tolower(name))))
+  plain(one) == plain(other)
 }

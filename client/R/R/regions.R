@@ -6,8 +6,10 @@ region_of <- function(region) {
   if (is.list(region)) {
     if (!length(region) %in% 1:3) fail("a region is a text like \"chr1:1000-2000\", or list(\"chr1\", 999, 2000)")
     region <- unname(region)
-    ends <- lapply(2:3, function(place) if (place <= length(region) && length(region[[place]])) whole_number(region[[place]], 0))
-    return(list(name = as_text(region[[1]], "the sequence"), start = ends[[1]], end = ends[[2]]))
+    number <- function(place) {
+      if (place <= length(region) && length(region[[place]])) whole_number(region[[place]], 0)
+    }
+    return(list(name = as_text(region[[1]], "the sequence"), start = number(2), end = number(3)))
   }
   text <- trimws(as_text(region, "a region"))
   parts <- regmatches(text, regexec("^(.+):([0-9,]+)(-([0-9,]*))?$", text))[[1]]

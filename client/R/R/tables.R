@@ -43,7 +43,9 @@ split_lines <- function(lines, width, place) {
   # The last cell of a line may be empty, which strsplit would leave out.
   cells <- strsplit(paste0(lines, "\t"), "\t", fixed = TRUE)
   wrong <- which(lengths(cells) != width)
-  if (length(wrong)) fail(place, ": the server sends no table: ", width, " names of columns, ", lengths(cells)[wrong[1]], " cells")
+  if (length(wrong)) {
+    fail(place, ": the server sends no table: ", width, " names of columns, ", lengths(cells)[wrong[1]], " cells")
+  }
   base::matrix(unlist(cells), ncol = width, byrow = TRUE)
 }
 

@@ -1,4 +1,4 @@
-# Tickets: the addresses whose contents, one after the other, are a file, and what proves that it arrived as it was meant.
+# Tickets: the addresses whose contents, one after the other, are a file, and what proves that it arrived as meant.
 
 # The plan of a ticket of htsget (of any version) or RNAget; NULL if `payload` is no ticket.
 plan_of <- function(payload, url) {
@@ -6,7 +6,8 @@ plan_of <- function(payload, url) {
   place <- shown_url(url)
   inner <- payload$htsget %||% payload
   if (!is.null(payload$htsget) && is.null(inner$urls)) {
-    fail(if (is.null(inner$error)) paste(place, "is no ticket: it has no urls") else paste0(inner$error, ": ", inner$message))
+    if (is.null(inner$error)) fail(place, " is no ticket: it has no urls")
+    fail(inner$error, ": ", inner$message)
   }
   if (!is.null(inner[["urls"]])) {
     if (!is.list(inner$urls) || !is.null(names(inner$urls))) fail(place, " is no ticket: its urls are no list")
@@ -15,7 +16,8 @@ plan_of <- function(payload, url) {
   known <- c("units", "fileType", "headers", "md5", "MD5", "size")
   if (!is.character(payload[["url"]]) || !any(known %in% names(payload))) return(NULL)
   list(
-    blocks = list(block_at(payload, url)), type = text_of(payload$fileType), md5 = text_of(payload$md5 %||% payload$MD5),
+    blocks = list(block_at(payload, url)), type = text_of(payload$fileType),
+    md5 = text_of(payload$md5) %||% text_of(payload$MD5),
     size = if (is.numeric(payload$size)) payload$size, about = payload[setdiff(names(payload), c("url", "headers"))]
   )
 }
@@ -44,13 +46,17 @@ inline_data <- function(link, place) {
   if (!length(parts)) fail(place, " is no ticket: one of its data: addresses has no data")
   text <- gsub("\\s", "", utils::URLdecode(parts[3]))
   if (!grepl(";base64\\s*$", parts[2], ignore.case = TRUE)) return(charToRaw(utils::URLdecode(parts[3])))
-  if (!grepl("^[A-Za-z0-9+/]*={0,2}$", text)) fail(place, " is no ticket: the data in one of its addresses is no base64")
+  if (!grepl("^[A-Za-z0-9+/]*={0,2}$", text)) {
+    fail(place, " is no ticket: the data in one of its addresses is no base64")
+  }
   jsonlite::base64_dec(text)
 }
 
 # Whether two plans are of the same parts of the same file.
 is_same_file <- function(one, other) {
-  identity <- function(block) list(if (!is.null(block$url)) unsigned(block$url), header_of(block$headers, "range"), block$data)
+  identity <- function(block) {
+    list(if (!is.null(block$url)) unsigned(block$url), header_of(block$headers, "range"), block$data)
+  }
   identical(lapply(one$blocks, identity), lapply(other$blocks, identity)) && identical(one$md5, other$md5)
 }
 

@@ -41,8 +41,10 @@ fetch_rest <- function(session, block, path, state, body) {
   arrived <- take(reply, block, path, piece, range, goes_on, state)
   if (is.null(reply$failure)) return(reply)
   place <- shown_url(block$url)
-  if (grepl("failed writing", reply$failure, ignore.case = TRUE)) fail(dirname(path), " cannot be written: is the disk full?")
-  fail_broken(place, ": the reply broke off after ", size_of(path), " bytes (", reply$failure, "): try again", arrived = arrived)
+  is_full <- grepl("failed writing", reply$failure, ignore.case = TRUE)
+  if (is_full) fail(dirname(path), " cannot be written: is the disk full?")
+  count <- format_number(size_of(path))
+  fail_broken(place, ": the reply broke off after ", count, " bytes (", reply$failure, "): try again", arrived = arrived)
 }
 
 # Put what has arrived into its place in the file; the number of bytes that are new.
@@ -56,6 +58,10 @@ take <- function(reply, block, path, piece, range, goes_on, state) {
     fail(shown_url(block$url), " sends a page instead of data: is the address right?")
   }
   check_range(reply, block, range, if (goes_on) had else 0)
+  is_unmarked <- is.null(reply$headers[["content-length"]]) && is.null(reply$headers[["transfer-encoding"]])
+  if (is_unmarked && size_of(piece) == 0) {
+    fail_broken(shown_url(block$url), ": the reply broke off before its first byte")
+  }
   is_rest <- goes_on && reply$status == 206L
   validator <- validator_of(reply$headers)
   is_same <- identical(validator, state$validator)
@@ -80,7 +86,9 @@ check_range <- function(reply, block, range, had) {
     if (is_part) fail(place, " sends the whole file where a part was asked for")
     return()
   }
-  first <- regmatches(reply$headers[["content-range"]] %||% "", regexec("^bytes ([0-9]+)-[0-9]+/", reply$headers[["content-range"]] %||% ""))[[1]]
+  if (is.null(asked) && had == 0) fail(place, " sends a part of a file where all of it was asked for")
+  said <- reply$headers[["content-range"]] %||% ""
+  first <- regmatches(said, regexec("^bytes ([0-9]+)-[0-9]+/", said))[[1]]
   if (!length(first)) fail(place, " sends a part of a file and does not say which")
   if (!is.null(range) && as.numeric(first[2]) != range$first + had) {
     fail(place, " sends another part of the file than was asked for")

@@ -89,6 +89,7 @@ test_that("a slice as a file has the format of its name", {
   expect_equal(as.matrix(read.delim(path, row.names = 1)), COUNTS)
   expect_error(rna_download(server, "marioni_counts", path), "exists")
   expect_error(rna_download(server, "marioni_counts", sub("tsv.gz", "xyz", path)), "says no format")
-  expect_error(rna_download(server, "marioni_counts", sub("tsv.gz", "loom", path), gene = 1), "unused argument|404")
+  expect_error(rna_download(server, "marioni_counts", sub("tsv.gz", "loom", path), format = "tsv"), "no name for")
+  expect_error(rna_download(server, "marioni_counts", sub("tsv.gz", "loom", path), gene = 1), "404")
   expect_equal(list.files(dirname(path), all.files = TRUE, no.. = TRUE), "liver.tsv.gz")
 })
