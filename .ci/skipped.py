@@ -1,4 +1,4 @@
-"""Fails if a test was skipped for want of the shared data, the compliance suite or R: to be run where both are there."""
+"""Fails if a test was skipped for want of the shared data, a suite or R: to be run where all are there."""
 
 import sys
 from xml.etree import ElementTree

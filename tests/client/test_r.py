@@ -1,4 +1,4 @@
-"""The R package in `client/R`: its own tests, numbers as pandas has them, failing servers, and the script in `examples/`."""
+"""The R package in `client/R`: its own tests, numbers as pandas has them, failing servers, and the example."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def md5(content: bytes) -> str:
 def execute(*command: object, **environment: str) -> str:
     """Run a command; return what it printed."""
     given = {**os.environ, "R_DEFAULT_INTERNET_TIMEOUT": "60", "LC_ALL": "C.UTF-8", **environment}
-    result = subprocess.run([*map(str, command)], capture_output=True, text=True, env=given, timeout=280)
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, env=given, timeout=900)
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
     return result.stdout
 
@@ -131,7 +131,8 @@ def test_the_tests_of_the_package(library: Path, full: Full) -> None:
     code = """
     results <- as.data.frame(testthat::test_local(commandArgs(TRUE)[1], reporter = "check", stop_on_failure = FALSE,
                                                   load_package = "installed"))
-    cat("\\n", jsonlite::toJSON(as.list(colSums(results[c("nb", "failed", "skipped", "error", "warning")])), auto_unbox = TRUE))
+    counts <- colSums(results[c("nb", "failed", "skipped", "error", "warning")])
+    cat("\\n", jsonlite::toJSON(as.list(counts), auto_unbox = TRUE))
     """
     environment = {
         "RNAGET_TEST_SERVER": full.url,
@@ -251,18 +252,35 @@ def test_what_fails_leaves_nothing_and_says_why(r: R, site: Site, tmp_path: Path
     wrong, long = with_ticket(site, md5="0" * 32), f"{site.address}/y/ticket"
     site.replies["/y/ticket"] = lambda _: (200, JSON, json.dumps({"url": "/file", "units": "x", "size": 5}).encode())
     site.replies["/page"] = lambda _: (200, {"Content-Type": "text/html"}, b"<html>log in</html>")
+    site.replies["/part"] = lambda _: (206, {"Content-Range": "bytes 0-3/9"}, b"data")
     site.replies["/patient"] = lambda _: (429, {"Retry-After": "5000"}, b'{"message": "busy"}')
     kept = tmp_path / "kept"
     kept.write_bytes(b"before")
     with serving(Site()) as other:
         gone = other.address
-    urls = [wrong, long, f"{site.address}/page", f"{site.address}/patient", f"{site.address}/none", gone]
+    urls = [
+        wrong,
+        long,
+        f"{site.address}/page",
+        f"{site.address}/part",
+        f"{site.address}/patient",
+        f"{site.address}/none",
+        gone,
+    ]
     code = CAUGHT + "".join(
         f'message_of_error(rna_get("{url}", "{kept}", overwrite = TRUE, retry_wait = 0.01, max_retries = 1))\n'
         for url in urls
     )
     lines = r(code).splitlines()
-    expected = ("md5", "5 by its ticket", "page instead of data", "wait 5000 seconds", "nothing of that name", "reached")
+    expected = (
+        "md5",
+        "5 by its ticket",
+        "page instead of data",
+        "part of a file where all",
+        "wait 5000 seconds",
+        "nothing of that name",
+        "reached",
+    )
     for line, text in zip(lines, expected, strict=True):
         assert text in line
     assert kept.read_bytes() == b"before" and os.listdir(tmp_path) == ["kept"]
@@ -365,7 +383,8 @@ def test_servers_of_others(r: R, site: Site) -> None:
         server <- rna_connect("{site.address}", retry_wait = 0.01)
         stopifnot(identical(rna_studies(server, project = "p")$id, "s"))
         table <- rna_fetch(server, "m", genes = c("ENSG01.1", "ENSG02"))
-        stopifnot(identical(dim(table), c(2L, 2L)), identical(names(table), c("S1", "S 2")), table[["S 2"]] == c(0.001, 3))
+        stopifnot(identical(dim(table), c(2L, 2L)), identical(names(table), c("S1", "S 2")))
+        stopifnot(table[["S 2"]] == c(0.001, 3))
         stopifnot(identical(attr(table, "labels"), list(`Gene Name` = c("NA", "TP53"))))
         stopifnot(is.null(attr(table, "origin")$units), identical(attr(table, "origin")$study, "s"))
         message_of_error(rna_matrices(server))
