@@ -6,10 +6,10 @@ region_of <- function(region) {
   if (is.list(region)) {
     if (!length(region) %in% 1:3) fail("a region is a text like \"chr1:1000-2000\", or list(\"chr1\", 999, 2000)")
     region <- unname(region)
-    number <- function(place) {
+    place_at <- function(place) {
       if (place <= length(region) && length(region[[place]])) whole_number(region[[place]], 0)
     }
-    return(list(name = as_text(region[[1]], "the sequence"), start = number(2), end = number(3)))
+    return(list(name = as_text(region[[1]], "the sequence"), start = place_at(2), end = place_at(3)))
   }
   text <- trimws(as_text(region, "a region"))
   parts <- regmatches(text, regexec("^(.+):([0-9,]+)(-([0-9,]*))?$", text))[[1]]
