@@ -43,7 +43,7 @@ print(table(obs[[tissue]], dnn = tissue))
 # 4. The median of each tissue, of the genes that are among the 15 highest of one.
 medians <- rna_fetch(server, matrix, group_by = tissue, summary = "median", top = 15, to = "matrix")
 units <- attr(medians, "origin")$units
-logs <- log10(medians + 1)
+logs <- log10(medians[complete.cases(medians), , drop = FALSE] + 1)
 
 # 5. The gene that differs most between tissues, in all samples.
 spread <- apply(logs, 1, function(row) diff(range(row, na.rm = TRUE)))

@@ -9,6 +9,8 @@ import os
 import random
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -340,6 +342,35 @@ def test_a_download_goes_on_where_it_ended(r: R, site: Site, tmp_path: Path) -> 
         assert (tmp_path / name).read_bytes() == DATA
         assert site.asked[-1].headers["range"] == f"bytes={len(part)}-"
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_ctrl_c_ends_a_download_and_the_next_goes_on(r: R, library: Path, site: Site, tmp_path: Path) -> None:
+    get = f"""rna_get("{site.address}/file", "{tmp_path / "a"}", resume = TRUE)"""
+    site.files["/file"] = DATA
+    half = len(DATA) // 2
+    head = f'HTTP/1.1 200 OK\r\nETag: "{md5(DATA)}"\r\nContent-Length: {len(DATA)}\r\n\r\n'.encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stalled = get.replace(site.address, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        command = ["Rscript", "--vanilla", "-e", f"library(rnaget); {stalled}"]
+        environment = {**os.environ, "R_LIBS": str(library)}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(head + DATA[:half])
+                piece = tmp_path / "a.part.piece"
+                while not (piece.exists() and piece.stat().st_size):
+                    time.sleep(0.05)
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=60)
+    assert "interrupted" in errors and process.returncode == 1
+    kept = (tmp_path / "a.part").read_bytes()
+    assert kept and DATA.startswith(kept)
+    record = tmp_path / "a.part.json"
+    record.write_text(record.read_text().replace(stalled.split('"')[1], f"{site.address}/file"))
+    r(get)
+    assert (tmp_path / "a").read_bytes() == DATA
+    assert site.asked[-1].headers["range"] == f"bytes={len(kept)}-"
 
 
 def test_a_file_that_has_changed_is_begun_again(r: R, site: Site, tmp_path: Path) -> None:

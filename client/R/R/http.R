@@ -59,8 +59,18 @@ ask_once <- function(session, url, headers, body, path, seen) {
   }
   broken <- reply_of_lines(seen$lines)
   failure <- gsub("[[:space:]]+", " ", conditionMessage(reply$parent %||% reply))
-  if (is.null(broken) || is.null(path)) fail_broken(shown_url(url), " cannot be reached: ", failure)
+  if (is.null(broken) || is.null(path)) {
+    stop_if_interrupted(failure)
+    fail_broken(shown_url(url), " cannot be reached: ", failure)
+  }
   c(broken, list(failure = failure))
+}
+
+# libcurl makes an error of Ctrl-C, which must not be tried again.
+stop_if_interrupted <- function(failure) {
+  if (grepl("aborted by an application callback", failure, ignore.case = TRUE)) {
+    fail("interrupted", class = "rnaget_interrupted_error")
+  }
 }
 
 named <- function(values, names) {

@@ -41,6 +41,7 @@ fetch_rest <- function(session, block, path, state, body) {
   arrived <- take(reply, block, path, piece, range, goes_on, state)
   if (is.null(reply$failure)) return(reply)
   place <- shown_url(block$url)
+  stop_if_interrupted(reply$failure)
   is_full <- grepl("failed writing", reply$failure, ignore.case = TRUE)
   if (is_full) fail(dirname(path), " cannot be written: is the disk full?")
   count <- format_number(size_of(path))
