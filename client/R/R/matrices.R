@@ -87,13 +87,19 @@ rna_var <- function(server, matrix) axis_table(server, matrix, "features")
 
 axis_table <- function(server, matrix, axis, query = list()) {
   rows <- get_pages(server, paste0("expressions/", encode(id_of(matrix)), "/", axis), query, 5000)
+  frame_of_attributes(rows)
+}
+
+frame_of_attributes <- function(rows) {
   attributes <- lapply(rows, `[[`, "attributes")
   names <- unique(unlist(lapply(attributes, names)))
   columns <- lapply(stats::setNames(names, names), function(name) column_of(lapply(attributes, `[[`, name)))
   ids <- vapply(rows, function(row) as.character(row$id), "")
   # The column that has the ids is the names of the rows already.
   columns <- columns[!vapply(columns, function(column) identical(as.character(column), ids), NA)]
-  data.frame(columns, row.names = make.unique(ids), check.names = FALSE, stringsAsFactors = FALSE)
+  frame <- data.frame(row.names = make.unique(ids))
+  frame[names(columns)] <- columns
+  frame
 }
 
 # The attributes of samples and features of a slice, as far as the server lists them.

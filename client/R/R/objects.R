@@ -22,9 +22,9 @@ as_experiment <- function(table, origin, axes) {
 }
 
 as_seurat <- function(table, origin, axes) {
+  samples <- aligned(axes$samples, colnames(table$values))
   object <- SeuratObject::CreateSeuratObject(
-    counts = table$values, meta.data = as.data.frame(aligned(axes$samples, colnames(table$values))),
-    project = origin$matrix
+    counts = table$values, meta.data = if (ncol(samples)) samples, project = origin$matrix
   )
   SeuratObject::Misc(object, slot = "rnaget") <- origin
   object

@@ -51,6 +51,8 @@ test_that("a Seurat object has counts and the attributes of samples", {
   expect_equal(found$nCount_RNA, colSums(COUNTS))
   expect_equal(unique(found$Tissue), "Liver")
   expect_equal(SeuratObject::Misc(found, "rnaget")$units, "counts")
+  groups <- rna_fetch(server, "marioni_counts", GENES, group_by = "Tissue", to = "Seurat")
+  expect_equal(colnames(groups), c("Kidney", "Liver"))
 })
 
 test_that("samples and features have their attributes", {

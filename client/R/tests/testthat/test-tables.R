@@ -49,3 +49,13 @@ test_that("what is no table is refused", {
   expect_error(read("a\tb\n1\t2\t3\n"), "2 names of columns, 3 cells")
   expect_error(read("g\tS1\tS2\na\t1\t2\nb\t1\tx\n"), "S2 not all values are numbers")
 })
+
+test_that("attributes become columns, also where there are none but the ids", {
+  rows <- list(
+    list(id = "a", attributes = list(barcode = "a", `a b` = 1)),
+    list(id = "b", attributes = list(barcode = "b"))
+  )
+  expect_equal(frame_of_attributes(rows), data.frame(`a b` = c(1, NA), row.names = c("a", "b"), check.names = FALSE))
+  expect_equal(dim(frame_of_attributes(lapply(rows, function(row) list(id = row$id)))), c(2, 0))
+  expect_equal(dim(frame_of_attributes(list())), c(0, 0))
+})
