@@ -131,7 +131,7 @@ def _import(source: Path, data: Path, *options: object) -> None:
 
 def test_the_tests_of_the_package(library: Path, full: Full) -> None:
     code = """
-    results <- as.data.frame(testthat::test_local(commandArgs(TRUE)[1], reporter = "check", stop_on_failure = FALSE,
+    results <- as.data.frame(testthat::test_local(commandArgs(TRUE)[1], reporter = "summary", stop_on_failure = FALSE,
                                                   load_package = "installed"))
     counts <- colSums(results[c("nb", "failed", "skipped", "error", "warning")])
     cat("\\n", jsonlite::toJSON(as.list(counts), auto_unbox = TRUE))
