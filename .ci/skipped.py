@@ -1,9 +1,9 @@
-"""Fails if a test was skipped for want of the shared data or the compliance suite: to be run where both are there."""
+"""Fails if a test was skipped for want of the shared data, a suite or R: to be run where all are there."""
 
 import sys
 from xml.etree import ElementTree
 
-REASONS = ("shared data", "suite is not installed")
+REASONS = ("shared data", "suite is not installed", "rscript is absent")
 
 skipped = [
     f"{case.get('classname')}::{case.get('name')}: {skip.get('message')}"

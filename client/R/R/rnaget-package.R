@@ -1,0 +1,3 @@
+#' @keywords internal
+#' @importFrom Matrix Matrix
+"_PACKAGE"

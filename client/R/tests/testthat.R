@@ -1,0 +1,4 @@
+library(testthat)
+library(rnaget)
+
+test_check("rnaget")
