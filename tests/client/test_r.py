@@ -24,7 +24,7 @@ import pysam
 import pytest
 
 from tests.client.faulty import Asked, Faults, Site, serving, ticket
-from tests.conftest import ROOT
+from tests.conftest import ROOT, one_study
 
 PACKAGE = ROOT / "client" / "R"
 NEEDED = ("httr2", "jsonlite", "Matrix", "testthat", "SummarizedExperiment", "SeuratObject")
@@ -88,7 +88,7 @@ class Full(NamedTuple):
 def full(library: Path, serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Full:
     """The server that the package's own tests ask."""
     place = tmp_path_factory.mktemp("full-r")
-    data = Path(shutil.copytree(ROOT / "data", place / "data"))
+    data = one_study(place / "data")
     (place / "tiny.fa").write_text(f">chr1\n{LETTERS}\n")
     genes = [("G1", "FORWARD", 101, 160, "+"), ("G2", "BACKWARD", 301, 360, "-")]
     (place / "tiny.gtf").write_text("".join(_annotation(*gene) for gene in genes))
