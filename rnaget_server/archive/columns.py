@@ -196,5 +196,5 @@ def _insert(database: sqlite3.Connection, key: int, values: Array) -> None:
 
 def _insert_texts(database: sqlite3.Connection, field: int, start: int, texts: dict[int, str]) -> None:
     if texts:
-        joined = join_texts([texts.get(number) for number in range(max(texts) + 1)])
+        joined = join_texts(texts.get(number) for number in range(max(texts) + 1))
         database.execute("INSERT INTO pieces VALUES (?, ?, ?)", (key_of(field, Part.TEXTS, start), "texts", joined))

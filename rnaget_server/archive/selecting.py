@@ -67,6 +67,6 @@ def _sorted(keys: NDArray[Any]) -> NDArray[np.intp]:
     """Return the order of keys, in which equal ones stay as they are."""
     if keys.dtype != np.uint32:
         return np.argsort(keys, kind="stable")
-    # NumPy sorts numbers of 16 bits by their digits, which takes a tenth of the time.
-    low = np.argsort(keys.astype(np.uint16), kind="stable")
-    return low[np.argsort((keys >> 16).astype(np.uint16)[low], kind="stable")]
+    # NumPy sorts numbers of 16 bits by their digits, which is faster than to compare longer ones.
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    return order[np.argsort((keys >> np.uint32(16)).astype(np.uint16)[order], kind="stable")]

@@ -17,6 +17,8 @@ IN_ONE_TABLE = 400
 """So many fields are in one table of a result; SQLite has a bound of columns."""
 
 _LISTS = ("sample_accession", "sample_alias", "run_accession", "experiment_accession", "analysis_accession")
+# Large pages, for pieces of fields go through many; no journal, for a file that is not whole is not used.
+_PRAGMAS = ("page_size=16384", "journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE")
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE fields (
@@ -42,7 +44,7 @@ class IndexWriter:
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE"):
+        for pragma in _PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(_TABLES + pieces.TABLE)
         self._numbers = numbers_from()
