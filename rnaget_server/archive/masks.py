@@ -106,7 +106,7 @@ class Found:
         """Return for which records it holds."""
         found = np.zeros(block.size, bool)
         for first, texts in block.texts(self.field):
-            found[np.array(self.find(texts), np.int64) + first] = True
+            found[self.find(texts) + first] = True
         return found
 
 

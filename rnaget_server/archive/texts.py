@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import AnyStr
 
+import numpy as np
+from numpy.typing import NDArray
+
 # No byte of UTF-8 is this one.
 _BETWEEN = b"\xff"
-# With so many found among a thousand, it is faster to look at each text.
-_MANY = 20
-Finder = Callable[[bytes], list[int]]
-"""Returns the numbers of the texts wanted among joined ones."""
+# So many letters are compared by arrays; few places are left then.
+_FIRST = 6
+Numbers = NDArray[np.intp]
+_NONE = np.empty(0, np.intp)
+Finder = Callable[[bytes], Numbers]
+"""Returns the numbers of the texts wanted among joined ones, some of them more than once."""
 
 
 def join_texts(texts: Iterable[str | None]) -> bytes:
@@ -40,29 +45,34 @@ def those_with(part: str, holds: Callable[[str], bool]) -> Finder:
 
 def those_that(holds: Callable[[str], bool]) -> Finder:
     """Return what finds texts for which a condition holds."""
-    return lambda joined: [
-        number for number, text in enumerate(joined.split(_BETWEEN)) if text and holds(text.decode())
-    ]
+
+    def find(joined: bytes) -> Numbers:
+        texts = joined.split(_BETWEEN)
+        return np.flatnonzero([bool(text) and holds(text.decode()) for text in texts])
+
+    return find
 
 
-def _with(part: bytes, holds: Callable[[bytes], bool] | None, joined: bytes) -> list[int]:
+def _with(part: bytes, holds: Callable[[bytes], bool] | None, joined: bytes) -> Numbers:
     # A single letter is looked for ten times as fast, and ends where it is found.
-    if any(letter not in joined for letter in part):
-        return []
-    found: list[int] = []
-    number = start = looked = 0
-    while looked < _MANY and (at := joined.find(part, start)) >= 0:
-        number += joined.count(_BETWEEN, start, at)
-        start = joined.rfind(_BETWEEN, 0, at) + 1
-        end = joined.find(_BETWEEN, at)
-        end = len(joined) if end < 0 else end
-        if holds is None or holds(joined[start:end]):
-            found.append(number)
-        number, start, looked = number + 1, end + 1, looked + 1
-    if looked == _MANY:
-        rest = enumerate(joined[start:].split(_BETWEEN), number)
-        found += [number for number, text in rest if part in text and (holds is None or holds(text))]
-    return found
+    if any(letter not in joined for letter in part) or part not in joined:
+        return _NONE
+    letters = np.frombuffer(joined, np.uint8)
+    size = len(letters) - len(part) + 1
+    is_there = letters[:size] == part[0]
+    for place in range(1, min(len(part), _FIRST)):
+        is_there &= letters[place : place + size] == part[place]
+    at = np.flatnonzero(is_there)
+    if len(part) > _FIRST:
+        at = at[[joined.startswith(part, place) for place in at.tolist()]]
+    ends = np.flatnonzero(letters == _BETWEEN[0])
+    numbers = np.searchsorted(ends, at)
+    if holds is None:
+        return numbers
+    numbers = np.unique(numbers)
+    bounds = np.concatenate(([-1], ends, [len(joined)]))
+    pairs = zip((bounds[numbers] + 1).tolist(), bounds[numbers + 1].tolist(), strict=True)
+    return numbers[[holds(joined[start:end]) for start, end in pairs]]
 
 
 def is_like(text: AnyStr, parts: Sequence[AnyStr]) -> bool:
