@@ -277,3 +277,43 @@ def test_a_query_that_takes_too_long(index: ArchiveIndex, monkeypatch: pytest.Mo
 def search_cancelled(index: ArchiveIndex) -> None:
     many = " OR ".join(f'title="*{number}*"' for number in range(200))
     index.count(Search("sample", parse(many)), lambda: True)
+
+
+@pytest.mark.parametrize("few", [1, 20_000])
+def test_several_values_and_taxa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(columns, "_FEW", few)
+    monkeypatch.setattr(pieces, "BLOCK", 2)
+    monkeypatch.setattr(pieces, "TOGETHER", 2)
+    writer = IndexWriter(tmp_path / "index")
+    writer.declare("sample", [("dose", ""), ("stay", "")])
+    runs = ["r1;r2", "r2", "r22", "", "r3;r1"]
+    taxa = ["9606", "9605", "10090", "9606", ""]
+    values = {"run_accession": runs, "tax_id": taxa, "sample_accession": list("abcde"), "study_accession": "s"}
+    writer.add("sample", values, 5, list("abcde"))
+    for id, dose, stay in (("a", "1", "2020"), ("b", "5", "2021-02"), ("c", "", "2022-03-04"), ("a", "7", "2019")):
+        writer.merge("sample", id, {"dose": dose, "stay": stay})
+    writer.add_taxa([("9606", "9605", ["Homo sapiens"]), ("9605", "9443", []), ("10090", "10088", ["mouse"])])
+    writer.finish()
+    index = ArchiveIndex(tmp_path / "index")
+    kinds = {field.name: (field.kind, field.has_several) for field in index.fields("sample").all.values()}
+    assert kinds["dose"] == ("number", True) and kinds["stay"] == ("date", True) and kinds["run_accession"][1]
+    for query, expected in {
+        'run_accession="r2"': "ab",
+        'run_accession="r1;r2"': "a",
+        'run_accession="*2"': "abc",
+        'run_accession=""': "d",
+        "tax_tree(9605)": "abd",
+        "tax_tree(9443) AND NOT tax_eq(9606)": "b",
+        'tax_name("HOMO SAPIENS")': "ad",
+        "dose>=5": "b",
+        'dose="7"': "a",
+        "stay>=2021": "bc",
+        'stay="2021"': "b",
+        "stay<2021": "a",
+    }.items():
+        assert "".join(map(str, search(index, query))) == expected, query
+    assert search(index, None, include=("run_accession", ["r1", "r22"])) == ["a", "c", "e"]
+    assert search(index, None, exclude=("run_accession", ["r1", "r22"])) == ["b", "d"]
+    # One that is several numbers is none, and comes first.
+    assert search(index, None, sort=["dose"]) == ["a", "c", "d", "e", "b"]
+    assert search(index, None, sort=["dose"], descending=True) == ["b", "e", "d", "c", "a"]
