@@ -11,7 +11,7 @@ import numpy as np
 from rnaget_server.archive.columns import SEVERAL
 from rnaget_server.archive.fields import COMPUTED
 from rnaget_server.archive.grammar import Comparison, Condition, Function, Not, Value
-from rnaget_server.archive.masks import Always, Coded, Compared, Filled, Found, Listed, Sign, Test, opposite, together
+from rnaget_server.archive.masks import Always, Coded, Compared, Filled, InText, Listed, Sign, Test, opposite, together
 from rnaget_server.archive.reading import Reader
 from rnaget_server.archive.table import Field, FieldTable
 from rnaget_server.archive.texts import is_like, those_like, those_that, those_with
@@ -86,7 +86,7 @@ class Compiler:
         """Return what holds where a condition on a text does, of which all such texts have a part."""
         if not field.is_many:
             return Coded(field, self._reader.values(field).where(holds))
-        return Found(field, those_with(part, holds) if part else those_that(holds))
+        return InText(field, those_with(part, holds) if part else those_that(holds))
 
     def _compared(self, field: Field, sign: Sign, number: float) -> Test:
         """Return what holds where the number of a field compares so to another."""
@@ -177,7 +177,7 @@ class Compiler:
             longest = max(parts, key=len)
             return self._where(field, lambda tags: any(is_like(tag, parts) for tag in tags.split(SEVERAL)), longest)
         if field.is_many:
-            return Found(field, those_like(parts))
+            return InText(field, those_like(parts))
         return self._where(field, lambda text: is_like(text, parts))
 
     def _ordered(self, field: Field, sign: str, value: Value) -> Test:

@@ -21,7 +21,7 @@ class Test(Protocol):
 
     @property
     def cost(self) -> int:
-        """How much work it is: those of little go first, for often the others are not needed then."""
+        """The work that it is: tests of little go first, for often the others are not needed then."""
 
     def mask(self, block: Block) -> Mask:
         """Return for which records it holds."""
@@ -95,7 +95,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Found:
+class InText:
     """Holds for records whose text in a field is found."""
 
     field: Field
@@ -118,7 +118,7 @@ class Opposite:
 
     @property
     def cost(self) -> int:
-        """How much work it is."""
+        """The work that it is."""
         return self.test.cost
 
     def mask(self, block: Block) -> Mask:
@@ -135,7 +135,7 @@ class Together:
 
     @property
     def cost(self) -> int:
-        """How much work it is."""
+        """The work that it is."""
         return self.tests[-1].cost
 
     def mask(self, block: Block) -> Mask:

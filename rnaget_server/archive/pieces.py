@@ -1,4 +1,4 @@
-"""How the values of a field are kept for searches: as arrays, one of each block of records, or joined texts."""
+"""The form that values of a field are kept in for searches: arrays, one of each block of records, or joined texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What searches read of an index: pieces of fields, values, and records, by one connection each."""
+"""An index is read for searches: pieces of fields, values, and records, by one connection each."""
 
 from __future__ import annotations
 

@@ -59,10 +59,10 @@ def _with(part: bytes, holds: Callable[[bytes], bool] | None, joined: bytes) -> 
         return _NONE
     letters = np.frombuffer(joined, np.uint8)
     size = len(letters) - len(part) + 1
-    is_there = letters[:size] == part[0]
+    begins = letters[:size] == part[0]
     for place in range(1, min(len(part), _FIRST)):
-        is_there &= letters[place : place + size] == part[place]
-    at = np.flatnonzero(is_there)
+        begins &= letters[place : place + size] == part[place]
+    at = np.flatnonzero(begins)
     if len(part) > _FIRST:
         at = at[[joined.startswith(part, place) for place in at.tolist()]]
     ends = np.flatnonzero(letters == _BETWEEN[0])
