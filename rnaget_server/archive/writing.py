@@ -2,97 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import count as numbers_from
 from pathlib import Path
 
+from rnaget_server.archive import pieces
+from rnaget_server.archive.columns import SEVERAL, Written, write_columns
 from rnaget_server.archive.fields import RESULTS
-from rnaget_server.archive.texts import write_texts
-from rnaget_server.model.kinds import Kind, is_date, number_of
+from rnaget_server.model.kinds import Kind
 
-VERSION = "3"
+VERSION = "4"
 IN_ONE_TABLE = 400
 """So many fields are in one table of a result; SQLite has a bound of columns."""
 
-SEVERAL = ";"
-"""Separates the values of a field that has several."""
-
 _LISTS = ("sample_accession", "sample_alias", "run_accession", "experiment_accession", "analysis_accession")
-_FEW = 5000
-_LONG = 120
-_SHARE = 64 << 10
+# Large pages, for pieces of fields go through many; no journal, for a file that is not whole is not used.
+_PRAGMAS = ("page_size=16384", "journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE")
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE fields (
-    result TEXT, number INTEGER, name TEXT, description TEXT, kind TEXT, place INTEGER, place_column INTEGER,
-    has_numbers INTEGER, has_several INTEGER, few_values TEXT, PRIMARY KEY (result, number)
-) WITHOUT ROWID;
-CREATE TABLE tags (result TEXT, tag TEXT, id INTEGER, PRIMARY KEY (result, tag, id)) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY, result TEXT, name TEXT, description TEXT, kind TEXT, place INTEGER,
+    place_column INTEGER, has_numbers INTEGER, has_several INTEGER, is_many INTEGER, is_indexed INTEGER
+);
 CREATE TABLE taxa (id TEXT PRIMARY KEY, parent TEXT) WITHOUT ROWID;
 CREATE TABLE taxon_names (name TEXT, id TEXT, PRIMARY KEY (name, id)) WITHOUT ROWID;
 CREATE TEMP TABLE known (identity TEXT PRIMARY KEY, id INTEGER) WITHOUT ROWID;
 """
 Column = str | Sequence[str]
 """The values of a field in some records, or the one that all have."""
-
-
-@dataclass
-class _Written:
-    """A field while it is written: where it is, and what its values have been so far."""
-
-    name: str
-    description: str
-    declared: Kind | None
-    place: int
-    column: int
-    filled: int = 0
-    numbers: int = 0
-    dates: int = 0
-    letters: int = 0
-    may_have_several: bool = False
-    has_several: bool = False
-    values: set[str] | None = field(default_factory=set)
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of its values."""
-        if self.declared is not None:
-            return self.declared
-        if self.filled and self.numbers == self.filled:
-            return "number"
-        return "date" if self.filled and self.dates == self.filled else "text"
-
-    def look_at(self, values: Sequence[str]) -> list[float | None] | None:
-        """Take account of values, and return the numbers that they are; None if none may be."""
-        full = [value for value in values if value]
-        if not full:
-            return None
-        self.filled += len(full)
-        self.letters += sum(map(len, full))
-        if self.values is not None:
-            self.values.update(full)
-            if len(self.values) > _FEW:
-                self.values = None
-        if self.may_have_several and not self.has_several:
-            self.has_several = any(SEVERAL in value for value in full)
-        if self.declared == "text":
-            return None
-        # No finite number begins with a letter, and most texts do.
-        known = {value: None if value[0].isalpha() else number_of(value) for value in set(full)}
-        numbers = list(map(known.get, values))
-        self.numbers += len(numbers) - numbers.count(None)
-        if self.declared is None and self.dates + len(full) >= self.filled:
-            self.dates += sum(map(is_date, full))
-        if self.has_several:
-            self._look_at_several([value.split(SEVERAL) for value in full if SEVERAL in value])
-        return numbers
-
-    def _look_at_several(self, values: Sequence[Sequence[str]]) -> None:
-        """Take account of records with several values, each of which may be a number or a date."""
-        self.numbers += sum(all(number_of(value) is not None for value in each) for each in values)
-        self.dates += sum(all(map(is_date, each)) for each in values)
 
 
 class IndexWriter:
@@ -106,10 +44,11 @@ class IndexWriter:
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-65536", "temp_store=FILE"):
+        for pragma in _PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_TABLES)
-        self._fields: dict[str, dict[str, _Written]] = {result: {} for result in RESULTS}
+        self._database.executescript(_TABLES + pieces.TABLE)
+        self._numbers = numbers_from()
+        self._fields: dict[str, dict[str, Written]] = {result: {} for result in RESULTS}
         self._last = dict.fromkeys(RESULTS, 0)
         self._begun = False
 
@@ -144,12 +83,14 @@ class IndexWriter:
         if identities:
             keys = (_key(result, identity) for identity in identities)
             self._database.executemany("INSERT INTO known VALUES (?, ?)", zip(keys, ids, strict=True))
-        places: dict[int, list[tuple[str, Sequence[str | float | None]]]] = {0: []}
+        places: dict[int, list[tuple[str, Sequence[str | None]]]] = {0: []}
         for name, column in columns.items():
-            self._place(self._fields[result][name], column, count, places)
+            if column:
+                written = self._fields[result][name]
+                texts = [column] * count if isinstance(column, str) else [value or None for value in column]
+                places.setdefault(written.place, []).append((f"c{written.column}", texts))
         for place, pairs in places.items():
             self._insert(result, place, ids, pairs)
-        self._tag(result, columns.get("tag", ""), ids)
 
     def has_several(self, result: str, names: Iterable[str]) -> None:
         """Say that records may have several values of some fields."""
@@ -179,20 +120,17 @@ class IndexWriter:
             if value
         }
         changed = {name: value for name, value in changed.items() if value != existing.get(name, "")}
-        places: dict[int, list[tuple[str, Sequence[str | float | None]]]] = {}
+        places: dict[int, list[tuple[str, str]]] = {}
         for name, value in changed.items():
             written = fields[name]
             written.has_several |= SEVERAL in value
-            if name in existing:
-                self._forget(written, existing[name])
-            self._place(written, value, 1, places)
+            places.setdefault(written.place, []).append((f"c{written.column}", value))
         for place, pairs in places.items():
             self._database.execute(f"INSERT OR IGNORE INTO {result}_{place} (id) VALUES (?)", (id,))
             settings = ", ".join(f"{column} = ?" for column, _ in pairs)
             self._database.execute(
-                f"UPDATE {result}_{place} SET {settings} WHERE id = ?", (*(each[0] for _, each in pairs), id)
+                f"UPDATE {result}_{place} SET {settings} WHERE id = ?", (*(value for _, value in pairs), id)
             )
-        self._tag(result, changed.get("tag", ""), range(id, id + 1))
 
     def add_taxa(self, taxa: Iterable[tuple[str, str, Iterable[str]]]) -> None:
         """Add taxa for look-ups: number, number of the one above, names."""
@@ -202,25 +140,24 @@ class IndexWriter:
             self._database.executemany("INSERT OR IGNORE INTO taxon_names VALUES (?, ?)", pairs)
 
     def finish(self) -> None:
-        """Make the indexes, and write the file to its end."""
+        """Write what searches read, and the file to its end."""
         self._begin()
         for result, fields in self._fields.items():
-            for number, written in enumerate(fields.values()):
-                self._describe(result, number, written)
+            write_columns(self._database, result, self._last[result], list(fields.values()))
+            rows = (_row(result, written) for written in fields.values())
+            self._database.executemany(f"INSERT INTO fields VALUES ({', '.join('?' * 11)})", rows)
             self._database.execute("INSERT INTO facts VALUES (?, ?)", (f"count {result}", str(self._last[result])))
         self._database.execute("INSERT INTO facts VALUES ('version', ?)", (VERSION,))
         self._database.execute("COMMIT")
-        self._database.execute("PRAGMA analysis_limit=1000")
-        self._database.execute("ANALYZE")
         self._database.close()
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def _declare(self, fields: dict[str, _Written], name: str, description: str, kind: Kind | None) -> None:
+    def _declare(self, fields: dict[str, Written], name: str, description: str, kind: Kind | None) -> None:
         place, column = divmod(len(fields), IN_ONE_TABLE)
-        fields[name] = _Written(name, description, kind, place, column)
+        fields[name] = Written(next(self._numbers), name, description, kind, place, column)
 
     def _begin(self) -> None:
         if self._begun:
@@ -232,48 +169,15 @@ class IndexWriter:
             places = {written.place for written in fields.values()}
             for place in places:
                 here = [written.column for written in fields.values() if written.place == place]
-                columns = ", ".join(f"c{column} TEXT, n{column} REAL" for column in here)
+                columns = ", ".join(f"c{column} TEXT" for column in here)
                 self._database.execute(f"CREATE TABLE {result}_{place} (id INTEGER PRIMARY KEY, {columns})")
         self._database.execute("BEGIN")
 
-    def _place(
-        self,
-        written: _Written,
-        column: Column,
-        count: int,
-        places: dict[int, list[tuple[str, Sequence[str | float | None]]]],
-    ) -> None:
-        """Put the values of a field among those of its table."""
-        if isinstance(column, str):
-            if not column:
-                return
-            numbers = written.look_at((column,))
-            written.filled += count - 1
-            written.numbers += (count - 1) * bool(numbers and numbers[0] is not None)
-            written.dates += (count - 1) * (written.declared is None and is_date(column))
-            texts: Sequence[str | None] = [column] * count
-            numbers = None if numbers is None else numbers * count
-        else:
-            numbers = written.look_at(column)
-            texts = [value or None for value in column]
-        pairs = places.setdefault(written.place, [])
-        pairs.append((f"c{written.column}", texts))
-        if numbers is not None:
-            pairs.append((f"n{written.column}", numbers))
-
-    def _insert(
-        self, result: str, place: int, ids: range, pairs: Sequence[tuple[str, Sequence[str | float | None]]]
-    ) -> None:
+    def _insert(self, result: str, place: int, ids: range, pairs: Sequence[tuple[str, Sequence[str | None]]]) -> None:
         names = ", ".join(("id", *(name for name, _ in pairs)))
         marks = ", ".join("?" * (len(pairs) + 1))
         rows = zip(ids, *(values for _, values in pairs), strict=True)
         self._database.executemany(f"INSERT INTO {result}_{place} ({names}) VALUES ({marks})", rows)
-
-    def _tag(self, result: str, column: Column, ids: range) -> None:
-        if column:
-            each = [column] * len(ids) if isinstance(column, str) else column
-            rows = [(result, tag, id) for id, tags in zip(ids, each, strict=True) for tag in tags.split(";") if tag]
-            self._database.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?, ?)", rows)
 
     def _known(self, result: str, identity: str) -> int | None:
         query = "SELECT id FROM known WHERE identity = ?"
@@ -290,42 +194,14 @@ class IndexWriter:
                 found |= {written.name: value for written, value in zip(here, row, strict=True) if value}
         return found
 
-    def _forget(self, written: _Written, value: str) -> None:
-        """Take a value back, which another takes the place of."""
-        written.filled -= 1
-        written.letters -= len(value)
-        if written.declared != "text":
-            written.numbers -= number_of(value) is not None
-            written.dates -= written.declared is None and is_date(value)
 
-    def _describe(self, result: str, number: int, written: _Written) -> None:
-        """Write what is known of a field, and make its indexes."""
-        few = written.values is not None and sum(map(len, written.values)) <= _SHARE
-        if written.filled and (written.values is None or len(written.values) > 1):
-            columns = ["n"] if written.kind == "number" else ["c", "n"] if written.numbers else ["c"]
-            is_long = written.letters > _LONG * written.filled
-            for letter in columns if not is_long else set(columns) - {"c"}:
-                name = f"{letter}{written.column}"
-                self._database.execute(
-                    f"CREATE INDEX {result}_{written.place}_{name} ON {result}_{written.place} ({name})"
-                )
-        if written.filled and not few:
-            write_texts(self._database, result, written.place, written.column)
-        self._database.execute(
-            "INSERT INTO fields VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                result,
-                number,
-                written.name,
-                written.description,
-                written.kind,
-                written.place,
-                written.column if written.filled else -1,
-                int(written.numbers > 0),
-                int(written.has_several),
-                json.dumps(sorted(written.values)) if few and written.values is not None else None,
-            ),
-        )
+def _row(result: str, written: Written) -> tuple[str | int, ...]:
+    """Return what is known of a field, as a row."""
+    return (
+        *(written.number, result, written.name, written.description, written.kind, written.place),
+        written.column if written.is_filled else -1,
+        *map(int, (written.has_numbers, written.has_several, written.is_many, written.is_indexed)),
+    )
 
 
 def _key(result: str, identity: str) -> str:

@@ -9,8 +9,9 @@ from itertools import chain
 
 import numpy as np
 
+from rnaget_server.archive.columns import SEVERAL
 from rnaget_server.archive.fields import RESULTS, FieldNames
-from rnaget_server.archive.writing import SEVERAL, Column, IndexWriter, joined
+from rnaget_server.archive.writing import Column, IndexWriter, joined
 from rnaget_server.catalog.offered import Group
 from rnaget_server.catalog.records import Genome, Matrix, Project, ReadSet, Study, TrackSet
 from rnaget_server.catalog.taxonomy import Taxon

@@ -23,13 +23,23 @@ from rnaget_server.http.mount import Methods, Routes
 from rnaget_server.http.replies import error_response
 from rnaget_server.http.routing import HandlerMiddleware
 
+
+class _Routing(RoutingMiddleware):  # type: ignore[misc]
+    """Connexion's routing without its redirects to an address with a slash: the server ignores that, and they go on."""
+
+    def add_api(self, *args: Any, **kwargs: Any) -> None:
+        super().add_api(*args, **kwargs)
+        for router in (self.router, *(route.app for route in self.router.routes)):
+            router.redirect_slashes = False
+
+
 # Connexion's own, without those that guard and validate: no route is secured, and `rnaget_server.query` judges
 # parameters, with better words.
 _LAYERS = (
     ServerErrorMiddleware,
     ExceptionMiddleware,
     SwaggerUIMiddleware,
-    RoutingMiddleware,
+    _Routing,
     LifespanMiddleware,
     HandlerMiddleware,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnaget_server.archive import conditions, texts, writing
+from rnaget_server.archive import clock, columns, pieces, writing
 from rnaget_server.archive import index as archive_index
 from rnaget_server.archive.grammar import parse
 from rnaget_server.archive.index import ArchiveIndex, Search
@@ -74,14 +74,17 @@ def write(path: Path, table: pd.DataFrame) -> ArchiveIndex:
 
 
 @pytest.fixture(scope="module", params=["few", "many", "apart"])
-def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ArchiveIndex:
-    """The index: with short lists of values known; as of very many values; and with its fields in several tables."""
+def index(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchiveIndex]:
+    """The index: with few values; as of very many values, in many blocks; and with its fields in several tables."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "many":
-            patch.setattr(writing, "_FEW", 1)
+            patch.setattr(columns, "_FEW", 1)
+            patch.setattr(pieces, "TOGETHER", 16)
         if request.param == "apart":
             patch.setattr(writing, "IN_ONE_TABLE", 8)
-        return write(tmp_path_factory.mktemp("index") / "index", TABLE)
+        if request.param != "few":
+            patch.setattr(pieces, "BLOCK", 64)
+        yield write(tmp_path_factory.mktemp("index") / "index", TABLE)
 
 
 def search(index: ArchiveIndex, query: str | None, **more: object) -> list[str | None]:
@@ -204,23 +207,22 @@ def test_accessions_in_and_out(index: ArchiveIndex) -> None:
 
 
 def test_many_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_FEW", 1)
-    monkeypatch.setattr(texts, "_TOGETHER", 7)
+    monkeypatch.setattr(columns, "_FEW", 1)
+    monkeypatch.setattr(pieces, "BLOCK", 32)
+    monkeypatch.setattr(pieces, "TOGETHER", 8)
     titles = [f"ü {'ab' * (n % 5)}, donor {n % 13}" if n % 3 else "" for n in range(200)]
     index = write(tmp_path / "index", pd.DataFrame({"title": titles}))
-    for most in (0, 50, 10_000):
-        monkeypatch.setattr(texts, "_MOST_FOUND", most)
-        for pattern in ("*donor 1*", "ü*b, *1", "*12", "*a*b*donor*", "ü *", "ü , d*", "*\u00ff*", "*ab*ab*ab*ab*"):
-            expected = {f"S{n}" for n, title in enumerate(titles) if fnmatch.fnmatchcase(title, pattern)}
-            found, others = search(index, f'title="{pattern}"'), search(index, f'NOT title="{pattern}"')
-            assert set(found) == expected and len(found) == len(expected), pattern
-            assert set(others) == {f"S{n}" for n in range(200)} - expected, pattern
+    for pattern in ("*donor 1*", "ü*b, *1", "*12", "*a*b*donor*", "ü *", "ü , d*", "*\u00ff*", "*ab*ab*ab*ab*"):
+        expected = {f"S{n}" for n, title in enumerate(titles) if fnmatch.fnmatchcase(title, pattern)}
+        found, others = search(index, f'title="{pattern}"'), search(index, f'NOT title="{pattern}"')
+        assert set(found) == expected and len(found) == len(expected), pattern
+        assert set(others) == {f"S{n}" for n in range(200)} - expected, pattern
 
 
 @pytest.mark.parametrize("few", [1, 5_000])
 def test_patterns_on_long_texts_take_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(writing, "_FEW", few)
-    monkeypatch.setattr(writing, "_SHARE", 1 << 20)
+    monkeypatch.setattr(columns, "_FEW", few)
+    monkeypatch.setattr(columns, "_SHARE", 1 << 20)
     index = write(tmp_path / "index", pd.DataFrame({"title": ["a" * 100_000, "a" * 99_999 + "cb"]}))
     # By a regular expression, or by GLOB, this would be hours.
     assert search(index, 'title="*a*a*c*b"') == ["S1"]
@@ -265,7 +267,7 @@ def test_long_queries(index: ArchiveIndex, query: str) -> None:
 def test_a_query_that_takes_too_long(index: ArchiveIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_index, "_STEPS", 10)
     with monkeypatch.context() as patch, pytest.raises(InvalidQuery, match="takes more than"):
-        patch.setattr(archive_index, "_SECONDS", -1)
+        patch.setattr(clock, "_SECONDS", -1)
         search(index, 'NOT title="x"')
     with pytest.raises(Cancelled):
         search_cancelled(index)
@@ -277,17 +279,41 @@ def search_cancelled(index: ArchiveIndex) -> None:
     index.count(Search("sample", parse(many)), lambda: True)
 
 
-def test_no_text_of_a_query_is_in_the_statement() -> None:
-    table = conditions.FieldTable(
-        "sample", [conditions.Field("a", "", "text", 0, 3), conditions.Field("n", "", "number", 0, 4)]
-    )
-    for query in (
-        'a="\'; DROP TABLE sample_0; --"',
-        'a="*\') OR 1=1 --*"',
-        'a!="\\" OR \\"\\"=\\""',
-        'n>=12345 AND NOT a="x" OR a=zzz',
-    ):
-        compiled = conditions.Compiler(table, lambda _: [], lambda *_: None).compile(parse(query))
-        words = set(re.findall(r"[A-Za-z_]\w*", compiled.sql)) - {"p0", "c3", "n4"}
-        assert words <= {"IS", "NOT", "TRUE", "OR", "AND", "IN", "GLOB", "instr"}
-        assert "12345" not in compiled.sql and "zzz" not in compiled.sql
+@pytest.mark.parametrize("few", [1, 20_000])
+def test_several_values_and_taxa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(columns, "_FEW", few)
+    monkeypatch.setattr(pieces, "BLOCK", 2)
+    monkeypatch.setattr(pieces, "TOGETHER", 2)
+    writer = IndexWriter(tmp_path / "index")
+    writer.declare("sample", [("dose", ""), ("stay", "")])
+    runs = ["r1;r2", "r2", "r22", "", "r3;r1"]
+    taxa = ["9606", "9605", "10090", "9606", ""]
+    values = {"run_accession": runs, "tax_id": taxa, "sample_accession": list("abcde"), "study_accession": "s"}
+    writer.add("sample", values, 5, list("abcde"))
+    for id, dose, stay in (("a", "1", "2020"), ("b", "5", "2021-02"), ("c", "", "2022-03-04"), ("a", "7", "2019")):
+        writer.merge("sample", id, {"dose": dose, "stay": stay})
+    writer.add_taxa([("9606", "9605", ["Homo sapiens"]), ("9605", "9443", []), ("10090", "10088", ["mouse"])])
+    writer.finish()
+    index = ArchiveIndex(tmp_path / "index")
+    kinds = {field.name: (field.kind, field.has_several) for field in index.fields("sample").all.values()}
+    assert kinds["dose"] == ("number", True) and kinds["stay"] == ("date", True) and kinds["run_accession"][1]
+    for query, expected in {
+        'run_accession="r2"': "ab",
+        'run_accession="r1;r2"': "a",
+        'run_accession="*2"': "abc",
+        'run_accession=""': "d",
+        "tax_tree(9605)": "abd",
+        "tax_tree(9443) AND NOT tax_eq(9606)": "b",
+        'tax_name("HOMO SAPIENS")': "ad",
+        "dose>=5": "b",
+        'dose="7"': "a",
+        "stay>=2021": "bc",
+        'stay="2021"': "b",
+        "stay<2021": "a",
+    }.items():
+        assert "".join(map(str, search(index, query))) == expected, query
+    assert search(index, None, include=("run_accession", ["r1", "r22"])) == ["a", "c", "e"]
+    assert search(index, None, exclude=("run_accession", ["r1", "r22"])) == ["b", "d"]
+    # One that is several numbers is none, and comes first.
+    assert search(index, None, sort=["dose"]) == ["a", "c", "d", "e", "b"]
+    assert search(index, None, sort=["dose"], descending=True) == ["b", "e", "d", "c", "a"]

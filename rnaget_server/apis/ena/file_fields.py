@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnaget_server.apis.ena.context import Context
-from rnaget_server.archive.conditions import Field, FieldTable
 from rnaget_server.archive.fields import COMPUTED
-from rnaget_server.archive.index import Row
+from rnaget_server.archive.reading import Row
+from rnaget_server.archive.table import Field, FieldTable
 from rnaget_server.catalog import OfferedFile
 from rnaget_server.datasets.archive_rows import FILES
 from rnaget_server.datasets.files import Computing

@@ -9,10 +9,11 @@ from starlette.responses import Response
 from rnaget_server.apis.ena.context import JSON, Context, list_of
 from rnaget_server.apis.ena.file_fields import FileFields
 from rnaget_server.apis.ena.table import table
-from rnaget_server.archive.conditions import Field, FieldTable, unknown_fields
 from rnaget_server.archive.fields import COMPUTED, RESULTS, ResultSpec
 from rnaget_server.archive.grammar import Comparison, Condition, Several, exactly, parse
-from rnaget_server.archive.index import Row, Search
+from rnaget_server.archive.index import Search
+from rnaget_server.archive.reading import Row
+from rnaget_server.archive.table import Field, FieldTable, unknown_fields
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.query import Parameters
 

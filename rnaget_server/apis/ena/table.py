@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from rnaget_server.apis.ena.context import JSON, Context
-from rnaget_server.archive.index import Row
+from rnaget_server.archive.reading import Row
 from rnaget_server.http.request import BrokenReplyError
 from rnaget_server.model.cancellation import Cancelled
 
