@@ -32,7 +32,7 @@ def strand_of(found: Found, limits: FileLimits) -> tuple[str, str]:
         low, high = min(shares), max(shares)
         raise ImportFailure(
             f"the counts do not say of which strand the libraries are ({low:.0%} to {high:.0%} of them are of the "
-            "forward one): say which column to take by --strand unstranded, forward (the third) or reverse (the fourth)",
+            "forward one): take one by --strand unstranded, forward (the third column) or reverse (the fourth)",
             found.files[shares.index(low)].path,
         )
     return strand, (

@@ -1,4 +1,4 @@
-"""Results of quantifiers as each writes them, made of one small experiment: four transcripts of two genes and one more."""
+"""Results of quantifiers as each writes them, made of one small experiment: five transcripts, two genes."""
 
 from __future__ import annotations
 
