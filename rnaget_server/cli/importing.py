@@ -179,7 +179,8 @@ def import_command(
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
-    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
+    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or the directory of results of a quantifier (salmon,
+    kallisto, RSEM, STAR and others), or many such files, without --units; or one or many bigWig or bedGraph files, which
     make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
     (bgzip) or BCF file with its index, without --units. A pipe is read as well: - is the standard input.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from rnaget_server.importers.quantifications.kinds import (
 )
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
-from rnaget_server.importers.text.numbers import BadCell, RaggedRow, is_number, parse_cells
+from rnaget_server.importers.text.numbers import BadCell, is_number, parse_cells
 from rnaget_server.importers.text.table_body import decoded
 from rnaget_server.storage.access import FileLimits
 from rnaget_server.stores.hdf5_dataset import shown_bytes
@@ -35,6 +35,7 @@ STRANDS = ("unstranded", "forward", "reverse")
 _HELD, _ROW_BYTES = 4, 64
 _LOOKED_AT = 20
 _NAME = "gene_name"
+_TAB = b"\t"
 _HTSEQ_COUNTERS = frozenset((b"no_feature", b"ambiguous", b"too_low_aQual", b"not_aligned", b"alignment_not_unique"))
 _STAR_COUNTERS = frozenset((b"N_unmapped", b"N_multimapping", b"N_noFeature", b"N_ambiguous"))
 
@@ -179,6 +180,7 @@ class _Body:
 
     def __init__(self, path: Path, kind: Kind, columns: _Columns) -> None:
         self._path, self._kind, self._columns = path, kind, columns
+        self._counters = kind in (HTSEQ, STAR)
         self._ids: list[str] = []
         self._lines: list[int] = []
         self._texts: list[list[str]] = [[] for _ in columns.attributes]
@@ -196,13 +198,11 @@ class _Body:
                     self._path,
                     numbers[0],
                 )
-            rows = [
-                (number, fields)
-                for number, line in zip(numbers, block, strict=True)
-                if not self._is_counter((fields := line.split(b"\t"))[0])
-            ]
-            if rows:
-                self._take([number for number, _ in rows], [fields for _, fields in rows])
+            if self._counters:
+                kept = [at for at, line in enumerate(block) if not self._is_counter(line.partition(b"\t")[0])]
+                numbers, block = [numbers[at] for at in kept], [block[at] for at in kept]
+            if block:
+                self._take(numbers, block)
         if not self._ids:
             raise ImportFailure(
                 f"the file has no rows: see whether the run of {self._kind.program} is whole", self._path
@@ -216,12 +216,14 @@ class _Body:
         ImportFailure
             If an id is repeated or empty.
         """
-        numbers = np.concatenate(self._numbers).T
+        numbers = np.concatenate(self._numbers, axis=1)
         attributes = dict(zip(self._columns.attributes, self._texts, strict=True))
         if _NAME in attributes:
             attributes[_NAME] = ["" if text in ("-", ".") else text for text in attributes[_NAME]]
         if self._kind == FEATURE_COUNTS:
             attributes = {name: [_condensed(name, text) for text in texts] for name, texts in attributes.items()}
+        if len(set(self._ids)) == len(self._ids) and all(map(str.strip, self._ids)):
+            return self._ids, numbers, attributes
         first: dict[str, int] = {}
         for at, id in enumerate(self._ids):
             if not id.strip():
@@ -233,8 +235,6 @@ class _Body:
                     self._path,
                     self._lines[at],
                 )
-        if len(first) == len(self._ids):
-            return self._ids, numbers, attributes
         place = {id: number for number, id in enumerate(first)}
         groups = np.array([place[id] for id in self._ids])
         summed = np.stack([np.bincount(groups, row, len(first)) for row in numbers])
@@ -246,44 +246,46 @@ class _Body:
             return id.startswith(b"__") or id in _HTSEQ_COUNTERS
         return self._kind == STAR and id in _STAR_COUNTERS
 
-    def _take(self, numbers: list[int], rows: list[list[bytes]]) -> None:
+    def _take(self, numbers: Sequence[int], block: list[bytes]) -> None:
         columns = self._columns
-        for number, row in zip(numbers, rows, strict=True):
-            if len(row) != columns.width:
+        for number, line in zip(numbers, block, strict=True):
+            if line.count(b"\t") != columns.width - 1:
                 raise ImportFailure(
-                    f"this line has {len(row)} fields, and {columns.width} are expected: see that the file is whole",
+                    f"this line has {line.count(_TAB) + 1} fields, and {columns.width} are expected: see that the file "
+                    "is whole",
                     self._path,
                     number,
                 )
+        fields = _TAB.join(block).split(_TAB)
         self._lines += numbers
-        self._ids += self._decoded((row[columns.id] for row in rows), numbers)
+        self._ids += self._decoded(fields[columns.id :: columns.width], numbers)
         for texts, at in zip(self._texts, columns.attributes.values(), strict=True):
-            texts += self._decoded((row[at] for row in rows), numbers)
-        cells = [b"\t".join([row[at] for at in columns.numbers]).replace(b"-nan", b"nan") for row in rows]
-        try:
-            self._numbers.append(parse_cells(cells, b"\t", len(columns.numbers)).astype(np.float64))
-        except (BadCell, RaggedRow) as error:
-            raise self._bad(error, numbers) from None
+            texts += self._decoded(fields[at :: columns.width], numbers)
+        cells = [
+            self._parsed(fields[at :: columns.width], column, numbers) for column, at in enumerate(columns.numbers)
+        ]
+        self._numbers.append(np.stack(cells))
 
-    def _decoded(self, fields: Iterable[bytes], numbers: list[int]) -> list[str]:
-        joined = list(fields)
+    def _parsed(self, cells: list[bytes], column: int, numbers: Sequence[int]) -> NDArray[Any]:
+        """Return the numbers of a column; `parse_cells` is given it as one row."""
         try:
-            return b"\t".join(joined).decode().split("\t")
+            parsed = parse_cells([_TAB.join(cells).replace(b"-nan", b"nan")], _TAB, len(cells))
+        except BadCell as error:
+            raise ImportFailure(
+                f"{shortened(error.text)} in the column {shortened(self._columns.headers[column])} {error.wrong}: see "
+                f"that the file is as {self._kind.program} wrote it",
+                self._path,
+                numbers[error.column],
+            ) from None
+        return np.asarray(parsed[0], np.float64)
+
+    def _decoded(self, fields: list[bytes], numbers: Sequence[int]) -> list[str]:
+        try:
+            return _TAB.join(fields).decode().split("\t")
         except UnicodeDecodeError:
-            for number, one in zip(numbers, joined, strict=True):
+            for number, one in zip(numbers, fields, strict=True):
                 decoded([one], self._path, number)
             raise
-
-    def _bad(self, error: BadCell | RaggedRow, numbers: list[int]) -> ImportFailure:
-        if isinstance(error, RaggedRow):
-            return ImportFailure("the fields of this line cannot be read", self._path, numbers[error.row])
-        column = self._columns.headers[error.column]
-        return ImportFailure(
-            f"{shortened(error.text)} in the column {shortened(column)} {error.wrong}: see that the file is as "
-            f"{self._kind.program} wrote it",
-            self._path,
-            numbers[error.row],
-        )
 
 
 def _condensed(name: str, text: str) -> str:
