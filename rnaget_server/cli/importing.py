@@ -23,7 +23,7 @@ from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
-    from rnaget_server.importers.quantifications.finding import Found
+    from rnaget_server.importers.quantifications.finding import Results
     from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import TrackKind
     from rnaget_server.storage.access import FileLimits
@@ -179,10 +179,10 @@ def import_command(
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
-    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or the directory of results of a quantifier (salmon,
-    kallisto, RSEM, STAR and others), or many such files, without --units; or one or many bigWig or bedGraph files, which
-    make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
-    (bgzip) or BCF file with its index, without --units. A pipe is read as well: - is the standard input.
+    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or the directory of results of a quantifier
+    (salmon, kallisto, RSEM, STAR and others), or many such files, without --units; or one or many bigWig or bedGraph
+    files, which make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file
+    with its index, without --units. A pipe is read as well: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
@@ -198,10 +198,7 @@ def import_command(
     if not units and project and study and id and is_reads(sources[0]):
         _import_reads(sources, place, {**special, "version": version, "license": license}, name)
         return
-    try:
-        found = find_quantifications(sources, special, units)
-    except ImportFailure as error:
-        raise click.ClickException(str(error)) from None
+    found = find_quantifications(sources, special, units)
     needed = {"project": project, "study": study, "id": id, **({} if found else {"units": units})}
     for option, value in needed.items():
         if not value:
@@ -210,6 +207,10 @@ def import_command(
     limits = limits_for(data)
     common = {**place, "units": units or "", "texts": {key: value for key, value in texts.items() if value}}
     outcome = _import_records(sources, found, common, special, limits)
+    _show(outcome, str(id), data)
+
+
+def _show(outcome: Outcome, id: str, data: Path) -> None:
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
@@ -220,7 +221,7 @@ def import_command(
 
 def _import_records(
     sources: tuple[Path, ...],
-    found: Found | None,
+    found: Results | None,
     common: dict[str, Any],
     special: dict[str, Any],
     limits: FileLimits,

@@ -13,7 +13,7 @@ from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
-    from rnaget_server.importers.quantifications.finding import Found
+    from rnaget_server.importers.quantifications.finding import Results
     from rnaget_server.storage.access import FileLimits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -58,7 +58,7 @@ def quantification_options(command: Command) -> Command:
     return command
 
 
-def find_quantifications(sources: Sequence[Path], special: dict[str, Any], units: str | None) -> Found | None:
+def find_quantifications(sources: Sequence[Path], special: dict[str, Any], units: str | None) -> Results | None:
     """Return the results of a quantifier that are meant; None if the sources are anything else.
 
     One table of one sample, with units, is a table like any other.
@@ -69,11 +69,14 @@ def find_quantifications(sources: Sequence[Path], special: dict[str, Any], units
     single = len(sources) == 1 and sources[0].is_file() and sources[0].suffix != ".h5"
     if single and units and not given:
         return None
-    return find(sources, special["level"], special["tx2gene"] is not None)
+    try:
+        return find(sources, special["level"], special["tx2gene"] is not None)
+    except ImportFailure as error:
+        raise click.ClickException(str(error)) from None
 
 
 def import_quantifications(
-    found: Found,
+    found: Results,
     sources: Sequence[Path],
     common: dict[str, Any],
     special: dict[str, Any],
@@ -107,7 +110,7 @@ def import_quantifications(
     return run_quantification_import(request, progress)
 
 
-def _strand(found: Found, given: str | None, limits: FileLimits) -> str | None:
+def _strand(found: Results, given: str | None, limits: FileLimits) -> str | None:
     """Return the strand of STAR's counts that was given, or on a terminal is asked for; None: it is found out."""
     from rnaget_server.importers.quantifications.kinds import STAR
     from rnaget_server.importers.quantifications.strands import strand_of

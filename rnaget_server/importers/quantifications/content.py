@@ -1,4 +1,4 @@
-"""What a file of any name is: a quantifier's, by its first line, or by the counters at its end."""
+"""The kind of a file of any name, by its first line, or by the counters at its end."""
 
 from __future__ import annotations
 

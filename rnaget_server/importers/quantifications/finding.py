@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class SampleFile:
 
 
 @dataclass(frozen=True)
-class Found:
+class Results:
     """The results to import: all of one kind; `tx2gene` is a table of genes that lies next to them."""
 
     kind: Kind
@@ -54,7 +54,7 @@ class _Listing:
         return [_listing(path) for name in self.names if (path := self.path / name).is_dir()]
 
 
-def find(sources: Sequence[Path], level: Level | None, by_table: bool) -> Found | None:
+def find(sources: Sequence[Path], level: Level | None, by_table: bool) -> Results | None:
     """Return the results that are meant by files and directories; None if these are no quantifications.
 
     Parameters
@@ -71,23 +71,32 @@ def find(sources: Sequence[Path], level: Level | None, by_table: bool) -> Found 
     ImportFailure
         If there are results, and it is not clear which are meant, or some are missing.
     """
-    found = [_of_source(path, level) for path in sources]
+    first = _of_source(sources[0], level)
+    if not first and sources[0].is_file():  # there may be a hundred thousand tracks
+        return None
+    found = [first, *(_of_source(path, level) for path in sources[1:])]
     if not any(found):
         return None
     for path, files in zip(sources, found, strict=True):
         if not files:
-            first = next(kind for files in found for kind, _ in files)
+            other = next(kind for files in found for kind, _ in files)
             raise ImportFailure(
-                f"there are no results of a quantifier here, as there are in the other sources ({first.file} of "
-                f"{first.program}): leave it out, or see whether its run is whole",
+                f"there are no results of a quantifier here, as there are in the other sources ({other.file} of "
+                f"{other.program}): leave it out, or see whether its run is whole",
                 path,
             )
     tables = sorted({table for path in sources if path.is_dir() for table in _tables(path, found)})
     files = list(dict.fromkeys(pair for files in found for pair in files))
-    kind, paths = _chosen(files, level, by_table or bool(tables), sources[0])
+    kind, paths = _chosen(files, level, by_table, sources[0])
     remarks = [f"{kind.program}, {kind.file}, {len(paths)} file{'s' if len(paths) > 1 else ''}"]
-    table = tables[0] if len(tables) == 1 and kind.level == "transcripts" and level != "transcripts" else None
-    return Found(kind, _named(kind, paths), table, tuple(remarks))
+    tables = tables if kind.level == "transcripts" and level != "transcripts" and not by_table else []
+    if len(tables) > 1:
+        raise ImportFailure(
+            f"there are several tables of transcripts and genes ({', '.join(map(str, tables))}): name one by --tx2gene"
+            ", or add --level transcripts",
+            sources[0],
+        )
+    return Results(kind, _named(kind, paths), tables[0] if tables else None, tuple(remarks))
 
 
 def _of_source(path: Path, level: Level | None) -> list[tuple[Kind, Path]]:
@@ -197,27 +206,32 @@ def _chosen(
     genes = [kind for kind in kinds if kind.level == "genes"]
     if level == "transcripts" or (by_table and transcripts):
         kinds = transcripts
-    elif level == "genes":
-        kinds = genes or transcripts
+    elif level == "genes" and genes:
+        kinds = genes
     if not kinds:
         raise ImportFailure(
             f"--level transcripts: there are results of {programs[0]} for genes alone, as {genes[0].file}", source
         )
     kind = kinds[0]
-    _refuse_missing(kind, by_kind[kind], [(other, by_kind[other]) for other in kinds[1:] if other.level == kind.level])
+    _refuse_missing(kind, by_kind)
     return kind, by_kind[kind]
 
 
-def _refuse_missing(kind: Kind, paths: Sequence[Path], others: Sequence[tuple[Kind, Sequence[Path]]]) -> None:
+def _refuse_missing(kind: Kind, by_kind: Mapping[Kind, Sequence[Path]]) -> None:
     """Refuse samples of which there is another file of the same program, and not the one that is read."""
-    places = {path.parent for path in paths}
-    for other, files in others:
-        lacking = [path for path in files if path.parent not in places]
-        if lacking:
-            raise ImportFailure(
-                f"here is {other.file}, and no {kind.file}, which is read of the other samples: name the files",
-                lacking[0],
-            )
+    known = {_nearest_name(kind, path) for path in by_kind[kind]}
+    for other, paths in by_kind.items():
+        for path in paths:
+            if _nearest_name(other, path) not in known:
+                raise ImportFailure(
+                    f"here is {path.name}, and the {kind.file} of this sample, as it is read of the others, is missing"
+                    f": see whether the run of {kind.program} is whole, or name the files to take",
+                    path,
+                )
+
+
+def _nearest_name(kind: Kind, path: Path) -> str:
+    return sample_of_name(kind, path.name) or _parent_name(path, 0)
 
 
 def _named(kind: Kind, paths: Sequence[Path]) -> tuple[SampleFile, ...]:
@@ -240,6 +254,6 @@ def _named(kind: Kind, paths: Sequence[Path]) -> tuple[SampleFile, ...]:
 
 
 def _parent_name(path: Path, up: int) -> str:
-    parents = path.absolute().parents
+    parents = Path(os.path.abspath(path)).parents
     name = parents[min(up, len(parents) - 1)].name
     return name.removesuffix(".ballgown") or "sample"

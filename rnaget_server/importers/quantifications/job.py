@@ -11,7 +11,7 @@ from rnaget_server.importers.atomic_files import unused
 from rnaget_server.importers.base import Progress, SourceMatrix
 from rnaget_server.importers.job import Outcome, importing, open_catalog
 from rnaget_server.importers.matrices.job import MatrixPlan, MatrixRequest, StorePart, extended_matrix
-from rnaget_server.importers.quantifications.finding import Found
+from rnaget_server.importers.quantifications.finding import Results
 from rnaget_server.importers.quantifications.kinds import COUNTS, FPKM, STAR, TPM, units_of
 from rnaget_server.importers.quantifications.reading import QuantificationOptions, read_matrix
 from rnaget_server.importers.quantifications.strands import strand_of
@@ -21,7 +21,7 @@ from rnaget_server.importers.quantifications.strands import strand_of
 class QuantificationRequest(MatrixRequest):
     """An import of the results of a quantifier. Without units, all that there are become layers."""
 
-    found: Found
+    found: Results
     quantification: QuantificationOptions
     layers: tuple[str, ...] = ()
 
@@ -60,13 +60,13 @@ def _with_layers(request: QuantificationRequest) -> QuantificationRequest:
     """Return the request with the units of its layers, of which it may name one."""
     found, options = request.found, request.quantification
     kind = found.kind
-    there = [units for units in (TPM, COUNTS, FPKM) if units in kind.layers]
+    offered = [units for units in (TPM, COUNTS, FPKM) if units in kind.layers]
     if options.reading.read_length is not None:
         if kind.file != "t_data.ctab":
             raise ImportFailure("--read-length is for t_data.ctab of StringTie, which has no counts", request.source)
-        there = [*there, COUNTS]
-    if options.counts_from_abundance != "no" and (COUNTS not in there or kind.abundance is None):
-        lacking = "counts" if COUNTS not in there else "abundances"
+        offered = [*offered, COUNTS]
+    if options.counts_from_abundance != "no" and (COUNTS not in offered or kind.abundance is None):
+        lacking = "counts" if COUNTS not in offered else "abundances"
         raise ImportFailure(
             f"--counts-from-abundance cannot be given for {kind.file} of {kind.program}, which has no {lacking}",
             request.source,
@@ -75,14 +75,16 @@ def _with_layers(request: QuantificationRequest) -> QuantificationRequest:
         raise ImportFailure(
             f"--tx2gene is for results of transcripts, and {kind.file} of {kind.program} has genes", request.source
         )
+    if options.tx2gene is not None and options.level == "transcripts":
+        raise ImportFailure("--tx2gene makes genes of transcripts, and --level transcripts leaves them: leave one out")
     if options.reading.strand is not None and kind != STAR:
         raise ImportFailure("--strand is for ReadsPerGene.out.tab of STAR, which has a column for each", request.source)
     if not request.units:
-        return replace(request, units=there[0], layers=tuple(there))
-    units = units_of(request.units, there)
+        return replace(request, units=offered[0], layers=tuple(offered))
+    units = units_of(request.units, offered)
     if units is None:
         raise ImportFailure(
-            f"{kind.file} of {kind.program} has no {request.units}: leave --units out to take {', '.join(there)}, or "
+            f"{kind.file} of {kind.program} has no {request.units}: leave --units out to take {', '.join(offered)}, or "
             "name one of them",
             request.source,
         )

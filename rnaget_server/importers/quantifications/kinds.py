@@ -238,9 +238,9 @@ def samples_of_cuffdiff(fields: Sequence[str]) -> dict[str, str]:
     return {match["sample"]: field for field in fields if (match := _FPKM_OF_SAMPLE.fullmatch(field))}
 
 
-def units_of(name: str, there: Sequence[str]) -> str | None:
+def units_of(name: str, offered: Sequence[str]) -> str | None:
     """Return those of the units that a provider means; None if there are none such."""
     wanted = name.strip().lower()
     if wanted in ("count", "counts"):
         wanted = COUNTS
-    return next((units for units in there if units.lower() == wanted), None)
+    return next((units for units in offered if units.lower() == wanted), None)

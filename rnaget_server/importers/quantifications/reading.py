@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, SourceMatrix
-from rnaget_server.importers.quantifications.finding import Found, SampleFile
+from rnaget_server.importers.quantifications.finding import Results, SampleFile
 from rnaget_server.importers.quantifications.kallisto_h5 import read_kallisto_h5
 from rnaget_server.importers.quantifications.kinds import COUNTS, KALLISTO_H5, Kind, Level
 from rnaget_server.importers.quantifications.rules import (
@@ -27,6 +27,7 @@ from rnaget_server.importers.quantifications.table import Quantities, Reading, r
 from rnaget_server.importers.quantifications.tx2gene import GeneOf, Grouping, TranscriptGenes, group, read_tx2gene
 from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.columns import text_column, typed_column
+from rnaget_server.importers.text.spreadsheets import remark_on
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.stores.native.write_dense import AxisTable
 
@@ -36,7 +37,7 @@ _GENE_NAME = "gene_name"
 
 @dataclass(frozen=True)
 class QuantificationOptions:
-    """What the provider says of the results; None where it is found out."""
+    """The options of the provider for the results; None where it is found out."""
 
     level: Level | None = None
     tx2gene: Path | None = None
@@ -45,7 +46,7 @@ class QuantificationOptions:
 
 
 def read_matrix(
-    found: Found, options: QuantificationOptions, layers: Sequence[str], directory: Path, progress: Progress
+    found: Results, options: QuantificationOptions, layers: Sequence[str], directory: Path, progress: Progress
 ) -> SourceMatrix:
     """Return the matrix of all samples, in the units `layers`, the first of which are the main ones.
 
@@ -73,7 +74,7 @@ class _Filling:
 
     def __init__(
         self,
-        found: Found,
+        found: Results,
         options: QuantificationOptions,
         layers: Sequence[str],
         directory: Path,
@@ -120,11 +121,14 @@ class _Filling:
         if self._scaling:
             cells[COUNTS] = self._scaled(cells)
         names, remarks = names_in_files(self._names)
+        features = self._features()
+        columns = [(name, features.columns[name]) for name in (features.id, features.name) if name]
+        remarks += tuple(filter(None, (remark_on(list(texts), name) for name, texts in columns)))
         main, *further = self._layers
         for units in set(cells) - set(self._layers):  # read for counts alone
             cells[units].close()
         return SourceMatrix(
-            self._features(),
+            features,
             AxisTable("", {"": text_column(names)}),
             cells[main],
             remarks=(*self._remarks, *remarks),

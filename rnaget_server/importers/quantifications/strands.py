@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.quantifications.finding import Found
+from rnaget_server.importers.quantifications.finding import Results
 from rnaget_server.importers.quantifications.kinds import COUNTS, STAR
 from rnaget_server.importers.quantifications.table import STRANDS, Reading, read_quantities
 from rnaget_server.storage.access import FileLimits
@@ -16,7 +16,7 @@ _EVEN = 0.4, 0.6
 _MOST, _LEAST = 0.9, 0.1
 
 
-def strand_of(found: Found, limits: FileLimits) -> tuple[str, str]:
+def strand_of(found: Results, limits: FileLimits) -> tuple[str, str]:
     """Return the strand by which the libraries of STAR were made, and a remark that says why.
 
     Raises

@@ -57,7 +57,7 @@ def test_commands(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done.exit_code == 0, done.output
     store = NativeStore(tmp_path / "data" / "p" / "s" / f"{options[1]}.h5")
     assert store.units == UNITS[options[1]]
-    assert list(store.samples.column("Sample")) == list(SAMPLES)
+    assert list(store.samples.column(store.samples.attributes[0])) == list(SAMPLES)
 
 
 def test_every_kind_is_documented() -> None:

@@ -86,6 +86,19 @@ def test_a_run_without_results(tmp_path: Path, runs: Path, left: str | None) -> 
     assert f"{runs / 'skin'}: there are no results of a quantifier here" in said
 
 
+def test_several_tables_of_genes(tmp_path: Path, runs: Path) -> None:
+    tables = [made.tx2gene(runs / name) for name in ("tx2gene.tsv", "old_tx2gene.tsv")]
+    said = refused(tmp_path / "data", runs)
+    assert f"several tables of transcripts and genes ({tables[1]}, {tables[0]}): name one by --tx2gene" in said
+    imported(tmp_path / "data", runs, "--tx2gene", tables[0])
+
+
+def test_names_that_look_like_dates_are_named(tmp_path: Path) -> None:
+    path = made.htseq(tmp_path / "liver.txt", 1, 2)
+    path.write_text(path.read_text().replace("ENSG_A", "1-Mar"))
+    assert "gene_id: '1-Mar' looks like dates" in imported(tmp_path / "data", path)
+
+
 def test_other_directories_do_not_matter(tmp_path: Path, runs: Path) -> None:
     made.write(runs / "notes" / "readme.md", "text")
     imported(tmp_path / "data", runs)
@@ -101,7 +114,12 @@ def test_results_of_two_programs(tmp_path: Path, runs: Path) -> None:
 def test_two_forms_of_one_program(tmp_path: Path) -> None:
     made.kallisto(tmp_path / "runs", "liver")
     made.kallisto_h5(tmp_path / "runs", "lung")
-    assert "here is abundance.h5, and no abundance.tsv" in refused(tmp_path / "data", tmp_path / "runs")
+    said = refused(tmp_path / "data", tmp_path / "runs")
+    assert "here is abundance.h5, and the abundance.tsv of this sample, as it is read of the others, is missing" in said
+    genes, _ = [made.rsem(tmp_path / "rsem", sample)[0] for sample in SAMPLES]
+    genes.unlink()
+    said = refused(tmp_path / "data", tmp_path / "rsem")
+    assert "here is liver.isoforms.results, and the NAME.genes.results of this sample" in said
 
 
 def test_two_samples_of_one_name(tmp_path: Path) -> None:
@@ -146,6 +164,7 @@ def test_options_that_do_not_apply(tmp_path: Path, runs: Path) -> None:
     matrix = made.write(tmp_path / "m.tsv", "gene\ta\tb\ng1\t1\t2\n")
     said = refused(data, matrix, "--units", "TPM", "--tx2gene", table)
     assert "--tx2gene cannot be given for an expression matrix" in said
+    assert "leave one out" in refused(data, runs, "--tx2gene", table, "--level", "transcripts")
     assert "of RSEM for genes alone" in refused(
         data, made.rsem(tmp_path / "rsem", "liver")[0], "--level", "transcripts"
     )

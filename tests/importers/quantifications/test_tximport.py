@@ -151,6 +151,7 @@ def test_the_output_folder_of_nf_core_rnaseq(tmp_path: Path) -> None:
 def test_the_folder_of_star_rsem(tmp_path: Path) -> None:
     for sample in SAMPLES:
         made.rsem(tmp_path / "results" / "star_rsem", sample)
+        made.tx2gene(tmp_path / "results" / "star_rsem" / "tx2gene.tsv")
         made.write(tmp_path / "results" / "star_rsem" / f"{sample}.stat" / f"{sample}.cnt", "1 2 3\n")
-    imported(tmp_path / "data", tmp_path / "results")
+    assert "NAME.genes.results, 2 files" in imported(tmp_path / "data", tmp_path / "results")
     assert list(frames(tmp_path / "data", features="gene_id")) == ["TPM", "counts", "FPKM"]
