@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +204,23 @@ def test_star_in_directories_of_samples_and_a_strand_that_is_unclear(tmp_path: P
         "liver": [70, 1],
         "lung": [70, 1],
     }
+
+
+def test_a_strand_that_is_unclear_is_asked_for_on_a_terminal(tmp_path: Path) -> None:
+    for sample in SAMPLES:
+        made.star(tmp_path / "star" / f"{sample}.ReadsPerGene.out.tab", 30, 70)
+    terminal, end = pty.openpty()
+    where = ["--data", str(tmp_path / "data"), "--project", "p", "--study", "s", "--id", "m"]
+    command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(tmp_path / "star"), *where]
+    try:
+        os.write(terminal, b"reverse\n")
+        done = subprocess.run(command, stdin=end, capture_output=True, text=True, check=False, timeout=300)
+    finally:
+        os.close(terminal)
+        os.close(end)
+    assert done.returncode == 0, done.stderr
+    assert "Strand (unstranded, forward, reverse)" in done.stderr
+    assert frames(tmp_path / "data", features="gene_id")["counts"]["liver"].tolist() == [70, 1]
 
 
 def test_htseq(tmp_path: Path) -> None:
