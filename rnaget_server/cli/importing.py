@@ -12,11 +12,18 @@ from urllib.parse import quote
 import click
 
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.quantifying import (
+    QUANTIFICATION_ONLY,
+    find_quantifications,
+    import_quantifications,
+    quantification_options,
+)
 from rnaget_server.cli.starting import refuse_no_directory
 from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
+    from rnaget_server.importers.quantifications.finding import Results
     from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import TrackKind
     from rnaget_server.storage.access import FileLimits
@@ -29,10 +36,11 @@ _TEXT = ("header", "decimal", "value_column")
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
-_FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
+_FILE_OPTIONS = ("samples", "features", "chrom_sizes", "tx2gene", *_LABEL_FILES)
 _SPECIES = ("scientific_name", "common_name", "taxonomy_id")
 _GENOME_ONLY = ("assembly", *_SPECIES, "circular", "aliases", "annotation", "symbols", "genetic_code")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
+_TABLES = ("sample_id", "feature_id", "feature_name")
 
 
 @click.command("import")
@@ -153,6 +161,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     is_flag=True,
     help="Take these values in the place of those the matrix has in these units; these tracks in the place of all.",
 )
+@quantification_options
 def import_command(
     sources: tuple[Path, ...],
     data: Path,
@@ -170,9 +179,10 @@ def import_command(
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
     SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
-    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
-    make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
-    (bgzip) or BCF file with its index, without --units. A pipe is read as well: - is the standard input.
+    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or the directory of results of a quantifier
+    (salmon, kallisto, RSEM, STAR and others), or many such files, without --units; or one or many bigWig or bedGraph
+    files, which make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file
+    with its index, without --units. A pipe is read as well: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
@@ -188,13 +198,19 @@ def import_command(
     if not units and project and study and id and is_reads(sources[0]):
         _import_reads(sources, place, {**special, "version": version, "license": license}, name)
         return
-    for option, value in {"project": project, "study": study, "id": id, "units": units}.items():
+    found = find_quantifications(sources, special, units)
+    needed = {"project": project, "study": study, "id": id, **({} if found else {"units": units})}
+    for option, value in needed.items():
         if not value:
             raise click.UsageError(f"Missing option '--{option}'.")
     texts = {"version": version, "name": name, "license": license}
     limits = limits_for(data)
-    common = {**place, "units": units, "texts": {key: value for key, value in texts.items() if value}}
-    outcome = _import_records(sources, common, special, limits)
+    common = {**place, "units": units or "", "texts": {key: value for key, value in texts.items() if value}}
+    outcome = _import_records(sources, found, common, special, limits)
+    _show(outcome, str(id), data)
+
+
+def _show(outcome: Outcome, id: str, data: Path) -> None:
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
@@ -204,7 +220,11 @@ def import_command(
 
 
 def _import_records(
-    sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], limits: FileLimits
+    sources: tuple[Path, ...],
+    found: Results | None,
+    common: dict[str, Any],
+    special: dict[str, Any],
+    limits: FileLimits,
 ) -> Outcome:
     from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.sources import Sources
@@ -212,6 +232,13 @@ def _import_records(
 
     opened = Sources(sources, {})
     try:
+        if found is not None:
+            others = (
+                name for name in (*_MATRIX_ONLY, *_TRACKS_ONLY, *_GENOME_ONLY) if name not in (*_TABLES, "features")
+            )
+            _refuse(special, tuple(others), "results of a quantifier", sources[0])
+            with _opened((), special, limits) as opened, _progress() as progress:
+                return import_quantifications(found, sources, common, special, limits, progress)
         with _opened(sources, special, limits) as opened, _progress() as progress:
             kinds = kinds_of(opened.paths, special["position"])
             if kinds:
@@ -314,7 +341,7 @@ def _import_matrix(
     from rnaget_server.importers.base import ReadOptions
     from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 
-    _refuse(special, (*_TRACKS_ONLY, *_GENOME_ONLY), "an expression matrix", source)
+    _refuse(special, (*_TRACKS_ONLY, *_GENOME_ONLY, *QUANTIFICATION_ONLY), "an expression matrix", source)
     request = MatrixRequest(
         source=source,
         samples=special["samples"],
@@ -337,7 +364,7 @@ def _import_tracks(
 ) -> Outcome:
     from rnaget_server.importers.tracks.job import TracksRequest, run_tracks_import
 
-    _refuse(special, (*_MATRIX_ONLY, *_GENOME_ONLY), "signal tracks", sources[0])
+    _refuse(special, (*_MATRIX_ONLY, *_GENOME_ONLY, *QUANTIFICATION_ONLY), "signal tracks", sources[0])
     given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
     return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, limits=limits, **given, **common), progress)
 

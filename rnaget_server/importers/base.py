@@ -63,7 +63,7 @@ class SourceMatrix:
 
     An axis whose id column has no name in the source has the id ``""``. Sparse cells make a sparse store.
     `remarks` are lines for the provider about what was understood. `unnamed_samples` is
-    true if the source names no samples.
+    true if the source names no samples. `further` are layers of the same features and samples, each with its units.
     """
 
     features: AxisTable
@@ -72,6 +72,7 @@ class SourceMatrix:
     tsv: TsvStyle = TsvStyle()
     remarks: tuple[str, ...] = ()
     unnamed_samples: bool = False
+    further: tuple[tuple[str, SpooledCells], ...] = ()
 
 
 @dataclass(frozen=True)

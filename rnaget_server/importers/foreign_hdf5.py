@@ -28,8 +28,8 @@ _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("est_counts", "aux/ids"),
-        "this is the abundance.h5 of one sample by kallisto: make one table of all samples, as by R's tximport, and "
-        "import that",
+        "this is the abundance.h5 of one sample by kallisto: give it a name that ends in .h5, or import it without "
+        "--units",
     ),
     (
         ("data/expression", "meta"),

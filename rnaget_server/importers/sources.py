@@ -24,12 +24,6 @@ _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|sftp|file):/+(.+)", re.IGNORECASE | re.DOTALL)
 _DOWNLOAD = {"s3": "aws s3 cp {} .", "gs": "gcloud storage cp {} ."}
 _MATRICES = (".mtx", ".mtx.gz", ".h5ad", ".h5", ".loom", ".gct", ".gct.gz", ".tsv", ".tsv.gz", ".csv", ".csv.gz")
-_ONE_SAMPLE = {
-    "quant.sf": "salmon",
-    "abundance.tsv": "kallisto",
-    "abundance.h5": "kallisto",
-    "ReadsPerGene.out.tab": "STAR",
-}
 
 
 @dataclass(frozen=True)
@@ -162,12 +156,6 @@ def _in_directory(path: Path) -> Path:
 
 
 def _of_directory(path: Path, names: Sequence[str]) -> str:
-    program = _quantifier(path, names)
-    if program is not None:
-        return (
-            f"this is a directory with results of {program}, one sample in each file: make one table of all samples, "
-            "as by R's tximport (or of the columns of counts), and import that"
-        )
     matrices = [name for name in names if name.endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [
         f"{name}/"
@@ -181,16 +169,6 @@ def _of_directory(path: Path, names: Sequence[str]) -> str:
         return f"this is a directory{more}: name the file of the matrix"
     listed = ", ".join(matrices[:_LISTED]) + (", …" if len(matrices) > _LISTED else "")
     return f"this is a directory: name the matrix in it ({listed})"
-
-
-def _quantifier(path: Path, names: Sequence[str]) -> str | None:
-    """Return the program whose results are in a directory, or in most directories in it."""
-    inside = [os.listdir(path / name) for name in names if (path / name).is_dir()]
-    for end, program in _ONE_SAMPLE.items():
-        holding = sum(any(name.endswith(end) for name in files) for files in inside)
-        if any(name.endswith(end) for name in names) or holding > len(inside) / 2:
-            return program
-    return None
 
 
 def _is_label_file(name: str) -> bool:

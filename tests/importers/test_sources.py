@@ -160,12 +160,6 @@ def test_directories_that_are_refused(tmp_path: Path) -> None:
     solo = ten_x_folder(tmp_path / "Solo.out")
     shutil.copy(solo / "matrix.mtx", solo / "UniqueAndMult-EM.mtx")
     assert "name the matrix in it (UniqueAndMult-EM.mtx, matrix.mtx)" in said(solo)
-    for name, program in (("quant.sf", "salmon"), ("abundance.tsv", "kallisto")):
-        one = tmp_path / program / "sample1"
-        one.mkdir(parents=True)
-        (one / name).touch()
-        assert f"results of {program}, one sample in each file" in said(one)
-        assert f"results of {program}" in said(one.parent)
     zarr = tmp_path / "cells.zarr"
     zarr.mkdir()
     (zarr / ".zgroup").write_text("{}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -71,17 +71,10 @@ class StorePart:
 
     def write(self, progress: Progress) -> WrittenMatrix:
         """Read the source and write the store."""
-        importer = importer_for(self.request.source, read_head(self.request.source))
-        options = replace(self.request.options, units=self.request.units)
-        source = importer.read(
-            self.request.source, options, self.target.parent, lambda share: progress(share * _READING)
-        )
-        if isinstance(source, ServedFile):
-            raise ImportFailure(
-                f"{type(importer).__name__} serves this file as it is and does not say so by `always_as_is`",
-                self.request.source,
-            )
-        with closing(source.cells):
+        source = self.read(lambda share: progress(share * _READING))
+        with ExitStack() as spools:
+            for cells in (source.cells, *(cells for _, cells in source.further)):
+                spools.enter_context(closing(cells))
             self._check_options(source)
             source, remarks = self._join_tables(source)
             matrix = self._merge(source)
@@ -94,6 +87,18 @@ class StorePart:
             remarks=(self._summary(matrix), *remarks, *matrix.remarks),
             first_feature=str(matrix.features.columns[matrix.features.id][0]),
         )
+
+    def read(self, progress: Progress) -> SourceMatrix:
+        """Return what is in the source."""
+        importer = importer_for(self.request.source, read_head(self.request.source))
+        options = replace(self.request.options, units=self.request.units)
+        source = importer.read(self.request.source, options, self.target.parent, progress)
+        if isinstance(source, ServedFile):
+            raise ImportFailure(
+                f"{type(importer).__name__} serves this file as it is and does not say so by `always_as_is`",
+                self.request.source,
+            )
+        return source
 
     def _check_options(self, source: SourceMatrix) -> None:
         """Refuse an option that names a column where there is none to be named."""
@@ -156,8 +161,9 @@ class StorePart:
                 return merge_sparse(extended, stored, source, cells, units)
         else:
             if extended is None:
-                layer = LayerSource(units, cells, cells.dtype, cells.whole)
-                return MergedMatrix(source.features, source.samples, (layer,), cells, ())
+                named = ((units, cells), *source.further)
+                layers = tuple(LayerSource(name, values, values.dtype, values.whole) for name, values in named)
+                return MergedMatrix(source.features, source.samples, layers, cells, ())
             if isinstance(stored, NativeStore):
                 return merge(extended, stored, source, cells, units, self.target.parent)
         forms = ("sparse", "dense") if isinstance(cells, SpooledSparse) else ("dense", "sparse")
@@ -217,7 +223,7 @@ def plan_part(request: MatrixRequest, edit: CatalogEdit, existing: Matrix | None
     """Return the data file to write: a native store, or a copy of the source; refuse options that do not apply."""
     importer = importer_for(request.source, read_head(request.source))
     check_options(importer, request.options, request.source)
-    extended = _extended(request, existing)
+    extended = extended_matrix(request, existing)
     if request.options.as_is or getattr(importer, "always_as_is", False):
         file = importer.read(request.source, request.options, edit.study_directory, lambda _: None)
         if not isinstance(file, ServedFile):
@@ -247,7 +253,7 @@ def _plan_copy(
     return CopyPart(request.source, unused(path, used), False, matrix)
 
 
-def _extended(request: MatrixRequest, existing: Matrix | None) -> Matrix | None:
+def extended_matrix(request: MatrixRequest, existing: Matrix | None) -> Matrix | None:
     """Return the existing matrix, if its store keeps units other than those of the request.
 
     Raises

@@ -1,0 +1,126 @@
+"""The part of ``rnaget-server import`` for results of quantifiers: its options, and the import."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rnaget_server.errors import ImportFailure
+
+if TYPE_CHECKING:
+    from rnaget_server.importers.job import Outcome
+    from rnaget_server.importers.quantifications.finding import Results
+    from rnaget_server.storage.access import FileLimits
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+QUANTIFICATION_ONLY = ("tx2gene", "counts_from_abundance", "level", "strand", "read_length")
+_STRANDS = ("unstranded", "forward", "reverse")
+
+
+def quantification_options(command: Command) -> Command:
+    """Return the command with the options for results of quantifiers."""
+    for option in (
+        click.option(
+            "--tx2gene",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Quantifications: table of transcripts and genes, or a GTF or GFF3 file, by which transcripts are "
+            "summed to genes.",
+        ),
+        click.option(
+            "--counts-from-abundance",
+            type=click.Choice(["no", "scaledTPM", "lengthScaledTPM"]),
+            help="Quantifications: how counts are made, as by tximport. [default: no]",
+        ),
+        click.option(
+            "--level",
+            type=click.Choice(["genes", "transcripts"]),
+            help="Quantifications: the features to take. [default: genes if they are there or --tx2gene is given]",
+        ),
+        click.option(
+            "--strand",
+            type=click.Choice(_STRANDS),
+            help="STAR: the column of counts; found out by the counts if it is not given.",
+        ),
+        click.option(
+            "--read-length",
+            type=click.IntRange(min=1),
+            metavar="BASES",
+            help="StringTie's t_data.ctab: length of the reads, by which counts are made of coverage.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def find_quantifications(sources: Sequence[Path], special: dict[str, Any], units: str | None) -> Results | None:
+    """Return the results of a quantifier that are meant; None if the sources are anything else.
+
+    One table of one sample, with units, is a table like any other.
+    """
+    from rnaget_server.importers.quantifications.finding import find
+
+    given = any(special[name] is not None for name in QUANTIFICATION_ONLY)
+    single = len(sources) == 1 and sources[0].is_file() and sources[0].suffix != ".h5"
+    if single and units and not given:
+        return None
+    try:
+        return find(sources, special["level"], special["tx2gene"] is not None)
+    except ImportFailure as error:
+        raise click.ClickException(str(error)) from None
+
+
+def import_quantifications(
+    found: Results,
+    sources: Sequence[Path],
+    common: dict[str, Any],
+    special: dict[str, Any],
+    limits: FileLimits,
+    progress: Callable[[float], None],
+) -> Outcome:
+    """Import the results, and return what came of it."""
+    from rnaget_server.importers.base import ReadOptions
+    from rnaget_server.importers.quantifications.job import QuantificationRequest, run_quantification_import
+    from rnaget_server.importers.quantifications.reading import QuantificationOptions
+    from rnaget_server.importers.quantifications.table import Reading
+
+    request = QuantificationRequest(
+        source=sources[0],
+        found=found,
+        samples=special["samples"],
+        features=special["features"],
+        options=ReadOptions(
+            limits=limits,
+            genome=common["genome"],
+            **{key: special[key] for key in ("sample_id", "feature_id", "feature_name")},
+        ),
+        quantification=QuantificationOptions(
+            level=special["level"],
+            tx2gene=special["tx2gene"],
+            counts_from_abundance=special["counts_from_abundance"] or "no",
+            reading=Reading(_strand(found, special["strand"], limits), special["read_length"], limits),
+        ),
+        **common,
+    )
+    return run_quantification_import(request, progress)
+
+
+def _strand(found: Results, given: str | None, limits: FileLimits) -> str | None:
+    """Return the strand of STAR's counts that was given, or on a terminal is asked for; None: it is found out."""
+    from rnaget_server.importers.quantifications.kinds import STAR
+    from rnaget_server.importers.quantifications.strands import strand_of
+
+    if given is not None or found.kind != STAR or not sys.stdin.isatty():
+        return given
+    try:
+        strand_of(found, limits)
+    except ImportFailure as error:
+        click.echo(str(error), err=True)
+        answer: str = click.prompt("Strand", type=click.Choice(_STRANDS), err=True)
+        return answer
+    return None
