@@ -29,7 +29,7 @@ from rnaget_server.catalog.models import (
     check_id,
     check_reads_id,
 )
-from rnaget_server.catalog.records import Catalog, Matrix, ReadSet, Study, TrackSet
+from rnaget_server.catalog.records import Catalog, Matrix, ReadSet, TrackSet
 from rnaget_server.errors import CatalogError
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 
@@ -121,7 +121,8 @@ class CatalogEdit:
 
     def matrices(self) -> tuple[Matrix, ...]:
         """Return the matrices of this study."""
-        return self._record.matrices if self._record is not None else ()
+        study = self._catalog.studies.get(self._study) if self._catalog else None
+        return study.matrices if study is not None else ()
 
     def files(self, but: str | None = None) -> set[Path]:
         """Return the data files of every matrix and continuous set, except those of one id."""
@@ -131,22 +132,15 @@ class CatalogEdit:
         of_reads = {path for file in self._catalog.read_files.values() for path in file.paths}
         return of_reads | {path for record in records if record.id != but for path in files_of(record)}
 
-    @property
-    def genome(self) -> str | None:
-        """The genome that the study is on, as the catalogue says; None if it names none."""
-        return self._record.genome if self._record is not None else None
-
-    @property
-    def _record(self) -> Study | None:
-        return self._catalog.studies.get(self._study) if self._catalog else None
-
-    def check_genome(self, genome: str) -> None:
-        """Raise ValueError if the study is on another genome."""
-        if self.genome not in (None, genome):
+    def check_genome(self, genome: str | None) -> str | None:
+        """Return the genome, or else that of the study; raise ValueError if the study is on another genome."""
+        study = self._catalog.studies.get(self._study) if self._catalog else None
+        if genome and study is not None and study.genome not in (None, genome):
             raise ValueError(
-                f"the study {self._study!r} is on the genome {self.genome!r}: data on {genome!r} need "
+                f"the study {self._study!r} is on the genome {study.genome!r}: data on {genome!r} need "
                 "a study of their own"
             )
+        return genome or (study.genome if study is not None else None)
 
     def put(
         self, section: Section, entry: Mapping[str, Any], genome: str | None = None, *, keep_tracks: bool = False

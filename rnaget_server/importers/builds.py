@@ -109,7 +109,7 @@ def remarks_on_builds(genome: str | None, said: Sequence[tuple[str, str | None]]
 
 
 def _shown(assembly: str) -> str:
-    return _SHOWN.get(assembly, shown(assembly))
+    return _SHOWN.get(_canonical(assembly), shown(assembly))
 
 
 def _canonical(name: str) -> str:

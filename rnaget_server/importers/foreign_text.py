@@ -65,7 +65,7 @@ def refuse_foreign_table(path: Path) -> None:
 def is_annotation(head: bytes) -> bool:
     """Return whether a file that begins so is an annotation, GTF or GFF3."""
     lines = _lines(head.removeprefix(_BOM), len(head))
-    return bool(lines) and _of_annotation(lines[0], _rows(lines)) is not None
+    return bool(lines) and (lines[0].startswith((b"##gff", b"##gtf")) or any(map(_is_annotation, _rows(lines))))
 
 
 def _rows(lines: Sequence[bytes]) -> list[list[bytes]]:

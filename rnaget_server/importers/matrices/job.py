@@ -220,7 +220,7 @@ def plan_part(request: MatrixRequest, edit: CatalogEdit, existing: Matrix | None
                 request.source,
             )
         return _plan_copy(request, edit, existing, file)
-    request = replace(request, genome=request.genome or edit.genome)
+    request = replace(request, genome=edit.check_genome(request.genome))
     return StorePart(request, unused(edit.study_directory / f"{request.id}.h5", edit.files()), extended)
 
 

@@ -65,7 +65,7 @@ def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[in
                 return rows, numbers, (f"{remark}; it has {len(others)} more",) if others else ()
     except ImportFailure:
         raise
-    except Exception as error:  # openpyxl raises whatever its parsers do
+    except Exception as error:  # openpyxl raises what its parsers do
         raise ImportFailure(f"the workbook is damaged ({type(error).__name__}): save it again", path) from None
     finally:
         if book is not None:

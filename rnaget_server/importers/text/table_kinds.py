@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rnaget_server.importers.text.columns import free_name, plain
 
@@ -55,21 +55,43 @@ def column_names(headers: Sequence[str]) -> list[str]:
     """Return the names of the columns: the headers, or the attributes that the headers of an SDRF file stand for.
 
     ``Characteristics[organism part]`` is ``organism part``; a unit or a term is named by the column in front of it,
-    and headers that repeat get numbers.
+    and names that repeat get numbers.
+    """
+    names: list[str] = []
+    for name in _attributes(headers):
+        names.append(free_name(name, names) if name else name)
+    return names if is_sdrf(headers) else list(headers)
+
+
+def repeating_columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the columns of an SDRF file that say the same as one in front of them that stands for the same attribute.
+
+    A factor is most often a characteristic as well.
     """
     if not is_sdrf(headers):
-        return list(headers)
-    names: list[str] = []
+        return []
+    places: dict[str, list[int]] = {}
+    found = []
+    for at, name in enumerate(_attributes(headers)):
+        earlier = places.setdefault(name, [])
+        if any(all(row[at] == row[other] for row in rows) for other in earlier):
+            found.append(at)
+        else:
+            earlier.append(at)
+    return found
+
+
+def _attributes(headers: Sequence[str]) -> Iterator[str]:
+    """Yield the attribute that each header of an SDRF file stands for."""
     described = ""
     for header in headers:
         qualifier = _QUALIFIER.fullmatch(header)
         if qualifier is not None and described:
-            name = f"{described} {qualifier[1].lower()}"
-        else:
-            factor, named = _FACTOR.fullmatch(header), _NAMED.fullmatch(header)
-            name = described = factor[1] if factor else named[1] if named else header
-        names.append(free_name(name, names) if name else name)
-    return names
+            yield f"{described} {qualifier[1].lower()}"
+            continue
+        found = _FACTOR.fullmatch(header) or _NAMED.fullmatch(header)
+        described = found[1] if found else header
+        yield described
 
 
 def headerless_names(name: str, row: Sequence[str]) -> list[str] | None:

@@ -13,7 +13,7 @@ from rnaget_server.importers.text.excel import is_workbook, sheet_rows
 from rnaget_server.importers.text.fields import BLANK, TAB, find_separator, shortened, tabs_for_blanks
 from rnaget_server.importers.text.series_samples import is_series, series_rows
 from rnaget_server.importers.text.table_body import LABEL_BYTES, not_utf8
-from rnaget_server.importers.text.table_kinds import column_names, headerless_names, joins_rows
+from rnaget_server.importers.text.table_kinds import column_names, headerless_names, joins_rows, repeating_columns
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileLimits
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 
@@ -153,6 +153,9 @@ def _checked(path: Path, rows: list[list[str]], lines: list[int], remarks: tuple
         del row[width:]
     del headers[width:]
     joins = joins_rows(headers)
+    for at in reversed(repeating_columns(headers, rows)):
+        for row in (headers, *rows):
+            del row[at]
     headers = column_names(headers)
     for place, header in enumerate(headers[1:], 1):
         headers[place] = header or f"column_{place + 1}"
