@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import datetime
 import gzip
+import re
+import shlex
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,10 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from rnaget_server.catalog import load
+from rnaget_server.cli.importing import import_command
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.text.tables import read_table
 from rnaget_server.storage.access import FileLimits
@@ -374,7 +379,7 @@ def test_genes_that_lie_as_in_another_genome(workshop: Any, write: Write, shared
     source = pd.read_csv(table, sep="\t").set_index("gene_id")
     ids = source.index[source["symbol"].isin(["TSPAN6", "DPM1", "PTEN", "TP53", "BRCA2", "GCLC"])].tolist()
     outcome = workshop.run(write(matrix_of(["a"], ids)), features=table, study_genome="hg19")
-    expected = "the genome of the study is GRCh37 (hg19), and the genes of genes_gencode_v25_recount.tsv.gz lie as in GRCh38 (hg38)"
+    expected = f"the genome of the study is GRCh37 (hg19), and the genes of {table.name} lie as in GRCh38 (hg38)"
     assert expected in remark(outcome, "mixed genome builds")
     # The study is on hg19 from here on; the option is not needed.
     outcome = workshop.run(write(matrix_of(["a"], ids)), id="n", features=table)
@@ -385,11 +390,8 @@ def test_genes_that_lie_as_in_another_genome(workshop: Any, write: Write, shared
 
 
 def test_a_matrix_on_another_genome_than_its_table(workshop: Any, write: Write) -> None:
-    matrix = write(
-        "gene_id\tchr\tstart\tend\ts1\n"
-        "ENSG00000000003\tX\t99883667\t99894988\t1\n"
-        "ENSG00000000419\t20\t49551404\t49575092\t2\n"
-    )
+    rows = ("ENSG00000000003\tX\t99883667\t99894988\t1", "ENSG00000000419\t20\t49551404\t49575092\t2")
+    matrix = write("\n".join(["gene_id\tchr\tstart\tend\ts1", *rows, ""]))
     outcome = workshop.run(matrix, features=write(GTF, "v25.gtf"))
     assert "v25.gtf says GRCh38 (hg38), and the genes of the matrix lie as in GRCh37 (hg19)" in remark(outcome, "mixed")
 
@@ -437,3 +439,65 @@ def test_maps_of_runs(workshop: Any, write: Write, shared_data: Path, name: str)
     for column in expected:
         assert found.column(column).tolist() == expected[column].tolist(), column
     assert "in the column 'sample'" in remark(outcome, "the ids of samples")
+
+
+def test_filters_are_proposed_by_the_values(workshop: Any, write: Write) -> None:
+    ids = [f"s{number}" for number in range(30)]
+    rows = "".join(
+        f"{id}\t{'liver' if at % 2 else 'lung'}\tdonor {at}\t\t{at}.5\t"
+        f"{f'a long text of sample {at} ' * 4}\t{'x' * 200}\n"
+        for at, id in enumerate(ids)
+    )
+    table = write("id\ttissue\tdonor\tnothing\tRIN\tabstract\tprotocol\n" + rows, "s.tsv")
+    outcome = workshop.run(write(matrix_of(ids, ["g"])), samples=table)
+    assert list(workshop.matrix().filters) == ["tissue", "donor", "RIN", "protocol"]
+    assert remark(outcome, "no filters").endswith("abstract, nothing")
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "import.md"
+GENES = ["ENSG00000000003.14", "ENSG00000000419.12"]
+
+
+def documented_commands() -> list[list[str]]:
+    section = DOCS.read_text().split("## Tables of samples and features")[1].split("\n## ")[0]
+    text = "\n".join(re.findall(r"```\n(.*?)```", section, re.DOTALL)).replace("\\\n", " ")
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("rnaget-server import")]
+    return [command for command in commands if "--transpose" not in command]  # that one is tcga's, in test_real
+
+
+def test_documented_commands(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gtex = ["GTEX-1117F-0226-SM-5GZZ7", "K-562-SM-2AXVE"]
+    rows = "".join(f"{id}\tx\t1\t2\n" for id in GENES)
+    gct = "#1.2\n2\t2\nName\tDescription\t" + "\t".join(gtex) + "\n" + rows
+    write(gzip.compress(gct.encode()), "gene_tpm.gct.gz")
+    write("SAMPID\tSMTS\n" + "".join(f"{id}\tFat\n" for id in gtex), "SampleAttributesDS.txt")
+    write("SUBJID\tSEX\nGTEX-1117F\t2\nK-562\t1\n", "SubjectPhenotypesDS.txt")
+    write(GTF, "gencode.v26.genes.gtf")
+    write(matrix_of(["ERR1", "ERR2"], GENES), "fpkms.tsv")
+    write(SDRF, "E-MTAB-1.sdrf.txt")
+    write("Gene stable ID\tGene name\nENSG00000000003\tTSPAN6\nENSG00000000419\tDPM1\n", "mart_export.txt")
+    write(matrix_of(["ERR1", "ERR2"], GENES), "runs.tsv")
+    write("run_accession\tsample_accession\nERR1\tS1\nERR2\tS2\n", "filereport_read_run_PRJEB1.tsv")
+    write(gzip.compress(GFF3.encode()), "annotation.gff3.gz")
+    write(matrix_of(["GSM1", "GSM2"], GENES).replace("\t", ","), "GSE1_counts.csv")
+    write(gzip.compress(SERIES.encode()), "GSE1_series_matrix.txt.gz")
+    write(matrix_of(["a", "b"], GENES), "lab.tsv")
+    book = openpyxl.Workbook()
+    for row in [["id", "tissue"], ["a", "liver"], ["b", "lung"]]:
+        book.active.append(row)
+    book.save(tmp_path / "lab.xlsx")
+    monkeypatch.chdir(tmp_path)
+    commands = documented_commands()
+    assert len(commands) == 5
+    for command in commands:
+        done = CliRunner().invoke(import_command, command[2:])
+        assert done.exit_code == 0, done.output
+        assert "warning" not in done.output
+    catalog, problems = load(tmp_path / "DIR")
+    assert catalog is not None
+    assert not problems
+    found = {id: {filter.attribute for filter in matrix.filters.values()} for id, matrix in catalog.matrices.items()}
+    assert {"SMTS", "SUBJID", "SEX", "gene_type"} <= found["gene_tpm"]
+    assert "organism part" in found["fpkms"]
+    assert {"sample_accession", "biotype"} <= found["runs"]
+    assert "tissue" in found["counts"] & found["lab"]
