@@ -52,6 +52,8 @@ class _Rows:
     id: str
     rows: dict[tuple[str, str, int], _Row] = field(default_factory=dict)
     names: dict[str, None] = field(default_factory=dict)
+    last: str = ""
+    """The attribute of GTF with the id of the row that was entered last, if it has a line of its own."""
 
     def add(self, id: str, line: FeatureLine, attributes: dict[str, str], of_parts: bool) -> int:
         """Enter a line, or widen the place of its row, and return the memory that it takes."""
@@ -62,6 +64,7 @@ class _Rows:
             return 0
         if row is not None and of_parts:
             return 0
+        self.last = "" if of_parts else f'{self.id} "{id}";'
         self.rows[key] = _Row(line.number, line.start, line.stop, attributes, of_parts)
         self.names |= dict.fromkeys(attributes)
         return LABEL_BYTES * (len(attributes) + 8) + sum(map(len, attributes.values())) + len(id)
@@ -125,6 +128,8 @@ def _add_gtf(genes: _Rows, transcripts: _Rows, line: FeatureLine, path: Path) ->
     of_parts = line.type in _PARTS
     if not of_parts and line.type != "gene" and line.type not in _TRANSCRIPTS:
         return 0
+    if of_parts and transcripts.last and genes.last and transcripts.last in line.attributes:
+        return 0  # most parts follow the line of their transcript, and add nothing
     form = GTF
     gene, transcript = form.one(line.attributes, "gene_id"), form.one(line.attributes, "transcript_id")
     if gene is None:

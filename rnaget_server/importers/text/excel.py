@@ -53,8 +53,9 @@ def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[in
         ) from None
     _check_size(path, limits)
     book = None
+    file = path.open("rb")  # by its name, openpyxl refuses one without a suffix
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheets = list(book.worksheets)
         for sheet in sheets:
             sheet.reset_dimensions()
@@ -70,6 +71,7 @@ def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[in
     finally:
         if book is not None:
             book.close()
+        file.close()
     raise ImportFailure("every sheet of the workbook is empty", path)
 
 
