@@ -232,6 +232,9 @@ def test_a_workbook(workshop: Any, write: Write, tmp_path: Path) -> None:
         "smoker": ["FALSE", "TRUE"],
     }
     assert "the sheet 'samples' was read; it has 1 more" in remark(outcome, "workbook")
+    # A pipe is spooled to a file without a suffix.
+    (tmp_path / "stdin").write_bytes((tmp_path / "s.xlsx").read_bytes())
+    assert read_table(tmp_path / "stdin").rows == read_table(tmp_path / "s.xlsx").rows
 
 
 def test_workbooks_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
