@@ -132,14 +132,15 @@ class CatalogEdit:
         of_reads = {path for file in self._catalog.read_files.values() for path in file.paths}
         return of_reads | {path for record in records if record.id != but for path in files_of(record)}
 
-    def check_genome(self, genome: str) -> None:
-        """Raise ValueError if the study is on another genome."""
+    def check_genome(self, genome: str | None) -> str | None:
+        """Return the genome, or else that of the study; raise ValueError if the study is on another genome."""
         study = self._catalog.studies.get(self._study) if self._catalog else None
-        if study is not None and study.genome not in (None, genome):
+        if genome and study is not None and study.genome not in (None, genome):
             raise ValueError(
                 f"the study {self._study!r} is on the genome {study.genome!r}: data on {genome!r} need "
                 "a study of their own"
             )
+        return genome or (study.genome if study is not None else None)
 
     def put(
         self, section: Section, entry: Mapping[str, Any], genome: str | None = None, *, keep_tracks: bool = False

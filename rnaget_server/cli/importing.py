@@ -59,8 +59,14 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
     "units becomes a further layer, tracks are added to the set, and reads get a further format.",
 )
 @click.option("--units", help="Units of the values, such as TPM, FPKM or count.")
-@click.option("--samples", type=_FILE, help="Table of sample attributes: one row per sample, ids in the first column.")
-@click.option("--features", type=_FILE, help="Table of feature attributes: ids in the first column.")
+@click.option(
+    "--samples",
+    type=_FILE,
+    multiple=True,
+    help="Table of sample attributes: TSV, CSV, Excel, MAGE-TAB SDRF, a report of ENA, a series matrix of GEO; may be "
+    "repeated, as for GTEx's samples and subjects.",
+)
+@click.option("--features", type=_FILE, help="Table of feature attributes, or an annotation (GTF, GFF3).")
 @click.option("--transpose", is_flag=True, help="The rows of the source are samples.")
 @click.option(
     "--column",
@@ -253,11 +259,17 @@ def _opened(sources: tuple[Path, ...], special: dict[str, Any], limits: FileLimi
     """Give the sources to read, and put the files of the options to read into `special`: pipes are spooled."""
     from rnaget_server.importers.sources import Sources, opened_sources
 
-    options = {key: special[key] for key in _FILE_OPTIONS if special[key] is not None}
+    options = [(key, path) for key in _FILE_OPTIONS for path in _as_tuple(special[key])]
     stdin = getattr(sys.stdin, "buffer", None)  # None: it is closed
-    with opened_sources((*sources, *options.values()), limits.min_free_bytes, stdin) as opened:
-        special.update(zip(options, opened.paths[len(sources) :], strict=True))
+    with opened_sources((*sources, *(path for _, path in options)), limits.min_free_bytes, stdin) as opened:
+        read = list(zip((key for key, _ in options), opened.paths[len(sources) :], strict=True))
+        special.update(read)
+        special["samples"] = tuple(path for key, path in read if key == "samples")
         yield Sources(opened.paths[: len(sources)], opened.shown)
+
+
+def _as_tuple(value: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def _import_genome(

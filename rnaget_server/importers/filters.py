@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from rnaget_server.catalog.models import FilterEntry
 from rnaget_server.catalog.records import Filter
-from rnaget_server.importers.text.columns import free_name
+from rnaget_server.importers.text.columns import ColumnValues, free_name
 from rnaget_server.query.recommended import recommended
 from rnaget_server.query.table import RESERVED
 
 AxisAttribute = tuple[str, str]
+
+_FEW_VALUES, _LONG_TEXT = 20, 60
 
 
 def entry_filters(
@@ -22,6 +26,27 @@ def entry_filters(
     new = make_filters(sample_attributes, feature_attributes, existing)
     filters = {**existing, **new}.items()
     return {name: {"attribute": filter.attribute, "axis": filter.axis} for name, filter in filters}, tuple(new)
+
+
+def worth_filtering(columns: Mapping[str, ColumnValues], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the attributes that queries can select by: those with a value that is no long text of a single member.
+
+    An attribute without any value selects nothing, and nobody asks for a description or for the addresses of files
+    word by word: their values are long, and most are of one member alone.
+    """
+    return tuple(name for name in names if _is_worth(columns[name]))
+
+
+def _is_worth(column: ColumnValues) -> bool:
+    if column.dtype.kind == "f":
+        return not bool(np.isnan(column).all())
+    if column.dtype != object:
+        return True
+    present = [str(value) for value in column if value != ""]
+    distinct = set(present)
+    if len(distinct) <= max(_FEW_VALUES, len(present) / 2):
+        return bool(distinct)
+    return sum(map(len, distinct)) <= _LONG_TEXT * len(distinct)
 
 
 def make_filters(

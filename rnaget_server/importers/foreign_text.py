@@ -62,6 +62,12 @@ def refuse_foreign_table(path: Path) -> None:
         raise ImportFailure(advice, path)
 
 
+def is_annotation(head: bytes) -> bool:
+    """Return whether a file that begins so is an annotation, GTF or GFF3."""
+    lines = _lines(head.removeprefix(_BOM), len(head))
+    return bool(lines) and (lines[0].startswith((b"##gff", b"##gtf")) or any(map(_is_annotation, _rows(lines))))
+
+
 def _rows(lines: Sequence[bytes]) -> list[list[bytes]]:
     return [line.split(b"\t") for line in lines if not line.startswith(b"#")][:_LOOKED_AT]
 

@@ -30,7 +30,7 @@ class ImportRequest:
     study: str
     id: str
     units: str
-    samples: Path | None = None
+    samples: tuple[Path, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
     genome: str | None = None
     replace: bool = False

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,10 @@ class Workshop:
         id: str = "m",
         units: str = "TPM",
         study: str = "s",
-        samples: Path | None = None,
+        samples: Path | Sequence[Path] = (),
         features: Path | None = None,
         replace: bool = False,
+        study_genome: str | None = None,
         **options: Any,
     ) -> Outcome:
         request = MatrixRequest(
@@ -43,8 +44,9 @@ class Workshop:
             study=study,
             id=id,
             units=units,
-            samples=samples,
+            samples=(samples,) if isinstance(samples, Path) else tuple(samples),
             features=features,
+            genome=study_genome,
             options=ReadOptions(**options),
             replace=replace,
         )

@@ -229,7 +229,6 @@ def test_refused(workshop: Any, write: Write, name: str) -> None:
 SAMPLES_REFUSED = {
     "missing": ("id\ta\nS1\tx\n", "1 of 2 samples have no row in this table: 'S2'"),
     "duplicate": ("id\ta\nS1\tx\nS2\ty\nS1\tz\n", ":4: the sample 'S1' has two rows, here and in line 2"),
-    "other column": ("run\tid\nr1\tS1\nr2\tS2\n", "the column 'id' holds such ids: name it by --sample-id"),
     "ragged": ("id\ta\nS1\tx\nS2\n", ":3: this line has 1 fields, and the header 2"),
     "no rows": ("id\ta\n", "no rows"),
     "headers": ("id\ta\ta\nS1\tx\ty\n", "two columns have the header 'a'"),

@@ -53,7 +53,7 @@ class Catalogue:
             study=study,
             id=id,
             units=units,
-            **more,
+            **{**more, **({"samples": (more["samples"],)} if "samples" in more else {})},
         )
         return run_tracks_import(request, lambda _: None)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.importers.base import ServedFile, TsvStyle
-from rnaget_server.importers.filters import entry_filters
+from rnaget_server.importers.filters import entry_filters, worth_filtering
 from rnaget_server.stores.native.write_dense import AxisTable
 
 
@@ -21,17 +21,18 @@ class AxisNames:
     sample_id: str
     features: tuple[str, ...]
     samples: tuple[str, ...]
+    unfiltered: frozenset[tuple[str, str]] = frozenset()
+    """Attributes, with their axis, that are worth no filter."""
 
     @classmethod
     def of_axes(cls, features: AxisTable, samples: AxisTable) -> AxisNames:
         """Return the names of a matrix that was read."""
-        return cls(
-            features.id,
-            features.name,
-            samples.id,
-            _others(features.columns, (features.id, features.name)),
-            _others(samples.columns, (samples.id,)),
-        )
+        of_features = _others(features.columns, (features.id, features.name))
+        of_samples = _others(samples.columns, (samples.id,))
+        worth = {("feature", name) for name in worth_filtering(features.columns, of_features)}
+        worth |= {("sample", name) for name in worth_filtering(samples.columns, of_samples)}
+        every = {("feature", name) for name in of_features} | {("sample", name) for name in of_samples}
+        return cls(features.id, features.name, samples.id, of_features, of_samples, frozenset(every - worth))
 
     @classmethod
     def of_file(cls, file: ServedFile) -> AxisNames:
@@ -46,11 +47,18 @@ class AxisNames:
 
     def remarks(self) -> tuple[str, ...]:
         """Return lines for the provider."""
+        without = sorted(name for _, name in self.unfiltered)
         return (
             f"features: id {self.feature_id}, name {self.feature_name or '(none)'}, "
             f"attributes {', '.join(self.features) or '(none)'}",
             f"samples: id {self.sample_id}, attributes {', '.join(self.samples) or '(none)'}",
+            *([f"no filters, for lack of values or for long texts: {', '.join(without)}"] if without else []),
         )
+
+    def to_filter(self, axis: str) -> list[str]:
+        """Return the attributes of an axis, ``sample`` or ``feature``, that get filters."""
+        names = self.samples if axis == "sample" else self.features
+        return [name for name in names if (axis, name) not in self.unfiltered]
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ def make_entry(
     }
     filters = existing.filters.values() if existing else ()
     kept = [filter for filter in filters if filter.attribute in on_axis[filter.axis]]
-    values, new_filters = entry_filters(kept, names.samples, names.features)
+    values, new_filters = entry_filters(kept, names.to_filter("sample"), names.to_filter("feature"))
     entry: dict[str, Any] = {
         "id": id,
         "file": file,

@@ -12,16 +12,15 @@ from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import unused
+from rnaget_server.importers.attribute_tables import with_features, with_samples
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, SourceMatrix, check_options, importer_for
 from rnaget_server.importers.detect import read_head
-from rnaget_server.importers.foreign_text import refuse_foreign_table
 from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.matrices.catalog_entry import AxisNames, WrittenMatrix, make_entry
 from rnaget_server.importers.matrices.layers import MergedMatrix, merge
 from rnaget_server.importers.matrices.sparse_layers import MergedSparseMatrix, merge_sparse, sparse_layer
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.text.columns import with_id_name
-from rnaget_server.importers.text.tables import Table, join_features, join_samples, name_samples, read_table
 from rnaget_server.stores.failures import reason
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
@@ -107,7 +106,7 @@ class StorePart:
             ("feature", self.request.options.feature_id, self.request.features, source.features),
         ):
             id, columns = labels.id, labels.columns
-            if given is not None and table is None and given != id:
+            if given is not None and not table and given != id:
                 place = f"the column {id}" if id else "the header"
                 others = ", ".join(name for name in columns if name != id)
                 raise ImportFailure(
@@ -120,20 +119,13 @@ class StorePart:
         """Return the source with the attributes of both tables, every axis named, and remarks."""
         request, samples, features, remarks = self.request, source.samples, source.features, source.remarks
         options = request.options
-        for given in filter(None, (request.samples, request.features)):
-            refuse_foreign_table(given)
-        if request.samples is not None:
-            table = read_table(request.samples, options.limits)
-            id = _table_id(table, options.sample_id, samples.id)
-            if source.unnamed_samples:
-                samples, named = name_samples(samples, table, id)
-                remarks += named
-            joined = join_samples(samples, table, id)
+        if request.samples:
+            joined = with_samples(samples, request.samples, options.sample_id, source.unnamed_samples, options.limits)
             samples, remarks = joined.axis, remarks + joined.remarks
         if request.features is not None:
-            table = read_table(request.features, options.limits)
-            id = _table_id(table, options.feature_id, features.id)
-            joined = join_features(features, table, id, options.feature_name)
+            joined = with_features(
+                features, request.features, options.feature_id, options.feature_name, request.genome, options.limits
+            )
             features, remarks = joined.axis, remarks + joined.remarks
         if options.feature_name is not None and features.name != options.feature_name:
             raise ImportFailure(
@@ -234,6 +226,7 @@ def plan_part(request: MatrixRequest, edit: CatalogEdit, existing: Matrix | None
                 request.source,
             )
         return _plan_copy(request, edit, existing, file)
+    request = replace(request, genome=edit.check_genome(request.genome))
     return StorePart(request, unused(edit.study_directory / f"{request.id}.h5", edit.files()), extended)
 
 
@@ -241,7 +234,7 @@ def _plan_copy(
     request: MatrixRequest, edit: CatalogEdit, existing: Matrix | None, file: ServedFile
 ) -> CopyPart[WrittenMatrix]:
     """Return the part for a file that is served as it is."""
-    if request.samples is not None or request.features is not None:
+    if request.samples or request.features is not None:
         raise ImportFailure("--samples and --features do not apply to a file that is served as it is", request.source)
     if existing is not None and not request.replace:
         raise ImportFailure(f"the matrix {existing.id} is there already: add --replace to put this file in its place")
@@ -291,11 +284,6 @@ def _open_native(matrix: Matrix) -> NativeStore | NativeSparseStore | None:
         if kind.recognises(matrix.path):
             return kind(matrix.path)
     return None
-
-
-def _table_id(table: Table, given: str | None, of_axis: str) -> str | None:
-    """Return the id column that is given for the table; a name that only the matrix has is not meant for it."""
-    return None if given == of_axis and given not in table.headers else given
 
 
 def _is_native(path: Path) -> bool:

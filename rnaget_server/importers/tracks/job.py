@@ -142,7 +142,7 @@ class TracksPlanner:
         if self._extended is not None:
             raise ImportFailure(f"the set {request.id} is there already: add --replace to put this file in its place")
         for option in ("samples", "chrom_sizes"):
-            if getattr(request, option) is not None:
+            if getattr(request, option):
                 raise ImportFailure(f"--{option.replace('_', '-')} does not apply to a loom file", source)
         found = read_positions(source, request.sample_id, request.position, FileAccess(request.limits))
         (target,) = self._targets([(source, None)])
@@ -184,10 +184,12 @@ class TracksPlanner:
     def _samples(self) -> tuple[list[Sample], tuple[str, ...]]:
         request, extended = self._request, self._extended
         remarks: tuple[str, ...] = ()
-        if request.samples is not None:
+        if request.samples:
+            if len(request.samples) > 1:
+                raise ImportFailure("tracks take one table of samples: join the tables to one", request.samples[1])
             track_id = extended.track_id if extended else _TRACK_ID
             samples, remarks = samples_by_table(
-                request.sources, request.samples, request.sample_id, (track_id,), request.limits
+                request.sources, request.samples[0], request.sample_id, (track_id,), request.limits
             )
         elif request.sample_id is not None:
             raise ImportFailure("--sample-id names a column of the table given by --samples, and there is none")

@@ -10,7 +10,8 @@ import pytest
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.text.columns import text_column, typed_column
-from rnaget_server.importers.text.tables import join_features, join_samples, read_table
+from rnaget_server.importers.text.joins import join_features, join_samples
+from rnaget_server.importers.text.tables import read_table
 from rnaget_server.stores.native.write_dense import AxisTable
 
 Write = Callable[..., Path]
@@ -61,9 +62,9 @@ def test_ids_that_are_missing_are_shown_with_those_that_are_like_them(write: Wri
     table = read_table(write("id\tage\n" + "".join(f"{id}\t1\n" for id in ids)))
     axis = AxisTable("", {"": text_column(["TCGA.07", "TCGA.08"])})
     with pytest.raises(ImportFailure, match="its column 'id' holds 'TCGA-07'"):
-        join_samples(axis, table, None)
+        join_samples(axis, [table], None)
     with pytest.raises(ImportFailure, match=r"'TCGA\.08' have none; its column 'id' holds 'TCGA-07'"):
-        join_features(axis, table, None, None)
+        join_features(axis, [table], None, None)
 
 
 @pytest.mark.parametrize(

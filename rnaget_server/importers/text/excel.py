@@ -1,0 +1,148 @@
+"""The rows of a sheet of an Excel workbook (.xlsx), as text."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.text.fields import shortened
+from rnaget_server.importers.text.table_body import LABEL_BYTES
+from rnaget_server.storage.access import FileLimits
+from rnaget_server.stores.hdf5_dataset import shown_bytes
+
+_ZIP = b"PK\x03\x04"
+_WORKBOOK = "xl/workbook.xml"
+_XML = 8  # the bytes of XML, at most, for one of text
+_MISSING = {"#N/A": "NA", "#N/A N/A": "NA", "#NULL!": ""}
+_ERRORS = frozenset(("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!"))
+
+
+def is_workbook(path: Path) -> bool:
+    """Return whether a file is an Excel workbook (.xlsx, .xlsm)."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_ZIP)) != _ZIP:
+                return False
+        with zipfile.ZipFile(path) as archive:
+            return _WORKBOOK in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[int], tuple[str, ...]]:
+    """Return the rows of the first sheet that is not empty, their numbers, and a remark if there are other sheets.
+
+    Whole numbers have no point, dates are written as 2020-01-31, and truth is TRUE or FALSE.
+
+    Raises
+    ------
+    ImportFailure
+        If openpyxl is not installed, the workbook is damaged or too large, or a cell holds an error.
+    """
+    try:
+        import openpyxl
+    except ModuleNotFoundError:
+        raise ImportFailure(
+            "this is an Excel workbook, which needs a further package: install it by `pip install "
+            "'rnaget-server[excel]'`, or save the sheet as tab-separated text",
+            path,
+        ) from None
+    _check_size(path, limits)
+    book = None
+    file = path.open("rb")  # by its name, openpyxl refuses one without a suffix
+    try:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        sheets = list(book.worksheets)
+        for sheet in sheets:
+            sheet.reset_dimensions()
+            rows, numbers = _rows(path, sheet, limits)
+            if rows:
+                others = [other.title for other in sheets if other is not sheet]
+                remark = f"of the workbook {path.name} the sheet {shortened(sheet.title)} was read"
+                return rows, numbers, (f"{remark}; it has {len(others)} more",) if others else ()
+    except ImportFailure:
+        raise
+    except Exception as error:  # openpyxl raises what its parsers do
+        raise ImportFailure(f"the workbook is damaged ({type(error).__name__}): save it again", path) from None
+    finally:
+        if book is not None:
+            book.close()
+        file.close()
+    raise ImportFailure("every sheet of the workbook is empty", path)
+
+
+def _check_size(path: Path, limits: FileLimits) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ImportFailure(f"the workbook is damaged ({error}): save it again", path) from None
+    if size > _XML * limits.column_bytes:
+        raise _too_large(path, limits)
+
+
+def _too_large(path: Path, limits: FileLimits) -> ImportFailure:
+    return ImportFailure(
+        f"the workbook holds more than {shown_bytes(limits.column_bytes)} of text, or {_XML} times that of XML: leave "
+        "out what is not needed, or set RNAGET_MAX_COLUMN_BYTES",
+        path,
+    )
+
+
+def _rows(path: Path, sheet: Any, limits: FileLimits) -> tuple[list[list[str]], list[int]]:
+    """Return the rows that are not blank, as wide as the widest, and their numbers."""
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    held = width = 0
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+        row = list(_texts(path, sheet.title, number, cells))
+        while row and not row[-1]:
+            row.pop()
+        if not row:
+            continue
+        held += LABEL_BYTES * len(row) + sum(map(len, row))
+        width = max(width, len(row))
+        rows.append(row)
+        numbers.append(number)
+        if held > limits.column_bytes or width * len(rows) * LABEL_BYTES > limits.column_bytes:
+            raise _too_large(path, limits)
+    return [row + [""] * (width - len(row)) for row in rows], numbers
+
+
+def _texts(path: Path, sheet: str, number: int, cells: tuple[Any, ...]) -> Iterator[str]:
+    for place, value in enumerate(cells):
+        text = _text(value)
+        if text in _ERRORS:
+            raise ImportFailure(
+                f"the cell {_letters(place)}{number} of the sheet {shortened(sheet)} holds the error {text}: correct "
+                "or empty it",
+                path,
+                number,
+            )
+        yield _MISSING.get(text, text)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
+    return str(value).strip()
+
+
+def _letters(place: int) -> str:
+    """Return the letters of a column: A, B, … Z, AA."""
+    letters = ""
+    place += 1
+    while place:
+        place, letter = divmod(place - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters
