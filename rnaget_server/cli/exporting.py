@@ -19,6 +19,7 @@ from rnaget_server.cli.output_files import STDOUT, copy_file, write_attributes, 
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.errors import InvalidQuery, RnagetError, UnknownParameter, listed, unknown_choice
+from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import parse_matrix_query
@@ -30,7 +31,8 @@ from rnaget_server.writers.base import Writer
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SUFFIXES = {"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv"}
 _GROUPS: dict[RecordKind, str] = {"matrix": "expressions", "tracks": "continuous"}
-_NO_LIMITS: dict[str, Any] = {"max_cells": 0, "max_positions": 0, "max_bytes": 0, "reload_seconds": 0}
+# Formats of tracks that do not grow with the bases of a chromosome; in all others the limits of the server hold.
+_COMPACT = ("bigwig", "bedgraph")
 
 
 def _lists(name: str, help: str) -> Callable[[_Command], _Command]:
@@ -84,6 +86,8 @@ def _export(
     if group is None or not isinstance(record, Matrix | TrackSet):
         raise ValueError(f"{what.name} has no values to export: its files are in {what.file.parent}")
     name, writer = _writer(group, given["format_"], output)
+    if isinstance(record, Matrix) or name in _COMPACT:
+        view = replace(view, limits=Limits())
     resolved = _resolved(view, record, _pairs(given))
     if resolved.missing:
         click.echo(f"not found, and left out: {listed(resolved.missing)}", err=True)
@@ -108,7 +112,7 @@ def _export(
 
 def _view(data: Path) -> View:
     try:
-        return open_repository(configuration(data=data, **_NO_LIMITS)).visible_to()
+        return open_repository(configuration(data=data, reload_seconds=0)).visible_to()
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
 

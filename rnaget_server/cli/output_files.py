@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-import click
-
 from rnaget_server.delivery.content import close_body
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels
@@ -62,9 +60,11 @@ def write_attributes(labels: Labels, output: Path) -> None:
 
 def _write(output: Path, write: Callable[[IO[bytes]], None]) -> None:
     if str(output) == STDOUT:
-        write(click.get_binary_stream("stdout"))
+        write(sys.stdout.buffer)
         sys.stdout.flush()
         return
+    if not output.parent.is_dir():
+        raise ValueError(f"there is no directory {output.parent}: make it first")
     with _replacing(output) as temporary, temporary.open("wb") as file:
         write(file)
 
