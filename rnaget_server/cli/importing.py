@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from rnaget_server.cli.deciding import Place, text_options
 from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.starting import refuse_no_directory
 from rnaget_server.errors import ImportFailure
@@ -153,6 +154,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     is_flag=True,
     help="Take these values in the place of those the matrix has in these units; these tracks in the place of all.",
 )
+@text_options
 def import_command(
     sources: tuple[Path, ...],
     data: Path,
@@ -183,19 +185,21 @@ def import_command(
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return
-    place = {"data": data, "project": project, "study": study, "id": id, "genome": genome, "replace": replace}
     # With units, the file is taken for a matrix, and the message says what to do.
-    if not units and project and study and id and is_reads(sources[0]):
-        _import_reads(sources, place, {**special, "version": version, "license": license}, name)
+    reads = not units and is_reads(sources[0])
+    place = Place(sources, data, project, study, id, units, genome, license, replace)
+    place.take_texts(special)
+    place.decide(has_units=not reads)
+    for remark in place.remarks:
+        click.echo(remark)
+    common = place.arguments()
+    common["texts"] |= {key: value for key, value in {"version": version, "name": name}.items() if value}
+    if reads:
+        _import_reads(sources, common, {**special, "version": version, "license": license})
         return
-    for option, value in {"project": project, "study": study, "id": id, "units": units}.items():
-        if not value:
-            raise click.UsageError(f"Missing option '--{option}'.")
-    texts = {"version": version, "name": name, "license": license}
     limits = limits_for(data)
-    common = {**place, "units": units, "texts": {key: value for key, value in texts.items() if value}}
     outcome = _import_records(sources, common, special, limits)
-    click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
+    click.echo(f"{place.id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
     click.echo(f"  filters: {_filters(outcome.new_filters)}")
@@ -277,7 +281,7 @@ def _import_genome(
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
 
 
-def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], name: str | None) -> None:
+def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any]) -> None:
     from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.reads.job import ReadsRequest, run_reads_import
 
@@ -286,10 +290,10 @@ def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: di
         if len(sources) > 1:
             raise ImportFailure("this is a file of reads or variants, which are imported one by one", sources[0])
         least_free = limits_for(common["data"]).min_free_bytes
-        texts = {"name": name} if name else {}
+        given = {key: value for key, value in common.items() if key != "units"}
         with _progress() as progress:
             outcome = run_reads_import(
-                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, texts=texts, **common),
+                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, **given),
                 progress,
             )
     except Exception as error:

@@ -6,14 +6,16 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rnaget_server.catalog.located import KINDS, RecordKind
-from rnaget_server.catalog.removal import Removal, plan_removal
-from rnaget_server.catalog.renaming import rename
 from rnaget_server.cli.starting import check_catalog_directory, refuse_no_directory
 from rnaget_server.errors import CatalogError
+
+if TYPE_CHECKING:
+    from rnaget_server.catalog.removal import Removal
 
 _SHOWN = 10
 data_option = click.option(
@@ -37,6 +39,8 @@ def remove_command(id: str, data: Path, kind: RecordKind | None, yes: bool) -> N
 
     A study goes with all that is in it. Files that another record uses, or that are outside the catalogue, stay.
     """
+    from rnaget_server.catalog.removal import plan_removal
+
     check_data(data, "remove ID --data")
     with as_click_failures("nothing was removed"):
         removal = plan_removal(data, id, kind)
@@ -60,6 +64,8 @@ def rename_command(old: str, new: str, data: Path, kind: RecordKind | None) -> N
 
     Data files keep their names; the directory of a study, project or genome gets the new id.
     """
+    from rnaget_server.catalog.renaming import rename
+
     check_data(data, "rename OLD NEW --data")
     with as_click_failures("nothing was renamed"):
         renaming = rename(data, old, new, kind)

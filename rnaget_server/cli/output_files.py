@@ -19,31 +19,27 @@ from rnaget_server.writers.tsv import clean
 STDOUT = "-"
 
 
-def write_body(body: Body, output: Path) -> int:
-    """Return how many bytes of a slice were written."""
-    written = 0
+def write_body(body: Body, output: Path) -> None:
+    """Write the bytes of a slice."""
 
     def write(file: IO[bytes]) -> None:
-        nonlocal written
         for chunk in body.chunks:
-            written += file.write(chunk)
+            file.write(chunk)
 
     try:
         _write(output, write)
     finally:
         close_body(body)
-    return written
 
 
-def copy_file(source: Path, output: Path) -> int:
-    """Return how many bytes of a file were copied."""
+def copy_file(source: Path, output: Path) -> None:
+    """Write the bytes of a file."""
 
     def write(file: IO[bytes]) -> None:
         with source.open("rb") as stored:
             shutil.copyfileobj(stored, file)
 
     _write(output, write)
-    return source.stat().st_size
 
 
 def write_attributes(labels: Labels, output: Path) -> None:
