@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rnaget_server.catalog.located import DataRecord, Located, RecordKind, data_records, files_of, located
@@ -38,7 +38,7 @@ class Removal:
     """
 
     data: Path
-    what: Located
+    what: Located = field(compare=False)
     files: tuple[Path, ...] = ()
     directory: Path | None = None
     remarks: tuple[str, ...] = ()
@@ -64,7 +64,8 @@ class Removal:
             If a file cannot be written or removed.
         """
         with exclusive_in(self.data):
-            if plan_removal(self.data, self.what.record.id, self.what.kind) != self:
+            now = plan_removal(self.data, self.what.record.id, self.what.kind)
+            if now != self or now.what.file != self.what.file:
                 raise ValueError("the catalogue has changed meanwhile, so nothing was removed: try again")
             if self.directory is not None:
                 _remove_directory(self.directory, self.data)

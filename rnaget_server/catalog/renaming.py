@@ -10,7 +10,8 @@ from rnaget_server.catalog.load import GENOMES
 from rnaget_server.catalog.located import Located, RecordKind, data_records, files_of, is_used, located
 from rnaget_server.catalog.models import check_id, check_reads_id
 from rnaget_server.catalog.records import Catalog
-from rnaget_server.catalog.yaml_changes import YamlChanges, checked_catalog, dumped, parsed, styled
+from rnaget_server.catalog.yaml_changes import YamlChanges, checked_catalog, parsed
+from rnaget_server.catalog.yaml_entries import with_value
 from rnaget_server.sequences.digests import NAMESPACES
 from rnaget_server.storage.files import exclusive_in
 
@@ -63,17 +64,14 @@ def _check_new(catalog: Catalog, what: Located, new: str) -> None:
 
 
 def _change(changes: YamlChanges, catalog: Catalog, what: Located, new: str) -> tuple[str, ...]:
-    if what.section is not None:
-        yaml, content = parsed(changes.text(what.file))
-        content[what.section][what.number(content)]["id"] = styled(new)
-        changes.set(what.file, dumped(yaml, content))
-        return ()
-    changes.update(what.file, {"id": new})
+    text = changes.text(what.file)
+    above = () if what.section is None else (what.section, what.number(parsed(text)[1]))
+    changes.set(what.file, with_value(text, (*above, "id"), new))
     if what.kind != "genome":
         return ()
     studies = [study for study in catalog.studies.values() if study.genome == what.record.id]
     for study in studies:
-        changes.update(study.path, {"genome": new})
+        changes.set(study.path, with_value(changes.text(study.path), ("genome",), new))
     return (f"the studies on it now name {new}: {', '.join(study.id for study in studies)}",) if studies else ()
 
 

@@ -46,11 +46,13 @@ class YamlChanges:
     def update(self, path: Path, values: Mapping[str, str]) -> None:
         """Give keys of a file new values; a key that is new comes behind the id."""
         yaml, content = parsed(self.text(path))
+        at = list(content).index("id") + 1
         for key, value in values.items():
             if key in content:
                 content[key] = styled(value)
             else:
-                content.insert(list(content).index("id") + 1, key, styled(value))
+                content.insert(at, key, styled(value))
+                at += 1
         self.set(path, dumped(yaml, content))
 
     def commit(self) -> None:

@@ -1,14 +1,18 @@
-"""One entry of a list in a YAML file taken out, and every other line left as it is."""
+"""One entry or one value of a YAML file changed, and every other line left as it is."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from rnaget_server.catalog.yaml_changes import dumped, parsed
+from rnaget_server.catalog.yaml_changes import dumped, parsed, quoted, styled
+
+# An id: its letters need no marks of YAML, but may have quotes around them.
+_TOKEN = re.compile(r"""\A(?:"[^"]*"|'[^']*'|[A-Za-z0-9._/-]+)""")
 
 
 def without_entry(text: str, section: str, number: int) -> str:
@@ -22,6 +26,22 @@ def without_entry(text: str, section: str, number: int) -> str:
     if lines is not None and _plain(parsed(lines)[1]) == _plain(content):
         return lines
     return dumped(yaml, content)
+
+
+def with_value(text: str, path: Sequence[str | int], value: str) -> str:
+    """Return the text of a YAML file with another value at a place, such as ``("expressions", 0, "id")``."""
+    yaml, content = parsed(text)
+    *above, key = path
+    parent = content
+    for part in above:
+        parent = parent[part]
+    line, column = parent.lc.value(key)
+    lines = text.splitlines(keepends=True)
+    rest = _TOKEN.sub(lambda _: quoted(value), lines[line][column:], count=1)
+    lines[line] = lines[line][:column] + rest
+    parent[key] = styled(value)
+    changed = "".join(lines)
+    return changed if _plain(parsed(changed)[1]) == _plain(content) else dumped(yaml, content)
 
 
 def _without_lines(text: str, content: CommentedMap, section: str, number: int) -> str | None:
