@@ -178,10 +178,11 @@ def import_command(
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
+    from rnaget_server.importers.stated import stated
 
     refuse_no_directory(data, "import SOURCE --data")
-    # With a genome and nothing else it can be no other file: what is wrong with it is said.
-    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units)):
+    # With a genome and nothing else it can be no other file, unless it states units: what is wrong with it is said.
+    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units and not stated(sources[0]))):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 from rnaget_server.catalog import load
 from rnaget_server.cli.server import main
 from tests.cli.terminal import on_terminal
+from tests.conftest import ROOT
 
 
 @pytest.fixture
-def data(demo_data: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(demo_data, tmp_path / "data"))
+def data(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "data", tmp_path / "data"))
 
 
 def run(*arguments: str | Path, code: int = 0) -> str:
