@@ -43,10 +43,7 @@ def text_options(command: _Command) -> _Command:
 
 @dataclass
 class Place:
-    """Where an import goes, and what is said of it, as far as the options do; `decide` fills in the rest.
-
-    `remarks` says what was decided, and by what.
-    """
+    """The place of an import, and what is said of it, as far as the options do; `decide` fills in the rest."""
 
     sources: tuple[Path, ...]
     data: Path
@@ -60,7 +57,6 @@ class Place:
     texts: dict[str, str] = field(default_factory=dict)
     study_texts: dict[str, str] = field(default_factory=dict)
     project_texts: dict[str, str] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
     _stated: dict[str, Stated] = field(default_factory=dict)
 
     def take_texts(self, given: dict[str, Any]) -> None:
@@ -77,7 +73,7 @@ class Place:
         return {"units": self.units, "texts": texts} | {name: getattr(self, name) for name in names}
 
     def decide(self, has_units: bool) -> None:
-        """Decide on all that is open; `has_units` says whether the values of the source are in some units.
+        """Decide on all that is open, and say so; `has_units` says whether the values of the source are in some units.
 
         Raises
         ------
@@ -183,14 +179,14 @@ class Place:
 
     def _take(self, option: str, value: str, why: str) -> None:
         setattr(self, option, value)
-        self.remarks.append(f"--{option} {value}: {why}")
+        click.echo(f"--{option} {value}: {why}")
 
     def _confirmed(self, option: str, question: str, default: str, why: str) -> str:
         """Return a default; on a terminal, what is entered in its place."""
         value = default
         if _is_terminal():
             value = click.prompt(question, default=default, value_proc=_checked_id, err=True)
-        self.remarks.append(f"--{option} {value}: {why if value == default else 'as entered'}")
+        click.echo(f"--{option} {value}: {why if value == default else 'as entered'}")
         return value
 
     def _ask(self, option: str, question: str, why: str, choices: Iterable[str] = ()) -> str:
@@ -201,7 +197,7 @@ class Place:
         names = tuple(choices)
         more = f" ({', '.join(names)}, or a new one)" if names else ""
         value: str = click.prompt(question + more, value_proc=check, err=True)
-        self.remarks.append(f"--{option} {value}: as entered")
+        click.echo(f"--{option} {value}: as entered")
         return value
 
     def _ask_text(self, question: str, take: Callable[[str], object]) -> None:

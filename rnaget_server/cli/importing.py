@@ -191,16 +191,18 @@ def import_command(
     place = Place(sources, data, project, study, id, units, genome, license, replace)
     place.take_texts(special)
     place.decide(has_units=not reads)
-    for remark in place.remarks:
-        click.echo(remark)
     common = place.arguments()
     common["texts"] |= {key: value for key, value in {"version": version, "name": name}.items() if value}
     if reads:
         _import_reads(sources, common, {**special, "version": version, "license": license})
         return
-    limits = limits_for(data)
-    outcome = _import_records(sources, common, special, limits)
-    click.echo(f"{place.id} is now in {outcome.study_file} (data: {outcome.file})")
+    outcome = _import_records(sources, common, special, limits_for(data))
+    _say(outcome, str(place.id), data)
+
+
+def _say(outcome: Outcome, id: str, data: Path) -> None:
+    """Say what was imported, and what to do next."""
+    click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
     click.echo(f"  filters: {_filters(outcome.new_filters)}")

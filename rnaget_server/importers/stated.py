@@ -41,7 +41,7 @@ _HEAD_LINES = 200
 
 @dataclass(frozen=True)
 class Stated:
-    """What a source says of one matter, and where it says so."""
+    """A value that a source states, and the place where it does."""
 
     value: str
     where: str

@@ -1,4 +1,4 @@
-"""What an import decides by itself, what it asks on a terminal, and what it refuses in a script."""
+"""Options that an import decides on by itself, those it asks for on a terminal, and those it refuses in a script."""
 
 from __future__ import annotations
 
