@@ -26,7 +26,7 @@ _STEPS = 1000
 _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SOURCE = click.Path(path_type=Path)
-_TEXT = ("header", "decimal", "value_column")
+_TEXT = ("header", "decimal", "value_column", "duplicates")
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
@@ -80,6 +80,11 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "--value-column",
     metavar="COLUMN",
     help="Text table of one sample, as quantifiers write it: the column with its values, if not that of --units.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["first", "sum", "suffix"]),
+    help="Text tables: of rows with the same feature id take the first, their sum, or all by numbered ids.",
 )
 @click.option(
     "--sample-id",
