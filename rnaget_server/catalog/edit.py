@@ -6,20 +6,14 @@ take their places one after the other, the study last.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.resolver import VersionedResolver
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from rnaget_server.catalog.load import load
 from rnaget_server.catalog.models import (
     KIND_OF_FORMAT,
     ContinuousEntry,
@@ -29,11 +23,9 @@ from rnaget_server.catalog.models import (
     check_id,
     check_reads_id,
 )
-from rnaget_server.catalog.records import Catalog, Matrix, ReadSet, TrackSet
-from rnaget_server.errors import CatalogError
-from rnaget_server.storage.files import commit, default_mode, new_temporary
+from rnaget_server.catalog.records import Matrix, ReadSet, TrackSet
+from rnaget_server.catalog.yaml_changes import YamlChanges, checked_catalog, dumped, parsed, quoted, styled, write_yaml
 
-_WIDE = 1 << 16
 Section = Literal["expressions", "continuous", "reads"]
 _SECTIONS: dict[Section, type[BaseModel]] = {
     "expressions": ExpressionEntry,
@@ -41,20 +33,6 @@ _SECTIONS: dict[Section, type[BaseModel]] = {
     "reads": ReadsEntry,
 }
 _Record = TypeVar("_Record", Matrix, TrackSet, ReadSet)
-# Other YAML readers would take these for numbers, truth values or nothing, or stumble over the marks within.
-_QUOTED = re.compile(r"[-+.:\d].*|.*[{}?\x85].*|true|false|yes|no|on|off|null|~|", re.IGNORECASE | re.DOTALL)
-
-
-class _TextResolver(VersionedResolver):
-    """Takes every scalar for the text it is written as, so that it is written again as it was."""
-
-    @property
-    def versioned_resolver(self) -> dict[Any, list[Any]]:
-        kept = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
-        return {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
-            for first, resolvers in super().versioned_resolver.items()
-        }
 
 
 class CatalogEdit:
@@ -74,16 +52,22 @@ class CatalogEdit:
         for id in (project, study):
             check_id(id)
         self.data = data
-        self._catalog = _checked(data)
+        self._catalog = checked_catalog(data)
         self.project_directory = self._find_project(project)
         self.study_directory = self._find_study(project, study)
         self._project, self._study = project, study
-        self._contents: dict[Path, tuple[bytes | None, str]] = {}
+        self._changes = YamlChanges(data)
+        self._texts: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
 
     @property
     def study_file(self) -> Path:
         """The study.yaml that the entry goes into."""
         return self.study_directory / "study.yaml"
+
+    @property
+    def project_file(self) -> Path:
+        """The project.yaml above it."""
+        return self.project_directory / "project.yaml"
 
     def matrix(self, id: str) -> Matrix | None:
         """Return the matrix of that id in this study, or None if the id is free.
@@ -142,6 +126,10 @@ class CatalogEdit:
             )
         return genome or (study.genome if study is not None else None)
 
+    def describe(self, project: Mapping[str, str], study: Mapping[str, str]) -> None:
+        """Give keys of the project and of the study, such as `name`, these texts with the next entry."""
+        self._texts = (project, study)
+
     def put(
         self, section: Section, entry: Mapping[str, Any], genome: str | None = None, *, keep_tracks: bool = False
     ) -> None:
@@ -155,8 +143,8 @@ class CatalogEdit:
             If the resulting entry would not check.
         """
         self._put_missing()
-        text = self._text(self.study_file, f"id: {_quoted(self._study)}\n{section}: []\n")
-        yaml, study = _parsed(text)
+        text = self._changes.text(self.study_file, f"id: {quoted(self._study)}\n{section}: []\n")
+        yaml, study = parsed(text)
         if genome and study.get("genome") is None:
             keys = list(study)
             place = min([keys.index(name) for name in _SECTIONS if name in keys], default=len(keys))
@@ -171,7 +159,10 @@ class CatalogEdit:
             number = len(entries) - 1
         _update(entries[number], entry, keep_tracks)
         _check_entry(entries[number], _SECTIONS[section])
-        self._set(self.study_file, _dumped(yaml, study))
+        self._changes.set(self.study_file, dumped(yaml, study))
+        for path, texts in zip((self.project_file, self.study_file), self._texts, strict=True):
+            if texts:
+                self._changes.update(path, texts)
 
     def commit(self) -> None:
         """Write the files, and load the catalogue; if it does not check, put the old files back.
@@ -183,19 +174,7 @@ class CatalogEdit:
         OSError
             If a file cannot be written. The catalogue is then as it was.
         """
-        written: list[Path] = []
-        try:
-            for path, (_, text) in self._contents.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                written.append(path)
-                _write(path, text.encode())
-            problems = load(self.data)[1]
-            if problems:
-                raise CatalogError(problems)
-        except BaseException:
-            for path in reversed(written):
-                self._restore(path)
-            raise
+        self._changes.commit()
 
     def _own(self, kind: str, id: str, records: Mapping[str, _Record]) -> _Record | None:
         record = records.get(id)
@@ -225,72 +204,28 @@ class CatalogEdit:
         return directory
 
     def _put_missing(self) -> None:
-        catalog, project = self.data / "catalog.yaml", self.project_directory / "project.yaml"
+        catalog, project = self.data / "catalog.yaml", self.project_file
         if not catalog.exists():
-            self._set(catalog, _new_service(self.data))
+            self._changes.set(catalog, _new_service(self.data))
         if not project.exists():
-            self._set(project, f"id: {_quoted(self._project)}\n")
-
-    def _text(self, path: Path, default: str) -> str:
-        if path in self._contents:
-            return self._contents[path][1]
-        return path.read_text(encoding="utf-8-sig") if path.exists() else default
-
-    def _set(self, path: Path, text: str) -> None:
-        before = path.read_bytes() if path.exists() else None
-        self._contents[path] = (before, text)
-
-    def _restore(self, path: Path) -> None:
-        before = self._contents[path][0]
-        with contextlib.suppress(OSError):
-            if before is None:
-                path.unlink(missing_ok=True)
-            else:
-                _write(path, before)
+            self._changes.set(project, f"id: {quoted(self._project)}\n")
 
 
 def write_missing_service(data: Path) -> None:
     """Write the ``catalog.yaml`` of a directory that has none."""
     path = data / "catalog.yaml"
     if not path.exists():
-        _write(path, _new_service(data).encode())
+        write_yaml(path, _new_service(data))
 
 
 def _new_service(data: Path) -> str:
     id = re.sub(r"[^A-Za-z0-9.-]+", "-", data.absolute().name).strip("-.") or "rnaget"
-    return f"# The service as a whole.\nid: {_quoted(id)}\nname: RNA expression data\n"
+    return f"# The service as a whole.\nid: {quoted(id)}\nname: RNA expression data\n"
 
 
 def files_of(record: Matrix | TrackSet) -> list[Path]:
     """Return the data files of a matrix or a continuous set."""
     return [record.path] if record.path is not None else [track.path for track in record.tracks]
-
-
-def _checked(data: Path) -> Catalog | None:
-    """Return the catalogue, or None if the directory has none yet."""
-    if not (data / "catalog.yaml").exists() and not any(data.glob("*/project.yaml")):
-        return None
-    catalog, problems = load(data)
-    if problems:
-        raise CatalogError(problems)
-    return catalog
-
-
-def _parsed(text: str) -> tuple[YAML, CommentedMap]:
-    yaml = YAML()
-    yaml.Resolver = _TextResolver
-    yaml.preserve_quotes = True
-    yaml.width = _WIDE
-    indented = re.search(r"^( *)- ", text, re.MULTILINE)
-    offset = len(indented[1]) if indented else 2
-    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
-    return yaml, yaml.load(text)
-
-
-def _dumped(yaml: YAML, content: CommentedMap) -> str:
-    out = io.StringIO()
-    yaml.dump(content, out)
-    return out.getvalue()
 
 
 def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -> None:
@@ -304,7 +239,7 @@ def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -
         elif value is None:
             entry.pop(key, None)
         elif entry.get(key) != value:
-            entry[key] = _styled(value)
+            entry[key] = styled(value)
 
 
 def _same_record(existing: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
@@ -321,9 +256,9 @@ def _update_files(entry: CommentedMap, files: Sequence[Mapping[str, Any]]) -> No
     for file in files:
         numbers = [number for number, old in enumerate(existing) if old["format"] == file["format"]]
         if numbers:
-            existing[numbers[0]] = _styled(file)
+            existing[numbers[0]] = styled(file)
         else:
-            existing.append(_styled(file))
+            existing.append(styled(file))
 
 
 def _update_filters(entry: CommentedMap, filters: Mapping[str, Any]) -> None:
@@ -337,7 +272,7 @@ def _update_filters(entry: CommentedMap, filters: Mapping[str, Any]) -> None:
         del existing[name]
     for name, value in filters.items():
         if name not in existing:
-            existing[_styled(name)] = _styled(value)
+            existing[styled(name)] = styled(value)
 
 
 def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], keep: bool) -> None:
@@ -353,29 +288,9 @@ def _update_tracks(entry: CommentedMap, tracks: Sequence[Mapping[str, Any]], kee
     for track in tracks:
         old = by_sample.get(track["sample"])
         if old is None:
-            existing.append(_styled(track))
+            existing.append(styled(track))
         else:
             _update(old, {"attributes": None, **track}, keep)
-
-
-def _styled(value: Any) -> Any:
-    """Return a value as it is to be written: maps and lists in one line, text that could be misread in quotes."""
-    if isinstance(value, Mapping):
-        styled = CommentedMap({_styled(key): _styled(item) for key, item in value.items()})
-        styled.fa.set_flow_style()
-        return styled
-    if isinstance(value, list | tuple):
-        sequence = CommentedSeq([_styled(item) for item in value])
-        sequence.fa.set_flow_style()
-        return sequence
-    if isinstance(value, bool):
-        return str(value).lower()
-    return DoubleQuotedScalarString(value) if _QUOTED.fullmatch(value) else value
-
-
-def _quoted(id: str) -> str:
-    """Return an id as YAML; ids hold no quotes themselves."""
-    return f'"{id}"' if _QUOTED.fullmatch(id) else id
 
 
 def _check_entry(entry: CommentedMap, model: type[BaseModel]) -> None:
@@ -385,15 +300,3 @@ def _check_entry(entry: CommentedMap, model: type[BaseModel]) -> None:
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a temporary file next to `path`, then rename it to that."""
-    temporary = new_temporary(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else default_mode())
-        commit(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

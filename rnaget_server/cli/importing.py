@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from rnaget_server.cli.deciding import Place, text_options
 from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.quantifying import (
     QUANTIFICATION_ONLY,
@@ -32,7 +33,7 @@ _STEPS = 1000
 _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SOURCE = click.Path(path_type=Path)
-_TEXT = ("header", "decimal", "value_column")
+_TEXT = ("header", "decimal", "value_column", "duplicates")
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
@@ -93,6 +94,11 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
     "--value-column",
     metavar="COLUMN",
     help="Text table of one sample, as quantifiers write it: the column with its values, if not that of --units.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["first", "sum", "suffix"]),
+    help="Text tables: of rows with the same feature id take the first, their sum, or all by numbered ids.",
 )
 @click.option(
     "--sample-id",
@@ -168,6 +174,7 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
     help="Take these values in the place of those the matrix has in these units; these tracks in the place of all.",
 )
 @quantification_options
+@text_options
 def import_command(
     sources: tuple[Path, ...],
     data: Path,
@@ -192,31 +199,31 @@ def import_command(
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
+    from rnaget_server.importers.stated import stated
 
     refuse_no_directory(data, "import SOURCE --data")
-    # With a genome and nothing else it can be no other file: what is wrong with it is said.
-    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units)):
+    # With a genome and nothing else it can be no other file, unless it states units: what is wrong with it is said.
+    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units and not stated(sources[0]))):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return
-    place = {"data": data, "project": project, "study": study, "id": id, "genome": genome, "replace": replace}
     # With units, the file is taken for a matrix, and the message says what to do.
-    if not units and project and study and id and is_reads(sources[0]):
-        _import_reads(sources, place, {**special, "version": version, "license": license}, name)
+    reads = not units and is_reads(sources[0])
+    place = Place(sources, data, project, study, id, units, genome, license, replace)
+    place.take_texts(special)
+    found = None if reads else find_quantifications(sources, special, units)
+    place.decide(has_units=not (reads or found))
+    common = place.arguments()
+    common["texts"] |= {key: value for key, value in {"version": version, "name": name}.items() if value}
+    if reads:
+        _import_reads(sources, common, {**special, "version": version, "license": license})
         return
-    found = find_quantifications(sources, special, units)
-    needed = {"project": project, "study": study, "id": id, **({} if found else {"units": units})}
-    for option, value in needed.items():
-        if not value:
-            raise click.UsageError(f"Missing option '--{option}'.")
-    texts = {"version": version, "name": name, "license": license}
-    limits = limits_for(data)
-    common = {**place, "units": units or "", "texts": {key: value for key, value in texts.items() if value}}
-    outcome = _import_records(sources, found, common, special, limits)
-    _show(outcome, str(id), data)
+    outcome = _import_records(sources, found, common, special, limits_for(data))
+    _say(outcome, str(place.id), data)
 
 
-def _show(outcome: Outcome, id: str, data: Path) -> None:
+def _say(outcome: Outcome, id: str, data: Path) -> None:
+    """Say what was imported, and what to do next."""
     click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
     for remark in outcome.remarks:
         click.echo(f"  {remark}")
@@ -316,7 +323,7 @@ def _import_genome(
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
 
 
-def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], name: str | None) -> None:
+def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any]) -> None:
     from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.reads.job import ReadsRequest, run_reads_import
 
@@ -325,10 +332,10 @@ def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: di
         if len(sources) > 1:
             raise ImportFailure("this is a file of reads or variants, which are imported one by one", sources[0])
         least_free = limits_for(common["data"]).min_free_bytes
-        texts = {"name": name} if name else {}
+        given = {key: value for key, value in common.items() if key != "units"}
         with _progress() as progress:
             outcome = run_reads_import(
-                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, texts=texts, **common),
+                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, **given),
                 progress,
             )
     except Exception as error:

@@ -16,9 +16,11 @@ from rnaget_server import __version__
 from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.load import entry_problem
+from rnaget_server.cli.exporting import export_command
 from rnaget_server.cli.genomes import genome_lines, missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
+from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import (
     address_of,
@@ -49,7 +51,8 @@ def main() -> None:
     """Publish RNA expression matrices and signal tracks by the GA4GH RNAget standard."""
 
 
-main.add_command(import_command)
+for command in (import_command, export_command, remove_command, rename_command):
+    main.add_command(command)
 
 
 @main.command()

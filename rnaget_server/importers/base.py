@@ -39,6 +39,7 @@ class ReadOptions:
     header: bool | None = None
     decimal: str | None = None
     value_column: str | None = None
+    duplicates: str | None = None
     units: str = ""
     limits: FileLimits = DEFAULT_LIMITS
 
@@ -95,9 +96,10 @@ class Importer(Protocol):
     """One kind of source; an entry point of the group ``rnaget_server.importers`` names a class of this form.
 
     `takes_any_text` marks an importer that recognises text in general: it is asked after all others. A class that does
-    not inherit from this one has to have it. An importer that can read one of several layers, leave a file as it is, or
-    take labels from other files, has an attribute `takes`, a set of ``layer``, ``as_is`` and ``label_files``; without
-    it, these options are refused. One that serves every file as it is has a true attribute `always_as_is`.
+    not inherit from this one has to have it. An importer that can read one of several layers, leave a file as it is,
+    take labels from other files, or has ways out of repeated ids, has an attribute `takes`, a set of ``layer``,
+    ``as_is``, ``label_files`` and ``duplicates``; without it, these options are refused. One that serves every file as
+    it is has a true attribute `always_as_is`.
     """
 
     takes_any_text: bool = False
@@ -147,6 +149,8 @@ def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:
     takes: frozenset[str] = getattr(importer, "takes", frozenset())
     if options.layer is not None and "layer" not in takes:
         raise ImportFailure("--layer cannot be given for this file: it names a matrix of an AnnData file", path)
+    if options.duplicates is not None and ("duplicates" not in takes or options.transpose):
+        raise ImportFailure("--duplicates cannot be given for this file: it is for tables with features as rows", path)
     if options.as_is and "as_is" not in takes:
         raise ImportFailure(
             "--as-is cannot be given for this file: loom, AnnData and 10x files can be served as they are", path

@@ -23,7 +23,10 @@ Written_co = TypeVar("Written_co", covariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRequest:
-    """The place of an import in a catalogue. Ids are those of RNAget; `texts` are further keys of the entry."""
+    """The place of an import in a catalogue. Ids are those of RNAget; `texts` are further keys of the entry.
+
+    `project_texts` and `study_texts` are keys of project.yaml and study.yaml.
+    """
 
     data: Path
     project: str
@@ -32,6 +35,8 @@ class ImportRequest:
     units: str
     samples: tuple[Path, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
+    project_texts: dict[str, str] = field(default_factory=dict)
+    study_texts: dict[str, str] = field(default_factory=dict)
     genome: str | None = None
     replace: bool = False
 
@@ -134,6 +139,7 @@ def open_catalog(
     try:
         edit = CatalogEdit(request.data, request.project, request.study)
         existing = find(edit, request.id)
+        edit.describe(request.project_texts, request.study_texts)
         if request.genome:
             edit.check_genome(request.genome)
     except CatalogError as error:

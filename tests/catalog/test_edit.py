@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from rnaget_server.catalog import edit as edit_module
-from rnaget_server.catalog import load
+from rnaget_server.catalog import load, yaml_changes
 from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.yaml_text import read_yaml
 from rnaget_server.errors import CatalogError, Problem
@@ -183,7 +182,7 @@ def test_all_files_go_back_if_the_result_does_not_check(tmp_path: Path, monkeypa
     path = make(tmp_path)
     edit = CatalogEdit(tmp_path, "p", "007")
     edit.put("expressions", ENTRY)
-    monkeypatch.setattr(edit_module, "load", lambda _: (None, [Problem(path, 1, 1, "wrong")]))
+    monkeypatch.setattr(yaml_changes, "load", lambda _: (None, [Problem(path, 1, 1, "wrong")]))
     with pytest.raises(CatalogError, match="wrong"):
         edit.commit()
     assert path.read_text() == STUDY

@@ -73,7 +73,7 @@ def test_a_failure_is_one_message(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("missing", ["data", "project", "study", "id", "units"])
+@pytest.mark.parametrize("missing", ["data", "units"])
 def test_required_options(source: Path, tmp_path: Path, missing: str) -> None:
     arguments = options(tmp_path / "data")
     at = arguments.index(f"--{missing}")

@@ -18,7 +18,7 @@ from rnaget_server.importers.matrices.table_columns import (
     star_columns,
 )
 from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool
+from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.columns import find_name, is_chromosome, text_column
 from rnaget_server.importers.text.comments import first_lines
 from rnaget_server.importers.text.decimals import DecimalMark
@@ -41,6 +41,7 @@ from rnaget_server.importers.text.headerless import (
 from rnaget_server.importers.text.layout import TableLayout
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.quantities import sample_name
+from rnaget_server.importers.text.repeats import Repeats
 from rnaget_server.importers.text.spreadsheets import remark_on
 from rnaget_server.importers.text.table_body import TableBody, decoded, header_mistakes
 from rnaget_server.importers.text.template import LabelTemplate
@@ -74,6 +75,7 @@ class Header:
 class DelimitedImporter(Importer):
     """Wide text tables separated by tabs, commas, semicolons or, as R writes them, blanks."""
 
+    takes = frozenset({"duplicates"})
     takes_any_text = True
 
     def recognises(self, path: Path, head: bytes) -> bool:
@@ -107,9 +109,10 @@ class DelimitedImporter(Importer):
                     None if options.transpose else "all" if header.headless else "known",
                     header.repeated_hint,
                     header.counters,
+                    Repeats(options.duplicates) if options.duplicates else None,
                 )
                 body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
-                return _assembled(path, header, body, spool, options)
+                return _assembled(path, header, body, body.cells(spool, directory), options)
 
 
 def read_header(lines: TextLines, options: ReadOptions) -> Header:
@@ -255,7 +258,7 @@ def _names(labels: Sequence[str], path: Path, line: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _assembled(path: Path, header: Header, body: TableBody, spool: Spool, options: ReadOptions) -> SourceMatrix:
+def _assembled(path: Path, header: Header, body: TableBody, cells: SpooledCells, options: ReadOptions) -> SourceMatrix:
     across = AxisTable("", {"": text_column(header.names)})
     if options.transpose:
         samples, features = label_axis(header.labels, body.columns), across
@@ -267,7 +270,7 @@ def _assembled(path: Path, header: Header, body: TableBody, spool: Spool, option
         labels = header.labels if header.labels[0] and not options.transpose else None
         tsv = TsvStyle(labels, options.column, header.comments)
     remarks = tuple(_remarks(header, body, options))
-    return SourceMatrix(features, samples, spool.finish(), tsv, remarks, header.unnamed)
+    return SourceMatrix(features, samples, cells, tsv, remarks, header.unnamed)
 
 
 def _remarks(header: Header, body: TableBody, options: ReadOptions) -> list[str]:
@@ -283,6 +286,8 @@ def _remarks(header: Header, body: TableBody, options: ReadOptions) -> list[str]
     if body.left_out:
         shown = ", ".join(body.left_out[:5]) + (" …" if len(body.left_out) > 5 else "")
         remarks.append(f"counters of a program, which are no features, were left out: {shown}")
+    if body.repeats is not None and body.repeats.count:
+        remarks.append(body.repeats.remark())
     if not options.transpose:
         for label, column in zip(header.labels, body.columns, strict=True):
             remark = remark_on(column, f"{kind} ids" if column is body.columns[0] else label)

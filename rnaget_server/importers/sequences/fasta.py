@@ -136,7 +136,7 @@ def _header(text: bytes, line: int, path: Path) -> Header:
 def _wrong_letter(text: bytes, line: int, begun: bool, path: Path) -> ImportFailure:
     if not begun:
         return ImportFailure(
-            "this is no FASTA: a record begins with '>' and its name (all but genomes need --project, --study, --id)",
+            "this is no FASTA: a record begins with '>' and its name (a matrix or tracks need --units)",
             path,
             line,
         )

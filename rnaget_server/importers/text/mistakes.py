@@ -14,6 +14,7 @@ from rnaget_server.importers.text.fields import QuoteError, shortened, split_fie
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.numbers import BadCell, parse_cells
+from rnaget_server.importers.text.repeats import WAYS
 from rnaget_server.importers.text.spreadsheets import ADVICE, is_date
 
 SHOWN = 20
@@ -47,6 +48,8 @@ class RowCheck:
         What to say of repeated ids, where the form of the table explains them.
     optional
         Whether options say how the table is read; a hint at one is of no use if its format fixes that.
+    unique
+        Whether repeated ids are mistakes.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class RowCheck:
     left_out: Callable[[str], bool]
     repeated_hint: str = ""
     optional: bool = True
+    unique: bool = True
     _lines: dict[str, tuple[int, int]] = field(default_factory=dict)
     _rows: int = 0
     _words: int = 0  # in the first column of cells
@@ -121,8 +125,10 @@ class RowCheck:
             yield f"the {self.kind} id ({place}) is empty"
             return
         first, other = self._lines.setdefault(id, (number, content))
-        if first == number:
+        if first == number or not self.unique:
             return
+        if self.optional and self.kind == "feature" and not (self.repeated_hint or is_date(id)):
+            self._hints[f"ways out: --duplicates {', '.join(WAYS[:-1])} or {WAYS[-1]}"] = None
         start = f"the {self.kind} id {shortened(id)} is here and in line {first} already: "
         if other == content:
             yield start + "the lines are the same, so leave one of the two out"

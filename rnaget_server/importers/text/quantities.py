@@ -81,6 +81,12 @@ def has_quantity(headers: Sequence[str]) -> bool:
     return any(plain(header) in _QUANTITIES - _WEAK for header in headers[1:])
 
 
+def only_units(headers: Sequence[str]) -> str | None:
+    """Return the units of a table of one sample; None if it is none, or has columns in several units."""
+    found = {family for family, names in _FAMILIES.items() for header in headers[1:] if plain(header) in names}
+    return found.pop() if len(found) == 1 and is_of_one_sample(headers) else None
+
+
 def id_header(headers: Sequence[str]) -> str:
     """Return the header of the ids."""
     return next((header for name in _IDS for header in headers if plain(header) == name), headers[0])

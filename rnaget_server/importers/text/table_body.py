@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
-from rnaget_server.importers.spool import Spool
+from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import QuoteError, shortened
 from rnaget_server.importers.text.headerless import COUNTER_STARTS, is_counter
@@ -16,6 +16,7 @@ from rnaget_server.importers.text.layout import NamelessCell, TableLayout, Wrong
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.mistakes import BLANK_STARTS, SHOWN, RowCheck, is_blank
 from rnaget_server.importers.text.numbers import BadCell, RaggedRow, parse_cells
+from rnaget_server.importers.text.repeats import Repeats
 from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 
@@ -59,6 +60,8 @@ class TableBody:
         What to say of repeated ids, where the form of the table explains them.
     further_counters
         Further ids of rows that are left out.
+    repeats
+        The way out of repeated ids; None: they are refused.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class TableBody:
     counters: str | None = None
     repeated_hint: str = ""
     further_counters: frozenset[str] = frozenset()
+    repeats: Repeats | None = None
     columns: list[list[str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     blank: int = 0
@@ -120,6 +124,10 @@ class TableBody:
                 decimal.first_comma,
             )
 
+    def cells(self, spool: Spool, directory: Path) -> SpooledCells:
+        """Return the cells of the rows that were read; `directory` is that of temporary files."""
+        return spool.finish() if self.repeats is None else self.repeats.finish(spool, directory, len(self.names))
+
     def _read_block(
         self, layout: TableLayout, decimal: DecimalMark, numbers: Sequence[int], block: Sequence[bytes], spool: Spool
     ) -> None:
@@ -155,6 +163,11 @@ class TableBody:
         if (id[:1] in COUNTER_STARTS or id in self.further_counters) and self._is_left_out(id):
             self.left_out.append(id)
             return None
+        if self.repeats is not None and id.strip():
+            own, wanted = self.repeats.take(id, self._seen)
+            if own is None:
+                return cells if wanted else None
+            texts[0] = id = own
         if not id.strip() or self._seen.setdefault(id, number) != number:
             raise RowMistake(number, f"the {self.kind} id {shortened(id)} is empty or repeated")
         self._bytes += len(line) - len(cells) + LABEL_BYTES * len(texts)
@@ -184,6 +197,7 @@ class TableBody:
             self._is_left_out,
             self.repeated_hint,
             optional=self.layout is not None,
+            unique=self.repeats is None,
         )
         with lines.again() as rows:
             return check.failure(rows, first, before)

@@ -373,6 +373,7 @@ def test_all_mistakes_at_once(workshop: Workshop, write: Write) -> None:
         "9: this line has 4 fields, and the header 3",
         "10: the cell 'u' in the column 's1' is not a number",
         "10: the cell 'v' in the column 's2' is not a number",
+        "ways out: --duplicates first, sum or suffix",
     ]
 
 
@@ -410,7 +411,7 @@ def test_regions_are_no_ids(workshop: Workshop, write: Write) -> None:
 def test_repeated_ids_of_a_quantifier_make_no_long_table(workshop: Workshop, write: Write) -> None:
     header = "Gene ID\tGene Name\tReference\tStrand\tStart\tEnd\tCoverage\tFPKM\tTPM\n"
     rows = "G1\tA\tchr1\t+\t1\t9\t1\t2\t3\nG1\tA\tchr1\t+\t20\t29\t1\t2\t3\n"
-    with pytest.raises(ImportFailure, match=r":3: .* ids must be unique, so rename one$"):
+    with pytest.raises(ImportFailure, match=r":3: .* ids must be unique, so rename one; ways out: --duplicates"):
         workshop.run(write(header + rows, "gene_abund.tab"))
     with pytest.raises(ImportFailure, match=r":3: .* unique; this looks like a long table"):
         workshop.run(write("gene\twho\tTPM\nG1\tann\t1\nG1\tbob\t2\n"))

@@ -1,0 +1,159 @@
+"""The file of an export: the record, its slice by the way of all queries, and the writer of its format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from rnaget_server.catalog import Matrix, TrackSet
+from rnaget_server.catalog.configuration import configuration
+from rnaget_server.catalog.located import RecordKind, located
+from rnaget_server.cli.limits import settings_problem
+from rnaget_server.cli.output_files import STDOUT, copy_file, write_attributes, write_body
+from rnaget_server.datasets.repository import View, open_repository
+from rnaget_server.delivery.formats import Formats
+from rnaget_server.errors import InvalidQuery, UnknownParameter, listed, unknown_choice
+from rnaget_server.model.limits import Limits
+from rnaget_server.model.slice import ResolvedSlice, Slice
+from rnaget_server.plugins import WRITERS, Registry
+from rnaget_server.query import parse_matrix_query
+from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
+from rnaget_server.slicing.matrices import slice_by_id
+from rnaget_server.slicing.regions import region_by_id
+from rnaget_server.writers.base import Writer
+
+_SUFFIXES = {"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv"}
+_GROUPS: dict[RecordKind, str] = {"matrix": "expressions", "tracks": "continuous"}
+# Formats of tracks that do not grow with the bases of a chromosome; in all others the limits of the server hold.
+_COMPACT = ("bigwig", "bedgraph")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A file to write: of which record, in which format (None: what the name says), and what of it, as a query."""
+
+    data: Path
+    id: str
+    kind: RecordKind | None
+    output: Path
+    format: str | None
+    pairs: list[tuple[str, str]]
+    sample_table: Path | None = None
+    feature_table: Path | None = None
+
+
+def run_export(export: Export) -> None:
+    """Write the file, and say what it holds.
+
+    Raises
+    ------
+    RnagetError, CatalogError, ValueError, OSError
+        If the record or what is asked of it is not there, the format cannot hold it, or a file cannot be written.
+    """
+    view = _view(export.data)
+    what = located(view.catalog, export.id, export.kind)
+    record, group = what.record, _GROUPS.get(what.kind)
+    if group is None or not isinstance(record, Matrix | TrackSet):
+        raise ValueError(f"{what.name} has no values to export: its files are in {what.file.parent}")
+    if isinstance(record, TrackSet) and (export.sample_table or export.feature_table):
+        raise ValueError("--sample-table and --feature-table are for matrices")
+    format, writer = _writer(group, export.format, export.output)
+    if isinstance(record, Matrix) or format in _COMPACT:
+        view = replace(view, limits=Limits())
+    resolved = _resolved(view, record, export.pairs)
+    if resolved.missing:
+        click.echo(f"not found, and left out: {listed(resolved.missing)}", err=True)
+    _write(export, record, resolved, writer)
+    features, others = resolved.slice.shape
+    size = "" if str(export.output) == STDOUT else f", {export.output.stat().st_size:,} bytes"
+    click.echo(f"{export.output}: {features:,} × {others:,} as {format}{size}", err=True)
+    for labels, path in (
+        (resolved.slice.samples, export.sample_table),
+        (resolved.slice.features, export.feature_table),
+    ):
+        if path is not None:
+            write_attributes(labels, path)
+    if isinstance(record, Matrix) and format.startswith("tsv"):
+        for remark in _remarks(resolved.slice, export):
+            click.echo(f"  {remark}", err=True)
+
+
+def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, writer: Writer) -> None:
+    stored = _stored_file(record, resolved, writer, export.pairs)
+    if stored is not None:
+        copy_file(stored, export.output)
+        return
+    slice = resolved.slice
+    if isinstance(record, Matrix) and writer.extension.startswith("tsv"):
+        slice = replace(slice, tsv_labels=_label_columns(slice))
+    writer.check(slice)
+    write_body(writer.write(slice), export.output)
+
+
+def _view(data: Path) -> View:
+    try:
+        return open_repository(configuration(data=data, reload_seconds=0)).visible_to()
+    except ValidationError as error:
+        raise click.ClickException(settings_problem(error)) from None
+
+
+def _writer(group: str, format: str | None, output: Path) -> tuple[str, Writer]:
+    """Return the format that is named, or else that of the file's name, and its writer."""
+    formats = Formats(Registry(WRITERS))
+    if format is None:
+        parts = output.name.lower().split(".")[1:]
+        candidates = [".".join(parts[-2:]), *parts[-1:]]
+        known = formats.of(group)
+        format = next((name for end in candidates if (name := _SUFFIXES.get(end, end)) in known), None)
+        if format is None and not parts:
+            raise click.UsageError(f"Missing option '--format': one of {', '.join(known)}.")
+        format = format or candidates[-1]
+    try:
+        name = formats.resolve(group, format.lower())
+        return name, formats.writer(group, name)
+    except InvalidQuery:
+        choice = unknown_choice(f"there is no format {format!r}", format, formats.of(group))
+        raise click.BadParameter(choice, param_hint="--format") from None
+
+
+def _resolved(view: View, record: Matrix | TrackSet, pairs: list[tuple[str, str]]) -> ResolvedSlice:
+    if isinstance(record, TrackSet):
+        return region_by_id(view, record.id, region_query_of(view, record.id, pairs))
+    try:
+        query = parse_matrix_query(pairs, view.catalog.filter_names)
+    except UnknownParameter as error:
+        raise unknown_of_matrix(view, record.id, error) from None
+    return slice_by_id(view, record.id, query)
+
+
+def _stored_file(
+    record: Matrix | TrackSet, resolved: ResolvedSlice, writer: Writer, pairs: list[tuple[str, str]]
+) -> Path | None:
+    """Return the provider's own file, if that is what is asked for."""
+    if isinstance(record, TrackSet):
+        return resolved.stored_file(writer.media_types[0])
+    return record.path if not pairs and record.path.suffix == f".{writer.extension}" else None
+
+
+def _label_columns(slice: Slice) -> tuple[str, ...]:
+    """Return all attributes of features, those that TSV has in any case first."""
+    features = slice.features
+    first = [*slice.tsv_labels, features.id, *([features.name] if features.name else [])]
+    return tuple(dict.fromkeys((*first, *features.attributes)))
+
+
+def _remarks(slice: Slice, export: Export) -> Iterator[str]:
+    """Yield what a table of text does not hold, and how it is read."""
+    labels = _label_columns(slice)
+    if len(labels) > 1:
+        yield f"label columns: {', '.join(labels)} (import --label-columns {len(labels)})"
+    attributes = [name for name in slice.samples.attributes if name != slice.samples.id]
+    if attributes and export.sample_table is None:
+        yield f"attributes of samples are not in it: add --sample-table FILE ({', '.join(attributes)})"
+    if len(slice.layers) > 1:
+        others = ", ".join(layer.units for layer in slice.layers[1:])
+        yield f"only {slice.layers[0].units} are in it: name others by --units ({others})"

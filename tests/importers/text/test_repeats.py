@@ -1,0 +1,88 @@
+"""Repeated feature ids of text tables, against pandas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from rnaget_server.cli.server import main
+
+ROWS = [("a", 1, 2.5), ("b", 3, 4), ("a", 10, 20), ("a.1", 5, 6), ("a", 100, np.nan), ("b", 7, 8), ("c", 2**24, 1)]
+
+
+def run(source: Path, data: Path, *more: str) -> tuple[int, str]:
+    arguments = ["import", str(source), "--data", str(data), "--id", "m", "--units", "x", *more]
+    result = CliRunner().invoke(main, arguments)
+    return result.exit_code, result.output
+
+
+def table(path: Path) -> Path:
+    frame = pd.DataFrame(ROWS, columns=["gene_id", "s1", "s2"])
+    frame.insert(1, "symbol", [f"n{number}" for number in range(len(frame))])
+    frame.to_csv(path, sep="\t", index=False, na_rep="NaN")
+    return path
+
+
+def exported(data: Path) -> pd.DataFrame:
+    out = data.with_suffix(".tsv")
+    assert CliRunner().invoke(main, ["export", "m", str(out), "--data", str(data)]).exit_code == 0
+    return pd.read_csv(out, sep="\t", index_col=0)
+
+
+def test_without_a_way_out_they_are_refused(tmp_path: Path) -> None:
+    code, said = run(table(tmp_path / "m.tsv"), tmp_path / "data")
+    assert code == 1
+    assert "the feature id 'a' is here and in line 2 already" in said
+    assert "--duplicates first, sum or suffix" in said
+
+
+@pytest.mark.parametrize("way", ["first", "sum", "suffix"])
+def test_the_ways_out(tmp_path: Path, way: str) -> None:
+    code, said = run(table(tmp_path / "m.tsv"), tmp_path / "data", "--duplicates", way)
+    assert code == 0, said
+    assert "rows of ids that were there already, such as a: " in said
+    frame, found = pd.DataFrame(ROWS, columns=["gene_id", "s1", "s2"]), exported(tmp_path / "data")
+    groups = frame.groupby("gene_id", sort=False)
+    cells = found[["s1", "s2"]].to_numpy()
+    if way == "suffix":
+        assert list(found.index) == ["a", "b", "a.1", "a.1.1", "a.2", "b.1", "c"]
+        np.testing.assert_array_equal(cells, frame[["s1", "s2"]].to_numpy())
+        return
+    expected = groups.first() if way == "first" else groups.agg(lambda column: column.sum(skipna=False))
+    assert list(found.index) == list(expected.index)
+    assert list(found["symbol"]) == ["n0", "n1", "n3", "n6"]
+    np.testing.assert_array_equal(cells, expected[["s1", "s2"]].to_numpy())
+
+
+def test_many_rows_are_summed_by_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnaget_server.importers.text.repeats._BLOCK_BYTES", 100)
+    numbers = np.random.default_rng(3).integers(0, 2**26, (500, 3))
+    ids = [f"g{number}" for number in np.random.default_rng(4).integers(0, 90, 500)]
+    frame = pd.DataFrame(numbers, ids, ["s1", "s2", "s3"])
+    frame.to_csv(tmp_path / "m.tsv", sep="\t", index_label="gene_id")
+    assert run(tmp_path / "m.tsv", tmp_path / "data", "--duplicates", "sum")[0] == 0
+    expected = frame.groupby(level=0, sort=False).sum()
+    found = exported(tmp_path / "data")
+    assert list(found.index) == list(expected.index)
+    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+
+
+def test_other_mistakes_are_still_found(tmp_path: Path) -> None:
+    (tmp_path / "m.tsv").write_text("gene_id\ts1\na\t1\na\tx\n\t1\n")
+    code, said = run(tmp_path / "m.tsv", tmp_path / "data", "--duplicates", "sum")
+    assert code == 1
+    assert "m.tsv:3: the cell 'x'" in said
+    assert "m.tsv:4: the feature id (the first field) is empty" in said
+    assert "already" not in said
+
+
+def test_files_that_it_is_not_for(tmp_path: Path) -> None:
+    for text, more in (("#1.2\n1\t1\nName\tDescription\ts\na\tb\t1\n", ()), ("id\tg\ns\t1\n", ("--transpose",))):
+        (tmp_path / "m").write_text(text)
+        code, said = run(tmp_path / "m", tmp_path / "data", "--duplicates", "first", *more)
+        assert code == 1
+        assert "it is for tables with features as rows" in said
