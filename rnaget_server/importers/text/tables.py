@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, read_head, unpacked
+from rnaget_server.importers.compression import ERRORS, damaged, unpacked
+from rnaget_server.importers.detect import read_head
 from rnaget_server.importers.text.columns import find_name, free_name, same, take_or_fill, text_column, typed_column
 from rnaget_server.importers.text.fields import find_separator, shortened
 from rnaget_server.importers.text.table_body import LABEL_BYTES, not_utf8
@@ -43,7 +44,7 @@ class JoinedAxis:
 
 
 def read_table(path: Path, limits: FileLimits = DEFAULT_LIMITS) -> Table:
-    """Return a TSV or CSV table, plain or gzip, with any line ends.
+    """Return a TSV or CSV table, plain or compressed, with any line ends.
 
     Raises
     ------
@@ -158,15 +159,12 @@ def _lines_of(text: str) -> Iterator[str]:
 
 def _text(path: Path, most: int) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-        if data.startswith(GZIP):
-            data = unpacked(path, most + 1)
+        data = unpacked(path, most + 1)
         if len(data) > most:
             raise _too_large(path, "text", most)
         return data.decode("utf-8-sig")
-    except GZIP_ERRORS as error:
-        raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
+    except ERRORS as error:
+        raise damaged(path, error) from None
     except UnicodeDecodeError as error:
         raise not_utf8(path, data[: error.start].count(b"\n") + 1) from None
 
