@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,31 +13,32 @@ from urllib.parse import quote
 import click
 
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.opening import as_messages, file, md5, opened_for, outcome_of_dry_run
 from rnaget_server.cli.starting import refuse_no_directory
 from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
+    from rnaget_server.importers.addresses import Address
     from rnaget_server.importers.job import Outcome
-    from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import TrackKind
     from rnaget_server.storage.access import FileLimits
 
 _STEPS = 1000
 _SHOWN_FILTERS = 12
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_SOURCE = click.Path(path_type=Path)
 _TEXT = ("header", "decimal", "value_column")
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
+_GENOME_FILES = ("aliases", "annotation", "symbols")
+_OPENING = ("member", "md5")
 _SPECIES = ("scientific_name", "common_name", "taxonomy_id")
 _GENOME_ONLY = ("assembly", *_SPECIES, "circular", "aliases", "annotation", "symbols", "genetic_code")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 
 
 @click.command("import")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=_SOURCE)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=file)
 @click.option(
     "--data",
     required=True,
@@ -51,8 +53,8 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "units becomes a further layer, tracks are added to the set, and reads get a further format.",
 )
 @click.option("--units", help="Units of the values, such as TPM, FPKM or count.")
-@click.option("--samples", type=_FILE, help="Table of sample attributes: one row per sample, ids in the first column.")
-@click.option("--features", type=_FILE, help="Table of feature attributes: ids in the first column.")
+@click.option("--samples", type=file, help="Table of sample attributes: one row per sample, ids in the first column.")
+@click.option("--features", type=file, help="Table of feature attributes: ids in the first column.")
 @click.option("--transpose", is_flag=True, help="The rows of the source are samples.")
 @click.option(
     "--column",
@@ -97,13 +99,13 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
-    "--mtx-features", type=_FILE, metavar="FILE", help="MatrixMarket: features.tsv, if it is called otherwise."
+    "--mtx-features", type=file, metavar="FILE", help="MatrixMarket: features.tsv, if it is called otherwise."
 )
 @click.option(
-    "--mtx-barcodes", type=_FILE, metavar="FILE", help="MatrixMarket: barcodes.tsv, if it is called otherwise."
+    "--mtx-barcodes", type=file, metavar="FILE", help="MatrixMarket: barcodes.tsv, if it is called otherwise."
 )
 @click.option(
-    "--chrom-sizes", type=_FILE, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
+    "--chrom-sizes", type=file, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
 )
 @click.option(
     "--no-data", type=click.Choice(["0", "NaN"]), help="Tracks: value of bases that have none. [default: NaN]"
@@ -112,6 +114,14 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     "--position", metavar="NAME", help="Tracks in a loom file: column attribute with positions such as chr1:20."
 )
 @click.option("--link", is_flag=True, help="Tracks, reads: make a hard link to the file, and no copy.")
+@click.option(
+    "--member",
+    metavar="NAME",
+    multiple=True,
+    help="Zip, tar: the file in the archive to take; may be repeated for tracks.",
+)
+@click.option("--md5", type=md5, metavar="SUM", help="MD5 sum that the source must have.")
+@click.option("--dry-run", is_flag=True, help="Read and check everything, say what would be done, and write nothing.")
 @click.option("--name", help="Name of the matrix or set.")
 @click.option("--version", help="Version of the matrix or set.")
 @click.option(
@@ -128,16 +138,16 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 )
 @click.option("--circular", metavar="NAME", multiple=True, help="FASTA: a circular sequence; may be repeated.")
 @click.option(
-    "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
+    "--aliases", type=file, help="FASTA: table of further names, with the columns sequence, alias, authority."
 )
 @click.option(
     "--annotation",
-    type=_FILE,
+    type=file,
     help="FASTA: genes of the genome, as GTF or GFF3; their transcripts' sequences are made.",
 )
 @click.option(
     "--symbols",
-    type=_FILE,
+    type=file,
     help="FASTA with --annotation: table of old symbols and other names of genes, with the columns gene, alias, or as "
     "HGNC and NCBI have it.",
 )
@@ -154,7 +164,7 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
     help="Take these values in the place of those the matrix has in these units; these tracks in the place of all.",
 )
 def import_command(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | Address, ...],
     data: Path,
     project: str | None,
     study: str | None,
@@ -169,24 +179,26 @@ def import_command(
 ) -> None:
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
-    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
+    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file, one loom, AnnData
     (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
     make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
-    (bgzip) or BCF file with its index, without --units. A pipe is read as well: - is the standard input.
+    (bgzip) or BCF file with its index, without --units. All but reads and variants may be compressed (gzip, zstd, xz,
+    bzip2), in a zip or tar archive, at an https address, or come from a pipe: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
 
+    first = sources[0] if isinstance(sources[0], Path) else None
     refuse_no_directory(data, "import SOURCE --data")
     # With a genome and nothing else it can be no other file: what is wrong with it is said.
-    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units)):
+    if not (project or study or id) and ((first and is_fasta(first)) or (genome and not units)):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         _import_genome(sources, data, genome, name, replace, {**special, **given})
         return
     place = {"data": data, "project": project, "study": study, "id": id, "genome": genome, "replace": replace}
     # With units, the file is taken for a matrix, and the message says what to do.
-    if not units and project and study and id and is_reads(sources[0]):
-        _import_reads(sources, place, {**special, "version": version, "license": license}, name)
+    if not units and project and study and id and first and is_reads(first):
+        _import_reads(first, sources, place, {**special, "version": version, "license": license}, name)
         return
     for option, value in {"project": project, "study": study, "id": id, "units": units}.items():
         if not value:
@@ -195,81 +207,74 @@ def import_command(
     limits = limits_for(data)
     common = {**place, "units": units, "texts": {key: value for key, value in texts.items() if value}}
     outcome = _import_records(sources, common, special, limits)
-    click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
-    for remark in outcome.remarks:
-        click.echo(f"  {remark}")
+    _say(id, outcome, special["dry_run"])
     click.echo(f"  filters: {_filters(outcome.new_filters)}")
+    if special["dry_run"]:
+        return
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
 
 
+def _say(id: str | None, outcome: Outcome, dry_run: bool) -> None:
+    if dry_run:
+        click.echo("Dry run: nothing was written. Without --dry-run:")
+    click.echo(f"{id} {'would be' if dry_run else 'is now'} in {outcome.study_file} (data: {outcome.file})")
+    for remark in outcome.remarks:
+        click.echo(f"  {remark}")
+
+
 def _import_records(
-    sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], limits: FileLimits
+    sources: tuple[Path | Address, ...], common: dict[str, Any], special: dict[str, Any], limits: FileLimits
 ) -> Outcome:
-    from rnaget_server.importers.job import broken_off
-    from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import kinds_of
 
-    opened = Sources(sources, {})
-    try:
-        with _opened(sources, special, limits) as opened, _progress() as progress:
-            kinds = kinds_of(opened.paths, special["position"])
+    with opened_for(sources, special, limits, _FILE_OPTIONS) as opened, _progress() as progress:
+        kinds = kinds_of(opened.paths, special["position"])
+        with outcome_of_dry_run() as ended:
             if kinds:
-                return _import_tracks(opened.paths, kinds, common, special, limits, progress)
-            return _import_matrix(opened.paths[0], common, special, limits, progress)
-    except Exception as error:
-        raise click.ClickException(opened.in_words(str(broken_off(error, *opened.paths)))) from None
-
-
-@contextlib.contextmanager
-def _opened(sources: tuple[Path, ...], special: dict[str, Any], limits: FileLimits) -> Iterator[Sources]:
-    """Give the sources to read, and put the files of the options to read into `special`: pipes are spooled."""
-    from rnaget_server.importers.sources import Sources, opened_sources
-
-    options = {key: special[key] for key in _FILE_OPTIONS if special[key] is not None}
-    stdin = getattr(sys.stdin, "buffer", None)  # None: it is closed
-    with opened_sources((*sources, *options.values()), limits.min_free_bytes, stdin) as opened:
-        special.update(zip(options, opened.paths[len(sources) :], strict=True))
-        yield Sources(opened.paths[: len(sources)], opened.shown)
+                outcome = _import_tracks(opened.paths, kinds, common, special, limits, progress)
+            else:
+                outcome = _import_matrix(opened.paths[0], common, special, limits, progress)
+            ended.append(outcome)
+        return dataclasses.replace(ended[0], remarks=(*opened.remarks, *ended[0].remarks))
 
 
 def _import_genome(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | Address, ...],
     data: Path,
     genome: str | None,
     name: str | None,
     replace: bool,
     others: dict[str, Any],
 ) -> None:
-    from rnaget_server.importers.job import broken_off
     from rnaget_server.importers.sequences.job import GenomeRequest, run_genome_import
 
     if not genome:
         raise click.UsageError("Missing option '--genome': the id of the genome of these sequences.")
-    try:
+    limits = limits_for(data)
+    with as_messages(sources):
         if Path("-") in sources:
             raise ImportFailure("a genome is read from files: write the standard input to one, and import that")
-        _refuse(others, tuple(key for key in others if key not in _GENOME_ONLY), "a genome", sources[0])
-        with _progress() as progress:
-            outcome = run_genome_import(
-                GenomeRequest(
-                    sources=sources,
-                    data=data,
-                    id=genome,
-                    name=name,
-                    replace=replace,
-                    least_free=limits_for(data).min_free_bytes,
-                    **{key: others[key] for key in _GENOME_ONLY},
-                ),
-                progress,
-            )
-    except Exception as error:
-        raise click.ClickException(str(broken_off(error, *sources))) from None
+        allowed = (*_GENOME_ONLY, *_OPENING)
+        _refuse(others, tuple(key for key in others if key not in allowed), "a genome", sources[0])
+    with opened_for(sources, others, limits, _GENOME_FILES) as opened, _progress() as progress:
+        outcome = run_genome_import(
+            GenomeRequest(
+                sources=opened.paths,
+                data=data,
+                id=genome,
+                name=name,
+                replace=replace,
+                least_free=limits.min_free_bytes,
+                **{key: others[key] for key in _GENOME_ONLY},
+            ),
+            progress,
+        )
     click.echo(f"{genome} is now in {outcome.directory / 'genome.yaml'}")
     click.echo(f"  {outcome.names:,} sequences, {outcome.letters:,} letters; collection {outcome.digest}")
     if outcome.genes:
         click.echo(f"  {outcome.genes:,} genes, {outcome.transcripts:,} transcripts")
-    for remark in outcome.remarks:
+    for remark in (*opened.remarks, *outcome.remarks):
         click.echo(f"  {remark}")
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
@@ -277,27 +282,27 @@ def _import_genome(
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
 
 
-def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any], name: str | None) -> None:
-    from rnaget_server.importers.job import broken_off
+def _import_reads(
+    source: Path, sources: tuple[Path | Address, ...], common: dict[str, Any], special: dict[str, Any], name: str | None
+) -> None:
     from rnaget_server.importers.reads.job import ReadsRequest, run_reads_import
 
-    try:
-        _refuse(special, tuple(key for key in special if key != "link"), "reads or variants", sources[0])
+    with as_messages(sources):
+        allowed = ("link", "dry_run")
+        _refuse(special, tuple(key for key in special if key not in allowed), "reads or variants", source)
         if len(sources) > 1:
-            raise ImportFailure("this is a file of reads or variants, which are imported one by one", sources[0])
+            raise ImportFailure("this is a file of reads or variants, which are imported one by one", source)
         least_free = limits_for(common["data"]).min_free_bytes
+        given = {key: special[key] for key in allowed}
         texts = {"name": name} if name else {}
-        with _progress() as progress:
-            outcome = run_reads_import(
-                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, texts=texts, **common),
-                progress,
-            )
-    except Exception as error:
-        raise click.ClickException(str(broken_off(error, *sources))) from None
+        request = ReadsRequest(source=source, least_free=least_free, texts=texts, **given, **common)
+        with _progress() as progress, outcome_of_dry_run() as ended:
+            ended.append(run_reads_import(request, progress))
+    outcome = ended[0]
+    _say(common["id"], outcome, special["dry_run"])
+    if special["dry_run"]:
+        return
     address = f"http://127.0.0.1:8080{outcome.query.partition('?')[0]}"
-    click.echo(f"{common['id']} is now in {outcome.study_file} (data: {outcome.file})")
-    for remark in outcome.remarks:
-        click.echo(f"  {remark}")
     click.echo(f"Serve it:   rnaget-server serve {common['data']}")
     click.echo(f"First query: curl '{address}'")
     reader = "samtools" if outcome.query.startswith("/reads/") else "bcftools"
@@ -317,6 +322,7 @@ def _import_matrix(
     _refuse(special, (*_TRACKS_ONLY, *_GENOME_ONLY), "an expression matrix", source)
     request = MatrixRequest(
         source=source,
+        dry_run=special["dry_run"],
         samples=special["samples"],
         features=special["features"],
         options=ReadOptions(
@@ -338,11 +344,11 @@ def _import_tracks(
     from rnaget_server.importers.tracks.job import TracksRequest, run_tracks_import
 
     _refuse(special, (*_MATRIX_ONLY, *_GENOME_ONLY), "signal tracks", sources[0])
-    given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
+    given = {key: special[key] for key in ("samples", "sample_id", "dry_run", *_TRACKS_ONLY)}
     return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, limits=limits, **given, **common), progress)
 
 
-def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: Path) -> None:
+def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: Path | Address) -> None:
     """Refuse options that do not apply to what the source is."""
     given = [
         f"--{name.replace('_', '-')}"
@@ -350,7 +356,7 @@ def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: 
         if special[name] or (name == "header" and special[name] is not None)
     ]
     if given:
-        raise ImportFailure(f"{', '.join(given)} cannot be given for {what}, which this is", source)
+        raise ImportFailure(f"{', '.join(given)} cannot be given for {what}, which this is", str(source))
 
 
 def _filters(names: tuple[str, ...]) -> str:

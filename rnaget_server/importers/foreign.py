@@ -100,8 +100,8 @@ def foreign_binary(head: bytes, path: Path) -> str | None:
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return _PICKLE
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _of_zip(head, _names_in_zip(head))
-    if (first := _first_in_tar(head)) is not None:
+        return _of_zip(head, names_in_zip(head))
+    if (first := first_in_tar(head)) is not None:
         return (
             f"this is a tar archive, and its first file is {first!r}: unpack it (`tar xf FILE`) and import a matrix in "
             "it; files of one sample each must become one table first"
@@ -123,7 +123,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _names_in_zip(head: bytes) -> list[str]:
+def names_in_zip(head: bytes) -> list[str]:
     """Return the names of the first files in a zip archive, which come before their data."""
     starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
     sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
@@ -157,7 +157,7 @@ ZARR = (
 )
 
 
-def _first_in_tar(head: bytes) -> str | None:
+def first_in_tar(head: bytes) -> str | None:
     """Return the name of the first file, if the checksum says that this is a tar archive."""
     if len(head) < _TAR_BLOCK or b"\0" not in head[:_TAR_BLOCK]:
         return None
