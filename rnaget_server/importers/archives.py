@@ -267,11 +267,13 @@ class _Bounded:
 
     def read(self, size: int = -1) -> bytes:
         """Read, unless it is too much for a list."""
-        if self._left is not None:
-            if not 0 <= size <= self._left:
-                raise ImportFailure(f"the list of the files in the archive is too long: {_TAKE_OUT}", self._named)
-            self._left -= size
-        return self._file.read(size)
+        if self._left is None:
+            return self._file.read(size)
+        data = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        if len(data) > self._left:
+            raise ImportFailure(f"the list of the files in the archive is too long: {_TAKE_OUT}", self._named)
+        self._left -= len(data)
+        return data
 
     def bound(self, left: int | None) -> None:
         """Allow that many bytes from here on; None: any number, for the list has been read."""

@@ -74,15 +74,19 @@ def without_suffix(name: str) -> str:
 
 
 class OpenedFile:
-    """A file and the stream of what is in it, unpacked; `raw` says how far it is read. Data must end as they should."""
+    """A file and the stream of what is in it, unpacked; `raw` says how far it is read.
 
-    def __init__(self, path: Path, threaded: bool = False) -> None:
+    Data must end as they should, unless only their beginning is wanted, and `whole` is false.
+    """
+
+    def __init__(self, path: Path, threaded: bool = False, whole: bool = True) -> None:
         self.raw: BufferedReader = path.open("rb")
         self.stream: Any = self.raw
         try:
             kind = compression_of(self.raw.peek(_LOOKED_AT)[:_LOOKED_AT])
             if kind == "gzip":
-                refuse_cut_bgzip(self.raw, path)
+                if whole:
+                    refuse_cut_bgzip(self.raw, path)
                 opened: Any = igzip_threaded.open if threaded else igzip.open  # isal has no types here
                 self.stream = opened(self.raw, "rb")
             elif kind is not None:
@@ -105,7 +109,7 @@ class OpenedFile:
 
 def unpacked(path: Path, size: int) -> bytes:
     """Return the first `size` bytes of a file, decompressed if it is compressed."""
-    with OpenedFile(path) as stream:
+    with OpenedFile(path, whole=False) as stream:
         parts, left = [], size
         while left > 0 and (part := stream.read(left)):
             parts.append(part)

@@ -27,7 +27,7 @@ _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 # Attempts in a row that bring nothing, and all of one file; waits in seconds between them.
 _FRUITLESS, _ATTEMPTS = 4, 100
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
-_TIMEOUT = httpx.Timeout(60.0, connect=30.0)
+_TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 # What is slower than this over so long a time is taken for a connection that has died.
 _WINDOW, _LEAST_IN_WINDOW = 60.0, 64 << 10
 _AGENT = "rnaget-server-import"

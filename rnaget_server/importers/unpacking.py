@@ -14,7 +14,7 @@ from rnaget_server.importers.foreign import BIGWIG, foreign_binary
 
 _BLOCK = 1 << 20
 _NO_BOMB = 256 << 20
-_UNREADABLE: tuple[type[Exception], ...] = (OSError, ImportFailure, *ERRORS)
+_UNREADABLE: tuple[type[Exception], ...] = (OSError, *ERRORS)
 
 
 @dataclass(frozen=True)

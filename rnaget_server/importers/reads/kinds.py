@@ -10,7 +10,7 @@ from rnaget_server.reads.files import INDEX_COMMANDS, Header, check_index, read_
 from rnaget_server.storage.local import LocalFile
 
 _HEAD = 4096
-_ERRORS: tuple[type[Exception], ...] = (OSError, ImportFailure, *ERRORS)
+_ERRORS: tuple[type[Exception], ...] = (OSError, *ERRORS)
 _STARTS = (b"BAM\1", b"BCF\2", b"##fileformat=VCF")
 _PLAIN = (b"CRAM", b"BCF\2", b"##fileformat=VCF", b"@HD\t", b"@SQ\t")
 EXTENSIONS = {"BAM": "bam", "CRAM": "cram", "VCF": "vcf.gz", "BCF": "bcf"}

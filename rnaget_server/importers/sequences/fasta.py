@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged
+from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged, unpacked
 from rnaget_server.importers.detect import unreadable
 
 _BLOCK = 4 << 20
 _LOOKED_AT = 4096
-_ERRORS: tuple[type[Exception], ...] = (OSError, ImportFailure, *ERRORS)
+_ERRORS: tuple[type[Exception], ...] = (OSError, *ERRORS)
 _LONGEST_HEADER = 1 << 20
 _UPPER = bytes.maketrans(string.ascii_lowercase.encode(), string.ascii_uppercase.encode())
 _BLANK = b" \t\r\n"
@@ -33,8 +33,7 @@ class Header:
 def is_fasta(path: Path) -> bool:
     """Return whether a file looks like FASTA: its first letter that is no blank is ``>``."""
     try:
-        with _opened(path) as file:
-            return bytes(file.read(_LOOKED_AT)).lstrip(_BLANK + b"\xef\xbb\xbf").startswith(b">")
+        return path.is_file() and unpacked(path, _LOOKED_AT).lstrip(_BLANK + b"\xef\xbb\xbf").startswith(b">")
     except _ERRORS:
         return False
 
