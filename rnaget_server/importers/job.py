@@ -185,7 +185,7 @@ def importing(data: Path, *sources: Path) -> Iterator[None]:
 
 def broken_off(error: BaseException, *sources: Path) -> BaseException:
     """Return the failure to raise for an error that ended an import; the error itself, if it is none of the files."""
-    if isinstance(error, ImportFailure) or not is_of_file(error):
+    if isinstance(error, ImportFailure | DryRunEnded) or not is_of_file(error):
         return error
     if is_full(error):
         return ImportFailure("the import broke off, for the disk is full: make room there, and import again")
