@@ -124,7 +124,7 @@ def damaged(path: Path, error: BaseException) -> ImportFailure:
 
 
 class _Stream(io.RawIOBase):
-    """What is in compressed data, of one or many streams one after the other, a bounded piece at a time."""
+    """The data in compressed ones, of one or many streams one after the other, a bounded piece at a time."""
 
     def __init__(self, file: BufferedReader, kind: str) -> None:
         self._file, self._new, self._fed = file, _DECODERS[kind], _FED.get(kind, _FED_OTHERWISE)
