@@ -15,13 +15,13 @@ from typing import IO, Any
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.addresses import file_name
-from rnaget_server.importers.compression import SUFFIXES
+from rnaget_server.importers.compression import SUFFIX_PATTERN
 from rnaget_server.importers.foreign import first_in_tar, names_in_zip
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _TAR_BLOCK = 512
-# A list of files in memory: what a zip archive says at its end, or the headers of one file in a tar archive.
-_MOST_LISTED, _MOST_MEMBERS = 8 << 20, 100_000
+# A list of files in memory: what a zip archive says at its end, and the headers of one file in a tar archive.
+_MOST_LISTED, _MOST_OF_HEADERS, _MOST_MEMBERS = 8 << 20, 512 << 10, 100_000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _ENCRYPTED = 1
 _EXTENSIONS_OF_TAR = (
@@ -33,16 +33,15 @@ _OF_A_FORMAT = re.compile(
     r"\[Content_Types\]\.xml|_rels/.*|(?:xl|word|ppt|docProps)/.*|mimetype|.*\.npy|(?:.*/)?(?:\.z\w+|zarr\.json)",
     re.DOTALL,
 )
-_PACKED = rf"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
 _HIDDEN = re.compile(r"(?:.*/)?(?:__MACOSX/|\.).*", re.DOTALL)
 _ABOUT = re.compile(
     r"(?:read_?me|licen[cs]e|copying|changes|changelog|manifest|md5sums?|checksums?|filelist)(?:[._-].*)?"
-    rf"|.*\.(?:md|rst|pdf|docx?|html?|json|ya?ml|xml|log|md5|sha\d+|png|jpe?g|svg|r|py|sh|bai|tbi|csi){_PACKED}",
+    rf"|.*\.(?:md|rst|pdf|docx?|html?|json|ya?ml|xml|log|md5|sha\d+|png|jpe?g|svg|r|py|sh|bai|tbi|csi){SUFFIX_PATTERN}",
     re.IGNORECASE | re.DOTALL,
 )
-_MARKET = re.compile(rf".*\.mtx{_PACKED}", re.IGNORECASE | re.DOTALL)
+_MARKET = re.compile(rf".*\.mtx{SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL)
 _LABELS = re.compile(
-    rf"(?:.*[._-])?(?:features|genes|barcodes)(?:[._-].*)?\.(?:tsv|csv|txt){_PACKED}", re.IGNORECASE | re.DOTALL
+    rf"(?:.*[._-])?(?:features|genes|barcodes)(?:[._-].*)?\.(?:tsv|csv|txt){SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL
 )
 _FAULTS: tuple[type[Exception], ...] = (
     zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError
@@ -91,6 +90,7 @@ class Archive:
                 self._reader = zipfile.ZipFile(bounded)
                 self.kind, self.members = "zip", [*self._of_zip()]
             else:
+                bounded.bound(_MOST_OF_HEADERS)
                 self._reader = tarfile.open(fileobj=bounded, mode="r:", tarinfo=_TarHeader)  # noqa: SIM115
                 self.kind, self.members = "tar", [*self._of_tar(bounded)]
             bounded.bound(None)
@@ -132,7 +132,7 @@ class Archive:
                 raise self._no_file(record.name)
             if record.isfile():
                 yield Member(record.name, record.size, record.size, record)
-            file.bound(_MOST_LISTED)
+            file.bound(_MOST_OF_HEADERS)
         # A header that is damaged ends the list without a word.
         file.seek(self._reader.offset)
         if file.read(_TAR_BLOCK).strip(b"\0"):

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from io import BufferedReader
@@ -20,6 +21,7 @@ from rnaget_server.importers.bgzip import refuse_cut_bgzip
 
 GZIP = b"\x1f\x8b"
 SUFFIXES = (".gz", ".bgz", ".zst", ".xz", ".lzma", ".bz2")
+SUFFIX_PATTERN = rf"(?:{'|'.join(map(re.escape, SUFFIXES))})?"
 _LOOKED_AT = 16
 _BZIP2_BLOCK, _BZIP2_END = b"1AY&SY", b"\x17rE8P\x90"
 _SKIPPABLE = range(0x50, 0x60)  # the first byte of frames without data, as pzstd writes them

@@ -24,7 +24,7 @@ from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, wr
 _LISTED = 5
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
-_MATRICES = (".mtx", ".mtx.gz", ".h5ad", ".h5", ".loom", ".gct", ".gct.gz", ".tsv", ".tsv.gz", ".csv", ".csv.gz")
+_MATRICES = (".mtx", ".h5ad", ".h5", ".loom", ".gct", ".tsv", ".csv")
 _ONE_SAMPLE = {
     "quant.sf": "salmon",
     "abundance.tsv": "kallisto",
@@ -270,10 +270,10 @@ def _in_directory(path: Path) -> Path:
     names = sorted(os.listdir(path))
     if {".zgroup", ".zarray", "zarr.json", ".zmetadata"} & set(names):
         raise ImportFailure(ZARR.replace("NAME.h5ad", "FILE.h5ad").replace("NAME", path.name), path)
-    markets = [name for name in names if name.endswith((".mtx", ".mtx.gz"))]
+    markets = [name for name in names if without_suffix(name).endswith(".mtx")]
     if len(markets) == 1:
         return path / markets[0]
-    if len(markets) == 2 and markets[1] == markets[0] + ".gz":
+    if len(markets) == 2 and without_suffix(markets[1]) == markets[0]:
         return path / markets[1]
     raise ImportFailure(_of_directory(path, names), path)
 
@@ -285,7 +285,7 @@ def _of_directory(path: Path, names: Sequence[str]) -> str:
             f"this is a directory with results of {program}, one sample in each file: make one table of all samples, "
             "as by R's tximport (or of the columns of counts), and import that"
         )
-    matrices = [name for name in names if name.endswith(_MATRICES) and not _is_label_file(name)]
+    matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [
         f"{name}/"
         for name in names

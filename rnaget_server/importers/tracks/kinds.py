@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.compression import ERRORS, SUFFIXES, compression_of, unpacked
+from rnaget_server.importers.compression import ERRORS, SUFFIX_PATTERN, compression_of, unpacked
 from rnaget_server.importers.detect import HDF5, HEAD_BYTES, is_hdf5, read_head, refuse_no_file, unreadable
 from rnaget_server.importers.foreign import BIGBED, BIGWIG, NO_SIGNAL, foreign_binary
 from rnaget_server.importers.foreign_text import refuse_foreign_text
@@ -20,7 +20,7 @@ from rnaget_server.stores.loom import LoomStore
 TrackKind = Literal["bigwig", "bedgraph", "positions"]
 
 _POSITION = "position"
-_BEDGRAPH_NAME = re.compile(rf".*\.(bedgraph|bdg|bg)({'|'.join(map(re.escape, SUFFIXES))})?", re.IGNORECASE | re.DOTALL)
+_BEDGRAPH_NAME = re.compile(rf".*\.(bedgraph|bdg|bg){SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL)
 _STEPS = (b"fixedStep", b"variableStep")
 _LOOKED_AT = 100
 
