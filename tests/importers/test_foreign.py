@@ -180,7 +180,7 @@ def test_files_known_by_name(tmp_path: Path) -> None:
 def test_packed_bigwig_and_gzip_of_gzip(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(struct.pack("<I", 0x888FFC26) + b"\0" * 60))
-    assert "bigWig" in refused(path) and str(path) in refused(path)
+    assert f"{path}: is damaged: its header names version 0" in refused(path)
     for compress in (gzip.compress, bz2.compress, lzma.compress):
         path.write_bytes(gzip.compress(compress(TABLE.encode())))
         assert "compressed twice" in refused(path)
