@@ -190,7 +190,7 @@ class CatalogError(Exception):
 class ImportFailure(Exception):
     """A source file cannot be imported; its text is ``file:line: message``. For the provider, not for HTTP."""
 
-    def __init__(self, message: str, path: Path | None = None, line: int | None = None) -> None:
+    def __init__(self, message: str, path: Path | str | None = None, line: int | None = None) -> None:
         place = ":".join(str(part) for part in (path, line) if part is not None)
         super().__init__(f"{place}: {message}" if place else message)
 

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,11 +16,12 @@ from rnaget_server.catalog.records import Catalog
 from rnaget_server.errors import CatalogError, ImportFailure
 
 if TYPE_CHECKING:
+    from rnaget_server.importers.addresses import Address
     from rnaget_server.importers.stated import Stated
 
-_ENDINGS = re.compile(r"\.(?:gz|bgz|bz2|xz|zst|zip|tar)$", re.IGNORECASE)
+_ENDINGS = re.compile(r"\.(?:gz|bgz|bz2|xz|lzma|zst|zip|tar)$", re.IGNORECASE)
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_PATTERN = re.compile(r"[*?\[]")
 _LONGEST = 128
 
 
@@ -45,7 +46,7 @@ def text_options(command: _Command) -> _Command:
 class Place:
     """The place of an import, and what is said of it, as far as the options do; `decide` fills in the rest."""
 
-    sources: tuple[Path, ...]
+    sources: tuple[Path | Address, ...]
     data: Path
     project: str | None
     study: str | None
@@ -54,6 +55,7 @@ class Place:
     genome: str | None
     license: str | None
     replace: bool
+    members: tuple[str, ...] = ()
     texts: dict[str, str] = field(default_factory=dict)
     study_texts: dict[str, str] = field(default_factory=dict)
     project_texts: dict[str, str] = field(default_factory=dict)
@@ -89,9 +91,10 @@ class Place:
             catalog = checked_catalog(self.data)
         except CatalogError as error:
             raise click.ClickException(f"the catalogue must be in order before an import:\n{error}") from None
-        if not _is_remote(self.sources[0]):
+        if not _is_pipe(self.sources[0]):
             _refuse_missing(self.sources[0])
-            self._stated = stated(self.sources[0])
+            member = self._member()
+            self._stated = stated(self.sources[0], member.name if member else None)
         self._decide_id(catalog)
         self._decide_project(catalog)
         is_new = self._decide_study(catalog)
@@ -99,10 +102,16 @@ class Place:
             self._decide_units()
         self._decide_texts(catalog, is_new, has_units)
 
+    def _member(self) -> PurePosixPath | None:
+        """Return the file of an archive that is named; None if there is none, or are several, or a pattern is given."""
+        if len(self.members) != 1 or _PATTERN.search(self.members[0]):
+            return None
+        return PurePosixPath(self.members[0])
+
     def _decide_id(self, catalog: Catalog | None) -> None:
         if self.id:
             return
-        made = id_of(_stem(self.sources))
+        made = id_of(_stem(self.sources, self._member()))
         if made is None:
             self.id = self._ask("id", "Id of the matrix or set", "a pipe has no name to make it of")
             return
@@ -215,33 +224,32 @@ def id_of(name: str) -> str | None:
         return None
 
 
-def _stem(sources: tuple[Path, ...]) -> str:
+def _stem(sources: tuple[Path | Address, ...], member: PurePosixPath | None) -> str:
     """Return the name of a source without what says its form; of its directory where it is one of several alike."""
     source = sources[0]
     if _is_pipe(source):
         return ""
-    name = _ENDINGS.sub("", source.absolute().name.partition("?")[0])
-    stem = name if source.is_dir() else name.rpartition(".")[0] or name
-    return source.absolute().parent.name if len(sources) > 1 or stem == "matrix" else stem
+    path = member or (source.absolute() if isinstance(source, Path) else PurePosixPath(source.path))
+    name = _ENDINGS.sub("", path.name)
+    stem = name if isinstance(source, Path) and source.is_dir() else name.rpartition(".")[0] or name
+    return path.parent.name if len(sources) > 1 or stem == "matrix" else stem
 
 
-def _refuse_missing(source: Path) -> None:
+def _refuse_missing(source: Path | Address) -> None:
+    from rnaget_server.importers.addresses import Address, check_address
     from rnaget_server.importers.detect import refuse_no_file
 
-    if not source.is_dir():
-        try:
+    try:
+        if isinstance(source, Address):
+            check_address(source)
+        elif not source.is_dir():
             refuse_no_file(source)
-        except ImportFailure as error:
-            raise click.ClickException(str(error)) from None
+    except ImportFailure as error:
+        raise click.ClickException(str(error)) from None
 
 
-def _is_pipe(source: Path) -> bool:
+def _is_pipe(source: Path | Address) -> bool:
     return str(source) == "-" or str(source).startswith(("/dev/", "/proc/"))
-
-
-def _is_remote(source: Path) -> bool:
-    """Return whether a source can be read once only: a pipe, or an address."""
-    return _is_pipe(source) or (_ADDRESS.match(str(source)) is not None and not source.exists())
 
 
 def _is_terminal() -> bool:

@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
 from rnaget_server.cli.deciding import Place, text_options
+from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome
+from rnaget_server.cli.importing_reads import import_reads
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.opening import file, md5, opened_for, outcome_of_dry_run, refuse_options
 from rnaget_server.cli.quantifying import (
     QUANTIFICATION_ONLY,
     find_quantifications,
     import_quantifications,
     quantification_options,
 )
+from rnaget_server.cli.reporting import filters_in_words, progress_bar, say_what_was_imported
 from rnaget_server.cli.starting import refuse_no_directory
-from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
+    from rnaget_server.importers.addresses import Address
     from rnaget_server.importers.job import Outcome
     from rnaget_server.importers.quantifications.finding import Results
-    from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import TrackKind
     from rnaget_server.storage.access import FileLimits
 
-_STEPS = 1000
-_SHOWN_FILTERS = 12
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_SOURCE = click.Path(path_type=Path)
 _TEXT = ("header", "decimal", "value_column", "duplicates")
 _READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", "tx2gene", *_LABEL_FILES)
-_SPECIES = ("scientific_name", "common_name", "taxonomy_id")
-_GENOME_ONLY = ("assembly", *_SPECIES, "circular", "aliases", "annotation", "symbols", "genetic_code")
+_OPENING = ("member", "md5")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 _TABLES = ("sample_id", "feature_id", "feature_name")
 
 
 @click.command("import")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=_SOURCE)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=file)
 @click.option(
     "--data",
     required=True,
@@ -62,12 +58,12 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 @click.option("--units", help="Units of the values, such as TPM, FPKM or count.")
 @click.option(
     "--samples",
-    type=_FILE,
+    type=file,
     multiple=True,
     help="Table of sample attributes: TSV, CSV, Excel, MAGE-TAB SDRF, a report of ENA, a series matrix of GEO; may be "
     "repeated, as for GTEx's samples and subjects.",
 )
-@click.option("--features", type=_FILE, help="Table of feature attributes, or an annotation (GTF, GFF3).")
+@click.option("--features", type=file, help="Table of feature attributes, or an annotation (GTF, GFF3).")
 @click.option("--transpose", is_flag=True, help="The rows of the source are samples.")
 @click.option(
     "--column",
@@ -117,13 +113,13 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
-    "--mtx-features", type=_FILE, metavar="FILE", help="MatrixMarket: features.tsv, if it is called otherwise."
+    "--mtx-features", type=file, metavar="FILE", help="MatrixMarket: features.tsv, if it is called otherwise."
 )
 @click.option(
-    "--mtx-barcodes", type=_FILE, metavar="FILE", help="MatrixMarket: barcodes.tsv, if it is called otherwise."
+    "--mtx-barcodes", type=file, metavar="FILE", help="MatrixMarket: barcodes.tsv, if it is called otherwise."
 )
 @click.option(
-    "--chrom-sizes", type=_FILE, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
+    "--chrom-sizes", type=file, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."
 )
 @click.option(
     "--no-data", type=click.Choice(["0", "NaN"]), help="Tracks: value of bases that have none. [default: NaN]"
@@ -132,6 +128,14 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
     "--position", metavar="NAME", help="Tracks in a loom file: column attribute with positions such as chr1:20."
 )
 @click.option("--link", is_flag=True, help="Tracks, reads: make a hard link to the file, and no copy.")
+@click.option(
+    "--member",
+    metavar="NAME",
+    multiple=True,
+    help="Zip, tar: the file in the archive to take; may be repeated for tracks.",
+)
+@click.option("--md5", type=md5, metavar="SUM", help="MD5 sum that the source must have.")
+@click.option("--dry-run", is_flag=True, help="Read and check everything, say what would be done, and write nothing.")
 @click.option("--name", help="Name of the matrix or set.")
 @click.option("--version", help="Version of the matrix or set.")
 @click.option(
@@ -148,16 +152,16 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @click.option("--circular", metavar="NAME", multiple=True, help="FASTA: a circular sequence; may be repeated.")
 @click.option(
-    "--aliases", type=_FILE, help="FASTA: table of further names, with the columns sequence, alias, authority."
+    "--aliases", type=file, help="FASTA: table of further names, with the columns sequence, alias, authority."
 )
 @click.option(
     "--annotation",
-    type=_FILE,
+    type=file,
     help="FASTA: genes of the genome, as GTF or GFF3; their transcripts' sequences are made.",
 )
 @click.option(
     "--symbols",
-    type=_FILE,
+    type=file,
     help="FASTA with --annotation: table of old symbols and other names of genes, with the columns gene, alias, or as "
     "HGNC and NCBI have it.",
 )
@@ -176,7 +180,7 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 @quantification_options
 @text_options
 def import_command(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | Address, ...],
     data: Path,
     project: str | None,
     study: str | None,
@@ -191,163 +195,85 @@ def import_command(
 ) -> None:
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
-    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
-    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or the directory of results of a quantifier
-    (salmon, kallisto, RSEM, STAR and others), or many such files, without --units; or one or many bigWig or bedGraph
-    files, which make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file
-    with its index, without --units. A pipe is read as well: - is the standard input.
+    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file, one loom, AnnData (.h5ad) or 10x (.h5)
+    file, or the directory of a MatrixMarket file; or the directory of results of a quantifier (salmon, kallisto, RSEM,
+    STAR and others), or many such files, without --units; or one or many bigWig or bedGraph files, which make a
+    continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file with its index,
+    without --units. All but reads and variants may be compressed (gzip, zstd, xz, bzip2), in a zip or tar archive, at
+    an https address, or come from a pipe: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta
     from rnaget_server.importers.stated import stated
 
+    first = sources[0] if isinstance(sources[0], Path) else None
     refuse_no_directory(data, "import SOURCE --data")
     # With a genome and nothing else it can be no other file, unless it states units: what is wrong with it is said.
-    if not (project or study or id) and (is_fasta(sources[0]) or (genome and not units and not stated(sources[0]))):
+    if not (project or study or id) and (
+        (first and is_fasta(first)) or (genome and not units and not stated(sources[0]))
+    ):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
-        _import_genome(sources, data, genome, name, replace, {**special, **given})
+        import_genome(sources, data, genome, name, replace, {**special, **given})
         return
     # With units, the file is taken for a matrix, and the message says what to do.
-    reads = not units and is_reads(sources[0])
-    place = Place(sources, data, project, study, id, units, genome, license, replace)
+    reads = first if first and not units and is_reads(first) else None
+    place = Place(sources, data, project, study, id, units, genome, license, replace, special["member"])
     place.take_texts(special)
     found = None if reads else find_quantifications(sources, special, units)
     place.decide(has_units=not (reads or found))
     common = place.arguments()
     common["texts"] |= {key: value for key, value in {"version": version, "name": name}.items() if value}
     if reads:
-        _import_reads(sources, common, {**special, "version": version, "license": license})
+        import_reads(reads, sources, common, {**special, "version": version, "license": license})
         return
+    common["dry_run"] = special["dry_run"]
     outcome = _import_records(sources, found, common, special, limits_for(data))
-    _say(outcome, str(place.id), data)
-
-
-def _say(outcome: Outcome, id: str, data: Path) -> None:
-    """Say what was imported, and what to do next."""
-    click.echo(f"{id} is now in {outcome.study_file} (data: {outcome.file})")
-    for remark in outcome.remarks:
-        click.echo(f"  {remark}")
-    click.echo(f"  filters: {_filters(outcome.new_filters)}")
+    say_what_was_imported(str(place.id), outcome, special["dry_run"])
+    click.echo(f"  filters: {filters_in_words(outcome.new_filters)}")
+    if special["dry_run"]:
+        return
     click.echo(f"Serve it:   rnaget-server serve {data}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
 
 
 def _import_records(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | Address, ...],
     found: Results | None,
     common: dict[str, Any],
     special: dict[str, Any],
     limits: FileLimits,
 ) -> Outcome:
-    from rnaget_server.importers.job import broken_off
-    from rnaget_server.importers.sources import Sources
     from rnaget_server.importers.tracks.kinds import kinds_of
 
-    opened = Sources(sources, {})
-    try:
-        if found is not None:
-            others = (
-                name for name in (*_MATRIX_ONLY, *_TRACKS_ONLY, *_GENOME_ONLY) if name not in (*_TABLES, "features")
-            )
-            _refuse(special, tuple(others), "results of a quantifier", sources[0])
-            with _opened((), special, limits) as opened, _progress() as progress:
-                return import_quantifications(found, sources, common, special, limits, progress)
-        with _opened(sources, special, limits) as opened, _progress() as progress:
-            kinds = kinds_of(opened.paths, special["position"])
-            if kinds:
-                return _import_tracks(opened.paths, kinds, common, special, limits, progress)
-            return _import_matrix(opened.paths[0], common, special, limits, progress)
-    except Exception as error:
-        raise click.ClickException(opened.in_words(str(broken_off(error, *opened.paths)))) from None
+    named = [source for source in sources if isinstance(source, Path)]
+    to_open = () if found else sources
+    with opened_for(to_open, special, limits, _FILE_OPTIONS) as opened, progress_bar() as progress:
+        with outcome_of_dry_run() as ended:
+            if found:
+                ended.append(_import_quantifications(found, named, common, special, limits, progress))
+            elif kinds := kinds_of(opened.paths, special["position"]):
+                ended.append(_import_tracks(opened.paths, kinds, common, special, limits, progress))
+            else:
+                ended.append(_import_matrix(opened.paths[0], common, special, limits, progress))
+        return dataclasses.replace(ended[0], remarks=(*opened.remarks, *ended[0].remarks))
 
 
-@contextlib.contextmanager
-def _opened(sources: tuple[Path, ...], special: dict[str, Any], limits: FileLimits) -> Iterator[Sources]:
-    """Give the sources to read, and put the files of the options to read into `special`: pipes are spooled."""
-    from rnaget_server.importers.sources import Sources, opened_sources
-
-    options = [(key, path) for key in _FILE_OPTIONS for path in _as_tuple(special[key])]
-    stdin = getattr(sys.stdin, "buffer", None)  # None: it is closed
-    with opened_sources((*sources, *(path for _, path in options)), limits.min_free_bytes, stdin) as opened:
-        read = list(zip((key for key, _ in options), opened.paths[len(sources) :], strict=True))
-        special.update(read)
-        special["samples"] = tuple(path for key, path in read if key == "samples")
-        yield Sources(opened.paths[: len(sources)], opened.shown)
-
-
-def _as_tuple(value: Path | tuple[Path, ...] | None) -> tuple[Path, ...]:
-    return value if isinstance(value, tuple) else () if value is None else (value,)
-
-
-def _import_genome(
-    sources: tuple[Path, ...],
-    data: Path,
-    genome: str | None,
-    name: str | None,
-    replace: bool,
-    others: dict[str, Any],
-) -> None:
-    from rnaget_server.importers.job import broken_off
-    from rnaget_server.importers.sequences.job import GenomeRequest, run_genome_import
-
-    if not genome:
-        raise click.UsageError("Missing option '--genome': the id of the genome of these sequences.")
-    try:
-        if Path("-") in sources:
-            raise ImportFailure("a genome is read from files: write the standard input to one, and import that")
-        _refuse(others, tuple(key for key in others if key not in _GENOME_ONLY), "a genome", sources[0])
-        with _progress() as progress:
-            outcome = run_genome_import(
-                GenomeRequest(
-                    sources=sources,
-                    data=data,
-                    id=genome,
-                    name=name,
-                    replace=replace,
-                    least_free=limits_for(data).min_free_bytes,
-                    **{key: others[key] for key in _GENOME_ONLY},
-                ),
-                progress,
-            )
-    except Exception as error:
-        raise click.ClickException(str(broken_off(error, *sources))) from None
-    click.echo(f"{genome} is now in {outcome.directory / 'genome.yaml'}")
-    click.echo(f"  {outcome.names:,} sequences, {outcome.letters:,} letters; collection {outcome.digest}")
-    if outcome.genes:
-        click.echo(f"  {outcome.genes:,} genes, {outcome.transcripts:,} transcripts")
-    for remark in outcome.remarks:
-        click.echo(f"  {remark}")
-    click.echo(f"Serve it:   rnaget-server serve {data}")
-    click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
-    if outcome.first_gene:
-        click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")
-
-
-def _import_reads(sources: tuple[Path, ...], common: dict[str, Any], special: dict[str, Any]) -> None:
-    from rnaget_server.importers.job import broken_off
-    from rnaget_server.importers.reads.job import ReadsRequest, run_reads_import
-
-    try:
-        _refuse(special, tuple(key for key in special if key != "link"), "reads or variants", sources[0])
-        if len(sources) > 1:
-            raise ImportFailure("this is a file of reads or variants, which are imported one by one", sources[0])
-        least_free = limits_for(common["data"]).min_free_bytes
-        given = {key: value for key, value in common.items() if key != "units"}
-        with _progress() as progress:
-            outcome = run_reads_import(
-                ReadsRequest(source=sources[0], link=special["link"], least_free=least_free, **given),
-                progress,
-            )
-    except Exception as error:
-        raise click.ClickException(str(broken_off(error, *sources))) from None
-    address = f"http://127.0.0.1:8080{outcome.query.partition('?')[0]}"
-    click.echo(f"{common['id']} is now in {outcome.study_file} (data: {outcome.file})")
-    for remark in outcome.remarks:
-        click.echo(f"  {remark}")
-    click.echo(f"Serve it:   rnaget-server serve {common['data']}")
-    click.echo(f"First query: curl '{address}'")
-    reader = "samtools" if outcome.query.startswith("/reads/") else "bcftools"
-    click.echo(f"             {reader} view -h '{address}'")
+def _import_quantifications(
+    found: Results,
+    sources: Sequence[Path],
+    common: dict[str, Any],
+    special: dict[str, Any],
+    limits: FileLimits,
+    progress: Callable[[float], None],
+) -> Outcome:
+    others = (*_OPENING, *_MATRIX_ONLY, *_TRACKS_ONLY, *GENOME_ONLY)
+    refuse_options(
+        special,
+        tuple(name for name in others if name not in (*_TABLES, "features")),
+        "results of a quantifier",
+        sources[0],
+    )
+    return import_quantifications(found, sources, common, special, limits, progress)
 
 
 def _import_matrix(
@@ -360,7 +286,7 @@ def _import_matrix(
     from rnaget_server.importers.base import ReadOptions
     from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 
-    _refuse(special, (*_TRACKS_ONLY, *_GENOME_ONLY, *QUANTIFICATION_ONLY), "an expression matrix", source)
+    refuse_options(special, (*_TRACKS_ONLY, *GENOME_ONLY, *QUANTIFICATION_ONLY), "an expression matrix", source)
     request = MatrixRequest(
         source=source,
         samples=special["samples"],
@@ -383,32 +309,6 @@ def _import_tracks(
 ) -> Outcome:
     from rnaget_server.importers.tracks.job import TracksRequest, run_tracks_import
 
-    _refuse(special, (*_MATRIX_ONLY, *_GENOME_ONLY, *QUANTIFICATION_ONLY), "signal tracks", sources[0])
+    refuse_options(special, (*_MATRIX_ONLY, *GENOME_ONLY, *QUANTIFICATION_ONLY), "signal tracks", sources[0])
     given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
     return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, limits=limits, **given, **common), progress)
-
-
-def _refuse(special: dict[str, Any], names: tuple[str, ...], what: str, source: Path) -> None:
-    """Refuse options that do not apply to what the source is."""
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in names
-        if special[name] or (name == "header" and special[name] is not None)
-    ]
-    if given:
-        raise ImportFailure(f"{', '.join(given)} cannot be given for {what}, which this is", source)
-
-
-def _filters(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _SHOWN_FILTERS} more" if len(names) > _SHOWN_FILTERS else ""
-    return (", ".join(names[:_SHOWN_FILTERS]) + more) or "(no new ones)"
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[float], None]]:
-    """Show a bar on stderr if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    with click.progressbar(length=_STEPS, label="Importing", file=sys.stderr) as bar:
-        yield lambda share: bar.update(max(0, int(share * _STEPS) - bar.pos))

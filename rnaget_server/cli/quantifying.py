@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rnaget_server.cli.opening import file
 from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
+    from rnaget_server.importers.addresses import Address
     from rnaget_server.importers.job import Outcome
     from rnaget_server.importers.quantifications.finding import Results
     from rnaget_server.storage.access import FileLimits
@@ -27,7 +29,7 @@ def quantification_options(command: Command) -> Command:
     for option in (
         click.option(
             "--tx2gene",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=file,
             metavar="FILE",
             help="Quantifications: table of transcripts and genes, or a GTF or GFF3 file, by which transcripts are "
             "summed to genes.",
@@ -58,19 +60,24 @@ def quantification_options(command: Command) -> Command:
     return command
 
 
-def find_quantifications(sources: Sequence[Path], special: dict[str, Any], units: str | None) -> Results | None:
+def find_quantifications(
+    sources: Sequence[Path | Address], special: dict[str, Any], units: str | None
+) -> Results | None:
     """Return the results of a quantifier that are meant; None if the sources are anything else.
 
     One table of one sample, with units, is a table like any other.
     """
     from rnaget_server.importers.quantifications.finding import find
 
+    paths = [source for source in sources if isinstance(source, Path)]
+    if len(paths) < len(sources):  # an address is no directory, and not known before it is downloaded
+        return None
     given = any(special[name] is not None for name in QUANTIFICATION_ONLY)
-    single = len(sources) == 1 and sources[0].is_file() and sources[0].suffix != ".h5"
+    single = len(paths) == 1 and paths[0].is_file() and paths[0].suffix != ".h5"
     if single and units and not given:
         return None
     try:
-        return find(sources, special["level"], special["tx2gene"] is not None)
+        return find(paths, special["level"], special["tx2gene"] is not None)
     except ImportFailure as error:
         raise click.ClickException(str(error)) from None
 

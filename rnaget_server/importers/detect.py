@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
-import zlib
 from pathlib import Path
-from typing import Any
-
-from isal import igzip, isal_zlib
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.bgzip import refuse_cut_bgzip
+from rnaget_server.importers.compression import ERRORS, compression_of, damaged, unpacked
 from rnaget_server.importers.foreign import foreign_binary
 from rnaget_server.spelling import most_alike
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
 
 HEAD_BYTES = 64 << 10
-GZIP = b"\x1f\x8b"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _MOST_COMPARED = 10_000
-_ISAL: Any = isal_zlib  # typed as if its error were no class
-GZIP_ERRORS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, _ISAL.error)
 
 
 def read_head(path: Path) -> bytes:
-    """Return the first bytes of the file, decompressed if it is gzip.
+    """Return the first bytes of the file, decompressed if it is compressed.
 
     Raises
     ------
@@ -39,15 +32,16 @@ def read_head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
             refuse_cut_bgzip(file, path)
-        if packed := head.startswith(GZIP):
+        compression = compression_of(head)
+        if compression is not None:
             head = unpacked(path, HEAD_BYTES)
-    except GZIP_ERRORS as error:
-        raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
+    except ERRORS as error:
+        raise damaged(path, error) from None
     except OSError as error:
         raise unreadable(path, error) from None
     if not head.strip():
         raise ImportFailure("the file is empty: see that it was downloaded or written as a whole", path)
-    _refuse_foreign(path, head, packed)
+    _refuse_foreign(path, head, compression)
     return head
 
 
@@ -109,21 +103,13 @@ def _similar_name(path: Path) -> str:
     return f"; is {near[0]!r} meant?" if near else ""
 
 
-def unpacked(path: Path, size: int) -> bytes:
-    """Return the first `size` bytes of a gzip file, decompressed."""
-    opened: Any = igzip.open  # has no types
-    with opened(path) as file:
-        content: bytes = file.read(size)
-    return content
-
-
-def _refuse_foreign(path: Path, head: bytes, packed: bool) -> None:
+def _refuse_foreign(path: Path, head: bytes, compression: str | None) -> None:
     advice = foreign_binary(head, path)
     if advice is not None:
         raise ImportFailure(advice, path)
     if is_hdf5(head):
-        if packed:
-            raise ImportFailure("this is an HDF5 file compressed by gzip: unpack it (`gunzip FILE`), import that", path)
+        if compression is not None:
+            raise ImportFailure(f"this is an HDF5 file compressed by {compression}: unpack it, and import that", path)
         _check_hdf5(path)
     elif b"\0" in head:
         raise ImportFailure("this is binary data, no table: import a TSV, CSV, GCT, loom, AnnData or 10x file", path)

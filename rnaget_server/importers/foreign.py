@@ -6,6 +6,8 @@ import re
 import tarfile
 from pathlib import Path
 
+from rnaget_server.importers.compression import compression_of, without_suffix
+
 _UNPACK = "recompress it, as by `{} FILE | gzip > FILE.gz`, and import that"
 _TO_TEXT = "save it as tab-separated text and import that"
 _DATES = "(and see that the spreadsheet program has not changed gene names such as SEPT2 to dates)"
@@ -29,10 +31,6 @@ _PICTURE = "this is a picture ({}), no table of numbers"
 
 # The first bytes of each kind.
 _STARTS: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
-    (b"\x1f\x8b", "this is compressed by gzip twice: unpack it once (`gunzip FILE.gz`) and import that"),
-    (b"\xfd7zXZ", "this is compressed by xz: " + _UNPACK.format("xzcat")),
-    (b"\x5d\0\0", "this is compressed by lzma: " + _UNPACK.format("xzcat")),
-    (b"\x28\xb5\x2f\xfd", "this is compressed by zstd: " + _UNPACK.format("zstdcat")),
     (b"\x04\x22\x4d\x18", "this is compressed by lz4: " + _UNPACK.format("lz4cat")),
     (b"\x1f\x9d", "this is compressed by compress (.Z): " + _UNPACK.format("zcat")),
     (b"7z\xbc\xaf\x27\x1c", "this is a 7-Zip archive: unpack it (7z x FILE) and import the file inside"),
@@ -79,7 +77,6 @@ _NAMES = {
     ".pickle": _PICKLE,
     ".pkl": _PICKLE,
 }
-_BZIP2_BLOCK, _BZIP2_END = b"1AY&SY", b"\x17rE8P\x90"
 _TAR_BLOCK = 512
 _LISTED = 3
 
@@ -97,13 +94,14 @@ def foreign_binary(head: bytes, path: Path) -> str | None:
     for start, advice in _STARTS:
         if head.startswith(start):
             return advice
-    if head.startswith(b"BZh") and head[4:10] in (_BZIP2_BLOCK, _BZIP2_END):
-        return "this is compressed by bzip2: " + _UNPACK.format("bzcat")
+    inner = compression_of(head)
+    if inner is not None:
+        return f"this is compressed twice, and {inner} is the inner one: unpack it once and import that"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return _PICKLE
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        return _of_zip(head, _names_in_zip(head))
-    if (first := _first_in_tar(head)) is not None:
+        return _of_zip(head, names_in_zip(head))
+    if (first := first_in_tar(head)) is not None:
         return (
             f"this is a tar archive, and its first file is {first!r}: unpack it (`tar xf FILE`) and import a matrix in "
             "it; files of one sample each must become one table first"
@@ -112,7 +110,7 @@ def foreign_binary(head: bytes, path: Path) -> str | None:
         return None
     if head.startswith(b"{") and b'"' in head[:64]:  # JSON filled up with zeros
         return _NAMES[".cloupe"]
-    name = path.name.lower().removesuffix(".gz")
+    name = without_suffix(path.name.lower())
     by_name = next((advice for end, advice in _NAMES.items() if name.endswith(end)), None)
     return by_name or _utf16_without_mark(head)
 
@@ -125,7 +123,7 @@ def _utf16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _names_in_zip(head: bytes) -> list[str]:
+def names_in_zip(head: bytes) -> list[str]:
     """Return the names of the first files in a zip archive, which come before their data."""
     starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
     sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
@@ -159,7 +157,7 @@ ZARR = (
 )
 
 
-def _first_in_tar(head: bytes) -> str | None:
+def first_in_tar(head: bytes) -> str | None:
     """Return the name of the first file, if the checksum says that this is a tar archive."""
     if len(head) < _TAR_BLOCK or b"\0" not in head[:_TAR_BLOCK]:
         return None

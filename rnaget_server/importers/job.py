@@ -39,6 +39,7 @@ class ImportRequest:
     study_texts: dict[str, str] = field(default_factory=dict)
     genome: str | None = None
     replace: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class Outcome:
     remarks: tuple[str, ...]
     new_filters: tuple[str, ...]
     query: str
+
+
+class DryRunEnded(Exception):
+    """Ends a dry run when all is read and checked, so that everything is undone as after a failure."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("a dry run")
+        self.outcome = outcome
 
 
 class FilePart(Protocol[Written_co]):
@@ -77,6 +86,11 @@ class CopyPart(Generic[Written]):
         put_file(self.source, self.target, self.link)
         return self.written
 
+    def stand_in(self) -> None:
+        """Put a symbolic link in the place of the file, for a dry run."""
+        if not self.target.exists():
+            self.target.symlink_to(self.source.resolve())
+
 
 @dataclass(frozen=True)
 class Plan(ABC, Generic[Written]):
@@ -84,6 +98,7 @@ class Plan(ABC, Generic[Written]):
 
     edit: CatalogEdit
     parts: Sequence[FilePart[Written]]
+    request: ImportRequest
 
     @abstractmethod
     def commit(self, written: Sequence[Written]) -> Outcome:
@@ -97,6 +112,11 @@ class Plan(ABC, Generic[Written]):
         """Write every part, then commit; if any of that fails, files and catalogue are as they were.
 
         The import ends before the disk has less than `least_free` bytes left (0: it may fill the disk).
+
+        Raises
+        ------
+        DryRunEnded
+            If it is a dry run, of which nothing stays.
         """
         directory = self.parts[0].target.parent
         with contextlib.ExitStack() as directories:
@@ -107,6 +127,8 @@ class Plan(ABC, Generic[Written]):
                 for part in self.parts:
                     files.enter_context(restored_on_failure(part.target))
                 outcome = self.commit([self._write(number, report) for number in range(len(self.parts))])
+                if self.request.dry_run:
+                    raise DryRunEnded(outcome)
             return replace(outcome, remarks=(*outcome.remarks, *self.clean_up()))
 
     def _write(self, number: int, report: Progress) -> Written:
@@ -114,14 +136,20 @@ class Plan(ABC, Generic[Written]):
             report((number + share) / len(self.parts))
 
         report_part(0.0)
-        return self.parts[number].write(report_part)
+        part = self.parts[number]
+        if self.request.dry_run and isinstance(part, CopyPart):
+            part.stand_in()
+            written: Written = part.written
+            return written
+        return part.write(report_part)
 
     @contextlib.contextmanager
     def editing(self) -> Iterator[CatalogEdit]:
         """Give the edit for an entry to be put, then commit it; an entry that does not check is an `ImportFailure`."""
         try:
             yield self.edit
-            self.edit.commit()
+            if not self.request.dry_run:
+                self.edit.commit()
         except (CatalogError, ValueError) as error:
             raise ImportFailure(f"the catalogue would not check, so nothing was changed: {error}") from None
 
@@ -163,7 +191,7 @@ def importing(data: Path, *sources: Path) -> Iterator[None]:
 
 def broken_off(error: BaseException, *sources: Path) -> BaseException:
     """Return the failure to raise for an error that ended an import; the error itself, if it is none of the files."""
-    if isinstance(error, ImportFailure) or not is_of_file(error):
+    if isinstance(error, ImportFailure | DryRunEnded) or not is_of_file(error):
         return error
     if is_full(error):
         return ImportFailure("the import broke off, for the disk is full: make room there, and import again")

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.addresses import Address
+from rnaget_server.importers.archives import is_archive
 from rnaget_server.importers.detect import is_hdf5, read_head
 from rnaget_server.importers.text.quantities import only_units
 from rnaget_server.stores.hdf5_dataset import Dataset
@@ -47,21 +49,28 @@ class Stated:
     where: str
 
 
-def stated(path: Path) -> dict[str, Stated]:
+def stated(source: Path | Address, member: str | None = None) -> dict[str, Stated]:
     """Return what a source states, by `units`, `genome` and `license`; nothing if it cannot be read.
 
-    A matrix of MatrixMarket may be named by its directory.
+    A matrix of MatrixMarket may be named by its directory. An address and an archive state no more than the name of the
+    file does, or that of the `member` of the archive.
     """
+    found = {} if isinstance(source, Address) else _of_content(source)
+    name = member or source.name
+    if "units" not in found and (units := units_of_name(name)) is not None:
+        found["units"] = Stated(units, f"the name of the file, {name}")
+    return found
+
+
+def _of_content(path: Path) -> dict[str, Stated]:
     if path.is_dir():
         markets = [found for end in (".mtx", ".mtx.gz") for found in sorted(path.glob(f"*{end}"))]
         return stated(markets[0]) if markets else {}
-    found: dict[str, Stated] = {}
     with contextlib.suppress(ImportFailure, OSError, ValueError, KeyError):
         head = read_head(path)
-        found = _of_hdf5(path) if is_hdf5(head) else _of_text(head)
-    if "units" not in found and (units := units_of_name(path.name)) is not None:
-        found["units"] = Stated(units, f"the name of the file, {path.name}")
-    return found
+        if not is_archive(head):
+            return _of_hdf5(path) if is_hdf5(head) else _of_text(head)
+    return {}
 
 
 def units_of_name(name: str) -> str | None:

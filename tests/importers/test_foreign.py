@@ -91,8 +91,8 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "npy": (saved(lambda file: np.save(file, np.eye(2))), "a NumPy array (.npy)"),
     "pickle": (pickle.dumps({"a": [1, 2]}), "a Python pickle"),
     "zarr in zip": (zipped(_dot_zgroup="{}", X___dot_zarray="{}"), "a Zarr store"),
-    "tar": (archive("GSM1_counts.txt.gz", "GSM2_counts.txt.gz"), "a tar archive, and its first file is 'GSM1_counts"),
-    "zip": (zipped(m_dot_tsv=TABLE), "a zip archive (m.tsv)"),
+    "tar": (archive("GSM1_counts.txt.gz", "GSM2_counts.txt.gz"), "name one by --member: 'GSM1_counts.txt.gz', 'GSM2"),
+    "zip": (zipped(a_dot_tsv=TABLE, b_dot_tsv=TABLE), "name one by --member: 'a.tsv', 'b.tsv'"),
     "xlsx": (zipped(xl__workbook_dot_xml="<a/>"), "a spreadsheet (.xlsx)"),
     "ods": (zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet"), "a spreadsheet (.ods)"),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "a spreadsheet (.xls)"),
@@ -103,10 +103,6 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "html in capitals": ("\n <HTML>\n<BODY>Not found</BODY></HTML>", "a web page (HTML)"),
     "xml": ('<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>\n', "this is XML"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "a PDF document"),
-    "bzip2": (bz2.compress(TABLE.encode()), "compressed by bzip2"),
-    "xz": (lzma.compress(TABLE.encode()), "compressed by xz"),
-    "lzma": (lzma.compress(TABLE.encode(), lzma.FORMAT_ALONE), "compressed by lzma"),
-    "zstd": (bytes(pa.compress(TABLE.encode(), "zstd")), "compressed by zstd"),
     "lz4": (b"\x04\x22\x4d\x18\x64\x40\xa7", "compressed by lz4"),
     "utf-16": (TABLE.encode("utf-16"), "UTF-16 text"),
     "utf-16 without a mark": (TABLE.encode("utf-16-le"), "UTF-16 text"),
@@ -173,7 +169,7 @@ def test_hdf5_files_of_other_kinds(tmp_path: Path, names: str) -> None:
     assert HDF5_KINDS[names] in refused(path)
     packed = tmp_path / "matrix.h5.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
-    assert "an HDF5 file compressed by gzip: unpack it" in refused(packed)
+    assert HDF5_KINDS[names] in refused(packed)
 
 
 def test_files_known_by_name(tmp_path: Path) -> None:
@@ -185,9 +181,10 @@ def test_files_known_by_name(tmp_path: Path) -> None:
 def test_packed_bigwig_and_gzip_of_gzip(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(struct.pack("<I", 0x888FFC26) + b"\0" * 60))
-    assert "bigWig" in refused(path) and "gunzip" in refused(path)
-    path.write_bytes(gzip.compress(gzip.compress(TABLE.encode())))
-    assert "compressed by gzip twice" in refused(path)
+    assert f"{path}: is damaged: its header names version 0" in refused(path)
+    for compress in (gzip.compress, bz2.compress, lzma.compress):
+        path.write_bytes(gzip.compress(compress(TABLE.encode())))
+        assert "compressed twice" in refused(path)
 
 
 def test_nothing_where_a_file_should_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,20 +210,20 @@ def test_nothing_where_a_file_should_be(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        (
-            "https://example.org/a/m.tsv.gz?x=1",
-            "download it first, as by `curl -fLO 'https://example.org/a/m.tsv.gz?x=1'",
-        ),
-        ("http://example.org/m.tsv", "curl -fLO 'http://example.org/m.tsv'"),
+        ("http://example.org/m.tsv?x=1", "http://example.org/m.tsv?…: what comes by http may be changed on the way"),
+        ("https://me:secret@example.org/m.tsv", "https://example.org/m.tsv: the address holds a name and a password"),
+        ("https:///m.tsv", "this is no valid address"),
+        ("https://example.org:99x/m.tsv", "this is no valid address"),
         ("FTP://example.org/m.tsv", "curl -fLO 'ftp://example.org/m.tsv'"),
-        ("https://s3.example.org/m.tsv?X-Amz-Signature=" + "a" * 900, "this is an address"),
+        ("ftp://s3.example.org/m.tsv?X-Amz-Signature=" + "a" * 900, "this is an address"),
         ("s3://bucket/m.tsv", "aws s3 cp 's3://bucket/m.tsv' ."),
         ("gs://bucket/m.tsv", "gcloud storage cp 'gs://bucket/m.tsv' ."),
         ("file:///tmp/m.tsv", "name the file by its path, /tmp/m.tsv"),
     ],
 )
 def test_addresses(tmp_path: Path, address: str, message: str) -> None:
-    assert message in refused(address, tmp_path / "data")
+    said = refused(address, tmp_path / "data")
+    assert message in said and "secret" not in said
 
 
 # Tables that have something of another kind in them.

@@ -188,7 +188,7 @@ REFUSED: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "binary": (b"\x00\x01\x02\x03", {}, "binary data"),
     "binary within": (GOOD.encode() * 9000 + b"\0", {}, "binary data"),
     "damaged gzip": (gzip.compress(GOOD.encode())[:-12], {}, "damaged or cut off"),
-    "bzip2": (bz2.compress(GOOD.encode()), {}, "bzcat"),
+    "damaged bzip2": (bz2.compress(GOOD.encode())[:-3], {}, "the bzip2 data are damaged or cut off"),
     "transposed duplicates": (
         "s\tg1\ng\t1\ng\t2\n",
         {"transpose": True},

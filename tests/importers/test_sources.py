@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+import zstandard
 from click.testing import CliRunner, Result
 
 from rnaget_server.cli.importing import import_command
@@ -133,12 +136,15 @@ def ten_x_folder(directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_directory_of_a_matrix(tmp_path: Path, packed: bool) -> None:
+PACKING = {"gz": gzip.compress, "xz": lzma.compress, "zst": zstandard.compress, "bz2": bz2.compress}
+
+
+@pytest.mark.parametrize("packed", ["", *PACKING])
+def test_the_directory_of_a_matrix(tmp_path: Path, packed: str) -> None:
     directory = ten_x_folder(tmp_path / "filtered_feature_bc_matrix")
     if packed:
         for path in list(directory.iterdir()):
-            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.with_name(f"{path.name}.{packed}").write_bytes(PACKING[packed](path.read_bytes()))
             path.unlink()
     result = run(directory, data=tmp_path / "data")
     assert result.exit_code == 0, result.output

@@ -78,7 +78,8 @@ class StorePart:
             source, remarks = self._join_tables(source)
             matrix = self._merge(source)
             with closing(matrix.cells):
-                self._write(matrix, lambda share: progress(_READING + share * (1 - _READING)))
+                if not self.request.dry_run:
+                    self._write(matrix, lambda share: progress(_READING + share * (1 - _READING)))
         return WrittenMatrix(
             units=matrix.layers[0].units,
             names=AxisNames.of_axes(matrix.features, matrix.samples),

@@ -53,7 +53,7 @@ class _Head:
 
 
 class MtxImporter(Importer):
-    """Reads ``matrix.mtx`` with ``features.tsv`` (or ``genes.tsv``) and ``barcodes.tsv``, plain or gzip."""
+    """Reads ``matrix.mtx`` with ``features.tsv`` (or ``genes.tsv``) and ``barcodes.tsv``, plain or compressed."""
 
     takes = frozenset({"label_files"})
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.compression import SUFFIX_PATTERN, SUFFIXES, without_suffix
 from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields, tabs_for_blanks
@@ -92,9 +93,9 @@ def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
     if given is not None:
         return given
     names = _usual_names(path, axis)
-    for name in names:
-        if path.with_name(name).is_file():
-            return path.with_name(name)
+    for place in (path.with_name(f"{name}{end}") for name in names for end in ("", *SUFFIXES)):
+        if place.is_file():
+            return place
     others = _label_files(path, axis)
     fitting = [name for name in others if _is_of_sample(path, axis, name)]
     if not fitting and len(others) == 1 and _is_shared(path, axis, others[0]):
@@ -110,7 +111,7 @@ def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
 
 def _usual_names(path: Path, axis: AxisFile) -> list[str]:
     """Return how the file of labels may be called: as the matrix, the stem in place of ``matrix``, or behind it."""
-    name = re.sub(r"\.mtx(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    name = re.sub(r"\.mtx$", "", without_suffix(path.name), flags=re.IGNORECASE)
     front, word, behind = name.partition("matrix")
     shapes = [f"{front}{{}}{behind}"] if word else ["{}"]
     if not word:
@@ -122,9 +123,11 @@ def _usual_names(path: Path, axis: AxisFile) -> list[str]:
 
 def _label_files(path: Path, axis: AxisFile) -> list[str]:
     """Return the names next to the matrix that are those of such files; the packed one, if a file is there twice."""
-    pattern = re.compile(rf"(.*[._-])?({'|'.join(axis.stems)})([._-].*)?\.tsv(\.gz)?", re.IGNORECASE | re.DOTALL)
+    pattern = re.compile(
+        rf"(.*[._-])?({'|'.join(axis.stems)})([._-].*)?\.tsv{SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL
+    )
     names = {name for name in os.listdir(path.parent) if pattern.fullmatch(name)}
-    return sorted(name for name in names if f"{name}.gz" not in names)
+    return sorted(name for name in names if not any(f"{name}{end}" in names for end in SUFFIXES))
 
 
 def _is_of_sample(path: Path, axis: AxisFile, name: str) -> bool:
@@ -143,8 +146,8 @@ def _is_shared(path: Path, axis: AxisFile, name: str) -> bool:
     if axis is FEATURES:
         return True
     # Barcodes are those of one sample, so they may be those of another.
-    matrices = [other for other in os.listdir(path.parent) if other.lower().endswith((".mtx", ".mtx.gz"))]
-    return len({other.removesuffix(".gz") for other in matrices}) == 1 and _around(name, axis.stems) == ("", "")
+    matrices = [other for other in os.listdir(path.parent) if without_suffix(other.lower()).endswith(".mtx")]
+    return len({without_suffix(other) for other in matrices}) == 1 and _around(name, axis.stems) == ("", "")
 
 
 def _accessions(name: str) -> set[str]:
@@ -154,7 +157,7 @@ def _accessions(name: str) -> set[str]:
 def _around(name: str, stems: Sequence[str]) -> tuple[str, str] | None:
     """Return what comes before the stem and after it, without marks between; None if the name has no stem."""
     match = re.fullmatch(
-        rf"(.*?)[._-]*(?:{'|'.join(stems)})[._-]*(.*?)\.(?:mtx|tsv)(?:\.gz)?", name, re.IGNORECASE | re.DOTALL
+        rf"(.*?)[._-]*(?:{'|'.join(stems)})[._-]*(.*?)\.(?:mtx|tsv){SUFFIX_PATTERN}", name, re.IGNORECASE | re.DOTALL
     )
     return None if match is None else (match.group(1).lower(), match.group(2).lower())
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnaget_server.errors import DamagedFile, ImportFailure
-from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, unpacked
+from rnaget_server.importers.compression import ERRORS, GZIP, unpacked
 from rnaget_server.reads.files import INDEX_COMMANDS, Header, check_index, read_header
 from rnaget_server.storage.local import LocalFile
 
 _HEAD = 4096
-_ERRORS: tuple[type[Exception], ...] = (OSError, *GZIP_ERRORS)
+_ERRORS: tuple[type[Exception], ...] = (OSError, *ERRORS)
 _STARTS = (b"BAM\1", b"BCF\2", b"##fileformat=VCF")
 _PLAIN = (b"CRAM", b"BCF\2", b"##fileformat=VCF", b"@HD\t", b"@SQ\t")
 EXTENSIONS = {"BAM": "bam", "CRAM": "cram", "VCF": "vcf.gz", "BCF": "bcf"}

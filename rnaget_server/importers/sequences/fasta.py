@@ -1,4 +1,4 @@
-"""FASTA files, plain or gzip (bgzip too), read piece by piece in bounded memory."""
+"""FASTA files, plain or compressed, read piece by piece in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from isal import igzip
+from typing import BinaryIO
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.bgzip import refuse_cut_bgzip
-from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, unreadable
+from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged
+from rnaget_server.importers.detect import unreadable
 
 _BLOCK = 4 << 20
 _LOOKED_AT = 4096
-_ERRORS: tuple[type[Exception], ...] = (OSError, *GZIP_ERRORS)
+_ERRORS: tuple[type[Exception], ...] = (OSError, *ERRORS)
 _LONGEST_HEADER = 1 << 20
 _UPPER = bytes.maketrans(string.ascii_lowercase.encode(), string.ascii_uppercase.encode())
 _BLANK = b" \t\r\n"
@@ -42,13 +40,10 @@ def is_fasta(path: Path) -> bool:
         return False
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> OpenedFile:
     if not path.is_file():
         raise FileNotFoundError(2, "no regular file", str(path))
-    with path.open("rb") as file:
-        zipped = file.read(len(GZIP)) == GZIP
-    opened: Any = igzip.open if zipped else open
-    return opened(path, "rb")
+    return OpenedFile(path)
 
 
 def read_fasta(path: Path) -> Iterator[Header | bytes]:
@@ -61,11 +56,9 @@ def read_fasta(path: Path) -> Iterator[Header | bytes]:
     """
     try:
         with _opened(path) as file:
-            with path.open("rb") as packed:
-                refuse_cut_bgzip(packed, path)
             yield from _records(file, path)
-    except GZIP_ERRORS as error:
-        raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
+    except ERRORS as error:
+        raise damaged(path, error) from None
     except OSError as error:
         raise unreadable(path, error) from None
 

@@ -1,18 +1,13 @@
-"""The lines of a text file, plain or gzip, in blocks and with their numbers."""
+"""The lines of a text file, plain or compressed, in blocks and with their numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-from isal import igzip_threaded
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.bgzip import refuse_cut_bgzip
-from rnaget_server.importers.detect import GZIP, GZIP_ERRORS
+from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged
 
 _CHUNK = 512 << 10
 _LONGEST = 32 << 20
@@ -22,21 +17,13 @@ _BOM = b"\xef\xbb\xbf"
 class TextLines:
     r"""Reads a file once, from its beginning. Lines end with ``\n``, ``\r\n`` or ``\r``; empty ones are passed over.
 
-    gzip is recognised by its first bytes and unpacked in a thread of its own.
+    Compression is recognised by the first bytes; gzip is unpacked in a thread of its own.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._raw: BufferedReader = path.open("rb")
+        self._file = OpenedFile(path, threaded=True)
         self._size = max(path.stat().st_size, 1)
-        packed = self._raw.peek(2).startswith(GZIP)
-        if packed:
-            try:
-                refuse_cut_bgzip(self._raw, path)
-            except ImportFailure:
-                self._raw.close()
-                raise
-        self._file: Any = _unpacked(self._raw) if packed else self._raw
         self._tail: list[bytes] = []
         self._lines: list[bytes] = []
         self._numbers: Sequence[int] = []
@@ -51,12 +38,11 @@ class TextLines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._raw.close()
 
     @property
     def share(self) -> float:
         """The share of the file read so far, from 0 to 1."""
-        return min(1.0, self._raw.tell() / self._size)
+        return min(1.0, self._file.raw.tell() / self._size)
 
     def take(self) -> tuple[int, bytes] | None:
         """Return the next line and its number, or None at the end."""
@@ -124,11 +110,11 @@ class TextLines:
 
     def _chunk(self) -> bytes:
         try:
-            chunk: bytes = self._file.read(_CHUNK)
+            chunk: bytes = self._file.stream.read(_CHUNK)
             if chunk.endswith(b"\r"):
-                chunk += self._file.read(1)
-        except GZIP_ERRORS as error:
-            raise ImportFailure(f"the gzip data are damaged or cut off ({error})", self.path) from None
+                chunk += self._file.stream.read(1)
+        except ERRORS as error:
+            raise damaged(self.path, error) from None
         if b"\0" in chunk:
             raise ImportFailure("the file holds binary data (a NUL byte) and is no text table", self.path)
         if b"\r" in chunk:
@@ -148,8 +134,3 @@ class TextLines:
         if self._lines:
             numbers, lines = [*self._numbers, *numbers], self._lines + lines
         self._numbers, self._lines = numbers, lines
-
-
-def _unpacked(file: BufferedReader) -> Any:
-    opened: Any = igzip_threaded.open  # isal has no types here
-    return opened(file, "rb")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import GZIP, GZIP_ERRORS, read_head, refuse_no_file, unpacked
+from rnaget_server.importers.compression import ERRORS, damaged, unpacked
+from rnaget_server.importers.detect import read_head, refuse_no_file
 from rnaget_server.importers.text.excel import is_workbook, sheet_rows
 from rnaget_server.importers.text.fields import BLANK, TAB, find_separator, shortened, tabs_for_blanks
 from rnaget_server.importers.text.series_samples import is_series, series_rows
@@ -35,7 +36,7 @@ class Table:
 
 
 def read_table(path: Path, limits: FileLimits = DEFAULT_LIMITS) -> Table:
-    """Return a TSV or CSV table (plain or gzip, with any line ends), a sheet of Excel, or the samples of GEO.
+    """Return a TSV or CSV table (plain or compressed, with any line ends), a sheet of Excel, or the samples of GEO.
 
     Raises
     ------
@@ -112,17 +113,14 @@ def _lines_of(text: str) -> Iterator[str]:
 
 def _text(path: Path, most: int) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-        if data.startswith(GZIP):
-            data = unpacked(path, most + 1)
+        data = unpacked(path, most + 1)
         if len(data) > most:
             raise _too_large(path, "text", most)
         if b"\0" in data:
             raise ImportFailure("the file holds binary data (a NUL byte) and is no text table", path)
         return data.decode("utf-8-sig")
-    except GZIP_ERRORS as error:
-        raise ImportFailure(f"the gzip data are damaged or cut off ({error})", path) from None
+    except ERRORS as error:
+        raise damaged(path, error) from None
     except UnicodeDecodeError as error:
         raise not_utf8(path, data[: error.start].count(b"\n") + 1) from None
 

@@ -9,17 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.detect import (
-    GZIP,
-    GZIP_ERRORS,
-    HDF5,
-    HEAD_BYTES,
-    is_hdf5,
-    read_head,
-    refuse_no_file,
-    unpacked,
-    unreadable,
-)
+from rnaget_server.importers.compression import ERRORS, SUFFIX_PATTERN, compression_of, unpacked
+from rnaget_server.importers.detect import HDF5, HEAD_BYTES, is_hdf5, read_head, refuse_no_file, unreadable
 from rnaget_server.importers.foreign import BIGBED, BIGWIG, NO_SIGNAL, foreign_binary
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.text.fields import shortened
@@ -29,7 +20,7 @@ from rnaget_server.stores.loom import LoomStore
 TrackKind = Literal["bigwig", "bedgraph", "positions"]
 
 _POSITION = "position"
-_BEDGRAPH_NAME = re.compile(r".*\.(bedgraph|bdg|bg)(\.b?gz)?", re.IGNORECASE | re.DOTALL)
+_BEDGRAPH_NAME = re.compile(rf".*\.(bedgraph|bdg|bg){SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL)
 _STEPS = (b"fixedStep", b"variableStep")
 _LOOKED_AT = 100
 
@@ -74,14 +65,14 @@ def _kind(path: Path, position: str | None) -> TrackKind | None:
     try:
         refuse_no_file(path)
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(16)
     except OSError as error:
         raise unreadable(path, error) from None
     if start.startswith(BIGWIG):
         return "bigwig"
     if start.startswith(BIGBED):
         raise ImportFailure(NO_SIGNAL, path)
-    if start.startswith(GZIP):
+    if compression_of(start):
         _refuse_packed(path)
     if path.suffix.lower() in (".bw", ".bigwig"):
         raise ImportFailure(_of_no_bigwig(path), path)
@@ -98,7 +89,12 @@ def _of_no_bigwig(path: Path) -> str:
     start = "and no bigWig file, despite its name"
     with path.open("rb") as file:
         first = file.read(HEAD_BYTES)
-    if not first.startswith((GZIP, HDF5)) and b"\0" in first and foreign_binary(first, path) is None:
+    if (
+        not compression_of(first)
+        and not first.startswith(HDF5)
+        and b"\0" in first
+        and foreign_binary(first, path) is None
+    ):
         return f"this is binary data {start}: it does not begin as one does; download the file again"
     head = read_head(path)
     if is_hdf5(head):
@@ -114,13 +110,13 @@ def _of_no_bigwig(path: Path) -> str:
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuse a bigWig or bigBed file within gzip, which cannot be read in parts."""
+    """Refuse a compressed bigWig or bigBed file, which cannot be read in parts."""
     try:
         start = unpacked(path, 4)
-    except GZIP_ERRORS:
+    except ERRORS:
         return  # the import of text says what is wrong
     if start.startswith(BIGWIG):
-        raise ImportFailure("this is a bigWig file within gzip: unpack it, as by `gunzip FILE`, and import that", path)
+        raise ImportFailure("this is a compressed bigWig file: unpack it, as by `gunzip FILE`, and import that", path)
     if start.startswith(BIGBED):
         raise ImportFailure(NO_SIGNAL, path)
 

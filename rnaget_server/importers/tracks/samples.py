@@ -13,7 +13,7 @@ from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.tables import Table, id_column, listed, read_table
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileLimits
 
-_SUFFIX = re.compile(r"\.(gz|bgz|bw|bigwig|bedgraph|bdg|bg|wig|bed|txt|tsv)$", re.IGNORECASE)
+_SUFFIX = re.compile(r"\.(gz|bgz|zst|xz|lzma|bz2|bw|bigwig|bedgraph|bdg|bg|wig|bed|txt|tsv)$", re.IGNORECASE)
 _FILE = "file"
 _IDS = ("sample", "sample_id", "sampleid", "sample id", "id", "name", "run", "accession")
 
