@@ -26,7 +26,8 @@ _SHOWN_FILTERS = 12
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SOURCE = click.Path(path_type=Path)
 _TEXT = ("header", "decimal", "value_column")
-_READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
+_LABELS = ("column", "label_columns", "sample_id", "feature_id", "feature_name")
+_READING = ("transpose", *_LABELS, "layer", "modality", "sheet", "select", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", *_LABEL_FILES)
@@ -93,7 +94,19 @@ _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
 )
 @click.option("--feature-name", metavar="COLUMN", help="Column with the feature names, such as gene symbols.")
 @click.option(
-    "--layer", metavar="NAME", help="AnnData: the matrix to take, X, raw or the name of a layer. [default: X]"
+    "--layer",
+    metavar="NAME",
+    help="AnnData: the matrix to take, X, raw or the name of a layer. [default: X] Seurat: ASSAY/NAME or NAME. "
+    "[default: counts]",
+)
+@click.option("--modality", metavar="NAME", help="MuData (.h5mu): the modality to take, such as rna.")
+@click.option("--sheet", metavar="NAME", help="Spreadsheet (.xlsx): the sheet to take, if several are filled.")
+@click.option(
+    "--select",
+    metavar="ATTRIBUTE=VALUE[,VALUE...]",
+    multiple=True,
+    help="ARCHS4: only the samples of which an attribute has one of these values, such as series_id=GSE47966; may be "
+    "repeated.",
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
@@ -169,8 +182,9 @@ def import_command(
 ) -> None:
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
-    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one loom, AnnData
-    (.h5ad) or 10x (.h5) file, or the directory of a MatrixMarket file; or one or many bigWig or bedGraph files, which
+    SOURCE is one TSV or CSV table, wide or long, one GCT 1.2 or 1.3 or MatrixMarket file (each plain or gzip), one
+    loom, AnnData (.h5ad, .h5mu), 10x (.h5), GCTX, ARCHS4, Seurat (.h5seurat), Parquet, Arrow or Excel (.xlsx) file, or
+    the directory of a MatrixMarket file or of AnnData as Zarr; or one or many bigWig or bedGraph files, which
     make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF
     (bgzip) or BCF file with its index, without --units. A pipe is read as well: - is the standard input.
     """

@@ -13,7 +13,7 @@ from isal import igzip, isal_zlib
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.bgzip import refuse_cut_bgzip
-from rnaget_server.importers.foreign import foreign_binary
+from rnaget_server.importers.foreign import foreign_binary, imported_binary
 from rnaget_server.spelling import most_alike
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
@@ -118,6 +118,11 @@ def unpacked(path: Path, size: int) -> bytes:
 
 
 def _refuse_foreign(path: Path, head: bytes, packed: bool) -> None:
+    known = imported_binary(head)
+    if known is not None:
+        if packed:
+            raise ImportFailure(f"this is {known} compressed by gzip: unpack it (`gunzip FILE`), import that", path)
+        return
     advice = foreign_binary(head, path)
     if advice is not None:
         raise ImportFailure(advice, path)

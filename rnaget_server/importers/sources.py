@@ -15,10 +15,13 @@ from typing import IO
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import unreadable
-from rnaget_server.importers.foreign import ZARR
 
 _BLOCK = 1 << 20
 _LISTED = 5
+ZARR_MARKERS = (".zgroup", "zarr.json")
+"""The files that make a directory a Zarr group, of format 2 and 3."""
+
+_TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs|sftp|file):/+(.+)", re.IGNORECASE | re.DOTALL)
@@ -149,10 +152,11 @@ def _of_address(scheme: str, rest: str) -> str:
 
 
 def _in_directory(path: Path) -> Path:
-    """Return the one MatrixMarket file of a directory as Cell Ranger and others write it."""
+    """Return the one MatrixMarket file of a directory or the mark of a Zarr group."""
     names = sorted(os.listdir(path))
-    if {".zgroup", ".zarray", "zarr.json", ".zmetadata"} & set(names):
-        raise ImportFailure(ZARR.replace("NAME.h5ad", "FILE.h5ad").replace("NAME", path.name), path)
+    for marker in ZARR_MARKERS:
+        if marker in names:
+            return path / marker
     markets = [name for name in names if name.endswith((".mtx", ".mtx.gz"))]
     if len(markets) == 1:
         return path / markets[0]
@@ -162,6 +166,11 @@ def _in_directory(path: Path) -> Path:
 
 
 def _of_directory(path: Path, names: Sequence[str]) -> str:
+    if _TILEDB & set(names):
+        return (
+            "this is TileDB-SOMA: write it as AnnData, in Python by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), "
+            "'FILE.h5ad', measurement_name='RNA')`, and import that"
+        )
     program = _quantifier(path, names)
     if program is not None:
         return (

@@ -166,10 +166,10 @@ def test_directories_that_are_refused(tmp_path: Path) -> None:
         (one / name).touch()
         assert f"results of {program}, one sample in each file" in said(one)
         assert f"results of {program}" in said(one.parent)
-    zarr = tmp_path / "cells.zarr"
-    zarr.mkdir()
-    (zarr / ".zgroup").write_text("{}")
-    assert "this is a Zarr store" in said(zarr) and "anndata.read_zarr('cells.zarr')" in said(zarr)
+    soma = tmp_path / "soma"
+    soma.mkdir()
+    (soma / "__tiledb_group.tdb").touch()
+    assert "this is TileDB-SOMA: write it as AnnData" in said(soma)
     (tmp_path / "none").mkdir()
     assert "this is a directory and empty: name the file of the matrix" in said(tmp_path / "none")
     (tmp_path / "other").mkdir()
