@@ -390,9 +390,7 @@ def test_repeated_ids_of_a_quantifier_make_no_long_table(workshop: Workshop, wri
     rows = "G1\tA\tchr1\t+\t1\t9\t1\t2\t3\nG1\tA\tchr1\t+\t20\t29\t1\t2\t3\n"
     with pytest.raises(ImportFailure, match=r":3: .* ids must be unique, so rename one$"):
         workshop.run(write(header + rows, "gene_abund.tab"))
-    with pytest.raises(
-        ImportFailure, match=r":3: .* unique; if this is a long table, .* --sample-id 'who'"
-    ):
+    with pytest.raises(ImportFailure, match=r":3: .* unique; if this is a long table, .* --sample-id 'who'"):
         workshop.run(write("gene\twho\tTPM\nG1\tann\t1\nG1\tbob\t2\n"))
 
 
