@@ -111,11 +111,12 @@ def _selected(path: Path, samples: Axis, select: Sequence[str]) -> NDArray[np.in
             raise ImportFailure(
                 f"--select {shortened(text)}: write ATTRIBUTE=VALUE, with one of {', '.join(samples.attributes)}", path
             )
-        wanted = {values, *(value.strip() for value in values.split(","))} - {""}
-        found = [_held(text, wanted) for text in as_texts(samples.column(attribute))]
-        missing = wanted - set().union(*found)
-        if missing - {values}:
-            listed = ", ".join(shortened(value) for value in sorted(missing - {values})[:10])
+        texts = as_texts(samples.column(attribute))
+        wanted = {value.strip() for value in values.split(",")}
+        found = [wanted if text == values else _held(text, wanted) for text in texts]
+        missing = sorted(wanted - set().union(*found))
+        if missing:
+            listed = ", ".join(shortened(value) for value in missing[:10])
             raise ImportFailure(f"--select: no sample has {listed} as {attribute}", path)
         taken &= np.array([bool(held) for held in found], bool)
     if not taken.any():

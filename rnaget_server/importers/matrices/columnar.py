@@ -85,7 +85,8 @@ class ColumnarTable:
         ImportFailure
             If the table is no matrix, or its values are no numbers.
         """
-        names, left_out = self._names()
+        with as_import_failures(self.path):
+            names, left_out = self._names()
         start = self._start(names)
         try:
             columns = choose_columns(start, self.options)
@@ -221,12 +222,12 @@ class ColumnarTable:
             return spool.finish()
 
     def _numbers(self, column: Any, name: str, before: int) -> NDArray[np.float64]:
-        try:
-            with as_import_failures(self.path):
+        with as_import_failures(self.path):
+            try:
                 return as_numbers(column)
-        except UnfitColumn as error:
-            row = before + error.row + _HEADER
-            raise ImportFailure(f"{error} (column {name}, row {row})", self.path) from None
+            except UnfitColumn as error:
+                row = before + error.row + _HEADER
+                raise ImportFailure(f"{error} (column {name}, row {row})", self.path) from None
 
     def _long(self, names: Sequence[str], directory: Path, progress: Progress) -> SourceMatrix:
         feature, sample, value, *others = names
