@@ -87,6 +87,9 @@ _LISTED = 3
 
 
 PARQUET, ARROW_FILE = b"PAR1", b"ARROW1"
+ZARR_MARKERS = (".zgroup", "zarr.json")
+"""The files that make a directory a Zarr group, of format 2 and 3."""
+
 _ARROW_STREAM = b"\xff\xff\xff\xff"
 _LONGEST_SCHEMA = 256 << 20
 
@@ -98,6 +101,11 @@ def imported_binary(head: bytes) -> str | None:
     if is_arrow(head):
         return "an Arrow file"
     return "a spreadsheet (.xlsx)" if is_xlsx(head) else None
+
+
+def is_zarr(path: Path, head: bytes) -> bool:
+    """Return whether a file of this beginning says that its directory is a Zarr group."""
+    return path.name in ZARR_MARKERS and b'"zarr_format"' in head
 
 
 def is_arrow(head: bytes) -> bool:

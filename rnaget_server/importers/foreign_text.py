@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import HEAD_BYTES, read_head
-from rnaget_server.importers.foreign import imported_binary
+from rnaget_server.importers.foreign import imported_binary, is_zarr
 
 _LOOKED_AT = 40
 _LEAST_OF_SAM = 11
@@ -41,6 +41,8 @@ def refuse_foreign_text(path: Path, head: bytes) -> None:
     ImportFailure
         If it is of such a kind.
     """
+    if is_zarr(path, head):
+        return
     text = head.removeprefix(_BOM)
     advice = _of_markup(text) or _of_lines(path, _lines(text, len(head)))
     if advice is not None:

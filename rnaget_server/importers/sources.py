@@ -15,12 +15,10 @@ from typing import IO
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import unreadable
+from rnaget_server.importers.foreign import ZARR_MARKERS
 
 _BLOCK = 1 << 20
 _LISTED = 5
-ZARR_MARKERS = (".zgroup", "zarr.json")
-"""The files that make a directory a Zarr group, of format 2 and 3."""
-
 _TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")

@@ -125,7 +125,7 @@ class ColumnarTable:
         return TableStart(self.path, _HEADER, headers, list(zip(*texts, strict=True)), tuple(range(len(names))))
 
     def _take_texts_for_labels(self, names: Sequence[str], columns: Columns) -> None:
-        """Take columns of text for labels, of whatever they are."""
+        """Take columns of text for labels, also where their headers say otherwise."""
         schema = self.file.schema
         texts = [column for column in columns.cells if is_text(schema.field(names[column]).type)]
         taken = set(texts)

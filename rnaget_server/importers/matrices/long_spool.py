@@ -210,7 +210,7 @@ class LongSpool:
             for line, earlier, feature, sample in sorted(repeated)
         ]
         (line, message), *others = messages[:SHOWN]
-        hint = "each may have one: leave out the others, or name the column that tells samples apart by --sample-id"
+        hint = "each may have one: leave out the others, or name the column of the samples by --sample-id"
         listed = [message, *(f"{self._path}:{number}: {text}" for number, text in others)]
         if len(messages) > SHOWN:
             listed.append("and more such rows")

@@ -11,11 +11,11 @@ import h5py
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.foreign import is_zarr
 from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.h5ad import matrix_name, read_anndata
 from rnaget_server.importers.matrices.zarr_copy import ZarrCopy
 from rnaget_server.importers.matrices.zarr_tree import check_tree
-from rnaget_server.importers.sources import ZARR_MARKERS
 from rnaget_server.stores.h5ad import MAIN, RAW
 from rnaget_server.stores.layout import LAYERS
 
@@ -30,7 +30,7 @@ class ZarrImporter(Importer):
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether this is the file that says that its directory is a Zarr group."""
-        return path.name in ZARR_MARKERS and b'"zarr_format"' in head
+        return is_zarr(path, head)
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix:
         """Return one of the matrices of AnnData in the directory of `path`.
