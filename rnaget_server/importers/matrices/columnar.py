@@ -31,6 +31,7 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _LOOKED_AT = 100
+_AT_ONCE = 64
 _BLOCK_BYTES = 32 << 20
 _BATCH = 1 << 16
 _CELL = 8
@@ -116,11 +117,14 @@ class ColumnarTable:
     def _start(self, names: Sequence[str]) -> TableStart:
         """Return the first rows as a text table has them, for the choice of the columns."""
         with as_import_failures(self.path):
-            first = next((batch for batch in self.file.batches(names, _LOOKED_AT) if batch.num_rows), None)
-            if first is None:
-                raise ImportFailure("the table has no rows", self.path)
-            first = first.slice(0, _LOOKED_AT)
-            texts = [[text.encode() for text in as_labels(first.column(name))] for name in names]
+            texts: list[list[bytes]] = []
+            for start in range(0, len(names), _AT_ONCE):  # the first rows of all at once may need much memory
+                asked = names[start : start + _AT_ONCE]
+                first = next((batch for batch in self.file.batches(asked, _LOOKED_AT) if batch.num_rows), None)
+                if first is None:
+                    raise ImportFailure("the table has no rows", self.path)
+                first = first.slice(0, _LOOKED_AT)
+                texts += [[text.encode() for text in as_labels(first.column(name))] for name in asked]
         headers = tuple("" if name.startswith(_UNNAMED) else name for name in names)
         return TableStart(self.path, _HEADER, headers, list(zip(*texts, strict=True)), tuple(range(len(names))))
 
