@@ -156,7 +156,7 @@ def test_files_of_other_kinds_are_called_what_they_are(tmp_path: Path, kind: str
 
 HDF5_KINDS = {
     "0/DATA/0/matrix": "there is no /0/META/ROW/id of 2 ids",
-    "assays/RNA/counts,cell.names": "no assay",
+    "assays/RNA/counts,cell.names": "there are no ids in assays/RNA/features",
     "barcode_idx,umi": "a molecule file of 10x",
     "est_counts,aux/ids": "one sample by kallisto",
     "data/expression,meta/genes": "there are not as many ids of genes and samples in /meta",

@@ -453,7 +453,7 @@ def test_mudata_is_told_from_anndata(tmp_path: Path, workshop: Workshop, block: 
             *["--project", "p", "--study", "s", "--id", "m", "--units", "u"],
         ],
     )
-    assert result.exit_code == 1 and "the file is MuData" in result.output
+    assert result.exit_code == 1 and "this is MuData" in result.output
     assert "m.h5ad is MuData" in check_entry(path)[1]
 
 
