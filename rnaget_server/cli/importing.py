@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from rnaget_server.storage.access import FileLimits
 
 _TEXT = ("header", "decimal", "value_column", "duplicates")
-_READING = ("transpose", "column", "label_columns", "sample_id", "feature_id", "feature_name", "layer", "as_is", *_TEXT)
+_LABELS = ("column", "label_columns", "sample_id", "feature_id", "feature_name")
+_READING = ("transpose", *_LABELS, "layer", "modality", "sheet", "select", "as_is", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", "tx2gene", *_LABEL_FILES)
@@ -109,7 +110,19 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @click.option("--feature-name", metavar="COLUMN", help="Column with the feature names, such as gene symbols.")
 @click.option(
-    "--layer", metavar="NAME", help="AnnData: the matrix to take, X, raw or the name of a layer. [default: X]"
+    "--layer",
+    metavar="NAME",
+    help="AnnData: the matrix to take, X, raw or the name of a layer. [default: X] Seurat: ASSAY/NAME or NAME. "
+    "[default: counts]",
+)
+@click.option("--modality", metavar="NAME", help="MuData (.h5mu): the modality to take, such as rna.")
+@click.option("--sheet", metavar="NAME", help="Spreadsheet (.xlsx): the sheet to take, if several are filled.")
+@click.option(
+    "--select",
+    metavar="ATTRIBUTE=VALUE[,VALUE...]",
+    multiple=True,
+    help="ARCHS4: only the samples of which an attribute has one of these values, such as series_id=GSE47966; may be "
+    "repeated.",
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
@@ -195,12 +208,13 @@ def import_command(
 ) -> None:
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
-    SOURCE is one TSV or CSV table, one GCT 1.2 or 1.3 or MatrixMarket file, one loom, AnnData (.h5ad) or 10x (.h5)
-    file, or the directory of a MatrixMarket file; or the directory of results of a quantifier (salmon, kallisto, RSEM,
-    STAR and others), or many such files, without --units; or one or many bigWig or bedGraph files, which make a
-    continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file with its index,
-    without --units. All but reads and variants may be compressed (gzip, zstd, xz, bzip2), in a zip or tar archive, at
-    an https address, or come from a pipe: - is the standard input.
+    SOURCE is one TSV or CSV table, wide or long, one GCT 1.2 or 1.3 or MatrixMarket file, one loom, AnnData (.h5ad,
+    .h5mu), 10x (.h5), GCTX, ARCHS4, Seurat (.h5seurat), Parquet, Arrow or Excel (.xlsx) file, or the directory of a
+    MatrixMarket file or of AnnData as Zarr; or the directory of results of a quantifier (salmon, kallisto, RSEM, STAR
+    and others), or many such files, without --units; or one or many bigWig or bedGraph files, which make a continuous
+    set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file with its index, without --units.
+    All but reads and variants may be compressed (gzip, zstd, xz, bzip2), in a zip or tar archive, at an https address,
+    or come from a pipe: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
     from rnaget_server.importers.sequences.fasta import is_fasta

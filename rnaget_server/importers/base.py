@@ -32,6 +32,9 @@ class ReadOptions:
     feature_id: str | None = None
     feature_name: str | None = None
     layer: str | None = None
+    modality: str | None = None
+    sheet: str | None = None
+    select: tuple[str, ...] = ()
     as_is: bool = False
     genome: str | None = None
     mtx_features: Path | None = None
@@ -96,10 +99,11 @@ class Importer(Protocol):
     """One kind of source; an entry point of the group ``rnaget_server.importers`` names a class of this form.
 
     `takes_any_text` marks an importer that recognises text in general: it is asked after all others. A class that does
-    not inherit from this one has to have it. An importer that can read one of several layers, leave a file as it is,
-    take labels from other files, or has ways out of repeated ids, has an attribute `takes`, a set of ``layer``,
-    ``as_is``, ``label_files`` and ``duplicates``; without it, these options are refused. One that serves every file as
-    it is has a true attribute `always_as_is`.
+    not inherit from this one has to have it. An importer that can read one of several layers, modalities or sheets, or
+    a selection of samples, leave a file as it is, take labels from other files, or has ways out of repeated ids, has an
+    attribute `takes`, a set of ``layer``, ``modality``, ``sheet``, ``select``, ``as_is``, ``label_files`` and
+    ``duplicates``; without it, these options are refused. One that serves every file as it is has a true attribute
+    `always_as_is`.
     """
 
     takes_any_text: bool = False
@@ -139,7 +143,7 @@ def importer_for(path: Path, head: bytes) -> Importer:
 
 
 def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:
-    """Refuse options for files of several layers, that are served as they are, or labelled by others, for all others.
+    """Refuse options for files of several matrices, that are served as they are, or labelled by others, for all others.
 
     Raises
     ------
@@ -147,17 +151,30 @@ def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:
         If such an option is given.
     """
     takes: frozenset[str] = getattr(importer, "takes", frozenset())
-    if options.layer is not None and "layer" not in takes:
-        raise ImportFailure("--layer cannot be given for this file: it names a matrix of an AnnData file", path)
-    if options.duplicates is not None and ("duplicates" not in takes or options.transpose):
-        raise ImportFailure("--duplicates cannot be given for this file: it is for tables with features as rows", path)
-    if options.as_is and "as_is" not in takes:
-        raise ImportFailure(
-            "--as-is cannot be given for this file: loom, AnnData and 10x files can be served as they are", path
-        )
-    if (options.mtx_features or options.mtx_barcodes) and "label_files" not in takes:
-        raise ImportFailure(
-            "--mtx-features and --mtx-barcodes cannot be given for this file: they name the files of labels of a "
-            "MatrixMarket file; for a table of attributes there are --features and --samples",
-            path,
-        )
+    if options.transpose:
+        takes -= {"duplicates"}
+    for option, (given, named, meaning) in _special(options).items():
+        if given and option not in takes:
+            raise ImportFailure(f"{named} cannot be given for this file: {meaning}", path)
+
+
+def _special(options: ReadOptions) -> dict[str, tuple[bool, str, str]]:
+    """Return for each member of `takes` whether it is given, its options, and what they are for."""
+    return {
+        "layer": (
+            options.layer is not None,
+            "--layer",
+            "it names a matrix of an AnnData file (.h5ad, .h5mu, Zarr) or of a Seurat file",
+        ),
+        "modality": (options.modality is not None, "--modality", "it names a part of a MuData file (.h5mu)"),
+        "sheet": (options.sheet is not None, "--sheet", "it names a sheet of a spreadsheet (.xlsx)"),
+        "select": (bool(options.select), "--select", "it chooses samples of an ARCHS4 file"),
+        "duplicates": (options.duplicates is not None, "--duplicates", "it is for tables with features as rows"),
+        "as_is": (options.as_is, "--as-is", "loom, AnnData and 10x files can be served as they are"),
+        "label_files": (
+            bool(options.mtx_features or options.mtx_barcodes),
+            "--mtx-features and --mtx-barcodes",
+            "they name the files of labels of a MatrixMarket file; for a table of attributes there are --features and "
+            "--samples",
+        ),
+    }

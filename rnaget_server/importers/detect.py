@@ -9,7 +9,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.compression import ERRORS, compression_of, damaged, unpacked
-from rnaget_server.importers.foreign import foreign_binary
+from rnaget_server.importers.foreign import foreign_binary, imported_binary
 from rnaget_server.spelling import most_alike
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
@@ -104,6 +104,11 @@ def _similar_name(path: Path) -> str:
 
 
 def _refuse_foreign(path: Path, head: bytes, compression: str | None) -> None:
+    known = imported_binary(head)
+    if known is not None:
+        if compression is not None:
+            raise ImportFailure(f"this is {known} compressed by {compression}: unpack it, and import that", path)
+        return
     advice = foreign_binary(head, path)
     if advice is not None:
         raise ImportFailure(advice, path)

@@ -35,9 +35,10 @@ _STARTS: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
     (b"\x1f\x9d", "this is compressed by compress (.Z): " + _UNPACK.format("zcat")),
     (b"7z\xbc\xaf\x27\x1c", "this is a 7-Zip archive: unpack it (7z x FILE) and import the file inside"),
     (b"Rar!\x1a", "this is a RAR archive: unpack it (unrar x FILE) and import the file inside"),
-    (b"PAR1\x15", f"this is a Parquet file: {_TO_TEXT}"),
-    (b"ARROW1", f"this is an Arrow (Feather) file: {_TO_TEXT}"),
-    (b"FEA1\0", f"this is a Feather file: {_TO_TEXT}"),
+    (
+        b"FEA1\0",
+        f"this is a Feather file of version 1: write it as Arrow, as by `pyarrow.feather.write_feather`, or {_TO_TEXT}",
+    ),
     (b"SQLite format 3\0", f"this is an SQLite database: write the table as text and import that ({_TO_TEXT})"),
     (b"\xd0\xcf\x11\xe0", f"this is a spreadsheet (.xls): {_TO_TEXT} {_DATES}"),
     ((b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n", b"RDB2\n", b"RDB3\n"), _R),
@@ -78,7 +79,47 @@ _NAMES = {
     ".pkl": _PICKLE,
 }
 _TAR_BLOCK = 512
+_ZIP = (b"PK\x03\x04",)
 _LISTED = 3
+
+
+PARQUET, ARROW_FILE = b"PAR1", b"ARROW1"
+ZARR_MARKERS = (".zgroup", "zarr.json")
+"""The files that make a directory a Zarr group, of format 2 and 3."""
+
+_ARROW_STREAM = b"\xff\xff\xff\xff"
+_LONGEST_SCHEMA = 256 << 20
+
+
+def imported_binary(head: bytes) -> str | None:
+    """Return what a binary file is, other than HDF5, if it is of a kind that is imported."""
+    if head.startswith(PARQUET) and b"\0" in head:
+        return "a Parquet file"
+    if is_arrow(head):
+        return "an Arrow file"
+    return "a spreadsheet (.xlsx)" if is_xlsx(head) else None
+
+
+def is_zarr(path: Path, head: bytes) -> bool:
+    """Return whether a file of this beginning says that its directory is a Zarr group."""
+    return path.name in ZARR_MARKERS and b'"zarr_format"' in head
+
+
+def is_arrow(head: bytes) -> bool:
+    """Return whether a file of this beginning is an Arrow file, or a stream: the mark and size of its first message."""
+    if head.startswith(ARROW_FILE) and b"\0" in head:
+        return True
+    return head.startswith(_ARROW_STREAM) and 0 < int.from_bytes(head[4:8], "little") < _LONGEST_SCHEMA
+
+
+def is_xlsx(head: bytes) -> bool:
+    """Return whether a file of this beginning is a spreadsheet of Excel."""
+    if not head.startswith(_ZIP):
+        return False
+    names = names_in_zip(head)
+    return any(name == "[Content_Types].xml" or name.startswith("xl/") for name in names) and not any(
+        name.startswith(("word/", "ppt/")) for name in names
+    )
 
 
 def foreign_binary(head: bytes, path: Path) -> str | None:
@@ -99,7 +140,7 @@ def foreign_binary(head: bytes, path: Path) -> str | None:
         return f"this is compressed twice, and {inner} is the inner one: unpack it once and import that"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return _PICKLE
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+    if head.startswith((*_ZIP, b"PK\x05\x06", b"PK\x07\x08")):
         return _of_zip(head, names_in_zip(head))
     if (first := first_in_tar(head)) is not None:
         return (
@@ -133,13 +174,13 @@ def names_in_zip(head: bytes) -> list[str]:
     ]
 
 
-def _of_zip(head: bytes, names: list[str]) -> str:
+def _of_zip(head: bytes, names: list[str]) -> str | None:
     if b"application/vnd.oasis.opendocument.spreadsheet" in head[:200]:
         return f"this is a spreadsheet (.ods): {_TO_TEXT} {_DATES}"
     if any(name == "[Content_Types].xml" or name.startswith("xl/") for name in names):
         if any(name.startswith(("word/", "ppt/")) for name in names):
             return "this is an office document, no table: save the table in it as tab-separated text"
-        return f"this is a spreadsheet (.xlsx): {_TO_TEXT} {_DATES}"
+        return None  # which is imported
     if names and all(name.endswith(".npy") for name in names):
         return (
             "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
@@ -151,10 +192,7 @@ def _of_zip(head: bytes, names: list[str]) -> str:
     return f"this is a zip archive{inside}: unpack it (unzip FILE) and import the file inside"
 
 
-ZARR = (
-    "this is a Zarr store: write it as AnnData, as by `anndata.read_zarr('NAME').write_h5ad('NAME.h5ad')` in Python, "
-    "and import that"
-)
+ZARR = "this is a Zarr store in a zip archive: unpack it (`unzip FILE -d NAME.zarr`), and import that directory"
 
 
 def first_in_tar(head: bytes) -> str | None:

@@ -10,15 +10,6 @@ _SHOWN = 8
 # The names that a kind has in its root group, or below it, and the advice.
 _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
-        ("0/DATA/0/matrix",),
-        "this is a GCTX file of CMap: write it as GCT, as by cmapPy's `gctx2gct -filename FILE.gctx`, and import that",
-    ),
-    (("mod",), "this is a MuData file (.h5mu): write one of its modalities as AnnData, and import that"),
-    (
-        ("assays", "meta.data"),
-        "this is a Seurat file (.h5seurat): write it as AnnData, as by SeuratDisk's Convert(FILE, dest = 'h5ad')",
-    ),
-    (
         ("molecule_info",),
         "this is a molecule file of 10x: import filtered_feature_bc_matrix.h5 of the same run",
     ),
@@ -30,10 +21,6 @@ _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("est_counts", "aux/ids"),
         "this is the abundance.h5 of one sample by kallisto: give it a name that ends in .h5, or import it without "
         "--units",
-    ),
-    (
-        ("data/expression", "meta"),
-        "this is an ARCHS4 file: write the samples that you need as a tab-separated table, and import that",
     ),
     (("bins", "chroms", "pixels"), "this is a cooler file of chromosome contacts, no expression matrix"),
     (("#refs#",), "this is a MATLAB file (.mat): write the matrix with its ids as text, by writetable"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import HEAD_BYTES, read_head
+from rnaget_server.importers.foreign import imported_binary, is_zarr
 
 _LOOKED_AT = 40
 _LEAST_OF_SAM = 11
@@ -40,6 +41,8 @@ def refuse_foreign_text(path: Path, head: bytes) -> None:
     ImportFailure
         If it is of such a kind.
     """
+    if is_zarr(path, head):
+        return
     text = head.removeprefix(_BOM)
     advice = _of_markup(text) or _of_lines(path, _lines(text, len(head)))
     if advice is not None:
@@ -55,6 +58,9 @@ def refuse_foreign_table(path: Path) -> None:
         If it is of such a kind, or cannot be read.
     """
     head = read_head(path)
+    known = imported_binary(head)
+    if known is not None:
+        raise ImportFailure(f"this is {known}: save the table in it as tab-separated text, and give that", path)
     text = head.removeprefix(_BOM)
     lines = _lines(text, len(head))
     advice = _of_markup(text) or (_of_annotation(lines[0], _rows(lines)) if lines else None)

@@ -18,10 +18,11 @@ from rnaget_server.importers.addresses import Address, file_name
 from rnaget_server.importers.archives import Archive, Member, choose, companions, is_archive, target_of
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
-from rnaget_server.importers.foreign import ZARR
+from rnaget_server.importers.foreign import ZARR_MARKERS
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 
 _LISTED = 5
+_TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
 _MATRICES = (".mtx", ".h5ad", ".h5", ".loom", ".gct", ".tsv", ".csv")
@@ -261,10 +262,11 @@ def _file_of(path: Path) -> Path:
 
 
 def _in_directory(path: Path) -> Path:
-    """Return the one MatrixMarket file of a directory as Cell Ranger and others write it."""
+    """Return the one MatrixMarket file of a directory or the mark of a Zarr group."""
     names = sorted(os.listdir(path))
-    if {".zgroup", ".zarray", "zarr.json", ".zmetadata"} & set(names):
-        raise ImportFailure(ZARR.replace("NAME.h5ad", "FILE.h5ad").replace("NAME", path.name), path)
+    for marker in ZARR_MARKERS:
+        if marker in names:
+            return path / marker
     markets = [name for name in names if without_suffix(name).endswith(".mtx")]
     if len(markets) == 1:
         return path / markets[0]
@@ -274,6 +276,11 @@ def _in_directory(path: Path) -> Path:
 
 
 def _of_directory(path: Path, names: Sequence[str]) -> str:
+    if _TILEDB & set(names):
+        return (
+            "this is TileDB-SOMA: write it as AnnData, in Python by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), "
+            "'FILE.h5ad', measurement_name='RNA')`, and import that"
+        )
     matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [
         f"{name}/"

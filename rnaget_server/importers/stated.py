@@ -13,7 +13,6 @@ import numpy as np
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.addresses import Address
-from rnaget_server.importers.archives import is_archive
 from rnaget_server.importers.detect import is_hdf5, read_head
 from rnaget_server.importers.text.quantities import only_units
 from rnaget_server.stores.hdf5_dataset import Dataset
@@ -68,8 +67,10 @@ def _of_content(path: Path) -> dict[str, Stated]:
         return stated(markets[0]) if markets else {}
     with contextlib.suppress(ImportFailure, OSError, ValueError, KeyError):
         head = read_head(path)
-        if not is_archive(head):
-            return _of_hdf5(path) if is_hdf5(head) else _of_text(head)
+        if is_hdf5(head):
+            return _of_hdf5(path)
+        if b"\0" not in head:
+            return _of_text(head)
     return {}
 
 

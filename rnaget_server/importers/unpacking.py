@@ -10,7 +10,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.compression import ERRORS, OpenedFile, compression_of, damaged, unpacked
 from rnaget_server.importers.detect import HEAD_BYTES, is_hdf5
-from rnaget_server.importers.foreign import BIGWIG, foreign_binary
+from rnaget_server.importers.foreign import BIGWIG, foreign_binary, imported_binary
 
 _BLOCK = 1 << 20
 _NO_BOMB = 256 << 20
@@ -92,7 +92,7 @@ def must_be_unpacked(path: Path, is_archive: Callable[[bytes], bool]) -> bool:
                 return False
     except _UNREADABLE:
         return False
-    if is_hdf5(head) or head.startswith(BIGWIG) or is_archive(head):
+    if is_hdf5(head) or head.startswith(BIGWIG) or is_archive(head) or imported_binary(head):
         return True
     return b"\0" in head and foreign_binary(head, path) is None
 

@@ -39,6 +39,13 @@ _SPARSE = {"csr_matrix": "samples", "csc_matrix": "features"}
 class H5adFile:
     """An open AnnData file: labels, and matrices by name. Opening reads neither columns nor cells.
 
+    Parameters
+    ----------
+    path, access
+        The file, and how it is read.
+    modality
+        The modality of a MuData file that is meant; None for an AnnData file.
+
     Raises
     ------
     UnfitFile
@@ -46,12 +53,15 @@ class H5adFile:
     """
 
     @closes_on_failure
-    def __init__(self, path: Path, access: FileAccess | None = None) -> None:
-        self.file = File(path, _INSIDE, access)
+    def __init__(self, path: Path, access: FileAccess | None = None, modality: str | None = None) -> None:
+        self.file = File(path, _INSIDE if modality is None else (_MODALITIES,), access)
         self.file.check_links()
-        _refuse_mudata(self.file)
-        self.obs = read_frame(self.file, "obs", "sample")
-        self.var = read_frame(self.file, "var", "feature")
+        self._root = "" if modality is None else f"{_MODALITIES}/{modality}/"
+        if modality is None:
+            _refuse_mudata(self.file)
+        self._uns = f"{self._root}uns"
+        self.obs = read_frame(self.file, f"{self._root}obs", "sample", (self._uns,))
+        self.var = read_frame(self.file, f"{self._root}var", "feature", (self._uns,))
         self.samples, self.features = self.obs.axis, self.var.axis
 
     @property
@@ -62,20 +72,21 @@ class H5adFile:
 
     @property
     def _layers(self) -> tuple[str, ...]:
-        layers = self.file.get(layout.LAYERS)
+        layers = self.file.get(self._root + layout.LAYERS)
         return tuple(layers) if isinstance(layers, Group) else ()
 
     @cached_property
     def raw_var(self) -> Frame:
         """The features of ``raw``, which may be more than those of ``X``."""
-        if _OLD_RAW in self.file:
-            return read_frame(self.file, _OLD_RAW_FEATURES, "feature", (_OLD_RAW_CATEGORIES, "uns"))
-        return read_frame(self.file, f"{RAW}/var", "feature")
+        if self._root + _OLD_RAW in self.file:
+            categories = (self._root + _OLD_RAW_CATEGORIES, self._uns)
+            return read_frame(self.file, self._root + _OLD_RAW_FEATURES, "feature", categories)
+        return read_frame(self.file, f"{self._root}{RAW}/var", "feature", (self._uns,))
 
     def _place(self, name: str) -> str:
         if name == RAW:
-            return _OLD_RAW if _OLD_RAW in self.file else f"{RAW}/X"
-        return MAIN if name == MAIN else f"{layout.LAYERS}/{name}"
+            return self._root + (_OLD_RAW if self._root + _OLD_RAW in self.file else f"{RAW}/X")
+        return self._root + (MAIN if name == MAIN else f"{layout.LAYERS}/{name}")
 
     def matrix(self, name: str) -> H5adMatrix:
         """Return one of the matrices.
@@ -218,6 +229,12 @@ def no_main(names: Sequence[str]) -> UnfitFile:
     return UnfitFile(f"has no X: import one of {listed} by `rnaget-server import --layer NAME`")
 
 
+def modalities(path: Path) -> tuple[str, ...] | None:
+    """Return the names of the modalities of a MuData file; None if it is none."""
+    with File(path) as file:
+        return tuple(file.group(_MODALITIES)) if _is_mudata(file) else None
+
+
 def _is_mudata(file: File) -> bool:
     return isinstance(file.get(_MODALITIES), Group) and encoding_of(file) != "anndata" and MAIN not in file
 
@@ -228,8 +245,9 @@ def _refuse_mudata(file: File) -> None:
     names = [printable(name) for name in file.group(_MODALITIES)]
     one = "rna" if "rna" in names or not names else names[0]
     raise UnfitFile(
-        f"is MuData, which has a matrix for each of its modalities ({', '.join(names) or 'none'}): write one of them "
-        f'to a file of its own, in Python by `mdata = mudata.read_h5mu(FILE); mdata["{one}"].write_h5ad("{one}.h5ad")`'
+        f"is MuData, which has a matrix for each of its modalities ({', '.join(names) or 'none'}): import one of them "
+        f"by `rnaget-server import --modality {one}`, or write it to a file of its own, in Python by `mdata = "
+        f'mudata.read_h5mu(FILE); mdata["{one}"].write_h5ad("{one}.h5ad")`'
     )
 
 

@@ -124,7 +124,7 @@ def read_frame(file: File, place: str, kind: str, categories: Sequence[str] = ("
         item = frame.get(sources[name])
         if item is None:
             raise OSError(f"there is no {place}/{sources[name]} any more")
-        return _column(item, file)
+        return read_column(item, file)
 
     return Frame(Axis(size, tuple(sources), read), place, left_out)
 
@@ -197,7 +197,8 @@ def _shown(index: str, columns: Sequence[str], kind: str) -> str:
     return unnamed if index in _NO_NAMES and unnamed not in columns else index
 
 
-def _column(item: Item, file: File) -> Column:
+def read_column(item: Item, file: File) -> Column:
+    """Return a column in any encoding of AnnData, of which `obstacle` says that it can be read."""
     if isinstance(item, Group):
         if CATEGORIES in item:
             return _categorical(item.get(CATEGORIES), item.dataset("codes").whole(), file)
@@ -211,7 +212,7 @@ def _column(item: Item, file: File) -> Column:
 def _categorical(categories: Group | Dataset | None, codes: NDArray[Any], file: File) -> Column:
     if categories is None or codes.dtype.kind not in "iu":
         raise OSError("a categorical column lacks its categories, or its codes are no whole numbers")
-    column = _column(categories, file)
+    column = read_column(categories, file)
     if not column.is_number:
         return Categories(column.take(None), codes)
     numbers = column.take(None)

@@ -93,7 +93,7 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "zarr in zip": (zipped(_dot_zgroup="{}", X___dot_zarray="{}"), "a Zarr store"),
     "tar": (archive("GSM1_counts.txt.gz", "GSM2_counts.txt.gz"), "name one by --member: 'GSM1_counts.txt.gz', 'GSM2"),
     "zip": (zipped(a_dot_tsv=TABLE, b_dot_tsv=TABLE), "name one by --member: 'a.tsv', 'b.tsv'"),
-    "xlsx": (zipped(xl__workbook_dot_xml="<a/>"), "a spreadsheet (.xlsx)"),
+    "xlsx": (zipped(xl__styles_dot_xml="<a/>"), "spreadsheet"),
     "ods": (zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet"), "a spreadsheet (.ods)"),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "a spreadsheet (.xls)"),
     "json": (json.dumps({"genes": ["g1"], "cells": [1]}), "this is JSON"),
@@ -110,8 +110,9 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "utf-32": (TABLE.encode("utf-32"), "UTF-32 text"),
     "series matrix": (SERIES, "a series matrix file of GEO"),
     "soft": ("^DATABASE = GeoMiame\n!Database_name = GEO\n", "a SOFT file of GEO"),
-    "parquet": (saved(lambda file: pa.parquet.write_table(pa.table({"a": [1]}), file)), "a Parquet file"),
-    "arrow": (b"ARROW1\0\0" + b"\0" * 64, "an Arrow (Feather) file"),
+    "parquet of one column": (saved(lambda file: pa.parquet.write_table(pa.table({"a": [1]}), file)), "Parquet"),
+    "arrow": (b"ARROW1\0\0" + b"\0" * 64, "Arrow file"),
+    "feather of version 1": (b"FEA1\0" + b"\0" * 64, "a Feather file of version 1"),
     "png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a picture (PNG)"),
     "sqlite": (b"SQLite format 3\0" + b"\0" * 84, "an SQLite database"),
     "mtx without its line": ("%%\n%\n2 2 1\n1 1 5\n", "no MatrixMarket line: put `%%MatrixMarket matrix coordinate"),
@@ -150,11 +151,11 @@ def test_files_of_other_kinds_are_called_what_they_are(tmp_path: Path, kind: str
 
 
 HDF5_KINDS = {
-    "0/DATA/0/matrix": "a GCTX file of CMap: write it as GCT, as by cmapPy's `gctx2gct",
-    "assays/RNA/counts,meta.data/x": "a Seurat file (.h5seurat)",
+    "0/DATA/0/matrix": "there is no /0/META/ROW/id of 2 ids",
+    "assays/RNA/counts,cell.names": "there are no ids in assays/RNA/features",
     "barcode_idx,umi": "a molecule file of 10x",
     "est_counts,aux/ids": "one sample by kallisto",
-    "data/expression,meta/genes": "an ARCHS4 file",
+    "data/expression,meta/genes": "there are not as many ids of genes and samples in /meta",
     "bins/start,chroms/name,pixels/count": "a cooler file",
     "cells": "it has cells: import loom, AnnData (.h5ad) or 10x (.h5)",
 }

@@ -43,7 +43,7 @@ REFUSED = {
     "13-european-csv": [("thousands.csv", "commas between thousands")],
     "16-10x-v2-two-genomes": [("v2two.h5", "--genome hg19")],
     "19-featurecounts": [("repeated.txt", "repeated.txt:4: the feature id 'ENSG01' is here and in line 3")],
-    "22-h5mu": [("x.h5mu", 'mdata["rna"].write_h5ad')],
+    "22-h5mu": [("x.h5mu", "--modality rna")],
     "23-excel-dates": [("twice.tsv", "a spreadsheet program")],
 }
 

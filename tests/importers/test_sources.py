@@ -166,10 +166,10 @@ def test_directories_that_are_refused(tmp_path: Path) -> None:
     solo = ten_x_folder(tmp_path / "Solo.out")
     shutil.copy(solo / "matrix.mtx", solo / "UniqueAndMult-EM.mtx")
     assert "name the matrix in it (UniqueAndMult-EM.mtx, matrix.mtx)" in said(solo)
-    zarr = tmp_path / "cells.zarr"
-    zarr.mkdir()
-    (zarr / ".zgroup").write_text("{}")
-    assert "this is a Zarr store" in said(zarr) and "anndata.read_zarr('cells.zarr')" in said(zarr)
+    soma = tmp_path / "soma"
+    soma.mkdir()
+    (soma / "__tiledb_group.tdb").touch()
+    assert "this is TileDB-SOMA: write it as AnnData" in said(soma)
     (tmp_path / "none").mkdir()
     assert "this is a directory and empty: name the file of the matrix" in said(tmp_path / "none")
     (tmp_path / "other").mkdir()

@@ -10,13 +10,10 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix, TsvStyle
 from rnaget_server.importers.matrices.axes import feature_axis, label_axis, split_samples
-from rnaget_server.importers.matrices.table_columns import (
-    Columns,
-    TableStart,
-    choose_columns,
-    long_table,
-    star_columns,
-)
+from rnaget_server.importers.matrices.long_columns import LongTable, long_hint
+from rnaget_server.importers.matrices.long_text import LongText
+from rnaget_server.importers.matrices.table_columns import choose_columns, star_columns
+from rnaget_server.importers.matrices.table_start import Columns, TableStart
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.columns import find_name, is_chromosome, text_column
@@ -70,6 +67,7 @@ class Header:
     separator: str = ""
     remarks: tuple[str, ...] = ()
     counters: frozenset[str] = frozenset()
+    is_long: bool = False
 
 
 class DelimitedImporter(Importer):
@@ -91,28 +89,43 @@ class DelimitedImporter(Importer):
             If the table is not well formed.
         """
         with TextLines(path) as lines:
-            header = read_header(lines, options)
-            kind, other = ("sample", "feature") if options.transpose else ("feature", "sample")
-            composed = options.column is not None and not options.transpose  # checked once they are split
-            mistakes = [] if composed else header_mistakes(header.names, other)
-            layout = header.layout
-            with filling(Spool(directory, len(header.names), transposed=options.transpose), path) as spool:
-                body = TableBody(
-                    path,
-                    layout.separator,
-                    len(layout.labels),
-                    header.names,
-                    kind,
-                    options.limits.column_bytes,
-                    layout,
-                    DecimalMark(layout.separator, options.decimal),
-                    None if options.transpose else "all" if header.headless else "known",
-                    header.repeated_hint,
-                    header.counters,
-                    Repeats(options.duplicates) if options.duplicates else None,
-                )
-                body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
-                return _assembled(path, header, body, body.cells(spool, directory), options)
+            return read_table(lines, options, directory, progress)
+
+
+def read_table(lines: TextLines, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix:
+    """Return the matrix in a table, wide or long.
+
+    Raises
+    ------
+    ImportFailure
+        If the table is not well formed.
+    """
+    path, header = lines.path, read_header(lines, options)
+    layout, decimal = header.layout, DecimalMark(header.layout.separator, options.decimal)
+    if header.is_long:
+        if options.duplicates is not None:
+            raise ImportFailure("--duplicates does not apply to a long table: it is for rows of features", path)
+        return LongText(path, header.names, layout, decimal).read(lines, directory, options, progress)
+    kind, other = ("sample", "feature") if options.transpose else ("feature", "sample")
+    composed = options.column is not None and not options.transpose  # checked once they are split
+    mistakes = [] if composed else header_mistakes(header.names, other)
+    with filling(Spool(directory, len(header.names), transposed=options.transpose), path) as spool:
+        body = TableBody(
+            path,
+            layout.separator,
+            len(layout.labels),
+            header.names,
+            kind,
+            options.limits.column_bytes,
+            layout,
+            decimal,
+            None if options.transpose else "all" if header.headless else "known",
+            header.repeated_hint,
+            header.counters,
+            Repeats(options.duplicates) if options.duplicates else None,
+        )
+        body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
+        return _assembled(path, header, body, body.cells(spool, directory), options)
 
 
 def read_header(lines: TextLines, options: ReadOptions) -> Header:
@@ -148,7 +161,10 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
         lines.put_back(number, line)
         start, columns = _headless_columns(start, fields, options)
     else:
-        columns = choose_columns(start, options)
+        try:
+            columns = choose_columns(start, options)
+        except LongTable as long:
+            return _long_header(start, long.columns, separator, options)
     layout = TableLayout(
         separator,
         len(start.headers),
@@ -162,9 +178,27 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
     return _header(start, columns, header)
 
 
+def _long_header(start: TableStart, columns: Sequence[int], separator: bytes, options: ReadOptions) -> Header:
+    """Return the header of a table with one row for each feature and sample; `columns` are those, values and others."""
+    if options.column is not None:
+        raise ImportFailure("--column does not apply to a long table, whose samples are in one column", start.path)
+    feature, sample, value, *others = columns
+    width = len(start.headers)
+    layout = TableLayout(
+        separator,
+        width,
+        (feature, sample, *others),
+        (value,),
+        frozenset(range(width)) - frozenset(start.columns),
+        separator == COMMA and options.decimal == ",",
+    )
+    names = _names([start.headers[column] for column in columns], start.path, start.line)
+    return Header(start.line, layout, (), names, False, is_long=True)
+
+
 def _header(start: TableStart, columns: Columns, header: Header) -> Header:
     """Return the header with the names of the chosen columns."""
-    hint = long_table(start, columns) if columns.is_long else ""
+    hint = long_hint(start, columns) if columns.is_long else ""
     if is_chromosome(start.headers[columns.labels[0]]):
         hint = _OF_REGIONS
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.model.axis import Axis, read_labels
 from rnaget_server.model.sparse import Direction
-from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, no_main
+from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, modalities, no_main
 
 
 class H5adImporter(Importer):
@@ -33,7 +34,7 @@ class H5adImporter(Importer):
 
     def recognises(self, path: Path, head: bytes) -> bool:
         """Return whether this is HDF5 with AnnData's labels."""
-        return is_hdf5(head) and H5adStore.recognises(path)
+        return is_hdf5(head) and H5adStore.recognises(path) and modalities(path) is None
 
     def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix | ServedFile:
         """Return what is in the file.
@@ -43,22 +44,44 @@ class H5adImporter(Importer):
         ImportFailure
             If it is damaged or of an unknown form, there is no such layer, or ids are repeated or empty.
         """
-        refuse_text_options(options, path, "AnnData")
         if options.as_is:
+            refuse_text_options(options, path, "AnnData")
             return _as_it_is(path, options)
-        with as_import_failures(path):
-            file = H5adFile(path, options.access)
-            name = _matrix_name(path, file, options.layer)
-            matrix = file.matrix(name)
-            var = file.raw_var if name == RAW else file.var
-            axes = var.axis, file.samples
-            _refuse_empty(path, name, matrix.shape)
-            features, samples, style = labels(path, axes, _usual(axes), options)
-            matrix.dtype()  # refuses whole numbers that would not stay what they are
-        cells = _spooled(path, matrix, directory, progress)
-        form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
-        remarks = (f"AnnData, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks)
-        return SourceMatrix(features, samples, cells, style, remarks)
+        return read_anndata(path, path, options, directory, progress)
+
+
+def read_anndata(
+    path: Path,
+    held: Path,
+    options: ReadOptions,
+    directory: Path,
+    progress: Progress,
+    modality: str | None = None,
+) -> SourceMatrix:
+    """Return one of the matrices of an AnnData file, or of a modality of a MuData file.
+
+    `held` is the HDF5 file that is read, and `path` is named in messages.
+
+    Raises
+    ------
+    ImportFailure
+        If it is damaged or of an unknown form, there is no such layer, or ids are repeated or empty.
+    """
+    refuse_text_options(options, path, "AnnData")
+    with as_import_failures(path):
+        file = H5adFile(held, options.access, modality)
+        name = matrix_name(path, file.names, options.layer)
+        matrix = file.matrix(name)
+        var = file.raw_var if name == RAW else file.var
+        axes = var.axis, file.samples
+        _refuse_empty(path, name, matrix.shape)
+        features, samples, style = labels(path, axes, _usual(axes), options)
+        matrix.dtype()  # refuses whole numbers that would not stay what they are
+    cells = _spooled(path, matrix, directory, progress)
+    form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
+    what = "AnnData" if modality is None else f"MuData, modality {modality}"
+    remarks = (f"{what}, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks)
+    return SourceMatrix(features, samples, cells, style, remarks)
 
 
 def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
@@ -79,13 +102,20 @@ def _refuse_empty(path: Path, name: str, shape: tuple[int, int]) -> None:
         raise ImportFailure(f"the matrix {name} is empty: {shape[0]} features × {shape[1]} samples", path)
 
 
-def _matrix_name(path: Path, file: H5adFile, layer: str | None) -> str:
-    if not file.names:
+def matrix_name(path: Path, names: Sequence[str], layer: str | None) -> str:
+    """Return the name of the matrix that is meant, among those of a file.
+
+    Raises
+    ------
+    ImportFailure
+        If there is none of this name, or no ``X`` and none is named.
+    """
+    if not names:
         raise no_main(())
-    if layer is None and MAIN not in file.names:
-        raise ImportFailure(f"there is no X: name one of {', '.join(file.names)} by --layer", path)
-    if layer is not None and layer not in file.names:
-        raise ImportFailure(f"--layer: there is no matrix {shortened(layer)}; there are {', '.join(file.names)}", path)
+    if layer is None and MAIN not in names:
+        raise ImportFailure(f"there is no X: name one of {', '.join(names)} by --layer", path)
+    if layer is not None and layer not in names:
+        raise ImportFailure(f"--layer: there is no matrix {shortened(layer)}; there are {', '.join(names)}", path)
     return layer or MAIN
 
 

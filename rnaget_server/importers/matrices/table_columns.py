@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.matrices.long_columns import (
+    SAMPLE_COLUMNS,
+    check_named_long,
+    check_three_columns,
+    long_table,
+    named_values,
+    repeats,
+)
+from rnaget_server.importers.matrices.table_start import Columns, TableStart
 from rnaget_server.importers.text.columns import (
     ID_NUMBERS,
     are_words,
@@ -39,43 +47,7 @@ _ROW_NUMBERS = frozenset(
 _NO_IDS = _ROW_NUMBERS | {"position", "region", "contig", "locus", "description", "exon", "key", "ref"}
 _STABLE_ID = re.compile(rb"ENS[A-Z]*[GTEP]\d{11}(?:\.\d+)?(?:_PAR_Y)?|[NX][MR]_\d+(?:\.\d+)?|AT[1-5CM]G\d{5}|FBgn\d{7}")
 _OF_TRANSCRIPTS = frozenset(("tid", "bundleid", "tssid", "gc"))
-_SAMPLE_COLUMNS = frozenset(
-    (
-        *("sample", "samples", "sampleid", "sampleids", "samplename", "tissue", "tissueid", "run", "runid", "barcode"),
-        *("cell", "cellid", "celltype", "cellline", "donor", "donorid", "subject", "subjectid", "patient", "patientid"),
-        *("individual", "condition", "replicate", "library", "tissuesitedetailid", "cluster"),
-        "var2",
-    )
-)
 _MOST_DIGITS = 18
-_VALUES = frozenset(("values", "expression", "expr", "level", "abundance", "intensity", "freq", "n", "umi", "umis"))
-
-
-@dataclass
-class Columns:
-    """The chosen columns, by positions; the ids are in the first of `labels`. `samples` renames the cells."""
-
-    labels: list[int]
-    cells: list[int]
-    remarks: list[str] = field(default_factory=list)
-    samples: tuple[str, ...] | None = None
-    is_long: bool = False
-
-
-@dataclass(frozen=True)
-class TableStart:
-    """The first lines of a table: its headers, the fields of some rows, and the columns that are not blank."""
-
-    path: Path
-    line: int
-    headers: tuple[str, ...]
-    rows: Sequence[Sequence[bytes]]
-    columns: tuple[int, ...]
-    headless: bool = False
-
-    def cells_of(self, column: int) -> list[bytes]:
-        """Return the fields of one column."""
-        return [row[column] for row in self.rows if column < len(row)]
 
 
 def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
@@ -85,13 +57,16 @@ def choose_columns(start: TableStart, options: ReadOptions) -> Columns:
     ------
     ImportFailure
         If there are no cells, or it is not clear which columns are.
+    LongTable
+        If there is one row for each feature and sample.
     """
     given = _given_id(start, options)
+    check_named_long(start, options, given)
     start, remarks = _without_row_numbers(start, options, given)
     columns = _chosen(start, options, given)
     columns.remarks[:0] = remarks
     header = start.headers[columns.labels[0]]
-    if not options.transpose and not start.headless and plain(header) in _SAMPLE_COLUMNS:
+    if not options.transpose and not start.headless and plain(header) in SAMPLE_COLUMNS:
         columns.remarks.append(f"the ids are in the column {header}: if the rows are samples, say so by --transpose")
     return columns
 
@@ -100,7 +75,7 @@ def _chosen(start: TableStart, options: ReadOptions, given: int | None) -> Colum
     headers = [start.headers[column] for column in start.columns]
     if not options.transpose and not start.headless:
         if options.label_columns is None and options.value_column is None:
-            _refuse_three_columns(start)
+            check_three_columns(start, options)
             _refuse_positions(start, headers)
         one_sample = is_of_one_sample(headers)
         with_quantity = one_sample or has_quantity(headers)
@@ -181,17 +156,20 @@ def _further_labels(start: TableStart, options: ReadOptions, columns: Columns) -
     _remark_on_attributes(start, columns, further)
     names = [start.headers[column] for column in columns.labels[1:]]
     others = [name for name in names if not describes_features(name)]
-    of_samples = any(plain(name) in _SAMPLE_COLUMNS for name in (*names, headers[0]))
+    of_samples = any(plain(name) in SAMPLE_COLUMNS for name in (*names, headers[0]))
     columns.is_long = not options.transpose and not start.headless and (of_samples or (len(rest) == 1 and bool(others)))
     if columns.is_long and of_samples and len(rest) == 1:
-        if all(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in columns.labels):
+        if all(plain(start.headers[column]) in SAMPLE_COLUMNS for column in columns.labels):
             raise ImportFailure(
                 f"the rows are samples by the header {shortened(headers[0])}: say so by --transpose; if they are "
                 "features all the same, say so by --label-columns",
                 start.path,
                 start.line,
             )
-        raise ImportFailure(long_table(start, columns), start.path, start.line)
+        raise long_table(start, columns, options)
+    values = named_values(start, rest)
+    if columns.is_long and of_samples and len(values) == 1 and len(columns.labels) > 1 and repeats(start, columns):
+        raise long_table(start, replace(columns, cells=values), options)
 
 
 def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence[int]) -> None:
@@ -210,22 +188,6 @@ def _remark_on_attributes(start: TableStart, columns: Columns, further: Sequence
         )
 
 
-def _refuse_three_columns(start: TableStart) -> None:
-    """Refuse a table of features, samples and values by its headers, also if all are numbers or no id is repeated."""
-    samples = [column for column in start.columns if plain(start.headers[column]) in _SAMPLE_COLUMNS]
-    if len(start.columns) != 3 or len(samples) != 1:
-        return
-    others = [column for column in start.columns if column not in samples]
-    values = [column for column in others if is_quantity(start.headers[column]) or _is_value(start.headers[column])]
-    if len(values) != 1 or values[0] == start.columns[0]:
-        return
-    (id,) = (column for column in others if column not in values)
-    header = start.headers[id]
-    if id != start.columns[0] and not (is_id_header(header) or describes_features(header)):
-        return
-    raise ImportFailure(long_table(start, Columns([id, *samples], values)), start.path, start.line)
-
-
 def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
     """Refuse a start, an end or the like, without a chromosome, whose numbers can be positions."""
     with_quantity = is_of_one_sample(headers) or has_quantity(headers)
@@ -239,26 +201,6 @@ def _refuse_positions(start: TableStart, headers: Sequence[str]) -> None:
         )
 
 
-def _is_value(header: str) -> bool:
-    return plain(header) in _VALUES
-
-
-def long_table(start: TableStart, columns: Columns) -> str:
-    """Return the refusal of a table with one row for each feature and sample."""
-    names = [start.headers[column] for column in columns.labels]
-    others = [name for name in names[1:] if not describes_features(name)] or names
-    sample = next((name for name in reversed(names) if plain(name) in _SAMPLE_COLUMNS), others[-1])
-    id = next((name for name in names if name != sample), names[0])
-    value = start.headers[columns.cells[0]]
-    return (
-        "this looks like a long table, with one row for each feature and sample. A matrix has one row for each "
-        "feature and one column for each sample; pandas makes one: "
-        f'pandas.read_csv({start.path.name!r}, sep=None, engine="python").pivot(index={id!r}, columns={sample!r}, '
-        f'values={value!r}).to_csv("matrix.tsv", sep="\\t"); if its columns are samples all the same, say so by '
-        "--label-columns"
-    )
-
-
 def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> Columns:
     """Return the columns of a table of one sample: the quantity that is meant, and descriptions as labels."""
     headers = [start.headers[column] for column in start.columns]
@@ -269,7 +211,11 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
             start.path,
             start.line,
         )
-    unknown = _unknown(start, headers, options)
+    names_samples = any(
+        plain(start.headers[column]) in SAMPLE_COLUMNS and _is_description(start, options, column)
+        for column in start.columns[1:]
+    )
+    unknown = [] if names_samples else _unknown(start, headers, options)
     if unknown and options.value_column is None:
         raise ImportFailure(
             f"{_quantities(headers)} of one sample, and "
@@ -296,8 +242,8 @@ def _one_sample(start: TableStart, options: ReadOptions, given: int | None) -> C
     ]
     columns = Columns([id, *labels], values, remarks, (name,))
     columns.is_long = not all(_is_usual(start.headers[column], headers) for column in labels)
-    if any(plain(start.headers[column]) in _SAMPLE_COLUMNS for column in labels):
-        raise ImportFailure(long_table(start, columns), start.path, start.line)
+    if any(plain(start.headers[column]) in SAMPLE_COLUMNS for column in labels):
+        raise long_table(start, columns, options)
     return columns
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,19 +21,117 @@ LONG = {
     "melted, one gene": "Var1\tVar2\tvalue\nA\t1\t5\nB\t1\t7\n",
     "nothing repeated": "gene\tsample\tTPM\nA\ts1\t5\nB\ts1\t7\n",
     "one row": "gene\tsample\tTPM\nA\ts1\t5\n",
+    "gene first": "gene\tsample\tvalue\nA\ts1\t1.5\nA\ts2\t2\nB\ts1\t3\nB\ts2\t4\n",
+    "another order": "gene\tsample\tvalue\nB\ts2\t1.5\nA\ts2\t2\nA\ts1\t3\nB\ts1\tNA\n",
+    "some have no row": "gene\tsample\tvalue\nA\ts1\t1.5\nB\ts2\t4\n",
+    "commas": 'gene,sample,value\nA,s1,1.5\n"B, b",s2,4\n',
+    "a number besides": "gene\tsample\tvalue\tage\nA\ts1\t1.5\t30\nA\ts2\t4\t31\nB\ts1\t5\t30\n",
 }
 
 
 @pytest.mark.parametrize("name", LONG)
 def test_long_tables_are_known_by_their_headers(workshop: Workshop, write: Write, name: str) -> None:
     source = write(LONG[name])
-    with pytest.raises(ImportFailure, match=r"this looks like a long table.*say so by --label-columns") as caught:
+    workshop.run(source)
+    table = pd.read_csv(source, sep=None, engine="python", dtype={"cell": str, "Var2": str})
+    (gene,) = {"gene", "Var1"} & set(table)
+    (sample,) = {"sample", "cell", "Var2"} & set(table)
+    (value,) = {"count", "value", "TPM"} & set(table)
+    expected = table.pivot(index=gene, columns=sample, values=value)
+    found = workshop.frame()
+    assert (found.index.tolist(), found.columns.tolist()) == (
+        table[gene].drop_duplicates().tolist(),
+        table[sample].drop_duplicates().tolist(),
+    )
+    np.testing.assert_array_equal(found.loc[expected.index, expected.columns], expected.to_numpy(np.float32))
+    assert (workshop.matrix().feature_id, workshop.matrix().sample_id) == (gene, sample)
+
+
+def test_gtex(shared_data: Path, workshop: Workshop) -> None:
+    for number, source in enumerate(sorted((shared_data / "gtex_v7").glob("*.csv"))):
+        id = f"m{number}"
+        workshop.run(source, id=id)
+        table = pd.read_csv(source, sep="\t", float_precision="round_trip")
+        expected = table.pivot(index="gencodeId", columns="tissueId", values="medianTPM").astype(np.float32)
+        pd.testing.assert_frame_equal(
+            workshop.frame(id=id).loc[expected.index, expected.columns], expected, check_names=False
+        )
+        store, symbols = workshop.store(id), table.drop_duplicates("gencodeId").set_index("gencodeId")["geneSymbol"]
+        assert store.features.column("geneSymbol").tolist() == symbols[workshop.frame(id=id).index].tolist()
+        assert set(store.samples.column("release")) == {"v7"}
+
+
+def test_columns_besides(workshop: Workshop, write: Write) -> None:
+    text = (
+        "gene\tsymbol\tlength\tsample\ttissue\tage\tunit\tnote\tTPM\n"
+        "A\ta\t10\ts1\tliver\t30\tTPM\tx\t1\n"
+        "A\ta\t10\ts2\tlung\t\tTPM\ty\t2\n"
+        "B\tb\t20\ts1\tliver\t30\tTPM\tz\t3\n"
+    )
+    outcome = workshop.run(write(text))
+    store = workshop.store()
+    assert store.features.attributes == ("gene", "symbol", "length")
+    assert store.features.column("length").tolist() == [10, 20]
+    assert set(store.samples.attributes) == {"sample", "tissue", "age", "unit"}
+    assert store.samples.column("tissue").tolist() == ["liver", "lung"]
+    np.testing.assert_array_equal(store.samples.column("age"), [30, np.nan])
+    remarks = "\n".join(outcome.remarks)
+    assert "differ within features and within samples: note" in remarks and "have no value: 1 cells" in remarks
+
+
+def test_columns_that_options_name(workshop: Workshop, write: Write) -> None:
+    source = write("gene\torigin\tvalue\tother\nA\tliver\t1\t5\nA\tlung\t2\t6\nB\tliver\t3\t7\nB\tlung\t4\t8\n")
+    with pytest.raises(ImportFailure, match="ids must be unique"):
         workshop.run(source)
-    (line,) = re.findall(r'pandas\.(read_csv\(.*)\.to_csv\("matrix.tsv"', str(caught.value))
-    wide = eval("pd." + line.replace(repr(source.name), repr(str(source))))
-    expected = [[5, 6], [7, 8]] if LONG[name].count("\n") == 5 else [[5], [7]][: LONG[name].count("\n") - 1]
-    assert wide.to_numpy().tolist() == expected
-    assert wide.index.tolist() == ["A", "B"][: len(expected)]
+    workshop.run(source, sample_id="origin", value_column="value")
+    assert workshop.frame().to_dict() == {"liver": {"A": 1, "B": 3}, "lung": {"A": 2, "B": 4}}
+    workshop.run(source, id="n", sample_id="gene", feature_id="origin", value_column="other")
+    assert workshop.frame(id="n").to_dict() == {"A": {"liver": 5, "lung": 6}, "B": {"liver": 7, "lung": 8}}
+
+
+MISTAKES = {
+    "gene\tsample\tTPM\nA\ts1\t1\nB\ts1\t2\nA\ts1\t3\n": ":4: the feature 'A' has a value for the sample 's1' here "
+    "and in line 2 already",
+    "gene\tsample\tTPM\nA\ts1\tx\nB\ts1\t2\n": ":2: the cell 'x' in the column 'TPM' is not a number",
+    "gene\tsample\tTPM\nA\ts1\t1\n\ts1\t2\n": r":3: the feature id \(in the column 'gene'\) is empty",
+    "gene\tsample\tTPM\nA\ts1\t1\nA\t\t2\n": r":3: the sample id \(in the column 'sample'\) is empty",
+    "gene\tsample\tTPM\nA\ts1\t1\nB\ts1\n": ":3: this line has 2 fields, and the header 3",
+    "gene\tsample\tTPM\nA\ts1\t1e39\n": ":2: the cell '1e39' in the column 'TPM' is larger than a matrix can hold",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_mistakes_are_named_with_their_lines(workshop: Workshop, write: Write, text: str) -> None:
+    with pytest.raises(ImportFailure, match=MISTAKES[text]):
+        workshop.run(write(text))
+    assert not list(workshop.data.rglob("*")) or not list(workshop.data.rglob("*.h5"))
+
+
+def test_all_mistakes_are_named(workshop: Workshop, write: Write) -> None:
+    rows = "".join(f"g{number}\ts1\tx{number}\n" for number in range(30))
+    with pytest.raises(ImportFailure) as caught:
+        workshop.run(write("gene\tsample\tTPM\n" + rows))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 21 and lines[19].startswith(str(caught.value).split(":")[0]) and "10 more" in lines[20]
+
+
+def test_a_matrix_with_hardly_a_value_is_refused(workshop: Workshop, write: Write) -> None:
+    rows = "".join(f"g{number}\ts{number}\t1\n" for number in range(9000))
+    with pytest.raises(ImportFailure, match="most cells of the matrix have no value"):
+        workshop.run(write("gene\tsample\tTPM\n" + rows))
+
+
+def test_many_rows_in_any_order(workshop: Workshop, write: Write) -> None:
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        np.round(random.lognormal(1, 2, (3000, 90)), 3),
+        pd.Index([f"ENSG{number:011d}" for number in range(3000)], name="gene_id"),
+        [f"s{number}" for number in range(90)],
+    )
+    table = frame.reset_index().melt("gene_id", var_name="sample", value_name="TPM").sample(frac=1, random_state=1)
+    workshop.run(write(table.to_csv(index=False), "long.csv"))
+    found = workshop.frame()
+    np.testing.assert_array_equal(found.loc[frame.index, frame.columns], frame.to_numpy(np.float32))
 
 
 @pytest.mark.parametrize(

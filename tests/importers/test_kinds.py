@@ -1,0 +1,297 @@
+"""Kinds of matrices whose values and attributes other programs read: each must be the same here."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from pathlib import Path
+from typing import Any
+
+import anndata
+import h5py
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import scipy.sparse
+
+from rnaget_server.errors import ImportFailure
+from tests.importers.conftest import Workshop
+
+
+def cells(features: int = 6, samples: int = 4, seed: int = 1) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        np.round(random.lognormal(1, 2, (features, samples)), 3),
+        pd.Index([f"ENSG{number:011d}" for number in range(features)], name="gene_id"),
+        [f"s{number}" for number in range(samples)],
+    )
+
+
+def data_of(frame: pd.DataFrame) -> anndata.AnnData:
+    obs = pd.DataFrame({"tissue": pd.Categorical(["liver", "lung", None, "liver"]), "age": [1, 2, 3, 4]}, frame.columns)
+    var = pd.DataFrame({"symbol": [f"G{n}" for n in range(len(frame))]}, frame.index)
+    data = anndata.AnnData(scipy.sparse.csr_matrix(frame.T.to_numpy(np.float32)), obs, var)
+    data.layers["dense"] = frame.T.to_numpy() * 2
+    data.raw = data
+    return data
+
+
+def check(workshop: Workshop, expected: pd.DataFrame, id: str = "m") -> None:
+    found = workshop.frame(id=id)
+    assert (found.index.tolist(), found.columns.tolist()) == (expected.index.tolist(), expected.columns.tolist())
+    np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy(np.float32))
+    np.testing.assert_array_equal(workshop.by_columns(id=id), expected.to_numpy(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "stream"])
+def test_wide_columns(workshop: Workshop, tmp_path: Path, kind: str) -> None:
+    frame = cells()
+    frame.iloc[2, 1] = np.nan
+    table = frame.copy()
+    table.insert(0, "entrez", ["7", "8", "9", "10", "11", "12"])
+    table.insert(1, "length", [1, 2, 3, 4, 5, 6])
+    table["biotype"] = pd.Categorical(["a", "b"] * 3)
+    table["when"] = pd.Timestamp("2020-01-01")
+    path = tmp_path / f"m.{kind}"
+    if kind == "parquet":
+        table.to_parquet(path, row_group_size=2)
+    elif kind == "feather":
+        table.reset_index().to_feather(path, chunksize=4)
+    else:
+        arrow = pa.Table.from_pandas(table)
+        with pa.ipc.new_stream(str(path), arrow.schema) as stream:
+            stream.write_table(arrow, max_chunksize=4)
+    outcome = workshop.run(path)
+    check(workshop, frame)
+    features = workshop.store().features
+    assert features.column("entrez").tolist() == ["7", "8", "9", "10", "11", "12"]
+    assert features.column("length").tolist() == [1, 2, 3, 4, 5, 6]
+    assert features.column("biotype").tolist() == ["a", "b"] * 3
+    assert any("neither text nor numbers: when" in remark for remark in outcome.remarks)
+
+
+def test_counts_beyond_float32_stay_exact(workshop: Workshop, tmp_path: Path) -> None:
+    table = pd.DataFrame({"gene": ["a", "b"], "s1": [2**40 + 1, 3], "s2": [5, 6]})
+    table.to_parquet(tmp_path / "m.parquet")
+    workshop.run(tmp_path / "m.parquet")
+    assert workshop.frame().to_numpy().tolist() == [[2**40 + 1, 5], [3, 6]]
+    assert workshop.store().whole("TPM")
+
+
+COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
+    "repeated": ({"gene": ["a", "b", "a"], "s": [1, 2, 3]}, r"'a' is here and in row 1 already \(column gene, row 3\)"),
+    "empty": ({"gene": ["a", None], "s": [1, 2]}, r"the feature id is empty \(column gene, row 2\)"),
+    "too large": ({"gene": ["a", "b"], "s": [1, 1e39]}, r"1e\+39 is larger .* \(column s, row 2\)"),
+    "changed": ({"gene": ["a", "b"], "s": [1, 2**53 + 1]}, r"beyond 2\*\*53 .* \(column s, row 2\)"),
+    "no numbers": ({"gene": ["a", "b"], "s": ["x", "y"]}, "is a sample|holds numbers"),
+    "no rows": ({"gene": [], "s": []}, "no rows|fewer than two columns"),
+    "long, repeated": (
+        {"gene": ["a", "b", "a"], "sample": ["s", "s", "s"], "TPM": [1.0, 2.0, 3.0]},
+        "m.parquet:3: the feature 'a' has a value for the sample 's' here and in line 1 already",
+    ),
+    "long, empty": ({"gene": ["a", ""], "sample": ["s", "s"], "TPM": [1.0, 2.0]}, r"empty \(column gene, row 2\)"),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_that_are_refused(workshop: Workshop, tmp_path: Path, name: str) -> None:
+    table, message = COLUMNS[name]
+    pd.DataFrame(table).to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(ImportFailure, match=message):
+        workshop.run(tmp_path / "m.parquet")
+    assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_a_package_that_is_not_installed(workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells().to_parquet(tmp_path / "m.parquet")
+    cells().to_excel(tmp_path / "m.xlsx")
+    for package, name, extra in (("pyarrow.parquet", "m.parquet", "arrow"), ("openpyxl", "m.xlsx", "excel")):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportFailure, match=rf"pip install 'rnaget-server\[{extra}\]'"):
+            workshop.run(tmp_path / name)
+
+
+def book(path: Path, sheets: dict[str, list[list[Any]]]) -> Path:
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    made.save(path)
+    return path
+
+
+def test_sheets(workshop: Workshop, tmp_path: Path) -> None:
+    rows: list[list[Any]] = [["gene", "s1", "s2"], ["A", 1.5, 2], ["B", None, "#N/A"], [], ["C", 0.1, 1e-7]]
+    notes = [["A note on the data"]]
+    path = book(tmp_path / "m.xlsx", {"notes": notes, "TPM": [["Table S1. All genes."], [], *rows]})
+    outcome = workshop.run(path)
+    expected = pd.read_excel(path, sheet_name="TPM", skiprows=2, index_col=0).dropna(how="all", axis=1)
+    assert workshop.frame().index.tolist() == ["A", "B", "C"] == [name for name in expected.index if name == name]
+    np.testing.assert_array_equal(
+        workshop.frame().to_numpy(), np.array([[1.5, 2], [np.nan, np.nan], [0.1, 1e-7]], np.float32)
+    )
+    assert any("sheet TPM, after 1 lines of titles" in remark for remark in outcome.remarks)
+    several = book(tmp_path / "n.xlsx", {"a": rows, "b": [["gene", "s1"], ["X", 5]]})
+    with pytest.raises(ImportFailure, match=r"several sheets have a table: .* --sheet, one of 'a', 'b'"):
+        workshop.run(several, id="n")
+    with pytest.raises(ImportFailure, match=r"no sheet 'c'; there are 'a', 'b'"):
+        workshop.run(several, id="n", sheet="c")
+    workshop.run(several, id="n", sheet="b")
+    assert workshop.frame(id="n").to_dict() == {"s1": {"X": 5}}
+    (tmp_path / "m.tsv").write_text("gene\ts1\nA\t2\n")
+    with pytest.raises(ImportFailure, match="--sheet cannot be given"):
+        workshop.run(tmp_path / "m.tsv", sheet="b")
+
+
+def test_mistakes_in_a_sheet(workshop: Workshop, tmp_path: Path) -> None:
+    path = book(tmp_path / "m.xlsx", {"a": [["gene", "s1"], ["A", 1], ["A", "x"]]})
+    with pytest.raises(ImportFailure) as caught:
+        workshop.run(path)
+    said = str(caught.value)
+    assert "m.xlsx:3: the feature id 'A' is here and in line 2 already" in said
+    assert "m.xlsx:3: the cell 'x' in the column 's1' is not a number" in said
+
+
+def test_names_that_excel_made_dates(workshop: Workshop, tmp_path: Path) -> None:
+    day = datetime.datetime(2020, 3, 1)
+    outcome = workshop.run(book(tmp_path / "m.xlsx", {"a": [["gene", "s1"], ["A", 1], [day, 2]]}))
+    assert workshop.frame().index.tolist() == ["A", "2020-03-01"]
+    assert any("look" in remark and "dates" in remark for remark in outcome.remarks)
+
+
+def test_formulas_without_results(workshop: Workshop, tmp_path: Path) -> None:
+    path = book(tmp_path / "m.xlsx", {"a": [["gene", "s1"], ["A", 1], ["B", "=B2*2"]]})
+    with pytest.raises(ImportFailure, match="a formula without its result in the cell B3"):
+        workshop.run(path)
+
+
+@pytest.mark.parametrize("format", [2, 3])
+@pytest.mark.parametrize("layer", [None, "dense", "raw"])
+def test_zarr(workshop: Workshop, tmp_path: Path, format: int, layer: str | None) -> None:
+    frame = cells()
+    data = data_of(frame)
+    with anndata.settings.override(zarr_write_format=format):
+        data.write_zarr(tmp_path / "m.zarr")
+    workshop.run(tmp_path / "m.zarr" / (".zgroup" if format == 2 else "zarr.json"), layer=layer)
+    read: Any = anndata.io.read_zarr(tmp_path / "m.zarr")
+    matrix = read.layers["dense"] if layer == "dense" else read.X.toarray()
+    check(workshop, pd.DataFrame(matrix.T, read.var_names, read.obs_names))
+    store = workshop.store()
+    assert store.samples.column("tissue").tolist() == ["liver", "lung", "", "liver"]
+    assert store.samples.column("age").tolist() == [1, 2, 3, 4]
+    assert store.features.column("symbol").tolist() == read.var["symbol"].tolist()
+    assert not [path for path in workshop.data.rglob(".import-*")]
+
+
+def test_modalities(workshop: Workshop, tmp_path: Path) -> None:
+    frame = cells()
+    path = tmp_path / "m.h5mu"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("mod")
+        anndata.io.write_elem(group, "rna", data_of(frame))
+        anndata.io.write_elem(group, "prot", data_of(frame.iloc[:2] * 3))
+    with pytest.raises(ImportFailure, match=r"\(prot, rna\): name one by --modality"):
+        workshop.run(path)
+    with pytest.raises(ImportFailure, match=r"no modality 'x'; there are prot, rna"):
+        workshop.run(path, modality="x")
+    workshop.run(path, id="rna", modality="rna", layer="raw")
+    check(workshop, frame, "rna")
+    workshop.run(path, id="prot", modality="prot", layer="dense")
+    check(workshop, frame.iloc[:2] * 6, "prot")
+    assert workshop.store("prot").samples.column("tissue").tolist() == ["liver", "lung", "", "liver"]
+
+
+def test_gctx(workshop: Workshop, tmp_path: Path) -> None:
+    frame = cells()
+    path = tmp_path / "m.gctx"
+    with h5py.File(path, "w") as file:
+        file["0/DATA/0/matrix"] = frame.T.to_numpy(np.float32)
+        file["0/META/ROW/id"] = [id.encode() for id in frame.index]
+        file["0/META/ROW/pr_gene_symbol"] = [b"A", b"-666", b"C", b"D", b"E", b"F"]
+        file["0/META/COL/id"] = [id.encode() for id in frame.columns]
+        file["0/META/COL/dose"] = np.array([1, -666, 2, 3])
+    workshop.run(path)
+    check(workshop, frame)
+    store = workshop.store()
+    assert store.features.column("pr_gene_symbol").tolist() == ["A", "", "C", "D", "E", "F"]
+    np.testing.assert_array_equal(store.samples.column("dose"), [1, np.nan, 2, 3])
+    assert workshop.matrix().feature_name == "pr_gene_symbol"
+
+
+def test_gctx_of_its_own_library(workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cmapPy", reason="cmapPy is not installed")
+    monkeypatch.setattr(np, "string_", np.bytes_, raising=False)  # it was written for numpy 1
+    from cmapPy.pandasGEXpress import GCToo, write_gctx  # type: ignore[import-not-found]
+
+    frame = cells()
+    rows = pd.DataFrame({"symbol": list("abcdef")}, frame.index.rename("rid"))
+    columns = pd.DataFrame({"dose": [1.0, 2, 3, 4]}, frame.columns.rename("cid"))
+    data = frame.rename_axis(index="rid", columns="cid")
+    write_gctx.write(GCToo.GCToo(data, rows, columns), str(tmp_path / "m.gctx"))
+    (path,) = tmp_path.glob("*.gctx")
+    workshop.run(path)
+    check(workshop, frame)
+    assert workshop.store().features.column("symbol").tolist() == list("abcdef")
+
+
+@pytest.mark.parametrize("by_gene", [True, False], ids=["2", "1"])
+def test_archs4(workshop: Workshop, tmp_path: Path, by_gene: bool) -> None:
+    random = np.random.default_rng(5)
+    counts = random.integers(0, 1000, (30, 50)).astype(np.uint32)
+    series = [f"GSE{n % 7}" if n % 5 else f"GSE{n % 7},GSE99" for n in range(50)]
+    accessions = [f"GSM{n}" for n in range(50)]
+    path = tmp_path / "human.h5"
+    with h5py.File(path, "w") as file:
+        matrix = counts if by_gene else counts.T
+        file.create_dataset("data/expression", data=matrix, chunks=(10, 3), compression="gzip")
+        genes = [f"GENE{n}".encode() for n in range(30)]
+        where = "meta/samples/" if by_gene else "meta/Sample_"
+        file["meta/genes/symbol" if by_gene else "meta/genes"] = genes
+        file[f"{where}geo_accession"] = [id.encode() for id in accessions]
+        file[f"{where}series_id"] = [id.encode() for id in series]
+    attribute = "series_id" if by_gene else "Sample_series_id"
+    workshop.run(path, select=(f"{attribute}=GSE3,GSE99",))
+    kept = [n for n, ids in enumerate(series) if {"GSE3", "GSE99"} & set(ids.split(","))]
+    expected = pd.DataFrame(counts[:, kept], [f"GENE{n}" for n in range(30)], [accessions[n] for n in kept])
+    check(workshop, expected)
+    workshop.run(path, id="all")
+    np.testing.assert_array_equal(workshop.frame(id="all").to_numpy(), counts)
+    for select, message in (
+        (f"{attribute}=GSE1234", "no sample has 'GSE1234'"),
+        ("series", "write ATTRIBUTE=VALUE, with one of"),
+    ):
+        with pytest.raises(ImportFailure, match=message):
+            workshop.run(path, id="none", select=(select,))
+
+
+def test_seurat(workshop: Workshop, tmp_path: Path) -> None:
+    frame = cells()
+    sparse = scipy.sparse.csc_matrix(frame.to_numpy())
+    path = tmp_path / "m.h5seurat"
+    with h5py.File(path, "w") as file:
+        file.attrs["active.assay"] = "RNA"
+        for name, factor in (("counts", 1), ("data", 2)):
+            for part in ("data", "indices", "indptr"):
+                file[f"assays/RNA/{name}/{part}"] = getattr(sparse * factor, part)
+        file["assays/RNA/features"] = [id.encode() for id in frame.index]
+        file["assays/RNA/scaled.features"] = [id.encode() for id in frame.index[:2]]
+        file["assays/RNA/scale.data"] = frame.iloc[:2].T.to_numpy() * -1
+        file["cell.names"] = [id.encode() for id in frame.columns]
+        file["meta.data/cluster/levels"] = [b"T", b"B"]
+        file["meta.data/cluster/values"] = np.array([1, 2, -(2**31), 1], np.int32)
+        file["meta.data/nCount_RNA"] = np.arange(4.0)
+    outcome = workshop.run(path)
+    check(workshop, frame)
+    assert any("RNA/data, RNA/scale.data as well (--layer)" in remark for remark in outcome.remarks)
+    assert workshop.store().samples.column("cluster").tolist() == ["T", "B", "", "T"]
+    workshop.run(path, id="d", layer="data")
+    check(workshop, frame * 2, "d")
+    workshop.run(path, id="e", layer="RNA/scale.data")
+    check(workshop, frame.iloc[:2] * -1, "e")
+    with pytest.raises(ImportFailure, match=r"no matrix 'x'; there are RNA/counts, RNA/data"):
+        workshop.run(path, id="f", layer="x")
