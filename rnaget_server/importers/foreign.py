@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import struct
 import tarfile
 from pathlib import Path
 
@@ -80,6 +80,7 @@ _NAMES = {
 }
 _TAR_BLOCK = 512
 _ZIP = (b"PK\x03\x04",)
+_ZIP_HEADER, _SIZE_FOLLOWS, _SIZE_IN_EXTRA = 30, 8, 0xFFFFFFFF
 _LISTED = 3
 
 
@@ -165,13 +166,18 @@ def _utf16_without_mark(head: bytes) -> str | None:
 
 
 def names_in_zip(head: bytes) -> list[str]:
-    """Return the names of the first files in a zip archive, which come before their data."""
-    starts = [match.end() for match in re.finditer(b"PK\x03\x04(?=.{26})", head, re.DOTALL)]
-    sizes = [int.from_bytes(head[start + 22 : start + 24], "little") for start in starts]
-    return [
-        head[start + 26 : start + 26 + size].decode("utf-8", "replace")
-        for start, size in zip(starts, sizes, strict=True)
-    ]
+    """Return the names of the first files in a zip archive, which come before their data.
+
+    Data of a known size are passed over: they may be an archive, stored as it is.
+    """
+    names: list[str] = []
+    at = head.find(_ZIP[0])
+    while 0 <= at <= len(head) - _ZIP_HEADER:
+        flags, size, name, extra = struct.unpack_from("<H10xI4xHH", head, at + 6)
+        names.append(head[at + _ZIP_HEADER : at + _ZIP_HEADER + name].decode("utf-8", "replace"))
+        known = not flags & _SIZE_FOLLOWS and size != _SIZE_IN_EXTRA
+        at = head.find(_ZIP[0], at + _ZIP_HEADER + name + extra + (size if known else 0))
+    return names
 
 
 def _of_zip(head: bytes, names: list[str]) -> str | None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
+import http.server
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -148,6 +155,75 @@ def test_a_10x_directory_and_file(shared_data: Path, tmp_path: Path) -> None:
     run(source / "filtered_feature_bc_matrix.h5", "--data", tmp_path / "data", "--id", "h5")
     assert place(tmp_path / "data", "filtered_feature_bc_matrix") == ("data", "data", "count")
     assert place(tmp_path / "data", "h5") == ("data", "data", "count")
+
+
+def zipped(path: Path, **texts: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name.replace("__", "/").replace("_dot_", "."), text)
+    return path
+
+
+def test_archives_are_named_by_their_files(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    said = run(zipped(tmp_path / "liver_tpm.zip", a_dot_tsv=TABLE), "--data", data)
+    assert "--id liver_tpm: by the name of the source\n" in said
+    assert "--units TPM: by the name of the file, liver_tpm.zip\n" in said
+    assert place(data, "liver_tpm") == ("data", "data", "TPM")
+    with tarfile.open(tmp_path / "GSE1_RAW.tar", "w") as archive:
+        for name in ("lung_counts.tsv", "skin_counts.tsv"):
+            archive.add(table(tmp_path, name), f"GSE1/{name}")
+    assert "lung_counts.tsv" in run(tmp_path / "GSE1_RAW.tar", "--data", data, "--units", "TPM", code=1)
+    said = run(tmp_path / "GSE1_RAW.tar", "--member", "lung_counts.tsv", "--data", data)
+    assert "--units count: by the name of the file, lung_counts.tsv\n" in said
+    assert place(data, "lung_counts") == ("data", "data", "count")
+    run(tmp_path / "GSE1_RAW.tar", "--member", "skin*", "--data", data, "--units", "count")
+    assert place(data, "GSE1_RAW") == ("data", "data", "count")
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of files."""
+    (tmp_path / "web").mkdir()
+    handler = functools.partial(Silent, directory=str(tmp_path / "web"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_addresses_are_named_by_their_files(tmp_path: Path, web: str) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "web" / "lung tpm.tsv.gz").write_bytes(gzip.compress(TABLE.encode()))
+    said = run(f"{web}/lung%20tpm.tsv.gz?signature=secret", "--data", data, "--dry-run")
+    assert "--id lung-tpm: by the name of the source\n" in said
+    assert "--units TPM: by the name of the file, lung tpm.tsv.gz\n" in said
+    assert "secret" not in said
+    assert not data.exists()
+    run(f"{web}/lung%20tpm.tsv.gz?signature=secret", "--data", data)
+    assert place(data, "lung-tpm") == ("data", "data", "TPM")
+    table(tmp_path / "web", "m.tsv")
+    assert "Missing option '--units'" in run(f"{web}/m.tsv", "--data", data, code=2)
+    assert "download it first" in run("ftp://example.org/m.tsv", "--data", data, code=1)
+    assert "this is no valid address" in run("https://[::1/m.tsv", "--data", data, code=1)
+
+
+def test_places_are_decided_in_a_dry_run_as_well(tmp_path: Path) -> None:
+    data, source = tmp_path / "data", table(tmp_path, "liver_tpm.tsv")
+    said = run(source, "--data", data, "--dry-run")
+    assert not data.exists()
+    real = run(source, "--data", data)
+    decided = [line for line in real.splitlines() if line.startswith("--")]
+    assert [line for line in said.splitlines() if line.startswith("--")] == decided != []
+    assert f"liver_tpm would be in {data / 'data' / 'data' / 'study.yaml'}" in said
 
 
 def test_a_terminal_is_asked(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rnaget_server.cli.importing import import_command
+from tests.importers.quantifications.made import salmon
 
 TABLE = "gene\ts1\ts2\ng1\t1\t2\ng2\t3\t4\n"
 
@@ -79,6 +80,24 @@ def test_mistakes_are_found(tmp_path: Path, sources: dict[str, Path]) -> None:
     assert result.exit_code == 1 and ":3: the cell 'four'" in result.stderr
     assert not (tmp_path / "data").exists()
     assert sorted(os.listdir(tmp_path)) == ["m.loom", "m.tsv", "t.bedGraph"]
+
+
+def test_results_of_a_quantifier(tmp_path: Path) -> None:
+    for sample in ("liver", "lung"):
+        salmon(tmp_path / "salmon", sample)
+    command = [str(tmp_path / "salmon"), "--data", str(tmp_path / "data"), "--id", "m"]
+    dry = CliRunner().invoke(import_command, [*command, "--dry-run"])
+    assert dry.exit_code == 0, dry.output
+    assert not (tmp_path / "data").exists()
+    real = CliRunner().invoke(import_command, command)
+    assert real.exit_code == 0, real.output
+    assert "m would be in" in dry.stdout
+    assert [line for line in dry.stdout.splitlines() if line.startswith("  ")] == [
+        line for line in real.stdout.splitlines() if line.startswith("  ")
+    ]
+    refused = CliRunner().invoke(import_command, [*command, "--replace", "--md5", "0" * 32])
+    assert refused.exit_code == 1
+    assert "--md5 cannot be given for results of a quantifier" in refused.stderr
 
 
 def test_a_genome_is_not_tried(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import gzip
+import lzma
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import scipy.sparse
+from click.testing import CliRunner
 
+from rnaget_server.cli.server import main
 from rnaget_server.errors import ImportFailure
 from tests.importers.conftest import Workshop
 
@@ -162,6 +167,30 @@ def test_names_that_excel_made_dates(workshop: Workshop, tmp_path: Path) -> None
     outcome = workshop.run(book(tmp_path / "m.xlsx", {"a": [["gene", "s1"], ["A", 1], [day, 2]]}))
     assert workshop.frame().index.tolist() == ["A", "2020-03-01"]
     assert any("look" in remark and "dates" in remark for remark in outcome.remarks)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "xlsx"])
+@pytest.mark.parametrize("way", ["gz", "xz", "zip", "pipe"])
+def test_packed_kinds_are_unpacked(tmp_path: Path, kind: str, way: str) -> None:
+    frame, path = cells(), tmp_path / f"m.{kind}"
+    write = {"parquet": frame.to_parquet, "feather": frame.reset_index().to_feather, "xlsx": frame.to_excel}[kind]
+    write(path)
+    content = path.read_bytes()
+    packed = tmp_path / f"m.{kind}.{way}"
+    if way == "zip":
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.write(path, f"deposit/m.{kind}")
+    else:
+        packed.write_bytes({"gz": gzip.compress, "xz": lzma.compress, "pipe": bytes}[way](content))
+    place = ["--data", str(tmp_path / "data"), "--id", "m", "--units", "TPM"]
+    source, stdin = ("-", content) if way == "pipe" else (str(packed), None)
+    result = CliRunner().invoke(main, ["import", source, *place], input=stdin)
+    assert result.exit_code == 0, result.output
+    out = tmp_path / "out.tsv"
+    assert CliRunner().invoke(main, ["export", "m", str(out), "--data", str(tmp_path / "data")]).exit_code == 0
+    found = pd.read_csv(out, sep="\t", index_col=0)
+    assert found.index.tolist() == frame.index.tolist()
+    np.testing.assert_array_equal(found.to_numpy(np.float32), frame.to_numpy(np.float32))
 
 
 def test_formulas_without_results(workshop: Workshop, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.detect import HEAD_BYTES
+from rnaget_server.importers.foreign import is_xlsx
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.table_body import LABEL_BYTES
 from rnaget_server.storage.access import FileLimits
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 
-_ZIP = b"PK\x03\x04"
-_WORKBOOK = "xl/workbook.xml"
 _XML = 8  # the bytes of XML, at most, for one of text
 _MISSING = {"#N/A": "NA", "#N/A N/A": "NA", "#NULL!": ""}
 _ERRORS = frozenset(("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!"))
@@ -25,11 +25,8 @@ def is_workbook(path: Path) -> bool:
     """Return whether a file is an Excel workbook (.xlsx, .xlsm)."""
     try:
         with path.open("rb") as file:
-            if file.read(len(_ZIP)) != _ZIP:
-                return False
-        with zipfile.ZipFile(path) as archive:
-            return _WORKBOOK in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+            return is_xlsx(file.read(HEAD_BYTES))
+    except OSError:
         return False
 
 

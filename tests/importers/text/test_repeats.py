@@ -58,6 +58,20 @@ def test_the_ways_out(tmp_path: Path, way: str) -> None:
     np.testing.assert_array_equal(cells, expected[["s1", "s2"]].to_numpy())
 
 
+def test_the_ways_out_of_a_sheet(tmp_path: Path) -> None:
+    pd.DataFrame(ROWS, columns=["gene_id", "s1", "s2"]).to_excel(tmp_path / "m.xlsx", index=False)
+    code, said = run(tmp_path / "m.xlsx", tmp_path / "data", "--duplicates", "first")
+    assert code == 0, said
+    assert exported(tmp_path / "data")["s1"].tolist() == [1, 3, 5, 2**24]
+
+
+def test_long_tables_have_none(tmp_path: Path) -> None:
+    (tmp_path / "m.tsv").write_text("gene\tsample\tTPM\na\ts\t1\na\tt\t2\na\ts\t3\n")
+    code, said = run(tmp_path / "m.tsv", tmp_path / "data", "--duplicates", "sum")
+    assert code == 1
+    assert "--duplicates does not apply to a long table" in said
+
+
 def test_many_rows_are_summed_by_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnaget_server.importers.text.repeats._BLOCK_BYTES", 100)
     numbers = np.random.default_rng(3).integers(0, 2**26, (500, 3))
