@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaget_server.cli.deciding import Place, text_options
-from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome
+from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome, is_genome
 from rnaget_server.cli.importing_reads import import_reads
 from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.opening import file, md5, opened_for, outcome_of_dry_run, refuse_options
@@ -217,15 +217,10 @@ def import_command(
     or come from a pipe: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
-    from rnaget_server.importers.sequences.fasta import is_fasta
-    from rnaget_server.importers.stated import stated
 
     first = sources[0] if isinstance(sources[0], Path) else None
     refuse_no_directory(data, "import SOURCE --data")
-    # With a genome and nothing else it can be no other file, unless it states units: what is wrong with it is said.
-    if not (project or study or id) and (
-        (first and is_fasta(first)) or (genome and not units and not stated(sources[0]))
-    ):
+    if not (project or study or id) and is_genome(sources[0], named=bool(genome and not units)):
         given = {"project": project, "study": study, "id": id, "units": units, "version": version, "license": license}
         import_genome(sources, data, genome, name, replace, {**special, **given})
         return
@@ -242,12 +237,16 @@ def import_command(
         return
     common["dry_run"] = special["dry_run"]
     outcome = _import_records(sources, found, common, special, limits_for(data))
-    say_what_was_imported(str(place.id), outcome, special["dry_run"])
+    _say(str(place.id), outcome, data, special["dry_run"])
+
+
+def _say(id: str, outcome: Outcome, data: Path, dry_run: bool) -> None:
+    """Say what was imported, and what to do next."""
+    say_what_was_imported(id, outcome, dry_run)
     click.echo(f"  filters: {filters_in_words(outcome.new_filters)}")
-    if special["dry_run"]:
-        return
-    click.echo(f"Serve it:   rnaget-server serve {data}")
-    click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
+    if not dry_run:
+        click.echo(f"Serve it:   rnaget-server serve {data}")
+        click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
 
 
 def _import_records(

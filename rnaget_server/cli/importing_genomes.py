@@ -21,6 +21,17 @@ _SPECIES = ("scientific_name", "common_name", "taxonomy_id")
 GENOME_ONLY = ("assembly", *_SPECIES, "circular", *_FILES, "genetic_code")
 
 
+def is_genome(source: Path | Address, named: bool) -> bool:
+    """Return whether a source is taken for a genome; `named` says that a genome is named, and no units are."""
+    from rnaget_server.importers.sequences.fasta import is_fasta
+    from rnaget_server.importers.stated import stated
+
+    if isinstance(source, Path) and is_fasta(source):
+        return True
+    # With a genome and nothing else it can be no other file, unless it states units: what is wrong with it is said.
+    return named and not stated(source)
+
+
 def import_genome(
     sources: tuple[Path | Address, ...],
     data: Path,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged
+from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged, unpacked
 from rnaget_server.importers.detect import unreadable
 
 _BLOCK = 4 << 20
@@ -34,8 +34,8 @@ class Header:
 def is_fasta(path: Path) -> bool:
     """Return whether a file looks like FASTA: its first letter that is no blank is ``>``."""
     try:
-        with _opened(path) as file:
-            return bytes(file.read(_LOOKED_AT)).removeprefix(_BOM).lstrip(_BLANK).startswith(b">")
+        start = unpacked(path, _LOOKED_AT) if path.is_file() else b""
+        return start.removeprefix(_BOM).lstrip(_BLANK).startswith(b">")
     except _ERRORS:
         return False
 
