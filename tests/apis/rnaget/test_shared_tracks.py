@@ -24,7 +24,17 @@ NAN = float("nan")
 IMPORTED = {
     *("hg19.bw", "cov.bw", "a.bw", "b.bw", "big_plain.bw", "big_zlib.bw", "little_plain.bw", "little_zlib.bw"),
     *("natural.bw", "over.bw", "hla.bw", "crlf.bedGraph", "cr.bedGraph", "bom.bedGraph", "spaces.bedGraph"),
-    *("gz.bedGraph.gz", "whole.bw", "nozoom.bw", "many.bw", "plus.bw", "minus.bw", "meth.bw", "huge_values.bedGraph"),
+    *(
+        "gz.bedGraph.gz",
+        "whole.bw",
+        "whole.bw.gz",
+        "nozoom.bw",
+        "many.bw",
+        "plus.bw",
+        "minus.bw",
+        "meth.bw",
+        "huge_values.bedGraph",
+    ),
 }
 REFUSED = {
     "over.bedGraph": r":2: the end 1010 is beyond the end of 'chr1' \(1003 bases\): cut such intervals.*bedClip",
@@ -34,7 +44,6 @@ REFUSED = {
     "nozoom_cut60.bw": "is damaged",
     "nozoom_cut600.bw": "is damaged",
     "zeros.bw": "is damaged",
-    "whole.bw.gz": "this is a bigWig file within gzip: unpack it",
     "fixed.wig": "this is a wiggle file",
     "fixed_short.wig": "this is a wiggle file",
     "comma.bedGraph": ":1: this line has 1 fields",
