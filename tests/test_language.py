@@ -31,9 +31,9 @@ PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "openapi").glob(
 _QUESTION = re.compile(r"(What|Which|Where|Whether|How|Who|When)\b")
 
 
-def bound_names(tree: ast.AST) -> Iterator[str]:
+def bound_names(parts: list[ast.AST]) -> Iterator[str]:
     """Yield every name that a module binds."""
-    for node in ast.walk(tree):
+    for node in parts:
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.id if isinstance(node, ast.Name) else node.attr
         elif isinstance(node, ast.arg):
@@ -42,30 +42,47 @@ def bound_names(tree: ast.AST) -> Iterator[str]:
             yield node.name
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_words_that_must_not_come_back(path: Path) -> None:
-    for name in bound_names(ast.parse(path.read_text(encoding="utf-8"))):
-        assert name not in NAMES and not WORDS & set(name.strip("_").split("_")), name
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize("path", [*MODULES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
-def test_phrases_that_must_not_come_back(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert not [f"{number}: {line}" for number, line in enumerate(lines, 1) if _PROSE.search(line)]
+@pytest.fixture(scope="module")
+def modules() -> dict[str, list[ast.AST]]:
+    """Every node of each module, by the path of its file."""
+    return {str(path.relative_to(ROOT)): nodes(path) for path in MODULES}
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TOOLS], ids=lambda path: str(path.relative_to(ROOT)))
-def test_docstrings_begin_with_what_a_thing_is_or_does(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node) or ""
-            assert not _QUESTION.match(text), text.splitlines()[0]
+def test_words_that_must_not_come_back(modules: dict[str, list[ast.AST]]) -> None:
+    found = {(path, name) for path, parts in modules.items() for name in bound_names(parts)}
+    assert not {(path, name) for path, name in found if name in NAMES or WORDS & set(name.strip("_").split("_"))}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_and_functions_stay_small(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < 50, node.name
+def test_phrases_that_must_not_come_back() -> None:
+    lines = (
+        (f"{path.relative_to(ROOT)}:{number}", line)
+        for path in [*MODULES, *PAGES]
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    )
+    assert not [line for line in lines if _PROSE.search(line[1])]
+
+
+def test_docstrings_begin_with_what_a_thing_is_or_does(modules: dict[str, list[ast.AST]]) -> None:
+    parts = {**modules, **{str(path.relative_to(ROOT)): nodes(path) for path in TOOLS}}
+    texts = (
+        (path, ast.get_docstring(node) or "")
+        for path, found in parts.items()
+        for node in found
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert not [(path, text) for path, text in texts if _QUESTION.match(text)]
+
+
+def test_modules_and_functions_stay_small(modules: dict[str, list[ast.AST]]) -> None:
+    assert not [path for path in MODULES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    functions = (
+        (path, node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for path, parts in modules.items()
+        for node in parts
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert not [function for function in functions if function[2] > 50]
