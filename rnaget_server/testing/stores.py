@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Direction, SparseCells
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
+
+# None and all, the ends, cells far apart and neighbours, along each axis.
+_ROWS = (None, [59], [0, 7, 20, 21, 58], list(range(60)), [0], [3, 4, 5])
+_COLUMNS = (None, [24], [0, 9, 11, 23], list(range(25)), [0], [2, 3, 4])
 
 
 class MatrixStoreContract:
@@ -29,30 +34,21 @@ class MatrixStoreContract:
         assert not store.whole("TPM")
         assert store.whole("counts")
 
-    @pytest.mark.parametrize("units", [0, 1])
-    @pytest.mark.parametrize("rows", [None, [0], [59], [3, 4, 5], [0, 7, 20, 21, 58], list(range(60))])
-    @pytest.mark.parametrize("columns", [None, [0], [24], [2, 3, 4], [0, 9, 11, 23], list(range(25))])
-    def test_blocks(self, store: MatrixStore, units: int, rows: list[int] | None, columns: list[int] | None) -> None:
+    def test_blocks(self, store: MatrixStore) -> None:
         """Blocks are the selected cells, exactly, in order."""
-        name, cells, _ = example_cells()[units]
-        read = list(store.blocks(name, _positions(rows), _positions(columns)))
-        expected = cells if rows is None else cells[rows]
-        expected = expected if columns is None else expected[:, columns]
-        assert all(block.flags.c_contiguous for block in read)
-        assert np.array_equal(np.concatenate(read), expected, equal_nan=True)
-        assert store.dtype(name) == cells.dtype
+        for (name, cells, _), rows, columns in product(example_cells(), _ROWS, _COLUMNS):
+            read = list(store.blocks(name, _positions(rows), _positions(columns)))
+            expected = _selected(cells, rows, columns)
+            assert all(block.flags.c_contiguous for block in read)
+            assert np.array_equal(np.concatenate(read), expected, equal_nan=True), (name, rows, columns)
+            assert store.dtype(name) == cells.dtype
 
-    @pytest.mark.parametrize("units", [0, 1])
-    @pytest.mark.parametrize("rows", [None, [59], [0, 7, 20, 21, 58], list(range(60))])
-    @pytest.mark.parametrize("columns", [None, [24], [0, 9, 11, 23], list(range(25))])
-    def test_sparse(self, store: MatrixStore, units: int, rows: list[int] | None, columns: list[int] | None) -> None:
-        """The stored cells of a sparse layer are those of the blocks, compressed along either axis."""
-        name = example_cells()[units][0]
-        sparse = store.sparse(name, _positions(rows), _positions(columns))
-        if sparse is None:
-            return
-        expected = np.concatenate(list(store.blocks(name, _positions(rows), _positions(columns))))
-        check_sparse(sparse, expected)
+    def test_sparse(self, store: MatrixStore) -> None:
+        """The stored cells of a sparse layer are the selected ones, compressed along either axis."""
+        for (name, cells, _), rows, columns in product(example_cells(), _ROWS[:4], _COLUMNS[:4]):
+            sparse = store.sparse(name, _positions(rows), _positions(columns))
+            if sparse is not None:
+                check_sparse(sparse, _selected(cells, rows, columns))
 
     def test_attributes(self, store: MatrixStore) -> None:
         """Text and numbers come back as they were, whole or in part."""
@@ -122,6 +118,11 @@ def check_sparse(sparse: SparseCells, expected: NDArray[Any]) -> None:
         assert row == len(cells)
         assert count == sparse.count()
         assert np.array_equal(found, cells, equal_nan=True)
+
+
+def _selected(cells: NDArray[Any], rows: list[int] | None, columns: list[int] | None) -> NDArray[Any]:
+    part = cells if rows is None else cells[rows]
+    return part if columns is None else part[:, columns]
 
 
 def _positions(places: list[int] | None) -> Positions | None:
