@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.faulty import Site, serving
 from tests.conftest import new_study, one_study
 
 
@@ -42,6 +43,13 @@ def full(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.
 def _import(source: Path, data: Path, *options: object) -> None:
     command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
     subprocess.run([*command, *map(str, options)], check=True, capture_output=True)
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[..., Site]]:
+    """Start servers that can be made to fail in any way."""
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(serving(Site(**given)))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import random
@@ -14,31 +13,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import pyBigWig
 import pysam
 import pytest
 
-from tests.client.faulty import Asked, Faults, Site, serving, ticket
+from tests.client.faulty import Asked, Faults, Site, serving
+from tests.client.offers import BLOCKS, DATA, JSON, md5, with_reads, with_ticket
 from tests.conftest import ROOT, one_study
 
 PACKAGE = ROOT / "client" / "R"
 NEEDED = ("httr2", "jsonlite", "Matrix", "testthat", "SummarizedExperiment", "SeuratObject")
-JSON = {"Content-Type": "application/json"}
-CHANCE = random.Random(7)
-DATA = CHANCE.randbytes(300_000)
-BLOCKS = [CHANCE.randbytes(size) for size in (300, 0, 40_000, 7, 90_000, 1)]
 LETTERS = "".join(random.Random(3).choices("ACGT", k=1200))
 
 R = Callable[..., str]
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
 
 
 def execute(*command: object, **environment: str) -> str:
@@ -75,6 +67,12 @@ def r(library: Path, tmp_path: Path) -> R:
             script.unlink()
 
     return run
+
+
+@pytest.fixture
+def site(site: Callable[..., Site]) -> Site:
+    """A server that can fail."""
+    return site()
 
 
 class Full(NamedTuple):
@@ -209,28 +207,6 @@ def test_the_script_without_tracks(root: str, library: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "new" / "figures").iterdir())) == 2
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(Site()) as one:
-        yield one
-
-
-def with_reads(one: Site, **fields: object) -> str:
-    """Offer BLOCKS by htsget: the first in the ticket, the others by addresses."""
-    one.files |= {f"/block/{number}": block for number, block in enumerate(BLOCKS) if number}
-    names: list[Any] = [BLOCKS[0], *(f"/block/{number}" for number in range(1, len(BLOCKS)))]
-    one.replies["/reads/x"] = ticket(one, names, md5=md5(b"".join(BLOCKS)), **fields)
-    return f"{one.address}/reads/x"
-
-
-def with_ticket(one: Site, address: str | None = None, **fields: object) -> str:
-    """Offer DATA by a ticket of RNAget."""
-    one.files["/file"] = DATA
-    body = {"url": f"{address or one.address}/file", "units": "TPM", "fileType": None, "md5": md5(DATA), **fields}
-    one.replies["/x/ticket"] = lambda _: (200, JSON, json.dumps(body).encode())
-    return f"{one.address}/x/ticket"
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_files_arrive_whole_over_a_server_that_fails(r: R, site: Site, tmp_path: Path, seed: int) -> None:
     urls = {"reads": with_reads(site), "ticket": with_ticket(site), "plain": f"{site.address}/file"}
@@ -294,7 +270,7 @@ def test_a_token_is_for_its_server_alone(r: R, site: Site, tmp_path: Path) -> No
         other.files["/file"] = DATA
         site.replies["/away"] = lambda _: (302, {"Location": f"{other.address}/file"}, b"")
         site.replies["/round"] = lambda _: (302, {"Location": "/round"}, b"")
-        url = with_ticket(site, other.address, headers={"X-Of-Ticket": "yes"})
+        url = with_ticket(site, url=f"{other.address}/file", headers={"X-Of-Ticket": "yes"})
         given = 'bearer_token = "s3cret", headers = c(`X-Own` = "s3cret"), max_retries = 0, retry_wait = 0'
         output = r(
             f"""{CAUGHT}
