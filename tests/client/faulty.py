@@ -116,7 +116,9 @@ def serving(site: Site) -> Iterator[Site]:
             return 200, said, content
 
         def _send(self, status: int, said: Headers, content: bytes, fault: str | None = None, where: float = 0) -> None:
-            self.send_response(status)
+            self.send_response_only(status)
+            if "Date" not in said:
+                self.send_header("Date", self.date_time_string())
             for name, value in said.items():
                 self.send_header(name, value)
             sent = content[: int(len(content) * where)] if fault else content
@@ -125,7 +127,7 @@ def serving(site: Site) -> Iterator[Site]:
                     self.send_header("Connection", "close")
                 elif site.chunked:
                     self.send_header("Transfer-Encoding", "chunked")
-                else:
+                elif "Content-Length" not in said:
                     self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if site.chunked and fault != "early" and status != 304:
@@ -138,6 +140,8 @@ def serving(site: Site) -> Iterator[Site]:
                 self.wfile.write(sent)
             if fault:
                 self._end(reset=fault == "reset")
+            elif "Content-Length" in said and len(content) < int(said["Content-Length"]):
+                self._end(reset=False)
 
         def _end(self, reset: bool) -> None:
             self.close_connection = True

@@ -7,7 +7,9 @@ import itertools
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +198,132 @@ def test_headers_of_blocks_with_ranges(site: Callable[..., Site], tmp_path: Path
     one.ranges, one.faults = False, Faults()
     with pytest.raises(ClientError, match="whole file where a part"):
         rnaget.get(f"{one.address}/reads/x", tmp_path / "a", **FAST)
+
+
+BINARY = {"Content-Type": "application/octet-stream"}
+
+
+def test_what_a_failed_reply_said_proves_nothing(site: Callable[..., Site], tmp_path: Path) -> None:
+    """The file changes while a download is broken off, and the reply of the new one ends before its first byte."""
+    old, new = DATA, DATA[::-1]
+    one, output = site(), tmp_path / "a"
+    for content, sent in ((old, old[:9000]), (new, b"")):
+        headers = BINARY | {"ETag": f'"{md5(content)}"', "Connection": "close", "Content-Length": str(len(content))}
+        one.replies["/file"] = lambda _, said=headers, sent=sent: (200, said, sent)
+        with pytest.raises(ClientError, match="broke off"):
+            rnaget.get(f"{one.address}/file", output, resume=True, max_retries=0)
+    del one.replies["/file"]
+    one.files["/file"] = new
+    rnaget.get(f"{one.address}/file", output, resume=True, **FAST)
+    assert output.read_bytes() == new
+
+
+def parts_of(one: Site, count: int = 4) -> str:
+    """Offer DATA by a ticket without an MD5 whose blocks are ranges of one file."""
+    size = len(DATA) // count
+    urls = [{"url": "/file", "headers": {"Range": f"bytes={a}-{a + size - 1}"}} for a in range(0, len(DATA), size)]
+    one.replies["/reads/x"] = ticket(one, urls)
+    return f"{one.address}/reads/x"
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_blocks_of_two_versions_of_a_file_are_never_joined(
+    site: Callable[..., Site], tmp_path: Path, is_resumed: bool
+) -> None:
+    one, new = site(files={"/file": DATA}), DATA[::-1]
+    url, count = parts_of(one), itertools.count()
+
+    def changing(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        if next(count) == 2:
+            one.files["/file"] = new
+            if is_resumed:
+                return 404, {}, b""
+        first, last = map(int, asked.headers["range"][6:].split("-"))
+        content = one.files["/file"]
+        said = {"ETag": f'"{md5(content)}"', "Content-Range": f"bytes {first}-{last}/{len(content)}"}
+        return 206, said, content[first : last + 1]
+
+    one.replies["/file"] = changing
+    if is_resumed:
+        with pytest.raises(ClientError, match="404"):
+            rnaget.get(url, tmp_path / "a", workers=1, resume=True, **FAST)
+    rnaget.get(url, tmp_path / "a", workers=1, resume=is_resumed, **FAST)
+    assert (tmp_path / "a").read_bytes() == new
+
+
+def test_a_file_between_blocks_of_another(site: Callable[..., Site], tmp_path: Path) -> None:
+    """The first of two files has changed since, of which the last block is a part as well."""
+    one, new = site(files={"/a": DATA, "/b": b"middle"}), DATA[::-1]
+    half = len(DATA) // 2
+    urls = [{"url": "/a", "headers": {"Range": f"bytes=0-{half - 1}"}}, {"url": "/b"}, {"url": "/c"}]
+    one.replies["/reads/x"] = ticket(one, [*urls, {"url": "/a", "headers": {"Range": f"bytes={half}-"}}])
+    with pytest.raises(ClientError, match="404"):
+        rnaget.get(f"{one.address}/reads/x", tmp_path / "a", workers=1, resume=True, **FAST)
+    one.files |= {"/a": new, "/c": b"-"}
+    rnaget.get(f"{one.address}/reads/x", tmp_path / "a", resume=True, **FAST)
+    assert (tmp_path / "a").read_bytes() == new[:half] + b"middle-" + new[half:]
+
+
+def test_a_reply_that_is_shorter_than_the_range(site: Callable[..., Site], tmp_path: Path) -> None:
+    """A server may send less than was asked for; then the rest is asked for."""
+    one = site(files={"/file": DATA})
+    url = parts_of(one)
+
+    def short(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        first, last = map(int, asked.headers["range"][6:].split("-"))
+        last = min(last, first + 19_999)
+        said = {"ETag": '"e"', "Content-Range": f"bytes {first}-{last}/{len(DATA)}"}
+        return 206, said, DATA[first : last + 1]
+
+    one.replies["/file"] = short
+    rnaget.get(url, tmp_path / "a", max_retries=1, **FAST)
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_the_whole_file_where_its_first_bytes_were_asked_for(
+    site: Callable[..., Site], tmp_path: Path, chunked: bool
+) -> None:
+    one = site(files={"/file": DATA}, ranges=False, chunked=chunked)
+    for last, is_fit in ((99, False), (len(DATA) - 1, True), (len(DATA) + 5, True)):
+        one.replies["/reads/x"] = ticket(one, [{"url": "/file", "headers": {"Range": f"bytes=0-{last}"}}])
+        if is_fit:
+            rnaget.get(f"{one.address}/reads/x", tmp_path / "a", **FAST)
+            assert (tmp_path / "a").read_bytes() == DATA
+        else:
+            with pytest.raises(ClientError, match="whole file where a part"):
+                rnaget.get(f"{one.address}/reads/x", tmp_path / "a", **FAST)
+
+
+@pytest.mark.parametrize("age", [0, 100])
+def test_a_time_of_change_proves_only_what_is_older(site: Callable[..., Site], tmp_path: Path, age: int) -> None:
+    """A file that changed in the second of the reply may have changed once more in that second."""
+    now = time.time()
+    one, output = site(), tmp_path / "a"
+    said = BINARY | {"Last-Modified": formatdate(now - age, usegmt=True), "Content-Length": str(len(DATA))}
+    one.replies["/file"] = lambda _: (
+        200,
+        said | {"Connection": "close", "Date": formatdate(now, usegmt=True)},
+        DATA[:5000],
+    )
+    with pytest.raises(ClientError, match="broke off"):
+        rnaget.get(f"{one.address}/file", output, resume=True, max_retries=0)
+    assert sorted(os.listdir(tmp_path)) == (["a.part", "a.part.json"] if age else [])
+
+
+def test_the_rest_of_a_file_that_says_no_version(site: Callable[..., Site], tmp_path: Path) -> None:
+    one, turns, rests = site(), iter(["cut"]), []
+    one.faults = Faults(random.Random(1))
+    one.faults.draw = lambda: next(turns, None)  # type: ignore[method-assign]
+
+    def file(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        if "range" in asked.headers:
+            first = int(asked.headers["range"][6:-1])
+            rests.append(first)
+            return 206, {"Content-Range": f"bytes {first}-{len(DATA) - 1}/{len(DATA)}"}, DATA[::-1][first:]
+        content = DATA if not rests else DATA[::-1]
+        return 200, {"ETag": f'"{md5(content)}"'}, content
+
+    one.replies["/file"] = file
+    rnaget.get(f"{one.address}/file", tmp_path / "a", **FAST)
+    assert rests and (tmp_path / "a").read_bytes() == DATA[::-1]
