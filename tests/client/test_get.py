@@ -221,3 +221,22 @@ def test_mistakes_of_the_caller(site: Callable[..., Site], tmp_path: Path) -> No
     with pytest.raises(ClientError, match="None is neither the name of a file nor"):
         rnaget.get(f"{one.address}/file", None)  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_body_goes_along_where_a_request_is_redirected(site: Callable[..., Site], code: int) -> None:
+    """Without it a long list would be left out, and all of the matrix be taken for its slice."""
+    one, other = site(), site()
+    one.replies["/expressions/m/bytes"] = lambda asked: (code, {"Location": f"{other.address}/there"}, b"")
+    other.files["/there"] = b"gene\tS1\nA\t1\n"
+    genes = [f"ENSG{number:011}" for number in range(500)]
+    with rnaget.connect(f"{one.address}/rnaget", "SECRET", cache=False) as server:
+        request = server.api.requests("expressions/m", {"featureIDList": genes})[0]
+        received = server.api.read(request._replace(url=f"{one.address}/expressions/m/bytes"))
+    (asked,) = other.asked
+    assert received.body == other.files["/there"] and "authorization" not in asked.headers
+    if code == 303:  # a result that was made for this request, at an address of its own
+        assert (asked.method, asked.body) == ("GET", b"")
+    else:
+        assert asked.method == "POST" and json.loads(asked.body) == {"featureIDList": genes}
+        assert asked.headers["content-type"] == "application/json"
