@@ -14,7 +14,7 @@ from rnaget.blocks import Block, shown_url
 from rnaget.errors import ClientError
 from rnaget.outputs import Output
 from rnaget.session import Session
-from rnaget.transport import BrokenError, StatusError, ends_unmarked, is_html, read_body, received
+from rnaget.transport import BrokenError, NotJSONError, StatusError, ends_unmarked, is_html, read_body, received
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -123,7 +123,7 @@ class Transfer:
 
     def _take(self, reply: HTTPResponse, block: Block, start: int) -> None:
         if is_html(reply) and not block.url.partition("?")[0].endswith((".html", ".htm")):
-            raise ClientError(f"{shown_url(block.url)} sends a page instead of data: is the address right?")
+            raise NotJSONError(f"{shown_url(block.url)} sends a page instead of data: is the address right?")
         part = self._checked_part(reply, block, start)
         pieces = received(reply) if part else _begun(self.inspect(reply, read_body(reply)))
         is_rest = part is not None and start > (_range_of(block)[0] or 0)

@@ -60,7 +60,7 @@ class BrokenError(ClientError):
 
 
 class NotJSONError(ClientError):
-    """A reply that should be JSON and is not."""
+    """A reply that should be JSON or a file and is a page, or should be JSON and is something else."""
 
 
 class _Redirects(HTTPRedirectHandler):
