@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import random
@@ -11,9 +12,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ import pyBigWig
 import pysam
 import pytest
 
-from tests.client.faulty import Asked, Faults, Site, serving
+from tests.client.conftest import import_file
+from tests.client.faulty import Asked, Faults, Site, serving, ticket
 from tests.client.offers import BLOCKS, DATA, JSON, md5, with_reads, with_ticket
 from tests.conftest import ROOT, one_study
 
@@ -54,17 +56,53 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "library"
 
 
+# Runs the files whose names it reads, each in an environment of its own; to start R takes longer than most tests.
+DRIVER = """
+suppressPackageStartupMessages(library(rnaget))
+input <- file("stdin", "r")
+while (length(path <- readLines(input, 1))) {
+  end <- tryCatch({ source(path, new.env(), print.eval = TRUE); "done" }, error = conditionMessage)
+  cat("\\n", path, " ", gsub("\\n", " ", end), "\\n", sep = "")
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def session(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """R with the package, as a program that goes on."""
+    script = tmp_path_factory.mktemp("driver") / "driver.R"
+    script.write_text(DRIVER)
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "R_LIBS": str(library)}
+    command = ["Rscript", "--vanilla", str(script)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
+        yield process
+        process.stdin.close()
+
+
 @pytest.fixture
-def r(library: Path, tmp_path: Path) -> R:
+def r(session: subprocess.Popen[str], tmp_path: Path) -> R:
     """Run lines of R with the package; return what they printed."""
 
-    def run(code: str, **environment: str) -> str:
+    def run(code: str) -> str:
         script = tmp_path / "code.R"
-        script.write_text(f"suppressPackageStartupMessages(library(rnaget))\n{code}\n", encoding="utf-8")
-        try:
-            return execute("Rscript", "--vanilla", script, R_LIBS=str(library), **environment)
-        finally:
-            script.unlink()
+        script.write_text(code, encoding="utf-8")
+        assert session.stdin is not None and session.stdout is not None
+        session.stdin.write(f"{script}\n")
+        session.stdin.flush()
+        watch = threading.Timer(600, session.kill)
+        watch.start()
+        lines: list[str] = []
+        for line in session.stdout:
+            if line.startswith(f"{script} "):
+                break
+            lines.append(line)
+        else:
+            pytest.fail(f"R has ended: {''.join(lines)}")
+        watch.cancel()
+        script.unlink()
+        assert line == f"{script} done\n", f"{line}{''.join(lines)}"
+        return "".join(lines).removesuffix("\n")
 
     return run
 
@@ -95,9 +133,9 @@ def full(library: Path, serve: Callable[..., str], tmp_path_factory: pytest.Temp
         file.addEntries(["chr18"] * 2, [76_800_300, 76_800_302], ends=[76_800_302, 76_900_000], values=[5.0, 6.0])
     bam = _reads(place / "run.bam")
     into = ("--project", "demo", "--study", "marioni", "--id")
-    _import(place / "tiny.fa", data, "--genome", "tiny", "--annotation", place / "tiny.gtf")
-    _import(place / "er.bw", data, *into, "er", "--units", "count")
-    _import(bam, data, *into, "run")
+    import_file(place / "tiny.fa", data, "--genome", "tiny", "--annotation", place / "tiny.gtf")
+    import_file(place / "er.bw", data, *into, "er", "--units", "count")
+    import_file(bam, data, *into, "run")
     return Full(serve(data), bam)
 
 
@@ -121,12 +159,6 @@ def _reads(path: Path) -> Path:
     return path
 
 
-def _import(source: Path, data: Path, *options: object) -> None:
-    command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
-    result = subprocess.run([*command, *map(str, options)], capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
 def test_the_tests_of_the_package(library: Path, full: Full) -> None:
     code = """
     results <- as.data.frame(testthat::test_local(commandArgs(TRUE)[1], reporter = "summary", stop_on_failure = FALSE,
@@ -145,6 +177,7 @@ def test_the_tests_of_the_package(library: Path, full: Full) -> None:
     assert set(counts.values()) == {0}, output
 
 
+@pytest.mark.long
 def test_the_package_is_as_r_wants_packages(library: Path, tmp_path: Path) -> None:
     tarball = next(library.parent.glob("rnaget_*.tar.gz"))
     nowhere = {"_R_CHECK_XREFS_REPOSITORIES_": f"file://{tmp_path}"}  # no registry is asked
@@ -358,6 +391,44 @@ def test_a_file_that_has_changed_is_begun_again(r: R, site: Site, tmp_path: Path
     site.files["/file"] = fresh = DATA[::-1]
     r(get)
     assert output.read_bytes() == fresh
+
+
+def test_parts_of_two_versions_or_other_lengths_are_refused(r: R, site: Site, tmp_path: Path) -> None:
+    site.files["/file"], count = DATA, itertools.count()
+    size = len(DATA) // 4
+    urls = [{"url": "/file", "headers": {"Range": f"bytes={a}-{a + size - 1}"}} for a in range(0, len(DATA), size)]
+    site.replies["/reads/x"] = ticket(site, urls)
+    site.replies["/reads/y"] = ticket(site, [{"url": "/all", "headers": {"Range": "bytes=0-99"}}])
+    site.replies["/all"] = lambda _: (200, {}, DATA)
+
+    def part(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        if next(count) == 2:
+            site.files["/file"] = DATA[::-1]
+        first, last = map(int, asked.headers["range"][6:].split("-"))
+        content, last = site.files["/file"], min(last, first + 29_999)
+        said = {"ETag": f'"{md5(content)}"', "Content-Range": f"bytes {first}-{last}/{len(content)}"}
+        return 206, said, content[first : last + 1]
+
+    site.replies["/file"] = part
+    output = r(
+        f"""{CAUGHT}
+        rna_get("{site.address}/reads/x", "{tmp_path / "a"}", retry_wait = 0.01)
+        message_of_error(rna_get("{site.address}/reads/y", "{tmp_path / "b"}", retry_wait = 0.01))
+        """
+    )
+    assert (tmp_path / "a").read_bytes() == DATA[::-1]
+    assert "whole file where a part" in output and os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("code", [301, 308])
+def test_a_long_list_goes_along_where_a_request_is_redirected(r: R, site: Site, code: int) -> None:
+    with serving(Site()) as other:
+        other.files["/there"] = TABLE
+        site.replies["/expressions/m/info"] = lambda _: (200, JSON, b'{"id": "m"}')
+        site.replies["/expressions/m/bytes"] = lambda _: (code, {"Location": f"{other.address}/there"}, b"")
+        r(f'rna_fetch(rna_connect("{site.address}"), "m", genes = sprintf("ENSG%011d", 1:3000))')
+        (asked,) = other.asked
+    assert asked.method == "POST" and len(json.loads(asked.body)["featureIDList"]) == 3000
 
 
 def test_a_ticket_that_expires_is_asked_for_again(r: R, site: Site, tmp_path: Path) -> None:
