@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from rnaget.blocks import Block, unsigned
-from rnaget.files import target_of, written_errors
+from rnaget.files import alone, target_of, written_errors
 from rnaget.outputs import Output
 
 T = TypeVar("T")
@@ -64,18 +64,19 @@ def resumed(url: str, path: Path, download: Callable[[Output, Position | None, C
     with written_errors(path):
         target = target_of(path)
         part, record = target.with_name(f"{target.name}.part"), _record_of(target)
-        position = _recorded(record, url)
-        with part.open("r+b" if position and part.is_file() else "w+b") as file:
-            output = Output(file, file.seek(0, os.SEEK_END))
-            try:
-                result = download(output, position if output.count else None, lambda at: _write(record, url, at))
-            except BaseException:
-                if not output.count or not record.exists():
-                    part.unlink(missing_ok=True)
-                    record.unlink(missing_ok=True)
-                raise
-        part.replace(target)
-        record.unlink(missing_ok=True)
+        with alone(part):
+            position = _recorded(record, url)
+            with part.open("r+b" if position and part.is_file() else "w+b") as file:
+                output = Output(file, file.seek(0, os.SEEK_END))
+                try:
+                    result = download(output, position if output.count else None, lambda at: _write(record, url, at))
+                except BaseException:
+                    if not output.count or not record.exists():
+                        part.unlink(missing_ok=True)
+                        record.unlink(missing_ok=True)
+                    raise
+            record.unlink(missing_ok=True)
+            part.replace(target)
         return result
 
 

@@ -303,6 +303,8 @@ def test_servers_by_name(site: Site, run: Run, configured: Callable[[str], Path]
         ("[servers.a]\nurl = 5\n", "[servers.a] needs url"),
         ('[servers.a]\nurl = "http://x"\ntokn = "x"\n', "has the key tokn"),
         ('[servers.a]\nurl = "http://x"\ntimeout = "x"\n', "timeout of [servers.a] is of another type"),
+        ('[servers.a]\nurl = "http://x"\ntimeout = -1\n', "timeout of [servers.a] is no number of seconds"),
+        ('[servers.a]\nurl = "http://x"\ntimeout = nan\n', "timeout of [servers.a] is no number of seconds"),
         ("srver = 5\n", "srver is no key"),
         ('server = "none"\n', "names no servers"),
     ],
@@ -312,6 +314,13 @@ def test_configuration_that_is_wrong(run: Run, configured: Callable[[str], Path]
     found = run("projects")
     assert (found.returncode, found.stderr.count("\n")) == (1, 1)
     assert message in found.stderr
+
+
+def test_a_server_that_is_an_empty_text(run: Run, site: Site, configured: Callable[[str], Path]) -> None:
+    """As of a variable of a script that is not set: it must not mean the server of the file."""
+    configured(f'server = "{site.address}"\n')
+    found = run("-s", "", "projects")
+    assert (found.returncode, site.asked) == (1, []) and "an empty text is not the address" in found.stderr
 
 
 def test_completion(run: Run, configured: Callable[[str], Path]) -> None:

@@ -327,3 +327,24 @@ def test_the_rest_of_a_file_that_says_no_version(site: Callable[..., Site], tmp_
     one.replies["/file"] = file
     rnaget.get(f"{one.address}/file", tmp_path / "a", **FAST)
     assert rests and (tmp_path / "a").read_bytes() == DATA[::-1]
+
+
+def test_two_downloads_of_one_file_do_not_meet(site: Callable[..., Site], tmp_path: Path) -> None:
+    one, output, started, released = site(files={"/file": DATA}), tmp_path / "a", threading.Event(), threading.Event()
+
+    def slow(_: Asked) -> tuple[int, dict[str, str], bytes]:
+        started.set()
+        released.wait(30)
+        return 200, {"ETag": '"e"'}, DATA
+
+    one.replies["/file"] = slow
+    first = threading.Thread(target=rnaget.get, args=(f"{one.address}/file", output), kwargs={"resume": True})
+    first.start()
+    started.wait(30)
+    with pytest.raises(ClientError, match=r"a\.part is being written by another download"):
+        rnaget.get(f"{one.address}/file", output, resume=True)
+    released.set()
+    first.join()
+    assert (os.listdir(tmp_path), output.read_bytes()) == (["a"], DATA)
+    rnaget.get(f"{one.address}/file", output, resume=True)
+    assert (os.listdir(tmp_path), output.read_bytes()) == (["a"], DATA)
