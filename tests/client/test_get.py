@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
 import logging
 import os
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 
 import rnaget
 from rnaget import ClientError
-from tests.client.faulty import Faults, Site, ticket
+from tests.client.faulty import Asked, Faults, Site, ticket
 from tests.client.offers import BLOCKS, DATA, FAST, JSON, with_reads, with_ticket
 
 
@@ -162,6 +164,28 @@ def test_progress(site: Callable[..., Site], tmp_path: Path) -> None:
         rnaget.get(url, tmp_path / "a", progress=lambda done, total, seen=seen: seen.append((done, total)))
         assert seen[-1][0] == size and seen == sorted(seen, key=lambda one: one[0])
         rnaget.get(url, tmp_path / "a", progress=True)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_task_that_is_cancelled_ends_its_download(site: Callable[..., Site], tmp_path: Path, resume: bool) -> None:
+    one, asked, released = site(), threading.Event(), threading.Event()
+
+    def late(_: Asked) -> tuple[int, dict[str, str], bytes]:
+        asked.set()
+        released.wait(30)
+        return 200, {}, DATA
+
+    async def run() -> None:
+        task = asyncio.create_task(rnaget.get_async(f"{one.address}/file", tmp_path / "a", resume=resume))
+        await asyncio.to_thread(asked.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        released.set()
+
+    one.replies["/file"] = late
+    asyncio.run(run())  # which waits for its threads
+    assert os.listdir(tmp_path) == []
 
 
 def test_bytes_that_are_coded(site: Callable[..., Site], tmp_path: Path) -> None:
