@@ -248,6 +248,7 @@ def test_a_study_is_gone_on_with(site: Site, run: Run, tmp_path: Path) -> None:
         ({"name": "/etc/a.tsv"}, "would not be in the directory"),
         ({"name": "md5sums.txt"}, "two files of the name"),
         ({"name": "EMPTY"}, "two files of the name"),
+        ({"name": "empty.checking"}, "the name of another one while that arrives"),
         ({"url": None}, "has no url"),
         ({"url": "file:///etc/passwd"}, "no address|begin with http|unknown url type|scheme"),
     ],
