@@ -260,11 +260,12 @@ class Matrix(Sliced):
         place = f"{self._server.root}/{self._route}"
         arrow = self._offers("arrow") if is_installed("pyarrow") else None
         reply = self._file(query, arrow or self._offers("tsv") or "tsv")
+        known = field(self.data, "featureAttributes")
+        attributes = known if isinstance(known, list) else ()
         if arrow:
-            frame = frame_of_arrow(read_arrow(reply.body, place))
+            frame = frame_of_arrow(read_arrow(reply.body, place), attributes)
         else:
-            attributes = field(self.data, "featureAttributes")
-            frame = frame_of_tsv(reply.body, place, attributes if isinstance(attributes, list) else ())
+            frame = frame_of_tsv(reply.body, place, attributes)
         frame.attrs = dict(self._attrs(reply, query)) | dict(frame.attrs)
         return frame
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.ipc
 import pytest
 from click.testing import CliRunner
 
@@ -144,3 +147,17 @@ def test_no_json_ends_in_a_trace(one: Site, tmp_path: Path, monkeypatch: pytest.
     ):
         with suppress(ClientError, IndexError):
             act()
+
+
+def test_whole_numbers_and_repeated_names_in_arrow(one: Site, server: rnaget.Server) -> None:
+    """A table that does not say which of its columns are samples."""
+    columns = [["A", "B"], ["x", "y"], [900, 800], [1, 2], [3.5, 4.5]]
+    table = pyarrow.Table.from_arrays([pyarrow.array(one) for one in columns], ["id", "symbol", "length", "S", "S"])
+    content = io.BytesIO()
+    with pyarrow.ipc.new_stream(content, table.schema) as stream:
+        stream.write_table(table)
+    one.files["/rnaget/expressions/m/bytes"] = content.getvalue()
+    matrix = rnaget.Matrix(server, {"id": "m", "formats": ["arrow"], "featureAttributes": ["symbol", "length"]})
+    frame = matrix.fetch()
+    assert (list(frame.index), list(frame.columns)) == (["A", "B"], ["S", "S"])
+    assert frame.to_numpy().tolist() == [[1, 3.5], [2, 4.5]]
