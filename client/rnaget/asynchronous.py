@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Self
 
-from rnaget.getting import Received, get
+from rnaget.errors import ClientError
+from rnaget.getting import Progress, Received, get, shown_progress
 from rnaget.items import Item
 from rnaget.listing import Listing
 from rnaget.server import Server, connect
@@ -27,10 +29,26 @@ def _wrapped(value: Any) -> Any:
     return AsyncItem(value) if isinstance(value, Item) else value
 
 
-async def get_async(*arguments: Any, **named: Any) -> Received:
-    """Download a file; see `get`."""
-    received: Received = await _in_thread(get, *arguments, **named)
-    return received
+async def get_async(*arguments: Any, progress: bool | Progress = False, **named: Any) -> Received:
+    """Download a file; see `get`. Of a task that is cancelled the download ends with the next bytes that arrive."""
+    ended = threading.Event()
+
+    def run() -> Received:
+        with shown_progress(progress) as shown:
+
+            def report(done: int, total: int | None) -> None:
+                if ended.is_set():
+                    raise ClientError("the download was cancelled")
+                if shown is not None:
+                    shown(done, total)
+
+            return get(*arguments, progress=report, **named)
+
+    try:
+        received: Received = await _in_thread(run)
+        return received
+    finally:
+        ended.set()
 
 
 async def connect_async(url: str, token: str | None = None, **options: Any) -> AsyncServer:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnaget.errors import ClientError
+from rnaget.getting import LONGEST
 
 DEFAULT_SERVER = "http://127.0.0.1:8080/rnaget"
 _KEYS = {"url": str, "token": str, "token_file": str, "token_env": str, "timeout": (int, float)}
@@ -71,6 +72,8 @@ def _check(path: Path, config: dict[str, Any]) -> None:
                 raise ClientError(f"{path}: [servers.{name}] has the key {key}; there are {', '.join(_KEYS)}")
             if not isinstance(value, _KEYS[key]) or isinstance(value, bool):  # type: ignore[arg-type]
                 raise ClientError(f"{path}: {key} of [servers.{name}] is of another type than it has to be")
+        if not 0 < entry.get("timeout", 1) < LONGEST:
+            raise ClientError(f"{path}: timeout of [servers.{name}] is no number of seconds up to {LONGEST:,}")
     if any("token" in entry for entry in servers.values()) and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         raise ClientError(f"{path} has a token and can be read by others: chmod 600 {path}")
 
@@ -88,7 +91,7 @@ def chosen_server(given: str | None) -> ServerEntry:
         return _with_token_of(given)
     config = load_config()
     servers = config.get("servers", {})
-    name = given or config.get("server")
+    name = config.get("server") if given is None else given
     if name is None:
         return ServerEntry(DEFAULT_SERVER)
     if name in servers:
@@ -96,7 +99,9 @@ def chosen_server(given: str | None) -> ServerEntry:
     if "://" in name:
         return ServerEntry(name)
     known = f"; {config_path()} has {', '.join(servers)}" if servers else f"; {config_path()} names no servers"
-    raise ClientError(f"{name} is not the address of an RNAget API, which must begin with http:// or https://{known}")
+    raise ClientError(
+        f"{name or 'an empty text'} is not the address of an RNAget API, which must begin with http:// or https://{known}"
+    )
 
 
 def _with_token_of(url: str) -> ServerEntry:

@@ -11,12 +11,12 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from rnaget.blocks import Block, Plan, may_be_ticket, plan_of, shown_url
+from rnaget.blocks import Block, Plan, may_be_ticket, plan_of, shown_url, unsigned
 from rnaget.errors import ClientError
 from rnaget.formats import same_format
 from rnaget.outputs import Output, Spool
 from rnaget.parallel import InOrder
-from rnaget.resuming import Position
+from rnaget.resuming import Position, Versions
 from rnaget.retries import Attempts
 from rnaget.session import Session
 from rnaget.transfers import ChangedError, NotModified, Stopped, Transfer, validator_of
@@ -99,8 +99,8 @@ class Download:
                     if str(mismatch) in wrong or len(wrong) >= self._settings.max_retries or not self._can_restart:
                         raise
                     wrong.add(str(mismatch))
-                self.output.restart()
-                self._plan, self._received, self._stopped = None, 0, threading.Event()
+                self._restart()
+                self._plan, self._stopped = None, threading.Event()
                 self._settings = self._settings._replace(position=None)
         finally:
             self._stopped.set()
@@ -108,6 +108,12 @@ class Download:
     @property
     def _can_restart(self) -> bool:
         return self.output.can_rewind or not self.output.count
+
+    def _restart(self) -> None:
+        """Take back everything, and what was said of it, so that nothing is ever added to bytes of another version."""
+        self.output.restart()
+        self._received = 0
+        self._report(Position(None))
 
     def _once(self) -> Plan:
         plan = self._plan = self._ask()
@@ -130,8 +136,7 @@ class Download:
         """Return where to go on, and what has arrived of the block there; the output has the blocks before it."""
         position = self._settings.position
         if position is None or position.plan != plan.digest or not self._is_proved(plan, position):
-            self.output.restart()
-            self._received = 0
+            self._restart()
             return Position(None, plan.digest), None
         if len(plan.blocks) == 1:
             return position, None
@@ -147,11 +152,11 @@ class Download:
         last = next((block for block in plan.blocks[: position.block][::-1] if block.data is None), None)
         if last is None or (plan.md5 and self._settings.verify):  # then the whole file is compared in the end
             return True
-        attempts = self._attempts()
-        while position.proof:
+        attempts, proof = self._attempts(), position.proofs.get(unsigned(last.url))
+        while proof:
             try:
                 with self._session.open(last.url, last.headers, expected=(200, 206)) as reply:
-                    return validator_of(reply) == position.proof
+                    return validator_of(reply) == proof
             except ClientError as error:
                 attempts.after(error)
         return False
@@ -178,7 +183,6 @@ class Download:
         """Yield the body of a reply; raise _Found if it is a ticket."""
         kind = reply.headers.get("Content-Type", "").lower()
         if self._request.is_file or (kind and "json" not in kind):
-            self._report(Position(validator_of(reply)))
             yield from pieces
             return
         start = b""
@@ -187,7 +191,6 @@ class Download:
             if len(start) >= _LOOK_BYTES or not start.lstrip().startswith(b"{"):
                 break
         if not may_be_ticket(start, shown_url(self._request.url)):
-            self._report(Position(validator_of(reply)))
             yield from chain((start,), pieces)
             return
         text = joined(chain((start,), pieces))
@@ -212,8 +215,7 @@ class Download:
         stopped = self._stopped
 
         def on_reply(reply: HTTPResponse) -> None:
-            if self._plan is not None:
-                self._report(Position(validator_of(reply), self._plan.digest))
+            self._report(Position(output.validator, self._plan.digest if self._plan else None))
             self.headers = dict(reply.headers.items())
             rest = output.count if reply.status == HTTPStatus.PARTIAL_CONTENT else 0
             self._length = None if reply.length is None else reply.length + rest
@@ -290,7 +292,8 @@ class Download:
 
     def _in_parallel(self, plan: Plan, position: Position, rest: Spool | None) -> None:
         """Fetch blocks by several threads, from a position on; after each, the next position is reported."""
-        first = position.block
+        first, versions = position.block, Versions(plan.blocks, position.proofs)
+        is_compared = bool(plan.md5 and self._settings.verify)  # as a whole, in the end
 
         def spool(number: int) -> Spool:
             return rest if rest is not None and number == first else Spool(self._settings.directory)
@@ -300,8 +303,9 @@ class Download:
         try:
             for number, arrived in blocks:
                 arrived.move(self.output)
-                proof = arrived.validator if plan.blocks[number].data is None else position.proof
-                position = Position(None, plan.digest, number + 1, self.output.count, proof)
+                if not versions.add(number, arrived.validator) and not is_compared:
+                    raise ChangedError
+                position = Position(None, plan.digest, number + 1, self.output.count, versions.proofs)
                 self._report(position)
         except BaseException:
             left = blocks.stop(position.block)

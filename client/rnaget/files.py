@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from rnaget.errors import ClientError
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @contextmanager
@@ -29,6 +33,39 @@ def replacing(output: Path) -> Iterator[BinaryIO]:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other downloads from a file, which is made if it is not there; on Windows nothing is kept from it.
+
+    Raises
+    ------
+    ClientError
+        If another download has it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    while True:
+        with path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ClientError(f"{path} is being written by another download: wait for its end") from None
+            except OSError:  # a file system without locks
+                pass
+            if _is_at(path, file):
+                yield
+                return
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Return whether an open file still has its name; the download that had it may have ended meanwhile."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -40,7 +40,10 @@ class Genome(Item):
             return {}
         path = f"seqcol/collection/{segment(self.collection)}"
         level = self._server.api.json(path, {"level": 2}, at_site=True)
-        return dict(zip(level["names"], level["lengths"], strict=True))
+        names, lengths = (level.get(name) if isinstance(level, dict) else None for name in ("names", "lengths"))
+        if not isinstance(names, list) or not isinstance(lengths, list) or len(names) != len(lengths):
+            raise ClientError(f"{self._server.site}/{path} is no sequence collection")
+        return dict(zip(map(str, names), lengths, strict=True))
 
     def sequence(self, region: str | tuple[str, int | None, int | None] | Region) -> str:
         """Return the letters of a region such as ``chr1:1-100``, counted from 1 with both ends."""
@@ -83,7 +86,7 @@ class Genome(Item):
     def next_steps(self) -> list[str]:
         """Return code to go on with."""
         genome = f"server.genomes[{self.id!r}]"
-        return [f'{genome}.sequence("chr1:1-100")', f'{genome}.genes["BRCA1"].sequence()']
+        return [f"{genome}.lengths", f'{genome}.sequence("…:1-100")', f'{genome}.genes["…"].sequence()']
 
 
 class Genes:
@@ -104,7 +107,7 @@ class Genes:
 
     def __repr__(self) -> str:
         count = field(self._genome.data, "genes") or 0
-        return f'{count:,} genes of {self._genome.id}\nnext: server.genomes[{self._genome.id!r}].genes["BRCA1"]'
+        return f'{count:,} genes of {self._genome.id}\nnext: server.genomes[{self._genome.id!r}].genes["…"]'
 
 
 class Gene(Item):
@@ -120,18 +123,22 @@ class Gene(Item):
     @property
     def location(self) -> Mapping[str, Any]:
         """The place: `start` and `end` from 1 with both ends, `strand`, and `sequence`."""
-        return field(self.data, "location") or {}
+        location = field(self.data, "location")
+        return location if isinstance(location, Mapping) else {}
 
     @property
     def region(self) -> str:
-        """The place as text, such as ``chr17:43044292-43170245``."""
-        place = self.location
-        return f"{place['sequence']['name']}:{place['start']}-{place['end']}"
+        """The place as text, such as ``chr17:43044292-43170245``; empty if the server does not say it."""
+        place, sequence = self.location, self.location.get("sequence")
+        if not isinstance(sequence, Mapping) or not {"start", "end"} <= set(place):
+            return ""
+        return f"{sequence.get('name')}:{place['start']}-{place['end']}"
 
     @property
     def transcripts(self) -> list[dict[str, Any]]:
         """The transcripts, as the server describes them."""
-        return list(field(self.data, "transcripts") or [])
+        transcripts = field(self.data, "transcripts")
+        return [one for one in transcripts if isinstance(one, dict)] if isinstance(transcripts, list) else []
 
     def sequence(self, kind: str = "gene", transcript: str | None = None) -> str:
         """Return letters in the direction of the gene.
@@ -147,7 +154,7 @@ class Gene(Item):
             raise ClientError(f"{kind!r} is no kind of sequence: take one of {', '.join(_KINDS)}")
         if kind == "gene":
             place = self.location.get("refget")
-            if not place:
+            if not isinstance(place, Mapping):
                 raise ClientError(f"{self.id} has no stretch of one sequence")
             letters = self._letters(place)
             is_reverse = str(self.location.get("strand")) in ("-", "-1")
@@ -155,7 +162,7 @@ class Gene(Item):
         return self._letters(self._transcript(kind, transcript)[kind])
 
     def _transcript(self, kind: str, id: str | None) -> Mapping[str, Any]:
-        known = [one for one in self.transcripts if one.get(kind)]
+        known = [one for one in self.transcripts if isinstance(one.get(kind), Mapping)]
         if id is not None:
             known = [one for one in known if id in (one.get("id"), str(one.get("id")).partition(".")[0])]
         known.sort(key=lambda one: not one.get("canonical"))

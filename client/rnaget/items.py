@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rnaget.api import field
+from rnaget.errors import ClientError
 from rnaget.shown import cell, html_facts
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class Item:
     kind = "thing"
 
     def __init__(self, server: Server, data: Mapping[str, Any]) -> None:
+        if not isinstance(data, Mapping):
+            raise ClientError(f"{server.root} sends a {self.kind} that is no object: is it an RNAget API?")
         self._server, self.data = server, dict(data)
 
     @property

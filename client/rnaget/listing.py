@@ -47,11 +47,17 @@ class Listing(Sequence[T], Generic[T]):
         if self._source is None:
             self._source = self._pages()
         while len(self._items) < count and not self._is_complete:
-            page, total = next(self._source, ([], None))
+            try:
+                found = next(self._source, None)
+            except BaseException:  # the next reader asks again, and does not take what is there for all
+                self._source, self._items = None, []
+                raise
+            if found is None:
+                self._is_complete = True
+                return
+            page, total = found
             self._items += page
             self._total = total if total is not None else self._total
-            if not page:
-                self._is_complete = True
 
     def __len__(self) -> int:
         self._load(1)

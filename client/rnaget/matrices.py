@@ -81,7 +81,17 @@ class Sliced(Item):
             return self._server.download(self._route, asked, output, settings)
 
     def _query(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return the parameters of a request; raise ClientError if one has no value or two of them."""
+        given = dict(given)
+        where = dict(given.pop("where", None) or {})
+        query: dict[str, Any] = {"sampleIDList": ids(given.pop("samples", None)), **given}
+        query = {key: value for key, value in query.items() if value is not None}
+        if clash := sorted(set(query) & set(where)):
+            raise ClientError(f"{', '.join(clash)}: given twice, in where as well")
+        query |= {key: value if isinstance(value, str | bool) else _listed(value) for key, value in where.items()}
+        if empty := [key for key, value in query.items() if value is None or value == []]:
+            raise ClientError(f"{', '.join(empty)} is an empty list: leave it out for all")
+        return query
 
     def _offers(self, *names: str) -> str | None:
         """Return the first of some formats that is offered."""
@@ -119,9 +129,9 @@ class Matrix(Sliced):
     def shape(self) -> tuple[int, int] | None:
         """The number of features and of samples, if the server says so."""
         shape = field(self.data, "shape")
-        if isinstance(shape, Mapping) and {"features", "samples"} <= set(shape):
-            return int(shape["features"]), int(shape["samples"])
-        return None
+        known = shape if isinstance(shape, Mapping) else {}
+        features, samples = known.get("features"), known.get("samples")
+        return (features, samples) if isinstance(features, int) and isinstance(samples, int) else None
 
     @property
     def units(self) -> list[str]:
@@ -219,22 +229,12 @@ class Matrix(Sliced):
             raise ClientError(f"to={to!r}: a table is made for one of {', '.join(_KINDS)}")
         given = {"genes": genes, "samples": samples, "where": where, "units": units}
         query = self._query({**given, "group_by": group_by, "summary": summary, "top": top})
-        if empty := [key for key, value in query.items() if value == []]:
-            raise ClientError(f"{', '.join(empty)} is an empty list: leave it out for all")
         return {"anndata": self._anndata, "arrow": self._arrow, "pandas": self._frame}[to](query)
 
     def _query(self, given: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(given)
-        where = dict(given.pop("where", None) or {})
-        query: dict[str, Any] = {"featureIDList": ids(given.pop("genes", None))}
-        query["featureNameList"] = ids(given.pop("names", None))
-        query["sampleIDList"] = ids(given.pop("samples", None))
-        clash = sorted((set(query) | set(given)) & set(where))
-        if any(query.get(key) is not None or given.get(key) is not None for key in clash):
-            raise ClientError(f"{', '.join(clash)}: given twice, in where as well")
-        query |= given
-        query |= {key: value if isinstance(value, str | bool) else _listed(value) for key, value in where.items()}
-        return {key: value for key, value in query.items() if value is not None}
+        features = {"featureIDList": ids(given.pop("genes", None)), "featureNameList": ids(given.pop("names", None))}
+        return super()._query({**features, **given})
 
     def _file(self, query: dict[str, Any], format: str | None) -> FileReply:
         """Return the file of a query; genes that are no ids here are asked for by name."""
@@ -260,11 +260,12 @@ class Matrix(Sliced):
         place = f"{self._server.root}/{self._route}"
         arrow = self._offers("arrow") if is_installed("pyarrow") else None
         reply = self._file(query, arrow or self._offers("tsv") or "tsv")
+        known = field(self.data, "featureAttributes")
+        attributes = known if isinstance(known, list) else ()
         if arrow:
-            frame = frame_of_arrow(read_arrow(reply.body, place))
+            frame = frame_of_arrow(read_arrow(reply.body, place), attributes)
         else:
-            attributes = field(self.data, "featureAttributes")
-            frame = frame_of_tsv(reply.body, place, attributes if isinstance(attributes, list) else ())
+            frame = frame_of_tsv(reply.body, place, attributes)
         frame.attrs = dict(self._attrs(reply, query)) | dict(frame.attrs)
         return frame
 

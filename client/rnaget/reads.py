@@ -43,7 +43,7 @@ class ReadSet(Item):
 
     def next_steps(self) -> list[str]:
         """Return code to go on with."""
-        return [f'server.reads[{self.id!r}].fetch("region.bam", "chr1:1,000-2,000")']
+        return [f'server.reads[{self.id!r}].fetch("region.bam", "…:1,000-2,000")']
 
     def fetch(
         self,

@@ -146,8 +146,8 @@ class Server:
             try:
                 for rows, total in self._pages("expressions/info", query, _PAGE):
                     page = [Matrix(self, row) for row in rows]
-                    kept = [one for one in page if query.get("studyID") in (None, one.study)]
-                    yield kept, total if len(kept) == len(page) else None
+                    study = query.get("studyID")  # a server without filters sends all of them, and their number
+                    yield [one for one in page if study in (None, one.study)], None if study else total
             except StatusError as error:
                 if error.code not in (*NOT_OFFERED, 400) or query.keys() - {"studyID"}:
                     raise
@@ -160,7 +160,7 @@ class Server:
     @property
     def tracks(self) -> Listing[TrackSet]:
         """The sets of signal tracks; of a server that does not list them, those that are asked for by id."""
-        hint = 'server.tracks["…"].fetch("chr1:1000-2000", bins=100)'
+        hint = 'server.tracks["…"].fetch("…:1,000-2,000", bins=100)'
         rows = one_page(lambda: self._by_files(TrackSet, "tracks"))
         return Listing("sets of tracks", rows, self._track_set, hint)
 
@@ -174,12 +174,12 @@ class Server:
             return [Genome(self, row) for row in known or [] if isinstance(row, dict)]
 
         find = lambda id: self._one(Genome, "genomes", id, at_site=True)  # noqa: E731
-        return Listing("genomes", one_page(rows), find, 'server.genomes["…"].sequence("chr1:1-100")')
+        return Listing("genomes", one_page(rows), find, 'server.genomes["…"].sequence("…:1-100")')
 
     @property
     def reads(self) -> Listing[ReadSet]:
         """The reads and variants; of a server that does not list them, those that are asked for by id."""
-        hint = 'server.reads["…"].fetch("region.bam", "chr1:1000-2000")'
+        hint = 'server.reads["…"].fetch("region.bam", "…:1,000-2,000")'
         return Listing("reads and variants", one_page(lambda: self._by_files(ReadSet, "reads")), self._reads, hint)
 
     def formats(self, group: str = "expressions") -> list[str]:
@@ -218,7 +218,12 @@ class Server:
     def sequence(self, id: str, start: int | None = None, end: int | None = None) -> str:
         """Return letters by refget: all of a sequence, or from `start` to `end`, counted from 0."""
         query = {"start": start, "end": end}
-        return self.text(self.api.url(f"sequence/{segment(id, ':')}", query, at_site=True))
+        letters = self.text(self.api.url(f"sequence/{segment(id, ':')}", query, at_site=True))
+        first = start or 0
+        if end is not None and first <= end and len(letters) != end - first:
+            length = f"{len(letters):,} letters of {id} where {end - first:,} were asked for"
+            raise ClientError(f"{self.site} sends {length}")
+        return letters
 
     def text(self, url: str) -> str:
         """Return a reply that is the letters of a sequence."""
@@ -313,6 +318,8 @@ class Server:
             return {"id": id}  # there, but not as a whole
         except ClientError:
             return {"id": id}
+        if not isinstance(ticket, dict):
+            return {"id": id}
         return {"id": id, **{key: value for key, value in ticket.items() if key not in ("url", "headers", "md5")}}
 
     def _reads(self, id: str) -> ReadSet:
@@ -346,7 +353,7 @@ class Server:
         for row in rows:
             key = (str(row.get("kind")), str(row.get("record")))
             one = found.setdefault(key, {"id": key[1], "kind": key[0], "study": row.get("study"), "bytes": 0})
-            one["bytes"] += row.get("bytes") or 0
+            one["bytes"] += size if isinstance(size := row.get("bytes"), int) else 0
             for field_name, value in (("files", row.get("format")), ("samples", row.get("samples"))):
                 known = one.setdefault(field_name, [])
                 values = value if isinstance(value, list) else [value]

@@ -47,6 +47,9 @@ def study_files(rows: list[dict[str, Any]]) -> list[StudyFile]:
         known = seen.setdefault(file.name.casefold(), file.url)
         if known != file.url or file.name.casefold() in (CHECKSUMS, f"{CHECKSUMS}.part"):
             raise ClientError(f"the report has two files of the name {file.name}")
+    arriving = {f"{name}.checking{ending}" for name in seen for ending in ("", ".part", ".part.json")}
+    if clash := sorted(arriving & seen.keys()):
+        raise ClientError(f"the report names a file {clash[0]}, which is the name of another one while that arrives")
     return list({file.name: file for file in files}.values())
 
 

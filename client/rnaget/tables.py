@@ -56,20 +56,28 @@ def read_arrow(content: bytes, place: str) -> pyarrow.Table:
         raise ClientError(f"{place} sends no Arrow table: {error}") from None
 
 
-def frame_of_arrow(table: pyarrow.Table) -> pandas.DataFrame:
-    """Return values alone: features as rows by their ids, samples as columns by theirs."""
+def frame_of_arrow(table: pyarrow.Table, attributes: Collection[str] = ()) -> pandas.DataFrame:
+    """Return values alone: features as rows by their ids, samples as columns by theirs.
+
+    Where the table does not say which columns those are, they are all of numbers but the first, and but `attributes`.
+    """
     pd = needed("pandas")
     metadata = arrow_metadata(table)
     features, samples = metadata.get("features") or {}, metadata.get("samples") or {}
-    names = list(samples.get("columns") or []) if isinstance(samples, dict) else []
-    if not names:
-        names = [name for name, kind in zip(table.schema.names, table.schema.types, strict=True) if _is_value(kind)]
+    names = table.schema.names
+    listed = list(samples.get("columns") or []) if isinstance(samples, dict) else []
+    if missing := [name for name in listed if name not in names]:
+        raise ClientError(f"the server sends an Arrow table without the column {missing[0]} that it names")
+    is_value = [
+        _is_value(kind) and name not in attributes for name, kind in zip(names, table.schema.types, strict=True)
+    ]
+    values = [names.index(name) for name in listed] or [number for number in range(1, len(names)) if is_value[number]]
     first = features.get("id") if isinstance(features, dict) else None
-    index_name = first if first in table.schema.names and first not in names else table.schema.names[0]
-    frame: pandas.DataFrame = table.select([table.schema.names.index(name) for name in names]).to_pandas()
-    frame.index = pd.Index(table.column(table.schema.names.index(index_name)).to_pandas(), name=index_name)
+    index = names.index(first) if first in names and first not in listed else 0
+    frame: pandas.DataFrame = table.select(values).to_pandas()
+    frame.index = pd.Index(table.column(index).to_pandas(), name=names[index])
     ids = (samples.get("attributes") or {}).get(samples.get("id")) if isinstance(samples, dict) else None
-    if isinstance(ids, list) and len(ids) == len(names):
+    if isinstance(ids, list) and len(ids) == len(values):
         frame.columns = pd.Index(ids)
     frame.attrs.update({key: metadata[key] for key in ("origin", "units") if metadata.get(key)})
     return frame
@@ -87,7 +95,7 @@ def arrow_metadata(table: pyarrow.Table) -> dict[str, Any]:
 
 
 def _is_value(kind: Any) -> bool:
-    return str(kind) in ("float", "double", "halffloat")
+    return re.fullmatch(r"float|double|halffloat|u?int\d+", str(kind)) is not None
 
 
 def frame_of_tsv(content: bytes, place: str, attributes: Collection[str] = ()) -> pandas.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnaget.api import field
 from rnaget.errors import ClientError
-from rnaget.matrices import Ids, Sliced, _listed, ids
+from rnaget.matrices import Ids, Sliced
 from rnaget.regions import Region, region_of
 from rnaget.tables import frame_of_tsv, needed, read_arrow
 
@@ -34,7 +34,7 @@ class TrackSet(Sliced):
 
     def next_steps(self) -> list[str]:
         """Return code to go on with."""
-        return [f'server.tracks[{self.id!r}].fetch("chr1:1,000-2,000", bins=100)']
+        return [f'server.tracks[{self.id!r}].fetch("…:1,000-2,000", bins=100)']
 
     def fetch(
         self,
@@ -80,14 +80,10 @@ class TrackSet(Sliced):
 
     def _query(self, given: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(given)
-        query: dict[str, Any] = {"sampleIDList": ids(given.pop("samples", None))}
         if (region := given.pop("region", None)) is not None:
             found = region_of(region)
-            query |= {"chr": found.name, "start": found.start, "end": found.end}
-        where = given.pop("where", None) or {}
-        query |= given
-        query |= {key: value if isinstance(value, str | bool) else _listed(value) for key, value in where.items()}
-        return {key: value for key, value in query.items() if value is not None}
+            given |= {"chr": found.name, "start": found.start, "end": found.end}
+        return super()._query(given)
 
 
 def _by_position(frame: pandas.DataFrame) -> pandas.DataFrame:

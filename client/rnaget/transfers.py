@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPResponse
 from itertools import chain
+from typing import NamedTuple
 
 from rnaget.blocks import Block, shown_url
 from rnaget.errors import ClientError
 from rnaget.outputs import Output
 from rnaget.session import Session
-from rnaget.transport import BrokenError, StatusError, ends_unmarked, is_html, read_body, received
+from rnaget.transport import BrokenError, NotJSONError, StatusError, ends_unmarked, is_html, read_body, received
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -49,7 +51,7 @@ class Transfer:
     on_piece
         Called with each piece before it is written, and with nothing for each that has come before.
     on_reply
-        Called with each reply before its body is read.
+        Called with each reply that is of the same file as what the output has, before its bytes are written.
     inspect
         Called with a reply and its body; returns the body.
     """
@@ -84,6 +86,8 @@ class Transfer:
             self._output.restart()
             self._write(block.data)
             return
+        if self._output.count and self._output.count == _length_of(block):  # what broke off was the end of the reply
+            return
         headers, start = self._request(block)
         is_part = "Range" in headers
         expected = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.OK) if is_part else (HTTPStatus.OK,)
@@ -98,7 +102,6 @@ class Transfer:
         if reply.status == HTTPStatus.NOT_MODIFIED:  # without a body, and closed already
             raise NotModified
         with reply:
-            self._on_reply(reply)
             self._take(reply, block, start)
 
     def _request(self, block: Block) -> tuple[dict[str, str], int]:
@@ -120,18 +123,33 @@ class Transfer:
 
     def _take(self, reply: HTTPResponse, block: Block, start: int) -> None:
         if is_html(reply) and not block.url.partition("?")[0].endswith((".html", ".htm")):
-            raise ClientError(f"{shown_url(block.url)} sends a page instead of data: is the address right?")
-        self._check_range(reply, block, start)
-        is_whole = reply.status != HTTPStatus.PARTIAL_CONTENT
-        pieces = _begun(self.inspect(reply, read_body(reply))) if is_whole else received(reply)
-        is_rest = reply.status == HTTPStatus.PARTIAL_CONTENT and start > (_range_of(block)[0] or 0)
+            raise NotJSONError(f"{shown_url(block.url)} sends a page instead of data: is the address right?")
+        part = self._checked_part(reply, block, start)
+        pieces = received(reply) if part else _begun(self.inspect(reply, read_body(reply)))
+        is_rest = part is not None and start > (_range_of(block)[0] or 0)
         validator = validator_of(reply)
-        if self._output.count and validator and self._output.validator not in (None, validator):
-            raise ChangedError
+        self._check_version(validator, is_rest)
         self._output.validator, self.headers = validator, dict(reply.headers.items())
         self._is_coded = reply.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
+        self._on_reply(reply)
+        before, length = self._output.count if is_rest else 0, _length_of(block)
         for piece in pieces if is_rest else self._beyond(pieces, ends_unmarked(reply)):
             self._write(piece)
+            if length is not None and self._output.count > length:
+                raise ClientError(f"{shown_url(block.url)} sends the whole file where a part was asked for")
+        if part and self._output.count - before != part.length:
+            raise BrokenError(f"{shown_url(block.url)} sends a part of another length than it says: try again")
+        if part and not part.is_all:
+            raise BrokenError(f"{shown_url(block.url)} sends less of the file than was asked for: try again")
+
+    def _check_version(self, validator: str | None, is_rest: bool) -> None:
+        """Raise ChangedError if a reply is of another version of the file than what the output has."""
+        known = self._output.validator
+        if self._output.count and validator and known not in (None, validator):
+            raise ChangedError
+        if is_rest and validator is None and known is not None and known.startswith('"'):
+            self._output.validator = None  # the next reply is compared from its beginning
+            raise BrokenError("the server sends the rest of a file and does not say of which version: try again")
 
     def _write(self, piece: bytes) -> None:
         self._on_piece(piece)
@@ -156,25 +174,41 @@ class Transfer:
         if prefix.left:
             raise ChangedError
 
-    def _check_range(self, reply: HTTPResponse, block: Block, start: int) -> None:
-        """Raise ClientError if the bytes of a reply are others than those asked for."""
+    def _checked_part(self, reply: HTTPResponse, block: Block, start: int) -> _Part | None:
+        """Return the part of the file that a reply is; raise ClientError if it is another than was asked for."""
+        first, last = _range_of(block)
         if reply.status != HTTPStatus.PARTIAL_CONTENT:
-            if block.range is not None and not block.range.replace(" ", "").startswith("bytes=0-"):
+            if block.range is not None and first != 0:
                 raise ClientError(f"{shown_url(block.url)} sends the whole file where a part was asked for")
-            return
+            return None
         match = _CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range", "").strip())
         if match is None:
             raise ClientError(f"{shown_url(block.url)} sends a part of a file and does not say which")
-        if int(match[1]) != start and _RANGE.fullmatch((block.range or "bytes=0-").replace(" ", "")):
+        begin, end, total = int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
+        if block.range is not None and first is None:  # such as the last bytes, of a file whose length is not known
+            return _Part(end - begin + 1, is_all=True)
+        ends = [one for one in (last, None if total is None else total - 1) if one is not None]
+        if begin != start or (last is not None and end > last):
             raise ClientError(f"{shown_url(block.url)} sends another part of the file than was asked for")
-        first, last = int(match[1]), int(match[2])
-        if reply.length is not None and reply.length != last - first + 1:
-            raise BrokenError(f"{shown_url(block.url)} sends a part of another length than it says: try again")
+        return _Part(end - begin + 1, is_all=total is None or end >= min(ends))
+
+
+class _Part(NamedTuple):
+    """The part of a file that a reply says it is: its bytes, and whether they go as far as was asked for."""
+
+    length: int
+    is_all: bool
 
 
 def _range_of(block: Block) -> tuple[int | None, int | None]:
     match = _RANGE.fullmatch((block.range or "").replace(" ", ""))
     return (int(match[1]), int(match[2]) if match[2] else None) if match else (None, None)
+
+
+def _length_of(block: Block) -> int | None:
+    """Return the number of bytes that the range of a block has, if it says so."""
+    first, last = _range_of(block)
+    return None if first is None or last is None else last - first + 1
 
 
 def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -184,8 +218,17 @@ def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def validator_of(reply: HTTPResponse) -> str | None:
-    """Return what proves that a later part is of the same file: a strong ETag, else the time of its last change."""
+    """Return what proves that a later part is of the same file: a strong ETag, else the time of its last change.
+
+    A file that was changed in the second in which it was sent may change once more in that second: such a time proves
+    nothing.
+    """
     etag = (reply.headers.get("ETag") or "").strip()
     if etag.startswith('"'):
         return etag
-    return (reply.headers.get("Last-Modified") or "").strip() or None
+    modified = (reply.headers.get("Last-Modified") or "").strip()
+    try:
+        age = parsedate_to_datetime(reply.headers.get("Date") or "") - parsedate_to_datetime(modified)
+        return modified if age.total_seconds() >= 1 else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -35,7 +35,7 @@ TIMEOUT = 300.0
 _PIECE = 1 << 18
 _ERROR_BYTES = 1 << 20
 _GZIP = ("gzip", "x-gzip")
-_HARMLESS = ("Accept", "Range", "If-range")
+_HARMLESS = ("Accept", "Range", "If-range", "Content-type")
 """Headers that another server may see after a redirect, as the standard library writes them."""
 
 _MESSAGE = 2000
@@ -60,7 +60,7 @@ class BrokenError(ClientError):
 
 
 class NotJSONError(ClientError):
-    """A reply that should be JSON and is not."""
+    """A reply that should be JSON or a file and is a page, or should be JSON and is something else."""
 
 
 class _Redirects(HTTPRedirectHandler):
@@ -69,7 +69,11 @@ class _Redirects(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> Request | None:
-        request = super().redirect_request(req, fp, code, msg, cast(Any, headers), newurl)
+        if req.data is not None and code != HTTPStatus.SEE_OTHER:
+            # Not by GET, as the standard library has it: without its body the request would mean everything.
+            request: Request | None = Request(newurl, req.data, dict(req.headers))
+        else:
+            request = super().redirect_request(req, fp, code, msg, cast(Any, headers), newurl)
         if request and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
             request.headers = {name: value for name, value in request.headers.items() if name in _HARMLESS}
         return request
@@ -259,7 +263,7 @@ def _redirect_fault(error: HTTPError) -> str:
     location = error.headers.get("Location")
     if "infinite loop" in str(error.reason):
         return "in a circle"
-    return f"to {location}" if location else "to no address"
+    return f"to {location.partition('?')[0]}" if location else "to no address"
 
 
 def _phrase(code: int) -> str:

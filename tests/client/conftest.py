@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 import socketserver
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from rnaget_server.cli.server import main
+from tests.client.faulty import Site, serving
 from tests.conftest import new_study, one_study
 
 
@@ -29,19 +30,29 @@ def full(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.
     data = tmp_path_factory.mktemp("full")
     new_study(data, "id: s\ngenome: sacCer3\n")
     yeast, reads = shared_data / "sequences" / "yeast_chrIV", shared_data / "reads"
-    _import(yeast / "sacCer3.fa.gz", data, "--genome", "sacCer3", "--annotation", yeast / "sacCer3.annotation.gtf.gz")
+    import_file(
+        yeast / "sacCer3.fa.gz", data, "--genome", "sacCer3", "--annotation", yeast / "sacCer3.annotation.gtf.gz"
+    )
     into = ("--project", "p", "--study", "s", "--id")
-    _import(reads / "na12878" / "htsnexus_test_NA12878.bam", data, *into, "na12878")
-    _import(reads / "na12878" / "htsnexus_test_NA12878.cram", data, *into, "na12878")
-    _import(reads / "hts_specs_chrM" / "level-9.bam", data, *into, "run/chrM")
+    import_file(reads / "na12878" / "htsnexus_test_NA12878.bam", data, *into, "na12878")
+    import_file(reads / "na12878" / "htsnexus_test_NA12878.cram", data, *into, "na12878")
+    import_file(reads / "hts_specs_chrM" / "level-9.bam", data, *into, "run/chrM")
     into = ("--project", "p", "--study", "s", "--units", "count", "--id")
-    _import(shared_data / "tracks" / "mcf7_er" / "Chr18_MCF7_ER_1.bw", data, *into, "er")
+    import_file(shared_data / "tracks" / "mcf7_er" / "Chr18_MCF7_ER_1.bw", data, *into, "er")
     return serve(data, RNAGET_MAX_BLOCK_BYTES="300000", RNAGET_MAX_INLINE_BYTES="5000")
 
 
-def _import(source: Path, data: Path, *options: object) -> None:
-    command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
-    subprocess.run([*command, *map(str, options)], check=True, capture_output=True)
+def import_file(source: Path, data: Path, *options: object) -> None:
+    """Import a file, as the command does."""
+    result = CliRunner().invoke(main, ["import", str(source), "--data", str(data), *map(str, options)])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[..., Site]]:
+    """Start servers that can be made to fail in any way."""
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(serving(Site(**given)))
 
 
 @pytest.fixture

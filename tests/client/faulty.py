@@ -1,4 +1,4 @@
-"""A server of files, tickets and blocks that can be made to fail in any way, drawn from a seed."""
+"""A server of files, tickets and blocks, or a way to another server, that can be made to fail in any way."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 Headers = dict[str, str]
+_OF_CONNECTIONS = ("connection", "content-length", "date", "keep-alive", "transfer-encoding")
 
 
 @dataclass
@@ -48,8 +50,14 @@ class Faults:
 
 @dataclass
 class Site:
-    """The files of a server, and what it was asked."""
+    """The files of a server, and what it was asked; with `upstream`, all is asked from there.
 
+    After `left` bytes of bodies, if that is a number, connections end; `sent` counts those that were sent.
+    """
+
+    upstream: str = ""
+    left: int | None = None
+    sent: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     replies: dict[str, Callable[[Asked], tuple[int, Headers, bytes]]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
@@ -63,6 +71,14 @@ class Site:
 
     def paths(self) -> list[str]:
         return [one.path for one in self.asked]
+
+    def taken(self, content: bytes) -> bytes:
+        """Return what of a body may still be sent."""
+        with self.lock:
+            content = content if self.left is None else content[: self.left]
+            self.left = None if self.left is None else self.left - len(content)
+            self.sent += len(content)
+        return content
 
 
 @contextmanager
@@ -91,10 +107,18 @@ def serving(site: Site) -> Iterator[Site]:
                 return self._end(reset=where < 0.5)
             if fault in ("503", "429"):
                 return self._send(int(fault), {"Retry-After": "0"}, b'{"message": "busy"}')
-            status, said, content = self._answer(one)
+            status, said, content = self._forward(one) if site.upstream else self._answer(one)
             self._send(status, said, content, fault, where)
 
         do_POST = do_GET
+
+        def _forward(self, one: Asked) -> tuple[int, Headers, bytes]:
+            place = urlsplit(site.upstream)
+            with closing(HTTPConnection(place.netloc)) as connection:
+                connection.request(one.method, self.path, one.body or None, dict(self.headers.items()))
+                reply = connection.getresponse()
+                said = {name: value for name, value in reply.getheaders() if name.lower() not in _OF_CONNECTIONS}
+                return reply.status, said, reply.read()
 
         def _answer(self, one: Asked) -> tuple[int, Headers, bytes]:
             if one.path in site.replies:
@@ -116,16 +140,18 @@ def serving(site: Site) -> Iterator[Site]:
             return 200, said, content
 
         def _send(self, status: int, said: Headers, content: bytes, fault: str | None = None, where: float = 0) -> None:
-            self.send_response(status)
+            self.send_response_only(status)
+            if "Date" not in said:
+                self.send_header("Date", self.date_time_string())
             for name, value in said.items():
                 self.send_header(name, value)
-            sent = content[: int(len(content) * where)] if fault else content
+            sent = site.taken(content[: int(len(content) * where)] if fault else content)
             if status != 304:
                 if fault == "early":  # short, and nothing says so
                     self.send_header("Connection", "close")
                 elif site.chunked:
                     self.send_header("Transfer-Encoding", "chunked")
-                else:
+                elif "Content-Length" not in said:
                     self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if site.chunked and fault != "early" and status != 304:
@@ -138,6 +164,8 @@ def serving(site: Site) -> Iterator[Site]:
                 self.wfile.write(sent)
             if fault:
                 self._end(reset=fault == "reset")
+            elif len(sent) < int(said.get("Content-Length", len(content))):
+                self._end(reset=False)
 
         def _end(self, reset: bool) -> None:
             self.close_connection = True

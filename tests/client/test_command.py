@@ -62,7 +62,7 @@ def test_failures_are_one_line_and_leave_no_file(run: Callable[..., tuple[int, s
     code, output, log = run("get", "marioni_counts", "-o", "slice.tsv", "--genes", "NOPE")
     assert (code, output, log.count("\n")) == (1, "", 1)
     assert log.startswith("Error: 404: ")
-    assert run("projects", server="http://127.0.0.1:1/rnaget")[::2] == (
+    assert run("--retries", "0", "projects", server="http://127.0.0.1:1/rnaget")[::2] == (
         1,
         "Error: http://127.0.0.1:1/rnaget cannot be reached: [Errno 111] Connection refused\n",
     )

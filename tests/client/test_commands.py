@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import re
 import subprocess
@@ -14,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from rnaget.cli import main
 from tests.client.faulty import Asked, Faults, Site, serving, ticket
 
 COMMAND = str(Path(sys.executable).with_name("rnaget"))
@@ -23,13 +24,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in this process, which takes a fraction of the time of a new one; test_command.py has those."""
+
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         home = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": "", "XDG_CONFIG_HOME": ""}
-        command = [COMMAND, *arguments]
-        settings = {"env": {**os.environ, **home, **environment}, "cwd": tmp_path, "timeout": 60}
-        return subprocess.run(command, capture_output=True, text=True, check=False, **settings)  # type: ignore[call-overload,no-any-return]
+        found = CliRunner().invoke(main, arguments, env={**home, **environment}, prog_name="rnaget")
+        assert found.exception is None or isinstance(found.exception, SystemExit), found.exc_info
+        return subprocess.CompletedProcess(arguments, found.exit_code, found.stdout, found.stderr)
 
+    monkeypatch.chdir(tmp_path)
     return run
 
 
@@ -248,6 +252,7 @@ def test_a_study_is_gone_on_with(site: Site, run: Run, tmp_path: Path) -> None:
         ({"name": "/etc/a.tsv"}, "would not be in the directory"),
         ({"name": "md5sums.txt"}, "two files of the name"),
         ({"name": "EMPTY"}, "two files of the name"),
+        ({"name": "empty.checking"}, "the name of another one while that arrives"),
         ({"url": None}, "has no url"),
         ({"url": "file:///etc/passwd"}, "no address|begin with http|unknown url type|scheme"),
     ],
@@ -303,6 +308,8 @@ def test_servers_by_name(site: Site, run: Run, configured: Callable[[str], Path]
         ("[servers.a]\nurl = 5\n", "[servers.a] needs url"),
         ('[servers.a]\nurl = "http://x"\ntokn = "x"\n', "has the key tokn"),
         ('[servers.a]\nurl = "http://x"\ntimeout = "x"\n', "timeout of [servers.a] is of another type"),
+        ('[servers.a]\nurl = "http://x"\ntimeout = -1\n', "timeout of [servers.a] is no number of seconds"),
+        ('[servers.a]\nurl = "http://x"\ntimeout = nan\n', "timeout of [servers.a] is no number of seconds"),
         ("srver = 5\n", "srver is no key"),
         ('server = "none"\n', "names no servers"),
     ],
@@ -312,6 +319,13 @@ def test_configuration_that_is_wrong(run: Run, configured: Callable[[str], Path]
     found = run("projects")
     assert (found.returncode, found.stderr.count("\n")) == (1, 1)
     assert message in found.stderr
+
+
+def test_a_server_that_is_an_empty_text(run: Run, site: Site, configured: Callable[[str], Path]) -> None:
+    """As of a variable of a script that is not set: it must not mean the server of the file."""
+    configured(f'server = "{site.address}"\n')
+    found = run("-s", "", "projects")
+    assert (found.returncode, site.asked) == (1, []) and "an empty text is not the address" in found.stderr
 
 
 def test_completion(run: Run, configured: Callable[[str], Path]) -> None:

@@ -383,7 +383,7 @@ def test_failures_of_the_command(
 ) -> None:
     (tmp_path / "a.tsv").write_text("before")
     address = answering({"ticket": ticket(), "file": reply(TABLE)[:5000]}) + "/rnaget"
-    result = run("--server", address, "get", "m", "-o", "a.tsv", "--force")
+    result = run("--server", address, "--retries", "1", "get", "m", "-o", "a.tsv", "--force")
     assert (result.returncode, result.stderr.count(b"\n")) == (1, 1)
     assert b"broke off" in result.stderr
     result = run("--server", address, "get", "m", "-o", "a.h5ad", "--format", "tsv")

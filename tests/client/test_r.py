@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
+import itertools
 import json
 import os
 import random
@@ -12,33 +12,27 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import pyBigWig
 import pysam
 import pytest
 
+from tests.client.conftest import import_file
 from tests.client.faulty import Asked, Faults, Site, serving, ticket
+from tests.client.offers import BLOCKS, DATA, JSON, md5, with_reads, with_ticket
 from tests.conftest import ROOT, one_study
 
 PACKAGE = ROOT / "client" / "R"
 NEEDED = ("httr2", "jsonlite", "Matrix", "testthat", "SummarizedExperiment", "SeuratObject")
-JSON = {"Content-Type": "application/json"}
-CHANCE = random.Random(7)
-DATA = CHANCE.randbytes(300_000)
-BLOCKS = [CHANCE.randbytes(size) for size in (300, 0, 40_000, 7, 90_000, 1)]
 LETTERS = "".join(random.Random(3).choices("ACGT", k=1200))
 
 R = Callable[..., str]
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
 
 
 def execute(*command: object, **environment: str) -> str:
@@ -62,19 +56,61 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "library"
 
 
+# Runs the files whose names it reads, each in an environment of its own; to start R takes longer than most tests.
+DRIVER = """
+suppressPackageStartupMessages(library(rnaget))
+input <- file("stdin", "r")
+while (length(path <- readLines(input, 1))) {
+  end <- tryCatch({ source(path, new.env(), print.eval = TRUE); "done" }, error = conditionMessage)
+  cat("\\n", path, " ", gsub("\\n", " ", end), "\\n", sep = "")
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def session(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """R with the package, as a program that goes on."""
+    script = tmp_path_factory.mktemp("driver") / "driver.R"
+    script.write_text(DRIVER)
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "R_LIBS": str(library)}
+    command = ["Rscript", "--vanilla", str(script)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    with subprocess.Popen(command, env=environment, **pipes) as process:  # type: ignore[call-overload]
+        yield process
+        process.stdin.close()
+
+
 @pytest.fixture
-def r(library: Path, tmp_path: Path) -> R:
+def r(session: subprocess.Popen[str], tmp_path: Path) -> R:
     """Run lines of R with the package; return what they printed."""
 
-    def run(code: str, **environment: str) -> str:
+    def run(code: str) -> str:
         script = tmp_path / "code.R"
-        script.write_text(f"suppressPackageStartupMessages(library(rnaget))\n{code}\n", encoding="utf-8")
-        try:
-            return execute("Rscript", "--vanilla", script, R_LIBS=str(library), **environment)
-        finally:
-            script.unlink()
+        script.write_text(code, encoding="utf-8")
+        assert session.stdin is not None and session.stdout is not None
+        session.stdin.write(f"{script}\n")
+        session.stdin.flush()
+        watch = threading.Timer(600, session.kill)
+        watch.start()
+        lines: list[str] = []
+        for line in session.stdout:
+            if line.startswith(f"{script} "):
+                break
+            lines.append(line)
+        else:
+            pytest.fail(f"R has ended: {''.join(lines)}")
+        watch.cancel()
+        script.unlink()
+        assert line == f"{script} done\n", f"{line}{''.join(lines)}"
+        return "".join(lines).removesuffix("\n")
 
     return run
+
+
+@pytest.fixture
+def site(site: Callable[..., Site]) -> Site:
+    """A server that can fail."""
+    return site()
 
 
 class Full(NamedTuple):
@@ -97,9 +133,9 @@ def full(library: Path, serve: Callable[..., str], tmp_path_factory: pytest.Temp
         file.addEntries(["chr18"] * 2, [76_800_300, 76_800_302], ends=[76_800_302, 76_900_000], values=[5.0, 6.0])
     bam = _reads(place / "run.bam")
     into = ("--project", "demo", "--study", "marioni", "--id")
-    _import(place / "tiny.fa", data, "--genome", "tiny", "--annotation", place / "tiny.gtf")
-    _import(place / "er.bw", data, *into, "er", "--units", "count")
-    _import(bam, data, *into, "run")
+    import_file(place / "tiny.fa", data, "--genome", "tiny", "--annotation", place / "tiny.gtf")
+    import_file(place / "er.bw", data, *into, "er", "--units", "count")
+    import_file(bam, data, *into, "run")
     return Full(serve(data), bam)
 
 
@@ -123,12 +159,6 @@ def _reads(path: Path) -> Path:
     return path
 
 
-def _import(source: Path, data: Path, *options: object) -> None:
-    command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
-    result = subprocess.run([*command, *map(str, options)], capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
 def test_the_tests_of_the_package(library: Path, full: Full) -> None:
     code = """
     results <- as.data.frame(testthat::test_local(commandArgs(TRUE)[1], reporter = "summary", stop_on_failure = FALSE,
@@ -147,6 +177,7 @@ def test_the_tests_of_the_package(library: Path, full: Full) -> None:
     assert set(counts.values()) == {0}, output
 
 
+@pytest.mark.long
 def test_the_package_is_as_r_wants_packages(library: Path, tmp_path: Path) -> None:
     tarball = next(library.parent.glob("rnaget_*.tar.gz"))
     nowhere = {"_R_CHECK_XREFS_REPOSITORIES_": f"file://{tmp_path}"}  # no registry is asked
@@ -207,28 +238,6 @@ def test_the_script_without_tracks(root: str, library: Path, tmp_path: Path) -> 
     output = execute("Rscript", "--vanilla", script, root, tmp_path / "new" / "figures", R_LIBS=str(library))
     assert "tracks: this server has none" in output and "matrix: marioni_counts" in output
     assert len(list((tmp_path / "new" / "figures").iterdir())) == 2
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with serving(Site()) as one:
-        yield one
-
-
-def with_reads(one: Site, **fields: object) -> str:
-    """Offer BLOCKS by htsget: the first in the ticket, the others by addresses."""
-    one.files |= {f"/block/{number}": block for number, block in enumerate(BLOCKS) if number}
-    names: list[Any] = [BLOCKS[0], *(f"/block/{number}" for number in range(1, len(BLOCKS)))]
-    one.replies["/reads/x"] = ticket(one, names, md5=md5(b"".join(BLOCKS)), **fields)
-    return f"{one.address}/reads/x"
-
-
-def with_ticket(one: Site, address: str | None = None, **fields: object) -> str:
-    """Offer DATA by a ticket of RNAget."""
-    one.files["/file"] = DATA
-    body = {"url": f"{address or one.address}/file", "units": "TPM", "fileType": None, "md5": md5(DATA), **fields}
-    one.replies["/x/ticket"] = lambda _: (200, JSON, json.dumps(body).encode())
-    return f"{one.address}/x/ticket"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -294,7 +303,7 @@ def test_a_token_is_for_its_server_alone(r: R, site: Site, tmp_path: Path) -> No
         other.files["/file"] = DATA
         site.replies["/away"] = lambda _: (302, {"Location": f"{other.address}/file"}, b"")
         site.replies["/round"] = lambda _: (302, {"Location": "/round"}, b"")
-        url = with_ticket(site, other.address, headers={"X-Of-Ticket": "yes"})
+        url = with_ticket(site, url=f"{other.address}/file", headers={"X-Of-Ticket": "yes"})
         given = 'bearer_token = "s3cret", headers = c(`X-Own` = "s3cret"), max_retries = 0, retry_wait = 0'
         output = r(
             f"""{CAUGHT}
@@ -382,6 +391,44 @@ def test_a_file_that_has_changed_is_begun_again(r: R, site: Site, tmp_path: Path
     site.files["/file"] = fresh = DATA[::-1]
     r(get)
     assert output.read_bytes() == fresh
+
+
+def test_parts_of_two_versions_or_other_lengths_are_refused(r: R, site: Site, tmp_path: Path) -> None:
+    site.files["/file"], count = DATA, itertools.count()
+    size = len(DATA) // 4
+    urls = [{"url": "/file", "headers": {"Range": f"bytes={a}-{a + size - 1}"}} for a in range(0, len(DATA), size)]
+    site.replies["/reads/x"] = ticket(site, urls)
+    site.replies["/reads/y"] = ticket(site, [{"url": "/all", "headers": {"Range": "bytes=0-99"}}])
+    site.replies["/all"] = lambda _: (200, {}, DATA)
+
+    def part(asked: Asked) -> tuple[int, dict[str, str], bytes]:
+        if next(count) == 2:
+            site.files["/file"] = DATA[::-1]
+        first, last = map(int, asked.headers["range"][6:].split("-"))
+        content, last = site.files["/file"], min(last, first + 29_999)
+        said = {"ETag": f'"{md5(content)}"', "Content-Range": f"bytes {first}-{last}/{len(content)}"}
+        return 206, said, content[first : last + 1]
+
+    site.replies["/file"] = part
+    output = r(
+        f"""{CAUGHT}
+        rna_get("{site.address}/reads/x", "{tmp_path / "a"}", retry_wait = 0.01)
+        message_of_error(rna_get("{site.address}/reads/y", "{tmp_path / "b"}", retry_wait = 0.01))
+        """
+    )
+    assert (tmp_path / "a").read_bytes() == DATA[::-1]
+    assert "whole file where a part" in output and os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("code", [301, 308])
+def test_a_long_list_goes_along_where_a_request_is_redirected(r: R, site: Site, code: int) -> None:
+    with serving(Site()) as other:
+        other.files["/there"] = TABLE
+        site.replies["/expressions/m/info"] = lambda _: (200, JSON, b'{"id": "m"}')
+        site.replies["/expressions/m/bytes"] = lambda _: (code, {"Location": f"{other.address}/there"}, b"")
+        r(f'rna_fetch(rna_connect("{site.address}"), "m", genes = sprintf("ENSG%011d", 1:3000))')
+        (asked,) = other.asked
+    assert asked.method == "POST" and len(json.loads(asked.body)["featureIDList"]) == 3000
 
 
 def test_a_ticket_that_expires_is_asked_for_again(r: R, site: Site, tmp_path: Path) -> None:

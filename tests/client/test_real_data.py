@@ -7,14 +7,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyBigWig
 import pysam
 import pytest
 
-from tests.client.relay import Relay, relaying
+from tests.client.faulty import Site
 
 COMMAND = str(Path(sys.executable).with_name("rnaget"))
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -30,10 +30,9 @@ def run(full: str, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def relay(full: str) -> Iterator[Relay]:
+def relay(full: str, site: Callable[..., Site]) -> Site:
     """A way to the server that ends after some bytes."""
-    with relaying(full) as one:
-        yield one
+    return site(upstream=full)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +80,7 @@ def test_a_whole_study(run: Run, sources: dict[str, Path], tmp_path: Path) -> No
     assert not (tmp_path / "none").exists()
 
 
-def test_a_study_over_a_connection_that_ends(run: Run, relay: Relay, sources: dict[str, Path], tmp_path: Path) -> None:
+def test_a_study_over_a_connection_that_ends(run: Run, relay: Site, sources: dict[str, Path], tmp_path: Path) -> None:
     relay.left = 1_500_000
     found = run("download", "s", "out", server=relay.address)
     assert found.returncode == 1 and "failed" in found.stderr
@@ -98,7 +97,7 @@ def test_a_study_over_a_connection_that_ends(run: Run, relay: Relay, sources: di
 
 @pytest.mark.parametrize("is_part", [False, True], ids=["whole", "region"])
 def test_reads_over_a_connection_that_ends(
-    run: Run, relay: Relay, sources: dict[str, Path], tmp_path: Path, is_part: bool
+    run: Run, relay: Site, sources: dict[str, Path], tmp_path: Path, is_part: bool
 ) -> None:
     """The next call goes on with the blocks of a ticket that have arrived, of all reads and of a region."""
     region = ("--region", "11") if is_part else ()

@@ -74,7 +74,7 @@ format_number <- function(value) {
 }
 
 # Parameters that sign an address, and say until when it holds.
-SIGNATURES <- "^(_?(expires|signature|sig|se|st|policy|key-pair-id)|x-(amz|goog)-[^=]*)(=|$)"
+SIGNATURES <- "^(_?(expires|signature|sig|se|st|policy|key-pair-id|(access_?)?token|jwt)|x-(amz|goog)-[^=]*)(=|$)"
 
 # An address without the parameters that sign it: equal for the same file.
 unsigned <- function(url) {

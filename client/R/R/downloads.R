@@ -77,10 +77,16 @@ fetch_blocks <- function(session, plan, path, state, renew) {
   file.create(path)
   part <- paste0(path, ".block")
   on.exit(unlink(part))
+  versions <- list()
   for (number in seq_len(count)) {
     unlink(part)
-    result <- fetch_renewed(session, plan, number, part, new_state(), renew)
+    state <- new_state()
+    result <- fetch_renewed(session, plan, number, part, state, renew)
     plan <- result$plan
+    file <- unsigned(plan$blocks[[number]]$url %||% "")
+    # Blocks of one file are of one version of it; otherwise the MD5 says so in the end.
+    if (is.null(plan$md5) && !identical(versions[[file]] %||% state$validator, state$validator)) fail_changed()
+    versions[[file]] <- state$validator
     if (!file.append(path, part)) fail(path, " cannot be written: is the disk full?")
   }
   if (count) result$reply$headers

@@ -37,9 +37,13 @@ wait_after <- function(session, error, failures) {
 retry_after_of <- function(headers) {
   text <- trimws(headers[["retry-after"]] %||% "")
   if (grepl("^[0-9]{1,9}$", text)) return(as.numeric(text))
+  max(0, time_of(text) - as.numeric(Sys.time()))
+}
+
+# A time as HTTP writes it, in seconds; NA if it is none.
+time_of <- function(text) {
   date <- regmatches(text, regexec("([0-9]{2}) ([A-Za-z]{3}) ([0-9]{4}) ([0-9:]{8}) GMT", text))[[1]]
   month <- match(date[3], month.abb)
   if (length(date) < 5 || is.na(month)) return(NA_real_)
-  when <- as.POSIXct(sprintf("%s-%02d-%s %s", date[4], month, date[2], date[5]), tz = "GMT", optional = TRUE)
-  max(0, as.numeric(difftime(when, Sys.time(), units = "secs")))
+  as.numeric(as.POSIXct(sprintf("%s-%02d-%s %s", date[4], month, date[2], date[5]), tz = "GMT", optional = TRUE))
 }

@@ -58,7 +58,11 @@ take <- function(reply, block, path, piece, range, goes_on, state) {
   if (is_page(reply$headers) && !grepl("[.]html?$", shown_url(block$url))) {
     fail(shown_url(block$url), " sends a page instead of data: is the address right?")
   }
-  check_range(reply, block, range, if (goes_on) had else 0)
+  part <- check_range(reply, block, range, if (goes_on) had else 0)
+  place <- shown_url(block$url)
+  if (!is.null(part) && is.null(reply$failure) && size_of(piece) != part$length) {
+    fail_broken(place, " sends a part of another length than it says: try again")
+  }
   is_unmarked <- is.null(reply$headers[["content-length"]]) && is.null(reply$headers[["transfer-encoding"]])
   if (is_unmarked && size_of(piece) == 0) {
     fail_broken(shown_url(block$url), ": the reply broke off before its first byte")
@@ -75,25 +79,37 @@ take <- function(reply, block, path, piece, range, goes_on, state) {
   }
   state$validator <- validator
   state$note(validator)
+  # The server may have ignored that only the first bytes were asked for, or sent fewer.
+  if (!is.null(range) && nzchar(range$last) && size_of(path) > as.numeric(range$last) - range$first + 1) {
+    fail(place, " sends the whole file where a part was asked for")
+  }
+  if (!is.null(part) && !part$is_all && is.null(reply$failure)) {
+    fail_broken(place, " sends less of the file than was asked for: try again", arrived = max(0, arrived))
+  }
   max(0, arrived)
 }
 
-# Fail if the bytes of a reply are others than those asked for.
+# The part of a file that a reply is: its `length`, and whether it `is_all` that was asked for. NULL of all of the file.
 check_range <- function(reply, block, range, had) {
   asked <- header_of(block$headers, "range")
   place <- shown_url(block$url)
   if (reply$status == 200L) {
     is_part <- !is.null(asked) && !startsWith(gsub(" ", "", asked), "bytes=0-")
     if (is_part) fail(place, " sends the whole file where a part was asked for")
-    return()
+    return(NULL)
   }
   if (is.null(asked) && had == 0) fail(place, " sends a part of a file where all of it was asked for")
   said <- reply$headers[["content-range"]] %||% ""
-  first <- regmatches(said, regexec("^bytes ([0-9]+)-[0-9]+/", said))[[1]]
-  if (!length(first)) fail(place, " sends a part of a file and does not say which")
-  if (!is.null(range) && as.numeric(first[2]) != range$first + had) {
+  parts <- regmatches(said, regexec("^bytes ([0-9]+)-([0-9]+)/([0-9]+|[*])$", said))[[1]]
+  if (!length(parts)) fail(place, " sends a part of a file and does not say which")
+  numbers <- suppressWarnings(as.numeric(parts[2:4])) # the length of the file may be unknown
+  length <- numbers[2] - numbers[1] + 1
+  if (is.null(range)) return(list(length = length, is_all = TRUE))
+  last <- suppressWarnings(as.numeric(range$last))
+  if (numbers[1] != range$first + had || isTRUE(numbers[2] > last)) {
     fail(place, " sends another part of the file than was asked for")
   }
+  list(length = length, is_all = is.na(numbers[3]) || numbers[2] >= min(last, numbers[3] - 1, na.rm = TRUE))
 }
 
 # First and last byte of a range; NULL of one of another form, which cannot be gone on with.
@@ -103,11 +119,14 @@ parse_range <- function(text) {
   if (length(parts)) list(first = as.numeric(parts[2]), last = parts[3])
 }
 
-# What proves that a later part is of the same file: a strong ETag, else the time of its last change.
+# What proves that a later part is of the same file: a strong ETag, else the time of its last change, unless it may have
+# changed once more in that second.
 validator_of <- function(headers) {
   if (!tolower(headers[["content-encoding"]] %||% "identity") %in% c("", "identity")) return(NULL)
   etag <- headers[["etag"]] %||% ""
-  if (startsWith(etag, "\"")) etag else headers[["last-modified"]]
+  if (startsWith(etag, "\"")) return(etag)
+  modified <- headers[["last-modified"]] %||% ""
+  if (isTRUE(time_of(headers[["date"]] %||% "") - time_of(modified) >= 1)) modified
 }
 
 fail_changed <- function() {

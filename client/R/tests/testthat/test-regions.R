@@ -21,6 +21,6 @@ test_that("addresses", {
   expect_equal(query_text(list(n = 1e5, m = 123456789)), "n=100000&m=123456789")
   expect_equal(encode(c("a b", "\u00e9", "x,y%", "-_.~")), c("a%20b", "%C3%A9", "x%2Cy%25", "-_.~"))
   expect_equal(quote_url("http://h/a b?x=[1]&y=%20\u00e9"), "http://h/a%20b?x=[1]&y=%20%C3%A9")
-  expect_equal(unsigned("http://h/a?x=1&_signature=s&X-Amz-Date=d"), "http://h/a?x=1")
+  expect_equal(unsigned("http://h/a?x=1&_signature=s&X-Amz-Date=d&token=t&jwt=j"), "http://h/a?x=1")
   expect_equal(shown_url("http://h/a?token=x"), "http://h/a")
 })
