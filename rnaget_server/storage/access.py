@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rnaget_server.storage.arrays import ArrayCache
+from rnaget_server.storage.array_cache import ArrayCache
 
 
 @dataclass(frozen=True)
