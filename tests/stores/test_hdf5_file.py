@@ -18,7 +18,7 @@ import pytest
 import scipy.sparse
 
 from rnaget_server.storage.access import FileAccess, FileLimits
-from rnaget_server.storage.array_cache import ArrayCache
+from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile, H5adStore
 from rnaget_server.stores.hdf5_file import File, check_file
