@@ -24,7 +24,8 @@ from benchmarks.material import Material
 from benchmarks.measure import Note, Row, side_by_side
 from benchmarks.servers import Server, bare, rnaget
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.sequences.store import INDEX, LETTERS, SequenceStore
+from rnaget_server.sequences.parts import INDEX, LETTERS
+from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.write import SequenceWriter
 
 CHROMOSOME = 50_000_000

@@ -230,6 +230,7 @@ class Settings(BaseSettings):
     )
     rate_limit: str = Field(
         "50/second",
+        validate_default=False,  # which would import what only a server needs
         description="Most requests of one client in a time, such as 50/second; 10000/hour. Empty: any number.",
     )
     rate_limit_cells: int = Field(
@@ -304,7 +305,7 @@ class Settings(BaseSettings):
     @field_validator("rate_limit")
     @classmethod
     def _quotas(cls, value: str) -> str:
-        # Not at the top, since no command but serve needs it.
+        # Not at the top, since only servers need it.
         from limits import parse_many
 
         text = value.strip().strip(";")

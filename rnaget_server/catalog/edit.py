@@ -165,15 +165,7 @@ class CatalogEdit:
                 self._changes.update(path, texts)
 
     def commit(self) -> None:
-        """Write the files, and load the catalogue; if it does not check, put the old files back.
-
-        Raises
-        ------
-        CatalogError
-            If the catalogue would not check. It is then as it was.
-        OSError
-            If a file cannot be written. The catalogue is then as it was.
-        """
+        """Write the files; see `YamlChanges.commit`."""
         self._changes.commit()
 
     def _own(self, kind: str, id: str, records: Mapping[str, _Record]) -> _Record | None:

@@ -12,7 +12,7 @@ from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
 from rnaget_server.catalog.offered import Group, OfferedFile, Owner, offered_id, with_distinct_names
 from rnaget_server.catalog.taxonomy import Taxon
 from rnaget_server.model.kinds import Kind
-from rnaget_server.sequences.store import INDEX, LETTERS
+from rnaget_server.sequences.parts import INDEX, LETTERS
 
 Axis = Literal["sample", "feature"]
 

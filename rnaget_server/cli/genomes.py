@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnaget_server.catalog import Catalog, Genome
 from rnaget_server.catalog.load import GENOMES
-from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import StoreFailure, listed, unknown_choice
 from rnaget_server.storage.files import leftover_directories
+
+if TYPE_CHECKING:
+    from rnaget_server.datasets.opening import StoreCache
 
 
 def genome_lines(catalog: Catalog, stores: StoreCache) -> Iterator[str]:

@@ -17,8 +17,8 @@ from rnaget_server.cli.opening import file, md5, opened_for, outcome_of_dry_run,
 from rnaget_server.cli.quantifying import (
     QUANTIFICATION_ONLY,
     find_quantifications,
-    import_quantifications,
     quantification_options,
+    strand_given,
 )
 from rnaget_server.cli.reporting import filters_in_words, progress_bar, say_what_was_imported
 from rnaget_server.cli.starting import refuse_no_directory
@@ -279,6 +279,11 @@ def _import_quantifications(
     limits: FileLimits,
     progress: Callable[[float], None],
 ) -> Outcome:
+    from rnaget_server.importers.base import ReadOptions
+    from rnaget_server.importers.quantifications.job import QuantificationRequest, run_quantification_import
+    from rnaget_server.importers.quantifications.reading import QuantificationOptions
+    from rnaget_server.importers.quantifications.table import Reading
+
     others = (*_OPENING, *_MATRIX_ONLY, *_TRACKS_ONLY, *GENOME_ONLY)
     refuse_options(
         special,
@@ -286,7 +291,25 @@ def _import_quantifications(
         "results of a quantifier",
         sources[0],
     )
-    return import_quantifications(found, sources, common, special, limits, progress)
+    request = QuantificationRequest(
+        source=sources[0],
+        found=found,
+        samples=special["samples"],
+        features=special["features"],
+        options=ReadOptions(
+            limits=limits,
+            genome=common["genome"],
+            **{key: special[key] for key in _TABLES},
+        ),
+        quantification=QuantificationOptions(
+            level=special["level"],
+            tx2gene=special["tx2gene"],
+            counts_from_abundance=special["counts_from_abundance"] or "no",
+            reading=Reading(strand_given(found, special["strand"], limits), special["read_length"], limits),
+        ),
+        **common,
+    )
+    return run_quantification_import(request, progress)
 
 
 def _import_matrix(

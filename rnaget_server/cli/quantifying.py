@@ -1,4 +1,4 @@
-"""The part of ``rnaget-server import`` for results of quantifiers: its options, and the import."""
+"""The part of ``rnaget-server import`` for results of quantifiers: its options, and which results are meant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from rnaget_server.errors import ImportFailure
 
 if TYPE_CHECKING:
     from rnaget_server.importers.addresses import Address
-    from rnaget_server.importers.job import Outcome
     from rnaget_server.importers.quantifications.finding import Results
     from rnaget_server.storage.access import FileLimits
 
@@ -82,42 +81,7 @@ def find_quantifications(
         raise click.ClickException(str(error)) from None
 
 
-def import_quantifications(
-    found: Results,
-    sources: Sequence[Path],
-    common: dict[str, Any],
-    special: dict[str, Any],
-    limits: FileLimits,
-    progress: Callable[[float], None],
-) -> Outcome:
-    """Import the results, and return what came of it."""
-    from rnaget_server.importers.base import ReadOptions
-    from rnaget_server.importers.quantifications.job import QuantificationRequest, run_quantification_import
-    from rnaget_server.importers.quantifications.reading import QuantificationOptions
-    from rnaget_server.importers.quantifications.table import Reading
-
-    request = QuantificationRequest(
-        source=sources[0],
-        found=found,
-        samples=special["samples"],
-        features=special["features"],
-        options=ReadOptions(
-            limits=limits,
-            genome=common["genome"],
-            **{key: special[key] for key in ("sample_id", "feature_id", "feature_name")},
-        ),
-        quantification=QuantificationOptions(
-            level=special["level"],
-            tx2gene=special["tx2gene"],
-            counts_from_abundance=special["counts_from_abundance"] or "no",
-            reading=Reading(_strand(found, special["strand"], limits), special["read_length"], limits),
-        ),
-        **common,
-    )
-    return run_quantification_import(request, progress)
-
-
-def _strand(found: Results, given: str | None, limits: FileLimits) -> str | None:
+def strand_given(found: Results, given: str | None, limits: FileLimits) -> str | None:
     """Return the strand of STAR's counts that was given, or on a terminal is asked for; None: it is found out."""
     from rnaget_server.importers.quantifications.kinds import STAR
     from rnaget_server.importers.quantifications.strands import strand_of

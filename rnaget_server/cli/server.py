@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sized
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server import __version__
-from rnaget_server.catalog import Catalog, Matrix, TrackSet, load
+from rnaget_server.catalog import load
 from rnaget_server.catalog.configuration import configuration
-from rnaget_server.catalog.load import entry_problem
 from rnaget_server.cli.exporting import export_command
-from rnaget_server.cli.genomes import genome_lines, missing_genomes, unfinished_genomes
+from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
 from rnaget_server.cli.limits import limits_for, settings_problem
+from rnaget_server.cli.listing import catalog_lines, counts_in_words
 from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import (
@@ -29,18 +28,12 @@ from rnaget_server.cli.starting import (
     misspelt_settings,
     refuse_no_directory,
 )
-from rnaget_server.datasets.opening import StoreCache, genome_problems, problems_of, remarks_of
-from rnaget_server.datasets.reads import reads_problems
-from rnaget_server.errors import CatalogError, Problem, StoreFailure, unknown_choice
-from rnaget_server.plugins import Registry
+from rnaget_server.errors import CatalogError
+from rnaget_server.plugins import STORES, Registry
 from rnaget_server.settings import shipped
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.files import leftovers
-from rnaget_server.stores.failures import UnfitFile
-from rnaget_server.stores.hdf5_file import check_file
 
-_FORMAT_GROUPS = ("expressions", "continuous")
-_SHOWN = 3
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DATA = click.argument("data", required=False, type=click.Path(path_type=Path))
 
@@ -87,9 +80,11 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
 @_DATA
 def check(data: Path | None) -> None:
     """Check the catalogue in DATA and every file it names; exit with 1 if anything is wrong."""
+    from rnaget_server.cli.checking import file_problems
+
     directory = _data(data, "check")
     catalog, problems = load(directory)
-    problems += _file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
+    problems += file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
     for hint in missing_genomes(catalog) if catalog else ():
@@ -101,39 +96,24 @@ def check(data: Path | None) -> None:
         click.echo(line)
     if problems or catalog is None:
         sys.exit(1)
-    click.echo(f"ok: {_count(catalog)}")
+    click.echo(f"ok: {counts_in_words(catalog)}")
 
 
 @main.command(name="list")
 @_DATA
 def list_(data: Path | None) -> None:
     """List what the catalogue in DATA offers."""
+    from rnaget_server.datasets.opening import StoreCache
+
     directory = _data(data, "list")
     catalog, problems = load(directory)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     if catalog is None:
         sys.exit(1)
-    access = FileAccess(limits_for(directory))
-    stores = StoreCache(Registry("rnaget_server.stores"), access=access)
-    for project in catalog.projects.values():
-        click.echo(f"{project.id}  {project.name or ''}".rstrip())
-        for study in project.studies:
-            click.echo(f"  {study.id}  {study.name or ''}".rstrip())
-            for matrix in study.matrices:
-                try:
-                    store = stores.open(matrix)
-                    size = "{:,} features × {:,} samples".format(*store.shape)
-                    click.echo(f"    {matrix.id}  {size}  {', '.join(store.units)}")
-                except StoreFailure:
-                    click.echo(f"    {matrix.id}  cannot be read: see `rnaget-server check`")
-            for tracks in study.track_sets:
-                click.echo(f"    {tracks.id}  {_describe_tracks(tracks, stores)}")
-            for reads in study.read_sets:
-                click.echo(f"    {reads.id}  {reads.kind}: {', '.join(reads.formats)}")
-    for line in genome_lines(catalog, stores):
+    stores = StoreCache(Registry(STORES), access=FileAccess(limits_for(directory)))
+    for line in catalog_lines(catalog, stores):
         click.echo(line)
-    click.echo(_count(catalog))
 
 
 @main.command()
@@ -166,81 +146,6 @@ def _data(data: Path | None, command: str) -> Path:
     directory = given.absolute()
     check_catalog_directory(directory, command)
     return directory
-
-
-def _file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
-    kinds = Registry("rnaget_server.stores")
-    writers = Registry("rnaget_server.writers").all()
-    formats = {group: [name for name in writers if group in writers[name].groups] for group in _FORMAT_GROUPS}
-    records: tuple[Matrix | TrackSet, ...] = (*catalog.matrices.values(), *catalog.track_sets.values())
-    problems = []
-    for record in records:
-        section = "expressions" if isinstance(record, Matrix) else "continuous"
-        study = catalog.studies[record.study_id].path
-        # First by itself, for loompy opens all that a file links to, and locks what the store opens without a lock.
-        found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
-        found += _format_mistakes(record.default_format, formats[section])
-        for remark in () if found else remarks_of(record, kinds, access):
-            click.echo(entry_problem(study, section, record.id, remark))
-        problems += [entry_problem(study, section, record.id, problem) for problem in found]
-    problems += [
-        entry_problem(catalog.studies[reads.study_id].path, "reads", reads.id, problem)
-        for reads in catalog.read_sets.values()
-        for file in reads.files
-        for problem in reads_problems(file)
-    ]
-    return problems + [
-        Problem(genome.directory / "genome.yaml", None, None, problem)
-        for genome in catalog.genomes.values()
-        for problem in genome_problems(genome)
-    ]
-
-
-def _format_mistakes(name: str, formats: list[str]) -> list[str]:
-    return [] if name in formats else [unknown_choice(f"there is no format {name!r}", name, formats)]
-
-
-def _describe_tracks(record: TrackSet, stores: StoreCache) -> str:
-    try:
-        store = stores.open_tracks(record)
-    except StoreFailure:
-        return "cannot be read: see `rnaget-server check`"
-    names = list(store.chromosomes)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    tracks = "1 track" if store.tracks.size == 1 else f"{store.tracks.size:,} tracks"
-    return f"{tracks}, {', '.join(names[:_SHOWN])}{more}  {record.units}"
-
-
-def _loom_mistakes(path: Path) -> list[str]:
-    """Return where a loom file departs from the loom specification, so that users' readers will refuse it."""
-    if path.suffix != ".loom":
-        return []
-    from loompy import LoomValidator  # takes a second to import
-
-    validator = LoomValidator()
-    try:
-        check_file(path)
-        validator.validate(str(path))
-    except UnfitFile as error:
-        return [f"{path.name} {error}"]
-    except Exception:  # a file that cannot be opened is reported when its store is
-        return []
-    return [f"{path.name} is no valid loom file: {error}" for error in validator.errors]
-
-
-def _count(catalog: Catalog) -> str:
-    counts: list[tuple[Sized, str]] = [
-        (catalog.projects, "project"),
-        (catalog.studies, "study"),
-        (catalog.matrices, "matrix"),
-    ]
-    counts += [(catalog.track_sets, "continuous set")] if catalog.track_sets else []
-    counts += [(catalog.read_sets, "set of reads or variants")] if catalog.read_sets else []
-    counts += [(catalog.genomes, "genome")] if catalog.genomes else []
-    plurals = {"study": "studies", "matrix": "matrices", "set of reads or variants": "sets of reads or variants"}
-    return ", ".join(
-        f"{len(part):,} {name if len(part) == 1 else plurals.get(name, f'{name}s')}" for part, name in counts
-    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,15 +112,13 @@ class OfferedFiles:
             If it is not there, or is not what the catalogue says.
         """
         checksums = self.offer.checksums
-        try:
+        with self._refusing(file):
             status = self._status(file)
             sums = checksums.known(file.path, status)
             if sums is None and at_once is not None and checksums.soon(file.path, status, at_once) is not None:
                 # It may have been replaced between the two looks at it.
                 status = self._status(file)
                 sums = checksums.known(file.path, status)
-        except OSError as error:
-            raise self._failure(file, error) from None
         return FileFacts(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC), sums)
 
     def compute(self, file: OfferedFile) -> None:
@@ -130,11 +129,9 @@ class OfferedFiles:
         Unavailable
             If it is not there, or is not what the catalogue says.
         """
-        try:
+        with self._refusing(file):
             if self.offer.checksums.known(file.path, self._status(file)) is None:
                 self.offer.checksums.compute_alone(file.path)
-        except OSError as error:
-            raise self._failure(file, error) from None
 
     def size(self, file: OfferedFile) -> int:
         """Return how many bytes a file has.
@@ -144,10 +141,8 @@ class OfferedFiles:
         Unavailable
             If it is not there, or is not what the catalogue says.
         """
-        try:
+        with self._refusing(file):
             return self._status(file).st_size
-        except OSError as error:
-            raise self._failure(file, error) from None
 
     def open(self, file: OfferedFile) -> LocalFile:
         """Return a file open for reading; all its bytes are of the same state, or reading it fails.
@@ -157,12 +152,10 @@ class OfferedFiles:
         Unavailable
             If it is not there, or is not what the catalogue says.
         """
-        try:
+        with self._refusing(file):
             opened = open_settled(file.path)
             self._check(file, opened.status())
-        except OSError as error:
-            raise self._failure(file, error) from None
-        return opened
+            return opened
 
     def _status(self, file: OfferedFile) -> os.stat_result:
         status = file.path.stat()
@@ -175,6 +168,14 @@ class OfferedFiles:
             raise OSError("it is no file")
         if file.size is not None and file.size != status.st_size:
             raise OSError(f"it has {status.st_size:,} bytes, and the catalogue says {file.size:,}: import it again")
+
+    @contextmanager
+    def _refusing(self, file: OfferedFile) -> Iterator[None]:
+        """Raise `Unavailable` in the place of an error of the system, and write its reason to the log once."""
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(file, error) from None
 
     def _failure(self, file: OfferedFile, error: OSError) -> Unavailable:
         reason = error.strerror or str(error)

@@ -11,7 +11,8 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.reads.files import Reference, Region
 from rnaget_server.reads.transcode import FoundReferences, FoundSequence
-from rnaget_server.sequences.store import LETTERS, SequenceStore, StoredSequence
+from rnaget_server.sequences.parts import LETTERS
+from rnaget_server.sequences.store import SequenceStore, StoredSequence
 
 _REGISTRY = "REF_PATH"
 _MOST_NAMED = 3

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from connexion import AsyncApp
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.main import API, ConnexionMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.middleware.swagger_ui import SwaggerUIMiddleware
 from connexion.options import SwaggerUIOptions
+from connexion.spec import OpenAPISpecification
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Router
 
 from rnaget_server.errors import RnagetError
 from rnaget_server.http.mount import Methods, Routes
@@ -31,6 +33,14 @@ class _Routing(RoutingMiddleware):  # type: ignore[misc]
         super().add_api(*args, **kwargs)
         for router in (self.router, *(route.app for route in self.router.routes)):
             router.redirect_slashes = False
+
+
+class _Document(OpenAPISpecification):  # type: ignore[misc]
+    """A document without Connexion's check of it, at every start and every sending of it, for the tests check it."""
+
+    @classmethod
+    def _validate_spec(cls, spec: dict[str, Any]) -> None:
+        pass
 
 
 # Connexion's own, without those that guard and validate: no route is secured, and `rnaget_server.query` judges
@@ -61,14 +71,12 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     """
     # Connexion warns of every 4xx, which are the client's affair and no news to the provider.
     logging.getLogger("connexion").setLevel(logging.ERROR)
-    app = AsyncApp("rnaget_server", specification_dir=document.parent, middlewares=list(_LAYERS))
+    # Innermost is a router without routes, which says that there is nothing.
+    app = ConnexionMiddleware(Router(), import_name="rnaget_server", middlewares=list(_LAYERS))
     # Read here by libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
     content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
-    app.add_api(
-        content,
-        base_path=prefix,
-        swagger_ui_options=SwaggerUIOptions(swagger_ui=False, spec_path=f"{below}{_DOCUMENTS[0]}"),
-    )
+    shown = SwaggerUIOptions(swagger_ui=False, spec_path=f"{below}{_DOCUMENTS[0]}")
+    app.apis.append(API(_Document(content), base_path=prefix, swagger_ui_options=shown))
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
     documents = [f"{below}{name}" for name in _DOCUMENTS]
@@ -77,7 +85,7 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
         *(each for path in content["paths"].values() for operation in path.values() for each in _parameters(operation)),
     ]
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
-    return Routes(app.middleware, Methods(content["paths"], prefix, documents, with_slashes))
+    return Routes(app, Methods(content["paths"], prefix, documents, with_slashes))
 
 
 def _parameters(operation: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:

@@ -27,9 +27,9 @@ from rnaget_server.sequences.genes import (
     read_genes_within,
     read_transcripts,
 )
+from rnaget_server.sequences.parts import INDEX, LETTERS
 from rnaget_server.storage.local import LocalFile
 
-LETTERS, INDEX = "letters", "index"
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE sequences (

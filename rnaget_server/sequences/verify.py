@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 from rnaget_server.sequences.digests import SequenceHash
-from rnaget_server.sequences.store import INDEX, MEMBERS, Collection, SequenceStore, StoredSequence
+from rnaget_server.sequences.parts import INDEX
+from rnaget_server.sequences.store import MEMBERS, Collection, SequenceStore, StoredSequence
 
 _MOST_NAMED = 3
 

@@ -11,10 +11,9 @@ from typing import Self
 
 from rnaget_server.sequences.digests import Digests, is_digest
 from rnaget_server.sequences.parallel_hash import HashThreads, ParallelHash
+from rnaget_server.sequences.parts import INDEX, LETTERS
 from rnaget_server.sequences.store import (
     DIGEST_FACT,
-    INDEX,
-    LETTERS,
     MEMBERS,
     SIZE_FACT,
     TABLES,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from rnaget_server.storage.arrays import ArrayCache
+if TYPE_CHECKING:
+    from rnaget_server.storage.arrays import ArrayCache
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,16 @@ class FileLimits:
 DEFAULT_LIMITS = FileLimits()
 
 
+def _new_cache() -> ArrayCache:
+    # Not at the top, since the bounds are settings, which most commands read without numpy.
+    from rnaget_server.storage.arrays import ArrayCache
+
+    return ArrayCache()
+
+
 @dataclass(frozen=True)
 class FileAccess:
     """The bounds and the memory with which every store of a process is opened."""
 
     limits: FileLimits = DEFAULT_LIMITS
-    arrays: ArrayCache = field(default_factory=ArrayCache)
+    arrays: ArrayCache = field(default_factory=_new_cache)

@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,16 @@ def test_a_directory_may_have_the_name_of_an_address(tmp_path: Path, monkeypatch
 def test_an_address_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNAGET_DATA", "https://rna.example.org/data")
     assert refused("serve").startswith("https://rna.example.org… is a URL")
+
+
+def test_the_command_and_the_configuration_of_the_server_import_no_packages_for_data(tmp_path: Path) -> None:
+    program = """
+import sys
+from rnaget_server.cli.server import main
+from rnaget_server.catalog.configuration import configuration
+main(["init", sys.argv[1]], standalone_mode=False)
+configuration(data=sys.argv[1])
+print({"numpy", "h5py", "pandas", "limits", "ruamel", "starlette"} & set(sys.modules))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "new")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "set()"

@@ -244,8 +244,18 @@ def test_workbooks_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     book.save(tmp_path / "s.xlsx")
     with pytest.raises(ImportFailure, match=r"s.xlsx:3: the cell B3 of the sheet 'Sheet' holds the error #REF!"):
         read_table(tmp_path / "s.xlsx")
-    with pytest.raises(ImportFailure, match="the workbook holds more than"):
+    with pytest.raises(ImportFailure, match="more than is read"):
         read_table(tmp_path / "s.xlsx", FileLimits(column_bytes=100))
+    long = openpyxl.Workbook()
+    for number in range(1000):
+        long.active.append([f"sample {number}", number])
+    long.save(tmp_path / "l.xlsx")
+    with pytest.raises(ImportFailure, match="the workbook holds more than"):
+        read_table(tmp_path / "l.xlsx", FileLimits(column_bytes=60_000))
+    long.active["B7"] = "=B6+1"  # openpyxl works nothing out, so that the cell would be read as empty
+    long.save(tmp_path / "l.xlsx")
+    with pytest.raises(ImportFailure, match="a formula without its result in the cell B7"):
+        read_table(tmp_path / "l.xlsx")
     with zipfile.ZipFile(tmp_path / "s.xlsx") as good, zipfile.ZipFile(tmp_path / "d.xlsx", "w") as bad:
         for name in good.namelist():
             bad.writestr(name, good.read(name)[: 200 if "sheet1" in name else None])

@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
+from rnaget_server.importers.excel_package import check_package
 from rnaget_server.importers.extras import needed
 from rnaget_server.importers.foreign import is_xlsx
 from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.delimited import read_table
-from rnaget_server.importers.matrices.excel_package import check_package
 from rnaget_server.importers.matrices.excel_rows import SheetLines, is_filled
 from rnaget_server.importers.text.fields import shortened
 

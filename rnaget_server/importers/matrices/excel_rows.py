@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,13 +9,13 @@ from typing import Any
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.matrices.annotated import as_import_failures
+from rnaget_server.importers.text.excel import text_of
 from rnaget_server.importers.text.lines import TextLines
 
 _TAB = b"\t"
 _ROWS = 500
 _MOST_ROWS = 1_048_576  # of a sheet
 _LOOKED_AT = 100
-_EXACT = 2**53
 _NOT_AVAILABLE = "#N/A"
 
 
@@ -85,7 +84,7 @@ class SheetLines(TextLines):
         for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
             if number > _MOST_ROWS:
                 raise ImportFailure(f"the sheet has more than {_MOST_ROWS:,} rows", self.path)
-            fields = [_text(value) for value in row]
+            fields = ["" if value == _NOT_AVAILABLE else text_of(value) for value in row]
             while fields and not fields[-1]:
                 fields.pop()
             if fields:
@@ -105,17 +104,6 @@ def is_filled(sheet: Any) -> bool:
         if number > _LOOKED_AT:
             break
     return False
-
-
-def _text(value: Any) -> str:
-    """Return a cell as text: numbers so that they are read again as they are, dates as in ISO 8601."""
-    if value is None or value == _NOT_AVAILABLE:
-        return ""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
-    return str(value)
 
 
 def _quoted(field: str) -> bytes:

@@ -18,7 +18,7 @@ from rnaget_server.importers.sequences.symbols import add_symbols
 from rnaget_server.importers.sequences.transcripts import Model, model_of
 from rnaget_server.sequences.derive import NUCLEOTIDES
 from rnaget_server.sequences.genes import Gene, Transcript, with_version
-from rnaget_server.sequences.store import LETTERS
+from rnaget_server.sequences.parts import LETTERS
 from rnaget_server.sequences.write import SequenceWriter
 from rnaget_server.sequences.write_genes import GeneWriter
 from rnaget_server.storage.local import LocalFile

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import HEAD_BYTES
+from rnaget_server.importers.excel_package import check_package
+from rnaget_server.importers.extras import needed
 from rnaget_server.importers.foreign import is_xlsx
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.table_body import LABEL_BYTES
 from rnaget_server.storage.access import FileLimits
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 
-_XML = 8  # the bytes of XML, at most, for one of text
+_EXACT = 2**53
 _MISSING = {"#N/A": "NA", "#N/A N/A": "NA", "#NULL!": ""}
 _ERRORS = frozenset(("#REF!", "#DIV/0!", "#NAME?", "#VALUE!", "#NUM!"))
 
@@ -40,18 +42,11 @@ def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[in
     ImportFailure
         If openpyxl is not installed, the workbook is damaged or too large, or a cell holds an error.
     """
-    try:
-        import openpyxl
-    except ModuleNotFoundError:
-        raise ImportFailure(
-            "this is an Excel workbook, which needs a further package: install it by `pip install "
-            "'rnaget-server[excel]'`, or save the sheet as tab-separated text",
-            path,
-        ) from None
-    _check_size(path, limits)
+    openpyxl = needed("openpyxl", path, "Excel")
     book = None
     file = path.open("rb")  # by its name, openpyxl refuses one without a suffix
     try:
+        check_package(path, limits)
         book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheets = list(book.worksheets)
         for sheet in sheets:
@@ -63,6 +58,8 @@ def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[in
                 return rows, numbers, (f"{remark}; it has {len(others)} more",) if others else ()
     except ImportFailure:
         raise
+    except UnfitFile as error:
+        raise ImportFailure(f"the workbook {error}", path) from None
     except Exception as error:  # openpyxl raises what its parsers do
         raise ImportFailure(f"the workbook is damaged ({type(error).__name__}): save it again", path) from None
     finally:
@@ -72,20 +69,10 @@ def sheet_rows(path: Path, limits: FileLimits) -> tuple[list[list[str]], list[in
     raise ImportFailure("every sheet of the workbook is empty", path)
 
 
-def _check_size(path: Path, limits: FileLimits) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ImportFailure(f"the workbook is damaged ({error}): save it again", path) from None
-    if size > _XML * limits.column_bytes:
-        raise _too_large(path, limits)
-
-
 def _too_large(path: Path, limits: FileLimits) -> ImportFailure:
     return ImportFailure(
-        f"the workbook holds more than {shown_bytes(limits.column_bytes)} of text, or {_XML} times that of XML: leave "
-        "out what is not needed, or set RNAGET_MAX_COLUMN_BYTES",
+        f"the workbook holds more than {shown_bytes(limits.column_bytes)} of text: leave out what is not needed, or "
+        "set RNAGET_MAX_COLUMN_BYTES",
         path,
     )
 
@@ -124,15 +111,18 @@ def _texts(path: Path, sheet: str, number: int, cells: tuple[Any, ...]) -> Itera
 
 
 def _text(value: Any) -> str:
+    return str(value).upper() if isinstance(value, bool) else text_of(value).strip()
+
+
+def text_of(value: Any) -> str:
+    """Return a cell as text: numbers so that they are read again as they are, dates as in ISO 8601."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return str(value).upper()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
     if isinstance(value, datetime.datetime):
         return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
-    return str(value).strip()
+    return str(value)
 
 
 def _letters(place: int) -> str:

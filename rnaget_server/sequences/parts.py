@@ -1,0 +1,5 @@
+"""The names of the files that the store of a genome consists of."""
+
+from __future__ import annotations
+
+LETTERS, INDEX = "letters", "index"
