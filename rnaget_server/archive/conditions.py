@@ -78,7 +78,8 @@ class Compiler:
         """Return what holds where all that a field has is one of some texts."""
         if not field.is_many:
             return Coded(field, self._reader.values(field).among(texts))
-        if field.is_indexed:
+        # The JSON by which SQLite is given texts ends them at this character.
+        if field.is_indexed and not any("\0" in text for text in texts):
             return Listed(self._reader.having(field, texts))
         return self._where(field, set(texts).__contains__)
 
@@ -149,7 +150,9 @@ class Compiler:
         return same
 
     def _same(self, field: Field, value: Value, text: str) -> Test:
-        """Return what holds where the value of a field is a number, a date or a text."""
+        """Return what holds where the value of a field is a date, a number or a text."""
+        if field.kind == "date" and is_date(text):
+            return self._where(field, lambda date: date.startswith(text), text)
         number = number_of(text)
         if (
             number is not None
@@ -157,16 +160,13 @@ class Compiler:
             and (field.kind == "number" or (field.has_numbers and not value.quoted))
         ):
             return self._compared(field, operator.eq, number)
-        if field.kind == "date" and is_date(text):
-            return self._where(field, lambda date: date.startswith(text), text)
         return self._whole(field, (text,))
 
     def _like(self, field: Field, value: Value) -> Test:
         self._patterns += 1
         if self._patterns > _MOST_PATTERNS:
             raise InvalidQuery(f"Invalid query: too many values have asterisks: at most {_MOST_PATTERNS} may")
-        marked = "".join("\0" if letter == "*" and not escaped else letter for letter, escaped in value.letters)
-        parts = re.sub("\0+", "\0", marked).split("\0")
+        parts = value.parts
         if sum(bool(part) for part in parts) > _MOST_STARS:
             raise InvalidQuery(f"Invalid query: a value has more than {_MOST_STARS} parts between asterisks")
         if field.column < 0:

@@ -228,6 +228,28 @@ def test_patterns_on_long_texts_take_no_time(tmp_path: Path, monkeypatch: pytest
     assert search(index, 'title="*a*a*c*b"') == ["S1"]
 
 
+@pytest.mark.parametrize("few", [1, 5_000])
+def test_a_null_character_is_one_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(columns, "_FEW", few)
+    texts = ["a", "a\0b", "a\0", "ab", "axb", ""]
+    index = write(tmp_path / "index", pd.DataFrame({"title": texts}))
+    for query, expected in {'"a\0b"': [1], '"a"': [0], '"a\0*"': [1, 2], '"a*\0"': [2], '"*\0*b"': [1]}.items():
+        assert search(index, f"title={query}") == [f"S{n}" for n in expected], query
+    assert search(index, None, include=("title", ["a\0", "a\0c"])) == ["S2"]
+
+
+@pytest.mark.parametrize("few", [1, 5_000])
+def test_dates_are_equal_as_far_as_one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(columns, "_FEW", few)
+    days = ["2020", "2020-05", "2020-05-06", "2021-01-01", ""]
+    index = write(tmp_path / "index", pd.DataFrame({"day": days}))
+    for value, expected in {"2020": [0, 1, 2], "2020-05": [1, 2], "2021": [3], "2022": []}.items():
+        for query in (f"day={value}", f'day="{value}"', f"NOT day!={value}"):
+            assert search(index, query) == [f"S{n}" for n in expected], query
+    with pytest.raises(InvalidQuery, match="it holds dates"):
+        search(index, "day>=\uff12\uff10\uff12\uff10")
+
+
 def test_whole_numbers_are_compared_exactly(tmp_path: Path) -> None:
     codes = ["12345678901234567890", "12345678901234567891", "0012"]
     index = write(tmp_path / "index", pd.DataFrame({"barcode": codes}))
