@@ -14,7 +14,7 @@ from rnaget_server.archive.grammar import Comparison, Condition, Function, Not, 
 from rnaget_server.archive.masks import Always, Coded, Compared, Filled, InText, Listed, Sign, Test, opposite, together
 from rnaget_server.archive.reading import Reader
 from rnaget_server.archive.table import Field, FieldTable
-from rnaget_server.archive.texts import is_like, those_like, those_that, those_with
+from rnaget_server.archive.texts import Finder, is_like, those_like, those_that, those_with
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.spelling import did_you_mean
@@ -85,9 +85,12 @@ class Compiler:
 
     def _where(self, field: Field, holds: Callable[[str], bool], part: str = "") -> Test:
         """Return what holds where a condition on a text does, of which all such texts have a part."""
+        return self._found(field, those_with(part, holds) if part else those_that(holds))
+
+    def _found(self, field: Field, find: Finder) -> Test:
         if not field.is_many:
-            return Coded(field, self._reader.values(field).where(holds))
-        return InText(field, those_with(part, holds) if part else those_that(holds))
+            return Coded(field, self._reader.values(field).found(find))
+        return InText(field, find)
 
     def _compared(self, field: Field, sign: Sign, number: float) -> Test:
         """Return what holds where the number of a field compares so to another."""
@@ -176,9 +179,7 @@ class Compiler:
         if field.name == TAG:
             longest = max(parts, key=len)
             return self._where(field, lambda tags: any(is_like(tag, parts) for tag in tags.split(SEVERAL)), longest)
-        if field.is_many:
-            return InText(field, those_like(parts))
-        return self._where(field, lambda text: is_like(text, parts))
+        return self._found(field, those_like(parts))
 
     def _ordered(self, field: Field, sign: str, value: Value) -> Test:
         text = value.plain

@@ -18,6 +18,7 @@ from rnaget_server.archive import pieces
 from rnaget_server.archive.clock import Clock
 from rnaget_server.archive.pieces import Array, Part, key_of
 from rnaget_server.archive.table import Field
+from rnaget_server.archive.texts import Finder, join_texts
 from rnaget_server.model.kinds import number_of
 
 Row = tuple[str | None, ...]
@@ -53,9 +54,15 @@ class Values:
         found = (number_of(text) for text in self.texts)
         return np.array([np.nan, *(np.nan if number is None else number for number in found)])
 
-    def where(self, holds: Callable[[str], bool]) -> Mask:
-        """Return for which codes a condition on the value holds."""
-        return np.array([False, *map(holds, self.texts)])
+    @cached_property
+    def _joined(self) -> bytes:
+        return join_texts(self.texts)
+
+    def found(self, find: Finder) -> Mask:
+        """Return for which codes the value is found."""
+        found = np.zeros(len(self.texts) + 1, bool)
+        found[find(self._joined) + 1] = True
+        return found
 
     def among(self, texts: Iterable[str]) -> Mask:
         """Return for which codes the value is one of some texts."""
