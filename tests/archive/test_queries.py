@@ -267,6 +267,17 @@ def test_whole_numbers_are_compared_exactly(tmp_path: Path) -> None:
     assert search(index, "barcode!=12345678901234567890") == ["S1", "S2"] and search(index, "barcode=12") == ["S2"]
 
 
+def test_counts_of_very_many_digits_are_no_numbers(tmp_path: Path) -> None:
+    writer = IndexWriter(tmp_path / "index")
+    for count in ("9" * 5_000, "7", "5"):
+        writer.merge("read_run", "a", {"run_accession": "a", "base_count": count})
+        writer.merge("read_run", "b", {"run_accession": "b", "base_count": count[:1]})
+    writer.finish()
+    index = ArchiveIndex(tmp_path / "index")
+    fields = [index.fields("read_run").get(name) for name in ("run_accession", "base_count")]
+    assert list(index.records(Search("read_run"), fields)) == [[("a", "9" * 5_000), ("b", "21")]]
+
+
 @pytest.mark.parametrize("attributes", [1_500, 5_000])
 def test_very_many_attributes(tmp_path: Path, attributes: int) -> None:
     table = pd.DataFrame({f"a{number}": [f"v{number}", "", str(number)] for number in range(attributes)})
@@ -335,6 +346,8 @@ def test_several_values_and_taxa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         'run_accession="*2"': "abc",
         'run_accession=""': "d",
         "tax_tree(9605)": "abd",
+        "tax_eq(0010090)": "c",
+        f"tax_eq({'9' * 5_000}) OR tax_tree({'9' * 5_000})": "",
         "tax_tree(9443) AND NOT tax_eq(9606)": "b",
         'tax_name("HOMO SAPIENS")': "ad",
         "dose>=5": "b",
