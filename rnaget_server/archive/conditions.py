@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from rnaget_server.archive.columns import SEVERAL
-from rnaget_server.archive.fields import COMPUTED
+from rnaget_server.archive.fields import ADDRESS, FILES
 from rnaget_server.archive.grammar import Comparison, Condition, Function, Not, Value
 from rnaget_server.archive.masks import Always, Coded, Compared, Filled, InText, Listed, Sign, Test, opposite, together
 from rnaget_server.archive.reading import Reader
@@ -129,14 +129,25 @@ class Compiler:
     def _comparison(self, comparison: Comparison) -> Test:
         field = self._fields.get(comparison.field)
         value, sign = comparison.value, comparison.operator
-        if field.column < 0 and field.name in COMPUTED:
+        if field.is_computed:
             raise InvalidQuery(f"Invalid query: {field.name} is in replies only, and nothing is searched by it")
+        if any(value.parts) and self._has_addresses(field):
+            raise InvalidQuery(
+                f"Invalid query: {field.name} holds addresses that are made for each reply: "
+                f'search for {field.name}="*", those that have files, or {field.name}=""'
+            )
         if len(value.text) > _LONGEST_VALUE:
             raise InvalidQuery(f"Invalid query: a value has more than {_LONGEST_VALUE:,} characters")
         if sign in ("=", "!="):
             equal = self._equal(field, value)
             return equal if sign == "=" else opposite(equal)
         return self._ordered(field, sign, value)
+
+    def _has_addresses(self, field: Field) -> bool:
+        """Return whether a field names files of this server, not only what attributes say."""
+        if field.column < 0 or not field.name.endswith(ADDRESS):
+            return False
+        return field.is_many or any(text.startswith(FILES) for text in self._reader.values(field).texts)
 
     def _equal(self, field: Field, value: Value) -> Test:
         if value.is_pattern:

@@ -188,7 +188,11 @@ class ArchiveIndex:
         if len(search.sort) > _MOST_SORTED:
             raise InvalidQuery(f"sortFields names more than {_MOST_SORTED} fields")
         table = self.fields(search.result)
-        return [found for found in map(table.get, search.sort) if found.column >= 0]
+        keys = list(map(table.get, search.sort))
+        computed = next((key.name for key in keys if key.is_computed), None)
+        if computed is not None:
+            raise InvalidQuery(f"{computed} is in replies only, and nothing is sorted by it")
+        return [key for key in keys if key.column >= 0]
 
     def _fields(self, result: str) -> FieldTable:
         query = (
