@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -35,6 +35,13 @@ _MOST_VALUES = 64
 _CACHE_KIB = 8 << 10
 _STEPS = 20_000
 _NONE = np.empty(0, np.int64)
+
+
+class Keeper(Protocol):
+    """What keeps a file."""
+
+    def cleanup(self) -> None:
+        """Remove it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class ArchiveIndex:
     path
         The file.
     keeper
-        Is kept as long as this, so that the file stays.
+        Keeps the file as long as this is kept, or removes it.
 
     Raises
     ------
@@ -85,7 +92,7 @@ class ArchiveIndex:
         If the file is no index of this version.
     """
 
-    def __init__(self, path: Path, keeper: object = None) -> None:
+    def __init__(self, path: Path, keeper: Keeper | None = None) -> None:
         self._keeper = keeper
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._idle: list[sqlite3.Connection] = []
@@ -165,6 +172,11 @@ class ArchiveIndex:
                 for start in range(0, len(records), _ROWS):
                     yield reader.rows(records[start : start + _ROWS], fields)
                     reader.clock.start()
+
+    def remove(self) -> None:
+        """Have the file removed by what keeps it."""
+        if self._keeper is not None:
+            self._keeper.cleanup()
 
     def close(self) -> None:
         """Close what is not in use."""
