@@ -214,8 +214,11 @@ class ArchiveIndex:
         return FieldTable(Field(*row[:6], *map(bool, row[6:])) for row in self._rows(query, (result,)))
 
     def _read_values(self, field: int) -> Values:
-        ((data,),) = self._rows("SELECT data FROM pieces WHERE key = ?", (key_of(field, Part.VALUES),))
-        return Values(json.loads(data))
+        try:
+            ((data,),) = self._rows("SELECT data FROM pieces WHERE key = ?", (key_of(field, Part.VALUES),))
+            return Values(json.loads(data))
+        except ValueError as error:
+            raise sqlite3.DataError(str(error)) from None
 
     def _rows(self, query: str, parameters: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
         with self._connection(Clock()) as connection:

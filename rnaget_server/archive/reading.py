@@ -120,7 +120,10 @@ class Reader:
         """Return a piece of a field, of one element if all are equal; None if no record there has a value."""
         self.clock.check()
         row = self._database.execute(_PIECE, (key_of(field, part, start),)).fetchone()
-        return None if row is None else np.frombuffer(row[1], row[0])
+        try:
+            return None if row is None else np.frombuffer(row[1], row[0])
+        except (TypeError, ValueError) as error:
+            raise sqlite3.DataError(str(error)) from None
 
     def texts(self, field: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield joined texts of a field, each with the number of its first record, counted from 0."""

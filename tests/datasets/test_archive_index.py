@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rnaget_server.archive.grammar import parse
 from rnaget_server.archive.index import ArchiveIndex, Search
+from rnaget_server.archive.pieces import Part
 from rnaget_server.datasets import archive_index
 from rnaget_server.datasets.archive_index import ArchiveIndexes
 from rnaget_server.datasets.repository import Repository, open_repository
@@ -77,6 +79,21 @@ def test_one_that_is_damaged_while_in_use_is_made_again(repository: Repository, 
     with pytest.raises(Unavailable, match="ask again"):
         samples(index)
     assert samples(indexes.current(repository.visible_to())) == 10
+
+
+@pytest.mark.parametrize("change", ["data = x'5b'", "data = x'010203', type = '<u2'", "data = x'ff'", "type = 'zz'"])
+def test_damaged_pieces_have_it_made_again(repository: Repository, tmp_path: Path, change: str) -> None:
+    indexes = ArchiveIndexes(tmp_path / "index", 0)
+    index = indexes.current(repository.visible_to())
+    index.close()
+    with sqlite3.connect(index.path) as database:
+        part = Part.VALUES if "type" not in change else Part.CODES
+        database.execute(f"UPDATE pieces SET {change} WHERE (key >> 32) % {len(Part)} = {part}")
+    database.close()
+    liver = Search("sample", parse('Tissue="Liver"'))
+    with pytest.raises(Unavailable, match="ask again"):
+        index.count(liver)
+    assert indexes.current(repository.visible_to()).count(liver) == 5
 
 
 def test_a_new_one_is_not_taken_for_the_damaged_one(repository: Repository, tmp_path: Path) -> None:
