@@ -6,10 +6,11 @@ import json
 import logging
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,9 +98,8 @@ class ArchiveIndex:
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        self.fields = cache(self._fields)
-        """Returns the fields of a result."""
-        self._values = lru_cache(_MOST_VALUES)(self._read_values)
+        # Without a reference to itself, so that the file is free as soon as no request uses this.
+        self._values = lru_cache(_MOST_VALUES)(partial(ArchiveIndex._read_values, weakref.proxy(self)))
         self._sorting = threading.Lock()
         self.path = path
         self.is_damaged = False
@@ -109,10 +109,13 @@ class ArchiveIndex:
             self._facts = dict(self._rows("SELECT name, value FROM facts"))
             if self._facts.get("version") != VERSION:
                 raise OSError("the index of the archive is of another version")
-            for result in RESULTS:
-                self.fields(result)
+            self._tables = {result: self._read_fields(result) for result in RESULTS}
         except Unavailable as error:
             raise OSError(str(error)) from None
+
+    def fields(self, result: str) -> FieldTable:
+        """Return the fields of a result."""
+        return self._tables[result]
 
     def number_of_records(self, result: str) -> int:
         """Return how many records a result has."""
@@ -206,7 +209,7 @@ class ArchiveIndex:
             raise InvalidQuery(f"{computed} is in replies only, and nothing is sorted by it")
         return [key for key in keys if key.column >= 0]
 
-    def _fields(self, result: str) -> FieldTable:
+    def _read_fields(self, result: str) -> FieldTable:
         query = (
             "SELECT name, description, kind, place, place_column, number, "
             "has_numbers, has_several, is_many, is_indexed FROM fields WHERE result = ? ORDER BY number"

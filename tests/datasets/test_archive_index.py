@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import sqlite3
@@ -120,7 +119,6 @@ def test_one_in_use_stays_however_old_and_others_go(repository: Repository, demo
         catalog = demo / "catalog.yaml"
         catalog.write_text(re.sub("name: RNAget demo.*", f"name: RNAget demo {number}", catalog.read_text()))
         second = ArchiveIndexes(tmp_path / "index", 0)
-        gc.collect()
         found = samples(second.current(open_repository(Settings(data=demo)).visible_to()))
         assert found == 10
     index.close()
@@ -162,5 +160,4 @@ def test_without_a_usable_directory(repository: Repository, tmp_path: Path) -> N
     assert samples(index) == 10 and indexes.current(repository.visible_to()) is index
     directory = index.path.parent
     del indexes
-    gc.collect()
     assert not directory.exists() and samples(index) == 10
