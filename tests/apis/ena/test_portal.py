@@ -121,7 +121,9 @@ def test_posts(client: TestClient) -> None:
     response = client.post(f"{PORTAL}/count", json=payload)
     assert response.text == "count\n3\n"
     response = client.post(f"{PORTAL}/filereport", content=b"\xff\xfe=1", headers=headers)
-    assert response.status_code == 400
+    assert response.status_code == 400 and "is no form" in response.text
+    response = client.post(f"{PORTAL}/search", files={"result": (None, "sample")})
+    assert response.status_code == 400 and "is no form" in response.text
 
 
 def test_counts_pages_and_order(client: TestClient) -> None:
