@@ -69,7 +69,7 @@ class Value:
 
     @property
     def parts(self) -> list[str]:
-        """What the asterisks separate that stand for any characters; several in a row are one."""
+        """The parts that asterisks separate, as far as these stand for any characters; several in a row are one."""
         parts = [""]
         for is_star, letters in groupby(self.letters, key=("*", False).__eq__):
             if is_star:

@@ -39,7 +39,7 @@ _NONE = np.empty(0, np.int64)
 
 
 class Keeper(Protocol):
-    """What keeps a file."""
+    """Something that keeps a file."""
 
     def cleanup(self) -> None:
         """Remove it."""

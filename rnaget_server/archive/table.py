@@ -47,7 +47,7 @@ class Field:
 
     @property
     def is_computed(self) -> bool:
-        """Whether its values are found out when they are asked for."""
+        """True if its values are found out when they are asked for."""
         return self.column < 0 and self.name in COMPUTED
 
 
