@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from rnaget_server.archive.columns import SEVERAL
-from rnaget_server.archive.fields import COMPUTED
+from rnaget_server.archive.fields import ADDRESS, FILES
 from rnaget_server.archive.grammar import Comparison, Condition, Function, Not, Value
 from rnaget_server.archive.masks import Always, Coded, Compared, Filled, InText, Listed, Sign, Test, opposite, together
 from rnaget_server.archive.reading import Reader
 from rnaget_server.archive.table import Field, FieldTable
-from rnaget_server.archive.texts import is_like, those_like, those_that, those_with
+from rnaget_server.archive.texts import Finder, is_like, those_like, those_that, those_with
 from rnaget_server.errors import InvalidQuery, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.spelling import did_you_mean
@@ -78,15 +78,19 @@ class Compiler:
         """Return what holds where all that a field has is one of some texts."""
         if not field.is_many:
             return Coded(field, self._reader.values(field).among(texts))
-        if field.is_indexed:
+        # The JSON by which SQLite is given texts ends them at this character.
+        if field.is_indexed and not any("\0" in text for text in texts):
             return Listed(self._reader.having(field, texts))
         return self._where(field, set(texts).__contains__)
 
     def _where(self, field: Field, holds: Callable[[str], bool], part: str = "") -> Test:
         """Return what holds where a condition on a text does, of which all such texts have a part."""
+        return self._found(field, those_with(part, holds) if part else those_that(holds))
+
+    def _found(self, field: Field, find: Finder) -> Test:
         if not field.is_many:
-            return Coded(field, self._reader.values(field).where(holds))
-        return InText(field, those_with(part, holds) if part else those_that(holds))
+            return Coded(field, self._reader.values(field).found(find))
+        return InText(field, find)
 
     def _compared(self, field: Field, sign: Sign, number: float) -> Test:
         """Return what holds where the number of a field compares so to another."""
@@ -112,7 +116,8 @@ class Compiler:
             return self.among(field, self._reader.taxa_named(text))
         if not (text.isascii() and text.isdigit()):
             raise InvalidQuery(f"Invalid query: {name} takes the number of a taxon, as in {name}(9606)")
-        text = str(int(text))
+        # Not by way of a number: of thousands of digits, Python makes none.
+        text = text.lstrip("0") or "0"
         if name == "tax_eq":
             return self._equal(field, Value(text, True))
         if field.column < 0 or field.is_many:
@@ -124,14 +129,25 @@ class Compiler:
     def _comparison(self, comparison: Comparison) -> Test:
         field = self._fields.get(comparison.field)
         value, sign = comparison.value, comparison.operator
-        if field.column < 0 and field.name in COMPUTED:
+        if field.is_computed:
             raise InvalidQuery(f"Invalid query: {field.name} is in replies only, and nothing is searched by it")
+        if any(value.parts) and self._has_addresses(field):
+            raise InvalidQuery(
+                f"Invalid query: {field.name} holds addresses that are made for each reply: "
+                f'search for {field.name}="*", those that have files, or {field.name}=""'
+            )
         if len(value.text) > _LONGEST_VALUE:
             raise InvalidQuery(f"Invalid query: a value has more than {_LONGEST_VALUE:,} characters")
         if sign in ("=", "!="):
             equal = self._equal(field, value)
             return equal if sign == "=" else opposite(equal)
         return self._ordered(field, sign, value)
+
+    def _has_addresses(self, field: Field) -> bool:
+        """Return whether a field names files of this server, not only what attributes say."""
+        if field.column < 0 or not field.name.endswith(ADDRESS):
+            return False
+        return field.is_many or any(text.startswith(FILES) for text in self._reader.values(field).texts)
 
     def _equal(self, field: Field, value: Value) -> Test:
         if value.is_pattern:
@@ -149,7 +165,9 @@ class Compiler:
         return same
 
     def _same(self, field: Field, value: Value, text: str) -> Test:
-        """Return what holds where the value of a field is a number, a date or a text."""
+        """Return what holds where the value of a field is a date, a number or a text."""
+        if field.kind == "date" and is_date(text):
+            return self._where(field, lambda date: date.startswith(text), text)
         number = number_of(text)
         if (
             number is not None
@@ -157,16 +175,13 @@ class Compiler:
             and (field.kind == "number" or (field.has_numbers and not value.quoted))
         ):
             return self._compared(field, operator.eq, number)
-        if field.kind == "date" and is_date(text):
-            return self._where(field, lambda date: date.startswith(text), text)
         return self._whole(field, (text,))
 
     def _like(self, field: Field, value: Value) -> Test:
         self._patterns += 1
         if self._patterns > _MOST_PATTERNS:
             raise InvalidQuery(f"Invalid query: too many values have asterisks: at most {_MOST_PATTERNS} may")
-        marked = "".join("\0" if letter == "*" and not escaped else letter for letter, escaped in value.letters)
-        parts = re.sub("\0+", "\0", marked).split("\0")
+        parts = value.parts
         if sum(bool(part) for part in parts) > _MOST_STARS:
             raise InvalidQuery(f"Invalid query: a value has more than {_MOST_STARS} parts between asterisks")
         if field.column < 0:
@@ -176,9 +191,7 @@ class Compiler:
         if field.name == TAG:
             longest = max(parts, key=len)
             return self._where(field, lambda tags: any(is_like(tag, parts) for tag in tags.split(SEVERAL)), longest)
-        if field.is_many:
-            return InText(field, those_like(parts))
-        return self._where(field, lambda text: is_like(text, parts))
+        return self._found(field, those_like(parts))
 
     def _ordered(self, field: Field, sign: str, value: Value) -> Test:
         text = value.plain

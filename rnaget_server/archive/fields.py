@@ -242,6 +242,11 @@ COMPUTED = frozenset(
 )
 """What is found out of files when it is asked for."""
 
+ADDRESS = "_ftp"
+"""The end of the names of fields with addresses of files."""
+FILES = "files:"
+"""The start of a value of such a field that names files of this server by their ids, separated by semicolons."""
+
 _OF_ENA = """
 age aligned altitude analysis_code_repository analysis_date analysis_protocol assembly_quality assembly_software
 assembly_type authority bam_aspera bam_file_role bam_galaxy binning_software bio_material bisulfite_protocol breed

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken, v_args
@@ -65,6 +66,17 @@ class Value:
             found.append((letter, escaped))
             escaped = False
         return found
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that asterisks separate, as far as these stand for any characters; several in a row are one."""
+        parts = [""]
+        for is_star, letters in groupby(self.letters, key=("*", False).__eq__):
+            if is_star:
+                parts.append("")
+            else:
+                parts[-1] += "".join(letter for letter, _ in letters)
+        return parts
 
     @property
     def is_pattern(self) -> bool:

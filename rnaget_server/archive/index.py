@@ -6,12 +6,13 @@ import json
 import logging
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -35,6 +36,13 @@ _MOST_VALUES = 64
 _CACHE_KIB = 8 << 10
 _STEPS = 20_000
 _NONE = np.empty(0, np.int64)
+
+
+class Keeper(Protocol):
+    """Something that keeps a file."""
+
+    def cleanup(self) -> None:
+        """Remove it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class ArchiveIndex:
     path
         The file.
     keeper
-        Is kept as long as this, so that the file stays.
+        Keeps the file as long as this is kept, or removes it.
 
     Raises
     ------
@@ -85,14 +93,13 @@ class ArchiveIndex:
         If the file is no index of this version.
     """
 
-    def __init__(self, path: Path, keeper: object = None) -> None:
+    def __init__(self, path: Path, keeper: Keeper | None = None) -> None:
         self._keeper = keeper
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        self.fields = cache(self._fields)
-        """Returns the fields of a result."""
-        self._values = lru_cache(_MOST_VALUES)(self._read_values)
+        # Without a reference to itself, so that the file is free as soon as no request uses this.
+        self._values = lru_cache(_MOST_VALUES)(partial(ArchiveIndex._read_values, weakref.proxy(self)))
         self._sorting = threading.Lock()
         self.path = path
         self.is_damaged = False
@@ -102,10 +109,13 @@ class ArchiveIndex:
             self._facts = dict(self._rows("SELECT name, value FROM facts"))
             if self._facts.get("version") != VERSION:
                 raise OSError("the index of the archive is of another version")
-            for result in RESULTS:
-                self.fields(result)
+            self._tables = {result: self._read_fields(result) for result in RESULTS}
         except Unavailable as error:
             raise OSError(str(error)) from None
+
+    def fields(self, result: str) -> FieldTable:
+        """Return the fields of a result."""
+        return self._tables[result]
 
     def number_of_records(self, result: str) -> int:
         """Return how many records a result has."""
@@ -166,6 +176,11 @@ class ArchiveIndex:
                     yield reader.rows(records[start : start + _ROWS], fields)
                     reader.clock.start()
 
+    def remove(self) -> None:
+        """Have the file removed by what keeps it."""
+        if self._keeper is not None:
+            self._keeper.cleanup()
+
     def close(self) -> None:
         """Close what is not in use."""
         with self._lock:
@@ -188,9 +203,13 @@ class ArchiveIndex:
         if len(search.sort) > _MOST_SORTED:
             raise InvalidQuery(f"sortFields names more than {_MOST_SORTED} fields")
         table = self.fields(search.result)
-        return [found for found in map(table.get, search.sort) if found.column >= 0]
+        keys = list(map(table.get, search.sort))
+        computed = next((key.name for key in keys if key.is_computed), None)
+        if computed is not None:
+            raise InvalidQuery(f"{computed} is in replies only, and nothing is sorted by it")
+        return [key for key in keys if key.column >= 0]
 
-    def _fields(self, result: str) -> FieldTable:
+    def _read_fields(self, result: str) -> FieldTable:
         query = (
             "SELECT name, description, kind, place, place_column, number, "
             "has_numbers, has_several, is_many, is_indexed FROM fields WHERE result = ? ORDER BY number"
@@ -198,8 +217,11 @@ class ArchiveIndex:
         return FieldTable(Field(*row[:6], *map(bool, row[6:])) for row in self._rows(query, (result,)))
 
     def _read_values(self, field: int) -> Values:
-        ((data,),) = self._rows("SELECT data FROM pieces WHERE key = ?", (key_of(field, Part.VALUES),))
-        return Values(json.loads(data))
+        try:
+            ((data,),) = self._rows("SELECT data FROM pieces WHERE key = ?", (key_of(field, Part.VALUES),))
+            return Values(json.loads(data))
+        except ValueError as error:
+            raise sqlite3.DataError(str(error)) from None
 
     def _rows(self, query: str, parameters: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
         with self._connection(Clock()) as connection:

@@ -18,6 +18,7 @@ from rnaget_server.archive import pieces
 from rnaget_server.archive.clock import Clock
 from rnaget_server.archive.pieces import Array, Part, key_of
 from rnaget_server.archive.table import Field
+from rnaget_server.archive.texts import Finder, join_texts
 from rnaget_server.model.kinds import number_of
 
 Row = tuple[str | None, ...]
@@ -53,9 +54,15 @@ class Values:
         found = (number_of(text) for text in self.texts)
         return np.array([np.nan, *(np.nan if number is None else number for number in found)])
 
-    def where(self, holds: Callable[[str], bool]) -> Mask:
-        """Return for which codes a condition on the value holds."""
-        return np.array([False, *map(holds, self.texts)])
+    @cached_property
+    def _joined(self) -> bytes:
+        return join_texts(self.texts)
+
+    def found(self, find: Finder) -> Mask:
+        """Return for which codes the value is found."""
+        found = np.zeros(len(self.texts) + 1, bool)
+        found[find(self._joined) + 1] = True
+        return found
 
     def among(self, texts: Iterable[str]) -> Mask:
         """Return for which codes the value is one of some texts."""
@@ -113,7 +120,10 @@ class Reader:
         """Return a piece of a field, of one element if all are equal; None if no record there has a value."""
         self.clock.check()
         row = self._database.execute(_PIECE, (key_of(field, part, start),)).fetchone()
-        return None if row is None else np.frombuffer(row[1], row[0])
+        try:
+            return None if row is None else np.frombuffer(row[1], row[0])
+        except (TypeError, ValueError) as error:
+            raise sqlite3.DataError(str(error)) from None
 
     def texts(self, field: int, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield joined texts of a field, each with the number of its first record, counted from 0."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rnaget_server.archive.fields import KNOWN
+from rnaget_server.archive.fields import COMPUTED, KNOWN
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.model.kinds import Kind
 
@@ -44,6 +44,11 @@ class Field:
     has_several: bool = False
     is_many: bool = False
     is_indexed: bool = False
+
+    @property
+    def is_computed(self) -> bool:
+        """True if its values are found out when they are asked for."""
+        return self.column < 0 and self.name in COMPUTED
 
 
 class FieldTable:

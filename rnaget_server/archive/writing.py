@@ -29,6 +29,8 @@ CREATE TABLE taxa (id TEXT PRIMARY KEY, parent TEXT) WITHOUT ROWID;
 CREATE TABLE taxon_names (name TEXT, id TEXT, PRIMARY KEY (name, id)) WITHOUT ROWID;
 CREATE TEMP TABLE known (identity TEXT PRIMARY KEY, id INTEGER) WITHOUT ROWID;
 """
+# Python makes no numbers of thousands of digits.
+_MOST_DIGITS = 1_000
 Column = str | Sequence[str]
 """The values of a field in some records, or the one that all have."""
 
@@ -209,7 +211,7 @@ def _key(result: str, identity: str) -> str:
 
 
 def _sum(first: str, second: str) -> str:
-    whole = all(text.isascii() and text.isdigit() for text in (first, second))
+    whole = all(text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS for text in (first, second))
     return str(int(first) + int(second)) if whole else first or second
 
 

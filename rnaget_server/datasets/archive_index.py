@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import logging
+import os
+import shutil
 import sqlite3
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -22,12 +25,12 @@ from rnaget_server.datasets.archive_rows import write_records
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import RnagetError, Unavailable
 from rnaget_server.storage.disk_cache import private_directory
+from rnaget_server.storage.files import commit
 from rnaget_server.storage.local import version_at
 
 _log = logging.getLogger(__name__)
 _MOST_KEPT = 4
 _PATIENCE = 2.0
-_UNUSED = 600
 _LOCK = "lock"
 
 
@@ -61,7 +64,6 @@ class ArchiveIndexes:
         self._seconds = seconds
         self._making = threading.Lock()
         self._kept: dict[str, _Kept] = {}
-        self._said = False
 
     def prepare(self, view: Callable[[], View]) -> None:
         """Make the index of a view in a thread, so that the first request need not wait for it."""
@@ -82,21 +84,25 @@ class ArchiveIndexes:
             If there is none, and it cannot be made.
         """
         kept = self._kept.get(view.rights)
-        if kept is not None and kept.index.is_damaged:
-            kept.index.path.unlink(missing_ok=True)
-            self._kept.pop(view.rights, None)
-            kept = None
-        if kept is not None and self._is_fresh(view, kept):
+        if kept is None or kept.index.is_damaged:
+            return self._first(view)
+        if self._is_fresh(view, kept):
             return kept.index
-        if kept is None:
-            with self._making:
-                kept = self._kept.get(view.rights)
-                return kept.index if kept is not None else self._renewed(view, None).index
         if self._making.acquire(blocking=False):
             thread = threading.Thread(target=self._renew, args=(view, kept), daemon=True)
             thread.start()
             thread.join(_PATIENCE)
         return self._kept.get(view.rights, kept).index
+
+    def _first(self, view: View) -> ArchiveIndex:
+        """Return the index of a view that has none, or a damaged one, which is removed."""
+        with self._making:
+            kept = self._kept.get(view.rights)
+            if kept is not None and not kept.index.is_damaged:
+                return kept.index
+            if kept is not None:
+                kept.index.remove()
+            return self._renewed(view, None).index
 
     def _renew(self, view: View, kept: _Kept) -> None:
         """Put the index of a view in the place of an older one, which stays if that fails."""
@@ -128,35 +134,51 @@ class ArchiveIndexes:
 
     def _opened(self, view: View, key: str) -> ArchiveIndex:
         directory = self._usable()
-        if directory is None:
-            own = tempfile.TemporaryDirectory(prefix="rnaget-archive-")
-            _write(view, Path(own.name) / key)
-            return ArchiveIndex(Path(own.name) / key, own)
         path = directory / key
         with _locked(directory / _LOCK):
             if path.is_file():
                 with suppress(OSError):
-                    index = ArchiveIndex(path)
-                    path.touch()
-                    return index
+                    return ArchiveIndex(path, _InUse(path))
             temporary = directory / f"{key}.part"
             temporary.unlink(missing_ok=True)
             try:
                 _write(view, temporary)
-                temporary.replace(path)
+                commit(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)
             _remove_others(directory, path)
-        return ArchiveIndex(path)
+            return ArchiveIndex(path, _InUse(path))
 
-    def _usable(self) -> Path | None:
+    def _usable(self) -> Path:
         try:
             return private_directory(self._directory)
         except OSError as error:
-            if not self._said:
-                self._said = True
-                _log.warning("cache_directory cannot be used for the index of the archive: %s", error.strerror)
-            return None
+            _log.warning("cache_directory cannot be used for the index of the archive: %s", error.strerror)
+            self._directory = Path(tempfile.mkdtemp(prefix="rnaget-archive-"))
+            weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+            return self._directory
+
+
+class _InUse:
+    """A file that other processes do not remove as long as this is kept. To be made while they are locked out.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+
+    def cleanup(self) -> None:
+        """Remove the file, unless another process has put a new one in its place."""
+        with suppress(OSError), _locked(self._path.with_name(_LOCK)):
+            if os.path.samestat(os.fstat(self._descriptor), self._path.stat()):
+                self._path.unlink()
 
 
 def _write(view: View, path: Path) -> None:
@@ -195,9 +217,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _remove_others(directory: Path, path: Path) -> None:
-    """Remove indexes that were opened last a while ago, but the newest of them: another process may still use it."""
-    others = [other for other in directory.iterdir() if other.name not in (path.name, _LOCK)]
-    with suppress(OSError):
-        for other in sorted(others, key=lambda other: other.stat().st_mtime)[:-1]:
-            if time.time() - other.stat().st_mtime > _UNUSED:
-                other.unlink()
+    """Remove the indexes that no process uses."""
+    for other in directory.iterdir():
+        with suppress(OSError):
+            if other.name not in (path.name, _LOCK):
+                with other.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    other.unlink()

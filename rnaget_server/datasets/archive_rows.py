@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 
 from rnaget_server.archive.columns import SEVERAL
-from rnaget_server.archive.fields import RESULTS, FieldNames
+from rnaget_server.archive.fields import ADDRESS, FILES, RESULTS, FieldNames
 from rnaget_server.archive.writing import Column, IndexWriter, joined
 from rnaget_server.catalog.offered import Group
 from rnaget_server.catalog.records import Genome, Matrix, Project, ReadSet, Study, TrackSet
@@ -26,9 +26,6 @@ _OF_STUDIES = re.compile(r"[EDS]RP[0-9]+")
 _OF_SAMPLES = re.compile(r"[EDS]RS[0-9]+")
 _OF_RUNS = ("read_run", "read_experiment")
 _FORMATS = ("FASTQ", "BAM", "CRAM")
-FILES = "files:"
-"""The start of a value that names files of this server by their ids, separated by semicolons."""
-
 _FAILURES = (StoreFailure, CatalogChanged)
 
 
@@ -264,7 +261,7 @@ class _StudyRows:
         kinds = {"submitted": files}
         if group == "reads":
             kinds |= {format.lower(): [file for file in files if file.format == format] for format in _FORMATS}
-        return {f"{kind}_ftp": FILES + ";".join(file.id for file in some) for kind, some in kinds.items() if some}
+        return {f"{kind}{ADDRESS}": FILES + ";".join(file.id for file in some) for kind, some in kinds.items() if some}
 
     def _add_analysis(self, record: Matrix | TrackSet | ReadSet, samples: int, features: int) -> None:
         kinds: dict[type, tuple[Group, str]] = {

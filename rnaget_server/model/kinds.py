@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 Kind = Literal["text", "number", "date"]
-_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d\S*)?)?)?")
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d\S*)?)?)?", re.ASCII)
 
 
 def kind_of(texts: Iterable[str]) -> Kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,11 +229,53 @@ def test_patterns_on_long_texts_take_no_time(tmp_path: Path, monkeypatch: pytest
     assert search(index, 'title="*a*a*c*b"') == ["S1"]
 
 
+def test_many_patterns_on_few_values_take_no_time(tmp_path: Path) -> None:
+    index = write(tmp_path / "index", pd.DataFrame({"donor": [f"donor {n}" for n in range(10_000)]}))
+    assert not index.fields("sample").get("donor").is_many
+    began = time.process_time()
+    found = search(index, " OR ".join(f'donor="*x{number}*"' for number in range(200)))
+    # Text by text, it would be twenty times as long.
+    assert not found and time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("few", [1, 5_000])
+def test_a_null_character_is_one_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(columns, "_FEW", few)
+    texts = ["a", "a\0b", "a\0", "ab", "axb", ""]
+    index = write(tmp_path / "index", pd.DataFrame({"title": texts}))
+    for query, expected in {'"a\0b"': [1], '"a"': [0], '"a\0*"': [1, 2], '"a*\0"': [2], '"*\0*b"': [1]}.items():
+        assert search(index, f"title={query}") == [f"S{n}" for n in expected], query
+    assert search(index, None, include=("title", ["a\0", "a\0c"])) == ["S2"]
+
+
+@pytest.mark.parametrize("few", [1, 5_000])
+def test_dates_are_equal_as_far_as_one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(columns, "_FEW", few)
+    days = ["2020", "2020-05", "2020-05-06", "2021-01-01", ""]
+    index = write(tmp_path / "index", pd.DataFrame({"day": days}))
+    for value, expected in {"2020": [0, 1, 2], "2020-05": [1, 2], "2021": [3], "2022": []}.items():
+        for query in (f"day={value}", f'day="{value}"', f"NOT day!={value}"):
+            assert search(index, query) == [f"S{n}" for n in expected], query
+    with pytest.raises(InvalidQuery, match="it holds dates"):
+        search(index, "day>=\uff12\uff10\uff12\uff10")
+
+
 def test_whole_numbers_are_compared_exactly(tmp_path: Path) -> None:
     codes = ["12345678901234567890", "12345678901234567891", "0012"]
     index = write(tmp_path / "index", pd.DataFrame({"barcode": codes}))
     assert search(index, 'barcode="12345678901234567891"') == ["S1"]
     assert search(index, "barcode!=12345678901234567890") == ["S1", "S2"] and search(index, "barcode=12") == ["S2"]
+
+
+def test_counts_of_very_many_digits_are_no_numbers(tmp_path: Path) -> None:
+    writer = IndexWriter(tmp_path / "index")
+    for count in ("9" * 5_000, "7", "5"):
+        writer.merge("read_run", "a", {"run_accession": "a", "base_count": count})
+        writer.merge("read_run", "b", {"run_accession": "b", "base_count": count[:1]})
+    writer.finish()
+    index = ArchiveIndex(tmp_path / "index")
+    fields = [index.fields("read_run").get(name) for name in ("run_accession", "base_count")]
+    assert list(index.records(Search("read_run"), fields)) == [[("a", "9" * 5_000), ("b", "21")]]
 
 
 @pytest.mark.parametrize("attributes", [1_500, 5_000])
@@ -303,6 +346,8 @@ def test_several_values_and_taxa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         'run_accession="*2"': "abc",
         'run_accession=""': "d",
         "tax_tree(9605)": "abd",
+        "tax_eq(0010090)": "c",
+        f"tax_eq({'9' * 5_000}) OR tax_tree({'9' * 5_000})": "",
         "tax_tree(9443) AND NOT tax_eq(9606)": "b",
         'tax_name("HOMO SAPIENS")': "ad",
         "dose>=5": "b",

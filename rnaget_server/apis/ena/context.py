@@ -45,11 +45,10 @@ class Context(RequestContext["EnaApi"]):
         if received.body.lstrip()[:1] in (b"", b"{"):
             return received.pairs
         check_values(received.body.count(b"&") + received.body.count(b",") + received.body.count(b"%2C"))
-        try:
-            form = received.body.decode("ascii").strip()
-        except UnicodeDecodeError:
-            raise InvalidQuery("the body is no form: send it as curl --data-urlencode does") from None
-        return query_pairs(received.query.decode("latin-1")) + query_pairs(form)
+        form = received.body.strip()
+        if not form.isascii() or form.startswith(b"--"):  # a form in parts, as curl --form sends it
+            raise InvalidQuery("the body is no form: send it as curl --data-urlencode does")
+        return query_pairs(received.query.decode("latin-1")) + query_pairs(form.decode())
 
     def respond_json(self, payload: Any) -> Response:
         """Return JSON for any header Accept, as archives do."""

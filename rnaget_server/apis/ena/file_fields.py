@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rnaget_server.apis.ena.context import Context
-from rnaget_server.archive.fields import COMPUTED
+from rnaget_server.archive.fields import ADDRESS, COMPUTED, FILES
 from rnaget_server.archive.reading import Row
 from rnaget_server.archive.table import Field, FieldTable
 from rnaget_server.catalog import OfferedFile
-from rnaget_server.datasets.archive_rows import FILES
 from rnaget_server.datasets.files import Computing
 from rnaget_server.delivery.stored_files import file_address
 from rnaget_server.errors import Unavailable
-
-_ADDRESS = "_ftp"
 
 
 class FileFields:
@@ -36,13 +33,13 @@ class FileFields:
         self._wanted = wanted
         kinds = {field.name.rpartition("_")[0] for field in wanted if field.name in COMPUTED}
         names = [field.name for field in wanted]
-        others = [f"{kind}{_ADDRESS}" for kind in sorted(kinds) if f"{kind}{_ADDRESS}" not in names]
+        others = [f"{kind}{ADDRESS}" for kind in sorted(kinds) if f"{kind}{ADDRESS}" not in names]
         self.fields = [*wanted, *(found for name in others if (found := fields.find(name)) is not None)]
         """Those that have to be read: the wanted ones, then those that they are found out by."""
 
         self._at = {field.name: place for place, field in enumerate(self.fields)}
         self._computed = [(place, field.name) for place, field in enumerate(wanted) if field.name in COMPUTED]
-        self._addresses = [place for place, field in enumerate(wanted) if field.name.endswith(_ADDRESS)]
+        self._addresses = [place for place, field in enumerate(wanted) if field.name.endswith(ADDRESS)]
 
     def filled(self, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
         """Yield records with these fields filled, and without those that were not asked for."""
@@ -56,7 +53,7 @@ class FileFields:
         values = list(row)
         for place, name in self._computed:
             kind, _, what = name.rpartition("_")
-            at = self._at.get(f"{kind}{_ADDRESS}")
+            at = self._at.get(f"{kind}{ADDRESS}")
             if values[place] is None and at is not None:
                 values[place] = ";".join(self._fact(file, what) for file in self._files(row[at]))
         for place in self._addresses:

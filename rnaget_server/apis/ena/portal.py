@@ -9,7 +9,7 @@ from starlette.responses import Response
 from rnaget_server.apis.ena.context import JSON, Context, list_of
 from rnaget_server.apis.ena.file_fields import FileFields
 from rnaget_server.apis.ena.table import table
-from rnaget_server.archive.fields import COMPUTED, RESULTS, ResultSpec
+from rnaget_server.archive.fields import RESULTS, ResultSpec
 from rnaget_server.archive.grammar import Comparison, Condition, Several, exactly, parse
 from rnaget_server.archive.index import Search
 from rnaget_server.archive.reading import Row
@@ -119,7 +119,7 @@ def _described(context: Context, searched: bool) -> Response:
     rows: list[Row] = [
         (field.name, field.description, field.kind)
         for field in context.index.fields(result.id).all.values()
-        if not (searched and field.name in COMPUTED and field.column < 0)
+        if not (searched and field.is_computed)
     ]
     names = ("columnId", "description", "type")
     return table(context, names, iter([rows]), parameters.choice("format", _FORMATS) or "tsv")

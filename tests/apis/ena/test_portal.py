@@ -70,6 +70,9 @@ def test_nothing_is_204_without_a_body(client: TestClient) -> None:
         ("search?result=sample&query=tax_tre(9606)", "did you mean"),
         ("search?result=sample&query=tax_eq(human)", "takes the number"),
         ("search?result=analysis&query=submitted_md5%3Dx", "in replies only"),
+        ("search?result=read_run&sortFields=study_accession,submitted_bytes", "in replies only"),
+        ("search?result=read_run&query=submitted_ftp%3D%22*files*%22", "made for each reply"),
+        ("count?result=read_run&query=NOT+fastq_ftp!%3Dx+OR+bam_ftp%3Dx", "made for each reply"),
         ("search?result=sample&limit=-1", "limit must be from 0"),
         ("search?result=sample&format=xml", "format must be one of"),
         ("search?result=sample&sortOrder=up", "sortOrder must be one of"),
@@ -104,6 +107,7 @@ def test_queries(client: TestClient) -> None:
     assert found('tissue=""') == ["4"] and found('tissue="*"') == ["1", "2", "3", ">"]
     assert found('tag="bulk" AND tag="a b"') == ["1", "2", "3", "4", ">"] and not found('tag="b"')
     assert found('TISSUE="kidney"') == ["2"], "a name in another case"
+    assert client.get(f"{PORTAL}/count", params={"result": "read_run", "query": 'bam_ftp="*"'}).text == "count\n5\n"
     assert found("sex=male") == [], "a field of ENA that no sample has"
 
 
@@ -117,7 +121,9 @@ def test_posts(client: TestClient) -> None:
     response = client.post(f"{PORTAL}/count", json=payload)
     assert response.text == "count\n3\n"
     response = client.post(f"{PORTAL}/filereport", content=b"\xff\xfe=1", headers=headers)
-    assert response.status_code == 400
+    assert response.status_code == 400 and "is no form" in response.text
+    response = client.post(f"{PORTAL}/search", files={"result": (None, "sample")})
+    assert response.status_code == 400 and "is no form" in response.text
 
 
 def test_counts_pages_and_order(client: TestClient) -> None:
