@@ -79,9 +79,17 @@ def view(demo: Path) -> View:
 
 
 @pytest.fixture
-def client(demo: Path) -> Iterator[TestClient]:
-    """A client of one study of the demo catalogue, without a socket."""
-    yield from client_of(demo)
+def client(request: pytest.FixtureRequest) -> Iterator[TestClient]:
+    """A client of one study of the demo catalogue, without a socket; of its own for a test that asks for ``demo``."""
+    if "demo" in request.fixturenames:
+        yield from client_of(request.getfixturevalue("demo"))
+    else:
+        yield request.getfixturevalue("_shared_client")
+
+
+@pytest.fixture(scope="session")
+def _shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    yield from client_of(one_study(tmp_path_factory.mktemp("shared") / "demo"))
 
 
 def client_of(data: Path, **settings: object) -> Iterator[TestClient]:
