@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -80,9 +81,9 @@ class Index:
         begin = np.flatnonzero(right > left)
         places, owners = _spread(left[begin], right[begin])
         owners = numbers[begin[owners]]
-        pairs = zip(self.ordered[places].tolist(), owners.tolist(), strict=True)
-        fits = [_is_version(stored.decode("latin-1"), values[owner]) for stored, owner in pairs]
-        mask = np.array(fits, bool)
+        matches = map(_VERSIONED.fullmatch, map(bytes.decode, self.ordered[places].tolist(), repeat("latin-1")))
+        pairs = zip(matches, owners.tolist(), strict=True)
+        mask = np.array([match is not None and match[1] + match[2] == values[owner] for match, owner in pairs], bool)
         return self.positions[places[mask]].astype(np.int64), owners[mask]
 
     @property
@@ -326,9 +327,3 @@ def _spread(left: Positions, right: Positions) -> tuple[Positions, NDArray[np.in
     counts = right - left
     steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
     return np.repeat(left, counts) + steps, np.repeat(np.arange(len(counts)), counts)
-
-
-def _is_version(stored: str, value: str) -> bool:
-    """Return whether a stored id is an Ensembl id with a version, and `value` the same without."""
-    match = _VERSIONED.fullmatch(stored)
-    return match is not None and "".join(match.groups()) == value

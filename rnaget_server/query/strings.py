@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from urllib.parse import quote, quote_plus
 
 from rnaget_server.model.lists import SEPARATOR, one_by_one
@@ -14,6 +16,7 @@ Pair = tuple[str, str]
 # Atomic groups, since Python below 3.11.5 fails on possessive quantifiers of groups; of 64, since longer ones are slow.
 _ESCAPES = re.compile(r"((?>(?:%[0-9A-Fa-f]{2}){1,64})+)|(?>(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000})")
 _PART = re.compile("[^&]+")
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\-~]+")
 
 
@@ -67,11 +70,19 @@ def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str
     return "&".join(parts)[:most]
 
 
+def runs(pairs: Iterable[Pair]) -> Iterator[tuple[str, list[str]]]:
+    """Yield names and the values that follow each other under them: one step for a list of any length."""
+    for name, several in groupby(pairs, _NAME):
+        yield name, list(map(_VALUE, several))
+
+
 def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
     """Return the values of each name, lists taken apart, names and values in order."""
     found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        found.setdefault(name, []).extend(one_by_one(value) if SEPARATOR in value else (value,))
+    for name, values in runs(pairs):
+        if SEPARATOR in "".join(values):
+            values = [one for value in values for one in (one_by_one(value) if SEPARATOR in value else (value,))]
+        found.setdefault(name, []).extend(values)
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
