@@ -25,7 +25,7 @@ Near = Callable[[], Suggestions]
 
 _FEW_TO_LIST = 20
 _LOOKED_AT = 4096
-_ENSEMBL_START = "ENS"
+_ENSEMBL_START = np.array(b"ENS")
 # Ends the id of the second copy of a pseudoautosomal gene.
 _COPY = "_PAR_Y"
 # An Ensembl stable id with its version; the groups together are the id without it.
@@ -63,17 +63,18 @@ class Index:
         found, holds = [self.positions[places]], [numbers[owners]]
         held = np.zeros(len(values), bool)
         held[holds[0]] = True
-        absent = [number for number in np.flatnonzero(~held).tolist() if values[number].startswith(_ENSEMBL_START)]
-        if absent:
-            versions, owners = self._versions_of([values[number] for number in absent])
+        # What does not fit is longer than any id with a version.
+        absent = numbers[~held[numbers] & (keys.astype(_ENSEMBL_START.dtype) == _ENSEMBL_START)]
+        if absent.size:
+            versions, owners = self._versions_of([values[number] for number in absent.tolist()])
             found.append(versions)
-            holds.append(np.array(absent, np.int64)[owners])
+            holds.append(absent[owners])
         return np.concatenate(found).astype(np.int64), np.concatenate(holds)
 
     def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
         """Return where Ensembl ids with a version are, and for each place which of the values it has."""
         width = self.ordered.dtype.itemsize
-        stems = [value.removesuffix(_COPY) for value in values]
+        stems = [value.removesuffix(_COPY) for value in values] if _COPY in "".join(values) else values
         # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
         first, numbers = keys_of([f"{stem}." for stem in stems], width)
         last, _ = keys_of([f"{stem}/" for stem in stems], width)
