@@ -70,14 +70,31 @@ class LiveCatalog:
 
     @property
     def current(self) -> Catalog:
-        """The catalogue in service."""
-        if self._interval and time.monotonic() - self._looked >= self._interval and self._lock.acquire(blocking=False):
+        """The catalogue in service; if `is_due`, its files are looked at first."""
+        self.look_for_changes()
+        return self._catalog
+
+    def look_for_changes(self) -> None:
+        """Look at the files if that `is_due`, and take over what has changed."""
+        if self._is_old() and self._lock.acquire(blocking=False):
             try:
                 self._refresh()
             finally:
                 self._looked = time.monotonic()
                 self._lock.release()
+
+    @property
+    def loaded(self) -> Catalog:
+        """The catalogue in service as it was read last: nothing is waited for, and no file is looked at."""
         return self._catalog
+
+    @property
+    def is_due(self) -> bool:
+        """True if `current` is going to look at the files, for which no event loop may wait."""
+        return self._is_old() and not self._lock.locked()
+
+    def _is_old(self) -> bool:
+        return bool(self._interval) and time.monotonic() - self._looked >= self._interval
 
     def confirms(self, record: Record) -> bool:
         """Return whether the catalogue as it is on disk still says of a matrix or set what `record` does.

@@ -85,13 +85,12 @@ class Repository:
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
-        catalog = self.visible_catalog(principal)
-        rights = self.policy.rights(principal)
+        catalog, rights = self.policy.visible(self.live.current, principal), self.policy.rights(principal)
         return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer)
 
-    def visible_catalog(self, principal: Principal = ANYONE) -> Catalog:
-        """Return the part of the catalogue that a principal may see at the moment."""
-        return self.policy.visible(self.live.current, principal)
+    def loaded_catalog(self) -> Catalog:
+        """Return what everybody may see of the catalogue as it was read last, without a look at its files."""
+        return self.policy.visible(self.live.loaded, ANYONE)
 
 
 @dataclass(frozen=True)

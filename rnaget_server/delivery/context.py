@@ -45,6 +45,15 @@ class DataApi:
         """The maker of the context of a request, which looks at the catalogue only when it is needed."""
         return partial(self.context_class, self)
 
+    @property
+    def is_due(self) -> bool:
+        """True if the files of the catalogue are to be looked at before its next use."""
+        return self.repository.live.is_due
+
+    def look_for_changes(self) -> None:
+        """Look at the files of the catalogue, and take over what has changed."""
+        self.repository.live.look_for_changes()
+
 
 Api = TypeVar("Api", bound=DataApi)
 

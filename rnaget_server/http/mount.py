@@ -37,6 +37,13 @@ class Api(Protocol):
     def context(self) -> Callable[[Request, ReceivedParameters, Cancellation], Any]:
         """The maker of the first argument of a handler."""
 
+    @property
+    def is_due(self) -> bool:
+        """True if `look_for_changes` is to be called, in a thread, before a handler that runs in none."""
+
+    def look_for_changes(self) -> None:
+        """Take over what has changed on the disk."""
+
 
 class Check(Protocol):
     """A check of requests before anything else is done with them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -73,7 +73,7 @@ class ReceivedParameters:
         if self.body.strip():
             found += _pairs(_parsed(self.body, self.example))
         if self.is_large:
-            text = "".join(value for _, value in found)
+            text = "".join([value for _, value in found])
             check_values(len(found) + text.count(",") + text.count(SEPARATOR))
         return found
 
@@ -116,21 +116,23 @@ def _check_other(text: str, example: str) -> None:
     raise InvalidQuery(f"the body must be a JSON object, such as {example}")
 
 
-def _pairs(parsed: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _pairs(parsed: dict[str, Any]) -> list[Pair]:
+    pairs: list[Pair] = []
     for name, value in parsed.items():
         if isinstance(value, dict):
-            yield name, json.dumps(value, separators=(",", ":"))
+            pairs.append((name, json.dumps(value, separators=(",", ":"))))
         elif isinstance(value, list):
             if not value:
                 raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
-            yield from zip(repeat(name), _list(name, value))
+            pairs += zip(repeat(name), _list(name, value))
         else:
-            yield name, _text(name, value)
+            pairs.append((name, _text(name, value)))
+    return pairs
 
 
 def _list(name: str, values: list[Any]) -> list[str]:
     """Return the values of a list; those of most are short texts, which one check of all of them shows."""
-    if all(type(value) is str for value in values):
+    if set(map(type, values)) == {str}:
         text = "".join(values)
         if text.isascii() and "," not in text:
             return values

@@ -86,6 +86,8 @@ class Handler:
             return function(mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values())
 
         response: Response | None = None
+        if (self._at_once is not None or self._is_coroutine) and not is_large and mount.api.is_due:
+            await run_sync(mount.api.look_for_changes)
         if self._at_once is not None and not is_large:
             response = call(self._at_once)
         if response is None and self._is_coroutine and not is_large:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ Near = Callable[[], Suggestions]
 
 _FEW_TO_LIST = 20
 _LOOKED_AT = 4096
-_ENSEMBL_START = "ENS"
+_ENSEMBL_START = np.array(b"ENS")
 # Ends the id of the second copy of a pseudoautosomal gene.
 _COPY = "_PAR_Y"
 # An Ensembl stable id with its version; the groups together are the id without it.
@@ -62,17 +63,18 @@ class Index:
         found, holds = [self.positions[places]], [numbers[owners]]
         held = np.zeros(len(values), bool)
         held[holds[0]] = True
-        absent = [number for number in np.flatnonzero(~held).tolist() if values[number].startswith(_ENSEMBL_START)]
-        if absent:
-            versions, owners = self._versions_of([values[number] for number in absent])
+        # What does not fit is longer than any id with a version.
+        absent = numbers[~held[numbers] & (keys.astype(_ENSEMBL_START.dtype) == _ENSEMBL_START)]
+        if absent.size:
+            versions, owners = self._versions_of([values[number] for number in absent.tolist()])
             found.append(versions)
-            holds.append(np.array(absent, np.int64)[owners])
+            holds.append(absent[owners])
         return np.concatenate(found).astype(np.int64), np.concatenate(holds)
 
     def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
         """Return where Ensembl ids with a version are, and for each place which of the values it has."""
         width = self.ordered.dtype.itemsize
-        stems = [value.removesuffix(_COPY) for value in values]
+        stems = [value.removesuffix(_COPY) for value in values] if _COPY in "".join(values) else values
         # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
         first, numbers = keys_of([f"{stem}." for stem in stems], width)
         last, _ = keys_of([f"{stem}/" for stem in stems], width)
@@ -80,9 +82,9 @@ class Index:
         begin = np.flatnonzero(right > left)
         places, owners = _spread(left[begin], right[begin])
         owners = numbers[begin[owners]]
-        pairs = zip(self.ordered[places].tolist(), owners.tolist(), strict=True)
-        fits = [_is_version(stored.decode("latin-1"), values[owner]) for stored, owner in pairs]
-        mask = np.array(fits, bool)
+        matches = map(_VERSIONED.fullmatch, map(bytes.decode, self.ordered[places].tolist(), repeat("latin-1")))
+        pairs = zip(matches, owners.tolist(), strict=True)
+        mask = np.array([match is not None and match[1] + match[2] == values[owner] for match, owner in pairs], bool)
         return self.positions[places[mask]].astype(np.int64), owners[mask]
 
     @property
@@ -326,9 +328,3 @@ def _spread(left: Positions, right: Positions) -> tuple[Positions, NDArray[np.in
     counts = right - left
     steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
     return np.repeat(left, counts) + steps, np.repeat(np.arange(len(counts)), counts)
-
-
-def _is_version(stored: str, value: str) -> bool:
-    """Return whether a stored id is an Ensembl id with a version, and `value` the same without."""
-    match = _VERSIONED.fullmatch(stored)
-    return match is not None and "".join(match.groups()) == value

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from urllib.parse import quote, quote_plus
 
 from rnaget_server.model.lists import SEPARATOR, one_by_one
 
 Pair = tuple[str, str]
-# Escaped bytes in a row; or percent signs that escape nothing, some of them, so that a search for others is short.
-# Atomic groups, since Python below 3.11.5 fails on possessive quantifiers of groups; of 64, since longer ones are slow.
-_ESCAPES = re.compile(r"((?>(?:%[0-9A-Fa-f]{2}){1,64})+)|(?>(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000})")
+# Up to 4096 escaped bytes in a row, as no other thread runs meanwhile; or percent signs that escape nothing, some of
+# them, so that a search for others is short. Atomic groups, since Python below 3.11.5 fails on possessive quantifiers
+# of groups; of 64, since longer ones are slow.
+_ESCAPES = re.compile(r"((?>(?:%[0-9A-Fa-f]{2}){1,64}){1,64})|(?>(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000})")
+_LONGEST = 64 * 64 * len("%41")
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+_UTF8 = getincrementaldecoder("utf-8")
 _PART = re.compile("[^&]+")
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.\-~]+")
 
 
@@ -67,11 +75,19 @@ def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str
     return "&".join(parts)[:most]
 
 
+def runs(pairs: Iterable[Pair]) -> Iterator[tuple[str, list[str]]]:
+    """Yield names and the values that follow each other under them: one step for a list of any length."""
+    for name, several in groupby(pairs, _NAME):
+        yield name, list(map(_VALUE, several))
+
+
 def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
     """Return the values of each name, lists taken apart, names and values in order."""
     found: dict[str, list[str]] = {}
-    for name, value in pairs:
-        found.setdefault(name, []).extend(one_by_one(value) if SEPARATOR in value else (value,))
+    for name, values in runs(pairs):
+        if SEPARATOR in "".join(values):
+            values = [one for value in values for one in (one_by_one(value) if SEPARATOR in value else (value,))]
+        found.setdefault(name, []).extend(values)
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
@@ -94,13 +110,18 @@ def digest(values: Mapping[str, list[str]]) -> str:
 def _unquote(text: str) -> str:
     """Return what `urllib.parse.unquote_plus` does, which takes seconds for millions of percent signs."""
     text = text.replace("+", " ")
-    return _ESCAPES.sub(_decoded, text) if "%" in text else text
+    if "%" not in text:
+        return text
+    # The bytes of a character may be in two matches.
+    decoder = _UTF8("replace")
 
+    def decoded(escapes: re.Match[str]) -> str:
+        if escapes[1] is None:
+            return escapes[0]
+        is_last = len(escapes[1]) < _LONGEST or _ESCAPE.match(text, escapes.end()) is None
+        return decoder.decode(bytes.fromhex(escapes[1].replace("%", "")), is_last)
 
-def _decoded(escapes: re.Match[str]) -> str:
-    if escapes[1] is None:
-        return escapes[0]
-    return bytes.fromhex(escapes[1].replace("%", "")).decode("utf-8", "replace")
+    return _ESCAPES.sub(decoded, text)
 
 
 def _quote(text: str, quoted: _Quoted) -> str:

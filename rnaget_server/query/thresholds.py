@@ -40,6 +40,10 @@ def read_thresholds(parameters: Parameters, name: str) -> Thresholds:
     if text is None or not text.startswith("{"):
         return Thresholds(of_all=parameters.number(name, least=0))
     numbers = _parsed(name, text)
+    # A few looks at all spare several at each of a hundred thousand.
+    are_numbers = set(map(type, numbers.values())) == {float} and all(map(math.isfinite, numbers.values()))
+    if are_numbers and all(map(str.strip, numbers)) and "".join(numbers).isascii():
+        return Thresholds(of_each=numbers)
     for feature, number in numbers.items():
         if not isinstance(number, float) or not math.isfinite(number):
             raise InvalidQuery(f"{name} must give {shown(feature)} a number: write it as {_EXAMPLE}")

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.servers import HOST, Server, rnaget
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
-from tests.attack.base import Attacks
+from tests.attack.base import Attacks, slowness
 from tests.conftest import new_study
 
 ATTACKS = Attacks("costly requests")
@@ -159,7 +159,7 @@ def _lists() -> dict[str, dict[str, object]]:
 
 @ATTACKS("100,000 ids, names, values and thresholds in one request, by POST and in a long URL")
 def many_ids(directory: Path, short: bool) -> str:
-    """The limit of the short form is for a slow machine: one by one, each of these takes 6 s to minutes."""
+    """One by one, each of these takes 6 s to minutes, which is far above the limit of the short form."""
     found = {}
     with server_of(directory) as server:
         for name, parameters in _lists().items():
@@ -172,12 +172,25 @@ def many_ids(directory: Path, short: bool) -> str:
             if not short and len(url) < 4 * MIB:
                 asks.append(lambda url=url: _get(server, url))
             for ask in asks:
-                best = min(_took(ask) for _ in range(1 if short else 3))
-                assert best[0] == 200, f"{name}: status {best[0]}"
-                found[name] = max(found.get(name, 0.0), best[1])
-                assert best[1] < limit, f"{name}: {best[1]:.2f} s"
+                seconds, allowed = _best_of(ask, limit, 1 if short else 5)
+                assert seconds < allowed, f"{name}: {seconds:.2f} s, allowed {allowed:.2f}"
+                found[name] = max(found.get(name, 0.0), seconds)
     slowest = max(found, key=lambda name: found[name])
     return f"at most {found[slowest]:.2f} s, for {slowest}"
+
+
+def _best_of(ask: Callable[[], int], limit: float, tries: int) -> tuple[float, float]:
+    """Return what a request took at best, and what it might have taken at the pace of the machine right then."""
+    before, results = slowness(), []
+    for _ in range(tries):
+        status, seconds = _took(ask)
+        assert status == 200, f"status {status}"
+        after = slowness()
+        results.append((seconds, limit * (before + after) / 2))
+        if results[-1][0] < results[-1][1]:
+            break
+        before = after
+    return min(results, key=lambda result: result[0] / result[1])
 
 
 def _listed(value: object) -> str:
@@ -236,7 +249,7 @@ def large_bodies(directory: Path, short: bool) -> str:
     slowest = growth = 0.0
     statuses = set()
     with server_of(directory) as server, ThreadPoolExecutor(8) as pool:
-        limit = max(1.0 if short else 0.3, 3 * Beside.alone(server, "/healthz"))
+        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz"))
         for name, body in _worst_bodies(8 * MIB - 100).items():
             if short and name not in ("empty lists", "ids"):
                 continue
@@ -260,7 +273,7 @@ def starving_bodies(directory: Path, short: bool) -> str:
     statuses: set[int] = set()
     with server_of(directory) as server, ThreadPoolExecutor(count) as pool:
         for path in paths:
-            limit = max(2.0 if short else 0.3, 3 * Beside.alone(server, path))
+            limit = max((2.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, path))
             with Beside(server, path) as beside:
                 statuses |= set(pool.map(lambda _: _post(server, body), range(count)))
             assert beside.p99 < limit, f"{path} took {beside.p99:.2f} s"
@@ -290,7 +303,8 @@ def abandoned_work(directory: Path, short: bool) -> str:
                 if server.busy() - last <= 0.03:
                     break
             seconds = time.perf_counter() - gone - 0.2
-            assert seconds < (2.0 if short else 0.5), f"{name}: went on for {seconds:.1f} s"
+            allowed = (2.0 if short else 0.5) * slowness()
+            assert seconds < allowed, f"{name}: went on for {seconds:.1f} s, allowed {allowed:.1f}"
             assert server.busy() > before, f"{name}: nothing was done"
             latest = max(latest, seconds)
     return f"the worker stops within {latest:.1f} s"
@@ -312,7 +326,8 @@ def long_headers(directory: Path, short: bool) -> str:
                 status, seconds = _took(lambda path=path, name=name, value=value: _get(server, path, {name: value}))
                 assert status < 500, f"{name}: status {status}"
                 slowest = max(slowest, seconds)
-                assert seconds < (1.0 if short else 0.3), f"{name}: {path} took {seconds:.2f} s"
+                allowed = (1.0 if short else 0.3) * slowness()
+                assert seconds < allowed, f"{name}: {path} took {seconds:.2f} s, allowed {allowed:.2f}"
         status = _get(server, SMALL, {"X": "x" * (1 << 20)})
         assert status == 431, f"a header of 1 MB: status {status}"
     return f"at most {slowest * 1000:.0f} ms; 431 for a header of 1 MB"
@@ -332,7 +347,7 @@ def long_urls(directory: Path, short: bool) -> str:
     }
     slowest = 0.0
     with server_of(directory, ticket_keys="a key of sixteen letters") as server, ThreadPoolExecutor(8) as pool:
-        limit = max(1.0 if short else 0.3, 3 * Beside.alone(server, "/healthz"))
+        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz"))
         for name, query in queries.items():
             for path in (BYTES, "/rnaget/projects", "/nothing"):
                 with Beside(server, "/healthz") as beside:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+
+import pytest
 
 from rnaget_server.catalog import LiveCatalog
 
@@ -25,3 +28,16 @@ def test_files_that_come_change_and_go_are_noticed(tmp_path: Path) -> None:
     assert list(live.current.projects) == ["p", "q"]
     study.unlink()
     assert list(live.current.studies) == []
+
+
+def test_files_are_looked_at_when_it_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "catalog.yaml").write_text("id: c\nname: C\n")
+    live = LiveCatalog(tmp_path, 60)
+    clock = time.monotonic
+    assert not live.is_due
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + 61)
+    (tmp_path / "catalog.yaml").write_text("id: c\nname: Changed\n")
+    assert live.is_due and live.loaded.service.name == "C"
+    live.look_for_changes()
+    assert not live.is_due and live.loaded.service.name == "Changed"
+    assert not LiveCatalog(tmp_path, 0).is_due

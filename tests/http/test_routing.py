@@ -24,6 +24,13 @@ from rnaget_server.model.memory import MemoryBudget
 class Api:
     """Hands its handlers the path of the request, in upper case."""
 
+    def __init__(self, is_due: bool = False) -> None:
+        self.is_due = is_due
+        self.looked_in: list[str] = []
+
+    def look_for_changes(self) -> None:
+        self.looked_in.append(threading.current_thread().name)
+
     def context(self, request: Request, received: ReceivedParameters, cancellation: Cancellation) -> str:
         return request.url.path.upper()
 
@@ -36,7 +43,7 @@ async def in_the_loop(context: str, expression_id: str) -> Response:
     return in_a_thread(context, expression_id)
 
 
-def answer(function: Callable[..., Any], path: str) -> str:
+def answer(function: Callable[..., Any], path: str, api: Api | None = None) -> str:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -44,7 +51,7 @@ def answer(function: Callable[..., Any], path: str) -> str:
 
     async def run() -> None:
         scope: Scope = {**Request({"type": "http", "headers": []}).scope, "method": "GET", "path": path}
-        mount = Mount("/", routes=None, dialect=None, api=Api(), workload=Workload(MemoryBudget(1), Limits()))  # type: ignore[arg-type]
+        mount = Mount("/", routes=None, dialect=None, api=api or Api(), workload=Workload(MemoryBudget(1), Limits()))  # type: ignore[arg-type]
         scope |= {
             "path_params": {"expressionId": "m"},
             MOUNT_KEY: mount,
@@ -62,3 +69,11 @@ def test_the_function_gets_its_context_and_what_stands_in_the_path(function: Cal
     id, context, thread = answer(function, "/here").split(" ", 2)
     assert (id, context) == ("m", "/HERE")
     assert (thread == threading.current_thread().name) == in_loop
+
+
+@pytest.mark.parametrize(("function", "looks"), [(in_a_thread, False), (in_the_loop, True)])
+def test_no_file_is_looked_at_in_the_loop(function: Callable[..., Any], looks: bool) -> None:
+    """In a thread, the first who needs the catalogue looks at its files himself."""
+    api = Api(is_due=True)
+    answer(function, "/here", api)
+    assert len(api.looked_in) == looks and threading.current_thread().name not in api.looked_in

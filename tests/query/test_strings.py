@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnaget_server.query import strings
 from rnaget_server.query.strings import by_name, query_pairs, query_string, start_of_query_string
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -32,6 +33,15 @@ def test_a_query_string_is_written_as_by_urllib(pairs: list[tuple[str, str]]) ->
 @given(pairs, st.integers(0, 30))
 def test_the_start_of_a_query_string_is_that_of_the_whole(pairs: list[tuple[str, str]], most: int) -> None:
     assert start_of_query_string(by_name(pairs), most) == urlencode(sorted(pairs))[:most]
+
+
+@pytest.mark.parametrize("end", ["", "x", "%", "%e2", "%41", "x%e2%82"])
+@pytest.mark.parametrize("before", range(4))
+def test_long_rows_of_escapes_are_read_in_pieces(before: int, end: str) -> None:
+    """A character in two pieces is whole, and no piece keeps other threads waiting."""
+    text = "%41" * before + "%E2%82%AC" * 5000 + end
+    assert query_pairs(f"a={text}") == parse_qsl(f"a={text}", keep_blank_values=True)
+    assert max(len(piece[0]) for piece in strings._ESCAPES.finditer(text)) == strings._LONGEST
 
 
 @pytest.mark.parametrize("sign", ["%", "%4", "%41", "+", "=", "&", "é", "%e2", "a%41"])

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any
+from weakref import ref
 
 from starlette.types import Message, Scope, Send
 
@@ -20,6 +21,7 @@ from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.http.rate_limit import RateLimit
 from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.sequences.store import SequenceStore, StoredSequence
 
 MOST_BYTES = 64 << 10
 """A part of so many letters is read before any of it is sent."""
@@ -40,10 +42,15 @@ _Found = tuple[LocatedSequence, Catalog]
 
 
 class _Kept:
-    """A sequence that was found, the catalogue that has it, and the headers that a part of it has."""
+    """A sequence that was found, the catalogue that has it, and the headers that a part of it has.
+
+    It holds neither the catalogue nor the open files, so that those of a genome that was replaced are given back.
+    """
 
     def __init__(self, found: _Found, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        self.located, self.catalog = found
+        located, catalog = found
+        self.sequence = located.sequence
+        self.store, self.catalog = ref(located.store), ref(catalog)
         self.headers = [pair for pair in headers if pair[0] != b"content-length"]
         self.until = monotonic() + _KEPT_SECONDS
 
@@ -72,9 +79,10 @@ class DirectParts:
         span, kept = _SPAN.fullmatch(scope["query_string"]), self._kept.get(_key(scope))
         if span is None or kept is None or monotonic() >= kept.until or not self._may_be_direct(scope):
             return None
-        if kept.catalog is not self._repository.visible_catalog():
+        store = kept.store()
+        if store is None or kept.catalog() is not self._repository.loaded_catalog():
             return None
-        letters = _letters(kept.located, int(span[1]), int(span[2]))
+        letters = _letters(store, kept.sequence, int(span[1]), int(span[2]))
         if letters is None:
             return None
         headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
@@ -124,11 +132,10 @@ def _asks_for_nothing_else(scope: Scope) -> bool:
     return scope["method"] == "GET" and _IGNORED.issuperset(named)
 
 
-def _letters(located: LocatedSequence, start: int, stop: int) -> bytes | None:
-    sequence = located.sequence
+def _letters(store: SequenceStore, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
     if not start < stop <= min(sequence.length, start + MOST_BYTES):
         return None
     try:
-        return located.store.read_at_once(sequence, start, stop)
+        return store.read_at_once(sequence, start, stop)
     except StoreFailure:  # the route says so
         return None

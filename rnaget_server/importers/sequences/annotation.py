@@ -321,3 +321,8 @@ def is_gene(node: Node) -> bool:
 def is_transcript(node: Node) -> bool:
     """Return whether a node is a transcript by its type, whose line may be its only exon."""
     return node.parent is not None and _RNA.fullmatch(node.type) is not None
+
+
+def is_of_parts(node: Node) -> bool:
+    """Return whether a node has no line but those of its parts, which then say where it lies."""
+    return node.type in _PARTS

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnaget_server.errors import ImportFailure, shown
-from rnaget_server.importers.sequences.annotation import Annotation, is_gene, is_transcript
+from rnaget_server.importers.sequences.annotation import Annotation, is_gene, is_of_parts, is_transcript
 from rnaget_server.importers.sequences.contigs import Contigs, GeneticCodes
 from rnaget_server.importers.sequences.gene_models import Contig, Node, Part, bare_id
 from rnaget_server.importers.sequences.symbols import add_symbols
@@ -262,7 +262,7 @@ class _Job:
     def _add_gene(self, node: Node) -> None:
         contig, strand = self._places.get(node.number) or (node.contig, node.strand)
         start, stop = self._extents.get(node.number, (node.start, node.stop))
-        if node.line:
+        if node.line and not is_of_parts(node):
             contig, strand, start, stop = node.contig, node.strand, node.start, node.stop
         assert contig is not None
         id = node.id or bare_id(node.key)

@@ -49,7 +49,7 @@ def model_of(
     """
     strand = node.seen[1] if node.seen else node.strand
     if contig.circular:
-        exons, coding = _unrolled(exons, coding, contig.length)
+        exons, coding = _unrolled(node, exons, coding, contig.length)
     _check_overlaps(node, exons, 0, "exon", path)
     _check_overlaps(node, coding, _SLIPPED, "CDS part", path)
     given_phases = [part.phase for part in _in_order(coding, strand)]
@@ -75,26 +75,32 @@ def model_of(
     )
 
 
-def _unrolled(exons: Sequence[Part], coding: Sequence[Part], length: int) -> tuple[list[Part], list[Part]]:
+def _unrolled(node: Node, exons: Sequence[Part], coding: Sequence[Part], length: int) -> tuple[list[Part], list[Part]]:
     """Return parts that go over the end of a circular sequence in a row: those after it lie beyond its length."""
-    parts = exons or coding
-    last = max((part.stop for part in parts), default=0)
-    split = bool(parts) and parts[0].start == 0 and last == length and len(parts) > 1
-    if not split and last <= length:
-        return list(exons), list(coding)
-    gaps = [(after.start - before.stop, before.stop) for before, after in pairwise(parts)]
-    gap, moved = max(gaps, default=(0, -1))
-    if gap <= parts[0].start + length - last:
-        return list(exons), list(coding)
+    first = _first_on_ring(node, exons or coding, length)
 
     def shifted(ones: Iterable[Part]) -> list[Part]:
-        moved_parts = (
-            part._replace(start=part.start + length, stop=part.stop + length) if part.stop <= moved else part
+        moved = (
+            part._replace(start=part.start + length, stop=part.stop + length) if part.start < first else part
             for part in ones
         )
-        return sorted(moved_parts, key=lambda part: part.start)
+        return sorted(moved, key=lambda part: part.start)
 
     return shifted(exons), shifted(coding)
+
+
+def _first_on_ring(node: Node, parts: Sequence[Part], length: int) -> int:
+    """Return where a transcript on a circular sequence begins: what is before that comes after its end."""
+    # Its own line says so, or that of its gene; else parts that meet at the end, or go over it.
+    for one in (node, node.gene):
+        if one.line and one.stop > length and any(part.start >= one.start for part in parts):
+            return one.start
+    last = max((part.stop for part in parts), default=0)
+    is_split = bool(parts) and parts[0].start == 0 and last == length and len(parts) > 1
+    if not is_split and last <= length:
+        return 0
+    gap, first = max(((after.start - before.stop, after.start) for before, after in pairwise(parts)), default=(0, 0))
+    return first if gap > parts[0].start + length - last else parts[0].start
 
 
 def _shifted(span: tuple[int, int], parts: Sequence[Part], contig: Contig) -> tuple[int, int]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import random
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,18 +15,22 @@ from click.testing import CliRunner
 from starlette.testclient import TestClient
 
 from rnaget_server.apis.refget import direct
+from rnaget_server.catalog import LiveCatalog
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.server import main
+from rnaget_server.datasets.repository import open_repository
 from rnaget_server.sequences.store import SequenceStore
+from rnaget_server.settings import Settings
 from tests.conftest import client_of
 
 LETTERS = "ACGTTGCAAC" * 20_000
+LENGTH = len(LETTERS)
 BY_ROUTE = {"X-Other": "1"}
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    data = tmp_path / "data"
+@pytest.fixture(scope="module")
+def genome(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("direct") / "data"
     write_new_catalog(data)
     source = data / "g.fa"
     source.write_text(f">chr1\n{LETTERS}\n>circle\nACGTTGCA\n")
@@ -34,10 +41,26 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client(data: Path) -> Iterator[TestClient]:
+def data(genome: Path, tmp_path: Path) -> Path:
+    """Give a copy, which may be changed."""
+    return Path(shutil.copytree(genome, tmp_path / "data"))
+
+
+def _client(data: Path) -> Iterator[TestClient]:
     for client in client_of(data, reload_seconds=0.1, rate_limit=""):
         client.headers = {"User-Agent": "test"}
         yield client
+
+
+@pytest.fixture(scope="module")
+def client(genome: Path) -> Iterator[TestClient]:
+    yield from _client(genome)
+
+
+@pytest.fixture
+def own_client(data: Path) -> Iterator[TestClient]:
+    """Give one of a copy."""
+    yield from _client(data)
 
 
 @pytest.fixture
@@ -65,7 +88,7 @@ def can_be_direct(data: Path) -> bool:
 
 
 @pytest.mark.parametrize("id", ["digest", "g:chr1"])
-def test_same_reply_as_by_the_route(client: TestClient, data: Path, found: list[str], id: str) -> None:
+def test_same_reply_as_by_the_route(client: TestClient, genome: Path, found: list[str], id: str) -> None:
     id = digest(client) if id == "digest" else id
     client.get(f"/sequence/{id}?start=0&end=1")
     before = len(found)
@@ -73,7 +96,7 @@ def test_same_reply_as_by_the_route(client: TestClient, data: Path, found: list[
         address = f"/sequence/{id}?start={start}&end={stop}"
         small = stop - start <= direct.MOST_BYTES
         reply = client.get(address)
-        if can_be_direct(data):
+        if can_be_direct(genome):
             assert len(found) == before + (not small)
         by_route = client.get(address, headers=BY_ROUTE)
         before = len(found)
@@ -110,6 +133,46 @@ def test_all_else_is_for_the_route(client: TestClient, query: str, headers: dict
     assert over_the_end.text == "CAAC"
 
 
+def _any_request(choose: random.Random, id: str, tag: str) -> tuple[str, str, dict[str, str]]:
+    """Return method, address and headers of a request, of which most are plain ones for a part."""
+    prefix = choose.choice(("/sequence", "/sequence", "/ena/cram/sequence"))
+    start, size = choose.randrange(LENGTH + 10), choose.choice((0, 1, 10, 1000, direct.MOST_BYTES, 70_000, -3))
+    plain = f"start={start}&end={start + size}"
+    others = (f"start=00{start}&end={start + 5}", "start=5", "start=1&end=2&start=1", "start=+1&end=2", "start=1&end=x")
+    query = (
+        plain if choose.random() < 0.7 else choose.choice((*others, f"end=3&start={start}", "start=1&end=4294967296"))
+    )
+    choices: tuple[dict[str, str], ...] = (
+        *({"Origin": "https://a.org"}, {"Origin": "https://b.org"}, {"X-Forwarded-Proto": "https"}, {"Host": "b:80"}),
+        *({"If-None-Match": tag}, {"If-None-Match": "*"}, {"If-Match": '"x"'}, {"If-Range": tag}, {"If-Range": "x"}),
+        *({"Range": "bytes=0-3"}, {"Accept": "*/*"}, {"Accept": "text/x-fasta"}, {"Accept": "text/plain"}),
+        *({"Accept": "image/png"}, {"Accept": "*/*;q=0"}, {"Accept-Encoding": "gzip"}, {"Authorization": "Bearer x"}),
+    )
+    headers = (
+        {} if choose.random() < 0.5 else dict(pair for one in choose.choices(choices, k=2) for pair in one.items())
+    )
+    method = choose.choices(("GET", "HEAD", "POST", "OPTIONS"), (20, 1, 1, 1))[0]
+    return method, f"{prefix}/{choose.choice((id, id, 'g:chr1', 'g:none'))}?{query}", headers
+
+
+def test_any_request_is_answered_as_by_the_route(
+    client: TestClient, genome: Path, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "_KEPT_SECONDS", 1000.0)
+    choose, id = random.Random(5), digest(client)
+    directly = 0
+    for _ in range(120):
+        method, address, headers = _any_request(choose, id, f'"{id}"')
+        before = len(found)
+        reply = client.request(method, address, headers=headers)
+        directly += reply.status_code == 200 and method == "GET" and len(found) == before
+        by_route = client.request(method, address, headers={**headers, **BY_ROUTE})
+        asked = (method, address, headers)
+        assert (asked, reply.status_code, reply.content) == (asked, by_route.status_code, by_route.content)
+        assert (asked, reply.headers) == (asked, by_route.headers)
+    assert directly > 10 or not can_be_direct(genome)
+
+
 def test_scripts_of_other_sites_read_it(client: TestClient) -> None:
     address = f"/sequence/{digest(client)}?start=0&end=10"
     for _ in range(2):
@@ -131,9 +194,9 @@ def test_requests_that_may_ask_for_more_are_for_the_route(
         assert len(found) > before
 
 
-def test_each_origin_has_its_own_headers(data: Path, found: list[str]) -> None:
+def test_each_origin_has_its_own_headers(genome: Path, found: list[str]) -> None:
     known, address = "https://known.org", "/sequence/g:chr1?start=0&end=10"
-    for client in client_of(data, rate_limit="", cors_origins=(known,)):
+    for client in client_of(genome, rate_limit="", cors_origins=(known,)):
         client.headers = {"User-Agent": "test"}
         for origin, allowed in ((known, known), ("https://other.org", None)) * 2:
             reply = client.get(address, headers={"Origin": origin})
@@ -142,12 +205,12 @@ def test_each_origin_has_its_own_headers(data: Path, found: list[str]) -> None:
                 "Accept, Origin",
             )
         assert client.get(address, headers={"Host": "a b"}).status_code == 400
-        assert len(found) == (2 if can_be_direct(data) else 4)
+        assert len(found) == (2 if can_be_direct(genome) else 4)
 
 
-def test_clients_that_are_counted_are_refused_as_ever(data: Path) -> None:
+def test_clients_that_are_counted_are_refused_as_ever(genome: Path) -> None:
     address = "/sequence/g:chr1?start=0&end=10"
-    for client in client_of(data, rate_limit="3/minute", rate_limit_exempt=()):
+    for client in client_of(genome, rate_limit="3/minute", rate_limit_exempt=()):
         replies = [client.get(address) for _ in range(5)]
         assert [reply.status_code for reply in replies] == [200, 200, 200, 429, 429]
         assert [reply.headers["ratelimit-remaining"] for reply in replies] == ["2", "1", "0", "0", "0"]
@@ -160,17 +223,44 @@ def test_what_is_kept_is_bounded(client: TestClient, found: list[str], monkeypat
         assert client.get(address, headers={"User-Agent": str(number)}).text == LETTERS[:10]
 
 
-def test_what_is_gone_is_not_sent_for_long(client: TestClient, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_gone_is_not_sent_for_long(own_client: TestClient, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct, "_KEPT_SECONDS", 0.0)
-    address = f"/sequence/{digest(client)}?start=0&end=10"
-    assert client.get(address).status_code == client.get(address).status_code == 200
+    address = f"/sequence/{digest(own_client)}?start=0&end=10"
+    assert own_client.get(address).status_code == own_client.get(address).status_code == 200
     shutil.rmtree(data / "genomes" / "g")
-    assert client.get(address).status_code in (404, 503)
+    assert own_client.get(address).status_code in (404, 503)
 
 
-def test_letters_that_are_cut_off_are_an_error(client: TestClient, data: Path) -> None:
-    address = f"/sequence/{digest(client)}?start=100000&end=100010"
-    assert client.get(address).status_code == 200
+def test_neither_open_files_nor_the_catalogue_are_held(genome: Path) -> None:
+    """Letters of a genome that was replaced would keep their place on the disk."""
+    repository = open_repository(Settings(data=genome))
+    view = repository.visible_to()
+    located = view.find_sequence("g:chr1")
+    assert located is not None
+    kept = direct._Kept((located, view.catalog), [])
+    held = {id(one) for one in gc.get_referents(kept, vars(kept))}
+    assert not held & {id(located), id(located.store), id(view.catalog)}
+    assert kept.store() is located.store and kept.catalog() is repository.loaded_catalog()
+
+
+def test_no_file_is_looked_at_in_the_event_loop(genome: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_in: list[str] = []
+    refresh = LiveCatalog._refresh
+
+    def noted(self: LiveCatalog) -> None:
+        looked_in.append(threading.current_thread().name)
+        refresh(self)
+
+    monkeypatch.setattr(LiveCatalog, "_refresh", noted)
+    for client in client_of(genome, reload_seconds=1e-9, rate_limit=""):
+        for start in range(3):
+            assert client.get(f"/sequence/g:chr1?start={start}&end=10").text == LETTERS[start:10]
+    assert looked_in and all("worker" in name for name in looked_in)
+
+
+def test_letters_that_are_cut_off_are_an_error(own_client: TestClient, data: Path) -> None:
+    address = f"/sequence/{digest(own_client)}?start=100000&end=100010"
+    assert own_client.get(address).status_code == 200
     with (data / "genomes" / "g" / "letters").open("r+b") as file:
         file.truncate(1000)
-    assert client.get(address).status_code == 503
+    assert own_client.get(address).status_code == 503

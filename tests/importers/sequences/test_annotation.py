@@ -244,6 +244,34 @@ def test_over_the_origin_of_a_circular_sequence(tmp_path: Path, split: bool, str
     assert sequence is not None and b"".join(store.read(sequence, 80, 20)).decode() == around
 
 
+def test_a_gene_of_coding_parts_alone_over_the_origin(tmp_path: Path) -> None:
+    text = "##gff-version 3\nchr1 . CDS 82 90 . + 0 ID=c1\nchr1 . CDS 1 12 . + 0 ID=c1"
+    gene = gene_of(store_of(tmp_path, {"chr1": "ACGTACGTAC" * 9}, text, "--circular", "chr1"), "c1")
+    assert (gene.start, gene.stop, gene.strand) == (81, 102, 1)
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+@pytest.mark.parametrize("form", ["transcript", "gene", "exon"])
+def test_an_origin_within_an_intron_or_before_the_coding_part(tmp_path: Path, strand: str, form: str) -> None:
+    """The line of the transcript or gene, or an exon over the origin, says what comes after it."""
+    letters = "".join(random.Random(4).choices("ACGT", k=90))
+    exons, coding = ([(70, 85), (100, 112)], (103, 109)) if form != "exon" else ([(80, 112)], (95, 110))
+    lines = [f"chr1 . CDS {coding[0] - 89} {coding[1] - 90} . {strand} 0 ID=c;Parent=t1"]
+    for start, stop in exons:
+        first = start % 90
+        lines.append(f"chr1 . exon {first + 1} {first + stop - start} . {strand} . Parent=t1")
+    places = {"transcript": ("71 112", "71 112"), "gene": ("71 112", "11 85"), "exon": ("81 112", "81 112")}[form]
+    lines += [f"chr1 . gene {places[0]} . {strand} . ID=g1", f"chr1 . mRNA {places[1]} . {strand} . ID=t1;Parent=g1"]
+    store = store_of(tmp_path, {"chr1": letters}, "##gff-version 3\n" + "\n".join(lines), "--circular", "chr1")
+    twice = Seq(letters * 2)
+    cdna, cds = Seq("").join([twice[slice(*exon)] for exon in exons]), twice[slice(*coding)]
+    if strand == "-":
+        cdna, cds = cdna.reverse_complement(), cds.reverse_complement()
+    assert sequences_of(store, "g1")[:2] == (cdna, cds)
+    transcript = transcript_of(store, "g1")
+    assert (transcript.start, transcript.stop) == (exons[0][0], exons[-1][1])
+
+
 MITO = "ATTATACTTTGAAGAGGTTAA"
 
 
