@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from rnaget_server.importers.archives import Archive, Member, choose, companions
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
 from rnaget_server.importers.foreign import ZARR_MARKERS
+from rnaget_server.importers.temporary import remove_abandoned, temporary_directory
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 
 _LISTED, _LOOKED_INTO = 5, 1000
@@ -78,6 +78,7 @@ def opened_sources(
     ImportFailure
         If one cannot be read, or it is not clear which file of a directory or an archive is meant.
     """
+    remove_abandoned()
     with contextlib.ExitStack() as stack:
         opening = _Opening(stack, options.room, stdin)
         try:
@@ -124,7 +125,7 @@ class _Opening:
         return self._of_archive(path, members, named)
 
     def _directory(self) -> Path:
-        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rnaget-import-")))
+        return self._stack.enter_context(temporary_directory())
 
     def _local(self, path: Path) -> Path:
         """Return the file itself, the matrix in a directory, or what a pipe gives."""
