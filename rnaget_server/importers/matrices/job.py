@@ -76,6 +76,7 @@ class StorePart:
                 spools.enter_context(closing(cells))
             self._check_options(source)
             source, remarks = self._join_tables(source)
+            remarks += self._odd_values(source)
             matrix = self._merge(source)
             with closing(matrix.cells):
                 if not self.request.dry_run:
@@ -136,6 +137,14 @@ class StorePart:
             )
         samples, features = with_id_name(samples, "Sample"), with_id_name(features, "feature_id")
         return replace(source, samples=samples, features=features), remarks
+
+    def _odd_values(self, source: SourceMatrix) -> tuple[str, ...]:
+        """Return warnings on values that are rarely meant."""
+        features, samples = (axis.columns[axis.id] for axis in (source.features, source.samples))
+        layers = (self.request.units, source.cells), *source.further
+        return tuple(
+            remark for units, cells in layers for remark in cells.odd.remarks(units, features, samples, cells.by_sample)
+        )
 
     def _merge(self, source: SourceMatrix) -> MergedMatrix | MergedSparseMatrix:
         """Return the source alone, or with the units that are stored.
