@@ -58,3 +58,13 @@ def test_the_place_is_right_in_long_matrices(workshop: Any, tmp_path: Path) -> N
     for name in ("m.tsv", "m.h5ad"):
         remarks = workshop.run(tmp_path / name, id=name, units="counts").remarks
         assert any("as -1 of the feature 'g2991' in the sample 's57'" in line for line in remarks)
+
+
+def test_samples_that_are_called_like_genes(workshop: Any, tmp_path: Path) -> None:
+    """A table of samples as rows is not imported without a word."""
+    frame = pd.DataFrame(np.eye(3), [f"ENSG0000000000{at}.2" for at in range(3)], ["s1", "s2", "s3"])
+    frame.to_csv(tmp_path / "right.csv")
+    frame.T.to_csv(tmp_path / "wrong.csv")
+    for name, options, warned in (("right", {}, 0), ("wrong", {}, 1), ("wrong", {"transpose": True}, 0)):
+        remarks = workshop.run(tmp_path / f"{name}.csv", id=f"{name}{warned}", **options).remarks
+        assert sum("the samples are called like genes ('ENSG00000000000.2'" in line for line in remarks) == warned

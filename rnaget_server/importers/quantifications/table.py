@@ -241,9 +241,13 @@ class _Body:
             if not id.strip():
                 raise ImportFailure("this row has no id", self._path, self._lines[at])
             if first.setdefault(id, at) != at and not self._kind.repeated:
+                advice = (
+                    "for counts of exons (-f) import the file as a table, by --units count --duplicates suffix or sum"
+                    if self._kind == FEATURE_COUNTS
+                    else "leave one out, or see that the index has each sequence once"
+                )
                 raise ImportFailure(
-                    f"{shortened(id)} is repeated, here and in line {self._lines[first[id]]}: leave one out, or see "
-                    "that the index has each sequence once",
+                    f"{shortened(id)} is repeated, here and in line {self._lines[first[id]]}: {advice}",
                     self._path,
                     self._lines[at],
                 )

@@ -295,3 +295,12 @@ def test_several_samples_of_htseq_count_are_no_names_of_genes(tmp_path: Path) ->
     store = NativeStore(tmp_path / "data" / "p" / "s" / "m.h5")
     assert np.vstack(list(store.blocks("count"))).tolist() == [[1, 3], [2, 4]]
     assert not store.features.attributes[1:]
+
+
+def test_a_sample_of_star_without_counts_says_nothing_of_the_strand(tmp_path: Path) -> None:
+    made.star(tmp_path / "liver_ReadsPerGene.out.tab", 0, 100)
+    path = made.star(tmp_path / "lung_ReadsPerGene.out.tab", 0, 0)
+    path.write_text(path.read_text().replace("ENSG_B\t2\t1\t1", "ENSG_B\t0\t0\t0"))
+    imported(tmp_path / "data", *sorted(tmp_path.glob("*.tab")))
+    found = frames(tmp_path / "data", features="gene_id")["counts"]
+    assert found.to_dict("list") == {"liver": [100, 1], "lung": [0, 0]}
