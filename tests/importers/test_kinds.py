@@ -334,3 +334,20 @@ def test_truth_values_are_labels_and_no_sample(workshop: Workshop, tmp_path: Pat
     check(workshop, frame)
     coding = workshop.store().features.column("is_coding").tolist()
     assert coding == ["True" if at % 2 == 0 else "False" for at in range(len(frame))]
+
+
+def test_a_stream_cut_between_two_batches_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+    table, path = pa.Table.from_pandas(cells()), tmp_path / "m.arrows"
+    ends = []
+    with path.open("wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        for batch in table.to_batches(max_chunksize=2):
+            stream.write_batch(batch)
+            ends.append(file.tell())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: ends[0]])
+    assert pa.ipc.open_stream(whole[: ends[0]]).read_all().num_rows == 2  # it looks whole
+    with pytest.raises(ImportFailure, match="does not end with Arrow's mark of the end, so that rows may be missing"):
+        workshop.run(path)
+    path.write_bytes(whole)
+    workshop.run(path)
+    check(workshop, cells())

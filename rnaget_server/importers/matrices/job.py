@@ -17,9 +17,9 @@ from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, Sour
 from rnaget_server.importers.detect import read_head
 from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.matrices.catalog_entry import AxisNames, WrittenMatrix, make_entry
+from rnaget_server.importers.matrices.doubts import doubts_about
 from rnaget_server.importers.matrices.layers import MergedMatrix, merge
 from rnaget_server.importers.matrices.sparse_layers import MergedSparseMatrix, merge_sparse, sparse_layer
-from rnaget_server.importers.orientation import remark_on_orientation
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.text.columns import with_id_name
 from rnaget_server.stores.failures import reason
@@ -77,7 +77,7 @@ class StorePart:
                 spools.enter_context(closing(cells))
             self._check_options(source)
             source, remarks = self._join_tables(source)
-            remarks += self._warnings(source)
+            remarks += doubts_about(source, self.request.units)
             matrix = self._merge(source)
             with closing(matrix.cells):
                 if not self.request.dry_run:
@@ -138,15 +138,6 @@ class StorePart:
             )
         samples, features = with_id_name(samples, "Sample"), with_id_name(features, "feature_id")
         return replace(source, samples=samples, features=features), remarks
-
-    def _warnings(self, source: SourceMatrix) -> tuple[str, ...]:
-        """Return warnings on values that are rarely meant, and on axes that may be the wrong way round."""
-        features, samples = (axis.columns[axis.id] for axis in (source.features, source.samples))
-        orientation = remark_on_orientation(features, samples)
-        warnings = [orientation] if orientation else []
-        for units, cells in ((self.request.units, source.cells), *source.further):
-            warnings += cells.odd.remarks(units, features, samples, cells.by_sample)
-        return tuple(warnings)
 
     def _merge(self, source: SourceMatrix) -> MergedMatrix | MergedSparseMatrix:
         """Return the source alone, or with the units that are stored.
