@@ -126,10 +126,10 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
-    "--mtx-features", type=file, metavar="FILE", help="MatrixMarket: features.tsv, if it is called otherwise."
+    "--mtx-features", type=file, metavar="FILE", help="MatrixMarket: labels of features, if they are not found by name."
 )
 @click.option(
-    "--mtx-barcodes", type=file, metavar="FILE", help="MatrixMarket: barcodes.tsv, if it is called otherwise."
+    "--mtx-barcodes", type=file, metavar="FILE", help="MatrixMarket: labels of cells, if they are not found by name."
 )
 @click.option(
     "--chrom-sizes", type=file, help="Tracks: table of chromosome sizes (name, bases), needed by bedGraph files."

@@ -41,7 +41,9 @@ _ABOUT = re.compile(
 )
 _MARKET = re.compile(rf".*\.mtx{SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL)
 _LABELS = re.compile(
-    rf"(?:.*[._-])?(?:features|genes|barcodes)(?:[._-].*)?\.(?:tsv|csv|txt){SUFFIX_PATTERN}", re.IGNORECASE | re.DOTALL
+    rf"(?:(?:.*[._-])?(?:features|genes|barcodes)(?:[._-].*)?\.(?:tsv|csv|txt)|.*_(?:rows|cols)\.txt"
+    rf"|.*\.mtx_(?:rows|cols)){SUFFIX_PATTERN}",
+    re.IGNORECASE | re.DOTALL,
 )
 _FAULTS: tuple[type[Exception], ...] = (
     zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError

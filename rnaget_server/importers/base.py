@@ -169,7 +169,11 @@ def _special(options: ReadOptions) -> dict[str, tuple[bool, str, str]]:
         "modality": (options.modality is not None, "--modality", "it names a part of a MuData file (.h5mu)"),
         "sheet": (options.sheet is not None, "--sheet", "it names a sheet of a spreadsheet (.xlsx)"),
         "select": (bool(options.select), "--select", "it chooses samples of an ARCHS4 file"),
-        "duplicates": (options.duplicates is not None, "--duplicates", "it is for tables with features as rows"),
+        "duplicates": (
+            options.duplicates is not None,
+            "--duplicates",
+            "it is for TSV, CSV and Excel tables with features as rows",
+        ),
         "as_is": (options.as_is, "--as-is", "loom, AnnData and 10x files can be served as they are"),
         "label_files": (
             bool(options.mtx_features or options.mtx_barcodes),

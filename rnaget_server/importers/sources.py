@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +18,10 @@ from rnaget_server.importers.archives import Archive, Member, choose, companions
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
 from rnaget_server.importers.foreign import ZARR_MARKERS
+from rnaget_server.importers.temporary import remove_abandoned, temporary_directory
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 
-_LISTED = 5
+_LISTED, _LOOKED_INTO = 5, 1000
 _TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
@@ -78,6 +78,7 @@ def opened_sources(
     ImportFailure
         If one cannot be read, or it is not clear which file of a directory or an archive is meant.
     """
+    remove_abandoned()
     with contextlib.ExitStack() as stack:
         opening = _Opening(stack, options.room, stdin)
         try:
@@ -124,7 +125,7 @@ class _Opening:
         return self._of_archive(path, members, named)
 
     def _directory(self) -> Path:
-        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rnaget-import-")))
+        return self._stack.enter_context(temporary_directory())
 
     def _local(self, path: Path) -> Path:
         """Return the file itself, the matrix in a directory, or what a pipe gives."""
@@ -282,11 +283,7 @@ def _of_directory(path: Path, names: Sequence[str]) -> str:
             "'FILE.h5ad', measurement_name='RNA')`, and import that"
         )
     matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
-    matrices += [
-        f"{name}/"
-        for name in names
-        if (path / name / "matrix.mtx.gz").exists() or (path / name / "matrix.mtx").exists()
-    ]
+    matrices += [f"{name}/" for name in names[:_LOOKED_INTO] if _has_market(path / name)]
     if not matrices:
         more = (
             f"; it has {', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''}" if names else " and empty"
@@ -294,6 +291,14 @@ def _of_directory(path: Path, names: Sequence[str]) -> str:
         return f"this is a directory{more}: name the file of the matrix"
     listed = ", ".join(matrices[:_LISTED]) + (", …" if len(matrices) > _LISTED else "")
     return f"this is a directory: name the matrix in it ({listed})"
+
+
+def _has_market(path: Path) -> bool:
+    """Return whether there is a MatrixMarket file in a directory."""
+    try:
+        return any(without_suffix(name).endswith(".mtx") for name in os.listdir(path))
+    except OSError:
+        return False
 
 
 def _is_label_file(name: str) -> bool:

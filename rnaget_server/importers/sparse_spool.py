@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.importers.spool import Spool
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, Panel, panels
@@ -44,6 +45,12 @@ class SpooledSparse:
     _lengths: NDArray[np.int64]
     _counts: NDArray[np.int64]
     _directory: Path
+    odd: OddValues
+
+    @property
+    def by_sample(self) -> bool:
+        """True if the cells came sample by sample."""
+        return self._direction == "samples"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -138,6 +145,7 @@ class SparseSpool:
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._beyond = False
+        self._odd = OddValues()
 
     def append(self, piece: CompressedBlock) -> None:
         """Take the next lines.
@@ -148,6 +156,7 @@ class SparseSpool:
             If a finite value is beyond what float32 can hold.
         """
         self._judge(piece.data)
+        self._odd.look_at_sparse(piece, sum(map(len, self._lengths)))
         self._lengths.append(np.diff(piece.indptr))
         self._counts += np.bincount(piece.indices, minlength=len(self._counts))
         self._indices.write(piece.indices.astype(np.int32).data)
@@ -167,6 +176,7 @@ class SparseSpool:
             np.concatenate(self._lengths),
             self._counts,
             self._directory,
+            self._odd,
         )
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.model.axis import Positions
 
 _EXACT = 2.0**24
@@ -38,16 +39,30 @@ class SpooledCells:
         Type of the cells, and whether every finite one is a whole number.
     transposed
         True if the rows of the file are samples.
+    odd
+        Values that are rarely meant.
     """
 
     def __init__(
-        self, file: IO[bytes], shape: tuple[int, int], dtype: np.dtype[Any], whole: bool, transposed: bool
+        self,
+        file: IO[bytes],
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        whole: bool,
+        transposed: bool,
+        odd: OddValues,
     ) -> None:
         self._file = file
         self._stored = shape
         self.dtype = dtype
         self.whole = whole
         self.transposed = transposed
+        self.odd = odd
+
+    @property
+    def by_sample(self) -> bool:
+        """True if the cells came sample by sample."""
+        return self.transposed
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,7 +93,7 @@ class SpooledCells:
                 cells = np.where(columns < 0, self.dtype.type(np.nan), self._read_rows(row, row + 1)[0, columns])
             file.write(cells.astype(self.dtype).data)
         file.flush()
-        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.transposed)
+        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.transposed, self.odd)
 
     def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
         cells = np.empty((stop - start, self._stored[1]), self.dtype)
@@ -129,6 +144,7 @@ class Spool:
         self._dtype = _SINGLE
         self._whole = True
         self._transposed = transposed
+        self._odd = OddValues()
 
     @property
     def whole(self) -> bool:
@@ -139,6 +155,7 @@ class Spool:
         """Take the next rows."""
         if self._whole:
             self._judge(block)
+        self._odd.look_at(block, self._rows)
         with np.errstate(over="ignore"):
             self._file.write(np.ascontiguousarray(block, self._dtype).data)
         self._rows += len(block)
@@ -146,7 +163,8 @@ class Spool:
     def finish(self) -> SpooledCells:
         """Return what was taken, to be read; the spool takes no more."""
         self._file.flush()
-        return SpooledCells(self._file, (self._rows, self._columns), self._dtype, self._whole, self._transposed)
+        shape = self._rows, self._columns
+        return SpooledCells(self._file, shape, self._dtype, self._whole, self._transposed, self._odd)
 
     def close(self) -> None:
         """Give the temporary file back."""

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from rnaget_server.catalog import load
 from rnaget_server.cli.importing import import_command
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.text.table_kinds import column_names
 from rnaget_server.importers.text.tables import read_table
 from rnaget_server.storage.access import FileLimits
 
@@ -514,3 +515,9 @@ def test_documented_commands(write: Write, tmp_path: Path, monkeypatch: pytest.M
     assert "organism part" in found["fpkms"]
     assert {"sample_accession", "biotype"} <= found["runs"]
     assert "tissue" in found["counts"] & found["lab"]
+
+
+def test_factors_of_sdrf_without_the_blank() -> None:
+    """Older files of ArrayExpress write FactorValue [disease]."""
+    headers = ["Source Name", "FactorValue [disease]", "ParameterValue[dose]", "Unit[concentration]"]
+    assert column_names(headers) == ["Source Name", "disease", "dose", "dose unit"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
 import shlex
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.io
 import scipy.sparse
 from click.testing import CliRunner
 
@@ -81,6 +84,18 @@ def _seurat(path: Path) -> None:
         file["cell.names"] = [id.encode() for id in frame.columns]
 
 
+def _market(path: Path, features: str, samples: str, *, cells_as_rows: bool) -> None:
+    """Write counts as MatrixMarket, its labels into files next to it."""
+    path.parent.mkdir(exist_ok=True)
+    frame = cells()
+    made = scipy.sparse.coo_matrix(frame.T.to_numpy() if cells_as_rows else frame.to_numpy())
+    content = io.BytesIO()
+    scipy.io.mmwrite(content, made, symmetry="general", precision=9)
+    path.write_bytes(gzip.compress(content.getvalue()) if path.suffix == ".gz" else content.getvalue())
+    path.with_name(features).write_text("\n".join(frame.index))
+    path.with_name(samples).write_text("\n".join(frame.columns))
+
+
 MADE: dict[str, Callable[[Path], object]] = {
     "cells.h5mu": _h5mu,
     "cells.zarr": lambda path: _layered().write_zarr(path),
@@ -91,6 +106,13 @@ MADE: dict[str, Callable[[Path], object]] = {
     "level5.gctx": _gctx,
     "human_gene_v2.h5": _archs4,
     "pbmc.h5seurat": _seurat,
+    "counts_unfiltered": lambda path: _market(
+        path / "cells_x_genes.mtx", "cells_x_genes.genes.txt", "cells_x_genes.barcodes.txt", cells_as_rows=True
+    ),
+    "quants_mat.mtx": lambda path: _market(path, "quants_mat_cols.txt", "quants_mat_rows.txt", cells_as_rows=True),
+    "E-MTAB-1.aggregated_filtered_counts.mtx.gz": lambda path: _market(
+        path, path.stem + "_rows", path.stem + "_cols", cells_as_rows=False
+    ),
     "long.csv": lambda path: _long().to_csv(path, index=False),
     "melted.tsv": lambda path: _long().set_axis(["target", "origin", "level"], axis=1).to_csv(path, sep="\t"),
 }

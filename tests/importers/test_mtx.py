@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -131,7 +132,7 @@ def test_fields_that_others_write(tmp_path: Path, field: str) -> None:
         ("matrix coordinate real general\n3 2 2\n1 1 1\n", ":2: the file says that it holds 2 entries, and it holds 1"),
         ("matrix coordinate real general\n3 2 1\n1 1 1\n2 2 1\n", ":2: the file says that it holds 1 entries"),
         ("matrix coordinate real general\n3 2 2\n1 1 1\n2 2 1,5\n", ":4: an entry has 3 numbers, and this line is"),
-        ("matrix coordinate real general\n2 3 1\n1 1 1\n", "it has cells as rows, as kallisto|bustools"),
+        ("matrix coordinate real general\n2 4 1\n1 1 1\n", "there are 3 features here, and 2 in matrix.mtx"),
     ],
 )
 def test_matrices_that_are_refused(tmp_path: Path, head: str, message: str) -> None:
@@ -166,6 +167,61 @@ def test_labels_are_found_by_their_names(tmp_path: Path, matrix: str, features: 
     assert ids(found) == (["g1", "g2", "g3"], ["c1", "c2"])
     assert found.features.columns["feature_name"].tolist() == ["A", "A", "C d "]
     assert np.array_equal(dense(found), CELLS)
+
+
+LAYOUTS = {
+    "kallisto|bustools": ("cells_x_genes.mtx", "cells_x_genes.genes.txt", "cells_x_genes.barcodes.txt", True),
+    "its nascent": ("cells_x_genes.nascent.mtx", "cells_x_genes.genes.txt", "cells_x_genes.barcodes.txt", True),
+    "bustools": ("spliced.mtx", "spliced.genes.txt", "spliced.barcodes.txt", True),
+    "alevin-fry": ("quants_mat.mtx", "quants_mat_cols.txt", "quants_mat_rows.txt", True),
+    "alevin": ("quants_mat.mtx.gz", "quants_mat_cols.txt", "quants_mat_rows.txt", True),
+    "Atlas": ("E-1.filtered_counts.mtx", "E-1.filtered_counts.mtx_rows", "E-1.filtered_counts.mtx_cols", False),
+    "Atlas, packed": ("E.mtx.gz", "E.mtx_rows.gz", "E.mtx_cols.gz", False),
+}
+
+
+@pytest.mark.parametrize("square", [False, True])
+@pytest.mark.parametrize("order", ["rows", "columns"])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_of_other_programs(tmp_path: Path, name: str, order: str, square: bool) -> None:
+    """Rows are cells where the program writes it so, though the numbers of labels do not say it."""
+    matrix, features, barcodes, cells_as_rows = LAYOUTS[name]
+    samples = ["c1", "c2", "c3"] if square else ["c1", "c2"]
+    expected = np.array([[1, 0, 4], [0, 2, 0], [3, 5, 0]])[:, : len(samples)]
+    made = scipy.sparse.coo_matrix(expected.T if cells_as_rows else expected)
+    written = made.tocsr() if order == "rows" else made.tocsc()
+    content = io.BytesIO()
+    scipy.io.mmwrite(content, written.tocoo(), symmetry="general")
+    texts = {matrix: content.getvalue(), features: b"g1\ng2\ng3\n", barcodes: "\n".join(samples).encode()}
+    names = tmp_path / features.replace("genes.txt", "genes.names.txt")
+    if "genes.txt" in features:
+        names.write_text("A\nB\nA\n")
+    for file, text in texts.items():
+        (tmp_path / file).write_bytes(gzip.compress(text) if file.endswith(".gz") else text)
+    found = read(tmp_path / matrix)
+    assert ids(found) == (["g1", "g2", "g3"], samples)
+    assert np.array_equal(dense(found), expected)
+    assert ("rows are cells, columns are features" in found.remarks) == cells_as_rows
+    if names.exists() and "genes.txt" in features:
+        assert found.features.columns["feature_name"].tolist() == ["A", "B", "A"]
+
+
+def test_cells_as_rows(tmp_path: Path) -> None:
+    """The numbers of labels say what the rows are, and --transpose where these are the same."""
+    path = folder(tmp_path, "matrix.mtx", "features.tsv", "barcodes.tsv")
+    with pytest.raises(ImportFailure, match=r"--transpose: the rows of the matrix are its 3 features.*leave it out"):
+        read(path, transpose=True)
+    right = scipy.sparse.coo_matrix(np.array([[1, 0], [0, 2], [3, 0]]))
+    scipy.io.mmwrite(path, right.T.tocoo(), symmetry="general")
+    for options in ({}, {"transpose": True}):
+        assert np.array_equal(dense(read(path, **options)), right.toarray())
+    (tmp_path / "features.tsv").write_text("g1\ng2\n")
+    square = scipy.sparse.coo_matrix(np.array([[1, 7], [0, 2]]))
+    scipy.io.mmwrite(path, square, symmetry="general")
+    found = read(path)
+    assert np.array_equal(dense(found), square.toarray())
+    assert any("rows are taken for features; --transpose takes them for samples" in line for line in found.remarks)
+    assert np.array_equal(dense(read(path, transpose=True)), square.toarray().T)
 
 
 def test_labels_of_other_samples_are_not_taken(tmp_path: Path) -> None:

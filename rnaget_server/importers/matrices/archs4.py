@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -35,6 +36,8 @@ _FEATURE_IDS = ("ensembl_gene_id", "ensembl_gene", "ensembl_gene_ids", *STABLE_F
 _SAMPLE_IDS = ("geo_accession", "Sample_geo_accession")
 _USUAL = UsualNames((*_FEATURE_IDS, "ensembl_id"), _SYMBOLS, _SAMPLE_IDS)
 _OF_SAMPLES = "Sample_"  # the first versions have attributes of samples next to those of genes
+# Between several series of a sample; the first versions have what the last stands for.
+_LIST = re.compile(r"[,;\t]|Xx-xX")
 _BLOCK_BYTES = 32 << 20
 
 
@@ -128,7 +131,7 @@ def _held(text: str, wanted: set[str]) -> set[str]:
     """Return which of the values a text is, or has in its list: a sample can be of several series."""
     if text in wanted:
         return {text}
-    return wanted.intersection(part.strip() for part in text.split(",")) if "," in text else set()
+    return wanted.intersection(part.strip() for part in _LIST.split(text))
 
 
 def _spooled(

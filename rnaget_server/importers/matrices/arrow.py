@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
 from rnaget_server.importers.foreign import ARROW_FILE, is_arrow
 from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.columnar import ColumnarTable, refuse_text_only
+
+_END = b"\xff" * 4 + bytes(4)
 
 
 class ArrowImporter(Importer):
@@ -33,10 +37,23 @@ class ArrowImporter(Importer):
         needed("pyarrow", path, "Arrow")
         with path.open("rb") as file:
             is_file = file.read(len(ARROW_FILE)) == ARROW_FILE
+            if not is_file:
+                _refuse_no_end(path, file)
         columns = _ArrowColumns(path, is_file)
         with as_import_failures(path):
             columns.schema  # noqa: B018  (refuses a file that is no Arrow)
         return ColumnarTable(path, columns, "Arrow", options).read(directory, progress)
+
+
+def _refuse_no_end(path: Path, file: BinaryIO) -> None:
+    """Refuse a stream without its mark of the end: one that is cut off between two batches looks whole otherwise."""
+    file.seek(-len(_END), os.SEEK_END)
+    if file.read() != _END:
+        raise ImportFailure(
+            "the stream does not end with Arrow's mark of the end, so that rows may be missing: see that the file is "
+            "whole and its writer was closed, or, in Python, write pyarrow.ipc.open_stream(FILE).read_all() to a file",
+            path,
+        )
 
 
 class _ArrowColumns:

@@ -57,6 +57,12 @@ class ColumnarFile(Protocol):
         """Yield some columns in batches of at most about so many rows."""
 
 
+_UNIQUE = (
+    "ids must be unique, and not empty: rename them, or write the table as TSV or CSV, for which there is --duplicates "
+    "first, sum or suffix"
+)
+
+
 @dataclass(frozen=True)
 class ColumnarTable:
     """A table in such a file, to be read once.
@@ -203,9 +209,7 @@ class ColumnarTable:
         lines = [f"{message} (column {column}, row {row})" for row, message in mistakes[:SHOWN]]
         if len(mistakes) > SHOWN:
             lines.append(f"and {len(mistakes) - SHOWN} more such mistakes")
-        return ImportFailure(
-            "\n".join([*lines, *filter(None, (hint or "ids must be unique, and not empty",))]), self.path
-        )
+        return ImportFailure("\n".join([*lines, *filter(None, (hint or _UNIQUE,))]), self.path)
 
     def _label(self, name: str) -> NDArray[Any]:
         column = self.file.column(name)

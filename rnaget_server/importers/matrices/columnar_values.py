@@ -20,19 +20,20 @@ class UnfitColumn(ValueError):
 
 
 def is_text(kind: Any) -> bool:
-    """Return whether a type of Arrow is of texts, plain or as a dictionary."""
+    """Return whether a type of Arrow is of texts, plain or as a dictionary, or of truth values, which are no cells."""
     import pyarrow.types as types
 
     if types.is_dictionary(kind):
         return is_text(kind.value_type)
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+    texts = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return bool(texts or types.is_boolean(kind))
 
 
 def is_number(kind: Any) -> bool:
-    """Return whether a type of Arrow is of numbers or truth values."""
+    """Return whether a type of Arrow is of numbers."""
     import pyarrow.types as types
 
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind))
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
 def as_labels(column: Any) -> list[str]:
@@ -59,8 +60,6 @@ def as_numbers(column: Any, whole: bool = False) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_boolean(column.type):
-        column = pc.cast(column, pa.int8())
     if pa.types.is_integer(column.type):
         _refuse_changed(column, pc)
         if whole and not column.null_count:

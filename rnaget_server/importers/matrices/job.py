@@ -17,6 +17,7 @@ from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, Sour
 from rnaget_server.importers.detect import read_head
 from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.matrices.catalog_entry import AxisNames, WrittenMatrix, make_entry
+from rnaget_server.importers.matrices.doubts import doubts_about
 from rnaget_server.importers.matrices.layers import MergedMatrix, merge
 from rnaget_server.importers.matrices.sparse_layers import MergedSparseMatrix, merge_sparse, sparse_layer
 from rnaget_server.importers.sparse_spool import SpooledSparse
@@ -76,6 +77,7 @@ class StorePart:
                 spools.enter_context(closing(cells))
             self._check_options(source)
             source, remarks = self._join_tables(source)
+            remarks += doubts_about(source, self.request.units)
             matrix = self._merge(source)
             with closing(matrix.cells):
                 if not self.request.dry_run:

@@ -1,11 +1,11 @@
-"""MatrixMarket files of features × barcodes, with their labels in files next to them, into the native sparse store."""
+"""MatrixMarket files, with their labels in files next to them, into the native sparse store."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,17 +43,17 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class _Head:
-    """The head above the entries: its last line, the number of fields of each, and of features, samples and entries."""
+    """The head above the entries: its last line, the number of fields of each, and of rows, columns and entries."""
 
     line: int
     fields: int
-    features: int
-    samples: int
+    rows: int
+    columns: int
     entries: int
 
 
 class MtxImporter(Importer):
-    """Reads ``matrix.mtx`` with ``features.tsv`` (or ``genes.tsv``) and ``barcodes.tsv``, plain or compressed."""
+    """Reads a MatrixMarket file and its files of labels, plain or compressed; its rows are features, or samples."""
 
     takes = frozenset({"label_files"})
 
@@ -69,13 +69,14 @@ class MtxImporter(Importer):
         ImportFailure
             If the labels are not next to the matrix or do not fit it, or an entry is wrong.
         """
-        refuse_text_options(options, path, "MatrixMarket")
+        refuse_text_options(replace(options, transpose=False), path, "MatrixMarket")
         with TextLines(path) as lines:
             head = _head(lines)
-            features, samples, remarks = read_labels(path, options, (head.features, head.samples))
-            style = style_of(path, options, tuple(samples.columns))
-            cells = _spooled(lines, head, directory, progress)
-        return SourceMatrix(features, samples, cells, style, ("MatrixMarket, stored sparse", *remarks))
+            labels = read_labels(path, options, (head.rows, head.columns))
+            style = style_of(path, options, tuple(labels.samples.columns))
+            cells = _spooled(lines, head, labels.transposed, directory, progress)
+        remarks = ("MatrixMarket, stored sparse", *labels.remarks)
+        return SourceMatrix(labels.features, labels.samples, cells, style, remarks)
 
 
 def _head(lines: TextLines) -> _Head:
@@ -99,17 +100,19 @@ def _head(lines: TextLines) -> _Head:
             lines.path,
             number,
         )
-    features, samples, entries = map(int, sizes.split())
-    if not features or not samples:
-        raise ImportFailure(f"the matrix is empty: {features} features × {samples} samples", lines.path, number)
-    return _Head(number, _FIELDS[words[3]], features, samples, entries)
+    rows, columns, entries = map(int, sizes.split())
+    if not rows or not columns:
+        raise ImportFailure(f"the matrix is empty: {rows} rows × {columns} columns", lines.path, number)
+    return _Head(number, _FIELDS[words[3]], rows, columns, entries)
 
 
-def _spooled(lines: TextLines, head: _Head, directory: Path, progress: Progress) -> SpooledSparse:
-    blocks = _entries(lines, head)
-    first, by_column = _order(blocks)
-    direction: Direction = "samples" if by_column else "features"
-    axis, sizes = int(by_column), (head.features, head.samples)
+def _spooled(lines: TextLines, head: _Head, transposed: bool, directory: Path, progress: Progress) -> SpooledSparse:
+    blocks, sizes = _entries(lines, head), (head.rows, head.columns)
+    if transposed:  # the rows are the samples
+        blocks, sizes = (block[[1, 0, 2]] for block in blocks), (head.columns, head.rows)
+    first, by_sample = _order(blocks)
+    direction: Direction = "samples" if by_sample else "features"
+    axis = int(by_sample)
     with filling(SparseSpool(directory, direction, sizes[1 - axis], np.dtype(np.float64)), lines.path) as spool:
         for piece in _pieces(lines.path, itertools.chain(first, blocks), axis, sizes[axis]):
             spool.append(piece)
@@ -118,7 +121,7 @@ def _spooled(lines: TextLines, head: _Head, directory: Path, progress: Progress)
 
 
 def _order(blocks: Iterator[NDArray[np.float64]]) -> tuple[list[NDArray[np.float64]], bool]:
-    """Return the first blocks, and whether they are in the order of their columns rather than of their rows."""
+    """Return the first blocks, and whether they are in the order of samples rather than of features."""
     seen = np.empty((3, 0))
     by_row = by_column = True
     first = []
@@ -146,12 +149,12 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
             cells = np.vstack([cells, np.ones(cells.shape[1])])
         cells[:2] -= 1
         wrong = np.zeros(cells.shape[1], bool)
-        for places, size in zip(cells[:2], (head.features, head.samples), strict=True):
+        for places, size in zip(cells[:2], (head.rows, head.columns), strict=True):
             wrong |= ~((places >= 0) & (places < size) & (np.rint(places) == places))
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
             raise ImportFailure(
-                f"the entry {shortened(block[at])} is not within {head.features} rows and {head.samples} columns",
+                f"the entry {shortened(block[at])} is not within {head.rows} rows and {head.columns} columns",
                 lines.path,
                 numbers[at],
             )

@@ -13,6 +13,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.compression import SUFFIX_PATTERN, SUFFIXES, without_suffix
 from rnaget_server.importers.detect import unreadable
+from rnaget_server.importers.matrices.mtx_layouts import LayoutFiles, layout_of
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.importers.text.fields import COMMA, TAB, QuoteError, shortened, split_fields, tabs_for_blanks
 from rnaget_server.importers.text.lines import TextLines
@@ -45,47 +46,96 @@ class AxisFile:
 
 FEATURES = AxisFile("feature", ("features", "genes"), (FEATURE_ID, FEATURE_NAME, "feature_type"), "--mtx-features")
 SAMPLES = AxisFile("sample", ("barcodes",), (SAMPLE_ID,), "--mtx-barcodes")
+_AXES = FEATURES, SAMPLES
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The rows of a file of labels, the lines where they are, and a remark on a header that was left out."""
+    """The rows of a file of labels, and the lines where they are."""
 
     place: Path
     rows: list[list[str]]
     lines: list[int]
+
+    def has_header(self, size: int) -> bool:
+        """Return whether the first row is a header above as many labels as there are to be."""
+        return len(self.rows) == size + 1 and self.rows[0][0].strip().lower() in _HEADERS
+
+    def fit(self, size: int) -> bool:
+        """Return whether there are as many labels as there are to be."""
+        return len(self.rows) == size or self.has_header(size)
+
+
+@dataclass(frozen=True)
+class MatrixLabels:
+    """The features and samples of a MatrixMarket file, whether its rows are the samples, and remarks."""
+
+    features: AxisTable
+    samples: AxisTable
+    transposed: bool
     remarks: tuple[str, ...]
 
 
-def read_labels(path: Path, options: ReadOptions, shape: tuple[int, int]) -> tuple[AxisTable, AxisTable, list[str]]:
-    """Return the features and the samples of a MatrixMarket file, and remarks.
+def read_labels(path: Path, options: ReadOptions, shape: tuple[int, int]) -> MatrixLabels:
+    """Return the labels of a MatrixMarket file of this many rows and columns.
 
     Raises
     ------
     ImportFailure
         If a file of labels is not found, is not well formed, or does not fit the matrix.
     """
-    places = _place(path, FEATURES, options.mtx_features), _place(path, SAMPLES, options.mtx_barcodes)
-    features, samples = (
-        _read(place, axis, size, options.limits)
-        for place, axis, size in zip(places, (FEATURES, SAMPLES), shape, strict=True)
+    layout = None if options.mtx_features or options.mtx_barcodes else layout_of(path)
+    if layout is None:
+        places = _place(path, FEATURES, options.mtx_features), _place(path, SAMPLES, options.mtx_barcodes)
+    else:
+        places = layout.features, layout.samples
+    read = [_read(place, axis, options.limits) for place, axis in zip(places, _AXES, strict=True)]
+    if layout is not None and layout.names is not None:
+        read[0] = _with_names(read[0], _read(layout.names, FEATURES, options.limits))
+    transposed, remarks = _orientation(path, read, shape, options.transpose, layout)
+    if any(place.name not in _usual_names(path, axis) for place, axis in zip(places, _AXES, strict=True)):
+        remarks.append(f"labels from {places[0].name} and {places[1].name}")
+    sizes = shape[::-1] if transposed else shape
+    for at, (labels, size) in enumerate(zip(read, sizes, strict=True)):
+        if labels.has_header(size):
+            header = " ".join(labels.rows[0]).strip()
+            remarks.append(f"line 1 of {labels.place.name} is a header: {header!r}")
+            read[at] = Labels(labels.place, labels.rows[1:], labels.lines[1:])
+    features, samples = (_axis(*each, path) for each in zip(read, _AXES, sizes, strict=True))
+    return MatrixLabels(features, samples, transposed, tuple(remarks))
+
+
+def _orientation(
+    path: Path, read: Sequence[Labels], shape: tuple[int, int], asked: bool, layout: LayoutFiles | None
+) -> tuple[bool, list[str]]:
+    """Return whether the rows are samples, by the numbers of labels, and remarks.
+
+    If there are as many features as samples, the layout says it, or `asked`: the option ``--transpose``.
+    """
+    fits, fits_transposed = (
+        all(labels.fit(size) for labels, size in zip(read, sizes, strict=True)) for sizes in (shape, shape[::-1])
     )
-    found = len(features.rows), len(samples.rows)
-    if found != shape and found == (shape[1], shape[0]):
+    known = layout is not None and layout.cells_as_rows
+    if asked and fits and not fits_transposed:
         raise ImportFailure(
-            f"the matrix is {shape[0]} × {shape[1]} and there are {found[0]} features and {found[1]} barcodes: it has "
-            "cells as rows, as kallisto|bustools and alevin write it; transpose it, as by scipy.io.mmwrite(FILE, "
-            "scipy.io.mmread(FILE).T)",
+            f"--transpose: the rows of the matrix are its {shape[0]} features, and the columns its {shape[1]} samples, "
+            "as they should be: leave it out",
             path,
         )
-    remarks = [remark for labels in (features, samples) for remark in labels.remarks]
-    if any(place.name not in _usual_names(path, axis) for place, axis in zip(places, (FEATURES, SAMPLES), strict=True)):
-        remarks.append(f"labels from {places[0].name} and {places[1].name}")
-    return (
-        _axis(features, FEATURES, shape[0], path),
-        _axis(samples, SAMPLES, shape[1], path),
-        remarks,
-    )
+    transposed = (asked or known) if fits == fits_transposed else fits_transposed
+    if transposed:
+        return True, ["rows are cells, columns are features"]
+    if fits and fits_transposed and shape[0] > 1:
+        return False, ["as many features as samples: rows are taken for features; --transpose takes them for samples"]
+    return False, []
+
+
+def _with_names(features: Labels, names: Labels) -> Labels:
+    """Return features with their names, if these are as many."""
+    if len(names.rows) != len(features.rows):
+        return features
+    rows = [[row[0], name[0]] for row, name in zip(features.rows, names.rows, strict=True)]
+    return Labels(features.place, rows, features.lines)
 
 
 def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
@@ -104,7 +154,8 @@ def _place(path: Path, axis: AxisFile, given: Path | None) -> Path:
         return path.with_name(fitting[0])
     similar = f"; there {'is' if len(others) == 1 else 'are'} {_listed(others)}" if others else ""
     raise ImportFailure(
-        f"the {axis.kind}s must be in a file {' or '.join(names)} next to it{similar}: name the file by {axis.option}",
+        f"the {axis.kind}s must be in a file {' or '.join(names)} next to it, or be called as by "
+        f"kallisto|bustools, alevin or Expression Atlas{similar}: name the file by {axis.option}",
         path,
     )
 
@@ -162,7 +213,7 @@ def _around(name: str, stems: Sequence[str]) -> tuple[str, str] | None:
     return None if match is None else (match.group(1).lower(), match.group(2).lower())
 
 
-def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
+def _read(place: Path, axis: AxisFile, limits: FileLimits) -> Labels:
     rows: list[list[str]] = []
     places: list[int] = []
     held, separator = 0, COMMA if ".csv" in place.suffixes else TAB
@@ -177,11 +228,7 @@ def _read(place: Path, axis: AxisFile, size: int, limits: FileLimits) -> Labels:
                         raise too_many_labels(place, axis.kind, limits.column_bytes, number)
     except OSError as error:
         raise unreadable(place, error) from None
-    if len(rows) == size + 1 and rows[0][0].strip().lower() in _HEADERS:
-        return Labels(
-            place, rows[1:], places[1:], (f"line 1 of {place.name} is a header: {' '.join(rows[0]).strip()!r}",)
-        )
-    return Labels(place, rows, places, ())
+    return Labels(place, rows, places)
 
 
 def _fields(line: bytes, separator: bytes) -> list[bytes]:

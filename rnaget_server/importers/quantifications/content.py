@@ -13,7 +13,8 @@ from rnaget_server.importers.text.lines import TextLines
 
 _STAR = re.compile(rb"N_unmapped(?:\t\d+){3}\r?")
 _HTSEQ = re.compile(rb"[^\t]+(?:\t[^\t]*)?\t\d+\r?")
-_HTSEQ_END = re.compile(rb"(?:__alignment_not_unique|alignment_not_unique)\t")
+# With names of genes, as by --additional-attr, the counters have none; a number there is that of another sample.
+_HTSEQ_END = re.compile(rb"(?:__alignment_not_unique|alignment_not_unique)\t{1,2}\d+\r?")
 
 
 def kind_of_content(path: Path) -> Kind | None:
@@ -45,4 +46,4 @@ def _ends_with_counters(path: Path) -> bool:
     with TextLines(path) as lines:
         for _, block in lines.blocks():
             last = block[-1]
-    return _HTSEQ_END.match(last) is not None
+    return _HTSEQ_END.fullmatch(last) is not None

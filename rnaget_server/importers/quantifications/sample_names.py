@@ -28,8 +28,9 @@ def names_in_files(named: Sequence[tuple[str, Path]]) -> tuple[list[str], tuple[
     first: dict[str, Path] = {}
     for name, (_, path) in zip(short, named, strict=True):
         if name in first:
+            other = "in two columns" if first[name] == path else f"here and in {first[name]}"
             raise ImportFailure(
-                f"the sample {shortened(name)} is repeated, here and in {first[name]}: leave one out, or rename it",
+                f"the sample {shortened(name)} is repeated, {other}: leave one out, or rename it",
                 path,
             )
         first[name] = path

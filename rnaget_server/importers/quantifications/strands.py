@@ -25,7 +25,9 @@ def strand_of(found: Results, limits: FileLimits) -> tuple[str, str]:
         If the samples do not say it, or differ.
     """
     assert found.kind == STAR
-    shares = [_forward_share(file.path, limits) for file in found.files]
+    every = [_forward_share(file.path, limits) for file in found.files]
+    # A sample without counts says nothing; if all are so, any column is as good.
+    shares = [share for share in every if share is not None] or [0.5]
     strands = {_strand(share) for share in shares}
     strand = strands.pop()
     if strand is None or strands:
@@ -33,7 +35,7 @@ def strand_of(found: Results, limits: FileLimits) -> tuple[str, str]:
         raise ImportFailure(
             f"the counts do not say of which strand the libraries are ({low:.0%} to {high:.0%} of them are of the "
             "forward one): take one by --strand unstranded, forward (the third column) or reverse (the fourth)",
-            found.files[shares.index(low)].path,
+            found.files[every.index(low)].path,
         )
     return strand, (
         f"strand: {strand}, since {min(shares):.0%} to {max(shares):.0%} of the counts of both strands are of the "
@@ -41,12 +43,12 @@ def strand_of(found: Results, limits: FileLimits) -> tuple[str, str]:
     )
 
 
-def _forward_share(path: Path, limits: FileLimits) -> float:
+def _forward_share(path: Path, limits: FileLimits) -> float | None:
     sums = [
         float(read_quantities(path, STAR, Reading(strand, limits=limits)).layers[COUNTS].sum())
         for strand in (FORWARD, REVERSE)
     ]
-    return sums[0] / sum(sums) if sum(sums) else 0.5
+    return sums[0] / sum(sums) if sum(sums) else None
 
 
 def _strand(share: float) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from rnaget_server.importers.quantifications.kinds import (
     Kind,
     samples_of_cuffdiff,
 )
+from rnaget_server.importers.text.columns import describes_features
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.numbers import BadCell, is_number, parse_cells
@@ -36,6 +38,7 @@ _HELD, _ROW_BYTES = 4, 64
 _LOOKED_AT = 20
 _NAME = "gene_name"
 _TAB = b"\t"
+_EXTRA = re.compile(rb'"--extraAttributes" "([^"]*)"')
 _HTSEQ_COUNTERS = frozenset((b"no_feature", b"ambiguous", b"too_low_aQual", b"not_aligned", b"alignment_not_unique"))
 _STAR_COUNTERS = frozenset((b"N_unmapped", b"N_multimapping", b"N_noFeature", b"N_ambiguous"))
 
@@ -84,8 +87,9 @@ def read_quantities(path: Path, kind: Kind, reading: Reading) -> Quantities:
         If it is not of this kind or not well formed.
     """
     with TextLines(path) as lines:
+        extra = _extra_attributes(lines) if kind == FEATURE_COUNTS else ()
         header = _header(lines, kind)
-        attributes = _attributes(lines, kind, header)
+        attributes = _attributes(lines, kind, header, extra)
         values = _value_columns([name for name in header if name not in attributes.values()], kind, reading, path)
         wanted = [*kind.lengths.values(), *(column for row in values.values() for column in row.values())]
         if reading.read_length is not None and COVERAGE in header:
@@ -147,14 +151,22 @@ def _other_kind(path: Path, number: int, kind: Kind, needed: str, fields: Sequen
     )
 
 
-def _attributes(lines: TextLines, kind: Kind, header: Sequence[str]) -> dict[str, str]:
+def _extra_attributes(lines: TextLines) -> Sequence[str]:
+    """Return the attributes that the command in the first line of featureCounts asks for."""
+    first = next(iter(lines.peek(1)), b"")
+    found = _EXTRA.search(first) if first.startswith(b"#") else None
+    return found[1].decode("utf-8", "replace").split(",") if found else ()
+
+
+def _attributes(lines: TextLines, kind: Kind, header: Sequence[str], extra: Sequence[str]) -> dict[str, str]:
     """Return the attributes that the file has, each with the header of its column."""
     known = {_NAME: "name"} if kind == HTSEQ else kind.attributes
     found = {name: column for name, column in known.items() if column in header}
-    if kind == FEATURE_COUNTS:  # --extraAttributes adds columns of words in front of the samples
+    if kind == FEATURE_COUNTS:  # --extraAttributes adds columns in front of the samples
         rows = [line.split(b"\t") for line in lines.peek(_LOOKED_AT)]
         for at in range(header.index("Length") + 1, len(header)):
-            if any(at < len(row) and not is_number(row[at]) for row in rows):
+            words = any(at < len(row) and not is_number(row[at]) for row in rows)
+            if words or header[at] in extra or describes_features(header[at]):
                 found[header[at]] = header[at]
     return found
 
@@ -229,9 +241,13 @@ class _Body:
             if not id.strip():
                 raise ImportFailure("this row has no id", self._path, self._lines[at])
             if first.setdefault(id, at) != at and not self._kind.repeated:
+                advice = (
+                    "for counts of exons (-f) import the file as a table, by --units count --duplicates suffix or sum"
+                    if self._kind == FEATURE_COUNTS
+                    else "leave one out, or see that the index has each sequence once"
+                )
                 raise ImportFailure(
-                    f"{shortened(id)} is repeated, here and in line {self._lines[first[id]]}: leave one out, or see "
-                    "that the index has each sequence once",
+                    f"{shortened(id)} is repeated, here and in line {self._lines[first[id]]}: {advice}",
                     self._path,
                     self._lines[at],
                 )

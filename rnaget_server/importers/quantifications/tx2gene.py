@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import decoded, too_many_labels
 from rnaget_server.importers.text.tables import listed
+from rnaget_server.sequences.genes import PAR_Y
 from rnaget_server.storage.access import FileLimits
 
 _TRANSCRIPTS = frozenset(
@@ -38,6 +39,8 @@ _GENES = frozenset(("geneid", "gene", "genestableid", "genestableidversion", "en
 _NAMES = frozenset(("genename", "genesymbol", "symbol", "externalgenename", "hgncsymbol"))
 _PARTS_OF_TRANSCRIPTS = frozenset(("exon", "CDS", "start_codon", "stop_codon", "Selenocysteine"))
 _ANNOTATION = re.compile(rb"(?:[^\t]*\t){3}\d+\t\d+\t[^\t]*\t[-+.?]\t[.012]\t")
+# The last number of an id alone, since names of transcripts may have points (Y110A7A.10.1 of WormBase).
+_VERSION = re.compile(rf"\.\d+(?={PAR_Y}$|$)")
 _ROW_BYTES, _HELD = 200, 4
 
 
@@ -172,8 +175,8 @@ def group(ids: Sequence[str], known: TranscriptGenes, path: Path) -> Grouping:
     """
     best: tuple[int, str, list[GeneOf | None]] = (-1, "", [])
     for how, shorten in _SHORTENED.items():
-        table = known.genes if not how else _shortened_table(known.genes, shorten)
-        found = [table.get(shorten(id)) for id in ids]
+        table: Mapping[str, GeneOf | None] = known.genes if not how else _shortened_table(known.genes, shorten)
+        found = [table.get(shorten(id)) for id in ids]  # None: there is none, or there are several
         count = sum(gene is not None for gene in found)
         if count > best[0]:
             best = count, how, found
@@ -192,15 +195,19 @@ def group(ids: Sequence[str], known: TranscriptGenes, path: Path) -> Grouping:
     if count < len(ids):
         missing = [id for id, gene in zip(ids, found, strict=True) if gene is None]
         remarks.append(
-            f"{len(missing):,} of {len(ids):,} transcripts are not in {known.source}, and left out: {listed(missing)}"
+            f"{len(missing):,} of {len(ids):,} transcripts are not in {known.source}, "
+            f"or of several genes there, and left out: {listed(missing)}"
         )
     return Grouping(list(order), list(names.values()) if any(names.values()) else None, places, tuple(remarks))
 
 
-def _shortened_table(genes: dict[str, GeneOf], shorten: Callable[[str], str]) -> dict[str, GeneOf]:
-    shortened_ids: dict[str, GeneOf] = {}
+def _shortened_table(genes: dict[str, GeneOf], shorten: Callable[[str], str]) -> dict[str, GeneOf | None]:
+    """Return the genes by shortened ids; None for one that transcripts of several genes share."""
+    shortened_ids: dict[str, GeneOf | None] = {}
     for id, gene in genes.items():
-        shortened_ids.setdefault(shorten(id), gene)
+        first = shortened_ids.setdefault(shorten(id), gene)
+        if first is not None and first.gene != gene.gene:
+            shortened_ids[shorten(id)] = None
     return shortened_ids
 
 
@@ -213,7 +220,7 @@ def _before_bar(id: str) -> str:
 
 
 def _without_version(id: str) -> str:
-    return _before_bar(id).partition(".")[0]
+    return _VERSION.sub("", _before_bar(id))
 
 
 _SHORTENED: dict[str, Callable[[str], str]] = {

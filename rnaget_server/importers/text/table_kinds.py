@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from rnaget_server.importers.text.columns import free_name, plain
 
 # MAGE-TAB: what describes a sample, its treatment or its files, and what says more of the column in front of it.
-_NAMED = re.compile(r"(?:characteristics?|comment|parameter value)\s*\[\s*(.+?)\s*\]", re.IGNORECASE)
-_FACTOR = re.compile(r"factor value\s*\[\s*(.+?)\s*\](?:\s*\(.*\))?", re.IGNORECASE)
+_NAMED = re.compile(r"(?:characteristics?|comment|parameter ?value)\s*\[\s*(.+?)\s*\]", re.IGNORECASE)
+_FACTOR = re.compile(r"factor ?value\s*\[\s*(.+?)\s*\](?:\s*\(.*\))?", re.IGNORECASE)
 _QUALIFIER = re.compile(r"(unit|term source ref|term accession number)\s*(?:\[.*\])?", re.IGNORECASE)
 _RUNS = frozenset(("run_accession", "experiment_accession", "sample_accession", "secondary_sample_accession"))
 _RUN_SELECTOR = frozenset(("Run", "BioSample"))

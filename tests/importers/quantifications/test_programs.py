@@ -269,3 +269,38 @@ def test_a_sample_sheet_and_one_of_the_units(tmp_path: Path) -> None:
     assert done.exit_code == 1 and "the matrix m is there already: add --replace" in done.output
     imported(tmp_path / "data", tmp_path / "runs", "--replace")
     assert NativeStore(next((tmp_path / "data" / "p" / "s").glob("m*.h5"))).units == ("TPM", "counts")
+
+
+@pytest.mark.parametrize("command", [True, False])
+def test_numbers_that_feature_counts_adds_are_no_samples(tmp_path: Path, command: bool) -> None:
+    path = made.feature_counts(tmp_path / "counts.txt", {"a.bam": (5, 6), "b.bam": (7, 8)}, "entrezgene_id")
+    text = path.read_text().replace("\talpha", "\t1234").replace("\tbeta", "\t56")
+    if command:
+        text = text.replace("entrezgene_id", "rank").replace(' "a.bam"', ' "--extraAttributes" "level,rank" "a.bam"')
+    made.write(path, text if command else text.partition("\n")[2])
+    imported(tmp_path / "data", path)
+    expected = pd.read_csv(path, sep="\t", comment="#", index_col="Geneid")
+    found = frames(tmp_path / "data", features="gene_id")["counts"]
+    check(found, {name: expected[f"{name}.bam"] for name in "ab"})
+    assert attributes(tmp_path / "data")["rank" if command else "entrezgene_id"] == [1234, 56]
+
+
+def test_several_samples_of_htseq_count_are_no_names_of_genes(tmp_path: Path) -> None:
+    """With two alignments htseq-count writes two columns of counts, and no header."""
+    counters = ("__no_feature", "__ambiguous", "__too_low_aQual", "__not_aligned", "__alignment_not_unique")
+    path = made.write(
+        tmp_path / "both_counts.txt", made.rows(("A", "B", *counters), (1, 2, 0, 0, 0, 0, 0), (3, 4, 0, 0, 0, 0, 0))
+    )
+    imported(tmp_path / "data", path)
+    store = NativeStore(tmp_path / "data" / "p" / "s" / "m.h5")
+    assert np.vstack(list(store.blocks("count"))).tolist() == [[1, 3], [2, 4]]
+    assert not store.features.attributes[1:]
+
+
+def test_a_sample_of_star_without_counts_says_nothing_of_the_strand(tmp_path: Path) -> None:
+    made.star(tmp_path / "liver_ReadsPerGene.out.tab", 0, 100)
+    path = made.star(tmp_path / "lung_ReadsPerGene.out.tab", 0, 0)
+    path.write_text(path.read_text().replace("ENSG_B\t2\t1\t1", "ENSG_B\t0\t0\t0"))
+    imported(tmp_path / "data", *sorted(tmp_path.glob("*.tab")))
+    found = frames(tmp_path / "data", features="gene_id")["counts"]
+    assert found.to_dict("list") == {"liver": [100, 1], "lung": [0, 0]}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.importers.quantifications import made
-from tests.importers.quantifications.test_programs import SAMPLES, attributes, frames, imported
+from tests.importers.quantifications.test_programs import SAMPLES, attributes, check, frames, imported
 
 
 def by_hand(genes: dict[str, str], method: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
@@ -57,7 +57,7 @@ def test_rules(tmp_path: Path, make: object, genes: dict[str, str], method: str)
         np.array(attributes(tmp_path / "data")["mean_effective_length"], float), lengths, rtol=1e-12
     )
     assert f"countsFromAbundance = {method}" in output
-    assert "1 of 5 transcripts are not in t.csv, and left out: 'ENST9.1'" in output
+    assert "1 of 5 transcripts are not in t.csv, or of several genes there, and left out: 'ENST9.1'" in output
 
 
 def test_transcripts_take_counts_from_abundance_too(tmp_path: Path) -> None:
@@ -155,3 +155,20 @@ def test_the_folder_of_star_rsem(tmp_path: Path) -> None:
         made.write(tmp_path / "results" / "star_rsem" / f"{sample}.stat" / f"{sample}.cnt", "1 2 3\n")
     assert "NAME.genes.results, 2 files" in imported(tmp_path / "data", tmp_path / "results")
     assert list(frames(tmp_path / "data", features="gene_id")) == ["TPM", "counts", "FPKM"]
+
+
+def test_a_version_left_out_never_joins_two_genes(tmp_path: Path) -> None:
+    """GENCODE has the genes of PAR twice, and names of WormBase have points: neither may meet another gene."""
+    ids = ("ENST00000000001.5", "ENST00000000001.5_PAR_Y", "Y110A7A.10.1", "Y110A7A.9.1", "ZK1.7")
+    lines = made.rows(ids, [100] * 5, [50] * 5, [1, 2, 4, 8, 16], [1, 2, 4, 8, 16])
+    header = "Name\tLength\tEffectiveLength\tTPM\tNumReads\n"
+    made.write(tmp_path / "runs" / "liver" / "quant.sf", header + lines)
+    table = made.rows(
+        ("ENST00000000001.6", "ENST00000000001.6_PAR_Y", "Y110A7A.10.2", "Y110A7A.9.2", "ZK1.1", "ZK1.2"),
+        ("gene_x", "gene_y", "worm_10", "worm_9", "zk_1", "zk_2"),
+    )
+    made.write(tmp_path / "tx2gene.txt", table)
+    output = imported(tmp_path / "data", tmp_path / "runs", "--tx2gene", tmp_path / "tx2gene.txt")
+    assert "1 of 5 transcripts are not in tx2gene.txt, or of several genes there, and left out: 'ZK1.7'" in output
+    expected = pd.Series([1.0, 2, 4, 8], ["gene_x", "gene_y", "worm_10", "worm_9"]).sort_index()
+    check(frames(tmp_path / "data", features="gene_id")["TPM"], {"liver": expected})

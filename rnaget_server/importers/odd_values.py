@@ -1,0 +1,52 @@
+"""Values that are rarely meant, and where they are: infinite and negative ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.sparse import CompressedBlock
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cell: its line, its place in that, and its value."""
+
+    line: int
+    across: int
+    value: float
+
+
+class OddValues:
+    """The first negative and the first infinite value of a matrix, as it is read line by line."""
+
+    def __init__(self) -> None:
+        self.negative: Place | None = None
+        self.infinite: Place | None = None
+
+    def look_at(self, block: NDArray[Any], first: int) -> None:
+        """Look at lines that are full; `first` is the number of the first of them."""
+        if not block.size:
+            return
+        least, most = np.fmin.reduce(block, axis=None), np.fmax.reduce(block, axis=None)
+        if self.negative is None and least < 0:
+            self.negative = _first(block, block < 0, first)
+        if self.infinite is None and (np.isinf(least) or np.isinf(most)):
+            self.infinite = _first(block, np.isinf(block), first)
+
+    def look_at_sparse(self, piece: CompressedBlock, first: int) -> None:
+        """Look at lines of which some cells are stored."""
+        found = OddValues()
+        found.look_at(piece.data[np.newaxis], 0)
+        for name, place in vars(found).items():
+            if place is not None and getattr(self, name) is None:
+                line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
+                setattr(self, name, Place(first + line, int(piece.indices[place.across]), place.value))
+
+
+def _first(block: NDArray[Any], odd: NDArray[np.bool_], first: int) -> Place:
+    line, across = (int(at) for at in np.unravel_index(int(np.argmax(odd)), block.shape))
+    return Place(first + line, across, float(block[line, across]))
