@@ -208,7 +208,7 @@ def import_command(
 ) -> None:
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
-    SOURCE is one TSV or CSV table, wide or long, one GCT 1.2 or 1.3 or MatrixMarket file, one loom, AnnData (.h5ad,
+    SOURCE is one TSV or CSV table, wide or long, one GCT 1.2 or 1.3, MatrixMarket or series matrix file, one loom, AnnData (.h5ad,
     .h5mu), 10x (.h5), GCTX, ARCHS4, Seurat (.h5seurat), Parquet, Arrow or Excel (.xlsx) file, or the directory of a
     MatrixMarket file or of AnnData as Zarr; or the directory of results of a quantifier (salmon, kallisto, RSEM, STAR
     and others), or many such files, without --units; or one or many bigWig or bedGraph files, which make a continuous
