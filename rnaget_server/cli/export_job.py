@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from rnaget_server.catalog import Matrix, TrackSet
+from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.catalog.configuration import configuration
-from rnaget_server.catalog.located import RecordKind, located
+from rnaget_server.catalog.located import RecordKind, is_used, located
 from rnaget_server.cli.limits import settings_problem
 from rnaget_server.cli.output_files import STDOUT, copy_file, size_of, write_attributes, write_body, write_folder
 from rnaget_server.datasets.repository import View, open_repository
@@ -61,7 +61,7 @@ def run_export(export: Export) -> None:
         If the record or what is asked of it is not there, the format cannot hold it, or a file cannot be written.
     """
     view = _view(export.data)
-    what = located(view.catalog, export.id, export.kind)
+    what = located(view.catalog, export.id, export.kind or _kind_with_values(view.catalog, export.id))
     record, group = what.record, _GROUPS.get(what.kind)
     if group is None or not isinstance(record, Matrix | TrackSet):
         raise ValueError(f"{what.name} has no values to export: its files are in {what.file.parent}")
@@ -86,6 +86,12 @@ def run_export(export: Export) -> None:
     if isinstance(record, Matrix):
         for remark in _remarks(resolved.slice, export, format):
             click.echo(f"  {remark}", err=True)
+
+
+def _kind_with_values(catalog: Catalog, id: str) -> RecordKind | None:
+    """Return the kind that is meant if only one record of that id has values, as of a matrix called like its study."""
+    kinds = [kind for kind in _GROUPS if is_used(catalog, kind, id)]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, writer: Writer) -> None:

@@ -141,6 +141,13 @@ def test_tracks(demo_data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "all.tsv").exists()
 
 
+def test_a_matrix_that_is_called_like_its_study(tmp_path: Path) -> None:
+    (tmp_path / "source.tsv").write_text("gene_id\ts1\ng1\t1.5\n")
+    place = ("--data", tmp_path / "data", "--project", "liver", "--study", "liver", "--id", "liver")
+    run("import", tmp_path / "source.tsv", *place, "--units", "TPM")
+    assert run("export", "liver", "-", "--format", "tsv", *place[:2])[0] == "gene_id\ts1\ng1\t1.5\n"
+
+
 def test_refusals(demo_data: Path, tmp_path: Path) -> None:
     existing = tmp_path / "existing.tsv"
     existing.write_text("mine")
