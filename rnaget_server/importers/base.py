@@ -167,7 +167,7 @@ def _special(options: ReadOptions) -> dict[str, tuple[bool, str, str]]:
             "--layer",
             "it names a matrix of an AnnData file (.h5ad, .h5mu, Zarr), of a Seurat file or of R",
         ),
-        "modality": (options.modality is not None, "--modality", "it names a part of a MuData file (.h5mu)"),
+        "modality": (options.modality is not None, "--modality", "it names a part of MuData (.h5mu) or TileDB-SOMA"),
         "sheet": (options.sheet is not None, "--sheet", "it names a sheet of a spreadsheet (.xlsx)"),
         "select": (bool(options.select), "--select", "it chooses samples of an ARCHS4 file"),
         "trust_r": (options.trust_r, "--trust-r", "it lets R read an R data file (.rds)"),

@@ -28,6 +28,9 @@ _PICKLE = (
 )
 _TRACKS = "holds a signal track and no expression matrix: import it plain and under its own --id, as a set of tracks"
 
+TILEDB_GROUP = "__tiledb_group.tdb"
+"""The empty file that says that its directory is a group of TileDB."""
+
 BIGWIG = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
 BIGBED = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
 NO_SIGNAL = "this is a bigBed file, which holds regions and no signal: import a bigWig file"

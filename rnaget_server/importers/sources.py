@@ -18,11 +18,11 @@ from rnaget_server.importers.addresses import Address, file_name
 from rnaget_server.importers.archives import Archive, Member, choose, companions, is_archive, target_of
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
-from rnaget_server.importers.foreign import ZARR_MARKERS
+from rnaget_server.importers.foreign import TILEDB_GROUP, ZARR_MARKERS
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 
 _LISTED = 5
-_TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
+_TILEDB = frozenset(("__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
 _MATRICES = (".mtx", ".h5ad", ".h5", ".loom", ".gct", ".tsv", ".csv")
@@ -262,9 +262,9 @@ def _file_of(path: Path) -> Path:
 
 
 def _in_directory(path: Path) -> Path:
-    """Return the one MatrixMarket file of a directory or the mark of a Zarr group."""
+    """Return the one MatrixMarket file of a directory, or the mark of a group of Zarr or TileDB."""
     names = sorted(os.listdir(path))
-    for marker in ZARR_MARKERS:
+    for marker in (*ZARR_MARKERS, TILEDB_GROUP):
         if marker in names:
             return path / marker
     markets = [name for name in names if without_suffix(name).endswith(".mtx")]
@@ -278,8 +278,8 @@ def _in_directory(path: Path) -> Path:
 def _of_directory(path: Path, names: Sequence[str]) -> str:
     if _TILEDB & set(names):
         return (
-            "this is TileDB-SOMA: write it as AnnData, in Python by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), "
-            "'FILE.h5ad', measurement_name='RNA')`, and import that"
+            "this is an array of TileDB: name the directory of the experiment, or write that as AnnData, by "
+            "`tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', measurement_name='RNA')`"
         )
     matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [

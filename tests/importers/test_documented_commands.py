@@ -28,8 +28,15 @@ from tests.importers.test_documented_kinds import MADE
 from tests.importers.test_kinds import cells, data_of
 
 PAGE = (ROOT / "docs" / "import.md").read_text(encoding="utf-8").replace("\\\n", " ")
-# Run by test_docs_of_sources, test_attribute_tables, test_real, quantifications/test_docs, test_rds, test_documented.
-ELSEWHERE = {*SECTIONS, "Tables of samples and features", "Results of quantifiers", "R", "What need not be said"}
+# Run by test_docs_of_sources, test_attribute_tables, test_real, quantifications/test_docs, test_rds, test_soma …
+ELSEWHERE = {
+    *SECTIONS,
+    "Tables of samples and features",
+    "Results of quantifiers",
+    "R",
+    "TileDB-SOMA",
+    "What need not be said",
+}
 HERE = {
     "Importing expression matrices": ["ID"],
     "GCT": ["gene_tpms"],
