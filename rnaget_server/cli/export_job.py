@@ -187,6 +187,8 @@ def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
     attributes = [name for name in slice.samples.attributes if name != slice.samples.id]
     if base in (*_TABLES, "mtx") and attributes and export.sample_table is None:
         yield f"attributes of samples are not in it: add --sample-table FILE ({', '.join(attributes)})"
+    if base in ("parquet", "arrow") and attributes and export.sample_table is None:
+        yield f"attributes of samples are in its metadata; for an import add --sample-table FILE ({', '.join(attributes)})"
     if base not in _ALL_LAYERS and len(slice.layers) > 1:
         others = [layer.units for layer in slice.layers[1:]]
         yield f"only {slice.layers[0].units} are in it: name others by --units ({', '.join(others)})"

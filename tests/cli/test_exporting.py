@@ -122,6 +122,8 @@ def test_slices_in_every_format(demo_data: Path, tmp_path: Path) -> None:
     for name in ("x.parquet", "x.arrow", "x.loom", "x.json", "x.tsv.zst"):
         run("export", "marioni_counts", tmp_path / name, *query)
         assert (tmp_path / name).stat().st_size
+    _, said = run("export", "marioni_counts", tmp_path / "x.parquet", *query, "--force")
+    assert "attributes of samples are in its metadata; for an import add --sample-table FILE (" in said
     found = pd.read_parquet(tmp_path / "x.parquet")
     samples = [name for name in expected if name in found.columns]
     assert len(samples) == 5
