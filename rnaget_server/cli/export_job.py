@@ -188,7 +188,8 @@ def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
     if base in (*_TABLES, "mtx") and attributes and export.sample_table is None:
         yield f"attributes of samples are not in it: add --sample-table FILE ({', '.join(attributes)})"
     if base in ("parquet", "arrow") and attributes and export.sample_table is None:
-        yield f"attributes of samples are in its metadata; for an import add --sample-table FILE ({', '.join(attributes)})"
+        listed = ", ".join(attributes)
+        yield f"attributes of samples are in its metadata; for an import add --sample-table FILE ({listed})"
     if base not in _ALL_LAYERS and len(slice.layers) > 1:
         others = [layer.units for layer in slice.layers[1:]]
         yield f"only {slice.layers[0].units} are in it: name others by --units ({', '.join(others)})"
