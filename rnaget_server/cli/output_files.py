@@ -16,7 +16,7 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 from rnaget_server.writers.base import Body
-from rnaget_server.writers.tsv import clean
+from rnaget_server.writers.tsv import quoted
 
 STDOUT = "-"
 
@@ -76,7 +76,7 @@ def copy_file(source: Path, output: Path) -> None:
 def write_attributes(labels: Labels, output: Path) -> None:
     """Write all attributes of an axis as a TSV table, the ids first."""
     names = list(dict.fromkeys((labels.id, *labels.attributes)))
-    columns = [[clean(text) for text in (name, *as_texts(labels.column(name)))] for name in names]
+    columns = [[quoted(text) for text in (name, *as_texts(labels.column(name)))] for name in names]
 
     def write(file: IO[bytes]) -> None:
         for number in range(labels.size + 1):

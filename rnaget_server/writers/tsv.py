@@ -93,6 +93,8 @@ def held_by_texts(columns: Sequence[Sequence[str]]) -> int:
 
 def joined(texts: _Texts, separator: bytes) -> bytes:
     """Return texts (or printable ASCII) without what would break a line of TSV, with a separator of a byte between."""
+    if isinstance(texts, np.ndarray) and (texts.astype("S1") == b'"').any():
+        texts = texts.astype(str).tolist()
     if isinstance(texts, np.ndarray):
         parted = np.empty(len(texts), [("separator", "S1"), ("text", texts.dtype)])
         parted["separator"], parted["text"] = separator, texts
@@ -103,7 +105,8 @@ def joined(texts: _Texts, separator: bytes) -> bytes:
 
 def cleaned(texts: Sequence[str]) -> Sequence[str]:
     """Return texts without what would break a line of TSV. Mostly none has any, which one check shows."""
-    return texts if "".join(texts).isprintable() else [clean(text) for text in texts]
+    together = "".join(texts)
+    return texts if together.isprintable() and '"' not in together else [quoted(text) for text in texts]
 
 
 def clean(text: str) -> str:

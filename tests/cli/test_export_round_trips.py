@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from rnaget_server.cli.server import main
 
 IDS = ["ENSG01.1", 'it\'s, "so"', "β 2/M", "0012", "1+2=", "x;y"]
+QUOTED = [*IDS[:-1], '"x";y']
 SAMPLES = ["s 1", "S,2", "λ\u00e9", "a/b"]
 VALUES = np.array(
     [
@@ -54,7 +55,7 @@ def there_and_back(source: Path, output: Path, *options: str | Path, export: tup
 
 
 def table(cells: np.ndarray) -> pd.DataFrame:
-    frame = pd.DataFrame(cells, pd.Index(IDS, name="gene_id"), SAMPLES)
+    frame = pd.DataFrame(cells, pd.Index(QUOTED, name="gene_id"), SAMPLES)
     frame.insert(0, "Gene Name", NAMES)
     frame.insert(1, "len", LENGTHS)
     return frame
@@ -197,7 +198,7 @@ def test_a_dense_matrix_as_a_folder(tmp_path: Path) -> None:
     assert "further attributes of features are not in it: add --feature-table FILE (len)" in said
     np.testing.assert_array_equal(scipy.io.mmread(out / "matrix.mtx.gz").toarray().astype(np.float32), VALUES)
     genes = pd.read_csv(out / "features.tsv.gz", sep="\t", header=None, dtype=str, keep_default_na=False)
-    assert genes.to_numpy().T.tolist() == [IDS, NAMES, ["Gene Expression"] * len(IDS)]
+    assert genes.to_numpy().T.tolist() == [QUOTED, NAMES, ["Gene Expression"] * len(IDS)]
 
 
 @pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
