@@ -75,7 +75,8 @@ def test_routes(route: str) -> None:
 
 @pytest.mark.parametrize("format", Registry("rnaget_server.writers").names)
 def test_formats(format: str) -> None:
-    assert f"`{format}`" in DOCS["rnaget-api.md"]
+    only_exported = Registry("rnaget_server.writers")[format].groups == ("exports",)
+    assert f"`{format}`" in DOCS["commands.md" if only_exported else "rnaget-api.md"]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from rnaget_server.catalog import Matrix, TrackSet
+from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.catalog.configuration import configuration
-from rnaget_server.catalog.located import RecordKind, located
+from rnaget_server.catalog.located import RecordKind, is_used, located
 from rnaget_server.cli.limits import settings_problem
-from rnaget_server.cli.output_files import STDOUT, copy_file, write_attributes, write_body
+from rnaget_server.cli.output_files import STDOUT, copy_file, size_of, write_attributes, write_body, write_folder
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.errors import InvalidQuery, UnknownParameter, listed, unknown_choice
@@ -24,10 +24,16 @@ from rnaget_server.query import parse_matrix_query
 from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.slicing.regions import region_by_id
+from rnaget_server.stores.tenx import FEATURE_TYPE
 from rnaget_server.writers.base import Writer
+from rnaget_server.writers.gct import missing_words
+from rnaget_server.writers.mtx import FILES, MtxWriter
 
-_SUFFIXES = {"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv"}
-_GROUPS: dict[RecordKind, str] = {"matrix": "expressions", "tracks": "continuous"}
+_SUFFIXES = {"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv", "arrows": "arrow", "mtx.zip": "mtx", "zip": "mtx"}
+_GROUPS: dict[RecordKind, str] = {"matrix": "exports", "tracks": "continuous"}
+# Formats that have label columns and no attributes of samples, and those that have all layers.
+_TABLES = ("tsv", "csv", "xlsx")
+_ALL_LAYERS = ("h5ad", "loom", "json")
 # Formats of tracks that do not grow with the bases of a chromosome; in all others the limits of the server hold.
 _COMPACT = ("bigwig", "bedgraph")
 
@@ -55,7 +61,7 @@ def run_export(export: Export) -> None:
         If the record or what is asked of it is not there, the format cannot hold it, or a file cannot be written.
     """
     view = _view(export.data)
-    what = located(view.catalog, export.id, export.kind)
+    what = located(view.catalog, export.id, export.kind or _kind_with_values(view.catalog, export.id))
     record, group = what.record, _GROUPS.get(what.kind)
     if group is None or not isinstance(record, Matrix | TrackSet):
         raise ValueError(f"{what.name} has no values to export: its files are in {what.file.parent}")
@@ -69,7 +75,7 @@ def run_export(export: Export) -> None:
         click.echo(f"not found, and left out: {listed(resolved.missing)}", err=True)
     _write(export, record, resolved, writer)
     features, others = resolved.slice.shape
-    size = "" if str(export.output) == STDOUT else f", {export.output.stat().st_size:,} bytes"
+    size = "" if str(export.output) == STDOUT else f", {size_of(export.output):,} bytes"
     click.echo(f"{export.output}: {features:,} × {others:,} as {format}{size}", err=True)
     for labels, path in (
         (resolved.slice.samples, export.sample_table),
@@ -77,9 +83,15 @@ def run_export(export: Export) -> None:
     ):
         if path is not None:
             write_attributes(labels, path)
-    if isinstance(record, Matrix) and format.startswith("tsv"):
-        for remark in _remarks(resolved.slice, export):
+    if isinstance(record, Matrix):
+        for remark in _remarks(resolved.slice, export, format):
             click.echo(f"  {remark}", err=True)
+
+
+def _kind_with_values(catalog: Catalog, id: str) -> RecordKind | None:
+    """Return the kind that is meant if only one record of that id has values, as of a matrix called like its study."""
+    kinds = [kind for kind in _GROUPS if is_used(catalog, kind, id)]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, writer: Writer) -> None:
@@ -88,10 +100,23 @@ def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, w
         copy_file(stored, export.output)
         return
     slice = resolved.slice
-    if isinstance(record, Matrix) and writer.extension.startswith("tsv"):
+    if isinstance(record, Matrix):
         slice = replace(slice, tsv_labels=_label_columns(slice))
     writer.check(slice)
-    write_body(writer.write(slice), export.output)
+    if isinstance(writer, MtxWriter) and _is_folder(export.output):
+        write_folder(writer.files(slice), export.output, FILES)
+    elif export.output.is_dir():
+        raise ValueError(f"{export.output} is a directory: name a file")
+    else:
+        write_body(writer.write(slice), export.output)
+
+
+def _is_folder(output: Path) -> bool:
+    if output.name.endswith((".mtx", ".mtx.gz")):
+        raise ValueError(
+            "MatrixMarket has its labels in files of their own: name a directory, or a file that ends in .zip"
+        )
+    return str(output) != STDOUT and output.suffix != ".zip"
 
 
 def _view(data: Path) -> View:
@@ -146,14 +171,25 @@ def _label_columns(slice: Slice) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *features.attributes)))
 
 
-def _remarks(slice: Slice, export: Export) -> Iterator[str]:
-    """Yield what a table of text does not hold, and how it is read."""
-    labels = _label_columns(slice)
-    if len(labels) > 1:
+def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
+    """Yield what the format does not hold, and how a table of text is read."""
+    base = format.partition(".")[0]
+    if base in _TABLES and len(labels := _label_columns(slice)) > 1:
         yield f"label columns: {', '.join(labels)} (import --label-columns {len(labels)})"
+    if base == "gct" and (words := missing_words(slice)):
+        yield f"attributes with these values are missing ones to readers of GCT: {', '.join(words)}"
+    if base == "mtx":
+        features = slice.features
+        held = (features.id, features.name, FEATURE_TYPE)
+        others = [name for name in features.attributes if name not in held]
+        if others and export.feature_table is None:
+            yield f"further attributes of features are not in it: add --feature-table FILE ({', '.join(others)})"
     attributes = [name for name in slice.samples.attributes if name != slice.samples.id]
-    if attributes and export.sample_table is None:
+    if base in (*_TABLES, "mtx") and attributes and export.sample_table is None:
         yield f"attributes of samples are not in it: add --sample-table FILE ({', '.join(attributes)})"
-    if len(slice.layers) > 1:
-        others = ", ".join(layer.units for layer in slice.layers[1:])
-        yield f"only {slice.layers[0].units} are in it: name others by --units ({others})"
+    if base in ("parquet", "arrow") and attributes and export.sample_table is None:
+        listed = ", ".join(attributes)
+        yield f"attributes of samples are in its metadata; for an import add --sample-table FILE ({listed})"
+    if base not in _ALL_LAYERS and len(slice.layers) > 1:
+        others = [layer.units for layer in slice.layers[1:]]
+        yield f"only {slice.layers[0].units} are in it: name others by --units ({', '.join(others)})"

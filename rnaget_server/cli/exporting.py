@@ -24,7 +24,7 @@ def _lists(name: str, help: str) -> Callable[[_Command], _Command]:
 
 @click.command("export")
 @click.argument("id")
-@click.argument("output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.argument("output", type=click.Path(path_type=Path, allow_dash=True))
 @data_option
 @click.option("--format", "format_", metavar="FORMAT", help="Format of the file; by default, what its name says.")
 @_lists("--genes", "Feature ids")
@@ -41,14 +41,15 @@ def export_command(id: str, output: Path, data: Path, kind: RecordKind | None, f
     """Write the matrix or set of tracks ID, or a slice of it, to OUTPUT (- for the standard output).
 
     Whole matrices go with all their attributes, so that an import of the file gives the same matrix; a file that is
-    served as it is, such as a loom, is copied byte by byte.
+    served as it is, such as a loom, is copied byte by byte. MatrixMarket (--format mtx) is a directory, or a zip
+    archive if OUTPUT ends in .zip.
     """
     from rnaget_server.cli.export_job import Export, run_export
 
     check_data(data, "export ID OUTPUT --data")
     tables = {name: given[name] for name in ("sample_table", "feature_table")}
     for path in (output, *filter(None, tables.values())):
-        if str(path) != _STDOUT and path.exists() and not force:
+        if str(path) != _STDOUT and path.exists() and not force and not _is_empty(path):
             raise click.ClickException(f"{path} exists: --force replaces it, or choose another name")
     export = Export(data=data, id=id, kind=kind, output=output, format=given["format_"], pairs=_pairs(given), **tables)
     try:
@@ -56,6 +57,10 @@ def export_command(id: str, output: Path, data: Path, kind: RecordKind | None, f
             run_export(export)
     except RnagetError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _pairs(given: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _TEXT = ("header", "decimal", "value_column", "duplicates")
 _LABELS = ("column", "label_columns", "sample_id", "feature_id", "feature_name")
-_READING = ("transpose", *_LABELS, "layer", "modality", "sheet", "select", "as_is", *_TEXT)
+_READING = ("transpose", *_LABELS, "layer", "modality", "sheet", "select", "as_is", "trust_r", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
 _MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", "tx2gene", *_LABEL_FILES)
@@ -126,6 +126,11 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @click.option("--as-is", is_flag=True, help="AnnData and 10x: copy the file and serve it as it is, as loom always is.")
 @click.option(
+    "--trust-r",
+    is_flag=True,
+    help="R (.rds): let R read the file, which can run code that is in it; for files whose origin you trust.",
+)
+@click.option(
     "--mtx-features", type=file, metavar="FILE", help="MatrixMarket: labels of features, if they are not found by name."
 )
 @click.option(
@@ -208,13 +213,13 @@ def import_command(
 ) -> None:
     """Import an expression matrix, signal tracks, reads, variants or a genome into a catalogue.
 
-    SOURCE is one TSV or CSV table, wide or long, one GCT 1.2 or 1.3 or MatrixMarket file, one loom, AnnData (.h5ad,
-    .h5mu), 10x (.h5), GCTX, ARCHS4, Seurat (.h5seurat), Parquet, Arrow or Excel (.xlsx) file, or the directory of a
-    MatrixMarket file or of AnnData as Zarr; or the directory of results of a quantifier (salmon, kallisto, RSEM, STAR
-    and others), or many such files, without --units; or one or many bigWig or bedGraph files, which make a continuous
-    set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file with its index, without --units.
-    All but reads and variants may be compressed (gzip, zstd, xz, bzip2), in a zip or tar archive, at an https address,
-    or come from a pipe: - is the standard input.
+    SOURCE is one TSV or CSV table, wide or long, one GCT 1.2 or 1.3, MatrixMarket or series matrix file, one loom,
+    AnnData (.h5ad, .h5mu), 10x (.h5), GCTX, ARCHS4, Seurat (.h5seurat), Parquet, Arrow, Excel (.xlsx) or R (.rds) file,
+    or the directory of a MatrixMarket file or of AnnData as Zarr; or the directory of results of a quantifier (salmon,
+    kallisto, RSEM, STAR and others), or many such files, without --units; or one or many bigWig or bedGraph files,
+    which make a continuous set; or FASTA files, which make a genome; or one BAM, CRAM, VCF (bgzip) or BCF file with its
+    index, without --units. All but reads and variants may be compressed (gzip, zstd, xz, bzip2), in a zip or tar
+    archive, at an https address, or come from a pipe: - is the standard input.
     """
     from rnaget_server.importers.reads.kinds import is_reads
 

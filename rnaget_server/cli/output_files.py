@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +16,7 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 from rnaget_server.writers.base import Body
-from rnaget_server.writers.tsv import clean
+from rnaget_server.writers.tsv import quoted
 
 STDOUT = "-"
 
@@ -32,6 +34,35 @@ def write_body(body: Body, output: Path) -> None:
         close_body(body)
 
 
+def write_folder(files: Iterable[tuple[str, Iterator[bytes]]], output: Path, names: Collection[str]) -> None:
+    """Write files, each a name and its bytes, as a directory, in the place of one that has no other files.
+
+    Raises
+    ------
+    ValueError
+        If what is there is no such directory, or there is no directory to put it into.
+    """
+    _check_parent(output)
+    if output.exists() and not (output.is_dir() and {path.name for path in output.iterdir()} <= set(names)):
+        raise ValueError(f"{output} is there, and is no directory of {', '.join(names)} alone: choose another name")
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as directory:
+        made = Path(directory, "new")
+        made.mkdir()
+        for name, chunks in files:
+            with (made / name).open("wb") as file:
+                file.writelines(chunks)
+                file.flush()
+                os.fsync(file.fileno())
+        if output.exists():
+            output.rename(Path(directory, "old"))
+        made.rename(output)
+
+
+def size_of(output: Path) -> int:
+    """Return the bytes of a file, or of the files in a directory."""
+    return sum(path.stat().st_size for path in (output.iterdir() if output.is_dir() else (output,)))
+
+
 def copy_file(source: Path, output: Path) -> None:
     """Write the bytes of a file."""
 
@@ -45,7 +76,7 @@ def copy_file(source: Path, output: Path) -> None:
 def write_attributes(labels: Labels, output: Path) -> None:
     """Write all attributes of an axis as a TSV table, the ids first."""
     names = list(dict.fromkeys((labels.id, *labels.attributes)))
-    columns = [[clean(text) for text in (name, *as_texts(labels.column(name)))] for name in names]
+    columns = [[quoted(text) for text in (name, *as_texts(labels.column(name)))] for name in names]
 
     def write(file: IO[bytes]) -> None:
         for number in range(labels.size + 1):
@@ -59,10 +90,14 @@ def _write(output: Path, write: Callable[[IO[bytes]], None]) -> None:
         write(sys.stdout.buffer)
         sys.stdout.flush()
         return
-    if not output.parent.is_dir():
-        raise ValueError(f"there is no directory {output.parent}: make it first")
+    _check_parent(output)
     with _replacing(output) as temporary, temporary.open("wb") as file:
         write(file)
+
+
+def _check_parent(output: Path) -> None:
+    if not output.parent.is_dir():
+        raise ValueError(f"there is no directory {output.parent}: make it first")
 
 
 @contextlib.contextmanager

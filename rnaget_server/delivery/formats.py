@@ -16,7 +16,8 @@ from rnaget_server.plugins import Registry
 from rnaget_server.writers.base import Writer
 
 _BYTES = "application/octet-stream"
-_GROUPS = ("expressions", "continuous")
+# Whose writers each group has. An export of a matrix has more formats than a server offers.
+_GROUPS = {"expressions": {"expressions"}, "continuous": {"continuous"}, "exports": {"expressions", "exports"}}
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Formats:
     writers: Registry
 
     def of(self, group: str) -> tuple[str, ...]:
-        """Return the names of the formats of ``expressions`` or ``continuous``, TSV first."""
+        """Return the names of the formats of ``expressions``, ``continuous`` or ``exports``, TSV first."""
         return self._by_group[group]
 
     def resolve(self, group: str, name: str) -> str:
-        """Return the format of the group ``expressions`` or ``continuous`` that `name` or an alias of it means.
+        """Return the format of a group that `name` or an alias of it means.
 
         Raises
         ------
@@ -55,7 +56,7 @@ class Formats:
         if name in self.of(group):
             return name
         missing = self._missing_packages.get(name, {})
-        if missing and group in self._classes[name].groups:
+        if missing and _GROUPS[group] & set(self._classes[name].groups):
             extras = ",".join(dict.fromkeys(missing.values()))
             raise InvalidQuery(
                 f"the format {name} needs {' and '.join(missing)}, which is not installed on this server: "
@@ -98,7 +99,10 @@ class Formats:
     def _by_group(self) -> dict[str, tuple[str, ...]]:
         available = [name for name in self._classes if name not in self._missing_packages]
         ordered = sorted(available, key=lambda name: (name != "tsv", name != "loom", name))
-        return {group: tuple(name for name in ordered if group in self._classes[name].groups) for group in _GROUPS}
+        return {
+            group: tuple(name for name in ordered if parts & set(self._classes[name].groups))
+            for group, parts in _GROUPS.items()
+        }
 
     @cached_property
     def _missing_packages(self) -> dict[str, dict[str, str]]:

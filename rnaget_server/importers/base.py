@@ -36,6 +36,7 @@ class ReadOptions:
     sheet: str | None = None
     select: tuple[str, ...] = ()
     as_is: bool = False
+    trust_r: bool = False
     genome: str | None = None
     mtx_features: Path | None = None
     mtx_barcodes: Path | None = None
@@ -101,8 +102,8 @@ class Importer(Protocol):
     `takes_any_text` marks an importer that recognises text in general: it is asked after all others. A class that does
     not inherit from this one has to have it. An importer that can read one of several layers, modalities or sheets, or
     a selection of samples, leave a file as it is, take labels from other files, or has ways out of repeated ids, has an
-    attribute `takes`, a set of ``layer``, ``modality``, ``sheet``, ``select``, ``as_is``, ``label_files`` and
-    ``duplicates``; without it, these options are refused. One that serves every file as it is has a true attribute
+    attribute `takes`, a set of ``layer``, ``modality``, ``sheet``, ``select``, ``as_is``, ``trust_r``, ``label_files``
+    and ``duplicates``; without it, these options are refused. One that serves every file as it is has a true attribute
     `always_as_is`.
     """
 
@@ -164,11 +165,12 @@ def _special(options: ReadOptions) -> dict[str, tuple[bool, str, str]]:
         "layer": (
             options.layer is not None,
             "--layer",
-            "it names a matrix of an AnnData file (.h5ad, .h5mu, Zarr) or of a Seurat file",
+            "it names a matrix of an AnnData file (.h5ad, .h5mu, Zarr), of a Seurat file or of R",
         ),
-        "modality": (options.modality is not None, "--modality", "it names a part of a MuData file (.h5mu)"),
+        "modality": (options.modality is not None, "--modality", "it names a part of MuData (.h5mu) or TileDB-SOMA"),
         "sheet": (options.sheet is not None, "--sheet", "it names a sheet of a spreadsheet (.xlsx)"),
         "select": (bool(options.select), "--select", "it chooses samples of an ARCHS4 file"),
+        "trust_r": (options.trust_r, "--trust-r", "it lets R read an R data file (.rds)"),
         "duplicates": (
             options.duplicates is not None,
             "--duplicates",

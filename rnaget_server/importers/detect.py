@@ -9,7 +9,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.compression import ERRORS, compression_of, damaged, unpacked
-from rnaget_server.importers.foreign import foreign_binary, imported_binary
+from rnaget_server.importers.foreign import TILEDB_GROUP, foreign_binary, imported_binary
 from rnaget_server.spelling import most_alike
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
@@ -39,7 +39,7 @@ def read_head(path: Path) -> bytes:
         raise damaged(path, error) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    if not head.strip():
+    if not head.strip() and path.name != TILEDB_GROUP:
         raise ImportFailure("the file is empty: see that it was downloaded or written as a whole", path)
     _refuse_foreign(path, head, compression)
     return head

@@ -8,11 +8,11 @@ from typing import Any
 
 from rnaget_server.errors import ImportFailure
 
-_EXTRAS = {"pyarrow": "arrow", "openpyxl": "excel", "zarr": "zarr"}
+_EXTRAS = {"pyarrow": "arrow", "openpyxl": "excel", "tiledbsoma": "soma", "zarr": "zarr"}
 
 
-def needed(package: str, path: Path, what: str) -> Any:
-    """Return a package that is needed for a source.
+def needed(package: str, path: Path, what: str, otherwise: str = "") -> Any:
+    """Return a package that is needed for a source; `otherwise` says what can be done without it.
 
     Raises
     ------
@@ -25,6 +25,6 @@ def needed(package: str, path: Path, what: str) -> Any:
         extra = _EXTRAS[package.partition(".")[0]]
         raise ImportFailure(
             f"{what} needs the package {package.partition('.')[0]}, which is not installed: install it by "
-            f"`pip install 'rnaget-server[{extra}]'`",
+            f"`pip install 'rnaget-server[{extra}]'`{otherwise}",
             path,
         ) from None

@@ -17,12 +17,19 @@ _READS = (
     "leave --units out"
 )
 _UTF16 = "convert it, as by `iconv -f UTF-16 -t UTF-8 FILE`, and import that"
-_R = f"this is an R data file (.rds, .RData): write the matrix by R's {_R_TABLE} and import that"
+_RDS = (b"X\n\0", b"A\n2\n1", b"A\n3\n2", b"B\n\2\0\0\0", b"B\n\3\0\0\0")
+_R = (
+    "this is an R data file of several objects (.RData): save the matrix alone in R, by `saveRDS(x, 'FILE.rds')` or "
+    f"{_R_TABLE}, and import that"
+)
 _PICKLE = (
     "this is a Python pickle: if you trust it, write it as text, as by `pandas.read_pickle('FILE')"
     ".to_csv('FILE.tsv', sep='\\t')`, and import that"
 )
 _TRACKS = "holds a signal track and no expression matrix: import it plain and under its own --id, as a set of tracks"
+
+TILEDB_GROUP = "__tiledb_group.tdb"
+"""The empty file that says that its directory is a group of TileDB."""
 
 BIGWIG = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
 BIGBED = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
@@ -42,7 +49,6 @@ _STARTS: tuple[tuple[bytes | tuple[bytes, ...], str], ...] = (
     (b"SQLite format 3\0", f"this is an SQLite database: write the table as text and import that ({_TO_TEXT})"),
     (b"\xd0\xcf\x11\xe0", f"this is a spreadsheet (.xls): {_TO_TEXT} {_DATES}"),
     ((b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n", b"RDB2\n", b"RDB3\n"), _R),
-    ((b"X\n\0", b"A\n2\n1", b"A\n3\n2", b"B\n\2\0\0\0", b"B\n\3\0\0\0"), _R),
     (b"\x93NUMPY", "this is a NumPy array (.npy), which has no ids: write it with its ids as a tab-separated table"),
     ((b"ccopy_reg", b"cpandas", b"cnumpy"), _PICKLE),
     (b"%PDF", "this is a PDF document, no table: look for the data behind it, such as a supplementary file"),
@@ -98,7 +104,14 @@ def imported_binary(head: bytes) -> str | None:
         return "a Parquet file"
     if is_arrow(head):
         return "an Arrow file"
+    if is_rds(head):
+        return "an R data file (.rds)"
     return "a spreadsheet (.xlsx)" if is_xlsx(head) else None
+
+
+def is_rds(head: bytes) -> bool:
+    """Return whether a file of this beginning is an object that R has saved."""
+    return head.startswith(_RDS)
 
 
 def is_zarr(path: Path, head: bytes) -> bool:

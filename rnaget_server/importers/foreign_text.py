@@ -145,11 +145,6 @@ def _of_first_line(first: bytes, lines: Sequence[bytes]) -> str | None:
         return "this is an IDF file (MAGE-TAB), which describes a study: import the matrix that belongs to it"
     if lowered.startswith(b"version https://git-lfs"):
         return "this is a pointer of Git LFS in place of the data: fetch these, as by `git lfs pull`, and import that"
-    if any(line.startswith(b"!series_matrix_table_begin") for line in lines) or first.startswith(b"!Series_"):
-        return (
-            "this is a series matrix file of GEO: keep only its table, as by `zgrep -v '^!' FILE > FILE.tsv` (grep if "
-            "it is not compressed), and import that; for sequencing it is often empty, the data are supplementary files"
-        )
     if first.startswith((b"^DATABASE", b"^SERIES", b"^SAMPLE", b"^PLATFORM")):
         return "this is a SOFT file of GEO: download the series matrix or the supplementary files in its place"
     return None

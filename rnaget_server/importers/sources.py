@@ -17,12 +17,12 @@ from rnaget_server.importers.addresses import Address, file_name
 from rnaget_server.importers.archives import Archive, Member, choose, companions, is_archive, target_of
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
-from rnaget_server.importers.foreign import ZARR_MARKERS
+from rnaget_server.importers.foreign import TILEDB_GROUP, ZARR_MARKERS
 from rnaget_server.importers.temporary import remove_abandoned, temporary_directory
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 
 _LISTED, _LOOKED_INTO = 5, 1000
-_TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
+_TILEDB = frozenset(("__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
 _OPEN_PIPE = re.compile(r"/dev/fd/(\d+)|/proc/(?:self|\d+)/fd/(\d+)")
 _MATRICES = (".mtx", ".h5ad", ".h5", ".loom", ".gct", ".tsv", ".csv")
@@ -263,9 +263,9 @@ def _file_of(path: Path) -> Path:
 
 
 def _in_directory(path: Path) -> Path:
-    """Return the one MatrixMarket file of a directory or the mark of a Zarr group."""
+    """Return the one MatrixMarket file of a directory, or the mark of a group of Zarr or TileDB."""
     names = sorted(os.listdir(path))
-    for marker in ZARR_MARKERS:
+    for marker in (*ZARR_MARKERS, TILEDB_GROUP):
         if marker in names:
             return path / marker
     markets = [name for name in names if without_suffix(name).endswith(".mtx")]
@@ -279,8 +279,8 @@ def _in_directory(path: Path) -> Path:
 def _of_directory(path: Path, names: Sequence[str]) -> str:
     if _TILEDB & set(names):
         return (
-            "this is TileDB-SOMA: write it as AnnData, in Python by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), "
-            "'FILE.h5ad', measurement_name='RNA')`, and import that"
+            "this is an array of TileDB: name the directory of the experiment, or write that as AnnData, by "
+            "`tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', measurement_name='RNA')`"
         )
     matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [f"{name}/" for name in names[:_LOOKED_INTO] if _has_market(path / name)]

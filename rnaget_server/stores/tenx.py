@@ -24,7 +24,7 @@ from rnaget_server.stores.h5ad_frame import Categories, text_column
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
 
-FEATURE_ID, FEATURE_NAME, SAMPLE_ID = "feature_id", "feature_name", "barcode"
+FEATURE_ID, FEATURE_NAME, FEATURE_TYPE, SAMPLE_ID = "feature_id", "feature_name", "feature_type", "barcode"
 _GENOME = "genome"
 _MATRIX = "matrix"
 _OWN_NAMES = {"id": FEATURE_ID, "name": FEATURE_NAME}

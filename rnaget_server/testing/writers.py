@@ -152,7 +152,7 @@ class WriterContract:
         writer = self.writer
         assert all(type.count("/") == 1 and type == type.lower() for type in writer.media_types)
         assert writer.media_types and writer.extension and not writer.extension.startswith(".")
-        assert set(writer.groups) <= {"expressions", "continuous"} and writer.groups
+        assert set(writer.groups) <= {"expressions", "continuous", "exports"} and writer.groups
         assert all(writer.requires.values())
 
     def _same(self, directory: Path, cells: NDArray[Any], whole: bool) -> None:

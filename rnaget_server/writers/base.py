@@ -42,7 +42,8 @@ class Writer(Protocol):
     """Other names by which the format may be asked for; they are not listed."""
 
     groups: ClassVar[tuple[str, ...]]
-    """The kinds of data it can write: ``expressions``, ``continuous``, or both."""
+    """The kinds of data it can write: ``expressions``, ``continuous``, or both; ``exports`` for matrices that only the
+    command ``export`` writes so."""
 
     requires: ClassVar[Mapping[str, str]] = {}
     """The packages it imports when it is used and that may be absent, and the extra that installs each."""

@@ -1,4 +1,4 @@
-"""TSV compressed as it is made, by gzip or zstd: equal text gives equal bytes."""
+"""TSV compressed as it is made, by gzip or zstd, and what compresses other text so: equal text gives equal bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TsvGzWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the compressed text; its length is not known beforehand."""
-        return _compressed(slice, isal_zlib.compressobj(_LEVEL, wbits=_GZIP_WINDOW))
+        return gzipped(TsvWriter().write(slice))
 
 
 class TsvZstWriter(Writer):
@@ -45,11 +45,15 @@ class TsvZstWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the compressed text; its length is not known beforehand."""
-        return _compressed(slice, zstandard.ZstdCompressor(level=_LEVEL).compressobj())
+        return _compressed(TsvWriter().write(slice), zstandard.ZstdCompressor(level=_LEVEL).compressobj())
 
 
-def _compressed(slice: Slice, compressor: _Compressor) -> Body:
-    plain = TsvWriter().write(slice)
+def gzipped(plain: Body) -> Body:
+    """Return the same bytes as one gzip stream without a time in its header; its length is not known beforehand."""
+    return _compressed(plain, isal_zlib.compressobj(_LEVEL, wbits=_GZIP_WINDOW))
+
+
+def _compressed(plain: Body, compressor: _Compressor) -> Body:
     return Body(_pieces(plain.chunks, compressor), close=plain.close, held=plain.held + _COMPRESSOR_BYTES)
 
 

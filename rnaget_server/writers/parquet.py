@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rnaget_server.errors import ResultTooLarge
 from rnaget_server.model.slice import Slice
 from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.sink import Sink
 from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
-_PIECE = 1 << 20
 _GROUP_BYTES = 32 << 20
 # pyarrow keeps about 900 bytes for each column of each row group until the end.
 _MOST_PARTS = 100_000
@@ -48,51 +48,10 @@ class ParquetWriter(Writer):
         return Body(_pieces(slice), held=held(slice, _GROUP_BYTES))
 
 
-class _Sink:
-    """A file to write to, out of which the bytes are taken as they come."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self._written: list[bytes] = []
-        self._size = 0
-
-    def write(self, data: Any) -> int:
-        """Keep some bytes."""
-        self._written.append(bytes(data))
-        self._size += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        """Return how many bytes were written, taken or not."""
-        return self._size
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def taken(self) -> Iterator[bytes]:
-        """Yield what was written since the last time, in pieces worth sending."""
-        written, self._written = self._written, []
-        pending: list[bytes] = []
-        size = 0
-        for data in written:
-            for start in range(0, len(data), _PIECE):
-                pending.append(data[start : start + _PIECE])
-                size += len(pending[-1])
-                if size >= _PIECE:
-                    yield b"".join(pending)
-                    pending, size = [], 0
-        if pending:
-            yield b"".join(pending)
-
-
 def _pieces(slice: Slice) -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
-    sink, labels = _Sink(), feature_columns(slice.features)
+    sink, labels = Sink(), feature_columns(slice.features)
     schema = schema_of(slice, labels)
     rows = rows_at_once(slice, _GROUP_BYTES)
     with pq.ParquetWriter(

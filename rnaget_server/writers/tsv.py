@@ -75,8 +75,26 @@ def _row_labels(labels: Sequence[_Texts], start: int, stop: int) -> list[bytes]:
     return parts[0] if len(parts) == 1 else list(map(b"\t".join, zip(*parts, strict=True)))
 
 
+def label_texts(slice: Slice) -> list[Sequence[str]]:
+    """Return the label columns of the slice as texts."""
+    return [as_texts(slice.features.column(name)) for name in slice.tsv_labels]
+
+
+def column_texts(slice: Slice) -> Iterator[str]:
+    """Yield the labels of the columns of cells."""
+    for columns in slice.tsv_columns():
+        yield from columns.astype(str).tolist() if isinstance(columns, np.ndarray) else columns
+
+
+def held_by_texts(columns: Sequence[Sequence[str]]) -> int:
+    """Return about how many bytes columns of texts take."""
+    return sum(map(len, columns)) * BYTES_OF_TEXT
+
+
 def joined(texts: _Texts, separator: bytes) -> bytes:
     """Return texts (or printable ASCII) without what would break a line of TSV, with a separator of a byte between."""
+    if isinstance(texts, np.ndarray) and (texts.astype("S1") == b'"').any():
+        texts = texts.astype(str).tolist()
     if isinstance(texts, np.ndarray):
         parted = np.empty(len(texts), [("separator", "S1"), ("text", texts.dtype)])
         parted["separator"], parted["text"] = separator, texts
@@ -87,12 +105,19 @@ def joined(texts: _Texts, separator: bytes) -> bytes:
 
 def cleaned(texts: Sequence[str]) -> Sequence[str]:
     """Return texts without what would break a line of TSV. Mostly none has any, which one check shows."""
-    return texts if "".join(texts).isprintable() else [clean(text) for text in texts]
+    together = "".join(texts)
+    return texts if together.isprintable() and '"' not in together else [quoted(text) for text in texts]
 
 
 def clean(text: str) -> str:
     """Return the text without what would break a line of TSV."""
     return text if text.isprintable() else " ".join(text.replace("\t", " ").splitlines())
+
+
+def quoted(text: str) -> str:
+    """Return a text as a field; one that begins with a quote is quoted, since readers take that quote for one."""
+    text = clean(text)
+    return '"' + text.replace('"', '""') + '"' if text.startswith('"') else text
 
 
 def chunked(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -122,6 +122,8 @@ def test_slices_in_every_format(demo_data: Path, tmp_path: Path) -> None:
     for name in ("x.parquet", "x.arrow", "x.loom", "x.json", "x.tsv.zst"):
         run("export", "marioni_counts", tmp_path / name, *query)
         assert (tmp_path / name).stat().st_size
+    _, said = run("export", "marioni_counts", tmp_path / "x.parquet", *query, "--force")
+    assert "attributes of samples are in its metadata; for an import add --sample-table FILE (" in said
     found = pd.read_parquet(tmp_path / "x.parquet")
     samples = [name for name in expected if name in found.columns]
     assert len(samples) == 5
@@ -139,6 +141,13 @@ def test_tracks(demo_data: Path, tmp_path: Path) -> None:
     _, said = run("export", "er", tmp_path / "all.tsv", "--data", demo_data, code=1)
     assert "ask for a smaller range" in said
     assert not (tmp_path / "all.tsv").exists()
+
+
+def test_a_matrix_that_is_called_like_its_study(tmp_path: Path) -> None:
+    (tmp_path / "source.tsv").write_text("gene_id\ts1\ng1\t1.5\n")
+    place = ("--data", tmp_path / "data", "--project", "liver", "--study", "liver", "--id", "liver")
+    run("import", tmp_path / "source.tsv", *place, "--units", "TPM")
+    assert run("export", "liver", "-", "--format", "tsv", *place[:2])[0] == "gene_id\ts1\ng1\t1.5\n"
 
 
 def test_refusals(demo_data: Path, tmp_path: Path) -> None:

@@ -96,6 +96,16 @@ def _market(path: Path, features: str, samples: str, *, cells_as_rows: bool) -> 
     path.with_name(samples).write_text("\n".join(frame.columns))
 
 
+def _series(path: Path) -> None:
+    frame = cells()
+    ids = "\t".join(f'"{id}"' for id in frame.columns)
+    tissues = "\t".join('"tissue: liver"' for _ in frame.columns)
+    table = frame.to_csv(sep="\t", index_label="ID_REF")
+    with gzip.open(path, "wt") as file:
+        file.write(f'!Series_title\t"A title"\n!Sample_geo_accession\t{ids}\n!Sample_characteristics_ch1\t{tissues}\n')
+        file.write(f"!series_matrix_table_begin\n{table}!series_matrix_table_end\n")
+
+
 MADE: dict[str, Callable[[Path], object]] = {
     "cells.h5mu": _h5mu,
     "cells.zarr": lambda path: _layered().write_zarr(path),
@@ -113,6 +123,7 @@ MADE: dict[str, Callable[[Path], object]] = {
     "E-MTAB-1.aggregated_filtered_counts.mtx.gz": lambda path: _market(
         path, path.stem + "_rows", path.stem + "_cols", cells_as_rows=False
     ),
+    "GSE2_series_matrix.txt.gz": _series,
     "long.csv": lambda path: _long().to_csv(path, index=False),
     "melted.tsv": lambda path: _long().set_axis(["target", "origin", "level"], axis=1).to_csv(path, sep="\t"),
 }

@@ -32,7 +32,6 @@ SAM = "r1\t0\tchr1\t100\t60\t50M\t*\t0\t0\tACGT\tFFFF\nr2\t16\tchr1\t120\t60\t20
 VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t1\t.\tA\tG\t1\tPASS\t.\n"
 FASTQ = "@r1\nACGT\n+\nFFFF\n@r2\nACGTA\n+\nFFFFF\n"
 SDRF = "Source Name\tCharacteristics[organism]\tExtract Name\nS1\tHomo sapiens\tE1\n"
-SERIES = '!Series_title\t"A title"\n!Series_geo_accession\t"GSE1"\n!series_matrix_table_begin\n"ID_REF"\t"GSM1"\n'
 HTML = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Who are you?</body></html>\n"
 
 
@@ -108,7 +107,6 @@ KINDS: dict[str, tuple[bytes | str, str]] = {
     "utf-16 without a mark": (TABLE.encode("utf-16-le"), "UTF-16 text"),
     "utf-16 of the other end": (TABLE.encode("utf-16-be"), "UTF-16 text"),
     "utf-32": (TABLE.encode("utf-32"), "UTF-32 text"),
-    "series matrix": (SERIES, "a series matrix file of GEO"),
     "soft": ("^DATABASE = GeoMiame\n!Database_name = GEO\n", "a SOFT file of GEO"),
     "parquet of one column": (saved(lambda file: pa.parquet.write_table(pa.table({"a": [1]}), file)), "Parquet"),
     "arrow": (b"ARROW1\0\0" + b"\0" * 64, "Arrow file"),

@@ -168,8 +168,8 @@ def test_directories_that_are_refused(tmp_path: Path) -> None:
     assert "name the matrix in it (UniqueAndMult-EM.mtx, matrix.mtx)" in said(solo)
     soma = tmp_path / "soma"
     soma.mkdir()
-    (soma / "__tiledb_group.tdb").touch()
-    assert "this is TileDB-SOMA: write it as AnnData" in said(soma)
+    (soma / "__schema").mkdir()
+    assert "this is an array of TileDB: name the directory of the experiment" in said(soma)
     (tmp_path / "none").mkdir()
     assert "this is a directory and empty: name the file of the matrix" in said(tmp_path / "none")
     (tmp_path / "other").mkdir()

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 import anndata
 import loompy
 import numpy as np
+import openpyxl
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.io
 
 from rnaget_server.testing.writers import Read
 
@@ -42,6 +45,49 @@ def tsv_zst(data: bytes, directory: Path) -> Read:
     path.write_bytes(data)
     found = pd.read_csv(path, sep="\t", index_col=0, float_precision="round_trip", dtype={"gene": str})
     return _table(found)
+
+
+def csv(data: bytes, directory: Path) -> Read:
+    return _table(pd.read_csv(io.BytesIO(data), index_col=0, float_precision="round_trip", dtype={"gene": str}))
+
+
+def csv_gz(data: bytes, directory: Path) -> Read:
+    return csv(gzip.decompress(data), directory)
+
+
+def gct(data: bytes, directory: Path) -> Read:
+    """Read as cmapPy's `parse_gct` does, which is not installed: the counts say what the fields are."""
+    first, counts = data.decode().split("\n")[:2]
+    assert first == "#1.3"
+    rows, columns, of_rows, of_columns = map(int, counts.split("\t"))
+    found = pd.read_csv(io.BytesIO(data), sep="\t", skiprows=2, header=None, dtype=str, keep_default_na=False)
+    assert found.shape == (1 + of_columns + rows, 1 + of_rows + columns)
+    cells = found.iloc[1 + of_columns :, 1 + of_rows :].to_numpy(np.float64)
+    return Read(found.iloc[1 + of_columns :, 0].tolist(), found.iloc[0, 1 + of_rows :].tolist(), cells)
+
+
+def gct_gz(data: bytes, directory: Path) -> Read:
+    return gct(gzip.decompress(data), directory)
+
+
+def mtx(data: bytes, directory: Path) -> Read:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        parts = {name: gzip.decompress(archive.read(name)) for name in archive.namelist()}
+    features, samples = (
+        pd.read_csv(io.BytesIO(parts[f"{name}.tsv.gz"]), sep="\t", header=None, dtype=str, keep_default_na=False)
+        for name in ("features", "barcodes")
+    )
+    assert features.shape[1] == 3 and samples.shape[1] == 1
+    cells = scipy.io.mmread(io.BytesIO(parts["matrix.mtx.gz"]))
+    return Read(features[0].tolist(), samples[0].tolist(), cells.toarray())
+
+
+def xlsx(data: bytes, directory: Path) -> Read:
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(data)).worksheets
+    header, *rows = sheet.iter_rows(values_only=True)
+    cells = np.array([row[1:] for row in rows], object).astype(np.float64)
+    return Read([row[0] for row in rows], list(header[1:]), cells)
 
 
 def json_object(data: bytes, directory: Path) -> Read:
@@ -106,6 +152,12 @@ READERS: dict[str, Callable[[bytes, Path], Read]] = {
     "tsv": tsv,
     "tsv.gz": tsv_gz,
     "tsv.zst": tsv_zst,
+    "csv": csv,
+    "csv.gz": csv_gz,
+    "gct": gct,
+    "gct.gz": gct_gz,
+    "mtx": mtx,
+    "xlsx": xlsx,
     "json": json_object,
     "loom": loom,
     "h5ad": h5ad,

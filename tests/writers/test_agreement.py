@@ -24,7 +24,7 @@ CELLS = st.one_of(st.just(0.0), st.just(float("nan")), st.floats(width=32, allow
 
 def test_every_format_of_matrices_is_compared() -> None:
     writers = Registry("rnaget_server.writers").all()
-    assert {name for name, writer in writers.items() if "expressions" in writer.groups} == READERS.keys()
+    assert {name for name, writer in writers.items() if {"expressions", "exports"} & {*writer.groups}} == READERS.keys()
 
 
 @settings(max_examples=12, deadline=None)
@@ -37,7 +37,7 @@ def test_formats_agree(data: st.DataObject) -> None:
     slice = slice_of(feature_labels(features), sample_labels(samples), layer_of(cells, whole=whole))
     sparse = slice_of(slice.features, slice.samples, layer_of(cells, whole=whole, sparse=True))
     with TemporaryDirectory() as directory:
-        for format, written in [*((name, slice) for name in READERS), ("h5ad", sparse)]:
+        for format, written in [*((name, slice) for name in READERS), ("h5ad", sparse), ("mtx", sparse)]:
             found = READERS[format](bytes_in(format, written), Path(directory))
             assert (found.features, found.samples) == (features, samples), format
             assert np.array_equal(found.cells.astype(np.float32), cells, equal_nan=True), format

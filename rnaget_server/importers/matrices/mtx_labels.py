@@ -20,7 +20,7 @@ from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import LABEL_BYTES, decoded, too_many_labels
 from rnaget_server.storage.access import FileLimits
 from rnaget_server.stores.native.write_dense import AxisTable
-from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, SAMPLE_ID
+from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, FEATURE_TYPE, SAMPLE_ID
 
 _ENDS = (".tsv.gz", ".tsv")
 _LISTED = 8
@@ -44,7 +44,7 @@ class AxisFile:
     option: str
 
 
-FEATURES = AxisFile("feature", ("features", "genes"), (FEATURE_ID, FEATURE_NAME, "feature_type"), "--mtx-features")
+FEATURES = AxisFile("feature", ("features", "genes"), (FEATURE_ID, FEATURE_NAME, FEATURE_TYPE), "--mtx-features")
 SAMPLES = AxisFile("sample", ("barcodes",), (SAMPLE_ID,), "--mtx-barcodes")
 _AXES = FEATURES, SAMPLES
 

@@ -1,0 +1,135 @@
+# Writes the matrix in an .rds file, and the attributes of its rows and columns, as files that the importer reads:
+# matrix.mtx with features.tsv and barcodes.tsv, or matrix.tsv; features_table.tsv, samples_table.tsv; or frame.tsv.
+# What cannot be read is said in refusal.txt. Arguments: the file, the directory to write to, the layer ("" for the usual).
+
+arguments <- commandArgs(TRUE)
+input <- arguments[1]
+layer <- if (length(arguments) > 2) arguments[3] else ""
+setwd(arguments[2])
+options(scipen = 0, digits = 15, warn = -1)
+
+refuse <- function(...) stop(paste0(...), call. = FALSE)
+text <- function(values) gsub("[\t\r\n]+", " ", enc2utf8(as.character(values)))
+needed <- function(package) {
+  if (!requireNamespace(package, quietly = TRUE)) refuse("R needs its package ", package, " to read this: install it")
+}
+chosen <- function(names, usual) {
+  if (layer == "" && length(names) && usual %in% names) return(usual)
+  if (layer == "" && length(names)) return(names[1])
+  if (!layer %in% names) refuse("--layer: there is no matrix '", layer, "'; there are ", paste(names, collapse = ", "))
+  layer
+}
+
+write_rows <- function(rows, file, header = TRUE) {
+  write.table(rows, file, append = !header, sep = "\t", quote = TRUE, qmethod = "double", na = "", row.names = FALSE,
+              col.names = header, fileEncoding = "UTF-8")
+}
+
+# Columns of texts and numbers; others, such as lists, are left out.
+columns_of <- function(table) {
+  columns <- lapply(seq_len(ncol(table)), function(at) {
+    column <- table[[at]]
+    if (methods::is(column, "Rle")) column <- as.vector(column)
+    if (is.factor(column) || is.character(column) || inherits(column, c("Date", "POSIXct"))) return(text(as.character(column)))
+    if (is.logical(column)) return(as.character(column))
+    if (is.numeric(column) && is.null(dim(column))) column else NULL
+  })
+  names(columns) <- colnames(table)
+  Filter(Negate(is.null), columns)
+}
+
+write_attributes <- function(table, ids, id, file) {
+  columns <- if (is.null(table) || !ncol(table)) list() else columns_of(table)
+  columns <- lapply(columns, function(column) ifelse(is.na(column), NA, column))
+  if (!length(columns)) return(invisible())
+  frame <- do.call(data.frame, c(list(text(ids)), unname(columns), list(stringsAsFactors = FALSE)))
+  names(frame) <- make.unique(c(id, text(names(columns))))
+  write_rows(frame, file)
+}
+
+write_cells <- function(x) {
+  if (is.null(rownames(x)) || is.null(colnames(x))) {
+    refuse("the matrix has no ids: give them by rownames(x) and colnames(x), the features being rows")
+  }
+  if (methods::is(x, "Matrix")) {
+    x <- methods::as(methods::as(methods::as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
+    Matrix::writeMM(x, "matrix.mtx")
+    writeLines(text(rownames(x)), "features.tsv", useBytes = TRUE)
+    writeLines(text(colnames(x)), "barcodes.tsv", useBytes = TRUE)
+    return(invisible())
+  }
+  if (!is.matrix(x) || !(is.numeric(x) || is.logical(x))) {
+    refuse("the values are of class ", class(x)[1], ": make a matrix of numbers of them, as by as.matrix")
+  }
+  step <- max(1, floor(1e6 / ncol(x)))
+  for (start in seq(1, nrow(x), step)) {
+    rows <- x[start:min(nrow(x), start + step - 1), , drop = FALSE]
+    block <- data.frame(text(rownames(rows)), rows + 0, check.names = FALSE)
+    names(block) <- c("feature_id", text(colnames(x)))
+    write_rows(block, if (start == 1) "matrix.tsv" else (opened <- file("matrix.tsv", "a")), start == 1)
+    if (start > 1) close(opened)
+  }
+}
+
+write_all <- function(cells, features, samples) {
+  write_cells(cells)
+  write_attributes(features, rownames(cells), "feature_id", "features_table.tsv")
+  write_attributes(samples, colnames(cells), "sample_id", "samples_table.tsv")
+}
+
+of_experiment <- function(x) {
+  needed("SummarizedExperiment")
+  names <- SummarizedExperiment::assayNames(x)
+  cells <- SummarizedExperiment::assay(x, if (length(names)) chosen(names, "counts") else 1)
+  features <- SummarizedExperiment::rowData(x)
+  if (methods::is(x, "RangedSummarizedExperiment") && methods::is(SummarizedExperiment::rowRanges(x), "GRanges")) {
+    places <- as.data.frame(unname(SummarizedExperiment::rowRanges(x)))[c("seqnames", "start", "end", "strand")]
+    names(places)[1] <- "chromosome"
+    places <- places[setdiff(names(places), colnames(features))]
+    features <- cbind(places, as.data.frame(columns_of(features), optional = TRUE))
+  }
+  write_all(cells, features, SummarizedExperiment::colData(x))
+}
+
+of_seurat <- function(x) {
+  needed("SeuratObject")
+  parts <- strsplit(layer, "/", fixed = TRUE)[[1]]
+  assay <- if (length(parts) == 2) parts[1] else SeuratObject::DefaultAssay(x)
+  if (!assay %in% names(x)) refuse("--layer: there is no assay '", assay, "'; there are ", paste(names(x), collapse = ", "))
+  name <- if (length(parts)) parts[length(parts)] else "counts"
+  values <- x[[assay]]
+  cells <- if (utils::packageVersion("SeuratObject") >= "5.0.0") {
+    SeuratObject::LayerData(values, layer = name)
+  } else {
+    SeuratObject::GetAssayData(values, slot = name)
+  }
+  if (!length(cells)) refuse("--layer: the assay ", assay, " has no ", name)
+  write_all(cells, values[[]][rownames(cells), , drop = FALSE], x[[]][colnames(cells), , drop = FALSE])
+}
+
+of_frame <- function(x) {
+  ids <- if (.row_names_info(x) > 0) list(feature_id = text(rownames(x))) else list()
+  frame <- do.call(data.frame, c(ids, columns_of(x), list(check.names = FALSE, stringsAsFactors = FALSE)))
+  write_rows(frame, "frame.tsv")
+}
+
+convert <- function() {
+  x <- readRDS(input)
+  for (package in setdiff(c("Matrix", attr(class(x), "package")), ".GlobalEnv")) needed(package)
+  if (methods::is(x, "SummarizedExperiment")) return(of_experiment(x))
+  if (inherits(x, "Seurat")) return(of_seurat(x))
+  if (methods::is(x, "ExpressionSet")) {
+    needed("Biobase")
+    return(write_all(Biobase::exprs(x), Biobase::fData(x), Biobase::pData(x)))
+  }
+  if (layer != "") refuse("--layer names an assay of a SummarizedExperiment or Seurat object, and this is ", class(x)[1])
+  if (is.data.frame(x)) return(of_frame(x))
+  if (is.matrix(x) || methods::is(x, "Matrix")) return(write_cells(x))
+  refuse("this object of class ", paste(class(x), collapse = ", "), " is none of matrix, data.frame, a sparse matrix of ",
+         "Matrix, SummarizedExperiment, ExpressionSet and Seurat: save one of these by saveRDS")
+}
+
+tryCatch(convert(), error = function(error) {
+  writeLines(enc2utf8(conditionMessage(error)), "refusal.txt", useBytes = TRUE)
+  quit(status = 3)
+})

@@ -1,0 +1,164 @@
+"""TileDB-SOMA experiments: a sparse matrix of one measurement, read by blocks of observations."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
+from rnaget_server.importers.extras import needed
+from rnaget_server.importers.foreign import TILEDB_GROUP
+from rnaget_server.importers.matrices.annotated import as_import_failures, refuse_text_options
+from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS, style_of
+from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_labels, as_numbers, is_number, is_text
+from rnaget_server.importers.matrices.zarr_tree import check_tree
+from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
+from rnaget_server.importers.text.columns import text_column
+from rnaget_server.importers.text.fields import shortened
+from rnaget_server.importers.text.table_body import LABEL_BYTES
+from rnaget_server.model.sparse import CompressedBlock
+from rnaget_server.stores.compressed import canonical
+from rnaget_server.stores.native.write_dense import AxisTable
+
+_WITHOUT = (
+    ", or write it as AnnData where it is, by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', "
+    "measurement_name='RNA')`, and import that"
+)
+_ROW = "soma_joinid"
+_ROWS_AT_ONCE = 4096
+_BUFFER = 64 << 20
+_BUFFERS = "soma.init_buffer_bytes"
+_FEATURE_IDS = (*STABLE_FEATURE_IDS, "var_id", "var_names")
+_SAMPLE_IDS = ("obs_id", *SAMPLE_IDS, _ROW)  # an atlas may have no other
+
+
+class SomaImporter(Importer):
+    """Reads a matrix of the measurement that ``--modality`` names, or of the only one."""
+
+    takes = frozenset({"layer", "modality"})
+
+    def recognises(self, path: Path, head: bytes) -> bool:
+        """Return whether this is the file that says that its directory is a group of TileDB."""
+        return path.name == TILEDB_GROUP
+
+    def read(self, path: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix:
+        """Return a matrix of the experiment in the directory of `path`.
+
+        Raises
+        ------
+        ImportFailure
+            If it is damaged, no experiment, or has no such measurement or layer, or several of which none is named.
+        """
+        soma = needed("tiledbsoma", path, "TileDB-SOMA", _WITHOUT)
+        refuse_text_options(options, path, "TileDB-SOMA")
+        context = soma.SOMATileDBContext(tiledb_config={_BUFFERS: _BUFFER})
+        with contextlib.ExitStack() as stack:
+            with _as_failures(soma, path):
+                check_tree(path.parent)
+                experiment = stack.enter_context(soma.open(str(path.parent), context=context))
+            if not isinstance(experiment, soma.Experiment):
+                raise ImportFailure("this is a part of TileDB-SOMA: name the directory of the experiment", path)
+            with _as_failures(soma, path):
+                measurement = experiment.ms[_chosen(path, experiment.ms, options.modality, "modality", "RNA")]
+                cells = measurement.X[_chosen(path, measurement.X, options.layer, "layer", "data")]
+                rows, obs = _frame(path, experiment.obs, options)
+                columns, var = _frame(path, measurement.var, options)
+            if not isinstance(cells, soma.SparseNDArray):
+                raise ImportFailure("the matrix is dense: write it as AnnData by `tiledbsoma.io.to_h5ad`", path)
+            samples = _axis(path, obs, options.sample_id, _SAMPLE_IDS, "sample")
+            features = _axis(path, var, options.feature_id, _FEATURE_IDS, "feature")
+            names = (options.feature_name,) if options.feature_name else FEATURE_NAMES
+            name = next((name for name in names if name in var and name != features.id), None)
+            features = replace(features, name=name)
+            style = style_of(path, options, tuple(samples.columns))
+            with _as_failures(soma, path):
+                spooled = _spooled(path, cells, (rows, columns), directory, progress)
+        return SourceMatrix(features, samples, spooled, style, ("TileDB-SOMA, stored sparse",))
+
+
+@contextlib.contextmanager
+def _as_failures(soma: Any, path: Path) -> Iterator[None]:
+    try:
+        with as_import_failures(path):
+            yield
+    except soma.SOMAError as error:
+        raise ImportFailure(f"TileDB-SOMA cannot be read: {shortened(str(error))}", path) from None
+
+
+def _chosen(path: Path, group: Any, given: str | None, option: str, usual: str) -> str:
+    names = sorted(group)
+    name = given or (names[0] if len(names) == 1 else usual)
+    if name not in names:
+        listed = ", ".join(map(shortened, names)) or "none"
+        raise ImportFailure(f"--{option}: name one of {listed}", path)
+    return name
+
+
+def _frame(path: Path, frame: Any, options: ReadOptions) -> tuple[NDArray[np.int64], dict[str, Any]]:
+    """Return the numbers of the rows, ascending, and the columns of texts and numbers in that order."""
+    known = [field.name for field in frame.schema if is_text(field.type) or is_number(field.type)]
+    if frame.count * len(known) * LABEL_BYTES > options.limits.column_bytes:
+        raise ImportFailure("the labels need more memory than RNAGET_MAX_COLUMN_BYTES: set it higher", path)
+    table = frame.read(column_names=known).concat().sort_by(_ROW)
+    columns: dict[str, Any] = {}
+    for name in known:
+        column = table.column(name)
+        is_label = is_text(column.type) or str(column.type) == "bool"
+        columns[name] = text_column(as_labels(column)) if is_label else as_numbers(column, whole=True)
+    rows = np.asarray(columns[_ROW], np.int64)
+    return rows, columns
+
+
+def _axis(path: Path, columns: dict[str, Any], given: str | None, usual: Sequence[str], kind: str) -> AxisTable:
+    if given is not None and given not in columns:
+        raise ImportFailure(f"--{kind}-id: there is no column {shortened(given)}; there are {', '.join(columns)}", path)
+    id = given or next((name for name in usual if name in columns), None)
+    if id is None:
+        raise ImportFailure(f"no column holds the {kind} ids by its name: name one by --{kind}-id", path)
+    ids = columns[id] = text_column([str(value) for value in columns[id]])
+    if len(set(ids)) < len(ids) or "" in set(ids):
+        raise ImportFailure(f"the {kind} ids in {id} repeat, or are empty: name another column by --{kind}-id", path)
+    return AxisTable(id, {name: column for name, column in columns.items() if name == id or name != _ROW})
+
+
+def _spooled(
+    path: Path, cells: Any, axes: tuple[NDArray[np.int64], NDArray[np.int64]], directory: Path, progress: Progress
+) -> SpooledSparse:
+    rows, columns = axes
+    with filling(SparseSpool(directory, "samples", len(columns), np.dtype(np.float64)), path) as spool:
+        done = 0
+        blocks = cells.read().blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
+        for table, (covered, _) in blocks.tables():
+            stop = int(np.searchsorted(rows, covered[len(covered) - 1].as_py(), "right"))
+            spool.append(_piece(path, table, axes, done, stop))
+            done = stop
+            progress(done / len(rows))
+        spool.append(CompressedBlock(np.zeros(len(rows) - done + 1, np.int64), np.empty(0, np.int64), np.empty(0)))
+        return spool.finish()
+
+
+def _piece(
+    path: Path, table: Any, axes: tuple[NDArray[np.int64], NDArray[np.int64]], start: int, stop: int
+) -> CompressedBlock:
+    """Return the cells of some observations."""
+    places = []
+    for axis, name in zip(axes, ("soma_dim_0", "soma_dim_1"), strict=True):
+        numbers = table.column(name).to_numpy()
+        place = np.searchsorted(axis, numbers)
+        if not np.array_equal(axis.take(place, mode="clip"), numbers):
+            raise ImportFailure("a cell is of an observation or a variable that the experiment does not have", path)
+        places.append(place)
+    try:
+        values = as_numbers(table.column("soma_data"))
+    except UnfitColumn as error:
+        raise ImportFailure(str(error), path) from None
+    order = np.lexsort(places[::-1])
+    indptr = np.searchsorted(places[0][order], np.arange(start, stop + 1)).astype(np.int64)
+    return CompressedBlock(*canonical(indptr, places[1][order].astype(np.int64), values[order]))

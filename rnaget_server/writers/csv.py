@@ -1,0 +1,62 @@
+"""Comma-separated values: one header row, label columns, a column for each sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rnaget_server.model.slice import Slice
+from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.cells import row_texts
+from rnaget_server.writers.compressed_tsv import gzipped
+from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_texts, label_texts
+
+_QUOTED = frozenset('",')
+
+
+class CsvWriter(Writer):
+    """Writes the main layer, with the columns of TSV. Fields are quoted where needed; line ends become spaces."""
+
+    media_types = ("text/csv",)
+    extension = "csv"
+    groups = ("exports",)
+
+    def write(self, slice: Slice) -> Body:
+        """Return the slice as UTF-8 text; its length is not known beforehand."""
+        labels = label_texts(slice)
+        return Body(chunked(_lines(slice, labels)), held=held_by_texts(labels))
+
+
+class CsvGzWriter(Writer):
+    """Writes what `CsvWriter` writes, as one gzip stream."""
+
+    media_types = ("application/gzip",)
+    extension = "csv.gz"
+    groups = CsvWriter.groups
+
+    def write(self, slice: Slice) -> Body:
+        """Return the compressed text; its length is not known beforehand."""
+        return gzipped(CsvWriter().write(slice))
+
+
+def _lines(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
+    yield _fields([*slice.tsv_labels, *column_texts(slice)]) + b"\n"
+    layer, rows = slice.layers[0], zip(*labels, strict=True)
+
+    def lines(block: NDArray[Any]) -> bytes:
+        cells = row_texts(block, layer.whole, b",", b"NaN")
+        return b"".join([b"%b,%b\n" % (_fields(next(rows)), row) for row in cells])
+
+    # Not by a loop, whose variable would hold on to the block while its text is sent.
+    yield from map(lines, layer.blocks())
+
+
+def _fields(texts: Sequence[str]) -> bytes:
+    return ",".join(map(_field, texts)).encode()
+
+
+def _field(text: str) -> str:
+    text = clean(text)
+    return '"' + text.replace('"', '""') + '"' if _QUOTED & set(text) else text

@@ -1,0 +1,105 @@
+"""GCT, the text format of GenePattern, GTEx and CMap: 1.2 where that holds all attributes, or else 1.3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import Labels, Slice
+from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.cells import table_lines
+from rnaget_server.writers.compressed_tsv import gzipped
+from rnaget_server.writers.tsv import chunked, held_by_texts, quoted
+
+_DESCRIPTION = "Description"
+_MISSING = "NaN"
+# Readers of GCT 1.3 take -666 as a missing value, but not the same number written so.
+_NULL, _NULL_NUMBER = -666, b"-6.66e2"
+
+
+class GctWriter(Writer):
+    """Writes the main layer, with all attributes of features and samples."""
+
+    media_types = ("text/tab-separated-values",)
+    extension = "gct"
+    groups = ("exports",)
+
+    def write(self, slice: Slice) -> Body:
+        """Return the slice as UTF-8 text; its length is not known beforehand."""
+        names = _attributes(slice.features)
+        labels = [_texts(slice.features, name) for name in (slice.features.id, *names)]
+        return Body(chunked(_lines(slice, names, labels)), held=held_by_texts(labels))
+
+
+class GctGzWriter(Writer):
+    """Writes what `GctWriter` writes, as one gzip stream."""
+
+    media_types = ("application/gzip",)
+    extension = "gct.gz"
+    groups = GctWriter.groups
+
+    def write(self, slice: Slice) -> Body:
+        """Return the compressed text; its length is not known beforehand."""
+        return gzipped(GctWriter().write(slice))
+
+
+def missing_words(slice: Slice) -> list[str]:
+    """Return texts among the attributes that readers of GCT take as missing values."""
+    words = {"NA", "N/A", "na", "nan", "NaN", "None", "NULL", "#N/A", "#VALUE!", "-666"}
+    found: set[str] = set()
+    for labels in (slice.features, slice.samples):
+        for name in _attributes(labels):
+            values = labels.column(name)
+            if values.dtype.kind not in "if":
+                found |= words.intersection(as_texts(values))
+    return sorted(found)
+
+
+def _attributes(labels: Labels) -> list[str]:
+    return [name for name in labels.attributes if name != labels.id]
+
+
+def _texts(labels: Labels, name: str) -> list[str]:
+    """Return the values of an attribute as fields; numbers that are missing are named so, and texts stay empty."""
+    values = labels.column(name)
+    texts = as_texts(values)
+    if values.dtype.kind == "f":
+        return [text or _MISSING for text in texts]
+    return [quoted(text) for text in texts]
+
+
+def _line(fields: Sequence[str]) -> bytes:
+    return ("\t".join(fields) + "\n").encode()
+
+
+def _lines(slice: Slice, names: Sequence[str], labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
+    features, samples = slice.shape
+    described = _attributes(slice.samples)
+    old = list(names) == [_DESCRIPTION] and not described
+    counts = (features, samples) if old else (features, samples, len(names), len(described))
+    yield b"#1.2\n" if old else b"#1.3\n"
+    yield _line([str(count) for count in counts])
+    header = [quoted(name) for name in (slice.features.id, *names)]
+    yield _line([*header, *_texts(slice.samples, slice.samples.id)])
+    for name in described:
+        yield _line([quoted(name), *[_MISSING] * len(names), *_texts(slice.samples, name)])
+    layer, rows = slice.layers[0], zip(*labels, strict=True)
+
+    def lines(block: NDArray[Any]) -> bytes:
+        fronts = ["\t".join(next(rows)).encode() for _ in range(len(block))]
+        if old or not (block == _NULL).any():
+            return table_lines(block, layer.whole, fronts)
+        return b"".join(map(_without_null, fronts, block))
+
+    def _without_null(front: bytes, row: NDArray[Any]) -> bytes:
+        cells = table_lines(row[np.newaxis], layer.whole, [b""]).rstrip(b"\n").split(b"\t")[1:]
+        for at in np.flatnonzero(row == _NULL):
+            cells[at] = _NULL_NUMBER
+        return b"\t".join([front, *cells]) + b"\n"
+
+    # Not by a loop, whose variable would hold on to the block while its text is sent.
+    yield from map(lines, layer.blocks())

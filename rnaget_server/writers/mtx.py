@@ -1,0 +1,106 @@
+"""MatrixMarket with its labels, as 10x writes them: three files, features as rows, the stored cells alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import LayerInfo, Slice
+from rnaget_server.model.sparse import CompressedBlock
+from rnaget_server.stores.tenx import FEATURE_TYPE
+from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.cells import row_texts
+from rnaget_server.writers.compressed_tsv import gzipped
+from rnaget_server.writers.sink import zipped
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, quoted
+
+FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
+_ONLY_TYPE = "Gene Expression"
+_ROWS = 1 << 12
+_ENTRIES = 1 << 16
+
+
+class MtxWriter(Writer):
+    """Writes the main layer as a folder of three files, which is a zip archive where one file is asked for."""
+
+    media_types = ("application/zip",)
+    extension = "mtx.zip"
+    groups = ("exports",)
+
+    def write(self, slice: Slice) -> Body:
+        """Return the three files as a zip archive; its length is not known beforehand."""
+        return Body(zipped(self.files(slice), compressed=False), held=sum(slice.shape) * BYTES_OF_TEXT)
+
+    def files(self, slice: Slice) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Yield each file, its name and its bytes; the cells of a dense slice are read twice."""
+        for name, chunks in zip(FILES, (_features(slice), _barcodes(slice), _matrix(slice)), strict=True):
+            yield name, gzipped(Body(chunked(chunks))).chunks
+
+
+def _features(slice: Slice) -> Iterator[bytes]:
+    """Yield ids, names and types, as readers expect all three: the id for a name, and genes, where there are none."""
+    features = slice.features
+    ids = as_texts(features.column(features.id))
+    names = as_texts(features.column(features.name)) if features.name else ids
+    typed = FEATURE_TYPE in features.attributes and features.id != FEATURE_TYPE
+    types = as_texts(features.column(FEATURE_TYPE)) if typed else [_ONLY_TYPE] * len(ids)
+    yield from _table([ids, names, types])
+
+
+def _barcodes(slice: Slice) -> Iterator[bytes]:
+    yield from _table([as_texts(slice.samples.column(slice.samples.id))])
+
+
+def _table(columns: Sequence[Sequence[str]]) -> Iterator[bytes]:
+    for start in range(0, len(columns[0]), _ROWS):
+        rows = zip(*(column[start : start + _ROWS] for column in columns), strict=True)
+        yield b"".join(("\t".join(map(quoted, row)) + "\n").encode() for row in rows)
+
+
+def _matrix(slice: Slice) -> Iterator[bytes]:
+    """Yield the size, which must come first, then the entries: by samples if the source is sparse, or by features."""
+    layer = slice.layers[0]
+    count, numbers = 0, True
+    for _, _, values in _entries(layer):
+        count += len(values)
+        numbers = numbers and bool(np.isfinite(values).all())
+    field = "integer" if layer.whole and numbers else "real"
+    features, samples = slice.shape
+    yield f"%%MatrixMarket matrix coordinate {field} general\n{features} {samples} {count}\n".encode()
+    for rows, columns, values in _entries(layer):
+        for start in range(0, len(values), _ENTRIES):
+            part = np.s_[start : start + _ENTRIES]
+            texts = row_texts(np.ascontiguousarray(values[part])[np.newaxis], layer.whole, b",", b"NaN")[0]
+            fields = (_numbers(rows[part]), _numbers(columns[part]), texts.split(b","))
+            yield b"".join([b"%b %b %b\n" % entry for entry in zip(*fields, strict=True)])
+
+
+def _numbers(places: NDArray[np.int64]) -> list[bytes]:
+    """Return places, which MatrixMarket counts from 1, as text."""
+    text: bytes = orjson.dumps(np.ascontiguousarray(places + 1), option=orjson.OPT_SERIALIZE_NUMPY)
+    return text[1:-1].split(b",")
+
+
+_Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]
+
+
+def _entries(layer: LayerInfo) -> Iterator[_Entries]:
+    """Yield rows, columns and values of the stored cells, those that are not 0 of a dense layer."""
+    start = 0
+    if layer.sparse is not None:
+        for piece in layer.sparse.compressed_along("samples"):
+            yield piece.indices, start + _lines_of(piece), piece.data
+            start += len(piece.indptr) - 1
+        return
+    for block in layer.blocks():
+        rows, columns = np.nonzero(block)
+        yield rows + start, columns, block[rows, columns]
+        start += len(block)
+
+
+def _lines_of(piece: CompressedBlock) -> NDArray[np.int64]:
+    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(piece.indptr))
