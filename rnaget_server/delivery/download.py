@@ -90,7 +90,7 @@ class Download:
         """Its name in the log, which has nothing that a client sent."""
         return f"{self.resolved.name}.{self.writer.extension}"
 
-    @property
+    @cached_property
     def disposition(self) -> str:
         """The header Content-Disposition."""
         return content_disposition(self.resolved, self.writer.extension)

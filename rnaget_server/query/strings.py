@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 from urllib.parse import quote, quote_plus
@@ -75,10 +75,9 @@ def start_of_query_string(values: Mapping[str, Iterable[str]], most: int) -> str
     return "&".join(parts)[:most]
 
 
-def runs(pairs: Iterable[Pair]) -> Iterator[tuple[str, list[str]]]:
-    """Yield names and the values that follow each other under them: one step for a list of any length."""
-    for name, several in groupby(pairs, _NAME):
-        yield name, list(map(_VALUE, several))
+def runs(pairs: Iterable[Pair]) -> list[tuple[str, list[str]]]:
+    """Return names and the values that follow each other under them: one step for a list of any length."""
+    return [(name, list(map(_VALUE, several))) for name, several in groupby(pairs, _NAME)]
 
 
 def by_name(pairs: Iterable[Pair]) -> dict[str, list[str]]:
