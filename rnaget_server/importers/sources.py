@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,9 @@ from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
 from rnaget_server.importers.foreign import ZARR_MARKERS
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
+from rnaget_server.storage.temporary_directories import remove_abandoned, temporary_directory
 
+_PREFIX = "rnaget-import-"
 _LISTED = 5
 _TILEDB = frozenset(("__tiledb_group.tdb", "__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
@@ -62,6 +63,8 @@ def opened_sources(
 ) -> Iterator[Sources]:
     """Give the files to read; what comes from pipes, addresses and archives is in temporary ones, removed afterwards.
 
+    Those that killed imports have left are removed first.
+
     Parameters
     ----------
     named
@@ -78,6 +81,7 @@ def opened_sources(
     ImportFailure
         If one cannot be read, or it is not clear which file of a directory or an archive is meant.
     """
+    remove_abandoned(_PREFIX)
     with contextlib.ExitStack() as stack:
         opening = _Opening(stack, options.room, stdin)
         try:
@@ -124,7 +128,7 @@ class _Opening:
         return self._of_archive(path, members, named)
 
     def _directory(self) -> Path:
-        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rnaget-import-")))
+        return self._stack.enter_context(temporary_directory(_PREFIX))
 
     def _local(self, path: Path) -> Path:
         """Return the file itself, the matrix in a directory, or what a pipe gives."""
