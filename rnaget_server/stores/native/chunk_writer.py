@@ -6,9 +6,11 @@ What is written is what HDF5's Blosc filter would have written, so that every HD
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
+from types import TracebackType
 from typing import Any, Final
 
 import h5py
@@ -22,8 +24,13 @@ from rnaget_server.stores.chunk_reader import chunk_places
 # LZ4 decodes some five times faster than zstd, and its thorough form takes hardly more room on expression values.
 _CODEC: Final = "lz4hc"
 _LEVEL = 3
+# The codec of sparse cells.
+_RUN_CODEC: Final = "zstd"
+_RUN_LEVEL = 1
 # Chunks that a thread encodes before it takes the next ones.
 _AT_ONCE = 32
+# Such batches of a run that wait to be written, at most.
+_MOST_PENDING = 8
 
 
 def smallest_codec(cells: Sequence[NDArray[Any]]) -> blosc.Blosc:
@@ -92,3 +99,70 @@ class ChunkWriter:
             cells = whole
         encoded: bytes = self._codec.encode(np.ascontiguousarray(cells))
         return encoded
+
+
+class RunWriter:
+    """A new dataset of one dimension, written from its beginning to its end while threads encode; a context manager.
+
+    Parameters
+    ----------
+    group, name
+        Where it is created.
+    size, dtype
+        Number and type of the cells.
+    chunk
+        Cells of a chunk.
+    """
+
+    def __init__(self, group: h5py.Group, name: str, size: int, dtype: np.dtype[Any], chunk: int) -> None:
+        self._codec = blosc.Blosc(_RUN_CODEC, _RUN_LEVEL, blosc.SHUFFLE)
+        compression = hdf5plugin.Blosc(cname=_RUN_CODEC, clevel=_RUN_LEVEL, shuffle=hdf5plugin.Blosc.SHUFFLE)
+        # HDF5 has no chunks in a dataset of nothing.
+        stored = {"chunks": (min(chunk, size),), "compression": compression} if size else {}
+        self._id = group.create_dataset(name, (size,), dtype, **stored).id
+        self._chunk = min(chunk, size)
+        self._held = np.empty(0, dtype)
+        self._pending: deque[tuple[int, Future[list[bytes]]]] = deque()
+        self._at = 0
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            self._threads.shutdown(cancel_futures=True)
+
+    def append(self, cells: NDArray[Any]) -> None:
+        """Write the next cells."""
+        cells = np.concatenate([self._held, cells.astype(self._held.dtype, copy=False)])
+        whole = len(cells) // self._chunk * self._chunk if len(cells) else 0
+        self._held = cells[whole:].copy()
+        for start in range(0, whole, _AT_ONCE * self._chunk):
+            self._submit(cells[start : min(whole, start + _AT_ONCE * self._chunk)])
+        self._write(most_pending=_MOST_PENDING)
+
+    def _finish(self) -> None:
+        if len(self._held):
+            last = np.zeros(self._chunk, self._held.dtype)
+            last[: len(self._held)] = self._held
+            self._submit(last)
+        self._write(most_pending=0)
+
+    def _submit(self, cells: NDArray[Any]) -> None:
+        self._pending.append((self._at, self._threads.submit(self._encoded, cells)))
+        self._at += len(cells)
+
+    def _write(self, most_pending: int) -> None:
+        while len(self._pending) > most_pending:
+            start, encoded = self._pending.popleft()
+            for number, data in enumerate(encoded.result()):
+                self._id.write_direct_chunk((start + number * self._chunk,), data)
+
+    def _encoded(self, cells: NDArray[Any]) -> list[bytes]:
+        return [self._codec.encode(part) for part in cells.reshape(-1, self._chunk)]
