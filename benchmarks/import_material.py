@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import anndata
 import h5py
@@ -37,6 +38,11 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
+def _packed(path: Path) -> IO[bytes]:
+    opened: IO[bytes] = igzip.open(path, "wb", compresslevel=2)  # type: ignore[no-untyped-call]
+    return opened
+
+
 def write_text(path: Path, shape: tuple[int, int], is_gct: bool) -> None:
     """Write a gzipped GCT, or a TSV of the same cells without descriptions.
 
@@ -44,7 +50,7 @@ def write_text(path: Path, shape: tuple[int, int], is_gct: bool) -> None:
     """
     rows, columns = shape
     labels = ["Name", "Description"] if is_gct else ["Name"]
-    with igzip.open(path, "wb", compresslevel=2) as text:
+    with _packed(path) as text:
         if is_gct:
             text.write(f"#1.2\n{rows}\t{columns}\n".encode())
         text.write("\t".join([*labels, *sample_ids(columns)]).encode() + b"\n")
@@ -108,7 +114,7 @@ def write_mtx(directory: Path, source: anndata.AnnData) -> None:
     """Write a directory as Cell Ranger 3 does: ``matrix.mtx.gz`` and its labels."""
     directory.mkdir(parents=True, exist_ok=True)
     entries = source.X.tocoo()
-    with igzip.open(directory / "matrix.mtx.gz", "wb", compresslevel=2) as text:
+    with _packed(directory / "matrix.mtx.gz") as text:
         text.write(b"%%MatrixMarket matrix coordinate integer general\n")
         text.write(f"{source.n_vars} {source.n_obs} {entries.nnz}\n".encode())
         columns = {"gene": entries.col + 1, "cell": entries.row + 1, "count": entries.data.astype(int)}
