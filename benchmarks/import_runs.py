@@ -17,7 +17,7 @@ from benchmarks.material import UNITS
 from rnaget_server.cli.new import write_new_catalog
 
 _LOOKED_EVERY = 0.02
-_TOOL = Path(sys.executable).with_name("rnaget-server")
+_TOOL = (sys.executable, "-m", "rnaget_server.cli.server")
 
 
 def run(command: Sequence[str | Path]) -> float:
@@ -35,7 +35,7 @@ def run(command: Sequence[str | Path]) -> float:
 def import_command(source: Path, data: Path) -> list[str | Path]:
     """Return the command that imports a matrix into a catalogue."""
     place = ("--project", "made", "--study", "imported", "--id", "m", "--units", UNITS, "--replace")
-    return [sys.executable, "-m", "rnaget_server.cli.server", "import", source, "--data", data, *place]
+    return [*_TOOL, "import", source, "--data", data, *place]
 
 
 def imported(source: Path, directory: Path) -> float:
@@ -72,7 +72,7 @@ def faults_of_kills(source: Path, directory: Path, seconds: float, kills: int) -
             with suppress(ProcessLookupError):
                 (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
             process.wait()
-            checked = subprocess.run([_TOOL, "check", data], capture_output=True, check=False, env=environment)
+            checked = subprocess.run([*_TOOL, "check", data], capture_output=True, check=False, env=environment)
             faults += checked.returncode != 0
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, env=environment)
         left = [path for path in data.rglob("*") if ".import-" in path.name]

@@ -30,7 +30,8 @@ _H5AD = "import anndata, sys; anndata.read_h5ad(sys.argv[1])"
 _MTX = """
 import anndata.io, pandas, sys
 cells = anndata.io.read_mtx(sys.argv[1] + '/matrix.mtx.gz').T
-cells.var = pandas.read_csv(sys.argv[1] + '/features.tsv.gz', header=None, sep='\\t').set_index(1).rename(columns=str)
+genes = pandas.read_csv(sys.argv[1] + '/features.tsv.gz', header=None, sep='\\t', names=['id', 'name', 'type'])
+cells.var = genes.set_index('name')
 cells.obs_names = pandas.read_csv(sys.argv[1] + '/barcodes.tsv.gz', header=None)[0].values
 cells.X = cells.X.tocsr()
 """
