@@ -50,7 +50,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"archive", "client", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

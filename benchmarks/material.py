@@ -96,11 +96,6 @@ class Material:
         return self.directory / "servers.log"
 
     @property
-    def gct(self) -> Path:
-        """A gzipped GCT to import."""
-        return self.directory / "text.gct.gz"
-
-    @property
     def study(self) -> Path:
         """The directory of the study that offers the native stores."""
         return self.directory / "catalogue" / "made" / "gtex_like"
@@ -144,11 +139,10 @@ def _fingerprint(size: Size) -> str:
         _write_native,
         _write_loom,
         _write_h5ad,
-        _write_gct,
         _write_catalogue,
         sample_ids,
     )
-    found = [f"{size.shape} {size.text_shape} {SMALL}".encode(), *(inspect.getsource(one).encode() for one in makers)]
+    found = [f"{size.shape} {SMALL}".encode(), *(inspect.getsource(one).encode() for one in makers)]
     with tempfile.TemporaryDirectory() as directory:
         # Long rows and long columns: the writer lays out chunks by the lengths of both.
         for number, shape in enumerate(((4, 60_000), (60_000, 4))):
@@ -176,9 +170,8 @@ def _make(material: Material) -> None:
         _write_h5ad(material.h5ad, cells, ids)
     finally:
         raw.unlink(missing_ok=True)
-    _say("writing the small matrix and the text to import")
+    _say("writing the small matrix")
     _write_native(material.small, made_cells(SMALL, 1), ids[: SMALL[0]], names[: SMALL[0]])
-    _write_gct(material.gct, made_cells(material.size.text_shape, 2), ids, names)
     _write_catalogue(material)
 
 
@@ -237,14 +230,6 @@ def _write_h5ad(path: Path, cells: NDArray[np.float32], ids: list[str]) -> None:
         matrix.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
         for start in range(0, cells.shape[1], _BLOCK):
             matrix[start : start + _BLOCK] = cells[:, start : start + _BLOCK].T
-
-
-def _write_gct(path: Path, cells: NDArray[np.float32], ids: list[str], names: list[str]) -> None:
-    with gzip.open(path, "wt", compresslevel=6, encoding="utf-8") as text:
-        text.write(f"#1.2\n{cells.shape[0]}\t{cells.shape[1]}\n")
-        text.write("\t".join(["Name", "Description", *sample_ids(cells.shape[1])]) + "\n")
-        for gene, name, row in zip(ids, names, cells, strict=False):
-            text.write("\t".join([gene, name, *(f"{value:.4g}" for value in row.tolist())]) + "\n")
 
 
 def _write_catalogue(material: Material) -> None:

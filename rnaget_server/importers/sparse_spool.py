@@ -20,9 +20,9 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.importers.spool import Spool
 from rnaget_server.model.sparse import CompressedBlock, Direction
-from rnaget_server.stores.compressed import PIECE, Panel, panels
+from rnaget_server.stores.compressed import PIECE, panels
 
-_BUCKET = 8 << 20
+_BUCKET = 2 << 20
 _EXACT = 2.0**24
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
@@ -82,40 +82,45 @@ class SpooledSparse:
             yield CompressedBlock(starts, positions.astype(np.int64), _read(self._data, self._kept, int(starts[-1])))
 
     def _transposed(self) -> Iterator[CompressedBlock]:
+        from scipy.sparse import csr_array  # only then: the library takes long to load
+
         buckets = panels(self._counts, _BUCKET)
         record = np.dtype([("across", np.int32), ("line", np.int32), ("value", self._kept)])
         with tempfile.TemporaryFile(dir=self._directory) as file:
             self._fill(file, buckets, record)
             file.seek(0)
             for first, last in buckets:
-                panel = Panel(self._counts[first:last], self._kept)
-                left = int(self._counts[first:last].sum())
-                while left:
-                    cells = _read(file, record, min(left, PIECE))
-                    panel.add(cells["across"] - first, cells["line"], cells["value"])
-                    left -= len(cells)
-                yield from panel.pieces()
+                counts = self._counts[first:last]
+                cells = _read(file, record, int(counts.sum()))
+                places = cells["across"] - np.int32(first), cells["line"]
+                panel = csr_array((cells["value"], places), shape=(last - first, len(self._lengths)))
+                for start, stop in panels(counts, PIECE):
+                    taken = slice(panel.indptr[start], panel.indptr[stop])
+                    indptr = (panel.indptr[start : stop + 1] - panel.indptr[start]).astype(np.int64)
+                    yield CompressedBlock(indptr, panel.indices[taken].astype(np.int64), panel.data[taken])
 
     def _fill(self, file: IO[bytes], buckets: list[tuple[int, int]], record: np.dtype[Any]) -> None:
         """Write every cell into its bucket; those of one keep their order."""
-        firsts = np.array([first for first, _ in buckets])
+        from scipy.sparse import csr_array
+
         sizes = np.array([self._counts[first:last].sum() for first, last in buckets], np.int64)
         places = np.cumsum(sizes) - sizes
+        bucket_of = np.repeat(np.arange(len(buckets), dtype=np.int32), [last - first for first, last in buckets])
         line = 0
         for piece in self._straight():
             lines = len(piece.indptr) - 1
+            # The cells of a piece by bucket, each time with another part of them.
+            parts = (piece.indices.astype(np.int32), piece.data)
+            bucket = bucket_of[piece.indices]
+            shape = lines, len(buckets)
+            across, values = (csr_array((part, bucket, piece.indptr), shape=shape).tocsc() for part in parts)
             cells = np.empty(len(piece.indices), record)
-            cells["across"], cells["value"] = piece.indices, piece.data
-            cells["line"] = np.repeat(np.arange(line, line + lines), np.diff(piece.indptr))
-            bucket = np.searchsorted(firsts, piece.indices, side="right") - 1
-            cells = cells[np.argsort(bucket.astype(np.uint16), kind="stable")]
-            counts = np.bincount(bucket, minlength=len(buckets))
-            at = 0
-            for number in np.flatnonzero(counts).tolist():
+            cells["across"], cells["line"], cells["value"] = across.data, across.indices + line, values.data
+            for number in np.flatnonzero(np.diff(across.indptr)).tolist():
+                run = cells[across.indptr[number] : across.indptr[number + 1]]
                 file.seek(int(places[number]) * record.itemsize)
-                file.write(cells[at : at + counts[number]].data)
-                places[number] += counts[number]
-                at += counts[number]
+                file.write(run.data)
+                places[number] += len(run)
             line += lines
         file.flush()
 

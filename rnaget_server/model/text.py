@@ -30,14 +30,14 @@ def encode(text: str) -> bytes:
 
 def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     """Return a column of fixed-width bytes, at least one wide."""
-    column = np.array([encode(text) for text in texts], dtype=bytes)
+    values = list(texts)
+    column = np.array(values if _is_plain(values) else [encode(text) for text in values], dtype=bytes)
     return column if column.dtype.itemsize else column.astype("S1")
 
 
 def keys_of(texts: Sequence[str], width: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
     """Return texts as a column of that width to compare with another, and which of them fit in it and are not empty."""
-    joined = "".join(texts)
-    if joined.isascii() and "&" not in joined:
+    if _is_plain(texts):
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         keys: Sequence[str | bytes] = texts
     else:
@@ -66,7 +66,7 @@ def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py
 
 def padding(texts: Texts) -> tuple[int, bool]:
     """Return the width of the longest text, and whether padding all to it would be a waste."""
-    lengths = [len(encode(text)) for text in texts]
+    lengths = list(map(len, texts)) if _is_plain(texts) else [len(encode(text)) for text in texts]
     width = max(1, *lengths)
     return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
 
@@ -82,6 +82,12 @@ def decode(raw: NDArray[Any]) -> NDArray[Any]:
     column = np.empty(len(values), object)
     column[:] = [_unescape(text) for text in texts] if "&" in decoded else texts
     return column
+
+
+def _is_plain(texts: Iterable[str]) -> bool:
+    """Return whether all these texts are encoded as what they are."""
+    joined = "".join(texts)
+    return joined.isascii() and "&" not in joined
 
 
 def _unescape(text: str) -> str:

@@ -375,3 +375,41 @@ def test_whole_numbers_that_would_be_changed(tmp_path: Path, value: str, taken: 
         return
     with pytest.raises(ImportFailure, match=r"matrix\.mtx:4: the third field, '9007199254740993', is a whole number"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "1 1 3\n2 1 4\n2 2 5",
+        "1 1 3.25\n2 1 4e2\n2 2 -0.1",
+        "1 1 3\n2 1 4.5\n2 2 5",
+        "1\t1\t3\n2 1  4\n 2 2 5",
+        "1 1 +3\n2 1 .5\n2 2 007",
+        "01 1 3\n2 1 4\n2 2 9007199254740991",
+        "1 1 1e-7\n2 1 0.30000000000000004\n2 2 16777216",
+    ],
+)
+def test_numbers_in_any_form_are_what_python_reads(workshop: Any, tmp_path: Path, entries: str) -> None:
+    path = tmp_path / "matrix.mtx"
+    path.write_text(f"%%MatrixMarket matrix coordinate real general\n2 2 3\n{entries}\n")
+    (tmp_path / "features.tsv").write_text("a\nb\n")
+    (tmp_path / "barcodes.tsv").write_text("x\ny\n")
+    workshop.run(path)
+    expected = np.zeros((2, 2))
+    for row, column, value in (map(float, line.split()) for line in entries.split("\n")):
+        expected[int(row) - 1, int(column) - 1] = value
+    assert np.array_equal(workshop.frame().to_numpy(), expected.astype(workshop.store().dtype("TPM")))
+
+
+@pytest.mark.parametrize("entry", ["2 1 4 4", "2 1", "2 1 4.5.1", "2 1 3-4", "2 1 4e", "2 1 0x4", "2  4", "2 1 4 "])
+def test_entries_of_other_forms_are_refused_or_read_by_their_fields(workshop: Any, tmp_path: Path, entry: str) -> None:
+    path = tmp_path / "matrix.mtx"
+    path.write_text(f"%%MatrixMarket matrix coordinate real general\n2 2 3\n1 1 3\n{entry}\n2 2 5\n")
+    (tmp_path / "features.tsv").write_text("a\nb\n")
+    (tmp_path / "barcodes.tsv").write_text("x\ny\n")
+    if entry.split() == ["2", "1", "4"]:
+        workshop.run(path)
+        assert workshop.frame().to_numpy().tolist() == [[3, 0], [4, 5]]
+        return
+    with pytest.raises(ImportFailure, match=r"matrix\.mtx:4: an entry has 3 numbers"):
+        workshop.run(path)

@@ -37,6 +37,8 @@ class _Column:
 
     def _extended(self, known: list[str], numbers: Sequence[int], values: Sequence[str]) -> bool:
         """Take the values of new ids, which are numbered as they come; return whether none has two values."""
+        if max(numbers) < len(known):
+            return [known[number] for number in numbers] == list(values)
         for number, value in zip(numbers, values, strict=True):
             if number == len(known):
                 known.append(value)

@@ -54,12 +54,12 @@ class _Ids:
 
     def of(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Return the numbers of some ids."""
-        numbers, before = self.numbers, len(self.numbers)
-        found = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), np.int32, len(texts))
-        if len(numbers) > before:
-            new = list(numbers)[before:]
-            self._bytes += sum(map(len, new)) + LABEL_BYTES * len(new)
-        return found
+        numbers = self.numbers
+        for text in dict.fromkeys(texts):
+            if text not in numbers:
+                numbers[text] = len(numbers)
+                self._bytes += len(text) + LABEL_BYTES
+        return np.fromiter(map(numbers.__getitem__, texts), np.int32, len(texts))
 
     def check(self, path: Path, most: int, line: int) -> None:
         """Refuse ids that have no room in memory."""

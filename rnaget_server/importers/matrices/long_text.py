@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.matrices.long_spool import LongRows, LongSpool
-from rnaget_server.importers.text.decimals import DecimalMark
+from rnaget_server.importers.text.decimals import POINT, DecimalMark
 from rnaget_server.importers.text.fields import QuoteError, shortened
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
@@ -76,6 +77,38 @@ class LongText:
             spool.close()
 
     def _block(self, spool: LongSpool, numbers: Sequence[int], block: Sequence[bytes]) -> None:
+        if self._mistakes or (rows := self._plain_rows(numbers, block)) is None:
+            self._block_by_row(spool, numbers, block)
+        else:
+            spool.add(rows)
+
+    def _plain_rows(self, numbers: Sequence[int], block: Sequence[bytes]) -> LongRows | None:
+        """Return the rows of a block all at once; None if one has a quote, is blank, or has a mistake."""
+        separator, width, text = self.layout.separator, self.layout.width, b"\n".join(block)
+        marks = (separator * (width - 1) + b"\n") * len(block)
+        if not self._is_plain or b'"' in text or text.translate(None, self._letters) != marks[:-1]:
+            return None
+        try:
+            fields = text.replace(b"\n", separator).decode("utf-8").split(separator.decode())
+            features, samples, *others = (fields[column::width] for column in self.layout.labels)
+            cells = separator.join(map(str.encode, fields[self.layout.cells[0] :: width]))
+            values = parse_cells([cells], separator, len(block))[0]
+        except (UnicodeDecodeError, BadCell, RaggedRow):
+            return None
+        if not all(map(str.strip, {*features, *samples})):
+            return None
+        return LongRows(numbers, features, samples, values, others)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        return self.decimal.mark == POINT and not (self.layout.blank or self.layout.decimal_comma)
+
+    @cached_property
+    def _letters(self) -> bytes:
+        """All bytes but separators and line ends."""
+        return bytes(byte for byte in range(256) if byte not in (*self.layout.separator, *b"\n"))
+
+    def _block_by_row(self, spool: LongSpool, numbers: Sequence[int], block: Sequence[bytes]) -> None:
         kept, rows, cells = [], [], []
         for number, line in zip(numbers, block, strict=True):
             if is_blank(line, self.layout.separator):

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
@@ -26,6 +28,8 @@ from rnaget_server.stores.compressed import canonical
 _MAGIC = b"%%matrixmarket"
 _SIZES = re.compile(rb"\s*(?:\d{1,18}(?:\s+|$)){3}")
 _MOST_LOOKED_AT = 8
+_DIGITS = b"0123456789"
+_EXACT = 2**53
 # Beyond the standard, STARsolo writes float, and others double and unsigned-integer.
 _FIELDS = {"integer": 3, "unsigned-integer": 3, "real": 3, "float": 3, "double": 3, "pattern": 2}
 _REWRITE = "write it again, as by scipy.io.mmwrite(FILE, {}) in Python"
@@ -174,11 +178,43 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
 
 
 def _parsed(block: list[bytes], fields: int) -> NDArray[np.float64] | None:
-    try:
-        cells = np.loadtxt(block, np.float64, ndmin=2, comments=None)
-    except ValueError:
+    """Return the numbers of some lines, one field a row; None if they are not so many, or no numbers."""
+    text = b"\n".join(block)
+    numbers = _whole_numbers(text, len(block), fields)
+    if numbers is None:
+        numbers = _json_numbers(text, len(block), fields)
+    if numbers is None:
+        try:
+            numbers = np.loadtxt(block, np.float64, ndmin=2, comments=None)
+        except ValueError:
+            return None
+    return numbers.T.astype(np.float64, order="C") if numbers.shape == (len(block), fields) else None
+
+
+def _whole_numbers(text: bytes, lines: int, fields: int) -> NDArray[Any] | None:
+    """Return numbers of digits alone with one blank between them, as most files have them; None of others."""
+    if not _is_regular(text, lines, fields, _DIGITS):
         return None
-    return cells.T.copy() if cells.shape == (len(block), fields) else None
+    numbers = np.fromstring(text, np.int64, sep=" ")
+    # numpy gives the largest number in place of one that has no room.
+    return numbers.reshape(lines, fields) if numbers.size == lines * fields and numbers.max() < _EXACT else None
+
+
+def _json_numbers(text: bytes, lines: int, fields: int) -> NDArray[Any] | None:
+    """Return numbers as JSON has them, too, with one blank between them; None of others."""
+    if not _is_regular(text, lines, fields, _DIGITS + b".eE+-"):
+        return None
+    try:
+        numbers = orjson.loads(b"[" + text.replace(b" ", b",").replace(b"\n", b",") + b"]")
+    except orjson.JSONDecodeError:
+        return None
+    return np.array(numbers, np.float64).reshape(lines, fields)
+
+
+def _is_regular(text: bytes, lines: int, fields: int, letters: bytes) -> bool:
+    """Return whether every line has so many fields of these letters, with one blank between them."""
+    blanks = b" " * (fields - 1)
+    return text.translate(None, letters) == (blanks + b"\n") * (lines - 1) + blanks
 
 
 def _pieces(path: Path, blocks: Iterable[NDArray[np.float64]], axis: int, size: int) -> Iterator[CompressedBlock]:

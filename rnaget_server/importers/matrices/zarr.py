@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.h5ad import matrix_name, read_anndata
 from rnaget_server.importers.matrices.zarr_copy import ZarrCopy
 from rnaget_server.importers.matrices.zarr_tree import check_tree
+from rnaget_server.storage.files import new_temporary
 from rnaget_server.stores.h5ad import MAIN, RAW
 from rnaget_server.stores.layout import LAYERS
 
@@ -49,14 +49,16 @@ class ZarrImporter(Importer):
                 if name not in group:
                     raise ImportFailure(f"this is Zarr and no AnnData, for it has no {name}", path)
             name = matrix_name(path, _names(group), options.layer)
-        with tempfile.TemporaryDirectory(prefix=".import-zarr-", dir=directory) as temporary:
-            held = Path(temporary, "copy.h5ad")
+        held = new_temporary(directory / "copy.h5ad")
+        try:
             with as_import_failures(path), h5py.File(held, "w", libver="latest") as file:
                 copy = ZarrCopy(group, file, size, options.limits, lambda share: progress(share * _COPYING))
                 copy.copy((*_LABELS, *_places(name, group)))
             return read_anndata(
                 path, held, options, directory, lambda share: progress(_COPYING + share * (1 - _COPYING))
             )
+        finally:
+            held.unlink(missing_ok=True)
 
 
 def _names(group: Any) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from rnaget_server.importers.detect import unreadable
 from rnaget_server.importers.text.lines import TextLines
 
 _FIELDS = 9
+_TABS = _FIELDS - 1
 _STRANDS = {b"+": 1, b"-": -1, b".": 0, b"?": 0}
 _PHASES = {b"0": 0, b"1": 1, b"2": 2, b".": -1}
 _GTF = re.compile(r'[\s;]*([^\s;"=]+)\s+(?:"([^"]*)"|([^\s;"]+))\s*(?=;|$)')
@@ -69,8 +70,17 @@ class AttributeForm(NamedTuple):
     one: Callable[[str, str], str | None]
 
 
-def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[FeatureLine | Directive]:
+def read_lines(
+    path: Path, progress: Callable[[float], None], adds_nothing: Callable[[bytes], bool] = lambda _: False
+) -> Iterator[FeatureLine | Directive]:
     """Yield the lines that may describe genes, and what is said of the lengths of contigs.
+
+    Parameters
+    ----------
+    path, progress
+        The file, and what is called with the share of it that is read.
+    adds_nothing
+        Returns whether a line of nine fields may be left out unread, for it says what is known.
 
     Raises
     ------
@@ -82,6 +92,8 @@ def read_lines(path: Path, progress: Callable[[float], None]) -> Iterator[Featur
             for numbers, block in lines.blocks():
                 progress(lines.share)
                 for number, line in zip(numbers, block, strict=True):
+                    if line.count(b"\t") == _TABS and adds_nothing(line):
+                        continue
                     if line.startswith((b"##FASTA", b">")):
                         return
                     feature = _directive(number, line) if line.startswith(b"#") else _feature(number, line, path)
@@ -180,15 +192,11 @@ def gene_attributes(form: AttributeForm, line: FeatureLine, path: Path) -> dict[
 
 def _every_gtf(text: str) -> dict[str, list[str]] | None:
     values: dict[str, list[str]] = {}
-    at = 0
-    for found in _GTF.finditer(text):
-        if found.start() != at:
-            return None
-        at = found.end()
-        value = found[2] if found[2] is not None else found[3]
+    for name, quoted, bare in _GTF.findall(text):
+        value = quoted or bare
         if value:
-            values.setdefault(found[1], []).append(value)
-    return values if not text[at:].strip("; \t") else None
+            values.setdefault(name, []).append(value)
+    return values if not _GTF.sub("", text).strip("; \t") else None
 
 
 def _every_gff3(text: str) -> dict[str, list[str]] | None:

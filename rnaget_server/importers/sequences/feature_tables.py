@@ -29,6 +29,7 @@ _PLACE = ("chromosome", "start", "end", "strand")
 _STRANDS = {1: "+", -1: "-", 0: ""}
 _TRANSCRIPTS = frozenset({"transcript", "mRNA", "primary_transcript"})
 _PARTS = frozenset({"exon", "CDS", "start_codon", "stop_codon"})
+_PART_TYPES = frozenset(part.encode() for part in _PARTS)
 _MOST_ATTRIBUTES = 500
 _GFF3_ONLY = frozenset({"ID", "Parent"})
 _BETWEEN = "; "
@@ -52,7 +53,7 @@ class _Rows:
     id: str
     rows: dict[tuple[str, str, int], _Row] = field(default_factory=dict)
     names: dict[str, None] = field(default_factory=dict)
-    last: str = ""
+    last: bytes = b""
     """The attribute of GTF with the id of the row that was entered last, if it has a line of its own."""
 
     def add(self, id: str, line: FeatureLine, attributes: dict[str, str], of_parts: bool) -> int:
@@ -64,7 +65,7 @@ class _Rows:
             return 0
         if row is not None and of_parts:
             return 0
-        self.last = "" if of_parts else f'{self.id} "{id}";'
+        self.last = b"" if of_parts else f'{self.id} "{id}";'.encode()
         self.rows[key] = _Row(line.number, line.start, line.stop, attributes, of_parts)
         self.names |= dict.fromkeys(attributes)
         return LABEL_BYTES * (len(attributes) + 8) + sum(map(len, attributes.values())) + len(id)
@@ -100,7 +101,13 @@ def read_feature_tables(
     genes, transcripts = _Rows("gene_id"), _Rows("transcript_id")
     form: AttributeForm | None = None
     held = 0
-    for line in read_lines(path, progress):
+
+    def adds_nothing(line: bytes) -> bool:
+        """Return whether this is a part that follows the line of its transcript, as most do."""
+        known = transcripts.last and genes.last
+        return bool(known) and transcripts.last in line and line.split(b"\t", 3)[2] in _PART_TYPES
+
+    for line in read_lines(path, progress, adds_nothing):
         if isinstance(line, Directive) or line.type.encode() in SKIPPED:
             continue
         form = form or form_of(line, path)
@@ -128,8 +135,6 @@ def _add_gtf(genes: _Rows, transcripts: _Rows, line: FeatureLine, path: Path) ->
     of_parts = line.type in _PARTS
     if not of_parts and line.type != "gene" and line.type not in _TRANSCRIPTS:
         return 0
-    if of_parts and transcripts.last and genes.last and transcripts.last in line.attributes:
-        return 0  # most parts follow the line of their transcript, and add nothing
     form = GTF
     gene, transcript = form.one(line.attributes, "gene_id"), form.one(line.attributes, "transcript_id")
     if gene is None:

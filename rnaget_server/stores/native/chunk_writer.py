@@ -6,10 +6,12 @@ What is written is what HDF5's Blosc filter would have written, so that every HD
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
 
 import h5py
 import hdf5plugin
@@ -22,8 +24,13 @@ from rnaget_server.stores.chunk_reader import chunk_places
 # LZ4 decodes some five times faster than zstd, and its thorough form takes hardly more room on expression values.
 _CODEC: Final = "lz4hc"
 _LEVEL = 3
+# The codec of sparse cells.
+_RUN_CODEC: Final = "zstd"
+_RUN_LEVEL = 1
 # Chunks that a thread encodes before it takes the next ones.
 _AT_ONCE = 32
+# Such batches of a run that wait to be written, at most.
+_MOST_PENDING = 8
 
 
 def smallest_codec(cells: Sequence[NDArray[Any]]) -> blosc.Blosc:
@@ -35,7 +42,46 @@ def smallest_codec(cells: Sequence[NDArray[Any]]) -> blosc.Blosc:
     return min(codecs, key=lambda codec: sum(len(codec.encode(np.ascontiguousarray(part))) for part in cells))
 
 
-class ChunkWriter:
+class _Writer:
+    """A writer of chunks that threads encode while the next ones are made; a context manager.
+
+    It is done when its context ends.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, codec: blosc.Blosc) -> None:
+        self.dataset = dataset
+        self._id = dataset.id
+        self._codec = codec
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._pending: deque[tuple[Sequence[tuple[int, ...]], Future[list[bytes]]]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.finish()
+        finally:
+            self._threads.shutdown(cancel_futures=True)
+
+    def finish(self) -> None:
+        """Write what has not been written yet."""
+        self._write_encoded(most_pending=0)
+
+    def _submit(self, corners: Sequence[tuple[int, ...]], encoded: Callable[[], list[bytes]]) -> None:
+        self._pending.append((corners, self._threads.submit(encoded)))
+
+    def _write_encoded(self, most_pending: int) -> None:
+        while len(self._pending) > most_pending:
+            corners, encoded = self._pending.popleft()
+            for corner, data in zip(corners, encoded.result(), strict=True):
+                self._id.write_direct_chunk(corner, data)
+
+
+class ChunkWriter(_Writer):
     """A new dataset of two dimensions, written by rows.
 
     Parameters
@@ -60,31 +106,35 @@ class ChunkWriter:
         codec: blosc.Blosc,
     ) -> None:
         compression = hdf5plugin.Blosc(cname=_CODEC, clevel=_LEVEL, shuffle=codec.shuffle)
-        self.dataset = file.create_dataset(name, shape, dtype, chunks=chunks, compression=compression)
+        super().__init__(file.create_dataset(name, shape, dtype, chunks=chunks, compression=compression), codec)
+        self._chunks = chunks
         self.height = chunks[0]
-        self._codec = codec
 
     def write(self, start: int, block: NDArray[Any]) -> None:
         """Write rows from `start`, which begins a chunk; `block` is rows × columns, and ends a chunk or the dataset."""
         corners = list(self._corners(block))
         batches = [corners[at : at + _AT_ONCE] for at in range(0, len(corners), _AT_ONCE)]
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            encoded = threads.map(lambda batch: [self._encoded(block, corner) for corner in batch], batches)
-            for (row, column), data in zip(corners, chain.from_iterable(encoded), strict=True):
-                self.dataset.id.write_direct_chunk((start + row, column), data)
+        for batch in batches:
+            places = [(start + row, column) for row, column in batch]
+            self._submit(places, partial(self._encoded_batch, block, batch))
+        self._write_encoded(most_pending=len(batches))
 
     def write_places(self, file: h5py.File, name: str) -> None:
         """Write where the chunks are, once all are written."""
+        self.finish()
         file.create_dataset(name, data=chunk_places(self.dataset))
 
     def _corners(self, block: NDArray[Any]) -> Iterator[tuple[int, int]]:
-        height, width = self.dataset.chunks
+        height, width = self._chunks
         for row in range(0, block.shape[0], height):
             for column in range(0, block.shape[1], width):
                 yield row, column
 
+    def _encoded_batch(self, block: NDArray[Any], corners: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self._encoded(block, corner) for corner in corners]
+
     def _encoded(self, block: NDArray[Any], corner: tuple[int, int]) -> bytes:
-        height, width = self.dataset.chunks
+        height, width = self._chunks
         cells = block[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
         if cells.shape != (height, width):
             whole = np.zeros((height, width), block.dtype)
@@ -92,3 +142,52 @@ class ChunkWriter:
             cells = whole
         encoded: bytes = self._codec.encode(np.ascontiguousarray(cells))
         return encoded
+
+
+class RunWriter(_Writer):
+    """A new dataset of one dimension, written from its beginning to its end.
+
+    Parameters
+    ----------
+    group, name
+        Where it is created.
+    size, dtype
+        Number and type of the cells.
+    chunk
+        Cells of a chunk.
+    """
+
+    def __init__(self, group: h5py.Group, name: str, size: int, dtype: np.dtype[Any], chunk: int) -> None:
+        compression = hdf5plugin.Blosc(cname=_RUN_CODEC, clevel=_RUN_LEVEL, shuffle=hdf5plugin.Blosc.SHUFFLE)
+        # HDF5 has no chunks in a dataset of nothing.
+        stored = {"chunks": (min(chunk, size),), "compression": compression} if size else {}
+        codec = blosc.Blosc(_RUN_CODEC, _RUN_LEVEL, blosc.SHUFFLE)
+        super().__init__(group.create_dataset(name, (size,), dtype, **stored), codec)
+        self._chunk = max(1, min(chunk, size))
+        self._held = np.empty(0, dtype)
+        self._at = 0
+
+    def append(self, cells: NDArray[Any]) -> None:
+        """Write the next cells."""
+        cells = np.concatenate([self._held, cells.astype(self._held.dtype, copy=False)])
+        whole = len(cells) // self._chunk * self._chunk
+        self._held = cells[whole:].copy()
+        for start in range(0, whole, _AT_ONCE * self._chunk):
+            self._submit_cells(cells[start : min(whole, start + _AT_ONCE * self._chunk)])
+        self._write_encoded(_MOST_PENDING)
+
+    def finish(self) -> None:
+        """Write the last cells."""
+        if len(self._held):
+            last = np.zeros(self._chunk, self._held.dtype)
+            last[: len(self._held)] = self._held
+            self._submit_cells(last)
+        super().finish()
+
+    def _submit_cells(self, cells: NDArray[Any]) -> None:
+        corners = [(start,) for start in range(self._at, self._at + len(cells), self._chunk)]
+        self._submit(corners, partial(self._encoded, cells))
+        self._at += len(cells)
+
+    def _encoded(self, cells: NDArray[Any]) -> list[bytes]:
+        return [self._codec.encode(part) for part in cells.reshape(-1, self._chunk)]

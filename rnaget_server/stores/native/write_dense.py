@@ -172,15 +172,15 @@ def _write_layer(file: h5py.File, number: int, layer: LayerSource, progress: Cal
     shapes = (features, samples), (samples, features)
     by_row, by_column = (chunk_shape(*shape, layer.dtype.itemsize) for shape in shapes)
     codec = smallest_codec(_probes(layer, by_row[0]))
-    rows = ChunkWriter(file, name, shapes[0], layer.dtype, by_row, codec)
-    rows.dataset.attrs[layout.UNITS] = layer.units
-    rows.dataset.attrs[layout.WHOLE] = layer.whole
-    rows.dataset.attrs[layout.ORDER] = number
-    write_ranges(file, number, _fill_rows(rows, layer, lambda done: progress(done / 2)))
-    rows.write_places(file, layout.chunks(number, "features"))
-    columns = ChunkWriter(file, layout.by_sample(number), shapes[1], layer.dtype, by_column, codec)
-    _fill_columns(columns, layer, lambda done: progress(0.5 + done / 2))
-    columns.write_places(file, layout.chunks(number, "samples"))
+    with ChunkWriter(file, name, shapes[0], layer.dtype, by_row, codec) as rows:
+        rows.dataset.attrs[layout.UNITS] = layer.units
+        rows.dataset.attrs[layout.WHOLE] = layer.whole
+        rows.dataset.attrs[layout.ORDER] = number
+        write_ranges(file, number, _fill_rows(rows, layer, lambda done: progress(done / 2)))
+        rows.write_places(file, layout.chunks(number, "features"))
+    with ChunkWriter(file, layout.by_sample(number), shapes[1], layer.dtype, by_column, codec) as columns:
+        _fill_columns(columns, layer, lambda done: progress(0.5 + done / 2))
+        columns.write_places(file, layout.chunks(number, "samples"))
 
 
 def _probes(layer: LayerSource, height: int) -> list[NDArray[Any]]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import h5py
-import hdf5plugin
 import numpy as np
 
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.native.chunk_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
 CHUNK = 8192
@@ -84,28 +84,25 @@ def _fill(
     progress: Callable[[float], None],
 ) -> None:
     count = layer.values.count
-    # HDF5 has no chunks in a dataset of nothing.
-    stored = {"chunks": (min(CHUNK, count),), "compression": _compression()} if count else {}
-    indices = group.create_dataset(layout.INDICES, (count,), np.int32, **stored)
-    values = group.create_dataset(layout.VALUES, (count,), layer.dtype, **stored)
     indptr = np.zeros(size + 1, np.int64)
     row = at = 0
-    for piece in layer.values.compressed_along(direction):
-        rows, cells = len(piece.indptr) - 1, len(piece.indices)
-        indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]
-        if cells:
-            indices[at : at + cells] = piece.indices.astype(np.int32)
-            values[at : at + cells] = piece.data.astype(layer.dtype, copy=False)
-        take(piece)
-        row, at = row + rows, at + cells
-        progress(at / max(1, count))
+    with (
+        RunWriter(group, layout.INDICES, count, np.dtype(np.int32), CHUNK) as indices,
+        RunWriter(group, layout.VALUES, count, layer.dtype, CHUNK) as values,
+    ):
+        for piece in layer.values.compressed_along(direction):
+            rows, cells = len(piece.indptr) - 1, len(piece.indices)
+            indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]
+            row, at = row + rows, at + cells
+            if at > count:
+                break
+            indices.append(piece.indices)
+            values.append(piece.data)
+            take(piece)
+            progress(at / max(1, count))
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
     group.create_dataset(layout.INDPTR, data=indptr)
-
-
-def _compression() -> Any:
-    return hdf5plugin.Blosc(cname="zstd", clevel=1, shuffle=hdf5plugin.Blosc.SHUFFLE)
 
 
 class _RangesOf:

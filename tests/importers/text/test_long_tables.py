@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.text import lines
 from tests.importers.conftest import Workshop
 
 Write = Callable[..., Path]
@@ -152,3 +153,48 @@ def test_samples_as_rows_are_transposed(workshop: Workshop, write: Write, first:
     assert workshop.frame().to_dict() == {"liver": {"gene1": 5}, "lung": {"gene1": 7}}
     workshop.run(source, id="n", label_columns=1)
     assert workshop.frame(id="n").to_dict() == {"gene1": {"liver": 5, "lung": 7}}
+
+
+ROW = "g{}\ts{}\t{}\tn{}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "\t\t\t", '"g9"\ts9\t7\tn9', "g9 \ts9\t 7\tn9", "g9\ts9\tNA\tn9", "gé\ts9\t1e3\tn9", "g9\ts9\t+7\tn9"],
+)
+def test_blocks_read_at_once_and_by_row_agree(
+    workshop: Workshop, write: Write, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setattr(lines, "_CHUNK", 256)
+    rows = [ROW.format(gene, sample, gene * sample / 4, gene) for gene in range(20) for sample in range(3)]
+    rows.insert(30, line)
+    source = write("\n".join(["gene\tsample\tvalue\tname", *rows, ""]))
+    workshop.run(source)
+    found = workshop.frame()
+    table = pd.read_csv(source, sep="\t").dropna(how="all")
+    expected = table.pivot(index="gene", columns="sample", values="value").astype(np.float32)
+    pd.testing.assert_frame_equal(found.loc[expected.index, expected.columns], expected, check_names=False)
+    names = table.drop_duplicates("gene").set_index("gene")["name"]
+    assert workshop.store().features.column("name").tolist() == names[found.index].tolist()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("g9\ts9\t7", "this line has 3 fields"),
+        ("g9\ts9\t7\tn9\t", "this line has 5 fields"),
+        ("g9\ts9\tx\tn9", "'x' in the column 'value' is not a number"),
+        ("\ts9\t7\tn9", "the feature id"),
+        ("g9\t \t7\tn9", "the sample id"),
+        ("g9\ts9\t9007199254740993\tn9", "beyond 2"),
+        ("g1\ts1\t7\tn9", "in line 6 already"),
+    ],
+)
+def test_mistakes_among_many_rows_are_named_by_their_line(
+    workshop: Workshop, write: Write, monkeypatch: pytest.MonkeyPatch, line: str, message: str
+) -> None:
+    monkeypatch.setattr(lines, "_CHUNK", 256)
+    rows = [ROW.format(gene, sample, gene, gene) for gene in range(20) for sample in range(3)]
+    rows.insert(40, line)
+    with pytest.raises(ImportFailure, match=f":42: .*{message}"):
+        workshop.run(write("\n".join(["gene\tsample\tvalue\tname", *rows, ""])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.chunk_reader import ChunkedCells
-from rnaget_server.stores.native.chunk_writer import ChunkWriter, smallest_codec
+from rnaget_server.stores.native.chunk_writer import ChunkWriter, RunWriter, smallest_codec
 
 RANDOM = np.random.default_rng(20_261_121)
 EXACT = RANDOM.lognormal(1, 2, (40, 900)).astype(np.float32)
@@ -28,8 +29,8 @@ def test_hdf5_reads_what_was_written_past_it(
     cells = RANDOM.normal(0, 1, shape).astype(dtype)
     cells[RANDOM.random(shape) < 0.4] = 0
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file:
-        writer = ChunkWriter(file, "cells", shape, cells.dtype, chunks, smallest_codec([cells]))
+    codec = smallest_codec([cells])
+    with h5py.File(path, "w") as file, ChunkWriter(file, "cells", shape, cells.dtype, chunks, codec) as writer:
         step = chunks[0] * 2
         for start in range(0, shape[0], step):
             writer.write(start, cells[start : start + step])
@@ -53,3 +54,28 @@ def test_values_of_few_digits_are_left_as_they_are_and_exact_ones_shuffled(
     assert codec.shuffle == shuffle
     sizes = {way: sum(len(blosc.Blosc("lz4hc", 3, way).encode(row)) for row in cells) for way in (0, 1)}
     assert sum(len(codec.encode(row)) for row in cells) == min(sizes.values()) < cells.nbytes
+
+
+@pytest.mark.parametrize("pieces", [(), (0,), (1,), (8,), (5, 3), (3, 0, 20, 1), (700, 1, 9)])
+@pytest.mark.parametrize("dtype", [np.int32, np.float64])
+def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype: type) -> None:
+    cells = RANDOM.integers(0, 1000, sum(pieces)).astype(dtype)
+    path = tmp_path / "cells.h5"
+    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
+        for piece in np.split(cells, np.cumsum(pieces)[:-1]) if pieces else ():
+            writer.append(piece.astype(np.int64))
+    with h5py.File(path, "r") as file:
+        assert file["cells"].dtype == dtype
+        np.testing.assert_array_equal(file["cells"][()], cells)
+
+
+def test_a_failure_ends_the_threads_that_encode(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with (
+        pytest.raises(OSError, match="broken"),
+        h5py.File(tmp_path / "cells.h5", "w") as file,
+        RunWriter(file, "cells", 100_000, np.dtype(np.int32), 8) as writer,
+    ):
+        writer.append(np.arange(50_000))
+        raise OSError("broken")
+    assert threading.active_count() == before

@@ -1,0 +1,95 @@
+"""Imports as commands of their own: how long they take, their memory, and what is left if they are killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from benchmarks.material import UNITS
+from rnaget_server.cli.new import write_new_catalog
+
+_LOOKED_EVERY = 0.02
+_TOOL = (sys.executable, "-m", "rnaget_server.cli.server")
+
+
+def run(command: Sequence[str | Path]) -> float:
+    """Run a command and return the most memory that it and its children had at once, in MB."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, sum(map(_resident, _tree(process.pid))))
+            time.sleep(_LOOKED_EVERY)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return peak
+
+
+def import_command(source: Path, data: Path) -> list[str | Path]:
+    """Return the command that imports a matrix into a catalogue."""
+    place = ("--project", "made", "--study", "imported", "--id", "m", "--units", UNITS, "--replace")
+    return [*_TOOL, "import", source, "--data", data, *place]
+
+
+def imported(source: Path, directory: Path) -> float:
+    """Import a file into a new catalogue, which is removed again; return the peak of memory in MB."""
+    with tempfile.TemporaryDirectory(dir=directory) as temporary:
+        data = Path(temporary, "data")
+        write_new_catalog(data, None)
+        return run(import_command(source, data))
+
+
+def faults_of_kills(source: Path, directory: Path, seconds: float, kills: int) -> int:
+    """Kill imports at drawn moments of their first `seconds`, by turns alone and with their group; return the faults.
+
+    A fault is a catalogue that does not check after a kill, and a temporary file that the next import leaves.
+    """
+    draw, faults = random.Random(17), 0
+    with tempfile.TemporaryDirectory(dir=directory) as temporary:
+        data, own = Path(temporary, "data"), Path(temporary, "tmp")
+        own.mkdir()
+        environment = {**os.environ, "TMPDIR": str(own)}
+        write_new_catalog(data, None)
+        command = import_command(source, data)
+        for number in range(kills):
+            # What comes from the standard input is copied to the directory of temporary files first.
+            with source.open("rb") as stdin:
+                process = subprocess.Popen(
+                    [*command[:4], "-", *command[5:]],
+                    stdin=stdin,
+                    stdout=subprocess.DEVNULL,
+                    env=environment,
+                    start_new_session=True,
+                )
+            time.sleep(draw.uniform(0, seconds))
+            with suppress(ProcessLookupError):
+                (os.killpg if number % 2 else os.kill)(process.pid, signal.SIGKILL)
+            process.wait()
+            checked = subprocess.run([*_TOOL, "check", data], capture_output=True, check=False, env=environment)
+            faults += checked.returncode != 0
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, env=environment)
+        left = [path for path in data.rglob("*") if ".import-" in path.name]
+        return faults + len(left) + len(os.listdir(own))
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += _tree(int(child))
+    return found
+
+
+def _resident(pid: int) -> float:
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1000
+    return 0.0
