@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +36,6 @@ _MOST_VALUES = 64
 _CACHE_KIB = 8 << 10
 _STEPS = 20_000
 _NONE = np.empty(0, np.int64)
-
-
-class Keeper(Protocol):
-    """Something that keeps a file."""
-
-    def cleanup(self) -> None:
-        """Remove it."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +77,8 @@ class ArchiveIndex:
     ----------
     path
         The file.
-    keeper
-        Keeps the file as long as this is kept, or removes it.
+    remove
+        Removes the file; this keeps it, and with it what it is a method of.
 
     Raises
     ------
@@ -93,8 +86,8 @@ class ArchiveIndex:
         If the file is no index of this version.
     """
 
-    def __init__(self, path: Path, keeper: Keeper | None = None) -> None:
-        self._keeper = keeper
+    def __init__(self, path: Path, remove: Callable[[], None] | None = None) -> None:
+        self._remove = remove
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
@@ -177,9 +170,9 @@ class ArchiveIndex:
                     reader.clock.start()
 
     def remove(self) -> None:
-        """Have the file removed by what keeps it."""
-        if self._keeper is not None:
-            self._keeper.cleanup()
+        """Remove the file, if that is known how."""
+        if self._remove is not None:
+            self._remove()
 
     def close(self) -> None:
         """Close what is not in use."""

@@ -138,7 +138,7 @@ class ArchiveIndexes:
         with _locked(directory / _LOCK):
             if path.is_file():
                 with suppress(OSError):
-                    return ArchiveIndex(path, _InUse(path))
+                    return ArchiveIndex(path, _InUse(path).remove)
             temporary = directory / f"{key}.part"
             temporary.unlink(missing_ok=True)
             try:
@@ -147,7 +147,7 @@ class ArchiveIndexes:
             finally:
                 temporary.unlink(missing_ok=True)
             _remove_others(directory, path)
-            return ArchiveIndex(path, _InUse(path))
+            return ArchiveIndex(path, _InUse(path).remove)
 
     def _usable(self) -> Path:
         try:
@@ -174,7 +174,7 @@ class _InUse:
         weakref.finalize(self, os.close, self._descriptor)
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
-    def cleanup(self) -> None:
+    def remove(self) -> None:
         """Remove the file, unless another process has put a new one in its place."""
         with suppress(OSError), _locked(self._path.with_name(_LOCK)):
             if os.path.samestat(os.fstat(self._descriptor), self._path.stat()):
