@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.material import UNITS
+from benchmarks.servers import RESIDENT, children, memory_of
 from rnaget_server.cli.new import write_new_catalog
 
 _LOOKED_EVERY = 0.02
@@ -25,7 +26,7 @@ def run(command: Sequence[str | Path]) -> float:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         peak = 0.0
         while process.poll() is None:
-            peak = max(peak, sum(map(_resident, _tree(process.pid))))
+            peak = max(peak, _resident(process.pid))
             time.sleep(_LOOKED_EVERY)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
@@ -79,17 +80,9 @@ def faults_of_kills(source: Path, directory: Path, seconds: float, kills: int) -
         return faults + len(left) + len(os.listdir(own))
 
 
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                found += _tree(int(child))
-    return found
-
-
 def _resident(pid: int) -> float:
-    with suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1000
-    return 0.0
+    """Return the memory that a process and all below it have, in MB."""
+    below: list[int] = []
+    with suppress(OSError):
+        below = children(pid)
+    return memory_of(pid, RESIDENT) + sum(map(_resident, below))

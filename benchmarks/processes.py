@@ -11,7 +11,7 @@ from benchmarks.client import Client, drained, flood
 from benchmarks.http import BIG, gene_targets
 from benchmarks.material import Material, gene_ids
 from benchmarks.measure import Figures, Row
-from benchmarks.servers import private_memory, rnaget
+from benchmarks.servers import memory_of, rnaget
 
 _EQUAL_REQUESTS = 20
 _GENES = 40
@@ -35,7 +35,7 @@ def rows(material: Material) -> Iterator[Row]:
                     taken[workers].append(flood(server.port, targets, requests, 16))
             single, double = (Figures(tuple(taken[workers])) for workers in (1, 2))
             yield Row(f"throughput of 2 workers: {what}", "1 worker", double, single, least=0)
-        each = Figures(tuple(private_memory(pid) for pid in two.workers), "MB")
+        each = Figures(tuple(memory_of(pid) for pid in two.workers), "MB")
         yield Row("memory of each of 2 workers", "the only worker", each, Figures((one.memory(),), "MB"))
     yield from _kept(material)
 

@@ -18,6 +18,8 @@ HOST = "127.0.0.1"
 _PATIENCE = 180.0
 _WATCHED_EVERY = 0.01
 READY = "/rnaget/service-info"
+PRIVATE, RESIDENT = ("RssAnon:", "RssShmem:"), ("VmRSS:",)
+"""Kinds of memory: what is mapped from files is not private."""
 
 
 class Server:
@@ -82,7 +84,7 @@ class Server:
 
     def memory(self) -> float:
         """Return the memory that the workers have for themselves, in MB: what is mapped from files is not theirs."""
-        return sum(private_memory(pid) for pid in self.workers)
+        return sum(memory_of(pid) for pid in self.workers)
 
     def descriptors(self) -> int:
         """Return how many files and sockets the workers have open."""
@@ -169,17 +171,17 @@ def answers(port: int, path: str) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Return the processes that a process has started, by any of its threads."""
+    return [int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
 
 
-def private_memory(pid: int) -> float:
-    """Return the anonymous memory of a process, in MB; 0 if it is gone."""
+def memory_of(pid: int, kinds: tuple[str, ...] = PRIVATE) -> float:
+    """Return the memory of these kinds that a process has, in MB; 0 if it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:"))) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(kinds)) / 1024
 
 
 def _processor_time(pid: int) -> float:
