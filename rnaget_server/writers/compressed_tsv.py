@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import zstandard
 from isal import isal_zlib
@@ -24,16 +24,25 @@ class _Compressor(Protocol):
     def flush(self) -> bytes: ...
 
 
-class TsvGzWriter(Writer):
-    """Writes what `TsvWriter` writes, as one gzip stream without a time in its header."""
+class GzWriter(Writer):
+    """Writes what another writer of text does, as one gzip stream without a time in its header."""
+
+    plain: ClassVar[type[Writer]]
+    """The writer of the text."""
 
     media_types = ("application/gzip", "application/x-gzip")
-    extension = "tsv.gz"
-    groups = TsvWriter.groups
 
     def write(self, slice: Slice) -> Body:
         """Return the compressed text; its length is not known beforehand."""
-        return gzipped(TsvWriter().write(slice))
+        return gzipped(self.plain().write(slice))
+
+
+class TsvGzWriter(GzWriter):
+    """Writes what `TsvWriter` writes, compressed by gzip."""
+
+    plain = TsvWriter
+    extension = "tsv.gz"
+    groups = TsvWriter.groups
 
 
 class TsvZstWriter(Writer):

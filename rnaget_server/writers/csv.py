@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.slice import Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
-from rnaget_server.writers.compressed_tsv import gzipped
+from rnaget_server.writers.compressed_tsv import GzWriter
 from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_texts, label_texts
 
 _QUOTED = frozenset('",')
@@ -29,16 +29,12 @@ class CsvWriter(Writer):
         return Body(chunked(_lines(slice, labels)), held=held_by_texts(labels))
 
 
-class CsvGzWriter(Writer):
-    """Writes what `CsvWriter` writes, as one gzip stream."""
+class CsvGzWriter(GzWriter):
+    """Writes what `CsvWriter` writes, compressed by gzip."""
 
-    media_types = ("application/gzip",)
+    plain = CsvWriter
     extension = "csv.gz"
     groups = CsvWriter.groups
-
-    def write(self, slice: Slice) -> Body:
-        """Return the compressed text; its length is not known beforehand."""
-        return gzipped(CsvWriter().write(slice))
 
 
 def _lines(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import table_lines
-from rnaget_server.writers.compressed_tsv import gzipped
+from rnaget_server.writers.compressed_tsv import GzWriter
 from rnaget_server.writers.tsv import chunked, held_by_texts, quoted
 
 _DESCRIPTION = "Description"
@@ -35,16 +35,12 @@ class GctWriter(Writer):
         return Body(chunked(_lines(slice, names, labels)), held=held_by_texts(labels))
 
 
-class GctGzWriter(Writer):
-    """Writes what `GctWriter` writes, as one gzip stream."""
+class GctGzWriter(GzWriter):
+    """Writes what `GctWriter` writes, compressed by gzip."""
 
-    media_types = ("application/gzip",)
+    plain = GctWriter
     extension = "gct.gz"
     groups = GctWriter.groups
-
-    def write(self, slice: Slice) -> Body:
-        """Return the compressed text; its length is not known beforehand."""
-        return gzipped(GctWriter().write(slice))
 
 
 def missing_words(slice: Slice) -> list[str]:
