@@ -13,14 +13,13 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import API, ConnexionMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.server_error import ServerErrorMiddleware
-from connexion.middleware.swagger_ui import SwaggerUIMiddleware
-from connexion.options import SwaggerUIOptions
 from connexion.spec import OpenAPISpecification
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Router
 
 from rnaget_server.errors import RnagetError
+from rnaget_server.http.documents import DocumentMiddleware
 from rnaget_server.http.mount import Methods, Routes
 from rnaget_server.http.replies import error_response
 from rnaget_server.http.routing import HandlerMiddleware
@@ -48,7 +47,7 @@ class _Document(OpenAPISpecification):  # type: ignore[misc]
 _LAYERS = (
     ServerErrorMiddleware,
     ExceptionMiddleware,
-    SwaggerUIMiddleware,
+    DocumentMiddleware,
     _Routing,
     LifespanMiddleware,
     HandlerMiddleware,
@@ -75,8 +74,7 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     app = ConnexionMiddleware(Router(), import_name="rnaget_server", middlewares=list(_LAYERS))
     # Read here by libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
     content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
-    shown = SwaggerUIOptions(swagger_ui=False, spec_path=f"{below}{_DOCUMENTS[0]}")
-    app.apis.append(API(_Document(content), base_path=prefix, swagger_ui_options=shown))
+    app.apis.append(API(_Document(content), base_path=prefix, document=f"{below}/openapi"))
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
     documents = [f"{below}{name}" for name in _DOCUMENTS]
