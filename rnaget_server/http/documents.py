@@ -15,19 +15,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 # For the addresses that a server has: one, where a proxy does not make more of them.
 _MOST_KEPT = 4
 
 
-class DocumentMiddleware(SpecMiddleware):  # type: ignore[misc]
+class DocumentMiddleware(Router, SpecMiddleware):  # type: ignore[misc]
     """Sends each document as Connexion writes it, but written once for each address: YAML of RNAget takes seconds."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._next = app
-        self._router = Router(default=app)
-        self._router.redirect_slashes = False
+        super().__init__(default=app, redirect_slashes=False)
         # What is not kept yet is written for one request at a time, in a thread.
         self._writing = anyio.Lock()
 
@@ -48,8 +46,4 @@ class DocumentMiddleware(SpecMiddleware):  # type: ignore[misc]
                 content = await run_in_threadpool(written, request.scope["root_path"] + base_path)
             return Response(content, media_type=media_type)
 
-        self._router.add_route(base_path + path, send, ["GET"])
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send a document, or have the next layer answer."""
-        await (self._router if scope["type"] == "http" else self._next)(scope, receive, send)
+        self.add_route(base_path + path, send, ["GET"])
