@@ -8,60 +8,17 @@ from typing import Any
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.dialect import slice_headers
-from rnaget_server.apis.rnaget.downloads import format_of_search, of_readable, ticket
+from rnaget_server.apis.rnaget.downloads import Slices
 from rnaget_server.apis.rnaget.listing import MOST_VALUES, described, field_type, of_records, of_table
 from rnaget_server.datasets.repository import View
 from rnaget_server.model.kinds import kind_of
 from rnaget_server.query import RegionQuery, parse_region_query
+from rnaget_server.query.strings import Pair
 from rnaget_server.query.table import LISTED_OF_TRACKS
 from rnaget_server.slicing.advice import region_query_of
 from rnaget_server.slicing.regions import region_by_id, region_by_search
 
 GROUP = "continuous"
-
-
-def get_continuous_ticket_by_id(context: Context, continuous_id: str) -> Response:
-    """Return the URL of a range of one set."""
-    view = context.view
-    query = region_query_of(view, continuous_id, context.received.pairs)
-    resolved = region_by_id(view, continuous_id, query, context.cancellation)
-    format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
-    return ticket(context, query.given, resolved, GROUP, format, f"/continuous/{continuous_id}/bytes")
-
-
-def get_continuous_file_by_id(context: Context, continuous_id: str) -> Response:
-    """Return a range of one set."""
-    view = context.view
-    query = region_query_of(view, continuous_id, context.received.pairs)
-    resolved = region_by_id(view, continuous_id, query, context.cancellation)
-    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
-    return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
-
-
-def get_continuous_ticket(context: Context) -> Response:
-    """Return the URL of a range of all sets that match."""
-    query = _query(context, context.view)
-    format = format_of_search(context, GROUP, query.format)
-    return of_readable(
-        lambda failed: region_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: ticket(context, query.given, resolved, GROUP, format, "/continuous/bytes"),
-    )
-
-
-def get_continuous_file(context: Context) -> Response:
-    """Return a range of all sets that match, their tracks as rows."""
-    query = _query(context, context.view)
-    format = format_of_search(context, GROUP, query.format)
-    return of_readable(
-        lambda failed: region_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: context.api.delivery.respond(
-            context,
-            resolved,
-            context.api.formats.choose(context.request, GROUP, format, None),
-            slice_headers(resolved),
-        ),
-    )
 
 
 async def get_continuous_formats(context: Context) -> Response:
@@ -78,15 +35,8 @@ async def get_continuous_filters(context: Context) -> Response:
     return context.respond(filters, "Filters of continuous data")
 
 
-# By POST the parameters come in the body, and all else is the same.
-post_continuous_ticket_by_id = get_continuous_ticket_by_id
-post_continuous_file_by_id = get_continuous_file_by_id
-post_continuous_ticket = get_continuous_ticket
-post_continuous_file = get_continuous_file
-
-
-def _query(context: Context, view: View) -> RegionQuery:
-    return parse_region_query(context.received.pairs, view.catalog.track_filter_names)
+def _query(view: View, pairs: Sequence[Pair]) -> RegionQuery:
+    return parse_region_query(pairs, view.catalog.track_filter_names)
 
 
 def _filters(view: View, formats: Sequence[str]) -> list[dict[str, Any]]:
@@ -97,3 +47,17 @@ def _filters(view: View, formats: Sequence[str]) -> list[dict[str, Any]]:
         type = field_type({filter.type or kind_of(values)})
         filters.append(described(name, type, filter.description, values if len(values) <= MOST_VALUES else None))
     return filters
+
+
+# Connexion finds the handlers by these names.
+_SLICES = Slices(GROUP, region_query_of, _query, region_by_id, region_by_search)
+get_continuous_ticket_by_id = _SLICES.ticket_by_id
+get_continuous_file_by_id = _SLICES.file_by_id
+get_continuous_ticket = _SLICES.ticket
+get_continuous_file = _SLICES.file
+
+# By POST the parameters come in the body, and all else is the same.
+post_continuous_ticket_by_id = get_continuous_ticket_by_id
+post_continuous_file_by_id = get_continuous_file_by_id
+post_continuous_ticket = get_continuous_ticket
+post_continuous_file = get_continuous_file

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.dialect import slice_headers
+from rnaget_server.datasets.repository import View
 from rnaget_server.delivery.streaming import LargeReply
 from rnaget_server.errors import InvalidQuery, StoreFailure
+from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.slice import ResolvedSlice
+from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.strings import Pair, query_string
+
+Query = TypeVar("Query", MatrixQuery, RegionQuery)
 
 DATA_ROUTE = re.compile(
     r".*/(?:expressions|continuous)(?:/[^/]+)?/bytes"
@@ -26,7 +32,71 @@ DATA_ROUTE = re.compile(
 _SLOW = ("bins", "group_by")
 
 
-def format_of_search(context: Context, group: str, name: str | None) -> str:
+@dataclass(frozen=True)
+class Slices(Generic[Query]):
+    """The four routes of slices of one kind of data.
+
+    Attributes
+    ----------
+    group
+        The start of their paths, and the group of their formats.
+    query_of
+        Returns the query for the data of an id, of parameters.
+    query
+        Returns that of a search.
+    by_id, by_search
+        Resolve them; a search leaves out records of some ids.
+    """
+
+    group: str
+    query_of: Callable[[View, str, Sequence[Pair]], Query]
+    query: Callable[[View, Sequence[Pair]], Query]
+    by_id: Callable[[View, str, Query, Cancellation], ResolvedSlice]
+    by_search: Callable[[View, Query, Collection[str], Cancellation], ResolvedSlice]
+
+    def ticket_by_id(self, context: Context, id: str) -> Response:
+        """Return the URL of a slice of the data of an id."""
+        view = context.view
+        query = self.query_of(view, id, context.received.pairs)
+        resolved = self.by_id(view, id, query, context.cancellation)
+        format = context.api.formats.resolve(self.group, query.format or resolved.sources[0].default_format)
+        return _ticket(context, query.given, resolved, self.group, format, f"/{self.group}/{id}/bytes")
+
+    def file_by_id(self, context: Context, id: str) -> Response:
+        """Return a slice of the data of an id."""
+        view = context.view
+        query = self.query_of(view, id, context.received.pairs)
+        resolved = self.by_id(view, id, query, context.cancellation)
+        default = resolved.sources[0].default_format
+        chosen = context.api.formats.choose(context.request, self.group, query.format, default)
+        return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
+
+    def ticket(self, context: Context) -> Response:
+        """Return the URL of a slice of all that matches."""
+        path = f"/{self.group}/bytes"
+        return self._found(
+            context, lambda query, resolved, format: _ticket(context, query.given, resolved, self.group, format, path)
+        )
+
+    def file(self, context: Context) -> Response:
+        """Return a slice of all that matches, joined."""
+
+        def respond(_: Query, resolved: ResolvedSlice, format: str) -> Response:
+            chosen = context.api.formats.choose(context.request, self.group, format, None)
+            return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
+
+        return self._found(context, respond)
+
+    def _found(self, context: Context, respond: Callable[[Query, ResolvedSlice, str], Response]) -> Response:
+        query = self.query(context.view, context.received.pairs)
+        format = _format_of_search(context, self.group, query.format)
+        return _of_readable(
+            lambda failed: self.by_search(context.view, query, failed, context.cancellation),
+            lambda resolved: respond(query, resolved, format),
+        )
+
+
+def _format_of_search(context: Context, group: str, name: str | None) -> str:
     """Return the format that a search names, as the standard wants it to.
 
     Raises
@@ -39,7 +109,7 @@ def format_of_search(context: Context, group: str, name: str | None) -> str:
     return context.api.formats.resolve(group, name)
 
 
-def of_readable(
+def _of_readable(
     search: Callable[[Collection[str]], ResolvedSlice],
     respond: Callable[[ResolvedSlice], Response],
     failed: tuple[str, ...] = (),
@@ -59,7 +129,7 @@ def of_readable(
     def without(failure: StoreFailure) -> Response:
         if failure.record in failed:
             raise failure
-        return of_readable(search, respond, (*failed, failure.record))
+        return _of_readable(search, respond, (*failed, failure.record))
 
     try:
         response = respond(search(failed))
@@ -70,7 +140,7 @@ def of_readable(
     return response
 
 
-def ticket(
+def _ticket(
     context: Context, given: Sequence[Pair], resolved: ResolvedSlice, group: str, format: str, path: str
 ) -> Response:
     """Return the ticket for a slice: the URL at `path` that sends it, with the parameters `given`.

@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.dialect import slice_headers
-from rnaget_server.apis.rnaget.downloads import format_of_search, of_readable, ticket
+from rnaget_server.apis.rnaget.downloads import Slices
 from rnaget_server.apis.rnaget.expression_filters import filters_of_matrices, units_of_matrices
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownParameter
 from rnaget_server.query import MatrixQuery, parse_matrix_query
+from rnaget_server.query.strings import Pair
 from rnaget_server.slicing.advice import unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id, slice_by_search
 
 GROUP = "expressions"
-
-
-def get_expression_ticket_by_id(context: Context, expression_id: str) -> Response:
-    """Return the URL of a slice of one matrix."""
-    view = context.view
-    query = _query_for(context, expression_id)
-    resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    format = context.api.formats.resolve(GROUP, query.format or resolved.sources[0].default_format)
-    return ticket(context, query.given, resolved, GROUP, format, f"/expressions/{expression_id}/bytes")
-
-
-def get_expression_file_by_id(context: Context, expression_id: str) -> Response:
-    """Return a slice of one matrix."""
-    view = context.view
-    query = _query_for(context, expression_id)
-    resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    chosen = context.api.formats.choose(context.request, GROUP, query.format, resolved.sources[0].default_format)
-    return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
-
-
-def get_expression_ticket(context: Context) -> Response:
-    """Return the URL of a slice of all matrices that match."""
-    query = _query(context, context.view)
-    format = format_of_search(context, GROUP, query.format)
-    return of_readable(
-        lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: ticket(context, query.given, resolved, GROUP, format, "/expressions/bytes"),
-    )
-
-
-def get_expression_file(context: Context) -> Response:
-    """Return a slice of all matrices that match, joined."""
-    query = _query(context, context.view)
-    format = format_of_search(context, GROUP, query.format)
-    return of_readable(
-        lambda failed: slice_by_search(context.view, query, failed, context.cancellation),
-        lambda resolved: context.api.delivery.respond(
-            context,
-            resolved,
-            context.api.formats.choose(context.request, GROUP, format, None),
-            slice_headers(resolved),
-        ),
-    )
 
 
 async def get_expression_formats(context: Context) -> Response:
@@ -83,21 +42,27 @@ async def get_expression_units(context: Context) -> Response:
     return context.respond(found.payload, "Units of expression matrices", omitted=found.omitted)
 
 
+def _query(view: View, pairs: Sequence[Pair]) -> MatrixQuery:
+    return parse_matrix_query(pairs, view.catalog.filter_names)
+
+
+def _query_for(view: View, matrix_id: str, pairs: Sequence[Pair]) -> MatrixQuery:
+    """Return the query for one matrix; an error for an unknown parameter says what that matrix knows."""
+    try:
+        return _query(view, pairs)
+    except UnknownParameter as error:
+        raise unknown_of_matrix(view, matrix_id, error) from None
+
+
+# Connexion finds the handlers by these names.
+_SLICES = Slices(GROUP, _query_for, _query, slice_by_id, slice_by_search)
+get_expression_ticket_by_id = _SLICES.ticket_by_id
+get_expression_file_by_id = _SLICES.file_by_id
+get_expression_ticket = _SLICES.ticket
+get_expression_file = _SLICES.file
+
 # By POST the parameters come in the body, and all else is the same.
 post_expression_ticket_by_id = get_expression_ticket_by_id
 post_expression_file_by_id = get_expression_file_by_id
 post_expression_ticket = get_expression_ticket
 post_expression_file = get_expression_file
-
-
-def _query(context: Context, view: View) -> MatrixQuery:
-    return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
-
-
-def _query_for(context: Context, matrix_id: str) -> MatrixQuery:
-    """Return the query for one matrix; an error for an unknown parameter says what that matrix knows."""
-    view = context.view
-    try:
-        return parse_matrix_query(context.received.pairs, view.catalog.filter_names)
-    except UnknownParameter as error:
-        raise unknown_of_matrix(view, matrix_id, error) from None
