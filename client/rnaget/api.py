@@ -10,14 +10,13 @@ from urllib.parse import quote, urlencode
 
 from rnaget.blocks import Block, shown_url, unsigned
 from rnaget.cache import Cache, Entry
-from rnaget.client import check_address
 from rnaget.downloads import Download, Request, Settings
 from rnaget.errors import ClientError
 from rnaget.outputs import Output
 from rnaget.retries import Attempts
 from rnaget.session import Session
 from rnaget.transfers import ChangedError, NotModified, Transfer
-from rnaget.transport import NotJSONError, StatusError, parse_json
+from rnaget.transport import NotJSONError, StatusError, check_address, parse_json
 
 Query = Mapping[str, Any]
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from rnaget.errors import ClientError
 from rnaget.files import replacing
 from rnaget.formats import format_for, same_format
 from rnaget.tickets import Ticket
-from rnaget.transport import TIMEOUT, NotJSONError, StatusError, is_html, open_url, parse_json, read_body
+from rnaget.transport import TIMEOUT, NotJSONError, StatusError, check_address, is_html, open_url, parse_json, read_body
 
 if TYPE_CHECKING:
     import pandas
@@ -167,22 +167,6 @@ class Client:
             return False
         kind = info.get("type") if isinstance(info, dict) else None
         return isinstance(info, dict) and not (isinstance(kind, dict) and kind.get("artifact", "rnaget") != "rnaget")
-
-
-def check_address(root: str) -> None:
-    if not root.lower().startswith(("http://", "https://")):
-        raise ClientError(
-            f"{root or 'an empty text'} is not the address of an RNAget API: it must begin with http:// or https://"
-        )
-    try:
-        parts = urlsplit(root)
-    except ValueError as error:
-        raise ClientError(f"{root} is not the address of an RNAget API: {error}") from None
-    if parts.username is not None or parts.password is not None:
-        raise ClientError("the address of an RNAget API cannot have a user or a password in it")
-    if parts.query or parts.fragment or not parts.hostname:
-        wrong = "no host is named" if not parts.hostname else "nothing may come after the path"
-        raise ClientError(f"{root} is not the address of an RNAget API: {wrong}")
 
 
 def _route(matrix: str | None, name: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, Self, TypeVar
 
 from rnaget.api import NOT_OFFERED, Api, NotFoundError, NotOfferedError, Query, field, segment
 from rnaget.cache import CACHE_BYTES, Cache, cache_directory
-from rnaget.client import check_address
 from rnaget.downloads import Request, Settings
 from rnaget.errors import ClientError
 from rnaget.genomes import Genome
@@ -24,7 +23,7 @@ from rnaget.resuming import is_begun
 from rnaget.session import Session
 from rnaget.shown import html_facts
 from rnaget.tracks import TrackSet
-from rnaget.transport import StatusError
+from rnaget.transport import StatusError, check_address
 
 _PAGE, _ROWS = 100, 5000
 _LETTERS = re.compile(r"[A-Za-z*.-]*")

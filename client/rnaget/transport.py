@@ -79,6 +79,29 @@ class _Redirects(HTTPRedirectHandler):
         return request
 
 
+def check_address(root: str) -> None:
+    """Refuse what cannot be the address of an RNAget API.
+
+    Raises
+    ------
+    ClientError
+        If it cannot.
+    """
+    if not root.lower().startswith(("http://", "https://")):
+        raise ClientError(
+            f"{root or 'an empty text'} is not the address of an RNAget API: it must begin with http:// or https://"
+        )
+    try:
+        parts = urlsplit(root)
+    except ValueError as error:
+        raise ClientError(f"{root} is not the address of an RNAget API: {error}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ClientError("the address of an RNAget API cannot have a user or a password in it")
+    if parts.query or parts.fragment or not parts.hostname:
+        wrong = "no host is named" if not parts.hostname else "nothing may come after the path"
+        raise ClientError(f"{root} is not the address of an RNAget API: {wrong}")
+
+
 def http_opener(connections: Connections | None = None) -> OpenerDirector:
     """Return what opens addresses of the web and nothing else; with `connections`, over those."""
     # Without the handlers of file:, ftp: and data:, so that no ticket and no redirect leads there.
