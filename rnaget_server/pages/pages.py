@@ -14,7 +14,7 @@ from rnaget_server.pages.genomes import genome_views
 from rnaget_server.pages.overview import overview
 from rnaget_server.pages.standards import STANDARDS
 from rnaget_server.pages.status import status_lines, status_of
-from rnaget_server.web import PAGE_HEADERS, STATIC, compile_templates, render
+from rnaget_server.web import PAGE_HEADERS, STATIC, render
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -57,8 +57,7 @@ def create_pages(site: Site) -> Flask:
     site
         The running server. Read only: the catalogue, the sizes and labels of matrices and tracks, settings, formats.
     """
-    # What every page needs is made ready, so that its first reader does not wait for it.
-    compile_templates()
+    # Every page needs it, so its first reader does not wait for it.
     site.formats.of("expressions")
     pages = Flask("rnaget_server.web", static_folder=str(STATIC), static_url_path="/static")
     pages.config["SEND_FILE_MAX_AGE_DEFAULT"] = _CACHED_SECONDS

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rnaget_server.web.json_view import json_page
-from rnaget_server.web.render import FORM_HEADERS, PAGE_HEADERS, STATIC, compile_templates, render
+from rnaget_server.web.render import FORM_HEADERS, PAGE_HEADERS, STATIC, render
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "STATIC", "compile_templates", "json_page", "render"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "STATIC", "json_page", "render"]

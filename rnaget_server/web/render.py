@@ -49,12 +49,6 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def compile_templates() -> None:
-    """Compile every template, so that no page waits for it."""
-    for name in _environment().list_templates():
-        _environment().get_template(name)
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
