@@ -160,7 +160,7 @@ def test_the_unforeseen_is_500_without_a_trace(client: TestClient, demo: Path, m
     def fail(*_: object) -> None:
         raise RuntimeError(f"secret {demo}")
 
-    monkeypatch.setattr(module, "slice_by_id", fail)
+    monkeypatch.setattr(module, "parse_matrix_query", fail)
     reply = client.get(BYTES)
     assert reply.status_code == 500
     assert "secret" not in reply.text + caplog.text
