@@ -85,7 +85,8 @@ def test_explained_dependencies_are_still_there(dependencies: set[str]) -> None:
 
 def test_every_dependency_is_pinned(dependencies: set[str]) -> None:
     pinned = {_normal(name) for name in re.findall(r"^([\w.-]+)==", _requirements("dev.txt"), re.M)}
-    assert dependencies <= pinned
+    # The extra that is not in `all`: what needs it is tested where it was installed by hand.
+    assert dependencies - pinned == {"tiledbsoma"}
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.name)
