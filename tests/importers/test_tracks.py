@@ -33,6 +33,7 @@ from rnaget_server.importers.tracks.job import TracksPlanner, TracksRequest, run
 from rnaget_server.importers.tracks.kinds import kinds_of
 from rnaget_server.stores.tracks.base import Run
 from rnaget_server.stores.tracks.bigwig_writer import covered_bases, write_bigwig
+from tests.conftest import examples
 
 Write = Callable[..., Path]
 GOOD = "chr1\t0\t10\t1.5\nchr1\t20\t30\t-2\nchr2\t5\t6\t0\n"
@@ -689,7 +690,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(_STEPS, min_size=1, max_size=3))
 def test_any_intervals_come_back(tmp_path_factory: pytest.TempPathFactory, parts: list[Any]) -> None:
     directory = tmp_path_factory.mktemp("any")
@@ -713,7 +714,7 @@ _MARKS = st.sampled_from(list(":?,[]{}#&*!|>'%@`-=~ \\\x85\u2028\ufeff0"))
 _TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")) | _MARKS, min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(_TEXT.filter(str.strip), min_size=1, max_size=4), _TEXT.filter(str.strip))
 def test_any_attribute_comes_back_from_the_yaml(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str], sample: str

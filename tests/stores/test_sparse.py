@@ -30,6 +30,7 @@ from rnaget_server.stores.native.write_sparse import SparseLayerSource, write_sp
 from rnaget_server.stores.tenx import TenXStore
 from rnaget_server.testing.matrices import InMemorySparse, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract, check_sparse
+from tests.conftest import examples
 
 KINDS = Registry("rnaget_server.stores")
 
@@ -81,16 +82,27 @@ def example_h5ad(path: Path, form: Any, **options: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])
-@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
-class TestH5adStore(MatrixStoreContract):
+class H5adStoreContract(MatrixStoreContract):
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory, form, options):
+        return example_h5ad(tmp_path_factory.mktemp("h5ad") / "m.h5ad", form, **options)
+
     @pytest.fixture
-    def store(self, tmp_path, form, options):
-        return H5adStore(example_h5ad(tmp_path / "m.h5ad", form, **options), "TPM")
+    def store(self, path):
+        return H5adStore(path, "TPM")
 
 
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray], scope="class")
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}], scope="class")
+class TestH5adStore(H5adStoreContract):
+    pass
+
+
+# Those that are not compressed are read in small pieces by test_any_matrix_and_any_slice.
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray], scope="class")
+@pytest.mark.parametrize("options", [{"compression": "gzip"}], scope="class")
 @pytest.mark.usefixtures("small_pieces")
-class TestH5adStoreInSmallPieces(TestH5adStore):
+class TestH5adStoreInSmallPieces(H5adStoreContract):
     pass
 
 
@@ -134,7 +146,7 @@ def stored_as(form: str, path: Path, cells: np.ndarray) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(1, 30), st.integers(1, 30)), density=st.sampled_from([0.0, 0.05, 0.4]), data=st.data()
 )
