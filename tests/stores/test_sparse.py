@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import shutil
 from pathlib import Path
@@ -82,25 +83,29 @@ def example_h5ad(path: Path, form: Any, **options: Any) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A function that writes the example in a form with some options, once."""
+    return functools.cache(
+        lambda form, *options: example_h5ad(tmp_path_factory.mktemp("h5ad") / "m.h5ad", form, **dict(options))
+    )
+
+
 class H5adStoreContract(MatrixStoreContract):
-    @pytest.fixture(scope="class")
-    def path(self, tmp_path_factory, form, options):
-        return example_h5ad(tmp_path_factory.mktemp("h5ad") / "m.h5ad", form, **options)
-
     @pytest.fixture
-    def store(self, path):
-        return H5adStore(path, "TPM")
+    def store(self, written, form, options):
+        return H5adStore(written(form, *options.items()), "TPM")
 
 
-@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray], scope="class")
-@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}], scope="class")
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
 class TestH5adStore(H5adStoreContract):
     pass
 
 
 # Those that are not compressed are read in small pieces by test_any_matrix_and_any_slice.
-@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray], scope="class")
-@pytest.mark.parametrize("options", [{"compression": "gzip"}], scope="class")
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])
+@pytest.mark.parametrize("options", [{"compression": "gzip"}])
 @pytest.mark.usefixtures("small_pieces")
 class TestH5adStoreInSmallPieces(H5adStoreContract):
     pass
