@@ -430,8 +430,8 @@ def test_all_genes_of_a_table_as_pandas_reads_it(workshop: Any, write: Write, sh
 
 
 def test_ensembl_table_of_uhlen(workshop: Any, write: Write, shared_data: Path) -> None:
-    matrix = write("".join(lines_of(shared_data / "uhlen" / "uhlen.htseq.tpm.pooled.tsv.gz")[:2000]))
-    table = write("".join(lines_of(shared_data / "genes" / "geneInfoEns76.tsv.gz")[:9000]), "genes.tsv")
+    matrix = write("".join(lines_of(shared_data / "uhlen" / "uhlen.htseq.tpm.pooled.tsv.gz")[:500]))
+    table = write("".join(lines_of(shared_data / "genes" / "geneInfoEns76.tsv.gz")[:2500]), "genes.tsv")
     workshop.run(matrix, features=table)
     source = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_MINIMAL)
     source = source.drop_duplicates().set_index("ensembl_gene_id").loc[workshop.frame().index]
