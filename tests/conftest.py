@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def examples(full: int) -> int:
-    """How many examples a test tries in this run of the `full` number, which stands for the usual 100."""
+    """Return the share of `full` examples that this run tries, all of them in the long one."""
     return max(1, full * hypothesis.settings().max_examples // 100)
 
 
