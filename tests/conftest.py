@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +29,18 @@ SHARED = ROOT.parent / "shared" / "data"
 START_TIMEOUT = 180.0
 
 Import = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try a third of the examples where the long tests are left out."""
+    if config.option.markexpr == "not long":
+        hypothesis.settings.register_profile("third", max_examples=hypothesis.settings().max_examples // 3)
+        hypothesis.settings.load_profile("third")
+
+
+def examples(full: int) -> int:
+    """Return the share of `full` examples that this run tries, all of them in the long one."""
+    return max(1, full * hypothesis.settings().max_examples // 100)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

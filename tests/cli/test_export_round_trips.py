@@ -80,8 +80,6 @@ def read(separator: str) -> Callable[[Path], pd.DataFrame]:
 
 TABLES: dict[str, tuple[Callable[[pd.DataFrame, Path], object], Callable[[Path], pd.DataFrame]]] = {
     "tsv": (lambda frame, path: as_texts(frame).to_csv(path, sep="\t"), read("\t")),
-    "tsv.gz": (lambda frame, path: as_texts(frame).to_csv(path, sep="\t"), read("\t")),
-    "tsv.zst": (lambda frame, path: as_texts(frame).to_csv(path, sep="\t"), read("\t")),
     "csv": (lambda frame, path: as_texts(frame).to_csv(path), read(",")),
     "csv.gz": (lambda frame, path: as_texts(frame).to_csv(path), read(",")),
     "xlsx": (lambda frame, path: frame.to_excel(path), lambda path: pd.read_excel(path, index_col=0, dtype={0: str})),

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import anndata
-import h5py
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.feather
 import pytest
-import scipy.io
-import scipy.sparse
 
 from rnaget_server.importers.base import Importer, ReadOptions
 from rnaget_server.importers.matrices.archs4 import Archs4Importer
@@ -28,165 +22,43 @@ from rnaget_server.importers.matrices.h5seurat import H5SeuratImporter
 from rnaget_server.importers.matrices.loom import LoomImporter
 from rnaget_server.importers.matrices.mtx import MtxImporter
 from rnaget_server.importers.matrices.parquet import ParquetImporter
+from rnaget_server.importers.matrices.series import SeriesImporter
 from rnaget_server.importers.matrices.tenx import TenXImporter
 from rnaget_server.importers.matrices.zarr import ZarrImporter
-from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
-from rnaget_server.testing.importers import ExampleMatrix, ImporterContract
-from rnaget_server.testing.matrices import InMemory
+from rnaget_server.testing.importers import ExampleMatrix, ImporterContract, example_matrix
+from tests.importers import foreign_files as files
 
 
 def frame_of(matrix: ExampleMatrix) -> pd.DataFrame:
     return pd.DataFrame(matrix.cells, pd.Index(matrix.features, name="gene"), matrix.samples)
 
 
-def write_tsv(path: Path, matrix: ExampleMatrix) -> None:
-    frame_of(matrix).to_csv(path, sep="\t")
+def write_zarr(path: Path, frame: pd.DataFrame) -> None:
+    files.write_zarr(path.parent, files.data_of(frame), 3 if path.name == "zarr.json" else 2)
 
 
-def write_csv(path: Path, matrix: ExampleMatrix) -> None:
-    frame_of(matrix).T.to_csv(path)
-
-
-def write_gct(path: Path, matrix: ExampleMatrix) -> None:
-    frame = frame_of(matrix).rename_axis("Name")
-    frame.insert(0, "Description", "none")
-    path.write_text("#1.2\n{}\t{}\n".format(*matrix.cells.shape) + frame.to_csv(sep="\t"))
-
-
-def write_loom(path: Path, matrix: ExampleMatrix) -> None:
-    with h5py.File(path, "w") as file:
-        file["matrix"] = matrix.cells
-        file["row_attrs/Gene"] = [id.encode() for id in matrix.features]
-        file["col_attrs/CellID"] = [id.encode() for id in matrix.samples]
-        for group in ("layers", "row_graphs", "col_graphs"):
-            file.create_group(group)
-
-
-def write_h5ad(path: Path, matrix: ExampleMatrix, sparse: bool = True) -> None:
-    cells = scipy.sparse.csr_matrix(matrix.cells.T) if sparse else matrix.cells.T
-    features, samples = pd.DataFrame(index=matrix.features), pd.DataFrame(index=matrix.samples)
-    anndata.AnnData(cells, samples, features).write_h5ad(path)
-
-
-def write_tenx(path: Path, matrix: ExampleMatrix) -> None:
-    cells = scipy.sparse.csc_matrix(matrix.cells.astype(np.int32))
-    with h5py.File(path, "w") as file:
-        group = file.create_group("matrix")
-        for name in ("data", "indices", "indptr"):
-            group[name] = getattr(cells, name)
-        group["shape"] = np.array(cells.shape, np.int32)
-        group["barcodes"] = [id.encode() for id in matrix.samples]
-        group["features/id"] = group["features/name"] = [id.encode() for id in matrix.features]
-        for name, value in (("feature_type", b"Gene Expression"), ("genome", b"GRCh38")):
-            group[f"features/{name}"] = [value] * len(matrix.features)
-
-
-def write_mtx(path: Path, matrix: ExampleMatrix) -> None:
-    scipy.io.mmwrite(path, scipy.sparse.coo_matrix(scipy.sparse.csc_matrix(matrix.cells)))
-    for name, ids in (("features", matrix.features), ("barcodes", matrix.samples)):
-        path.with_name(f"{name}.tsv").write_text("".join(f"{id}\n" for id in ids))
-
-
-def write_store(path: Path, matrix: ExampleMatrix) -> None:
-    features, samples = (AxisTable("id", {"id": np.array(ids, object)}) for ids in (matrix.features, matrix.samples))
-    cells = matrix.cells
-    write_native(path, features, samples, [LayerSource("TPM", InMemory(cells), cells.dtype, False)])
-
-
-def long_of(matrix: ExampleMatrix) -> pd.DataFrame:
-    return frame_of(matrix).reset_index().melt("gene", var_name="sample", value_name="TPM")
-
-
-def write_long(path: Path, matrix: ExampleMatrix) -> None:
-    long_of(matrix).to_csv(path, index=False)
-
-
-def write_parquet(path: Path, matrix: ExampleMatrix) -> None:
-    frame_of(matrix).to_parquet(path, row_group_size=7)
-
-
-def write_feather(path: Path, matrix: ExampleMatrix) -> None:
-    frame_of(matrix).reset_index().to_feather(path, chunksize=7)
-
-
-def write_stream(path: Path, matrix: ExampleMatrix) -> None:
-    table = pa.Table.from_pandas(frame_of(matrix))
-    with pa.ipc.new_stream(str(path), table.schema) as stream:
-        stream.write_table(table, max_chunksize=7)
-
-
-def write_excel(path: Path, matrix: ExampleMatrix) -> None:
-    frame_of(matrix).to_excel(path)
-
-
-def write_gctx(path: Path, matrix: ExampleMatrix) -> None:
-    """Write the layout of cmapPy's `write_gctx`."""
-    with h5py.File(path, "w") as file:
-        file.attrs["version"] = b"GCTX1.0"
-        file.create_dataset("0/DATA/0/matrix", data=matrix.cells.T, compression="gzip", chunks=(2, 20))
-        for side, ids in (("ROW", matrix.features), ("COL", matrix.samples)):
-            file[f"0/META/{side}/id"] = np.array([id.encode() for id in ids])
-
-
-def write_h5mu(path: Path, matrix: ExampleMatrix) -> None:
-    cells = scipy.sparse.csr_matrix(matrix.cells.T)
-    data = anndata.AnnData(cells, pd.DataFrame(index=matrix.samples), pd.DataFrame(index=matrix.features))
-    with h5py.File(path, "w", userblock_size=512) as file:
-        file.attrs["encoding-type"] = "MuData"
-        anndata.io.write_elem(file.create_group("mod"), "rna", data)
-        anndata.io.write_elem(file, "obs", pd.DataFrame(index=matrix.samples))
-        anndata.io.write_elem(file, "var", pd.DataFrame(index=matrix.features))
-
-
-def write_zarr(path: Path, matrix: ExampleMatrix) -> None:
-    cells = scipy.sparse.csr_matrix(matrix.cells.T)
-    data = anndata.AnnData(cells, pd.DataFrame(index=matrix.samples), pd.DataFrame(index=matrix.features))
-    with anndata.settings.override(zarr_write_format=3 if path.name == "zarr.json" else 2):
-        data.write_zarr(path.parent)
-
-
-def write_archs4(path: Path, matrix: ExampleMatrix) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_dataset("data/expression", data=matrix.cells.astype(np.uint32), chunks=(40, 1), compression="gzip")
-        file["meta/genes/ensembl_gene"] = [id.encode() for id in matrix.features]
-        file["meta/genes/symbol"] = [b"A"] * len(matrix.features)
-        file["meta/samples/geo_accession"] = [id.encode() for id in matrix.samples]
-
-
-def write_h5seurat(path: Path, matrix: ExampleMatrix) -> None:
-    """Write the layout of SeuratDisk's `SaveH5Seurat`."""
-    cells = scipy.sparse.csc_matrix(matrix.cells)
-    with h5py.File(path, "w") as file:
-        file.attrs["active.assay"] = "RNA"
-        for name in ("data", "indices", "indptr"):
-            file[f"assays/RNA/counts/{name}"] = getattr(cells, name)
-        file["assays/RNA/counts"].attrs["dims"] = cells.shape
-        file["assays/RNA/features"] = [id.encode() for id in matrix.features]
-        file["cell.names"] = [id.encode() for id in matrix.samples]
-        file.create_group("meta.data")
-
-
-WRITERS: dict[str, Callable[[Path, ExampleMatrix], None]] = {
-    "m.tsv": write_tsv,
-    "m.gct": write_gct,
-    "m.loom": write_loom,
-    "m.h5ad": write_h5ad,
-    "tenx.h5": write_tenx,
-    "matrix.mtx": write_mtx,
-    "native.h5": write_store,
-    "long.csv": write_long,
-    "m.parquet": write_parquet,
-    "m.feather": write_feather,
-    "m.arrows": write_stream,
-    "m.xlsx": write_excel,
-    "m.gctx": write_gctx,
-    "m.h5mu": write_h5mu,
+WRITERS: dict[str, Callable[[Path, pd.DataFrame], object]] = {
+    "m.tsv": files.write_tsv,
+    "m.gct": files.write_gct,
+    "series.txt": files.write_series,
+    "m.loom": files.write_loom,
+    "m.h5ad": files.write_h5ad,
+    "tenx.h5": lambda path, frame: files.write_tenx(path, frame.astype(np.int32)),
+    "matrix.mtx": files.write_mtx,
+    "native.h5": files.write_store,
+    "long.csv": files.write_long,
+    "m.parquet": files.write_parquet,
+    "m.feather": files.write_feather,
+    "m.arrows": files.write_stream,
+    "m.xlsx": files.write_excel,
+    "m.gctx": files.write_gctx,
+    "m.h5mu": lambda path, frame: files.write_h5mu(path, {"rna": files.data_of(frame)}),
     "2.zarr/.zgroup": write_zarr,
     "3.zarr/zarr.json": write_zarr,
-    "archs4.h5": write_archs4,
-    "m.h5seurat": write_h5seurat,
+    "archs4.h5": lambda path, frame: files.write_archs4(path, frame.astype(np.uint32)),
+    "m.h5seurat": files.write_h5seurat,
 }
-TEXT = {"m.tsv", "long.csv", "m.gct", "matrix.mtx", "2.zarr/.zgroup", "3.zarr/zarr.json"}
+TEXT = {"m.tsv", "long.csv", "m.gct", "series.txt", "matrix.mtx", "2.zarr/.zgroup", "3.zarr/zarr.json"}
 
 
 OF_NAME: dict[str, type[Importer]] = {
@@ -197,22 +69,29 @@ OF_NAME: dict[str, type[Importer]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file of each kind."""
+    directory = tmp_path_factory.mktemp("foreign")
+    for name, write in WRITERS.items():
+        write(directory / name, frame_of(example_matrix(fractions=True)))
+    return {name: directory / name for name in WRITERS}
+
+
 class BuiltInContract(ImporterContract):
     """The contract, with the files of all other importers as those of other kinds."""
 
     name: str
 
     def write(self, directory: Path, matrix: ExampleMatrix) -> Path:
-        WRITERS[self.name](directory / self.name, matrix)
+        WRITERS[self.name](directory / self.name, frame_of(matrix))
         return directory / self.name
 
-    def write_others(self, directory: Path, matrix: ExampleMatrix) -> list[Path]:
-        others = super().write_others(directory, matrix)
+    @pytest.fixture
+    def others(self, tmp_path: Path, matrix: ExampleMatrix, foreign: dict[str, Path]) -> list[Path]:
         alike = {name for name in WRITERS if issubclass(OF_NAME.get(name, Importer), self.importer)}
-        for name in WRITERS.keys() - alike - {self.name} - (TEXT if self.importer.takes_any_text else set()):
-            WRITERS[name](directory / name, matrix)
-            others.append(directory / name)
-        return others
+        left = foreign.keys() - alike - {self.name} - (TEXT if self.importer.takes_any_text else set())
+        return [*self.write_others(tmp_path, matrix), *(foreign[name] for name in left)]
 
 
 class TestTsv(BuiltInContract):
@@ -226,13 +105,18 @@ class TestTransposedCsv(BuiltInContract):
     options = ReadOptions(transpose=True)
 
     def write(self, directory: Path, matrix: ExampleMatrix) -> Path:
-        write_csv(directory / "m.csv", matrix)
+        files.write_csv(directory / "m.csv", frame_of(matrix))
         return directory / "m.csv"
 
 
 class TestGct(BuiltInContract):
     importer = GctImporter
     name = "m.gct"
+
+
+class TestSeries(BuiltInContract):
+    importer = SeriesImporter
+    name = "series.txt"
 
 
 class TestLoom(BuiltInContract):
@@ -247,7 +131,7 @@ class TestH5ad(BuiltInContract):
 
 class TestDenseH5ad(TestH5ad):
     def write(self, directory: Path, matrix: ExampleMatrix) -> Path:
-        write_h5ad(directory / "m.h5ad", matrix, sparse=False)
+        files.write_h5ad(directory / "m.h5ad", frame_of(matrix), sparse=False)
         return directory / "m.h5ad"
 
 
@@ -282,7 +166,7 @@ class TestParquet(BuiltInContract):
 
 class TestLongParquet(TestParquet):
     def write(self, directory: Path, matrix: ExampleMatrix) -> Path:
-        long_of(matrix).to_parquet(directory / "long.parquet", row_group_size=50)
+        files.long_of(frame_of(matrix)).to_parquet(directory / "long.parquet", row_group_size=50)
         return directory / "long.parquet"
 
 
@@ -311,7 +195,7 @@ class TestExcel(BuiltInContract):
 
 class TestLongExcel(TestExcel):
     def write(self, directory: Path, matrix: ExampleMatrix) -> Path:
-        long_of(matrix).to_excel(directory / "long.xlsx", index=False)
+        files.long_of(frame_of(matrix)).to_excel(directory / "long.xlsx", index=False)
         return directory / "long.xlsx"
 
 

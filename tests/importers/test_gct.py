@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions, SourceMatrix
 from rnaget_server.importers.matrices.gct import GctImporter
-from tests.conftest import client_of
+from tests.conftest import client_of, examples
 
 Write = Callable[..., Path]
 # The words of parse_gct; it adds -666 by default.
@@ -59,7 +59,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data(), IDS, IDS)
 def test_any_names_and_values(data: st.DataObject, features: list[str], samples: list[str]) -> None:
     def row(of: st.SearchStrategy[str], count: int) -> list[str]:

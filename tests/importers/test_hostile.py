@@ -33,7 +33,7 @@ def imported(source: Path, data: Path, *options: str, **environment: str) -> str
         command,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, **environment},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (_ROOM, _ROOM)),
         check=False,

@@ -200,20 +200,23 @@ def test_formulas_without_results(workshop: Workshop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", [2, 3])
-@pytest.mark.parametrize("layer", [None, "dense", "raw"])
-def test_zarr(workshop: Workshop, tmp_path: Path, format: int, layer: str | None) -> None:
+def test_zarr(workshop: Workshop, tmp_path: Path, format: int) -> None:
     frame = cells()
     data = data_of(frame)
     with anndata.settings.override(zarr_write_format=format):
         data.write_zarr(tmp_path / "m.zarr")
-    workshop.run(tmp_path / "m.zarr" / (".zgroup" if format == 2 else "zarr.json"), layer=layer)
     read: Any = anndata.io.read_zarr(tmp_path / "m.zarr")
-    matrix = read.layers["dense"] if layer == "dense" else read.X.toarray()
-    check(workshop, pd.DataFrame(matrix.T, read.var_names, read.obs_names))
-    store = workshop.store()
-    assert store.samples.column("tissue").tolist() == ["liver", "lung", "", "liver"]
-    assert store.samples.column("age").tolist() == [1, 2, 3, 4]
-    assert store.features.column("symbol").tolist() == read.var["symbol"].tolist()
+    for id, layer, matrix in (
+        ("m", None, read.X.toarray()),
+        ("n", "dense", read.layers["dense"]),
+        ("o", "raw", read.raw.X.toarray()),
+    ):
+        workshop.run(tmp_path / "m.zarr" / (".zgroup" if format == 2 else "zarr.json"), id=id, layer=layer)
+        check(workshop, pd.DataFrame(matrix.T, read.var_names, read.obs_names), id)
+        store = workshop.store(id)
+        assert store.samples.column("tissue").tolist() == ["liver", "lung", "", "liver"]
+        assert store.samples.column("age").tolist() == [1, 2, 3, 4]
+        assert store.features.column("symbol").tolist() == read.var["symbol"].tolist()
     assert not [path for path in workshop.data.rglob(".import-*")]
 
 

@@ -26,6 +26,7 @@ from rnaget_server.importers.detect import read_head
 from rnaget_server.importers.matrices.mtx import MtxImporter
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.stores.native.sparse import NativeSparseStore
+from tests.conftest import examples
 
 FEATURES = "g1\tA\tGene Expression\ng2\tA\tGene Expression\ng3\tC d \tGene Expression\n"
 BARCODES = "c1\nc2\n"
@@ -69,7 +70,7 @@ def folder(directory: Path, matrix: str, features: str | None, barcodes: str | N
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), min_size=1, max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.data(), st.sampled_from(["real", "integer", "pattern"]))
 def test_any_matrix_and_any_labels(data: st.DataObject, kind: str) -> None:
     shape = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
-from tests.conftest import client_of
+from tests.importers.conftest import Workshop
 
 COUNT = ("--units", "count")
 TPM = ("--units", "TPM")
@@ -67,15 +67,10 @@ def flat(table: dict[str, list[tuple[str, object]]]) -> list[tuple[str, str, obj
     return [(folder, file, value) for folder, files in table.items() for file, value in files]
 
 
-def served(data: Path) -> pd.DataFrame:
-    for client in client_of(data):
-        reply = client.get("/rnaget/expressions/m/bytes?format=tsv")
-        assert reply.status_code == 200
-        lines = [line.split("\t") for line in reply.text.splitlines()]
-        return pd.DataFrame(
-            [line[1:] for line in lines[1:]], [line[0] for line in lines[1:]], lines[0][1:], dtype=float
-        )
-    raise AssertionError
+def stored(data: Path) -> pd.DataFrame:
+    workshop = Workshop(data)
+    (units,) = workshop.store().units[:1]
+    return workshop.frame(units).astype(float)
 
 
 @pytest.mark.parametrize(("folder", "file", "options"), flat(RIGHT))  # type: ignore[arg-type]
@@ -85,7 +80,7 @@ def test_values_are_those_expected(
     code, output = run(cases / folder / file, tmp_path / "data", *options)
     assert code == 0, output
     expected = pd.read_csv(cases / folder / "expected.tsv", sep="\t", index_col=0)
-    found = served(tmp_path / "data")
+    found = stored(tmp_path / "data")
     assert sorted(found.index) == sorted(map(str, expected.index))
     if folder.startswith(("02", "04")):  # named after the file
         assert len(found.columns) == 1
@@ -99,7 +94,7 @@ def test_values_are_those_expected(
 def test_shapes_are_those_expected(cases: Path, tmp_path: Path, folder: str, file: str, shape: tuple[int, int]) -> None:
     code, output = run(cases / folder / file, tmp_path / "data", *COUNT)
     assert code == 0, output
-    assert served(tmp_path / "data").shape == shape
+    assert stored(tmp_path / "data").shape == shape
 
 
 @pytest.mark.parametrize(("folder", "file", "words"), flat(REFUSED))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -10,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
@@ -39,7 +42,7 @@ def in_shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "TMPDIR": str(directory / "tmp")}
     (directory / "tmp").mkdir(exist_ok=True)
     done = subprocess.run(
-        ["bash", "-c", text], cwd=directory, capture_output=True, text=True, env=environment, check=False, timeout=120
+        ["bash", "-c", text], cwd=directory, capture_output=True, text=True, env=environment, check=False, timeout=300
     )
     assert os.listdir(directory / "tmp") == []
     return done
@@ -51,25 +54,54 @@ def check_table(data: Path) -> None:
     assert np.array_equal(cells, np.stack([np.arange(ROWS), np.arange(ROWS) / 4], axis=1).astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "IMPORT <(cat m.tsv)",
-        "IMPORT <(gzip -c m.tsv)",
-        "cat m.tsv | IMPORT /dev/stdin",
-        "cat m.tsv | IMPORT -",
-        "gzip -c m.tsv | IMPORT -",
-        "cat m.tsv | IMPORT /proc/self/fd/0",
-        "<m.tsv IMPORT -",
-        "<m.tsv IMPORT /dev/stdin",
-        "(sleep 0.2; cat m.tsv) | IMPORT -",
-        "IMPORT m.tsv <&-",
-    ],
-)
-def test_pipes_give_what_the_file_gives(tmp_path: Path, command: str) -> None:
+@contextlib.contextmanager
+def piped(command: str, directory: Path) -> Iterator[IO[bytes]]:
+    """Give the pipe that a command of bash writes to."""
+    with subprocess.Popen(["bash", "-c", command], cwd=directory, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty directory for temporary files, which is empty again at the end."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    yield
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+def run_with(stdin: IO[bytes], *arguments: str, data: Path) -> Result:
+    """Run the import within this process, with an open file as its standard input."""
+    return CliRunner().invoke(import_command, [*arguments, "--data", str(data), *WHERE], input=stdin)
+
+
+def test_a_file_without_standard_input(tmp_path: Path) -> None:
     (tmp_path / "m.tsv").write_text(TABLE)
-    done = in_shell(command, tmp_path)
+    done = in_shell("IMPORT m.tsv <&-", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+    check_table(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("temporary")
+@pytest.mark.parametrize("source", ["-", "/dev/stdin", "/proc/self/fd/0"])
+@pytest.mark.parametrize("command", ["cat m.tsv", "gzip -c m.tsv", "sleep 0.2; cat m.tsv", ""])
+def test_the_standard_input_gives_what_the_file_gives(tmp_path: Path, command: str, source: str) -> None:
+    path = tmp_path / "m.tsv"
+    path.write_text(TABLE)
+    with piped(command, tmp_path) if command else path.open("rb") as stdin:
+        result = run_with(stdin, source, data=tmp_path / "data")
+    assert (result.exit_code, result.stderr) == (0, "")
+    check_table(tmp_path / "data")
+
+
+@pytest.mark.usefixtures("temporary")
+@pytest.mark.parametrize("command", ["cat m.tsv", "gzip -c m.tsv"])
+def test_an_open_pipe_gives_what_the_file_gives(tmp_path: Path, command: str) -> None:
+    (tmp_path / "m.tsv").write_text(TABLE)
+    with piped(command, tmp_path) as pipe:
+        result = run(f"/dev/fd/{pipe.fileno()}", data=tmp_path / "data")
+    assert (result.exit_code, result.stderr) == (0, "")
     check_table(tmp_path / "data")
 
 
@@ -96,35 +128,66 @@ def test_a_pipe_of_hdf5(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("printf 'gene\\ts1\\ng1\\tx\\n' | IMPORT -", "Error: -:2: the cell 'x' in the column 's1' is not a number"),
         ("IMPORT <(printf 'gene\\ts1\\ng1\\tx\\n')", "Error: /dev/fd/63:2: the cell 'x'"),
-        ("IMPORT <(false)", "/dev/fd/63: the pipe gave nothing: see whether the command in front of it failed"),
-        ("true | IMPORT -", "-: the pipe gave nothing"),
         ("IMPORT - <&-", "-: the standard input is closed"),
-        ("head -c 3000 m.gz | IMPORT -", "-: the gzip data are damaged or cut off"),
-        ("cat m.tsv | IMPORT - --samples /dev/stdin", "/dev/stdin: this is a pipe, which can be read once"),
-        ("IMPORT /dev/fd/42", "/dev/fd/42: the file cannot be read: there is no such file"),
-        ("IMPORT /dev/zero", "/dev/zero: this is no regular file"),
-        ("printf '%%%%MatrixMarket matrix coordinate real general\\n1 1 1\\n1 1 1\\n' | IMPORT -", "--mtx-features"),
-        ("export RNAGET_MIN_FREE_BYTES=9000000000000000; cat m.tsv | IMPORT -", "min_free_bytes keeps"),
     ],
 )
-def test_pipes_that_are_refused(tmp_path: Path, command: str, message: str) -> None:
-    (tmp_path / "m.tsv").write_text(TABLE)
-    (tmp_path / "m.gz").write_bytes(gzip.compress(TABLE.encode()))
+def test_pipes_of_a_shell_that_are_refused(tmp_path: Path, command: str, message: str) -> None:
     done = in_shell(command, tmp_path)
     assert done.returncode == 1, done.stdout
-    assert message in done.stderr
-    assert "rnaget-import-" not in done.stderr
-    assert not (tmp_path / "data").exists()
+    check_refused(tmp_path, done.stderr, message)
 
 
-def test_the_standard_input_of_a_test_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
+def check_refused(directory: Path, said: str, message: str) -> None:
+    assert message in said
+    assert "rnaget-import-" not in said
+    assert not (directory / "data").exists()
+
+
+@pytest.mark.usefixtures("temporary")
+@pytest.mark.parametrize(
+    ("command", "arguments", "message"),
+    [
+        ("printf 'gene\\ts1\\ng1\\tx\\n'", "-", "Error: -:2: the cell 'x' in the column 's1' is not a number"),
+        ("true", "-", "-: the pipe gave nothing"),
+        ("head -c 3000 m.gz", "-", "-: the gzip data are damaged or cut off"),
+        ("cat m.tsv", "- --samples /dev/stdin", "/dev/stdin: this is a pipe, which can be read once"),
+        ("true", "/dev/fd/4242", "/dev/fd/4242: the file cannot be read: there is no such file"),
+        ("true", "/dev/zero", "/dev/zero: this is no regular file"),
+        ("printf '%%%%MatrixMarket matrix coordinate real general\\n1 1 1\\n1 1 1\\n'", "-", "--mtx-features"),
+    ],
+)
+def test_standard_input_that_is_refused(tmp_path: Path, command: str, arguments: str, message: str) -> None:
+    (tmp_path / "m.tsv").write_text(TABLE)
+    (tmp_path / "m.gz").write_bytes(gzip.compress(TABLE.encode()))
+    with piped(command, tmp_path) as stdin:
+        result = run_with(stdin, *arguments.split(), data=tmp_path / "data")
+    assert result.exit_code == 1, result.stdout
+    check_refused(tmp_path, result.stderr, message)
+
+
+@pytest.mark.usefixtures("temporary")
+def test_a_pipe_that_the_disk_has_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNAGET_MIN_FREE_BYTES", "9000000000000000")
+    result = run("-", data=tmp_path / "data", stdin=TABLE.encode())
+    assert result.exit_code == 1, result.stdout
+    check_refused(tmp_path, result.stderr, "min_free_bytes keeps")
+
+
+@pytest.mark.usefixtures("temporary")
+def test_an_open_pipe_that_gives_nothing(tmp_path: Path) -> None:
+    with piped("false", tmp_path) as pipe:
+        result = run(path := f"/dev/fd/{pipe.fileno()}", data=tmp_path / "data")
+    assert result.exit_code == 1, result.stdout
+    check_refused(
+        tmp_path, result.stderr, f"{path}: the pipe gave nothing: see whether the command in front of it failed"
+    )
+
+
+@pytest.mark.usefixtures("temporary")
+def test_the_standard_input_of_a_test_runner(tmp_path: Path) -> None:
     assert run("-", data=tmp_path / "data", stdin=TABLE.encode()).exit_code == 0
     check_table(tmp_path / "data")
-    assert os.listdir(tmp_path / "tmp") == []
 
 
 def ten_x_folder(directory: Path) -> Path:

@@ -32,6 +32,7 @@ from rnaget_server.stores import compressed
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.testing.stores import check_sparse
+from tests.conftest import examples
 
 Write = Callable[..., Path]
 
@@ -341,7 +342,7 @@ def test_whole_numbers_beyond_float32(workshop: Any, tmp_path: Path, dense: bool
     assert workshop.frame().to_numpy().tolist() == cells.T.tolist()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     density=st.sampled_from([0, 0.05, 0.5]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import shutil
 from pathlib import Path
@@ -30,6 +31,7 @@ from rnaget_server.stores.native.write_sparse import SparseLayerSource, write_sp
 from rnaget_server.stores.tenx import TenXStore
 from rnaget_server.testing.matrices import InMemorySparse, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract, check_sparse
+from tests.conftest import examples
 
 KINDS = Registry("rnaget_server.stores")
 
@@ -81,16 +83,31 @@ def example_h5ad(path: Path, form: Any, **options: Any) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A function that writes the example in a form with some options, once."""
+    return functools.cache(
+        lambda form, *options: example_h5ad(tmp_path_factory.mktemp("h5ad") / "m.h5ad", form, **dict(options))
+    )
+
+
+class H5adStoreContract(MatrixStoreContract):
+    @pytest.fixture
+    def store(self, written, form, options):
+        return H5adStore(written(form, *options.items()), "TPM")
+
+
 @pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])
 @pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
-class TestH5adStore(MatrixStoreContract):
-    @pytest.fixture
-    def store(self, tmp_path, form, options):
-        return H5adStore(example_h5ad(tmp_path / "m.h5ad", form, **options), "TPM")
+class TestH5adStore(H5adStoreContract):
+    pass
 
 
+# Those that are not compressed are read in small pieces by test_any_matrix_and_any_slice.
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])
+@pytest.mark.parametrize("options", [{"compression": "gzip"}])
 @pytest.mark.usefixtures("small_pieces")
-class TestH5adStoreInSmallPieces(TestH5adStore):
+class TestH5adStoreInSmallPieces(H5adStoreContract):
     pass
 
 
@@ -134,7 +151,7 @@ def stored_as(form: str, path: Path, cells: np.ndarray) -> Any:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(1, 30), st.integers(1, 30)), density=st.sampled_from([0.0, 0.05, 0.4]), data=st.data()
 )

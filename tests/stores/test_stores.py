@@ -17,6 +17,7 @@ from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract
+from tests.conftest import examples
 
 
 class TestNativeStore(MatrixStoreContract):
@@ -92,7 +93,7 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shape=st.tuples(st.integers(1, 40), st.integers(1, 40)), data=st.data())
 def test_any_shape_and_any_slice(tmp_path_factory, shape, data) -> None:
     cells = np.random.default_rng(shape[0] * 100 + shape[1]).normal(size=shape).astype(np.float32)

@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from rnaget_server.plugins import Registry
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
+from tests.conftest import examples
 from tests.writers.digests import bytes_in, digests
 from tests.writers.readers import READERS
 
@@ -27,7 +28,7 @@ def test_every_format_of_matrices_is_compared() -> None:
     assert {name for name, writer in writers.items() if {"expressions", "exports"} & {*writer.groups}} == READERS.keys()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(st.data())
 def test_formats_agree(data: st.DataObject) -> None:
     features = data.draw(st.lists(IDS, min_size=1, max_size=8, unique=True), "features")
@@ -49,5 +50,5 @@ def test_bytes_depend_on_neither_process_nor_time() -> None:
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[2])}
     program = "import time; time.sleep(1); from tests.writers.digests import digests; print(digests())"
     command = [sys.executable, "-c", program]
-    other = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    other = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
     assert other.stdout.strip() == str(here)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from rnaget_server.errors import ResultTooLarge
+from rnaget_server.model.slice import LayerInfo
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
 from rnaget_server.testing.writers import WriterContract
 from rnaget_server.writers import excel
@@ -31,11 +36,13 @@ class TestTsv(WriterContract):
 class TestTsvGz(WriterContract):
     writer = TsvGzWriter
     read = staticmethod(readers.tsv_gz)
+    many = (4201, 101)
 
 
 class TestTsvZst(WriterContract):
     writer = TsvZstWriter
     read = staticmethod(readers.tsv_zst)
+    many = (4201, 101)
 
 
 class TestJson(WriterContract):
@@ -76,16 +83,35 @@ class TestCsv(WriterContract):
 class TestCsvGz(WriterContract):
     writer = CsvGzWriter
     read = staticmethod(readers.csv_gz)
+    many = (4201, 101)
 
 
 class TestGct(WriterContract):
     writer = GctWriter
     read = staticmethod(readers.gct)
+    many = (4201, 101)
 
 
 class TestGctGz(WriterContract):
     writer = GctGzWriter
     read = staticmethod(readers.gct_gz)
+    many = (4201, 101)
+
+
+def counting(layer: LayerInfo, taken: list[int]) -> LayerInfo:
+    """Return a layer of which each reading appends to `taken` how many blocks or pieces it has taken."""
+
+    def counted(blocks: Iterable[Any]) -> Iterator[Any]:
+        taken.append(0)
+        for block in blocks:
+            taken[-1] += 1
+            yield block
+
+    sparse = layer.sparse
+    if sparse is not None:
+        pieces = sparse.compressed_along
+        sparse = replace(sparse, compressed_along=lambda direction: counted(pieces(direction)))
+    return replace(layer, blocks=lambda: counted(layer.blocks()), sparse=sparse)
 
 
 class TestMtx(WriterContract):
@@ -93,10 +119,17 @@ class TestMtx(WriterContract):
     read = staticmethod(readers.mtx)
 
     def test_starts_before_all_is_read(self) -> None:
-        """The labels come first; all cells are counted before the first, since the file begins with their number."""
-        slice = self._slice(np.ones((2000, 30), np.float32), True)
-        names = [name for name, _ in MtxWriter().files(slice)]
-        assert names == ["features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz"]
+        """The labels need no cells; all are counted before the first, since the file begins with their number."""
+        taken: list[int] = []  # by each reading of the cells
+        layer = counting(self._layer(np.random.default_rng(1).random((3000, 100)), False), taken)
+        slice = replace(self._slice(np.ones((3000, 100)), False), layers=(layer,))
+        readings = []
+        for _, chunks in MtxWriter().files(slice):
+            assert next(iter(chunks))
+            readings.append(list(taken))
+        labels, cells = readings[:2], readings[2]
+        assert labels == [[], []]
+        assert len(cells) == 2 and 0 < cells[1] < cells[0]
 
 
 class TestSparseMtx(TestMtx):
@@ -106,6 +139,7 @@ class TestSparseMtx(TestMtx):
 class TestExcel(WriterContract):
     writer = ExcelWriter
     read = staticmethod(readers.xlsx)
+    many = (4201, 5)
 
     @pytest.fixture(autouse=True)
     def _sheets_of_any_size(self, monkeypatch: pytest.MonkeyPatch) -> None:

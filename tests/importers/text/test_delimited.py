@@ -21,6 +21,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.text.headerless import has_header
 from rnaget_server.importers.text.quantities import is_of_one_sample, sample_name
 from rnaget_server.importers.text.spreadsheets import changed_names
+from tests.conftest import examples
 from tests.importers.conftest import Workshop
 
 Write = Callable[..., Path]
@@ -415,7 +416,7 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(NAMES, NAMES, st.sampled_from("\t,"), st.booleans())
 def test_every_id_and_name_is_found_by_its_text(
     ids: list[str], samples: list[str], separator: str, transpose: bool
