@@ -27,24 +27,26 @@ class OddValues:
         self.negative: Place | None = None
         self.infinite: Place | None = None
 
-    def look_at(self, block: NDArray[Any], first: int) -> None:
-        """Look at lines that are full; `first` is the number of the first of them."""
+    def look_at(self, block: NDArray[Any], first: int) -> tuple[float, float]:
+        """Return the least and the most in lines that are full; `first` is the number of the first of them."""
         if not block.size:
-            return
-        least, most = np.fmin.reduce(block, axis=None), np.fmax.reduce(block, axis=None)
+            return np.nan, np.nan
+        least, most = float(np.fmin.reduce(block, axis=None)), float(np.fmax.reduce(block, axis=None))
         if self.negative is None and least < 0:
             self.negative = _first(block, block < 0, first)
         if self.infinite is None and (np.isinf(least) or np.isinf(most)):
             self.infinite = _first(block, np.isinf(block), first)
+        return least, most
 
-    def look_at_sparse(self, piece: CompressedBlock, first: int) -> None:
-        """Look at lines of which some cells are stored."""
+    def look_at_sparse(self, piece: CompressedBlock, first: int) -> tuple[float, float]:
+        """Return the least and the most in lines of which some cells are stored."""
         found = OddValues()
-        found.look_at(piece.data[np.newaxis], 0)
+        least, most = found.look_at(piece.data[np.newaxis], 0)
         for name, place in vars(found).items():
             if place is not None and getattr(self, name) is None:
                 line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
                 setattr(self, name, Place(first + line, int(piece.indices[place.across]), place.value))
+        return least, most
 
 
 def _first(block: NDArray[Any], odd: NDArray[np.bool_], first: int) -> Place:

@@ -24,6 +24,14 @@ _BUFFER = 16 << 20
 _SEEK_BYTES = 16 << 10
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class TooLarge(ValueError):
+    """A value is finite, and beyond what float32 can hold."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(f"the value {value:g} is larger than float32 can hold")
 
 
 class SpooledCells:
@@ -152,12 +160,17 @@ class Spool:
         return self._whole
 
     def append(self, block: NDArray[Any]) -> None:
-        """Take the next rows."""
+        """Take the next rows.
+
+        Raises
+        ------
+        TooLarge
+            If a finite value is beyond what float32 can hold.
+        """
+        refuse_too_large(block, *self._odd.look_at(block, self._rows))
         if self._whole:
             self._judge(block)
-        self._odd.look_at(block, self._rows)
-        with np.errstate(over="ignore"):
-            self._file.write(np.ascontiguousarray(block, self._dtype).data)
+        self._file.write(np.ascontiguousarray(block, self._dtype).data)
         self._rows += len(block)
 
     def finish(self) -> SpooledCells:
@@ -194,3 +207,17 @@ class Spool:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._directory)
+
+
+def refuse_too_large(values: NDArray[Any], least: float, most: float) -> None:
+    """Refuse finite values beyond what float32 can hold, of values of which the least and the most are known.
+
+    Raises
+    ------
+    TooLarge
+        If there is one.
+    """
+    if least < -_LARGEST or most > _LARGEST:  # infinite values hide those that are not
+        largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+        if largest > _LARGEST:
+            raise TooLarge(largest)
