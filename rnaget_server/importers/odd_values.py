@@ -42,13 +42,19 @@ class OddValues:
         """Return the least and the most in lines of which some cells are stored."""
         found = OddValues()
         least, most = found.look_at(piece.data[np.newaxis], 0)
-        for name, place in vars(found).items():
-            if place is not None and getattr(self, name) is None:
-                line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
-                setattr(self, name, Place(first + line, int(piece.indices[place.across]), place.value))
+        if self.negative is None and found.negative is not None:
+            self.negative = _in_matrix(found.negative, piece, first)
+        if self.infinite is None and found.infinite is not None:
+            self.infinite = _in_matrix(found.infinite, piece, first)
         return least, most
 
 
 def _first(block: NDArray[Any], odd: NDArray[np.bool_], first: int) -> Place:
     line, across = (int(at) for at in np.unravel_index(int(np.argmax(odd)), block.shape))
     return Place(first + line, across, float(block[line, across]))
+
+
+def _in_matrix(place: Place, piece: CompressedBlock, first: int) -> Place:
+    """Return the cell that is at a place among the stored ones."""
+    line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
+    return Place(first + line, int(piece.indices[place.across]), place.value)

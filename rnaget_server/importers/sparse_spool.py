@@ -143,6 +143,7 @@ class SparseSpool:
         self._indices = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._data = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._lines = 0
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._beyond = False
@@ -156,10 +157,11 @@ class SparseSpool:
         TooLarge
             If a finite value is beyond what float32 can hold.
         """
-        least, most = self._odd.look_at_sparse(piece, sum(map(len, self._lengths)))
+        least, most = self._odd.look_at_sparse(piece, self._lines)
         refuse_too_large(piece.data, least, most)
         self._judge(piece.data)
         self._lengths.append(np.diff(piece.indptr))
+        self._lines += len(piece.indptr) - 1
         self._counts += np.bincount(piece.indices, minlength=len(self._counts))
         self._indices.write(piece.indices.astype(np.int32).data)
         self._data.write(np.ascontiguousarray(piece.data, self._dtype).data)

@@ -45,7 +45,7 @@ class SpooledCells:
         Rows and columns as they are in the file.
     dtype, whole
         Type of the cells, and whether every finite one is a whole number.
-    transposed
+    by_sample
         True if the rows of the file are samples.
     odd
         Values that are rarely meant.
@@ -57,34 +57,29 @@ class SpooledCells:
         shape: tuple[int, int],
         dtype: np.dtype[Any],
         whole: bool,
-        transposed: bool,
+        by_sample: bool,
         odd: OddValues,
     ) -> None:
         self._file = file
         self._stored = shape
         self.dtype = dtype
         self.whole = whole
-        self.transposed = transposed
+        self.by_sample = by_sample
         self.odd = odd
-
-    @property
-    def by_sample(self) -> bool:
-        """True if the cells came sample by sample."""
-        return self.transposed
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of features and of samples."""
         rows, columns = self._stored
-        return (columns, rows) if self.transposed else (rows, columns)
+        return (columns, rows) if self.by_sample else (rows, columns)
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of features `start` to `stop`, features × samples."""
-        return self._read_columns(start, stop).T if self.transposed else self._read_rows(start, stop)
+        return self._read_columns(start, stop).T if self.by_sample else self._read_rows(start, stop)
 
     def columns(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of samples `start` to `stop`, features × samples."""
-        return self._read_rows(start, stop).T if self.transposed else self._read_columns(start, stop)
+        return self._read_rows(start, stop).T if self.by_sample else self._read_columns(start, stop)
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -92,7 +87,7 @@ class SpooledCells:
 
     def aligned(self, features: Positions, samples: Positions, directory: Path) -> SpooledCells:
         """Return a new spool of the features and samples at these positions; -1 stands for a row of NaN."""
-        rows, columns = (samples, features) if self.transposed else (features, samples)
+        rows, columns = (samples, features) if self.by_sample else (features, samples)
         file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         for row in rows:
             if row < 0:
@@ -101,7 +96,7 @@ class SpooledCells:
                 cells = np.where(columns < 0, self.dtype.type(np.nan), self._read_rows(row, row + 1)[0, columns])
             file.write(cells.astype(self.dtype).data)
         file.flush()
-        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.transposed, self.odd)
+        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.by_sample, self.odd)
 
     def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
         cells = np.empty((stop - start, self._stored[1]), self.dtype)
