@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,3 +205,12 @@ def test_a_sum_of_a_gene_that_float32_cannot_hold(tmp_path: Path, runs: Path, mo
     path.write_text("".join("\t".join(line) for line in lines))
     said = refused(tmp_path / "data", runs, "--tx2gene", made.tx2gene(tmp_path / "t.tsv"), *more)
     assert re.search(r"lung/quant.sf: the value [\d.]+e\+38 is larger than float32 can hold", said), said
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("units", [(), ("--units", "TPM")])
+def test_an_archive_of_results_is_to_be_unpacked(tmp_path: Path, runs: Path, kind: str, units: tuple[str, ...]) -> None:
+    path = Path(shutil.make_archive(str(tmp_path / "runs"), kind, runs))
+    said = refused(tmp_path / "data", path, *units)
+    assert f"{path}: the archive has 2 files of results of salmon, and such are read from a directory alone" in said
+    assert "unpack it, and import the directory" in said and "'--units'" not in said
