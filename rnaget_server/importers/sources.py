@@ -17,7 +17,7 @@ from rnaget_server.importers.addresses import Address, file_name
 from rnaget_server.importers.archives import Archive, Member, choose, companions, is_archive, target_of
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
-from rnaget_server.importers.foreign import TILEDB_GROUP, ZARR_MARKERS
+from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD, ZARR_MARKERS
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 from rnaget_server.storage.temporary_directories import OF_IMPORTS, remove_abandoned, temporary_directory
 
@@ -282,7 +282,7 @@ def _of_directory(path: Path, names: Sequence[str]) -> str:
     if _TILEDB & set(names):
         return (
             "this is an array of TileDB: name the directory of the experiment, or write that as AnnData, by "
-            "`tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', measurement_name='RNA')`"
+            + TILEDB_TO_H5AD
         )
     matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [f"{name}/" for name in names[:_LOOKED_INTO] if _has_market(path / name)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
-from rnaget_server.importers.foreign import TILEDB_GROUP
+from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD
 from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, labels, refuse_text_options
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_labels, as_numbers, is_number, is_text
@@ -27,10 +27,7 @@ from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import canonical
 from rnaget_server.stores.h5ad_frame import text_column
 
-_WITHOUT = (
-    ", or write it as AnnData where it is, by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', "
-    "measurement_name='RNA')`, and import that"
-)
+_WITHOUT = f", or write it as AnnData where it is, by {TILEDB_TO_H5AD}, and import that"
 _ROW = "soma_joinid"
 _ROWS_AT_ONCE = 4096
 _BUFFER = 64 << 20
@@ -74,7 +71,7 @@ class SomaImporter(Importer):
                 rows, obs = _frame(path, experiment.obs, options)
                 columns, var = _frame(path, measurement.var, options)
             if not isinstance(cells, soma.SparseNDArray):
-                raise ImportFailure("the matrix is dense: write it as AnnData by `tiledbsoma.io.to_h5ad`", path)
+                raise ImportFailure(f"the matrix is dense: write it as AnnData by {TILEDB_TO_H5AD}", path)
             axes = (
                 axis_of(var, options.feature_id, _USUAL.feature_ids),
                 axis_of(obs, options.sample_id, _USUAL.sample_ids),
