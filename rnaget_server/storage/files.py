@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = ".import-"
-"""How the names of temporary files and directories in a catalogue begin."""
+"""The beginning of the names of temporary files and directories in a catalogue."""
 
 
 def new_temporary(path: Path) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 OF_IMPORTS = "rnaget-import-"
-"""How the names of those of imports begin."""
+"""The beginning of the names of those of imports."""
 
 
 @contextlib.contextmanager

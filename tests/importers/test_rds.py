@@ -183,7 +183,7 @@ def test_r_is_bounded(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is absent")
 def test_r_ends_with_an_import_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What R has written meanwhile is not in the catalogue, and the next import removes it."""
+    """The text that R has written is not in the catalogue, and the next import removes it."""
     temporary, pipe = tmp_path / "tmp", tmp_path / "pipe"
     temporary.mkdir()
     os.mkfifo(pipe)
