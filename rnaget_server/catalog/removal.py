@@ -14,9 +14,7 @@ from rnaget_server.catalog.records import Catalog, Genome, Project, Study
 from rnaget_server.catalog.yaml_changes import YamlChanges, checked_catalog, parsed
 from rnaget_server.catalog.yaml_entries import without_entry
 from rnaget_server.errors import listed
-from rnaget_server.storage.files import exclusive_in
-
-_TEMPORARY = ".import-"
+from rnaget_server.storage.files import PREFIX, exclusive_in
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ def _remove_directory(directory: Path, data: Path) -> None:
     if directory.is_symlink():
         directory.unlink()
         return
-    temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=directory.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory.parent))
     directory.rename(temporary / directory.name)
     shutil.rmtree(temporary, ignore_errors=True)
     with contextlib.suppress(OSError):  # other genomes are there

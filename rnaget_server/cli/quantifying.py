@@ -66,6 +66,7 @@ def find_quantifications(
 
     One table of one sample, with units, is a table like any other.
     """
+    from rnaget_server.importers.archives import refuse_results_in
     from rnaget_server.importers.quantifications.finding import find
 
     paths = [source for source in sources if isinstance(source, Path)]
@@ -76,6 +77,8 @@ def find_quantifications(
     if single and units and not given:
         return None
     try:
+        if paths[0].is_file() and not special["member"]:
+            refuse_results_in(paths[0])
         return find(paths, special["level"], special["tx2gene"] is not None)
     except ImportFailure as error:
         raise click.ClickException(str(error)) from None

@@ -11,12 +11,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.addresses import file_name
 from rnaget_server.importers.compression import SUFFIX_PATTERN
+from rnaget_server.importers.detect import HEAD_BYTES
 from rnaget_server.importers.foreign import first_in_tar, names_in_zip
+from rnaget_server.importers.quantifications.kinds import kind_of_name
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _TAR_BLOCK = 512
@@ -187,6 +190,7 @@ def choose(members: Sequence[Member], wanted: Sequence[str], named: str) -> list
             return data
         if not data:
             raise ImportFailure(f"the archive holds no file with data{_listed(members, ', only ')}", named)
+        refuse_results(data, named)
         raise ImportFailure(
             f"the archive has {len(data)} files that may be meant: name one by --member{_listed(data, ': ')}", named
         )
@@ -199,6 +203,38 @@ def choose(members: Sequence[Member], wanted: Sequence[str], named: str) -> list
             )
         found |= {member.name: member for member in matching}
     return list(found.values())
+
+
+def refuse_results_in(path: Path) -> None:
+    """Refuse a zip or tar archive of what a quantifier has written of several samples; it is read from a directory.
+
+    Raises
+    ------
+    ImportFailure
+        If it is one, or a damaged archive.
+    """
+    with contextlib.suppress(OSError), path.open("rb") as file:  # the import says why it cannot be read
+        if is_archive(file.read(HEAD_BYTES)):
+            file.seek(0)
+            with contextlib.closing(Archive(file, str(path))) as archive:
+                refuse_results(candidates(archive.members), str(path))
+
+
+def refuse_results(members: Sequence[Member], named: str) -> None:
+    """Refuse the results of a quantifier of several samples.
+
+    Raises
+    ------
+    ImportFailure
+        If there are such files.
+    """
+    kinds = [kind for member in members if (kind := kind_of_name(member.base)) is not None]
+    if len(kinds) > 1:
+        raise ImportFailure(
+            f"the archive has {len(kinds)} files of results of {kinds[0].program}, and such are read from a directory "
+            "alone: unpack it, and import the directory",
+            named,
+        )
 
 
 def candidates(members: Sequence[Member]) -> list[Member]:

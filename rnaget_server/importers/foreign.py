@@ -29,6 +29,7 @@ _PICKLE = (
 _TRACKS = "holds a signal track and no expression matrix: import it plain and under its own --id, as a set of tracks"
 
 TILEDB_GROUP = "__tiledb_group.tdb"
+TILEDB_TO_H5AD = "`tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', measurement_name='RNA')`"
 """The empty file that says that its directory is a group of TileDB."""
 
 BIGWIG = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")

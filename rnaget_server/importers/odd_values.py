@@ -27,26 +27,34 @@ class OddValues:
         self.negative: Place | None = None
         self.infinite: Place | None = None
 
-    def look_at(self, block: NDArray[Any], first: int) -> None:
-        """Look at lines that are full; `first` is the number of the first of them."""
+    def look_at(self, block: NDArray[Any], first: int) -> tuple[float, float]:
+        """Return the least and the most in lines that are full; `first` is the number of the first of them."""
         if not block.size:
-            return
-        least, most = np.fmin.reduce(block, axis=None), np.fmax.reduce(block, axis=None)
+            return np.nan, np.nan
+        least, most = float(np.fmin.reduce(block, axis=None)), float(np.fmax.reduce(block, axis=None))
         if self.negative is None and least < 0:
             self.negative = _first(block, block < 0, first)
         if self.infinite is None and (np.isinf(least) or np.isinf(most)):
             self.infinite = _first(block, np.isinf(block), first)
+        return least, most
 
-    def look_at_sparse(self, piece: CompressedBlock, first: int) -> None:
-        """Look at lines of which some cells are stored."""
+    def look_at_sparse(self, piece: CompressedBlock, first: int) -> tuple[float, float]:
+        """Return the least and the most in lines of which some cells are stored."""
         found = OddValues()
-        found.look_at(piece.data[np.newaxis], 0)
-        for name, place in vars(found).items():
-            if place is not None and getattr(self, name) is None:
-                line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
-                setattr(self, name, Place(first + line, int(piece.indices[place.across]), place.value))
+        least, most = found.look_at(piece.data[np.newaxis], 0)
+        if self.negative is None and found.negative is not None:
+            self.negative = _in_matrix(found.negative, piece, first)
+        if self.infinite is None and found.infinite is not None:
+            self.infinite = _in_matrix(found.infinite, piece, first)
+        return least, most
 
 
 def _first(block: NDArray[Any], odd: NDArray[np.bool_], first: int) -> Place:
     line, across = (int(at) for at in np.unravel_index(int(np.argmax(odd)), block.shape))
     return Place(first + line, across, float(block[line, across]))
+
+
+def _in_matrix(place: Place, piece: CompressedBlock, first: int) -> Place:
+    """Return the cell that is at a place among the stored ones."""
+    line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
+    return Place(first + line, int(piece.indices[place.across]), place.value)

@@ -17,11 +17,10 @@ from rnaget_server.importers.addresses import Address, file_name
 from rnaget_server.importers.archives import Archive, Member, choose, companions, is_archive, target_of
 from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
-from rnaget_server.importers.foreign import TILEDB_GROUP, ZARR_MARKERS
+from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD, ZARR_MARKERS
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
-from rnaget_server.storage.temporary_directories import remove_abandoned, temporary_directory
+from rnaget_server.storage.temporary_directories import OF_IMPORTS, remove_abandoned, temporary_directory
 
-_PREFIX = "rnaget-import-"
 _LISTED, _LOOKED_INTO = 5, 1000
 _TILEDB = frozenset(("__group", "__schema", "__array_schema.tdb"))
 _STDIN = frozenset(("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"))
@@ -81,7 +80,7 @@ def opened_sources(
     ImportFailure
         If one cannot be read, or it is not clear which file of a directory or an archive is meant.
     """
-    remove_abandoned(_PREFIX)
+    remove_abandoned(OF_IMPORTS)
     with contextlib.ExitStack() as stack:
         opening = _Opening(stack, options.room, stdin)
         try:
@@ -128,7 +127,7 @@ class _Opening:
         return self._of_archive(path, members, named)
 
     def _directory(self) -> Path:
-        return self._stack.enter_context(temporary_directory(_PREFIX))
+        return self._stack.enter_context(temporary_directory(OF_IMPORTS))
 
     def _local(self, path: Path) -> Path:
         """Return the file itself, the matrix in a directory, or what a pipe gives."""
@@ -283,7 +282,7 @@ def _of_directory(path: Path, names: Sequence[str]) -> str:
     if _TILEDB & set(names):
         return (
             "this is an array of TileDB: name the directory of the experiment, or write that as AnnData, by "
-            "`tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', measurement_name='RNA')`"
+            + TILEDB_TO_H5AD
         )
     matrices = [name for name in names if without_suffix(name).endswith(_MATRICES) and not _is_label_file(name)]
     matrices += [f"{name}/" for name in names[:_LOOKED_INTO] if _has_market(path / name)]

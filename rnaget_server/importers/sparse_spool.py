@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
-from rnaget_server.importers.spool import Spool
+from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, panels
 
@@ -26,10 +26,6 @@ _BUCKET = 2 << 20
 _EXACT = 2.0**24
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
-
-
-class TooLarge(ValueError):
-    """A value is finite, and beyond what float32 can hold."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +143,7 @@ class SparseSpool:
         self._indices = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._data = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self._lines = 0
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._beyond = False
@@ -160,9 +157,11 @@ class SparseSpool:
         TooLarge
             If a finite value is beyond what float32 can hold.
         """
+        least, most = self._odd.look_at_sparse(piece, self._lines)
+        refuse_too_large(piece.data, least, most)
         self._judge(piece.data)
-        self._odd.look_at_sparse(piece, sum(map(len, self._lengths)))
         self._lengths.append(np.diff(piece.indptr))
+        self._lines += len(piece.indptr) - 1
         self._counts += np.bincount(piece.indices, minlength=len(self._counts))
         self._indices.write(piece.indices.astype(np.int32).data)
         self._data.write(np.ascontiguousarray(piece.data, self._dtype).data)
@@ -193,10 +192,8 @@ class SparseSpool:
         finite = values[np.isfinite(values)]
         if self._whole and (np.rint(finite) != finite).any():
             self._whole = False
-        if len(finite) and (largest := float(np.abs(finite).max())) > _EXACT:
+        if np.abs(finite).max(initial=0) > _EXACT:
             self._beyond = True
-            if largest > float(np.finfo(np.float32).max):
-                raise TooLarge(f"the value {largest:g} is larger than float32 can hold")
 
 
 AnySpool = TypeVar("AnySpool", Spool, SparseSpool)

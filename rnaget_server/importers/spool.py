@@ -24,6 +24,14 @@ _BUFFER = 16 << 20
 _SEEK_BYTES = 16 << 10
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class TooLarge(ValueError):
+    """A value is finite, and beyond what float32 can hold."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(f"the value {value:g} is larger than float32 can hold")
 
 
 class SpooledCells:
@@ -37,7 +45,7 @@ class SpooledCells:
         Rows and columns as they are in the file.
     dtype, whole
         Type of the cells, and whether every finite one is a whole number.
-    transposed
+    by_sample
         True if the rows of the file are samples.
     odd
         Values that are rarely meant.
@@ -49,34 +57,29 @@ class SpooledCells:
         shape: tuple[int, int],
         dtype: np.dtype[Any],
         whole: bool,
-        transposed: bool,
+        by_sample: bool,
         odd: OddValues,
     ) -> None:
         self._file = file
         self._stored = shape
         self.dtype = dtype
         self.whole = whole
-        self.transposed = transposed
+        self.by_sample = by_sample
         self.odd = odd
-
-    @property
-    def by_sample(self) -> bool:
-        """True if the cells came sample by sample."""
-        return self.transposed
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of features and of samples."""
         rows, columns = self._stored
-        return (columns, rows) if self.transposed else (rows, columns)
+        return (columns, rows) if self.by_sample else (rows, columns)
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of features `start` to `stop`, features × samples."""
-        return self._read_columns(start, stop).T if self.transposed else self._read_rows(start, stop)
+        return self._read_columns(start, stop).T if self.by_sample else self._read_rows(start, stop)
 
     def columns(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of samples `start` to `stop`, features × samples."""
-        return self._read_rows(start, stop).T if self.transposed else self._read_columns(start, stop)
+        return self._read_rows(start, stop).T if self.by_sample else self._read_columns(start, stop)
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -84,7 +87,7 @@ class SpooledCells:
 
     def aligned(self, features: Positions, samples: Positions, directory: Path) -> SpooledCells:
         """Return a new spool of the features and samples at these positions; -1 stands for a row of NaN."""
-        rows, columns = (samples, features) if self.transposed else (features, samples)
+        rows, columns = (samples, features) if self.by_sample else (features, samples)
         file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         for row in rows:
             if row < 0:
@@ -93,7 +96,7 @@ class SpooledCells:
                 cells = np.where(columns < 0, self.dtype.type(np.nan), self._read_rows(row, row + 1)[0, columns])
             file.write(cells.astype(self.dtype).data)
         file.flush()
-        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.transposed, self.odd)
+        return SpooledCells(file, (len(rows), len(columns)), self.dtype, self.whole, self.by_sample, self.odd)
 
     def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
         cells = np.empty((stop - start, self._stored[1]), self.dtype)
@@ -152,12 +155,17 @@ class Spool:
         return self._whole
 
     def append(self, block: NDArray[Any]) -> None:
-        """Take the next rows."""
+        """Take the next rows.
+
+        Raises
+        ------
+        TooLarge
+            If a finite value is beyond what float32 can hold.
+        """
+        refuse_too_large(block, *self._odd.look_at(block, self._rows))
         if self._whole:
             self._judge(block)
-        self._odd.look_at(block, self._rows)
-        with np.errstate(over="ignore"):
-            self._file.write(np.ascontiguousarray(block, self._dtype).data)
+        self._file.write(np.ascontiguousarray(block, self._dtype).data)
         self._rows += len(block)
 
     def finish(self) -> SpooledCells:
@@ -194,3 +202,17 @@ class Spool:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._directory)
+
+
+def refuse_too_large(values: NDArray[Any], least: float, most: float) -> None:
+    """Refuse finite values beyond what float32 can hold, of values of which the least and the most are known.
+
+    Raises
+    ------
+    TooLarge
+        If there is one.
+    """
+    if least < -_LARGEST or most > _LARGEST:  # infinite values hide those that are not
+        largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+        if largest > _LARGEST:
+            raise TooLarge(largest)

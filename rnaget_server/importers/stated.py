@@ -37,6 +37,8 @@ _UNITS_OF_WORDS = {
 }
 # Such words say that the values are no longer in the units that the name has as well.
 _CHANGED = re.compile(r"log\d*p?\d*|ln|norm.*|scaled?|z|zscores?|vst|rlog|tmm|rle|adjusted|corrected|uq|ratio|fc|mnn")
+# Counts that tximport makes of TPM, as nf-core/rnaseq calls them.
+_SCALED_COUNTS = re.compile(r"(?<=_counts)_length_scaled|(?<=\.merged\.gene_counts)_scaled")
 _HEAD_LINES = 200
 
 
@@ -76,7 +78,7 @@ def _of_content(path: Path) -> dict[str, Stated]:
 
 def units_of_name(name: str) -> str | None:
     """Return the units that the name of a file has in it; None if it has none, or several, or says they are changed."""
-    words = [word.lower() for word in _WORDS.split(name.split(".mtx")[0]) if word]
+    words = [word.lower() for word in _WORDS.split(_SCALED_COUNTS.sub("", name.split(".mtx")[0])) if word]
     units = {_UNITS_OF_WORDS[word] for word in words if word in _UNITS_OF_WORDS}
     return units.pop() if len(units) == 1 and not any(map(_CHANGED.fullmatch, words)) else None
 

@@ -9,19 +9,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_PREFIX = ".import-"
+PREFIX = ".import-"
+"""The beginning of the names of temporary files and directories in a catalogue."""
 
 
 def new_temporary(path: Path) -> Path:
     """Return a new, empty file in the directory of `path`, to be renamed to it once it is whole."""
-    handle, name = tempfile.mkstemp(prefix=f"{_PREFIX}{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f"{PREFIX}{path.name}.", dir=path.parent)
     os.close(handle)
     return Path(name)
 
 
 def temporary_name(path: Path, kind: str) -> Path:
     """Return the name of a file of that kind in the directory of `path`; it need not exist."""
-    return path.with_name(f"{_PREFIX}{kind}.{path.name}")
+    return path.with_name(f"{PREFIX}{kind}.{path.name}")
 
 
 @contextlib.contextmanager
@@ -93,7 +94,7 @@ def leftover_directories(directory: Path) -> list[Path]:
     """Return the directories that killed imports have left in one, unless an import is at work."""
     if not directory.is_dir() or any(map(_is_locked, (directory, directory.parent))):
         return []
-    return sorted(path for path in directory.glob(f"{_PREFIX}*") if path.is_dir() and not path.is_symlink())
+    return sorted(path for path in directory.glob(f"{PREFIX}*") if path.is_dir() and not path.is_symlink())
 
 
 def default_mode() -> int:
@@ -115,4 +116,4 @@ def _is_locked(directory: Path) -> bool:
 
 
 def _unfinished(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.rglob(f"{_PREFIX}*") if path.is_file() and not path.is_symlink())
+    return sorted(path for path in directory.rglob(f"{PREFIX}*") if path.is_file() and not path.is_symlink())

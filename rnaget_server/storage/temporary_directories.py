@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+OF_IMPORTS = "rnaget-import-"
+"""The beginning of the names of those of imports."""
+
 
 @contextlib.contextmanager
 def temporary_directory(prefix: str) -> Iterator[Path]:

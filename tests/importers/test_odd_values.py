@@ -67,4 +67,7 @@ def test_samples_that_are_called_like_genes(workshop: Any, tmp_path: Path) -> No
     frame.T.to_csv(tmp_path / "wrong.csv")
     for name, options, warned in (("right", {}, 0), ("wrong", {}, 1), ("wrong", {"transpose": True}, 0)):
         remarks = workshop.run(tmp_path / f"{name}.csv", id=f"{name}{warned}", **options).remarks
-        assert sum("the samples are called like genes ('ENSG00000000000.2'" in line for line in remarks) == warned
+        warnings = [line for line in remarks if "the samples are called like genes ('ENSG00000000000.2'" in line]
+        assert len(warnings) == warned
+        # AnnData, which may get this warning too, has no --transpose.
+        assert all("or transposed by the program that wrote it where that option does not apply" in w for w in warnings)

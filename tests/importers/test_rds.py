@@ -6,9 +6,12 @@ import contextlib
 import gzip
 import os
 import re
+import select
 import shlex
 import shutil
+import signal
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -202,3 +205,37 @@ def test_r_is_bounded(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     script.write_text(script.read_text().replace("'refusal.txt'", "file.path(commandArgs(TRUE)[2], 'refusal.txt')"))
     said = run("import", files / "matrix.rds", *place(tmp_path / "d"), "--trust-r", code=1)
     assert said.strip().endswith("secret:") and not (tmp_path / "d").exists()
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is absent")
+def test_r_ends_with_an_import_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text that R has written is not in the catalogue, and the next import removes it."""
+    temporary, pipe = tmp_path / "tmp", tmp_path / "pipe"
+    temporary.mkdir()
+    os.mkfifo(pipe)
+    (tmp_path / "m.rds").write_bytes(gzip.compress(b"X\n\0\0\0\3\0\4\2\2"))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with monkeypatch.context() as patched:
+        script = tmp_path / "waits.R"
+        script.write_text(
+            f"writeLines('x', file.path(commandArgs(TRUE)[2], 'matrix.tsv')); held <- fifo('{pipe}', 'w')\n"
+            "writeLines('begun', held); flush(held); Sys.sleep(60)"
+        )
+        patched.setattr(rds, "_SCRIPT", script)
+        importing = os.fork()
+        if not importing:
+            try:
+                run("import", tmp_path / "m.rds", *place(tmp_path / "data"), "--trust-r")
+            finally:
+                os._exit(1)
+    with pipe.open("rb", buffering=0) as held:
+        assert held.readline() == b"begun\n"
+        os.kill(importing, signal.SIGKILL)
+        os.waitpid(importing, 0)
+        assert select.select([held], [], [], 30)[0], "R goes on"
+        assert held.read() == b""
+    assert [path.name for path in temporary.rglob("matrix.tsv")] == ["matrix.tsv"]
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    (tmp_path / "m.tsv").write_text("gene_id\ts\ng1\t1\n")
+    run("import", tmp_path / "m.tsv", *place(tmp_path / "data"))
+    assert os.listdir(temporary) == []

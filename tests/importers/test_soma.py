@@ -15,6 +15,11 @@ import scipy.sparse
 from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
+from rnaget_server.importers.base import ReadOptions
+from rnaget_server.importers.matrices import soma
+from rnaget_server.importers.matrices.annotated import labels
+from rnaget_server.model.columns import Numbers
+from rnaget_server.stores.h5ad_frame import text_column
 from tests.conftest import ROOT
 
 with_package = pytest.mark.skipif(find_spec("tiledbsoma") is None, reason="tiledbsoma is not installed")
@@ -59,7 +64,11 @@ def test_the_documented_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for source, options, why in (
         ("atlas.soma", ("--modality", "ADT"), "--modality: name one of 'RNA'"),
         ("atlas.soma", ("--layer", "raw"), "--layer: name one of 'data'"),
-        ("atlas.soma", ("--sample-id", "tissue"), "the sample ids in tissue repeat"),
+        (
+            "atlas.soma",
+            ("--sample-id", "tissue"),
+            "the sample attribute tissue holds 'a b' more than once, and ids must be unique: name another attribute",
+        ),
         ("atlas.soma/ms", (), "name the directory of the experiment"),
         ("atlas.soma/obs", (), "name the directory of the experiment"),
     ):
@@ -74,3 +83,32 @@ def test_without_the_package(tmp_path: Path) -> None:
     said = run("import", tmp_path / "x.soma", *place, code=1)
     assert "pip install 'rnaget-server[soma]'" in said and "tiledbsoma.io.to_h5ad(" in said
     assert not (tmp_path / "data").exists()
+
+
+def chosen(**options: str) -> tuple[str, str | None, str, list[str]]:
+    """Return the ids and names chosen of columns as an experiment has them, and the attributes of its samples."""
+    var = {
+        "soma_joinid": Numbers(np.arange(2)),
+        "gene_id": text_column(np.array(["g", "g"], object)),
+        "feature_id": text_column(np.array(["g1", "g2"], object)),
+        "feature_name": Numbers(np.array([7, 8])),
+    }
+    obs = {"soma_joinid": Numbers(np.array([4, 9])), "age": Numbers(np.array([1.5, 2]))}
+    given = ReadOptions(**options)
+    usual = soma._USUAL
+    axes = (
+        soma.axis_of(var, given.feature_id, usual.feature_ids),
+        soma.axis_of(obs, given.sample_id, usual.sample_ids),
+    )
+    features, samples, _ = labels(Path("x.soma"), axes, usual, given)
+    assert features.name is None or features.columns[features.name].tolist() == ["7", "8"]  # names are texts
+    assert "soma_joinid" not in features.columns
+    return features.id, features.name, samples.id, [str(id) for id in samples.columns[samples.id]]
+
+
+def test_ids_and_names_are_chosen_as_in_anndata() -> None:
+    """Without the package: only what is done with the columns that it reads."""
+    assert chosen() == ("feature_id", "feature_name", "soma_joinid", ["4", "9"])
+    assert chosen(sample_id="age") == ("feature_id", "feature_name", "age", ["1.5", "2"])
+    # These are in the table that --samples or --features names, perhaps.
+    assert chosen(sample_id="donor", feature_id="symbol")[:3] == ("feature_id", "feature_name", "soma_joinid")

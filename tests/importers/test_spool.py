@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnaget_server.importers import spool as spool_module
-from rnaget_server.importers.spool import Spool
+from rnaget_server.importers.spool import Spool, TooLarge
 
 BLOCKS = {
     "fractions": ([[0.1, 2.0]], np.float32, False),
@@ -57,4 +57,18 @@ def test_any_stretch_is_read(
     wanted = np.where((features < 0)[:, None] | (samples < 0), np.nan, expected[np.ix_(features, samples)])
     np.testing.assert_array_equal(aligned.rows(0, 4), wanted.astype(np.float32))
     aligned.close()
+    cells.close()
+
+
+@pytest.mark.parametrize("beside", [1.0, 0.5, -np.inf, np.inf, np.nan])
+def test_what_float32_cannot_hold_is_refused(tmp_path: Path, beside: float) -> None:
+    """Also where an infinite value is more, and where whole numbers are kept as float64."""
+    largest = float(np.finfo(np.float32).max)
+    spool = Spool(tmp_path, 2)
+    spool.append(np.array([[largest, beside]]))
+    for value in (3.5e38, -3.5e38):
+        with pytest.raises(TooLarge, match=r"the value 3.5e\+38 is larger than float32 can hold"):
+            spool.append(np.array([[value, beside]]))
+    cells = spool.finish()
+    np.testing.assert_array_equal(cells.rows(0, 1), [[largest, beside]])
     cells.close()

@@ -150,7 +150,6 @@ def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) ->
         for start in range(0, samples, step):
             with as_import_failures(path):
                 rows: NDArray[Any] = dataset[start : start + step].astype(kept)
-            _check_size(path, rows)
             spool.append(rows)
             progress(min(samples, start + step) / samples)
         return spool.finish()
@@ -163,12 +162,6 @@ def _if_present(axis: Axis, name: str | None) -> str | None:
 def _kept(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type in which values lose nothing on their way to the store."""
     return _SINGLE if np.can_cast(dtype, _SINGLE, "safe") else _DOUBLE
-
-
-def _check_size(path: Path, rows: NDArray[Any]) -> None:
-    largest = float(np.abs(rows[np.isfinite(rows)]).max(initial=0))
-    if largest > float(np.finfo(np.float32).max):
-        raise ImportFailure(f"the value {largest:g} is larger than float32 can hold", path)
 
 
 def _table(axis: Axis, id: str, name: str | None) -> AxisTable:

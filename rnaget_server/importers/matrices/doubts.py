@@ -51,7 +51,8 @@ def _on_orientation(features: Iterable[object], samples: Iterable[object]) -> st
         return None
     return (
         f"warning: the samples are called like genes ({listed(named[:3])}), and the features are not: if rows and "
-        "columns are the wrong way round, import the source again with --transpose and --replace, or transpose it"
+        "columns are the wrong way round, import the source again with --replace and --transpose, or transposed by the "
+        "program that wrote it where that option does not apply, as to AnnData, loom and 10x"
     )
 
 

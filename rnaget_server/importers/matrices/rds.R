@@ -40,7 +40,6 @@ columns_of <- function(table) {
 
 write_attributes <- function(table, ids, id, file) {
   columns <- if (is.null(table) || !ncol(table)) list() else columns_of(table)
-  columns <- lapply(columns, function(column) ifelse(is.na(column), NA, column))
   if (!length(columns)) return(invisible())
   frame <- do.call(data.frame, c(list(text(ids)), unname(columns), list(stringsAsFactors = FALSE)))
   names(frame) <- make.unique(c(id, text(names(columns))))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from rnaget_server.importers.foreign import is_rds
 from rnaget_server.importers.matrices.delimited import read_table
 from rnaget_server.importers.matrices.mtx import MtxImporter
 from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.storage.temporary_directories import OF_IMPORTS, temporary_directory
 
 _SCRIPT = Path(__file__).with_name("rds.R")
 _PROGRAM = "Rscript"
@@ -27,6 +28,7 @@ _MEMORY = 16 << 30
 _REFUSED = 3
 _LONGEST = 1000
 _READING = 0.5
+_PR_SET_PDEATHSIG = 1
 _IN_R = (
     "write it in R, as by `write.table(x, 'FILE.tsv', sep='\\t', quote=FALSE, col.names=NA)`, or a sparse one by "
     "`Matrix::writeMM(x, 'matrix.mtx')` with its row names in features.tsv and its column names in barcodes.tsv"
@@ -56,8 +58,8 @@ class RdsImporter(Importer):
                 f"trust the origin of this one, add --trust-r; if not, {_IN_R} where it was made, and import that",
                 path,
             )
-        with tempfile.TemporaryDirectory(prefix=".import-rds-", dir=directory) as temporary:
-            made = Path(temporary).resolve()
+        with temporary_directory(OF_IMPORTS) as temporary:
+            made = temporary.resolve()
             _convert(path, made, options)
             progress(_READING)
             try:
@@ -90,13 +92,22 @@ def _convert(path: Path, made: Path, options: ReadOptions) -> None:
 
 
 def _run(command: list[str], directory: Path, path: Path, room: int) -> int:
-    """Return the status of R, which gets no settings of the user, and no more time, memory and disk than is said."""
+    """Return the status of R, which gets no settings of the user, and no more time, memory and disk than is said.
+
+    R ends with this process, however that ends (on Linux).
+    """
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TMPDIR": str(directory)}
     for name in ("R_LIBS", "R_LIBS_USER", "R_LIBS_SITE"):
         if name in os.environ:
             environment[name] = os.environ[name]
+    end_with_parent = getattr(ctypes.CDLL(None), "prctl", None)
+    parent = os.getpid()
 
     def bound() -> None:
+        if end_with_parent is not None:
+            end_with_parent(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # killed meanwhile
+                os._exit(1)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         resource.setrlimit(resource.RLIMIT_FSIZE, (max(0, room), max(0, room)))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

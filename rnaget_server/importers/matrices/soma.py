@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,30 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
-from rnaget_server.importers.foreign import TILEDB_GROUP
-from rnaget_server.importers.matrices.annotated import as_import_failures, refuse_text_options
-from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS, style_of
+from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD
+from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, labels, refuse_text_options
+from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_labels, as_numbers, is_number, is_text
 from rnaget_server.importers.matrices.zarr_tree import check_tree
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
-from rnaget_server.importers.text.columns import text_column
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.table_body import LABEL_BYTES
+from rnaget_server.model.axis import Axis
+from rnaget_server.model.columns import Column, Numbers
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import canonical
-from rnaget_server.stores.native.write_dense import AxisTable
+from rnaget_server.stores.h5ad_frame import text_column
 
-_WITHOUT = (
-    ", or write it as AnnData where it is, by `tiledbsoma.io.to_h5ad(tiledbsoma.open(DIRECTORY), 'FILE.h5ad', "
-    "measurement_name='RNA')`, and import that"
-)
+_WITHOUT = f", or write it as AnnData where it is, by {TILEDB_TO_H5AD}, and import that"
 _ROW = "soma_joinid"
 _ROWS_AT_ONCE = 4096
 _BUFFER = 64 << 20
 _BUFFERS = "soma.init_buffer_bytes"
-_FEATURE_IDS = (*STABLE_FEATURE_IDS, "var_id", "var_names")
-_SAMPLE_IDS = ("obs_id", *SAMPLE_IDS, _ROW)  # an atlas may have no other
+_USUAL = UsualNames(
+    (*STABLE_FEATURE_IDS, "var_id", "var_names"),
+    FEATURE_NAMES,
+    ("obs_id", *SAMPLE_IDS, _ROW),  # an atlas may have no other
+)
 
 
 class SomaImporter(Importer):
@@ -71,13 +71,12 @@ class SomaImporter(Importer):
                 rows, obs = _frame(path, experiment.obs, options)
                 columns, var = _frame(path, measurement.var, options)
             if not isinstance(cells, soma.SparseNDArray):
-                raise ImportFailure("the matrix is dense: write it as AnnData by `tiledbsoma.io.to_h5ad`", path)
-            samples = _axis(path, obs, options.sample_id, _SAMPLE_IDS, "sample")
-            features = _axis(path, var, options.feature_id, _FEATURE_IDS, "feature")
-            names = (options.feature_name,) if options.feature_name else FEATURE_NAMES
-            name = next((name for name in names if name in var and name != features.id), None)
-            features = replace(features, name=name)
-            style = style_of(path, options, tuple(samples.columns))
+                raise ImportFailure(f"the matrix is dense: write it as AnnData by {TILEDB_TO_H5AD}", path)
+            axes = (
+                axis_of(var, options.feature_id, _USUAL.feature_ids),
+                axis_of(obs, options.sample_id, _USUAL.sample_ids),
+            )
+            features, samples, style = labels(path, axes, _USUAL, options)
             with _as_failures(soma, path):
                 spooled = _spooled(path, cells, (rows, columns), directory, progress)
         return SourceMatrix(features, samples, spooled, style, ("TileDB-SOMA, stored sparse",))
@@ -101,31 +100,27 @@ def _chosen(path: Path, group: Any, given: str | None, option: str, usual: str) 
     return name
 
 
-def _frame(path: Path, frame: Any, options: ReadOptions) -> tuple[NDArray[np.int64], dict[str, Any]]:
+def _frame(path: Path, frame: Any, options: ReadOptions) -> tuple[NDArray[np.int64], dict[str, Column]]:
     """Return the numbers of the rows, ascending, and the columns of texts and numbers in that order."""
     known = [field.name for field in frame.schema if is_text(field.type) or is_number(field.type)]
     if frame.count * len(known) * LABEL_BYTES > options.limits.column_bytes:
         raise ImportFailure("the labels need more memory than RNAGET_MAX_COLUMN_BYTES: set it higher", path)
     table = frame.read(column_names=known).concat().sort_by(_ROW)
-    columns: dict[str, Any] = {}
+    columns: dict[str, Column] = {}
     for name in known:
         column = table.column(name)
         is_label = is_text(column.type) or str(column.type) == "bool"
-        columns[name] = text_column(as_labels(column)) if is_label else as_numbers(column, whole=True)
-    rows = np.asarray(columns[_ROW], np.int64)
-    return rows, columns
+        columns[name] = (
+            text_column(np.array(as_labels(column), object)) if is_label else Numbers(as_numbers(column, whole=True))
+        )
+    return columns[_ROW].take(None).astype(np.int64), columns
 
 
-def _axis(path: Path, columns: dict[str, Any], given: str | None, usual: Sequence[str], kind: str) -> AxisTable:
-    if given is not None and given not in columns:
-        raise ImportFailure(f"--{kind}-id: there is no column {shortened(given)}; there are {', '.join(columns)}", path)
-    id = given or next((name for name in usual if name in columns), None)
-    if id is None:
-        raise ImportFailure(f"no column holds the {kind} ids by its name: name one by --{kind}-id", path)
-    ids = columns[id] = text_column([str(value) for value in columns[id]])
-    if len(set(ids)) < len(ids) or "" in set(ids):
-        raise ImportFailure(f"the {kind} ids in {id} repeat, or are empty: name another column by --{kind}-id", path)
-    return AxisTable(id, {name: column for name, column in columns.items() if name == id or name != _ROW})
+def axis_of(columns: Mapping[str, Column], given: str | None, usual: Sequence[str]) -> Axis:
+    """Return the axis of these columns; the numbers of the rows are one of them only if they are wanted as ids."""
+    has_ids = any(name in columns for name in usual if name != _ROW)
+    kept = [name for name in columns if name != _ROW or given == _ROW or not (has_ids or given in columns)]
+    return Axis(columns[_ROW].take(None).size, kept, columns.__getitem__)
 
 
 def _spooled(

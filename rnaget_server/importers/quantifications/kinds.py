@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 Level = Literal["transcripts", "genes"]
@@ -21,12 +22,14 @@ class Kind:
     ----------
     program, level, file
         Who writes it, what its rows are, and how it is usually called.
-    name
-        The pattern of such names; what comes before it names the sample. None: any name.
     id
         Header of the column with the ids; without a header, ``""``.
     layers, lengths, attributes
         Units, lengths and feature attributes, each with the header of its column.
+    names
+        The pattern of the ends of names, if there are others than `file`.
+    any_name
+        True if owners call such files as they like.
     feature_name
         The attribute that holds the names.
     gene
@@ -40,15 +43,24 @@ class Kind:
     program: str
     level: Level
     file: str
-    name: re.Pattern[str] | None
     id: str
     layers: dict[str, str] = field(compare=False)
-    lengths: dict[str, str] = field(compare=False)
-    attributes: dict[str, str] = field(compare=False)
+    lengths: dict[str, str] = field(default_factory=dict, compare=False)
+    attributes: dict[str, str] = field(default_factory=dict, compare=False)
+    names: str | None = None
+    any_name: bool = False
     feature_name: str | None = None
     gene: str | None = None
     markers: frozenset[str] = frozenset()
     repeated: bool = False
+
+    @cached_property
+    def name(self) -> re.Pattern[str] | None:
+        """The pattern of the names of such files; what comes before the end names the sample. None: any name."""
+        if self.any_name:
+            return None
+        ending = self.names or re.escape(self.file.removeprefix("NAME."))
+        return re.compile(rf"(?P<sample>.*?)[._-]?{ending}{_GZ}", re.DOTALL)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,10 +76,6 @@ class Kind:
     def length(self) -> str | None:
         """The length that tximport weighs: the effective one, if there is one."""
         return next((name for name in (EFFECTIVE, LENGTH) if name in self.lengths), None)
-
-
-def _named(ending: str) -> re.Pattern[str]:
-    return re.compile(rf"(?P<sample>.*?)[._-]?{ending}{_GZ}", re.DOTALL)
 
 
 _SALMON = (
@@ -86,57 +94,49 @@ KALLISTO_H5 = Kind(
     "kallisto",
     "transcripts",
     "abundance.h5",
-    _named(r"abundance\.h5"),
     "aux/ids",
     {TPM: "", COUNTS: "est_counts"},
     {LENGTH: "aux/lengths", EFFECTIVE: "aux/eff_lengths"},
-    {},
     markers=_KALLISTO_RUN,
 )
 FEATURE_COUNTS = Kind(
     "featureCounts",
     "genes",
     "featureCounts.txt",
-    None,
     "Geneid",
     {COUNTS: ""},
     {LENGTH: "Length"},
     {"chr": "Chr", "start": "Start", "end": "End", "strand": "Strand"},
+    any_name=True,
 )
-HTSEQ = Kind("htseq-count", "genes", "counts.txt", None, "", {COUNTS: ""}, {}, {})
+HTSEQ = Kind("htseq-count", "genes", "counts.txt", "", {COUNTS: ""}, any_name=True)
 STAR = Kind(
     "STAR",
     "genes",
     "ReadsPerGene.out.tab",
-    _named(r"ReadsPerGene\.out\.tab"),
     "",
     {COUNTS: ""},
-    {},
-    {},
     markers=frozenset(("Log.out", "SJ.out.tab", "Log.progress.out")),
 )
 # Of one program, the kinds that are preferred come first.
 KINDS: tuple[Kind, ...] = (
-    Kind("salmon", "transcripts", "quant.sf", _named(r"quant\.sf"), "Name", *_SALMON, {}, markers=_SALMON_RUN),
-    Kind("salmon", "genes", "quant.genes.sf", _named(r"quant\.genes\.sf"), "Name", *_SALMON, {}, markers=_SALMON_RUN),
+    Kind("salmon", "transcripts", "quant.sf", "Name", *_SALMON, markers=_SALMON_RUN),
+    Kind("salmon", "genes", "quant.genes.sf", "Name", *_SALMON, markers=_SALMON_RUN),
     Kind(
         "kallisto",
         "transcripts",
         "abundance.tsv",
-        _named(r"abundance\.tsv"),
         "target_id",
         {TPM: "tpm", COUNTS: "est_counts"},
         {LENGTH: "length", EFFECTIVE: "eff_length"},
-        {},
         markers=_KALLISTO_RUN,
     ),
     KALLISTO_H5,
-    Kind("RSEM", "genes", "NAME.genes.results", _named(r"genes\.results"), "gene_id", *_RSEM, {}),
+    Kind("RSEM", "genes", "NAME.genes.results", "gene_id", *_RSEM),
     Kind(
         "RSEM",
         "transcripts",
         "NAME.isoforms.results",
-        _named(r"isoforms\.results"),
         "transcript_id",
         *_RSEM,
         {"gene_id": "gene_id"},
@@ -146,11 +146,10 @@ KINDS: tuple[Kind, ...] = (
         "StringTie",
         "genes",
         "gene_abund.tab",
-        _named(r"gene[._-]?abund(?:ances?)?\.(?:tab|tsv|txt)"),
         "Gene ID",
         {TPM: "TPM", FPKM: "FPKM"},
-        {},
-        {"gene_name": "Gene Name", "chr": "Reference", "strand": "Strand", "start": "Start", "end": "End"},
+        attributes={"gene_name": "Gene Name", "chr": "Reference", "strand": "Strand", "start": "Start", "end": "End"},
+        names=r"gene[._-]?abund(?:ances?)?\.(?:tab|tsv|txt)",
         feature_name="gene_name",
         repeated=True,
     ),
@@ -158,7 +157,6 @@ KINDS: tuple[Kind, ...] = (
         "StringTie",
         "transcripts",
         "t_data.ctab",
-        _named(r"t_data\.ctab"),
         "t_name",
         {FPKM: "FPKM"},
         {LENGTH: "length"},
@@ -169,11 +167,9 @@ KINDS: tuple[Kind, ...] = (
         "Cufflinks",
         "genes",
         "genes.fpkm_tracking",
-        _named(r"genes\.fpkm_tracking"),
         "tracking_id",
         {FPKM: "FPKM"},
-        {},
-        _CUFFLINKS,
+        attributes=_CUFFLINKS,
         feature_name="gene_name",
         repeated=True,
     ),
@@ -181,7 +177,6 @@ KINDS: tuple[Kind, ...] = (
         "Cufflinks",
         "transcripts",
         "isoforms.fpkm_tracking",
-        _named(r"isoforms\.fpkm_tracking"),
         "tracking_id",
         {FPKM: "FPKM"},
         {LENGTH: "length"},

@@ -25,7 +25,7 @@ from rnaget_server.importers.quantifications.rules import (
 from rnaget_server.importers.quantifications.sample_names import names_in_files
 from rnaget_server.importers.quantifications.table import Quantities, Reading, read_quantities
 from rnaget_server.importers.quantifications.tx2gene import GeneOf, Grouping, TranscriptGenes, group, read_tx2gene
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import Spool, SpooledCells, TooLarge
 from rnaget_server.importers.text.columns import text_column, typed_column
 from rnaget_server.importers.text.spreadsheets import remark_on
 from rnaget_server.importers.text.tables import listed
@@ -112,7 +112,7 @@ class _Filling:
             if units == COUNTS and self._scaling:
                 self._totals += rows.sum(axis=1).tolist()
             else:
-                spool.append(rows)
+                _append(spool, rows, file.path)
 
     def finish(self) -> SourceMatrix:
         """Return the matrix."""
@@ -197,7 +197,7 @@ class _Filling:
         spool = self._spools[COUNTS]
         for at, total in enumerate(self._totals):
             row = cells[abundance].columns(at, at + 1)[:, 0].astype(np.float64)
-            spool.append(counts_from_abundance(row, total, means)[np.newaxis])
+            _append(spool, counts_from_abundance(row, total, means)[np.newaxis], self._names[at][1])
         return spool.finish()
 
     def _features(self) -> AxisTable:
@@ -220,6 +220,13 @@ class _Filling:
             whole = bool((values == np.rint(values)).all()) and float(values.max(initial=0)) < 2**53
             columns[length if means.same else f"mean_{length}"] = values.astype(np.int64) if whole else values
         return AxisTable(id, columns, name)
+
+
+def _append(spool: Spool, rows: NDArray[Any], path: Path) -> None:
+    try:
+        spool.append(rows)
+    except TooLarge as error:
+        raise ImportFailure(str(error), path) from None
 
 
 def _aligned(quantities: Quantities, first: Quantities) -> Quantities:

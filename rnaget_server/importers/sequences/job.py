@@ -25,11 +25,10 @@ from rnaget_server.importers.sequences.genes import GenesOutcome, import_annotat
 from rnaget_server.sequences.digests import NAMESPACES, Digests, cannot_be_asked_for
 from rnaget_server.sequences.store import Alias, SequenceStore
 from rnaget_server.sequences.write import SequenceWriter
-from rnaget_server.storage.files import exclusive_in
+from rnaget_server.storage.files import PREFIX, exclusive_in
 
-_TEMPORARY = ".import-"
 # A genome that is being replaced; put back if the new one is not there.
-_BEFORE = f"{_TEMPORARY}before."
+_BEFORE = f"{PREFIX}before."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +96,12 @@ def run_genome_import(request: GenomeRequest, progress: Progress) -> GenomeOutco
 def _new_directory(target: Path) -> Iterator[Path]:
     """Give an empty directory that takes the place of `target` when it is complete; nothing is left of it if not."""
     target.parent.mkdir(exist_ok=True)
-    for left in target.parent.glob(f"{_TEMPORARY}*"):  # of imports that were killed: no other is at work now
+    for left in target.parent.glob(f"{PREFIX}*"):  # of imports that were killed: no other is at work now
         replaced = target.with_name(left.name.removeprefix(_BEFORE))
         if left.name.startswith(_BEFORE) and not replaced.exists():
             left.rename(replaced)
         shutil.rmtree(left, ignore_errors=True)
-    directory = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{target.name}.", dir=target.parent))
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{target.name}.", dir=target.parent))
     try:
         directory.chmod(0o755)
         yield directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,14 +64,17 @@ class Repeats:
         order = np.argsort(self._targets, kind="stable")
         ends = np.cumsum(np.bincount(self._targets))
         step = max(1, _BLOCK_BYTES // (8 * columns))
-        summed = Spool(directory, columns)
-        for start in range(0, len(ends), step):
-            rows = np.zeros((min(step, len(ends) - start), columns))
-            for number in range(len(rows)):
-                first = ends[start + number - 1] if start + number else 0
-                for row in order[first : ends[start + number]]:
-                    rows[number] += cells.rows(row, row + 1)[0]
-            summed.append(rows)
+        with contextlib.ExitStack() as stack:
+            summed = Spool(directory, columns)
+            stack.callback(summed.close)
+            for start in range(0, len(ends), step):
+                rows = np.zeros((min(step, len(ends) - start), columns))
+                for number in range(len(rows)):
+                    first = ends[start + number - 1] if start + number else 0
+                    for row in order[first : ends[start + number]]:
+                        rows[number] += cells.rows(row, row + 1)[0]
+                summed.append(rows)
+            stack.pop_all()
         cells.close()
         return summed.finish()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -192,3 +194,23 @@ def test_nothing_is_left_of_an_import_that_fails_at_its_end(tmp_path: Path, runs
     assert done.exit_code == 1 and "1 of 2 samples have no row in this table: 'liver'" in done.output
     assert sorted(path.name for path in (data / "p" / "s").iterdir()) == before
     assert (data / "p" / "s" / "study.yaml").read_bytes() == text
+
+
+@pytest.mark.parametrize("more", [(), ("--counts-from-abundance", "scaledTPM")])
+def test_a_sum_of_a_gene_that_float32_cannot_hold(tmp_path: Path, runs: Path, more: tuple[str, ...]) -> None:
+    path = runs / "lung" / "quant.sf"
+    lines = [line.split("\t") for line in path.read_text().splitlines(True)]
+    for line in lines[1:3]:  # of one gene
+        line[-1] = "3e38\n"
+    path.write_text("".join("\t".join(line) for line in lines))
+    said = refused(tmp_path / "data", runs, "--tx2gene", made.tx2gene(tmp_path / "t.tsv"), *more)
+    assert re.search(r"lung/quant.sf: the value [\d.]+e\+38 is larger than float32 can hold", said), said
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+@pytest.mark.parametrize("units", [(), ("--units", "TPM")])
+def test_an_archive_of_results_is_to_be_unpacked(tmp_path: Path, runs: Path, kind: str, units: tuple[str, ...]) -> None:
+    path = Path(shutil.make_archive(str(tmp_path / "runs"), kind, runs))
+    said = refused(tmp_path / "data", path, *units)
+    assert f"{path}: the archive has 2 files of results of salmon, and such are read from a directory alone" in said
+    assert "unpack it, and import the directory" in said and "'--units'" not in said

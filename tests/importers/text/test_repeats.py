@@ -100,3 +100,11 @@ def test_files_that_it_is_not_for(tmp_path: Path) -> None:
         code, said = run(tmp_path / "m", tmp_path / "data", "--duplicates", "first", *more)
         assert code == 1
         assert "tables with features as rows" in said
+
+
+@pytest.mark.parametrize("other", ["1", "0.5"])
+def test_a_sum_that_float32_cannot_hold_is_refused(tmp_path: Path, other: str) -> None:
+    (tmp_path / "m.tsv").write_text(f"gene_id\ts1\na\t3e38\nb\t{other}\na\t3e38\n")
+    code, said = run(tmp_path / "m.tsv", tmp_path / "data", "--duplicates", "sum")
+    assert code == 1
+    assert "m.tsv: the value 6e+38 is larger than float32 can hold" in said
