@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 LONGEST_COMPARED = 100
 """A name of more characters is like none."""
 
@@ -28,6 +25,9 @@ def most_alike(name: str, known: Iterable[str], count: int = 1) -> list[str]:
 
     Where none has a similar spelling, those of which one is a part of the other.
     """
+    from rapidfuzz import process  # only then: most runs of a command compare nothing
+    from rapidfuzz.distance import OSA
+
     if not 0 < len(name) <= LONGEST_COMPARED:
         return []
     lower = name.lower()
@@ -62,6 +62,8 @@ def closest(name: str, spelt: Iterable[tuple[str, int]]) -> list[str]:
 
     With the same number of edits, they are ordered by case, by the length of the common beginning, and by letters.
     """
+    from rapidfuzz.distance import OSA
+
     ordered = sorted((edits, OSA.distance(name, text), -_common(name, text), text) for text, edits in spelt)
     if not ordered:
         return []

@@ -221,8 +221,6 @@ def import_command(
     index, without --units. All but reads and variants may be compressed (gzip, zstd, xz, bzip2), in a zip or tar
     archive, at an https address, or come from a pipe: - is the standard input.
     """
-    from rnaget_server.importers.reads.kinds import is_reads
-
     first = sources[0] if isinstance(sources[0], Path) else None
     refuse_no_directory(data, "import SOURCE --data")
     if not (project or study or id) and is_genome(sources[0], named=bool(genome and not units)):
@@ -230,7 +228,7 @@ def import_command(
         import_genome(sources, data, genome, name, replace, {**special, **given})
         return
     # With units, the file is taken for a matrix, and the message says what to do.
-    reads = first if first and not units and is_reads(first) else None
+    reads = first if first and not units and _is_reads(first) else None
     place = Place(sources, data, project, study, id, units, genome, license, replace, special["member"])
     place.take_texts(special)
     found = None if reads else find_quantifications(sources, special, units)
@@ -243,6 +241,12 @@ def import_command(
     common["dry_run"] = special["dry_run"]
     outcome = _import_records(sources, found, common, special, limits_for(data))
     _say(str(place.id), outcome, data, special["dry_run"])
+
+
+def _is_reads(source: Path) -> bool:
+    from rnaget_server.importers.reads.kinds import is_reads
+
+    return is_reads(source)
 
 
 def _say(id: str, outcome: Outcome, data: Path, dry_run: bool) -> None:

@@ -66,9 +66,6 @@ def find_quantifications(
 
     One table of one sample, with units, is a table like any other.
     """
-    from rnaget_server.importers.archives import refuse_results_in
-    from rnaget_server.importers.quantifications.finding import find
-
     paths = [source for source in sources if isinstance(source, Path)]
     if len(paths) < len(sources):  # an address is no directory, and not known before it is downloaded
         return None
@@ -76,6 +73,10 @@ def find_quantifications(
     single = len(paths) == 1 and paths[0].is_file() and paths[0].suffix != ".h5"
     if single and units and not given:
         return None
+    # Only then: a table with units does without.
+    from rnaget_server.importers.archives import refuse_results_in
+    from rnaget_server.importers.quantifications.finding import find
+
     try:
         if paths[0].is_file() and not special["member"]:
             refuse_results_in(paths[0])

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
 from rnaget_server.model.columns import Column, FixedText, as_texts
 from rnaget_server.model.text import decode, encode
@@ -113,6 +111,9 @@ class _Search:
 
 def _edits(names: Sequence[Any], choices: Sequence[Any], most: int) -> NDArray[np.uint8]:
     """Return the number of edits between each name and each choice, `most` + 1 where there are more than `most`."""
+    from rapidfuzz import process  # only then: see `most_alike`
+    from rapidfuzz.distance import OSA
+
     edits: NDArray[np.uint8] = process.cdist(names, choices, scorer=OSA.distance, score_cutoff=most, dtype=np.uint8)
     return edits
 

@@ -12,7 +12,6 @@ from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import unused
-from rnaget_server.importers.attribute_tables import with_features, with_samples
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, SourceMatrix, check_options, importer_for
 from rnaget_server.importers.detect import read_head
 from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
@@ -122,6 +121,8 @@ class StorePart:
         """Return the source with the attributes of both tables, every axis named, and remarks."""
         request, samples, features, remarks = self.request, source.samples, source.features, source.remarks
         options = request.options
+        if request.samples or request.features is not None:
+            from rnaget_server.importers.attribute_tables import with_features, with_samples
         if request.samples:
             joined = with_samples(samples, request.samples, options.sample_id, source.unnamed_samples, options.limits)
             samples, remarks = joined.axis, remarks + joined.remarks
