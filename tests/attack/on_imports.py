@@ -47,7 +47,7 @@ def _said_and_stored(directory: Path) -> tuple[str | None, float]:
 
 @ATTACKS("kill -9 of imports that replace a matrix, at moments of chance")
 def killed_imports(directory: Path, short: bool) -> str:
-    rows, kills = (3_000, 4) if short else (20_000, 20)
+    rows, kills = (2_000, 3) if short else (20_000, 20)
     sources = [_table(directory / f"{value}.tsv", value, rows) for value in (1, 2)]
     began = time.monotonic()
     assert command(*_options(directory, sources[0], "1"))[0] == 0

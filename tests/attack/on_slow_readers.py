@@ -47,12 +47,12 @@ def stopped_readers(directory: Path, short: bool) -> str:
     count, parameters = (60, _SELECTIONS[-1:]) if short else (200, _SELECTIONS)
     slowest = growth = kept = 0.0
     with server_of(directory, 64 if short else 256) as server:
-        alone = Beside.alone(server, SMALL, 1 if short else 9)
+        alone = Beside.alone(server, SMALL, 0.3 if short else 9)
         before = server.memory()
         for parameter in parameters:
             with server.watched() as peak, Beside(server, SMALL) as beside:
                 with _stopped(server, count, parameter):
-                    time.sleep(3 if short else 8)
+                    time.sleep(1.5 if short else 8)
                 time.sleep(1)
             slowest, growth = max(slowest, beside.p99), max(growth, peak.highest - before)
             assert short or beside.slowest <= 1, f"one other waited for {beside.slowest:.1f} s"

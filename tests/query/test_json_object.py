@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -74,30 +75,44 @@ def test_what_is_not_of_the_form_is_refused(text: str, error: type[Exception]) -
         read_object(text, 4)
 
 
-SIZE = 8 << 20
-WORST = {
-    "empty lists": '{"a":[' + "[]," * (SIZE // 3) + "[]]}",
-    "depth": '{"a":' + "[" * SIZE,
-    "short texts": '{"a":[' + '"ab",' * (SIZE // 5) + '"c"]}',
-    "escapes": '{"a":[' + '"\\n",' * (SIZE // 5) + '"c"]}',
-    "numbers": '{"a":[' + "1," * (SIZE // 2) + "1]}",
-    "one text": '{"a":"' + "x" * SIZE + '"}',
-    "one text of escapes": '{"a":"' + "\\u1234" * (SIZE // 6) + '"}',
-    "one whole number": '{"a":' + "9" * SIZE + "}",
-    "one number": '{"a":0.' + "9" * SIZE + "}",
-    "one name": "{" + '"a":1,' * (SIZE // 6) + '"a":1}',
-    "many names": "{" + ",".join(f'"{number:07d}":1' for number in range(SIZE // 12)) + "}",
-    "white space": '{"a":' + " " * SIZE + "1}",
-    "commas": '{"a":[' + "," * SIZE + "]}",
-}
+@cache
+def _worst(size: int) -> dict[str, str]:
+    return {
+        "empty lists": '{"a":[' + "[]," * (size // 3) + "[]]}",
+        "depth": '{"a":' + "[" * size,
+        "short texts": '{"a":[' + '"ab",' * (size // 5) + '"c"]}',
+        "escapes": '{"a":[' + '"\\n",' * (size // 5) + '"c"]}',
+        "numbers": '{"a":[' + "1," * (size // 2) + "1]}",
+        "one text": '{"a":"' + "x" * size + '"}',
+        "one text of escapes": '{"a":"' + "\\u1234" * (size // 6) + '"}',
+        "one whole number": '{"a":' + "9" * size + "}",
+        "one number": '{"a":0.' + "9" * size + "}",
+        "one name": "{" + '"a":1,' * (size // 6) + '"a":1}',
+        "many names": "{" + ",".join(f'"{number:07d}":1' for number in range(size // 12)) + "}",
+        "white space": '{"a":' + " " * size + "1}",
+        "commas": '{"a":[' + "," * size + "]}",
+    }
 
 
-@pytest.mark.parametrize("content", WORST)
-def test_no_content_holds_the_interpreter(content: str) -> None:
-    """For the first of these json.loads takes half a second without a pause, or more on a machine that is busy."""
-    began = time.perf_counter()
-    json.loads(WORST["empty lists"])
-    whole = time.perf_counter() - began
+@pytest.mark.parametrize("size", [2 << 20, pytest.param(8 << 20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("content", _worst(0))
+def test_no_content_holds_the_interpreter(content: str, size: int) -> None:
+    """For the first of these json.loads takes half a second without a pause if it has 8 MiB.
+
+    What a busy machine makes longer is tried again; what holds the interpreter does so each time.
+    """
+    for _ in range(3):
+        began = time.perf_counter()
+        json.loads(_worst(size)["empty lists"])
+        whole = time.perf_counter() - began
+        longest = _longest_pause(_worst(size)[content])
+        if longest < whole / 2:
+            return
+    assert longest < whole / 2
+
+
+def _longest_pause(text: str) -> float:
+    """Return the longest time for which another thread had to wait while a text was read."""
     longest = 0.0
     stop = threading.Event()
 
@@ -111,10 +126,10 @@ def test_no_content_holds_the_interpreter(content: str) -> None:
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        read_object(WORST[content], 500_000)
+        read_object(text, 500_000)
     except ValueError:
         pass
     finally:
         stop.set()
         thread.join()
-    assert longest < max(0.1, whole / 2)
+    return longest
