@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,7 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     logging.getLogger("connexion").setLevel(logging.ERROR)
     # Innermost is a router without routes, which says that there is nothing.
     app = ConnexionMiddleware(Router(), import_name="rnaget_server", middlewares=list(_LAYERS))
-    # Read here by libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
-    content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
+    content = _read(document)
     shown = SwaggerUIOptions(swagger_ui=False, spec_path=f"{below}{_DOCUMENTS[0]}")
     app.apis.append(API(_Document(content), base_path=prefix, swagger_ui_options=shown))
     for kind in (RnagetError, HTTPException, Exception):
@@ -86,6 +86,14 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     ]
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
     return Routes(app, Methods(content["paths"], prefix, documents, with_slashes))
+
+
+@cache
+def _read(document: Path) -> dict[str, Any]:
+    """Return what a document says; Connexion, which resolves its references, does so in a copy."""
+    # By libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
+    content: dict[str, Any] = yaml.load(document.read_bytes(), yaml.CSafeLoader)
+    return content
 
 
 def _parameters(operation: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:
