@@ -43,7 +43,8 @@ serve: .venv/.serve
 	@$(BIN)/rnaget-server serve $(ARGS)
 
 # Two processes, each with files of its own. The order of sets, and so the names of tests, has to be the same in both.
-TWO  := PYTHONHASHSEED=0
+# Python keeps what it compiles even where the environment says otherwise: the tests start hundreds of processes.
+TWO  := PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=
 BOTH := -n 2 --dist loadfile
 
 test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed

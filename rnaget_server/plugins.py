@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 STORES, WRITERS, IMPORTERS = (f"rnaget_server.{kind}" for kind in ("stores", "writers", "importers"))
@@ -11,11 +12,17 @@ GROUPS = (STORES, WRITERS)
 """The groups whose parts decide what the bytes of a reply are."""
 
 
+@cache
+def _points(group: str) -> Mapping[str, EntryPoint]:
+    """Return the entry points of a group by name: every installed package is read for it."""
+    return {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
+
+
 class Registry:
     """The parts of one entry point group, by name; each is imported when it is first asked for."""
 
     def __init__(self, group: str) -> None:
-        self._points = {point.name: point for point in sorted(entry_points(group=group), key=lambda p: p.name)}
+        self._points = _points(group)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from rnaget_server.settings import Settings
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 ALL = "\n".join([*DOCS.values(), (ROOT / "README.md").read_text()])
-ROUTES = yaml.safe_load((ROOT / "openapi" / "rnaget.yaml").read_text())["paths"]
+ROUTES = yaml.load((ROOT / "openapi" / "rnaget.yaml").read_text(), yaml.CSafeLoader)["paths"]
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from pathlib import Path
 
@@ -89,6 +90,7 @@ class TagBasis:
         return False
 
 
+@cache
 def software() -> str:
     """Return the versions of all that bytes are made by: this program, what it needs, and third parties' parts."""
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in requires(_PROGRAM) or ()} | {_PROGRAM}

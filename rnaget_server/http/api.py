@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,7 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     logging.getLogger("connexion").setLevel(logging.ERROR)
     # Innermost is a router without routes, which says that there is nothing.
     app = ConnexionMiddleware(Router(), import_name="rnaget_server", middlewares=list(_LAYERS))
-    # Read here by libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
-    content = yaml.load(document.read_bytes(), yaml.CSafeLoader)
+    content = _read(document)
     app.apis.append(API(_Document(content), base_path=prefix, document=f"{below}/openapi"))
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
@@ -84,6 +84,14 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     ]
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
     return Routes(app, Methods(content["paths"], prefix, documents, with_slashes))
+
+
+@cache
+def _read(document: Path) -> dict[str, Any]:
+    """Return what a document says; Connexion, which resolves its references, does so in a copy."""
+    # By libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
+    content: dict[str, Any] = yaml.load(document.read_bytes(), yaml.CSafeLoader)
+    return content
 
 
 def _parameters(operation: dict[str, Any] | list[Any]) -> list[dict[str, Any]]:

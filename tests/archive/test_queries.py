@@ -171,7 +171,7 @@ QUERIES = st.recursive(
 
 
 @given(drawn=QUERIES)
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_queries(index: ArchiveIndex, drawn: Drawn) -> None:
     expected = {f"S{number}" for number in TABLE.index[drawn.mask.to_numpy(bool)]}
     found = search(index, drawn.text)

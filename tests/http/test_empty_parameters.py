@@ -22,7 +22,7 @@ PARAMETER = re.compile(r"\{[^}]*\}")
 def addresses() -> Iterator[tuple[str, str]]:
     """Yield methods and addresses of which one parameter is empty, is slashes, or all are."""
     for path in DOCUMENTS:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
         prefixes = [server["url"].rstrip("/") for server in document.get("servers", ())] or PREFIXES[path.name]
         for prefix in prefixes:
             for route, operations in document["paths"].items():

@@ -145,7 +145,7 @@ def draw_regions(bounds: dict[str, tuple[int, int]], number: int) -> list[Region
     return regions
 
 
-@pytest.mark.parametrize("number", [30, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("number", [8, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_regions_are_those_of_other_programs(kind: str, number: int, made: Callable[[str], Opened]) -> None:
     opened = made(kind)
@@ -153,7 +153,7 @@ def test_random_regions_are_those_of_other_programs(kind: str, number: int, made
         assert wanted(opened, opened.slice([region]), region) == expected(opened, region), region
 
 
-@pytest.mark.parametrize("number", [20, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("number", [6, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["bam", "cram"])
 def test_random_regions_of_real_reads(kind: str, number: int, shared_data: Path) -> None:
     path = shared_data / "reads" / "na12878" / f"htsnexus_test_NA12878.{kind}"
@@ -167,7 +167,7 @@ def test_little_is_sent_beyond_what_was_asked_for(shared_data: Path, made: Calla
     opened = Opened(path, path.with_name(path.name + ".bai"))
     for each, bounds in ((opened, NA12878), (made("bam"), MADE)):
         ratios = []
-        for region in draw_regions(bounds, 200):
+        for region in draw_regions(bounds, 60):
             region = Region(region.reference, region.start, (region.start or 0) + 1_000)
             exact = len(run("samtools", "view", "-b", each.path, text_of(region)))
             ratios.append(len(each.slice([region])) / exact)
@@ -203,7 +203,7 @@ def test_reads_without_a_place(kind: str, made: Callable[[str], Opened]) -> None
 
 
 @pytest.mark.parametrize("kind", ["bam", "bam.cut", "cram.many", "vcf.gz", "bcf"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_union_of_regions_has_each_record_once(kind: str, made: Callable[[str], Opened], data: st.DataObject) -> None:
     opened = made(kind)
@@ -276,7 +276,7 @@ def test_reads_and_windows_beyond_what_is_decoded_at_once(
         monkeypatch.setattr(f"rnaget_server.reads.trim.{limit}", 1)
         for kind in ("bam", "bam.cut", "vcf.gz", "bcf"):
             opened = made(kind)
-            for region in draw_regions(MADE, 25):
+            for region in draw_regions(MADE, 8):
                 assert wanted(opened, opened.slice([region]), region) == expected(opened, region), region
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import anndata
-import loompy
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -98,6 +97,8 @@ def json_object(data: bytes, directory: Path) -> Read:
 
 
 def loom(data: bytes, directory: Path) -> Read:
+    import loompy  # takes seconds to import
+
     path = directory / "read.loom"
     path.write_bytes(data)
     with loompy.connect(path, "r") as found:

@@ -75,6 +75,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(archive: Path) -> Iterator[TestClient]:
-    yield from client_of(archive)
+    yield from client_of(archive, rate_limit="")

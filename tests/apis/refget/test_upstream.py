@@ -171,7 +171,7 @@ def test_what_is_wrong_is_neither_kept_nor_sent(
     monkeypatch.setattr(upstream, "_FAILED_SECONDS", 0.1)
     right, registry.instead = registry.instead, lambda path: WRONG[kind]
     slow = WRONG[kind].before or WRONG[kind].pause
-    with caching(demo, registry, cram_timeout=2 if slow else 60, cram_cache_bytes=6 << 20) as client:
+    with caching(demo, registry, cram_timeout=1 if slow else 60, cram_cache_bytes=6 << 20) as client:
         began = time.monotonic()
         reply = client.get(f"/cram/md5/{MD5}")
         assert not slow or time.monotonic() - began < 7

@@ -19,7 +19,7 @@ from tests.conftest import ROOT, client_of
 
 MATRIX = "/rnaget/expressions/marioni_counts"
 BYTES = f"{MATRIX}/bytes"
-DOCUMENT = yaml.safe_load((ROOT / "openapi" / "rnaget.yaml").read_text())
+DOCUMENT = yaml.load((ROOT / "openapi" / "rnaget.yaml").read_text(), yaml.CSafeLoader)
 IDS = {"projectId": "demo", "studyId": "marioni", "expressionId": "marioni_counts", "continuousId": "none"}
 ROUTES = {
     "/rnaget" + re.sub(r"\{(\w+)\}", lambda match: IDS[match[1]], path): {method.upper() for method in operations}

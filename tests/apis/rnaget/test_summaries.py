@@ -127,8 +127,18 @@ def test_by_a_number(tcga: TestClient, genes: pd.DataFrame, patients: pd.DataFra
     same(read(reply.content), summary_by_pandas(genes, texts, "median"))
 
 
-@pytest.mark.parametrize("summary", ["mean", "median", "std", "fraction_nonzero"])
-@pytest.mark.parametrize(("matrix", "name"), [("uhlen", "Initial"), ("bodymap", "Initial"), ("brawand", "Tissue")])
+@pytest.mark.parametrize(
+    ("matrix", "name", "summary"),
+    [
+        pytest.param(matrix, name, summary, marks=() if summary in (first, second) else pytest.mark.long)
+        for matrix, name, first, second in (
+            ("uhlen", "Initial", "mean", ""),
+            ("bodymap", "Initial", "median", ""),
+            ("brawand", "Tissue", "std", "fraction_nonzero"),
+        )
+        for summary in ("mean", "median", "std", "fraction_nonzero")
+    ],
+)
 def test_of_whole_matrices(
     bulk: TestClient, frames: dict[str, pd.DataFrame], matrix: str, name: str, summary: str
 ) -> None:
