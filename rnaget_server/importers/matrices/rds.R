@@ -1,10 +1,12 @@
 # Writes the matrix in an .rds file, and the attributes of its rows and columns, as files that the importer reads:
 # matrix.mtx with features.tsv and barcodes.tsv, or matrix.tsv; features_table.tsv, samples_table.tsv; or frame.tsv.
-# What cannot be read is said in refusal.txt. Arguments: the file, the directory to write to, the layer ("" for the usual).
+# What cannot be read is said in refusal.txt. Arguments: the file, the directory to write to, the layer ("" for the usual),
+# and "transpose" if the rows of a matrix are its samples (a data frame is transposed by its reader).
 
 arguments <- commandArgs(TRUE)
 input <- arguments[1]
 layer <- if (length(arguments) > 2) arguments[3] else ""
+transposed <- "transpose" %in% arguments[4]
 setwd(arguments[2])
 options(scipen = 0, digits = 15, warn = -1)
 
@@ -71,10 +73,11 @@ write_cells <- function(x) {
   }
 }
 
-write_all <- function(cells, features, samples) {
+write_all <- function(cells, rows = NULL, columns = NULL) {
+  if (transposed) cells <- Matrix::t(cells)
   write_cells(cells)
-  write_attributes(features, rownames(cells), "feature_id", "features_table.tsv")
-  write_attributes(samples, colnames(cells), "sample_id", "samples_table.tsv")
+  write_attributes(if (transposed) columns else rows, rownames(cells), "feature_id", "features_table.tsv")
+  write_attributes(if (transposed) rows else columns, colnames(cells), "sample_id", "samples_table.tsv")
 }
 
 of_experiment <- function(x) {
@@ -124,7 +127,7 @@ convert <- function() {
   }
   if (layer != "") refuse("--layer names an assay of a SummarizedExperiment or Seurat object, and this is ", class(x)[1])
   if (is.data.frame(x)) return(of_frame(x))
-  if (is.matrix(x) || methods::is(x, "Matrix")) return(write_cells(x))
+  if (is.matrix(x) || methods::is(x, "Matrix")) return(write_all(x))
   refuse("this object of class ", paste(class(x), collapse = ", "), " is none of matrix, data.frame, a sparse matrix of ",
          "Matrix, SummarizedExperiment, ExpressionSet and Seurat: save one of these by saveRDS")
 }
