@@ -37,7 +37,8 @@ OBJECTS = r"""
 library(Matrix)
 named <- function(values, rows, columns, ...) matrix(values, length(rows), dimnames = list(rows, columns), ...)
 objects <- list(
-  square = as(named(c(1, 0, 2, 3), c("g1", "g2"), c("s1", "s2")), "CsparseMatrix")
+  square = as(named(c(1, 0, 2, 3), c("g1", "g2"), c("s1", "s2")), "CsparseMatrix"),
+  quoted = as(named(1:4, c('"5S" rRNA', '"x"'), c("s", 'a "b"')), "CsparseMatrix")
 )
 """
 
@@ -90,3 +91,8 @@ def exported(data: Path) -> tuple[list[str], list[str], list[list[float]]]:
 def test_a_square_matrix_is_transposed_with_its_labels(conversions: Path, tmp_path: Path) -> None:
     imported(conversions / "square.rds", tmp_path / "data", "--transpose")
     assert exported(tmp_path / "data") == (["s1", "s2"], ["g1", "g2"], [[1, 0], [2, 3]])
+
+
+def test_ids_with_quotes_are_kept(conversions: Path, tmp_path: Path) -> None:
+    imported(conversions / "quoted.rds", tmp_path / "data")
+    assert exported(tmp_path / "data") == (['"5S" rRNA', '"x"'], ["s", 'a "b"'], [[1, 3], [2, 4]])

@@ -56,8 +56,8 @@ write_cells <- function(x) {
   if (methods::is(x, "Matrix")) {
     x <- methods::as(methods::as(methods::as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
     Matrix::writeMM(x, "matrix.mtx")
-    writeLines(text(rownames(x)), "features.tsv", useBytes = TRUE)
-    writeLines(text(colnames(x)), "barcodes.tsv", useBytes = TRUE)
+    write_rows(data.frame(text(rownames(x))), "features.tsv", FALSE)
+    write_rows(data.frame(text(colnames(x))), "barcodes.tsv", FALSE)
     return(invisible())
   }
   if (!is.matrix(x) || !(is.numeric(x) || is.logical(x))) {
