@@ -112,11 +112,11 @@ def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, w
 
 
 def _is_folder(output: Path) -> bool:
-    if output.name.endswith((".mtx", ".mtx.gz")):
+    if output.name.lower().endswith((".mtx", ".mtx.gz")):
         raise ValueError(
             "MatrixMarket has its labels in files of their own: name a directory, or a file that ends in .zip"
         )
-    return str(output) != STDOUT and output.suffix != ".zip"
+    return str(output) != STDOUT and output.suffix.lower() != ".zip"
 
 
 def _view(data: Path) -> View:
