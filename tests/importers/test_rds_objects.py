@@ -38,7 +38,8 @@ library(Matrix)
 named <- function(values, rows, columns, ...) matrix(values, length(rows), dimnames = list(rows, columns), ...)
 objects <- list(
   square = as(named(c(1, 0, 2, 3), c("g1", "g2"), c("s1", "s2")), "CsparseMatrix"),
-  quoted = as(named(1:4, c('"5S" rRNA', '"x"'), c("s", 'a "b"')), "CsparseMatrix")
+  quoted = as(named(1:4, c('"5S" rRNA', '"x"'), c("s", 'a "b"')), "CsparseMatrix"),
+  missing = as(named(c(0, NA, NaN, Inf, -Inf, 1 / 3), c("g1", "g2"), c("s1", "s2", "s3")), "CsparseMatrix")
 )
 """
 
@@ -96,3 +97,10 @@ def test_a_square_matrix_is_transposed_with_its_labels(conversions: Path, tmp_pa
 def test_ids_with_quotes_are_kept(conversions: Path, tmp_path: Path) -> None:
     imported(conversions / "quoted.rds", tmp_path / "data")
     assert exported(tmp_path / "data") == (['"5S" rRNA', '"x"'], ["s", 'a "b"'], [[1, 3], [2, 4]])
+
+
+def test_missing_and_infinite_cells(conversions: Path, tmp_path: Path) -> None:
+    said = imported(conversions / "missing.rds", tmp_path / "data")
+    assert "infinite" in said
+    expected = [[0, np.nan, -np.inf], [np.nan, np.inf, np.float32(1 / 3)]]
+    np.testing.assert_array_equal(exported(tmp_path / "data")[2], expected)

@@ -49,13 +49,21 @@ write_attributes <- function(table, ids, id, file) {
   write_rows(frame, file)
 }
 
+# As writeMM, which has other numbers in place of missing and infinite ones.
+write_entries <- function(x) {
+  head <- sprintf("%.0f %.0f %.0f", nrow(x), ncol(x), length(x@x))
+  writeLines(c("%%MatrixMarket matrix coordinate real general", head), "matrix.mtx")
+  entries <- data.frame(x@i + 1L, rep(seq_len(ncol(x)), diff(x@p)), x@x)
+  write.table(entries, "matrix.mtx", append = TRUE, quote = FALSE, na = "nan", row.names = FALSE, col.names = FALSE)
+}
+
 write_cells <- function(x) {
   if (is.null(rownames(x)) || is.null(colnames(x))) {
     refuse("the matrix has no ids: give them by rownames(x) and colnames(x), the features being rows")
   }
   if (methods::is(x, "Matrix")) {
     x <- methods::as(methods::as(methods::as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
-    Matrix::writeMM(x, "matrix.mtx")
+    if (all(is.finite(x@x))) Matrix::writeMM(x, "matrix.mtx") else write_entries(x)
     write_rows(data.frame(text(rownames(x))), "features.tsv", FALSE)
     write_rows(data.frame(text(colnames(x))), "barcodes.tsv", FALSE)
     return(invisible())
