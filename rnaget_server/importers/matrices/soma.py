@@ -17,7 +17,7 @@ from rnaget_server.importers.extras import needed
 from rnaget_server.importers.foreign import TILEDB_GROUP
 from rnaget_server.importers.matrices.annotated import as_import_failures, refuse_text_options
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS, style_of
-from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_labels, as_numbers, is_number, is_text
+from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_attribute, as_numbers, is_number, is_text
 from rnaget_server.importers.matrices.zarr_tree import check_tree
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.text.columns import text_column
@@ -107,11 +107,7 @@ def _frame(path: Path, frame: Any, options: ReadOptions) -> tuple[NDArray[np.int
     if frame.count * len(known) * LABEL_BYTES > options.limits.column_bytes:
         raise ImportFailure("the labels need more memory than RNAGET_MAX_COLUMN_BYTES: set it higher", path)
     table = frame.read(column_names=known).concat().sort_by(_ROW)
-    columns: dict[str, Any] = {}
-    for name in known:
-        column = table.column(name)
-        is_label = is_text(column.type) or str(column.type) == "bool"
-        columns[name] = text_column(as_labels(column)) if is_label else as_numbers(column, whole=True)
+    columns: dict[str, Any] = {name: as_attribute(table.column(name)) for name in known}
     rows = np.asarray(columns[_ROW], np.int64)
     return rows, columns
 
