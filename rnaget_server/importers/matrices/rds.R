@@ -97,7 +97,8 @@ of_experiment <- function(x) {
     places <- as.data.frame(unname(SummarizedExperiment::rowRanges(x)))[c("seqnames", "start", "end", "strand")]
     names(places)[1] <- "chromosome"
     places <- places[setdiff(names(places), colnames(features))]
-    features <- cbind(places, as.data.frame(columns_of(features), optional = TRUE))
+    others <- columns_of(features)
+    features <- if (length(others)) cbind(places, as.data.frame(others, optional = TRUE)) else places
   }
   write_all(cells, features, SummarizedExperiment::colData(x))
 }
