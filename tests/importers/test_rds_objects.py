@@ -39,7 +39,9 @@ named <- function(values, rows, columns, ...) matrix(values, length(rows), dimna
 objects <- list(
   square = as(named(c(1, 0, 2, 3), c("g1", "g2"), c("s1", "s2")), "CsparseMatrix"),
   quoted = as(named(1:4, c('"5S" rRNA', '"x"'), c("s", 'a "b"')), "CsparseMatrix"),
-  missing = as(named(c(0, NA, NaN, Inf, -Inf, 1 / 3), c("g1", "g2"), c("s1", "s2", "s3")), "CsparseMatrix")
+  missing = as(named(c(0, NA, NaN, Inf, -Inf, 1 / 3), c("g1", "g2"), c("s1", "s2", "s3")), "CsparseMatrix"),
+  numbers = data.frame(s1 = c(1.5, 2), s2 = c(3, 4)),
+  ids = data.frame(s1 = c(1.5, 2), s2 = c(3, 4), row.names = c("g1", "g2"))
 )
 """
 
@@ -104,3 +106,11 @@ def test_missing_and_infinite_cells(conversions: Path, tmp_path: Path) -> None:
     assert "infinite" in said
     expected = [[0, np.nan, -np.inf], [np.nan, np.inf, np.float32(1 / 3)]]
     np.testing.assert_array_equal(exported(tmp_path / "data")[2], expected)
+
+
+def test_a_data_frame_of_numbers_alone(conversions: Path, tmp_path: Path) -> None:
+    """Its first sample is not taken for the ids."""
+    said = imported(conversions / "numbers.rds", tmp_path / "data", code=1)
+    assert "has no row names, and its first column, s1, holds numbers: give it the ids by rownames(x)" in said
+    imported(conversions / "ids.rds", tmp_path / "data")
+    assert exported(tmp_path / "data") == (["g1", "g2"], ["s1", "s2"], [[1.5, 3], [2, 4]])

@@ -121,7 +121,12 @@ of_seurat <- function(x) {
 
 of_frame <- function(x) {
   ids <- if (.row_names_info(x) > 0) list(feature_id = text(rownames(x))) else list()
-  frame <- do.call(data.frame, c(ids, columns_of(x), list(check.names = FALSE, stringsAsFactors = FALSE)))
+  columns <- columns_of(x)
+  if (!length(ids) && length(columns) && is.numeric(columns[[1]])) {
+    refuse("the data frame has no row names, and its first column, ", names(columns)[1], ", holds numbers: give it the ids ",
+           "by rownames(x), or put a column of them as text in front, as by as.character")
+  }
+  frame <- do.call(data.frame, c(ids, columns, list(check.names = FALSE, stringsAsFactors = FALSE)))
   write_rows(frame, "frame.tsv")
 }
 
