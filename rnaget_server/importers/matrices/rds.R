@@ -111,6 +111,11 @@ of_seurat <- function(x) {
   name <- if (length(parts)) parts[length(parts)] else "counts"
   values <- x[[assay]]
   cells <- if (utils::packageVersion("SeuratObject") >= "5.0.0") {
+    layers <- SeuratObject::Layers(values)
+    parts <- layers[startsWith(layers, paste0(name, "."))]
+    if (!name %in% layers && length(parts) > 1) {
+      refuse("the layer ", name, " is in parts (", paste(parts, collapse = ", "), "): join them by JoinLayers(x)")
+    }
     SeuratObject::LayerData(values, layer = name)
   } else {
     SeuratObject::GetAssayData(values, slot = name)
