@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.matrices.soma import _spooled
 from tests.conftest import ROOT
 
 with_package = pytest.mark.skipif(find_spec("tiledbsoma") is None, reason="tiledbsoma is not installed")
@@ -74,3 +78,30 @@ def test_without_the_package(tmp_path: Path) -> None:
     said = run("import", tmp_path / "x.soma", *place, code=1)
     assert "pip install 'rnaget-server[soma]'" in said and "tiledbsoma.io.to_h5ad(" in said
     assert not (tmp_path / "data").exists()
+
+
+class DeclaredLarge:
+    """Two cells, as tiledbsoma gives them, of a matrix that is declared far larger."""
+
+    shape = (1 << 40, 1 << 40)
+
+    def __init__(self, nnz: int) -> None:
+        self.nnz = nnz
+
+    def read(self, asked: tuple[slice, slice] = (slice(0, 0), slice(0, 0))) -> DeclaredLarge:
+        assert asked == (slice(0, 5), slice(0, 1))
+        return self
+
+    def blockwise(self, **_: object) -> DeclaredLarge:
+        return self
+
+    def tables(self) -> Iterator[tuple[pa.Table, tuple[pa.Array, None]]]:
+        numbers = {"soma_dim_0": [3, 5], "soma_dim_1": [1, 0], "soma_data": [1.5, 2.5]}
+        yield pa.table(numbers), (pa.array(range(6)), None)
+
+
+def test_only_what_the_experiment_has_is_asked_for(tmp_path: Path) -> None:
+    axes = np.array([3, 5]), np.array([0, 1])
+    _spooled(tmp_path, DeclaredLarge(2), axes, tmp_path, lambda _: None).close()
+    with pytest.raises(ImportFailure, match="that the experiment does not have"):
+        _spooled(tmp_path, DeclaredLarge(3), axes, tmp_path, lambda _: None)

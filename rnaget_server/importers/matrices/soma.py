@@ -34,6 +34,7 @@ _WITHOUT = (
 _ROW = "soma_joinid"
 _ROWS_AT_ONCE = 4096
 _BUFFER = 64 << 20
+_FOREIGN = "a cell is of an observation or a variable that the experiment does not have"
 _BUFFERS = "soma.init_buffer_bytes"
 _FEATURE_IDS = (*STABLE_FEATURE_IDS, "var_id", "var_names")
 _SAMPLE_IDS = ("obs_id", *SAMPLE_IDS, _ROW)  # an atlas may have no other
@@ -128,14 +129,22 @@ def _spooled(
     path: Path, cells: Any, axes: tuple[NDArray[np.int64], NDArray[np.int64]], directory: Path, progress: Progress
 ) -> SpooledSparse:
     rows, columns = axes
+    # The declared shape may be far larger, and each of its blocks would be asked for.
+    asked = tuple(
+        slice(0, min(int(axis.max(initial=0)), size - 1)) for axis, size in zip(axes, cells.shape, strict=True)
+    )
+    found = 0
     with filling(SparseSpool(directory, "samples", len(columns), np.dtype(np.float64)), path) as spool:
         done = 0
-        blocks = cells.read().blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
+        blocks = cells.read(asked).blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
         for table, (covered, _) in blocks.tables():
             stop = int(np.searchsorted(rows, covered[len(covered) - 1].as_py(), "right"))
             spool.append(_piece(path, table, axes, done, stop))
+            found += table.num_rows
             done = stop
             progress(done / len(rows))
+        if found != cells.nnz:
+            raise ImportFailure(_FOREIGN, path)
         spool.append(CompressedBlock(np.zeros(len(rows) - done + 1, np.int64), np.empty(0, np.int64), np.empty(0)))
         return spool.finish()
 
@@ -149,7 +158,7 @@ def _piece(
         numbers = table.column(name).to_numpy()
         place = np.searchsorted(axis, numbers)
         if not np.array_equal(axis.take(place, mode="clip"), numbers):
-            raise ImportFailure("a cell is of an observation or a variable that the experiment does not have", path)
+            raise ImportFailure(_FOREIGN, path)
         places.append(place)
     try:
         values = as_numbers(table.column("soma_data"))
