@@ -17,9 +17,6 @@ DRS    := .venv-drs
 PIP    := python -m pip install -qq --disable-pip-version-check --require-hashes --no-build-isolation
 ARGS   ?=
 
-# Each of many processes would else compile every module again.
-unexport PYTHONDONTWRITEBYTECODE
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help serve test test-long test-newest test-oldest lint compliance attack fuzz bench bench-quick bench-compare pins clean

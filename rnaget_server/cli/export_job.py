@@ -31,8 +31,9 @@ from rnaget_server.writers.mtx import FILES, MtxWriter
 
 _SUFFIXES = {"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv", "arrows": "arrow", "mtx.zip": "mtx", "zip": "mtx"}
 _GROUPS: dict[RecordKind, str] = {"matrix": "exports", "tracks": "continuous"}
-# Formats that have label columns and no attributes of samples, and those that have all layers.
+# Formats that have label columns and no attributes of samples, those that have both, and those that have all layers.
 _TABLES = ("tsv", "csv", "xlsx")
+_COLUMNAR = ("parquet", "arrow")
 _ALL_LAYERS = ("h5ad", "loom", "json")
 # Formats of tracks that do not grow with the bases of a chromosome; in all others the limits of the server hold.
 _COMPACT = ("bigwig", "bedgraph")
@@ -112,11 +113,11 @@ def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, w
 
 
 def _is_folder(output: Path) -> bool:
-    if output.name.endswith((".mtx", ".mtx.gz")):
+    if output.name.lower().endswith((".mtx", ".mtx.gz")):
         raise ValueError(
             "MatrixMarket has its labels in files of their own: name a directory, or a file that ends in .zip"
         )
-    return str(output) != STDOUT and output.suffix != ".zip"
+    return str(output) != STDOUT and output.suffix.lower() != ".zip"
 
 
 def _view(data: Path) -> View:
@@ -174,7 +175,7 @@ def _label_columns(slice: Slice) -> tuple[str, ...]:
 def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
     """Yield what the format does not hold, and how a table of text is read."""
     base = format.partition(".")[0]
-    if base in _TABLES and len(labels := _label_columns(slice)) > 1:
+    if base in (*_TABLES, *_COLUMNAR) and len(labels := _label_columns(slice)) > 1:
         yield f"label columns: {', '.join(labels)} (import --label-columns {len(labels)})"
     if base == "gct" and (words := missing_words(slice)):
         yield f"attributes with these values are missing ones to readers of GCT: {', '.join(words)}"
@@ -187,7 +188,7 @@ def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
     attributes = [name for name in slice.samples.attributes if name != slice.samples.id]
     if base in (*_TABLES, "mtx") and attributes and export.sample_table is None:
         yield f"attributes of samples are not in it: add --sample-table FILE ({', '.join(attributes)})"
-    if base in ("parquet", "arrow") and attributes and export.sample_table is None:
+    if base in _COLUMNAR and attributes and export.sample_table is None:
         listed = ", ".join(attributes)
         yield f"attributes of samples are in its metadata; for an import add --sample-table FILE ({listed})"
     if base not in _ALL_LAYERS and len(slice.layers) > 1:

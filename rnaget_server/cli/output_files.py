@@ -53,9 +53,15 @@ def write_folder(files: Iterable[tuple[str, Iterator[bytes]]], output: Path, nam
                 file.writelines(chunks)
                 file.flush()
                 os.fsync(file.fileno())
+        old = Path(directory, "old")
         if output.exists():
-            output.rename(Path(directory, "old"))
-        made.rename(output)
+            output.rename(old)
+        try:
+            made.rename(output)
+        except OSError:
+            if old.exists():
+                old.rename(output)
+            raise
 
 
 def size_of(output: Path) -> int:
@@ -96,6 +102,8 @@ def _write(output: Path, write: Callable[[IO[bytes]], None]) -> None:
 
 
 def _check_parent(output: Path) -> None:
+    if not output.name or output.name == "..":
+        raise ValueError(f"{output} has no name of its own: name the file or directory to write, such as {output}/m")
     if not output.parent.is_dir():
         raise ValueError(f"there is no directory {output.parent}: make it first")
 

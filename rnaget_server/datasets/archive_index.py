@@ -6,14 +6,12 @@ import fcntl
 import hashlib
 import logging
 import os
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,11 +25,13 @@ from rnaget_server.errors import RnagetError, Unavailable
 from rnaget_server.storage.disk_cache import private_directory
 from rnaget_server.storage.files import commit
 from rnaget_server.storage.local import version_at
+from rnaget_server.storage.temporary_directories import remove_abandoned, temporary_directory
 
 _log = logging.getLogger(__name__)
 _MOST_KEPT = 4
 _PATIENCE = 2.0
 _LOCK = "lock"
+_OWN = "rnaget-archive-"
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,10 @@ class ArchiveIndexes:
             return private_directory(self._directory)
         except OSError as error:
             _log.warning("cache_directory cannot be used for the index of the archive: %s", error.strerror)
-            self._directory = Path(tempfile.mkdtemp(prefix="rnaget-archive-"))
-            weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+            remove_abandoned(_OWN)
+            own = ExitStack()
+            self._directory = own.enter_context(temporary_directory(_OWN))
+            weakref.finalize(self, own.close)
             return self._directory
 
 

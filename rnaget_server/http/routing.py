@@ -87,7 +87,7 @@ class Handler:
 
         response: Response | None = None
         if (self._at_once is not None or self._is_coroutine) and not is_large and mount.api.is_due:
-            await run_sync(mount.api.look_for_changes)
+            await run_sync(mount.api.look_for_changes, limiter=mount.workload.looking)
         if self._at_once is not None and not is_large:
             response = call(self._at_once)
         if response is None and self._is_coroutine and not is_large:

@@ -16,6 +16,7 @@ LARGE_BYTES = 64 << 10
 # More threads would only wait for the interpreter, and keep others from it.
 _COSTLY_AT_ONCE = 2
 _READING_AT_ONCE = 8
+_LOOKING_AT_ONCE = 1
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,8 @@ class Workload:
     def reading(self) -> anyio.CapacityLimiter:
         """The threads for requests that read very many cells before their reply begins."""
         return anyio.CapacityLimiter(_READING_AT_ONCE)
+
+    @cached_property
+    def looking(self) -> anyio.CapacityLimiter:
+        """The thread in which changes are looked for before replies that need no other."""
+        return anyio.CapacityLimiter(_LOOKING_AT_ONCE)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 from xml.sax.saxutils import escape
 
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ResultTooLarge
+from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
@@ -19,7 +21,7 @@ from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_text
 _MOST_ROWS, _MOST_COLUMNS, _LONGEST = 1_048_576, 16_384, 32_767
 _MOST_CELLS = 20_000_000  # more than that makes a file that Excel does not open
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_INFINITE = {"Infinity": "Inf", "-Infinity": "-Inf"}
+_INFINITE = {"Infinity": "Inf", "-Infinity": "-Inf", "inf": "Inf", "-inf": "-Inf"}  # of cells and of labels
 _HEAD = b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -51,25 +53,35 @@ _PARTS = {
 
 
 class ExcelWriter(Writer):
-    """Writes the main layer, with the columns of TSV; missing values are empty cells, ids are text."""
+    """Writes the main layer, with the columns of TSV; missing values are empty cells, ids are text.
+
+    Longer attributes than a cell can hold are cut; ids are not.
+    """
 
     media_types = ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",)
     extension = "xlsx"
     groups = ("exports",)
 
     def check(self, slice: Slice) -> None:
-        """Refuse more rows and columns than a sheet can have.
+        """Refuse more rows and columns than a sheet can have, and ids that a cell cannot hold.
 
         Raises
         ------
         ResultTooLarge
-            If there are too many.
+            If there are too many, or an id is too long.
         """
         rows, columns = slice.features.size + 1, slice.samples.size + len(slice.tsv_labels)
         if rows > _MOST_ROWS or columns > _MOST_COLUMNS or rows * columns > _MOST_CELLS:
             raise ResultTooLarge(
                 f"a sheet of Excel has at most {_MOST_ROWS:,} rows and {_MOST_COLUMNS:,} columns, of {_MOST_CELLS:,} "
                 f"cells at most, and there are {rows:,} and {columns:,}: choose fewer features or samples, or another "
+                "format, such as csv"
+            )
+        ids = [name for name in slice.tsv_labels if name == slice.features.id]
+        texts = chain(column_texts(slice), *(as_texts(slice.features.column(id)) for id in ids))
+        if (longest := max(map(len, texts), default=0)) > _LONGEST:
+            raise ResultTooLarge(
+                f"a cell of Excel holds at most {_LONGEST:,} characters, and an id has {longest:,}: choose another "
                 "format, such as csv"
             )
 
@@ -118,7 +130,7 @@ def _number(text: str) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    fitting = escape(_NOT_IN_XML.sub("\ufffd", clean(text)))[:_LONGEST]
+    fitting = escape(_NOT_IN_XML.sub("\ufffd", clean(text)[:_LONGEST]))
     return f'<c t="inlineStr"><is><t xml:space="preserve">{fitting}</t></is></c>'.encode()
 
 

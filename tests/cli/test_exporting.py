@@ -52,6 +52,18 @@ def test_a_table_loses_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "again.tsv").read_bytes() == out.read_bytes()
 
 
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_attributes_that_are_numbers_come_back_as_such(tmp_path: Path, format: str) -> None:
+    source, out = tmp_path / "source.tsv", tmp_path / f"out.{format}"
+    source.write_text("gene_id\tscore\ts1\ts2\ng1\t1.5\t2\t3\ng2\t2.5\t4\t5\n")
+    place = "--units", "TPM", "--label-columns", "2"
+    data = imported(source, tmp_path / "data", *place)
+    _, said = run("export", "m", out, "--data", data)
+    assert "label columns: gene_id, score (import --label-columns 2)" in said
+    run("export", "m", tmp_path / "again.tsv", "--data", imported(out, tmp_path / "again", *place))
+    assert_frame_equal(pd.read_csv(tmp_path / "again.tsv", sep="\t"), pd.read_csv(source, sep="\t"), check_dtype=False)
+
+
 def test_a_table_of_real_data(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "uhlen" / "uhlen.htseq.raw.pooled.tsv.gz"
     data = imported(source, tmp_path / "data", "--units", "count")

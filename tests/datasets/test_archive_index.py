@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from rnaget_server.datasets.archive_index import ArchiveIndexes
 from rnaget_server.datasets.repository import Repository, open_repository
 from rnaget_server.errors import Unavailable
 from rnaget_server.settings import Settings
+from rnaget_server.storage.temporary_directories import remove_abandoned
 
 
 def samples(index: ArchiveIndex) -> int:
@@ -153,11 +155,17 @@ def test_requests_are_answered_from_the_old_one_meanwhile(
     assert samples(indexes.current(repository.visible_to())) == 0
 
 
-def test_without_a_usable_directory(repository: Repository, tmp_path: Path) -> None:
+def test_without_a_usable_directory(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker has a directory of its own, and removes those of killed ones."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "rnaget-archive-killed").mkdir()
     (tmp_path / "file").write_text("")
     indexes = ArchiveIndexes(tmp_path / "file" / "index", 0)
     index = indexes.current(repository.visible_to())
     assert samples(index) == 10 and indexes.current(repository.visible_to()) is index
     directory = index.path.parent
+    assert [path for path in tmp_path.iterdir() if path.name.startswith("rnaget-archive-")] == [directory]
+    remove_abandoned("rnaget-archive-")
+    assert directory.exists()
     del indexes
     assert not directory.exists() and samples(index) == 10

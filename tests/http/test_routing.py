@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Scope
@@ -43,7 +44,8 @@ async def in_the_loop(context: str, expression_id: str) -> Response:
     return in_a_thread(context, expression_id)
 
 
-def answer(function: Callable[..., Any], path: str, api: Api | None = None) -> str:
+def answer(function: Callable[..., Any], path: str, api: Api | None = None, busy: int = 0) -> str:
+    """Return what is sent, while so many of the threads of all requests are busy."""
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -58,7 +60,9 @@ def answer(function: Callable[..., Any], path: str, api: Api | None = None) -> s
             "query_string": b"",
             "server": ("here", 80),
         }
-        await Handler(function)(scope, lambda: asyncio.sleep(60), send)
+        for borrower in range(busy):
+            current_default_thread_limiter().acquire_on_behalf_of_nowait(borrower)
+        await asyncio.wait_for(Handler(function)(scope, lambda: asyncio.sleep(60), send), 30)
 
     asyncio.run(run())
     return b"".join(message.get("body", b"") for message in sent).decode()
@@ -77,3 +81,8 @@ def test_no_file_is_looked_at_in_the_loop(function: Callable[..., Any], looks: b
     api = Api(is_due=True)
     answer(function, "/here", api)
     assert len(api.looked_in) == looks and threading.current_thread().name not in api.looked_in
+
+
+def test_a_look_waits_for_no_thread_of_slow_requests() -> None:
+    api = Api(is_due=True)
+    assert answer(in_the_loop, "/here", api, busy=40).startswith("m /HERE") and len(api.looked_in) == 1

@@ -86,6 +86,16 @@ def test_counts_beyond_float32_stay_exact(workshop: Workshop, tmp_path: Path) ->
     assert workshop.store().whole("TPM")
 
 
+def test_attributes_beyond_exact_numbers_are_texts(workshop: Workshop, tmp_path: Path) -> None:
+    large = pa.array([2**53 + 1, None], pa.int64()), pa.array([2**63, 2**64 - 1], pa.uint64()), [1, 2]
+    attributes = dict(zip(("length", "start", "end"), large, strict=True))
+    table = pa.table({"gene": ["a", "b"], **attributes, "s1": [1.5, 2.5]})
+    pa.parquet.write_table(table, tmp_path / "m.parquet")
+    workshop.run(tmp_path / "m.parquet", label_columns=4)
+    found = [workshop.store().features.column(name).tolist() for name in attributes]
+    assert found == [["9007199254740993", ""], [str(2**63), str(2**64 - 1)], [1, 2]]
+
+
 COLUMNS: dict[str, tuple[dict[str, Any], str]] = {
     "repeated": ({"gene": ["a", "b", "a"], "s": [1, 2, 3]}, r"'a' is here and in row 1 already \(column gene, row 3\)"),
     "empty": ({"gene": ["a", None], "s": [1, 2]}, r"the feature id is empty \(column gene, row 2\)"),

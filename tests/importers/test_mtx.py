@@ -176,6 +176,7 @@ LAYOUTS = {
     "bustools": ("spliced.mtx", "spliced.genes.txt", "spliced.barcodes.txt", True),
     "alevin-fry": ("quants_mat.mtx", "quants_mat_cols.txt", "quants_mat_rows.txt", True),
     "alevin": ("quants_mat.mtx.gz", "quants_mat_cols.txt", "quants_mat_rows.txt", True),
+    "alevin-fry, deposited": ("GSM1_quants_mat.mtx", "GSM1_quants_mat_cols.txt", "GSM1_quants_mat_rows.txt", True),
     "Atlas": ("E-1.filtered_counts.mtx", "E-1.filtered_counts.mtx_rows", "E-1.filtered_counts.mtx_cols", False),
     "Atlas, packed": ("E.mtx.gz", "E.mtx_rows.gz", "E.mtx_cols.gz", False),
 }
@@ -205,6 +206,18 @@ def test_layouts_of_other_programs(tmp_path: Path, name: str, order: str, square
     assert ("rows are cells, columns are features" in found.remarks) == cells_as_rows
     if names.exists() and "genes.txt" in features:
         assert found.features.columns["feature_name"].tolist() == ["A", "B", "A"]
+
+
+def test_rows_and_columns_of_unknown_programs_are_asked_for(tmp_path: Path) -> None:
+    """Only of alevin it is known that the columns are the features."""
+    scipy.io.mmwrite(tmp_path / "X.mtx", scipy.sparse.coo_matrix(np.array([[1, 7], [0, 2]])), symmetry="general")
+    features, samples = tmp_path / "X_rows.txt", tmp_path / "X_cols.txt"
+    features.write_text("g1\ng2\n")
+    samples.write_text("c1\nc2\n")
+    with pytest.raises(ImportFailure, match="name the file by --mtx-features"):
+        read(tmp_path / "X.mtx")
+    found = read(tmp_path / "X.mtx", mtx_features=features, mtx_barcodes=samples)
+    assert ids(found) == (["g1", "g2"], ["c1", "c2"]) and dense(found).tolist() == [[1, 7], [0, 2]]
 
 
 def test_cells_as_rows(tmp_path: Path) -> None:

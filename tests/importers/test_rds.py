@@ -52,6 +52,7 @@ suppressMessages({
   places <- GRanges("chr1", IRanges(c(100, 200, 300, 400), width = 50), "+", DataFrame(genes))
   assays <- list(counts = x, tpm = x * 2)
   saveRDS(SummarizedExperiment(assays, rowRanges = places, colData = DataFrame(samples)), "se.rds")
+  saveRDS(SummarizedExperiment(assays, rowRanges = granges(places)), "ranges.rds")
   library(SeuratObject)
   counts <- as(x, "CsparseMatrix")
   object <- CreateSeuratObject(counts, meta.data = samples[c("tissue", "age")])
@@ -147,6 +148,14 @@ def test_annotated_objects_by_the_documented_commands(objects: Path, tmp_path: P
         np.testing.assert_array_equal(found.obs["age"], AGES)
     assert experiment.var["symbol"].tolist() == NAMES and experiment.var["start"].tolist() == STARTS
     assert set(experiment.var["chromosome"]) == {"chr1"} and set(experiment.var["strand"]) == {"+"}
+
+
+@pytest.mark.long
+def test_ranges_without_further_attributes(files: Path, tmp_path: Path) -> None:
+    run("import", files / "ranges.rds", *place(tmp_path / "data"), "--trust-r")
+    found = exported(tmp_path / "data", "m")
+    same_cells(found)
+    assert found.var["start"].tolist() == STARTS
 
 
 def test_in_an_archive(files: Path, tmp_path: Path) -> None:

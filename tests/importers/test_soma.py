@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
+from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.matrices import soma
 from rnaget_server.importers.matrices.annotated import labels
@@ -112,3 +115,30 @@ def test_ids_and_names_are_chosen_as_in_anndata() -> None:
     assert chosen(sample_id="age") == ("feature_id", "feature_name", "age", ["1.5", "2"])
     # These are in the table that --samples or --features names, perhaps.
     assert chosen(sample_id="donor", feature_id="symbol")[:3] == ("feature_id", "feature_name", "soma_joinid")
+
+
+class DeclaredLarge:
+    """Two cells, as tiledbsoma gives them, of a matrix that is declared far larger."""
+
+    shape = (1 << 40, 1 << 40)
+
+    def __init__(self, nnz: int) -> None:
+        self.nnz = nnz
+
+    def read(self, asked: tuple[slice, slice] = (slice(0, 0), slice(0, 0))) -> DeclaredLarge:
+        assert asked == (slice(0, 5), slice(0, 1))
+        return self
+
+    def blockwise(self, **_: object) -> DeclaredLarge:
+        return self
+
+    def tables(self) -> Iterator[tuple[pa.Table, tuple[pa.Array, None]]]:
+        numbers = {"soma_dim_0": [3, 5], "soma_dim_1": [1, 0], "soma_data": [1.5, 2.5]}
+        yield pa.table(numbers), (pa.array(range(6)), None)
+
+
+def test_only_what_the_experiment_has_is_asked_for(tmp_path: Path) -> None:
+    axes = np.array([3, 5]), np.array([0, 1])
+    soma._spooled(tmp_path, DeclaredLarge(2), axes, tmp_path, lambda _: None).close()
+    with pytest.raises(ImportFailure, match="that the experiment does not have"):
+        soma._spooled(tmp_path, DeclaredLarge(3), axes, tmp_path, lambda _: None)

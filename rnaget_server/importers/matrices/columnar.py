@@ -15,7 +15,14 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, SourceMatrix, TsvStyle
 from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.axes import split_samples
-from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_labels, as_numbers, is_number, is_text
+from rnaget_server.importers.matrices.columnar_values import (
+    UnfitColumn,
+    as_attribute,
+    as_labels,
+    as_numbers,
+    is_number,
+    is_text,
+)
 from rnaget_server.importers.matrices.long_columns import LongTable, long_hint
 from rnaget_server.importers.matrices.long_spool import LongRows, LongSpool
 from rnaget_server.importers.matrices.table_columns import choose_columns
@@ -212,8 +219,7 @@ class ColumnarTable:
         return ImportFailure("\n".join([*lines, *filter(None, (hint or _UNIQUE,))]), self.path)
 
     def _label(self, name: str) -> NDArray[Any]:
-        column = self.file.column(name)
-        return as_numbers(column, whole=True) if is_number(column.type) else text_column(as_labels(column))
+        return as_attribute(self.file.column(name))
 
     def _cells(self, names: Sequence[str], rows: int, directory: Path, progress: Progress) -> SpooledCells:
         step = max(1, _BLOCK_BYTES // (rows * _CELL))

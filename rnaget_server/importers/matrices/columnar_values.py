@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rnaget_server.importers.text.columns import text_column
 
 _EXACT = 2**53
 _LARGEST = float(np.finfo(np.float32).max)
@@ -47,6 +50,14 @@ def _label(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
     return str(value)
+
+
+def as_attribute(column: Any) -> NDArray[Any]:
+    """Return the values as numbers if they are, or else as texts: also whole numbers that a number would change."""
+    if is_number(column.type):
+        with contextlib.suppress(ValueError):
+            return as_numbers(column, whole=True)
+    return text_column(as_labels(column))
 
 
 def as_numbers(column: Any, whole: bool = False) -> NDArray[Any]:

@@ -1,10 +1,12 @@
 # Writes the matrix in an .rds file, and the attributes of its rows and columns, as files that the importer reads:
 # matrix.mtx with features.tsv and barcodes.tsv, or matrix.tsv; features_table.tsv, samples_table.tsv; or frame.tsv.
-# What cannot be read is said in refusal.txt. Arguments: the file, the directory to write to, the layer ("" for the usual).
+# What cannot be read is said in refusal.txt. Arguments: the file, the directory to write to, the layer ("" for the usual),
+# and "transpose" if the rows of a matrix are its samples (a data frame is transposed by its reader).
 
 arguments <- commandArgs(TRUE)
 input <- arguments[1]
 layer <- if (length(arguments) > 2) arguments[3] else ""
+transposed <- "transpose" %in% arguments[4]
 setwd(arguments[2])
 options(scipen = 0, digits = 15, warn = -1)
 
@@ -46,15 +48,23 @@ write_attributes <- function(table, ids, id, file) {
   write_rows(frame, file)
 }
 
+# As writeMM, which has other numbers in place of missing and infinite ones.
+write_entries <- function(x) {
+  head <- sprintf("%.0f %.0f %.0f", nrow(x), ncol(x), length(x@x))
+  writeLines(c("%%MatrixMarket matrix coordinate real general", head), "matrix.mtx")
+  entries <- data.frame(x@i + 1L, rep(seq_len(ncol(x)), diff(x@p)), x@x)
+  write.table(entries, "matrix.mtx", append = TRUE, quote = FALSE, na = "nan", row.names = FALSE, col.names = FALSE)
+}
+
 write_cells <- function(x) {
   if (is.null(rownames(x)) || is.null(colnames(x))) {
     refuse("the matrix has no ids: give them by rownames(x) and colnames(x), the features being rows")
   }
   if (methods::is(x, "Matrix")) {
     x <- methods::as(methods::as(methods::as(x, "dMatrix"), "generalMatrix"), "CsparseMatrix")
-    Matrix::writeMM(x, "matrix.mtx")
-    writeLines(text(rownames(x)), "features.tsv", useBytes = TRUE)
-    writeLines(text(colnames(x)), "barcodes.tsv", useBytes = TRUE)
+    if (all(is.finite(x@x))) Matrix::writeMM(x, "matrix.mtx") else write_entries(x)
+    write_rows(data.frame(text(rownames(x))), "features.tsv", FALSE)
+    write_rows(data.frame(text(colnames(x))), "barcodes.tsv", FALSE)
     return(invisible())
   }
   if (!is.matrix(x) || !(is.numeric(x) || is.logical(x))) {
@@ -70,10 +80,11 @@ write_cells <- function(x) {
   }
 }
 
-write_all <- function(cells, features, samples) {
+write_all <- function(cells, rows = NULL, columns = NULL) {
+  if (transposed) cells <- Matrix::t(cells)
   write_cells(cells)
-  write_attributes(features, rownames(cells), "feature_id", "features_table.tsv")
-  write_attributes(samples, colnames(cells), "sample_id", "samples_table.tsv")
+  write_attributes(if (transposed) columns else rows, rownames(cells), "feature_id", "features_table.tsv")
+  write_attributes(if (transposed) rows else columns, colnames(cells), "sample_id", "samples_table.tsv")
 }
 
 of_experiment <- function(x) {
@@ -85,7 +96,8 @@ of_experiment <- function(x) {
     places <- as.data.frame(unname(SummarizedExperiment::rowRanges(x)))[c("seqnames", "start", "end", "strand")]
     names(places)[1] <- "chromosome"
     places <- places[setdiff(names(places), colnames(features))]
-    features <- cbind(places, as.data.frame(columns_of(features), optional = TRUE))
+    others <- columns_of(features)
+    features <- if (length(others)) cbind(places, as.data.frame(others, optional = TRUE)) else places
   }
   write_all(cells, features, SummarizedExperiment::colData(x))
 }
@@ -98,6 +110,11 @@ of_seurat <- function(x) {
   name <- if (length(parts)) parts[length(parts)] else "counts"
   values <- x[[assay]]
   cells <- if (utils::packageVersion("SeuratObject") >= "5.0.0") {
+    layers <- SeuratObject::Layers(values)
+    parts <- layers[startsWith(layers, paste0(name, "."))]
+    if (!name %in% layers && length(parts) > 1) {
+      refuse("the layer ", name, " is in parts (", paste(parts, collapse = ", "), "): join them by JoinLayers(x)")
+    }
     SeuratObject::LayerData(values, layer = name)
   } else {
     SeuratObject::GetAssayData(values, slot = name)
@@ -108,7 +125,12 @@ of_seurat <- function(x) {
 
 of_frame <- function(x) {
   ids <- if (.row_names_info(x) > 0) list(feature_id = text(rownames(x))) else list()
-  frame <- do.call(data.frame, c(ids, columns_of(x), list(check.names = FALSE, stringsAsFactors = FALSE)))
+  columns <- columns_of(x)
+  if (!length(ids) && length(columns) && is.numeric(columns[[1]])) {
+    refuse("the data frame has no row names, and its first column, ", names(columns)[1], ", holds numbers: give it the ids ",
+           "by rownames(x), or put a column of them as text in front, as by as.character")
+  }
+  frame <- do.call(data.frame, c(ids, columns, list(check.names = FALSE, stringsAsFactors = FALSE)))
   write_rows(frame, "frame.tsv")
 }
 
@@ -123,7 +145,7 @@ convert <- function() {
   }
   if (layer != "") refuse("--layer names an assay of a SummarizedExperiment or Seurat object, and this is ", class(x)[1])
   if (is.data.frame(x)) return(of_frame(x))
-  if (is.matrix(x) || methods::is(x, "Matrix")) return(write_cells(x))
+  if (is.matrix(x) || methods::is(x, "Matrix")) return(write_all(x))
   refuse("this object of class ", paste(class(x), collapse = ", "), " is none of matrix, data.frame, a sparse matrix of ",
          "Matrix, SummarizedExperiment, ExpressionSet and Seurat: save one of these by saveRDS")
 }

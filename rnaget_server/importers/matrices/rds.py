@@ -77,7 +77,8 @@ def _convert(path: Path, made: Path, options: ReadOptions) -> None:
             "is, and import that",
             path,
         )
-    command = [program, "--vanilla", str(_SCRIPT), str(path.resolve()), str(made), options.layer or ""]
+    transpose = "transpose" if options.transpose else ""
+    command = [program, "--vanilla", str(_SCRIPT), str(path.resolve()), str(made), options.layer or "", transpose]
     status = _run(command, made, path, shutil.disk_usage(made).free - options.limits.min_free_bytes)
     if status == _REFUSED:
         with (made / "refusal.txt").open(encoding="utf-8", errors="replace") as file:
@@ -134,17 +135,18 @@ def _run(command: list[str], directory: Path, path: Path, room: int) -> int:
 
 def _read(made: Path, options: ReadOptions, directory: Path, progress: Progress) -> SourceMatrix:
     """Return what R has written."""
-    plain = replace(options, header=True, layer=None)
+    plain = replace(options, header=True, layer=None)  # a frame is transposed as text, a matrix by R
     if (made / "frame.tsv").exists():
         with TextLines(made / "frame.tsv") as lines:
             source = read_table(lines, plain, directory, progress)
         return replace(source, remarks=("a data frame of R", *source.remarks[1:]))
     if (made / "matrix.mtx").exists():
-        source = MtxImporter().read(made / "matrix.mtx", replace(options, layer=None), directory, progress)
+        sparse = replace(options, layer=None, transpose=False)
+        source = MtxImporter().read(made / "matrix.mtx", sparse, directory, progress)
         what = "a sparse matrix of R, stored sparse"
     else:
         with TextLines(made / "matrix.tsv") as lines:
-            source = read_table(lines, replace(plain, label_columns=1), directory, progress)
+            source = read_table(lines, replace(plain, label_columns=1, transpose=False), directory, progress)
         what = "a matrix of R"
     try:
         return replace(_with_attributes(source, made, options), remarks=(what,))

@@ -16,7 +16,7 @@ from rnaget_server.importers.extras import needed
 from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD
 from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, labels, refuse_text_options
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS
-from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_labels, as_numbers, is_number, is_text
+from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_attribute, as_numbers, is_number, is_text
 from rnaget_server.importers.matrices.zarr_tree import check_tree
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.text.fields import shortened
@@ -31,6 +31,7 @@ _WITHOUT = f", or write it as AnnData where it is, by {TILEDB_TO_H5AD}, and impo
 _ROW = "soma_joinid"
 _ROWS_AT_ONCE = 4096
 _BUFFER = 64 << 20
+_FOREIGN = "a cell is of an observation or a variable that the experiment does not have"
 _BUFFERS = "soma.init_buffer_bytes"
 _USUAL = UsualNames(
     (*STABLE_FEATURE_IDS, "var_id", "var_names"),
@@ -108,11 +109,8 @@ def _frame(path: Path, frame: Any, options: ReadOptions) -> tuple[NDArray[np.int
     table = frame.read(column_names=known).concat().sort_by(_ROW)
     columns: dict[str, Column] = {}
     for name in known:
-        column = table.column(name)
-        is_label = is_text(column.type) or str(column.type) == "bool"
-        columns[name] = (
-            text_column(np.array(as_labels(column), object)) if is_label else Numbers(as_numbers(column, whole=True))
-        )
+        values = as_attribute(table.column(name))
+        columns[name] = text_column(values) if values.dtype == object else Numbers(values)
     return columns[_ROW].take(None).astype(np.int64), columns
 
 
@@ -127,14 +125,22 @@ def _spooled(
     path: Path, cells: Any, axes: tuple[NDArray[np.int64], NDArray[np.int64]], directory: Path, progress: Progress
 ) -> SpooledSparse:
     rows, columns = axes
+    # The declared shape may be far larger, and each of its blocks would be asked for.
+    asked = tuple(
+        slice(0, min(int(axis.max(initial=0)), size - 1)) for axis, size in zip(axes, cells.shape, strict=True)
+    )
+    found = 0
     with filling(SparseSpool(directory, "samples", len(columns), np.dtype(np.float64)), path) as spool:
         done = 0
-        blocks = cells.read().blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
+        blocks = cells.read(asked).blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
         for table, (covered, _) in blocks.tables():
             stop = int(np.searchsorted(rows, covered[len(covered) - 1].as_py(), "right"))
             spool.append(_piece(path, table, axes, done, stop))
+            found += table.num_rows
             done = stop
             progress(done / len(rows))
+        if found != cells.nnz:
+            raise ImportFailure(_FOREIGN, path)
         spool.append(CompressedBlock(np.zeros(len(rows) - done + 1, np.int64), np.empty(0, np.int64), np.empty(0)))
         return spool.finish()
 
@@ -148,7 +154,7 @@ def _piece(
         numbers = table.column(name).to_numpy()
         place = np.searchsorted(axis, numbers)
         if not np.array_equal(axis.take(place, mode="clip"), numbers):
-            raise ImportFailure("a cell is of an observation or a variable that the experiment does not have", path)
+            raise ImportFailure(_FOREIGN, path)
         places.append(place)
     try:
         values = as_numbers(table.column("soma_data"))
