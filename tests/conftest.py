@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
+from hypothesis.internal.conjecture import engine
 from starlette.testclient import TestClient
 
 from rnaget_server.app import create_app
@@ -33,7 +34,11 @@ Import = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try a third of the examples where the long tests are left out."""
+    """Look for a smaller example of a failure for seconds; try a third of the examples where long tests are left out.
+
+    Hypothesis has no public setting for the former, and takes five minutes.
+    """
+    engine.MAX_SHRINKING_SECONDS = 20
     if config.option.markexpr == "not long":
         hypothesis.settings.register_profile("third", max_examples=hypothesis.settings().max_examples // 3)
         hypothesis.settings.load_profile("third")

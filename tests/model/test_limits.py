@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 DECIDES = {"model/limits.py"}
 # What a format cannot hold, however large a reply may be, is for its writer to say.
-FORMATS = {"writers/tables.py", "writers/parquet.py"}
+FORMATS = {"writers/tables.py", "writers/parquet.py", "writers/excel.py"}
 
 
 def suggest(cells: int) -> str:
