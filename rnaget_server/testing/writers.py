@@ -66,6 +66,7 @@ class WriterContract:
         """Counts come back exactly, beyond what float32 holds, and with gaps."""
         counts = np.array([[0, 1, 2**24 + 1], [2**40 + 1, 7, np.nan]])
         self._same(tmp_path, counts, True)
+        self._same(tmp_path, np.array([[2**53 - 1, 2**53, 2.0**60, 1e30]]), True)
 
     def test_extremes(self, tmp_path: Path) -> None:
         """NaN, infinities, and the least and greatest numbers."""

@@ -22,6 +22,8 @@ FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
 _ONLY_TYPE = "Gene Expression"
 _ROWS = 1 << 12
 _ENTRIES = 1 << 16
+# Larger numbers are written with an exponent, of which readers of integers take the digits before the point.
+_EXACT = 1 << 53
 
 
 class MtxWriter(Writer):
@@ -64,11 +66,11 @@ def _table(columns: Sequence[Sequence[str]]) -> Iterator[bytes]:
 def _matrix(slice: Slice) -> Iterator[bytes]:
     """Yield the size, which must come first, then the entries: by samples if the source is sparse, or by features."""
     layer = slice.layers[0]
-    count, numbers = 0, True
+    count, counts = 0, layer.whole
     for _, _, values in _entries(layer):
         count += len(values)
-        numbers = numbers and bool(np.isfinite(values).all())
-    field = "integer" if layer.whole and numbers else "real"
+        counts = counts and bool((np.abs(values) < _EXACT).all())
+    field = "integer" if counts else "real"
     features, samples = slice.shape
     yield f"%%MatrixMarket matrix coordinate {field} general\n{features} {samples} {count}\n".encode()
     for rows, columns, values in _entries(layer):
