@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rnaget_server.web.json_view import json_page
-from rnaget_server.web.render import FORM_HEADERS, PAGE_HEADERS, STATIC, render
+from rnaget_server.web.libraries import Library, libraries
+from rnaget_server.web.render import PAGE_HEADERS, STATIC, render
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "STATIC", "json_page", "render"]
+__all__ = ["PAGE_HEADERS", "STATIC", "Library", "json_page", "libraries", "render"]

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.pages import started
 
 HERE = Path(__file__).parent
 PACKAGES = HERE.parents[1] / ".venv-browser"
@@ -22,6 +25,13 @@ PACKAGES = HERE.parents[1] / ".venv-browser"
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; `tests.browser.pages.visit` opens pages in it."""
+    with started() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML, BrowsedDialect
 from rnaget_server.http.request import ROOT_KEY, list_header
 from rnaget_server.sequences.store import SequenceStore, StoredSequence
-from rnaget_server.web import FORM_HEADERS, render
+from rnaget_server.web import PAGE_HEADERS, render
 
 _PER_PAGE = 100
 _FIRST = 60
@@ -68,7 +68,7 @@ def genome_page(context: Context, genome: Genome, number: int) -> Response:
         last=last,
         requests=list(_requests(context, genome, store)),
     )
-    return Response(page, headers={"Vary": "Accept", **FORM_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"})
+    return Response(page, headers={"Vary": "Accept", **PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"})
 
 
 def _line(name: str, sequence: StoredSequence) -> dict[str, object]:

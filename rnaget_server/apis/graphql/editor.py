@@ -16,7 +16,7 @@ from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML
 from rnaget_server.http.request import ROOT_KEY, list_header
 from rnaget_server.settings import shipped
-from rnaget_server.web import FORM_HEADERS, render
+from rnaget_server.web import PAGE_HEADERS, render
 
 Run = Callable[[Context, str, str | None, str | None], tuple[dict[str, Any], bool]]
 
@@ -67,7 +67,7 @@ def editor(context: Context, query: str | None, variables: str | None, name: str
         reply=reply,
         schema=(shipped("openapi") / "genes.graphql").read_text(encoding="utf-8"),
     )
-    headers = {"Vary": "Accept", **FORM_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"}
+    headers = {"Vary": "Accept", **PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"}
     return Response(page, status, headers=headers)
 
 

@@ -1,0 +1,23 @@
+"""The frame of every page: the path that clients see the server under, and the parts that all pages have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flask import request
+
+from rnaget_server.web import render
+
+if TYPE_CHECKING:
+    from rnaget_server.pages.site import Site
+
+
+def page(site: Site, template: str, **values: object) -> str:
+    """Return the HTML of a template for the request that is being answered."""
+    return render(template, root=root_of(site), **values)
+
+
+def root_of(site: Site) -> str:
+    """Return the path under which clients see the server: empty, unless a proxy puts it below one."""
+    return urlsplit(site.settings.public_url).path or request.script_root

@@ -1,0 +1,37 @@
+// Plots by Plotly in the colours of the page. A page loads policy.js and Plotly before a script that imports this.
+
+const { Plotly } = window;
+
+/** Return text as Plotly shows it unchanged: it takes some tags in labels for markup. */
+export function plain(text) {
+  return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** Return the value of a colour of the page, such as "accent". */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/** Draw traces into an element, and again whenever the page changes between light and dark. */
+export function draw(element, traces, layout = {}) {
+  const shown = () => {
+    const axis = { gridcolor: colour("line"), zerolinecolor: colour("line"), automargin: true };
+    const { xaxis, yaxis, ...others } = layout;
+    return Plotly.react(
+      element,
+      traces(),
+      {
+        paper_bgcolor: "rgba(0,0,0,0)",
+        plot_bgcolor: "rgba(0,0,0,0)",
+        font: { color: colour("text"), family: getComputedStyle(document.body).fontFamily },
+        margin: { t: 24, r: 16, b: 48, l: 56 },
+        xaxis: { ...axis, ...xaxis },
+        yaxis: { ...axis, ...yaxis },
+        ...others,
+      },
+      { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] },
+    );
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", shown);
+  return shown();
+}

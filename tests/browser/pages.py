@@ -1,0 +1,60 @@
+"""Pages of a real server in a real browser: what they show, what they ask for, and what goes wrong in them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ColorScheme, Page, sync_playwright
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what has gone wrong in it; `foreign` are the addresses of other servers it asked."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Fail if there was an error, or a request that left the server."""
+        assert not self.errors, self.errors
+        assert not self.foreign, self.foreign
+
+
+@contextmanager
+def started() -> Iterator[Browser]:
+    """Start Debian's Chromium, without a window."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(browser: Browser, root: str, width: int = 1400, colours: ColorScheme = "light") -> Iterator[Visit]:
+    """Open a page of the server at `root`; addresses given to ``goto`` are relative to it."""
+    context = browser.new_context(
+        base_url=root, viewport={"width": width, "height": 900}, color_scheme=colours, reduced_motion="reduce"
+    )
+    context.set_default_timeout(60_000)
+    seen = Visit(context.new_page())
+    home = urlsplit(root).netloc
+
+    def ask(url: str) -> None:
+        if urlsplit(url).scheme in ("http", "https", "ws", "wss") and urlsplit(url).netloc != home:
+            seen.foreign.append(url)
+
+    seen.page.on("request", lambda request: ask(request.url))
+    seen.page.on("requestfailed", lambda request: seen.errors.append(f"{request.url}: {request.failure}"))
+    seen.page.on("console", lambda said: said.type in ("error", "warning") and seen.errors.append(said.text))
+    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    yield seen
+    context.close()
