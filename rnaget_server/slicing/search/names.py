@@ -1,4 +1,4 @@
-"""Names of many things in little memory, found by their beginning or by any part, whatever their case."""
+"""Names of many things in little memory, found by their beginning or by any part; upper and lower case are one."""
 
 from __future__ import annotations
 
