@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.settings import Settings
+from rnaget_server.slicing.search.service import SearchIndexes
 from rnaget_server.web import Library, libraries
 
 
@@ -25,12 +26,15 @@ class Site:
         Those of the server.
     libraries
         The scripts for plots and tracks.
+    searches
+        The names that are searched.
     """
 
     repository: Repository
     formats: Formats
     settings: Settings
     libraries: Mapping[str, Library] = field(default_factory=libraries)
+    searches: SearchIndexes = field(default_factory=SearchIndexes)
 
     @property
     def view(self) -> View:

@@ -17,12 +17,9 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.sequences.genes import PAR_Y
 from rnaget_server.slicing.search.aliases import features_named
 from rnaget_server.slicing.search.names import LONGEST, fold, fold_all, without_version
+from rnaget_server.slicing.search.ranks import ALIAS, EXACT, MATCHES, START, TEXT
 from rnaget_server.stores.base import MatrixStore
 
-MATCHES = ("exact", "start", "alias", "text")
-"""How something is found, by its rank."""
-
-EXACT, START, ALIAS, TEXT = range(len(MATCHES))
 _NOT = len(MATCHES)
 _AT_ONCE = 1 << 16
 _SUGGESTED = 5
