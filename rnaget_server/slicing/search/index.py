@@ -10,7 +10,7 @@ from rnaget_server.catalog import Catalog, Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import Axis
-from rnaget_server.slicing.search.pool import EMPTY, FEW_VALUES, MOST_ENTRIES, AxisContent, Pool, pool_of
+from rnaget_server.slicing.search.pool import EMPTY, MOST_ENTRIES, AxisContent, Pool, few_values, pool_of
 from rnaget_server.slicing.search.records import Records, records_of
 from rnaget_server.slicing.search.values import Values, ValuesOfAttribute
 from rnaget_server.storage.local import FileVersion, version_at
@@ -145,17 +145,19 @@ def _read(view: View, matrix: Matrix, version: FileVersion) -> MatrixLabels:
 def _content(view: View, matrix: Matrix, axis: str) -> AxisContent:
     store = view.stores.open(matrix)
     if axis == "features":
-        return AxisContent.of(store.features, matrix.feature_id, matrix.feature_name)
-    return AxisContent.of(store.samples, matrix.sample_id, None)
+        few = few_values(axis, store.features.size)
+        return AxisContent.of(store.features, matrix.feature_id, matrix.feature_name, few)
+    return AxisContent.of(store.samples, matrix.sample_id, None, few_values(axis, store.samples.size))
 
 
 def _attributes(matrix: Matrix, axis: str, labels: Axis) -> Iterable[ValuesOfAttribute]:
     """Yield the attributes of an axis, with their values if they are few and text."""
     own = (matrix.feature_id, matrix.feature_name) if axis == "features" else (matrix.sample_id,)
     filters = {filter.attribute: filter.name for filter in matrix.filters.values() if f"{filter.axis}s" == axis}
+    most = few_values(axis, labels.size)
     for attribute in labels.attributes:
         if attribute not in own:
-            few = labels.values(attribute, FEW_VALUES) if labels.kind(attribute) == "text" else None
+            few = labels.values(attribute, most) if labels.kind(attribute) == "text" else None
             yield ValuesOfAttribute(matrix.id, axis, attribute, filters.get(attribute), tuple(few or ()))
 
 

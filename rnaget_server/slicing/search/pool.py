@@ -20,8 +20,7 @@ from rnaget_server.slicing.search.entries import Entries
 MOST_ENTRIES = 500_000
 """Features, and samples, that are kept in memory; about 100 bytes each."""
 
-FEW_VALUES = 200
-"""An attribute of more values than this is a text of each feature or sample of its own, such as a description."""
+_FEW_VALUES = 200
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,13 @@ class AxisContent:
     digest: str
 
     @classmethod
-    def of(cls, axis: Axis, id: str, name: str | None) -> AxisContent:
-        """Return the content of an axis with these attributes for ids and names."""
+    def of(cls, axis: Axis, id: str, name: str | None, few: int) -> AxisContent:
+        """Return the content of an axis with these attributes for ids and names; texts have more than `few` values."""
         own = (id, name)
         others = (attribute for attribute in axis.attributes if attribute not in own)
-        texts = tuple(attribute for attribute in others if _is_long(axis, attribute))
+        texts = tuple(
+            attribute for attribute in others if axis.kind(attribute) == "text" and axis.values(attribute, few) is None
+        )
         return cls(axis, id, name, texts, _digest(axis, [id, name or "", *texts]))
 
     def columns(self) -> tuple[list[str], list[str], list[str]]:
@@ -70,6 +71,15 @@ class Pool:
 
 
 EMPTY = Pool(Entries((), ()), {})
+
+
+def few_values(axis: str, size: int) -> int:
+    """Return how many values an attribute has at most, unless they are texts of each feature or sample of its own.
+
+    Samples are chosen by their values, also in a small matrix; of features, values of which most are different are
+    descriptions.
+    """
+    return min(_FEW_VALUES, size // 2) if axis == "features" else _FEW_VALUES
 
 
 def pool_of(axes: Mapping[str, Callable[[], AxisContent]], before: Pool) -> tuple[Pool, frozenset[str]]:
@@ -131,10 +141,6 @@ def _of_pool(pool: Pool, members: NDArray[np.int32]) -> tuple[list[str], list[st
 def _holds(members: NDArray[np.int32], entry: int) -> bool:
     place = int(np.searchsorted(members, entry))
     return place < len(members) and int(members[place]) == entry
-
-
-def _is_long(axis: Axis, attribute: str) -> bool:
-    return axis.kind(attribute) == "text" and axis.values(attribute, FEW_VALUES) is None
 
 
 def _digest(axis: Axis, attributes: list[str]) -> str:
