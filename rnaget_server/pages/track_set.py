@@ -43,6 +43,11 @@ class _Open:
     genome: SequenceStore | None
     names: Mapping[str, str]
 
+    @property
+    def has_genes(self) -> bool:
+        """True if the genome has genes."""
+        return self.genome is not None and self.genome.number_of_genes() > 0
+
     def samples(self) -> list[str]:
         """Return the name of each track."""
         return [str(name) for name in self.store.tracks.column(self.record.track_id)]
@@ -88,7 +93,7 @@ def _values(site: Site, record: TrackSet) -> tuple[int, dict[str, Any]]:
         "chromosomes": list(opened.store.chromosomes.items())[:_CHROMOSOMES],
         "further_chromosomes": max(0, len(opened.store.chromosomes) - _CHROMOSOMES),
         "genome": genome_of(site.view, record),
-        "has_genes": opened.genome is not None and opened.genome.number_of_genes() > 0,
+        "has_genes": opened.has_genes,
         "asked": request.args.get("region", "")[:_LONGEST_REGION],
         "offered": "continuous" not in site.settings.switched_off,
         "region": None,
@@ -195,5 +200,14 @@ def _region(site: Site, opened: _Open, place: Place, shown: Shown) -> dict[str, 
         "links": region_links(site, record, place, samples, len(names)),
         "queries": region_queries(site, record, place, samples, len(names), base),
         "library": library,
-        "view": browser_view(site, record, shown, names, root_of(site), genome_of(site.view, record), opened.names),
+        "view": browser_view(
+            site,
+            record,
+            shown,
+            names,
+            root_of(site),
+            genome_of(site.view, record),
+            opened.names,
+            opened.has_genes,
+        ),
     }

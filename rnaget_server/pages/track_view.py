@@ -32,6 +32,7 @@ def browser_view(
     root: str,
     genome: Genome | None,
     sequences: Mapping[str, str],
+    genes: bool,
 ) -> str:
     """Return what ``browse.js`` reads, as JSON.
 
@@ -51,6 +52,8 @@ def browser_view(
         The genome of the study, if it is here.
     sequences
         What the genome calls the chromosomes.
+    genes
+        Whether its genes are known.
     """
     view: dict[str, Any] = {
         "id": record.id,
@@ -62,6 +65,7 @@ def browser_view(
         ],
     }
     if genome is not None and sequences:
+        view["genes"] = genes
         view["genome"] = {"id": genome.id, "sequences": dict(sequences), "root": root}
     return json.dumps(view, ensure_ascii=False)
 

@@ -112,7 +112,7 @@ function tracks() {
     url: absolute(reads.url),
     height: 250,
   }));
-  const genes = view.genome?.sequences && view.genes !== false
+  const genes = view.genes
     ? [{ type: "annotation", name: "Genes", reader: genesOf(view.genome), visibilityWindow: 3e6, height: 90, displayMode: "EXPANDED", color: "rgb(90, 60, 140)" }]
     : [];
   return [...genes, ...signal, ...reads];
@@ -147,6 +147,8 @@ async function draw() {
     locus: place.dataset.region,
   });
   if (view.genome) readLetters(browser, view.genome);
+  else browser.findTracks("type", "sequence").forEach((track) => browser.removeTrack(track));
+  for (const input of place.shadowRoot.querySelectorAll("input[type=range]")) input.setAttribute("aria-label", "Zoom");
   const failed = [];
   for (const track of tracks()) {
     await browser.loadTrack(track).catch((error) => failed.push(`${track.name}: ${error.message ?? error}`));
