@@ -134,7 +134,7 @@ def _place(opened: _Open) -> Place | None:
     if asked:
         return find_place(asked, opened.store.chromosomes, opened.genome, opened.names)
     run = run_with_data(opened.store)
-    return run and Place(run.chromosome, run.start, min(run.stop, run.start + _FIRST_BASES))
+    return Place(run.chromosome, run.start, min(run.stop, run.start + _FIRST_BASES)) if run is not None else None
 
 
 def _shown(site: Site, record: TrackSet, names: list[str]) -> Shown:

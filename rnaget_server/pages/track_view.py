@@ -60,9 +60,7 @@ def browser_view(
         "name": genome.name or genome.id if genome is not None else record.name or record.id,
         "sizes": f"{root}/tracks/{quote(record.id)}/chrom.sizes",
         "tracks": [_track(site, record, names[at], at, root) for at in shown.tracks],
-        "reads": [
-            {"name": reads.name or reads.id, "url": f"{root}/reads/{quote(reads.id)}"} for reads in shown.reads
-        ],
+        "reads": [{"name": reads.name or reads.id, "url": f"{root}/reads/{quote(reads.id)}"} for reads in shown.reads],
     }
     if genome is not None and sequences:
         view["genes"] = genes

@@ -64,7 +64,9 @@ def parse_place(text: str, chromosomes: Mapping[str, int]) -> Place | None:
     return _with_surroundings(Place(name, start - 1, min(end or start, size)), size)
 
 
-def find_place(text: str, chromosomes: Mapping[str, int], genome: SequenceStore | None, names: Mapping[str, str]) -> Place:
+def find_place(
+    text: str, chromosomes: Mapping[str, int], genome: SequenceStore | None, names: Mapping[str, str]
+) -> Place:
     """Return the region that a text names, or that of a gene with a tenth of its length on both sides.
 
     Parameters

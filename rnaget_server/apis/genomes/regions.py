@@ -45,7 +45,9 @@ def get_genes(context: Context, genome: str) -> Response:
     end = parameters.whole_number("end", 0, _MAX_POSITION)
     end = sequence.length if end is None else min(end, sequence.length)
     if start > end:
-        raise InvalidQuery(f"start {start} is beyond end {end}: the sequence {shown(name)} has {sequence.length} letters")
+        raise InvalidQuery(
+            f"start {start} is beyond end {end}: the sequence {shown(name)} has {sequence.length} letters"
+        )
     genes = store.genes_within(name, start, end, _MOST_GENES + 1) if start < end else []
     payload = {
         "genome": record.id,
