@@ -120,8 +120,8 @@ class GroupLabels:
 class SummaryLabels:
     """The labels of several summaries of each group in place of samples: an id, the labels of the group, the summary.
 
-    The id is the group, a space and the summary. No summary has a space in its name, so an id is that of one group and
-    one summary, whatever groups are called.
+    The id is the group, a space and the summary. No summary has a space in its name, so an id is that of one summary of
+    one group.
     """
 
     name = None
