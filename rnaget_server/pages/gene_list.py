@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Response, abort, request
 
 from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_status, shown, unknown_choice, unknown_name
 from rnaget_server.pages.assets import library_address
@@ -139,21 +139,17 @@ def add_gene_list(pages: Flask, site: Site) -> None:
             data=None if drawn is None else _address(drawn),
             plotly=library_address(site, "plotly"),
         )
-        return Response(text, status=200 if problem is None else http_status(problem), mimetype="text/html")
+        nothing = 200 if drawn is None or drawn.genes.genes else 404
+        return Response(text, status=nothing if problem is None else http_status(problem), mimetype="text/html")
 
     @pages.get("/genes.json")
     def heat_map_data() -> Response:
         _check_offered(site)
-        try:
-            drawn = _drawn(site.view, _asked())
-            if drawn.problem is not None:
-                raise drawn.problem
-            if drawn.heat is None:
-                raise UnknownId("the matrix has none of these genes")
-        except RnagetError as error:
-            reply = jsonify(message=str(error))
-            reply.status_code = http_status(error)
-            return reply
+        drawn = _drawn(site.view, _asked())
+        if drawn.problem is not None:
+            raise drawn.problem
+        if drawn.heat is None:
+            raise UnknownId(f"{drawn.matrix.id} has none of these genes")
         reply = Response(orjson.dumps(_data(drawn, drawn.heat), option=orjson.OPT_SERIALIZE_NUMPY))
         reply.mimetype = "application/json"
         reply.cache_control.no_cache = True
