@@ -25,6 +25,7 @@ from rnaget_server.slicing.heat_map import (
     HeatMap,
     Scale,
     default_group,
+    default_scale,
     groupings,
     heat_map,
 )
@@ -206,7 +207,7 @@ def _drawn(view: View, asked: Asked) -> Drawn:
     drawn = Drawn(asked, matrix, group_by, groupings(matrix, store), genes)
     if not genes.genes:
         return drawn
-    scale = asked.scale or ("linear" if "log" in matrix.units.lower() else "log")
+    scale = asked.scale or default_scale(matrix)
     try:
         heat = heat_map(view, matrix, genes.genes, Grouped(group_by, asked.summary), scale, asked.cluster)
     except RnagetError as error:

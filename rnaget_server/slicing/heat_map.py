@@ -80,6 +80,16 @@ class HeatMap:
     ungrouped: int
 
 
+def are_logarithms(units: str) -> bool:
+    """Return whether values in some units are logarithms by their name."""
+    return "log" in units.lower()
+
+
+def default_scale(matrix: Matrix) -> Scale:
+    """Return how the values of a matrix are scaled where nobody says."""
+    return "linear" if are_logarithms(matrix.units) else "log"
+
+
 def default_group(matrix: Matrix, store: MatrixStore) -> str:
     """Return by what samples are grouped where nobody says: the first filter with a few values, else one by one."""
     for filter in matrix.filters.values():
@@ -130,7 +140,7 @@ def heat_map(
     rows = {id: row for row, id in enumerate(as_texts(slice.features.column(slice.features.id)))}
     cells = np.concatenate(list(slice.layers[0].blocks()))
     values = cells[[rows[gene.id] for gene in genes]]
-    shown, scale, logged = _scaled(values.astype(np.float64), scale)
+    shown, scale, logged = _scaled(values.astype(np.float64), scale, matrix.units)
     down, across = _order(shown, cluster)
     names = as_texts(slice.samples.column(slice.samples.id))
     sizes = slice.samples.column(slice.samples.attributes[1]).tolist() if is_grouped else [1] * len(names)
@@ -146,9 +156,13 @@ def heat_map(
     )
 
 
-def _scaled(values: NDArray[np.float64], scale: Scale) -> tuple[NDArray[Any], Scale, bool]:
-    """Return the values as they are shown, how, and whether they are logarithms: log2(value + 1), of none below 0."""
-    logged = scale != "linear" and not (values < 0).any()
+def _scaled(values: NDArray[np.float64], scale: Scale, units: str) -> tuple[NDArray[Any], Scale, bool]:
+    """Return the values as they are shown, how, and whether they are logarithms: log2(value + 1), of none below 0.
+
+    Z-scores are those of logarithms, unless the values are such already.
+    """
+    logged = scale == "log" or (scale == "zscore" and not are_logarithms(units))
+    logged = logged and not (values < 0).any()
     shown = np.log2(values + 1) if logged else values
     if scale == "zscore":
         return _z_scores(shown), scale, logged

@@ -52,7 +52,6 @@ function traces(data) {
       text: hover(data),
       hovertemplate: "%{text}<extra></extra>",
       colorscale: isDiverging ? "RdBu" : "Viridis",
-      reversescale: isDiverging,
       ...(isDiverging ? { zmid: 0 } : {}),
       colorbar: { title: { text: plain(scaled(data)), side: "right" }, thickness: 14 },
       hoverongaps: true,

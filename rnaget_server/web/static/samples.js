@@ -1,27 +1,33 @@
-// The bars of a sample's highest features, out of the table below them.
+// The bars of a sample's highest features, out of the table beside them.
 
 import { colour, draw, plain } from "./plot.js";
 
-const element = document.getElementById("bars");
-const cells = [...document.querySelectorAll("td[data-value]")];
-const values = cells.map((cell) => Number(cell.dataset.value));
-const names = cells.map((cell) => cell.dataset.name);
+const LONGEST = 16;
+const BAR = 18;
 
+const element = document.getElementById("bars");
+const units = plain(element.dataset.units);
+const cells = [...document.querySelectorAll("td[data-value]")];
+const names = cells.map((cell) => cell.dataset.name);
+const ranks = names.map((_, place) => place + 1);
+
+element.style.height = `${80 + BAR * cells.length}px`;
 draw(
   element,
   () => [
     {
       type: "bar",
-      x: names.map((_, place) => place + 1),
-      y: values,
+      orientation: "h",
+      x: cells.map((cell) => Number(cell.dataset.value)),
+      y: ranks,
       text: names.map(plain),
       textposition: "none",
       marker: { color: colour("accent") },
-      hovertemplate: `%{text}<br>%{y:.5~g} ${plain(element.dataset.units)}<extra></extra>`,
+      hovertemplate: `%{text}<br>%{x:.5~g} ${units}<extra></extra>`,
     },
   ],
   {
-    xaxis: { tickvals: names.map((_, place) => place + 1), ticktext: names.map((name) => plain(name.slice(0, 20))), tickangle: -60 },
-    yaxis: { title: { text: plain(element.dataset.units) }, rangemode: "tozero" },
+    xaxis: { title: { text: units }, rangemode: "tozero" },
+    yaxis: { tickvals: ranks, ticktext: names.map((name) => plain(name.slice(0, LONGEST))), autorange: "reversed", showgrid: false },
   },
 );
