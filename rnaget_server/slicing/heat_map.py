@@ -127,7 +127,7 @@ def heat_map(
     query = MatrixQuery(
         feature_ids=tuple(gene.id for gene in genes),
         group_by=grouped.attribute if is_grouped else None,
-        summary=grouped.summary,
+        summaries=(grouped.summary,),
         units=matrix.units,
     )
     resolved = slice_by_id(view, matrix.id, query)
