@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from rnaget_server.pages.assets import add_assets
+from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
 _CACHED_SECONDS = 3600
-_PARTS = (add_landing, add_docs, add_assets, add_checks)
+_PARTS = (add_landing, add_docs, add_assets, add_checks, add_cells)
 """Each adds some addresses."""
 
 _WORDS = {
