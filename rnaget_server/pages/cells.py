@@ -161,15 +161,15 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
     }
 
 
-def _sources(address: str, choice: Choice) -> dict[str, str]:
+def _sources(address: str, choice: Choice) -> dict[str, str | None]:
     """Return the addresses that the script reads: of the points, groups and numbers, and of single cells."""
-    found = {"points": f"{address}/embeddings/{quote(choice.embedding, safe='')}", "cell": f"{address}/cells/"}
-    if choice.by is not None:
-        found["groups"] = f"{address}/cells/groups?{_query({'attribute': choice.by})}"
-    if choice.numbers is not None:
-        asked = _of_gene(choice) or {"attribute": choice.colour}
-        found["values"] = f"{address}/cells/values?{_query(asked)}"
-    return found
+    groups, numbers = {"attribute": choice.by}, _of_gene(choice) or {"attribute": choice.colour}
+    return {
+        "points": f"{address}/embeddings/{quote(choice.embedding, safe='')}",
+        "cell": f"{address}/cells/",
+        "groups": f"{address}/cells/groups?{_query(groups)}" if choice.by is not None else None,
+        "numbers": f"{address}/cells/values?{_query(numbers)}" if choice.numbers is not None else None,
+    }
 
 
 def _of_gene(choice: Choice) -> dict[str, str | None]:

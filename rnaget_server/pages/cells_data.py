@@ -1,4 +1,4 @@
-"""What the page of cells draws, for programs as well: points, groups and values as bytes, a table, and single cells."""
+"""The data that the page of cells draws, for programs as well: points, groups, numbers, a table, and single cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
 
     @cells_pages.get("/matrices/<id>/embeddings/<path:name>")
     def points(id: str, name: str) -> Response:
-        return _bytes(site, id, lambda cells: cells.points(name).astype("<f4", copy=False))
+        # Coordinates have hardly anything to compress.
+        return _bytes(site, id, lambda cells: cells.points(name).astype("<f4", copy=False), compress=False)
 
     @cells_pages.get("/matrices/<id>/cells/groups")
     def groups(id: str) -> Response:
@@ -75,10 +76,10 @@ def matrix_of(site: Site, id: str) -> Matrix:
     return matrices[id]
 
 
-def _bytes(site: Site, id: str, make: Callable[[Cells], Any]) -> Response:
-    """Return an array of numbers as it is, compressed for those who accept that, with an entity tag."""
+def _bytes(site: Site, id: str, make: Callable[[Cells], Any], compress: bool = True) -> Response:
+    """Return an array of numbers as bytes, compressed for those who accept that, with an entity tag."""
     with cells_of(site.view, matrix_of(site, id)) as cells:
-        compressed = bool(request.accept_encodings.quality("gzip"))
+        compressed = compress and bool(request.accept_encodings.quality("gzip"))
         asked = request.path, tuple(request.args.items(multi=True)), compressed
         basis = cells.matrix, cells.store.version, software(), site.view.rights, asked
         tag = hashlib.sha256(repr(basis).encode()).hexdigest()

@@ -15,6 +15,7 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
+from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.slicing.summaries.statistics import SUMMARY_OF
 from rnaget_server.writers.cells import table_lines
@@ -150,20 +151,18 @@ class Cells:
 
     def groups(self, attribute: str) -> Groups:
         """Return the cells by the values of an attribute, which has to be there."""
-        column = self.store.samples.column(attribute)
-        texts = np.array([*as_texts(column), None], object)[:-1]
-        codes, values = pd.factorize(texts)
-        empty = np.array([not str(value).strip() for value in values] + [True])
-        sizes = np.bincount(codes, minlength=len(values))
-        order = [number for number in np.argsort(-sizes, kind="stable").tolist() if not empty[number]]
-        named, others = order[:MOST_GROUPS], order[MOST_GROUPS:]
-        number_of = np.full(len(values) + 1, len(named), np.uint16)
+        codes, values = _factorized(self.store.samples, attribute)
+        empty = np.array([not value.strip() for value in values])
+        order = np.argsort(-np.bincount(codes), kind="stable")
+        order = order[~empty[order]]
+        named = order[:MOST_GROUPS]
+        number_of = np.full(len(values), len(named), np.uint16)
         number_of[named] = np.arange(len(named))
-        number_of[np.flatnonzero(empty)] = len(named) + 1
+        number_of[empty] = len(named) + 1
         grouped = number_of[codes]
-        counts = np.bincount(grouped, minlength=len(named) + 2)
+        counts = np.bincount(grouped, minlength=len(named) + 2).tolist()
         return Groups(
-            attribute, tuple(str(values[number]) for number in named), tuple(counts.tolist()), len(others), grouped
+            attribute, tuple(values[number] for number in named), tuple(counts), len(order) - len(named), grouped
         )
 
     def default_attribute(self) -> str | None:
@@ -270,6 +269,23 @@ def statistics(numbers: Numbers, codes: NDArray[np.uint16], size: int) -> list[S
     starts = np.searchsorted(codes[order], np.arange(1, size))
     with np.errstate(all="ignore"):
         return [_statistics(part) for part in np.split(numbers[order], starts)]
+
+
+def _factorized(axis: Axis, attribute: str) -> tuple[NDArray[np.int64], list[str]]:
+    """Return which of its different values each member of an axis has, and these values as texts."""
+    raw = axis.ascii(attribute)
+    if raw is None:
+        codes, _ = pd.factorize(axis.column(attribute), use_na_sentinel=False)
+    else:
+        # Eight letters at a time, as whole numbers: many times as fast as texts.
+        words = -(-raw.dtype.itemsize // 8)
+        codes = np.zeros(len(raw), np.int64)
+        for letters in raw.astype(f"S{words * 8}").view(np.int64).reshape(-1, words).T:
+            numbers, different = pd.factorize(letters)
+            codes, _ = pd.factorize(codes * len(different) + numbers)
+    first = np.empty(codes.max() + 1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return codes, as_texts(axis.column(attribute, first))
 
 
 def _statistics(numbers: Numbers) -> Statistics:

@@ -79,6 +79,8 @@ class Cells {
   /** Give the level of each cell: of its group, or of its number. */
   async colour() {
     const { codes, values, hidden } = this;
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    delete canvas.dataset.drawn;
     const levels = new Uint16Array(count);
     const level = values ? this.levelOfNumber() : (at) => this.levelOfCode(codes ? codes[at] : 0);
     await inPieces(
@@ -89,6 +91,7 @@ class Cells {
         }
       })(),
     );
+    if (turn !== this.turn) return;
     await this.scatter.colour(levels, this.palette());
     this.describe();
   }
@@ -322,9 +325,11 @@ async function main() {
   plot.hidden = false;
   const { points, groups, values } = plot.dataset;
   try {
-    const places = new Float32Array(await fetched(points, count * 8, "the points"));
-    const codes = groups ? new Uint16Array(await fetched(groups, count * 2, "the groups")) : null;
-    const bytes = values ? await fetched(values, count * 4, "the values") : null;
+    const [places, codes, bytes] = await Promise.all([
+      fetched(points, count * 8, "the points").then((got) => new Float32Array(got)),
+      groups ? fetched(groups, count * 2, "the groups").then((got) => new Uint16Array(got)) : null,
+      values ? fetched(values, count * 4, "the values") : null,
+    ]);
     const numbers = bytes && (bytes.byteLength > count * 4 ? new Float64Array(bytes) : new Float32Array(bytes));
     if (places.length !== 2 * count || (codes && codes.length !== Number(count)) || (numbers && numbers.length !== Number(count))) {
       throw new Error("the matrix has changed: load this page again");

@@ -1,6 +1,6 @@
 // Up to millions of points on a canvas. They are painted in pieces of a few milliseconds, so that the page never waits.
 
-const PIECE = 6; // milliseconds
+const PIECE = 10; // milliseconds
 const STEP = 8192; // points between two looks at the clock
 const NOTHING = -1;
 
@@ -66,6 +66,7 @@ export class Scatter {
 
   /** Colour each point by its level, a place in the palette (0: not shown); higher levels are painted on top. */
   async colour(levels, palette) {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
     const order = new Uint32Array(levels.length);
     const starts = new Uint32Array(palette.length + 1);
     await inPieces(
@@ -81,6 +82,7 @@ export class Scatter {
         }
       })(),
     );
+    if (turn !== this.turn) return; // other colours were asked for meanwhile
     Object.assign(this, { levels, order, palette });
     this.repaint();
   }
@@ -172,7 +174,7 @@ export class Scatter {
   /** Return the pixels of one point, around its middle: fewer, the more points there are. */
   stamp({ width, height, view }) {
     const room = (width * height * 0.2 * view.zoom) / Math.max(this.count, 1);
-    const radius = Math.min(Math.max(Math.sqrt(room / Math.PI) * 0.5, 0.6), 4 * this.ratio);
+    const radius = Math.min(Math.max(Math.sqrt(room / Math.PI) * 1.2, 0.6), 4 * this.ratio);
     const reach = Math.floor(radius);
     const places = [];
     for (let dy = -reach; dy <= reach; dy += 1) {
