@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
-from rnaget_server.errors import STATUS, Busy, RnagetError, http_status
+from rnaget_server.errors import Busy, RnagetError, http_status
 from rnaget_server.pages.assets import add_assets
+from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
@@ -37,6 +38,7 @@ _PARTS = (
     add_matrices,
     add_gene_list,
     add_samples,
+    add_cells,
     add_assets,
     add_checks,
 )
