@@ -52,7 +52,12 @@ LISTED_OF_MATRICES = (
     ),
     ParameterSpec("sampleIDList", "ids of samples, separated by commas or repeated", axis="sample"),
     ParameterSpec("group_by", "attribute of samples by which they are grouped, a column for each group", axis="sample"),
-    ParameterSpec("summary", "how the values of a group become one", axis="sample", values=MATRIX_SUMMARIES),
+    ParameterSpec(
+        "summary",
+        "how the values of a group become one, or several such, separated by commas, for a column of each",
+        axis="sample",
+        values=MATRIX_SUMMARIES,
+    ),
 )
 LISTED_OF_TRACKS = (
     ParameterSpec("sampleIDList", "samples whose tracks to return, separated by commas or repeated"),
