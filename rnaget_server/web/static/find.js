@@ -77,7 +77,7 @@
     note.textContent = "Genes and samples are still being read.";
     note.hidden = found.complete;
     popup.hidden = false;
-    popup.scrollTop = 0;
+    list.scrollTop = 0;
     box.setAttribute("aria-expanded", "true");
     said.textContent = count === 1 ? "1 suggestion" : `${count || "No"} suggestions`;
   }
