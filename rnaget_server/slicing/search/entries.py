@@ -62,8 +62,9 @@ class Entries:
                 seen.add(entry)
                 yield Hit(rank, entry)
 
-    def similar_names(self) -> Texts:
-        """Return the folded names of all entries, in alphabetical order."""
+    @property
+    def all_names(self) -> Texts:
+        """The folded ids and names of all entries, in alphabetical order."""
         return self._table.names
 
     @property

@@ -10,7 +10,7 @@ from rnaget_server.catalog import Catalog, Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import Axis
-from rnaget_server.slicing.search.pool import EMPTY, MOST_ENTRIES, AxisContent, Pool, few_values, pool_of
+from rnaget_server.slicing.search.pool import EMPTY, MOST_ENTRIES, AxisContent, Pool, few_values, pool_of, values_of
 from rnaget_server.slicing.search.records import Records, records_of
 from rnaget_server.slicing.search.values import Values, ValuesOfAttribute
 from rnaget_server.storage.local import FileVersion, version_at
@@ -157,7 +157,7 @@ def _attributes(matrix: Matrix, axis: str, labels: Axis) -> Iterable[ValuesOfAtt
     most = few_values(axis, labels.size)
     for attribute in labels.attributes:
         if attribute not in own:
-            few = labels.values(attribute, most) if labels.kind(attribute) == "text" else None
+            few = values_of(labels, attribute, most) if labels.kind(attribute) == "text" else None
             yield ValuesOfAttribute(matrix.id, axis, attribute, filters.get(attribute), tuple(few or ()))
 
 

@@ -21,6 +21,7 @@ MOST_ENTRIES = 500_000
 """Features, and samples, that are kept in memory; about 100 bytes each."""
 
 _FEW_VALUES = 200
+_LOOKED_AT = 1024
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class AxisContent:
         own = (id, name)
         others = (attribute for attribute in axis.attributes if attribute not in own)
         texts = tuple(
-            attribute for attribute in others if axis.kind(attribute) == "text" and axis.values(attribute, few) is None
+            attribute
+            for attribute in others
+            if axis.kind(attribute) == "text" and values_of(axis, attribute, few) is None
         )
         return cls(axis, id, name, texts, _digest(axis, [id, name or "", *texts]))
 
@@ -80,6 +83,13 @@ def few_values(axis: str, size: int) -> int:
     descriptions.
     """
     return min(_FEW_VALUES, size // 2) if axis == "features" else _FEW_VALUES
+
+
+def values_of(axis: Axis, attribute: str, most: int) -> list[str] | None:
+    """Return the values of an attribute, sorted; None if there are more than `most`."""
+    # The first ones show it mostly, and need not be sorted.
+    first = axis.column(attribute, np.arange(min(axis.size, _LOOKED_AT)))
+    return None if len(set(as_texts(first))) > most + 1 else axis.values(attribute, most)
 
 
 def pool_of(axes: Mapping[str, Callable[[], AxisContent]], before: Pool) -> tuple[Pool, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""How well something is found: the lower, the better."""
+"""The ranks of what is found: the lower, the better."""
 
 from __future__ import annotations
 

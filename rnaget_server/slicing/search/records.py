@@ -1,4 +1,4 @@
-"""What the catalogue itself says, to be searched: projects, studies, matrices, tracks, genomes, reads and variants."""
+"""The records of a catalogue, to be searched: projects, studies, matrices, tracks, genomes, reads and variants."""
 
 from __future__ import annotations
 

@@ -15,17 +15,25 @@ from rnaget_server.slicing.search.index import SearchIndex
 from rnaget_server.slicing.search.names import Texts, fold
 
 _MOST = 5
+_MOST_EDITS = 4
 
 
 @dataclass(frozen=True)
 class _NameColumn:
-    """Names as a column of texts, to be compared with one."""
+    """Some of many names as a column of texts, to be compared with one."""
 
     texts: Texts
+    numbers: NDArray[np.int64]
     is_number = False
 
+    @classmethod
+    def like(cls, texts: Texts, key: str) -> _NameColumn:
+        """Return the names that are about as long as another."""
+        lengths = np.diff(texts.starts.astype(np.int64)) - 1
+        return cls(texts, np.flatnonzero(np.abs(lengths - len(key.encode())) <= _MOST_EDITS))
+
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
-        numbers = range(len(self.texts)) if positions is None else positions.tolist()
+        numbers = (self.numbers if positions is None else self.numbers[positions]).tolist()
         found = np.empty(len(numbers), object)
         found[:] = [self.texts[number] for number in numbers]
         return found
@@ -45,9 +53,9 @@ def similar_names(index: SearchIndex, text: str) -> list[str]:
     key = fold(text)
     found: dict[str, None] = {}
     for entries in _searched(index):
-        names = entries.similar_names()
-        if len(names):
-            alike = suggest_of_column(_NameColumn(names), len(names), [key], _MOST).get(key, [])
+        names = _NameColumn.like(entries.all_names, key)
+        if names.numbers.size:
+            alike = suggest_of_column(names, names.numbers.size, [key], _MOST).get(key, [])
             found |= dict.fromkeys(_as_written(entries, name) for name in alike)
     return list(found)[:_MOST]
 
