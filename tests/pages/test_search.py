@@ -14,12 +14,15 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
+from starlette.testclient import TestClient
 
+from rnaget_server.app import create_app
 from rnaget_server.catalog import Catalog
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.model.principal import Principal
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
+from rnaget_server.settings import Settings
 from rnaget_server.slicing.search.service import SearchIndexes
 from tests.apis.rnaget.test_genome_links import CONTIGS, GENES
 from tests.conftest import import_matrix
@@ -100,7 +103,8 @@ def links(client: FlaskClient, text: str) -> list[str]:
         ("s3", "sample", "/samples/c/s3"),
         ("kidney", "value", "/matrices/a?Organ=Kidney"),
         ("liver & <b>", "value", "/matrices/a?Organ=Left%20liver%20%26%20%3Cb%3Ebile%3C%2Fb%3E"),
-        ("organ", "attribute", "/matrices/a"),
+        ("organ", "attribute", "/matrices/a/values?attribute=Organ&axis=sample"),
+        ("description", "attribute", "/matrices/a/values?attribute=description&axis=feature"),
         ("two", "study", "/studies/two"),
         ("b", "matrix", "/matrices/b"),
         ("g", "genome", "/genomes/g"),
@@ -257,6 +261,13 @@ def test_only_what_is_visible_is_found(original: Path) -> None:
     assert suggested(client, "two") == {}
     assert "sample" not in suggested(client, "s3")
     assert suggested(client, "ab1")["gene"][0]["note"].endswith("in 2 matrices")
+
+
+def test_names_are_read_when_the_server_starts(original: Path, tmp_path: Path) -> None:
+    settings = Settings(data=original, cache_directory=tmp_path)
+    with TestClient(create_app(settings, prepare=True)) as client:
+        until(lambda: client.get("/search/suggestions?q=ab1").json()["complete"])
+        assert client.get("/search?q=s3").status_code == 200
 
 
 def test_crawlers_are_kept_out(client: FlaskClient) -> None:

@@ -23,7 +23,6 @@ from rnaget_server.stores.base import MatrixStore
 _NOT = len(MATCHES)
 _AT_ONCE = 1 << 16
 _SUGGESTED = 5
-_LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,7 @@ class _Searched:
         raw = self.axis.ascii(self.attribute)
         for start in range(0, self.axis.size, _AT_ONCE):
             if raw is not None:
-                piece = np.ascontiguousarray(raw[start : start + _AT_ONCE])
-                yield _LOWER[piece.view(np.uint8)].view(piece.dtype)
+                yield np.frombuffer(raw[start : start + _AT_ONCE].tobytes().lower(), raw.dtype)
             else:
                 stop = min(start + _AT_ONCE, self.axis.size)
                 yield fold_all(self.take(np.arange(start, stop)))

@@ -21,7 +21,7 @@ _LARGE = ""
 
 @dataclass(frozen=True)
 class MatrixLabels:
-    """What is known of the labels of a matrix: the digests of its axes, and the values of its attributes.
+    """The labels of a matrix as far as they are known: the digests of its axes, and the values of its attributes.
 
     `failed` is true if the file could not be read.
     """

@@ -179,9 +179,13 @@ def _attributes(index: SearchIndex, key: str) -> Iterator[Result]:
 
 
 def _place(index: SearchIndex, attribute: ValuesOfAttribute, value: str | None = None) -> Place:
+    """Return the page of what has a value, or of all values of an attribute where no filter selects by it."""
     matrix = index.labels[attribute.matrix].matrix
-    query = ((attribute.filter, value),) if attribute.filter is not None and value is not None else ()
-    return Place(matrix.name or matrix.id, ("matrices", matrix.id), query)
+    label, path = matrix.name or matrix.id, ("matrices", matrix.id)
+    if attribute.filter is not None and value is not None:
+        return Place(label, path, ((attribute.filter, value),))
+    query = (("attribute", attribute.attribute), ("axis", attribute.axis.removesuffix("s")))
+    return Place(label, (*path, "values"), query)
 
 
 def _records(index: SearchIndex, kind: str, key: str) -> Iterator[Result]:
