@@ -163,7 +163,7 @@ def _groups(cells: NDArray[Any], grouping: Grouping, shape: str) -> list[GroupVa
     order = np.lexsort((np.arange(len(medians)), -medians, np.isnan(medians)))[:MOST_GROUPS]
     by_group = np.argsort(grouping.codes, kind="stable")
     ends = np.searchsorted(grouping.codes[by_group], np.arange(len(medians)), side="right")
-    most = max(1, _MOST_OUTLIERS // len(order))
+    most = _MOST_OUTLIERS // max(1, len(order))
     groups = []
     for number in order.tolist():
         values = cells[by_group[ends[number] - grouping.sizes[number] : ends[number]]]
