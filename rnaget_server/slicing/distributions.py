@@ -132,8 +132,9 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
     matrix = view.catalog.matrices[matrix_id]
     layer = found.slice.layers[0]
     cells = np.concatenate(list(layer.blocks()))[0]
-    grouping = Grouping("", ["all samples"] * len(cells))
-    if group_by is not None:
+    if group_by is None:
+        grouping = Grouping("", ["all samples"] * len(cells))
+    else:
         store = view.stores.open(matrix)
         attribute = group_attribute(group_by, matrix, store)
         if attribute is None:

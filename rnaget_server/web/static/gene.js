@@ -102,13 +102,16 @@ function layout(values, width) {
 }
 
 async function show(element) {
-  const reply = await fetch(element.dataset.values, { headers: { Accept: "application/json" } });
-  const values = await reply.json();
-  element.replaceChildren();
-  if (!reply.ok) {
-    element.textContent = values.message;
+  let values;
+  try {
+    const reply = await fetch(element.dataset.values, { headers: { Accept: "application/json" } });
+    values = await reply.json();
+    if (!reply.ok) throw new Error(values.message);
+  } catch (error) {
+    element.textContent = `The plot cannot be drawn: ${error.message}`;
     return;
   }
+  element.replaceChildren();
   await draw(element, () => traces(values), layout(values, element.clientWidth));
   element.dataset.drawn = "true";
 }
