@@ -24,6 +24,7 @@ _LEFT_TO_PROGRAMS = (
     "/genomes/*/features",
     "/files",
     "/search",
+    "/genes/",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)

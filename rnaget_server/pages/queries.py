@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -19,6 +19,10 @@ def list_of(values: Sequence[str]) -> str:
 def _quoted(text: str) -> str:
     """Return a value for a URL, with the commas of a list as they are."""
     return ",".join(quote(value, safe="") for value in text.split(SEPARATOR))
+
+
+Parameters = Mapping[str, str] | Iterable[tuple[str, str]]
+"""Names and values in a URL, where a name may come several times."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Source:
     comments: bool
     by_ticket: bool = False
 
-    def part(self, title: str, parameters: dict[str, str]) -> Query:
+    def part(self, title: str, parameters: Parameters) -> Query:
         """Return the query for a slice small enough to be shown on a screen."""
         return self._table(title, parameters, "curl {}")
 
@@ -81,17 +85,19 @@ class Source:
             ),
         )
 
-    def _table(self, title: str, parameters: dict[str, str], command: str) -> Query:
-        url = self._url({**parameters, "format": "tsv"})
+    def _table(self, title: str, parameters: Parameters, command: str) -> Query:
+        pairs = parameters.items() if isinstance(parameters, Mapping) else parameters
+        url = self._url([*pairs, ("format", "tsv")])
         programs = (("Python (pandas)", self._python(url)), ("R", self._r(url)))
         address = shlex.quote(url)
         if self.by_ticket:
             address = f'"$(curl -s {address} | python3 -c \'import json, sys; print(json.load(sys.stdin)["url"])\')"'
         return Query(title, url, command.format(address), "Python and R", programs)
 
-    def _url(self, parameters: dict[str, str]) -> str:
+    def _url(self, parameters: Mapping[str, str] | list[tuple[str, str]]) -> str:
         route = "ticket" if self.by_ticket else "bytes"
-        query = "&".join(f"{quote(name, safe='')}={_quoted(value)}" for name, value in parameters.items())
+        pairs = parameters.items() if isinstance(parameters, Mapping) else parameters
+        query = "&".join(f"{quote(name, safe='')}={_quoted(value)}" for name, value in pairs)
         return f"{self.base}/rnaget/{quote(self.path)}/{route}?{query}"
 
     def _python(self, url: str) -> str:
