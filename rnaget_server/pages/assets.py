@@ -23,6 +23,9 @@ _LEFT_TO_PROGRAMS = (
     "/graphql",
     "/genomes/*/features",
     "/files",
+    "/genes?",
+    "/genes.json",
+    "/samples/",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
