@@ -23,6 +23,7 @@ _LEFT_TO_PROGRAMS = (
     "/graphql",
     "/genomes/*/features",
     "/files",
+    "/genes/",
     "/genes?",
     "/genes.json",
     "/samples/",

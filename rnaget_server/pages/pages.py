@@ -14,6 +14,7 @@ from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.gene import add_gene
 from rnaget_server.pages.gene_list import add_gene_list
 from rnaget_server.pages.landing import add_landing
 from rnaget_server.pages.samples import add_samples
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _CACHED_SECONDS = 3600
 _RETRY_SECONDS = 60
-_PARTS = (add_landing, add_gene_list, add_samples, add_docs, add_assets, add_checks)
+_PARTS = (add_landing, add_gene, add_gene_list, add_samples, add_docs, add_assets, add_checks)
 """Each adds some addresses."""
 
 _WORDS = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -49,6 +49,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["grouped"] = lambda number: f"{number:,}"
+    environment.filters["urlpart"] = lambda text: quote(str(text), safe="")
+    environment.filters["plain"] = lambda number: repr(float(number)).removesuffix(".0")
     environment.tests["web_address"] = _is_web_address
     return environment
 
