@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Flask, Response, abort, request
@@ -15,7 +15,8 @@ from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_stat
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import page
 from rnaget_server.pages.numbers import plain_number
-from rnaget_server.pages.queries import Query, Source, list_of
+from rnaget_server.pages.queries import Source, list_of
+from rnaget_server.pages.view_links import allow_frames, base_of, is_embedded, view_links
 from rnaget_server.slicing.gene_list import MOST_GENES, GeneList, ListedGene, find_genes, matrix_with_most
 from rnaget_server.slicing.heat_map import (
     CLUSTERS,
@@ -46,6 +47,7 @@ _CLUSTER_WORDS: Mapping[Cluster, str] = {
 _MOST_TABLE_ROWS = 100
 _MOST_TABLE_COLUMNS = 60
 _MOST_MATRICES = 500
+_FRAME_HEIGHT = 640
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -126,6 +128,9 @@ def add_gene_list(pages: Flask, site: Site) -> None:
         except RnagetError as error:
             problem = error
         heat = drawn.heat if drawn is not None else None
+        if drawn is not None and heat is not None and is_embedded():
+            embedded = page(site, "gene_list_embedded.html", drawn=drawn, **_view(site, drawn))
+            return allow_frames(Response(embedded, mimetype="text/html"))
         text = page(
             site,
             "gene_list.html",
@@ -136,9 +141,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
             drawn=drawn,
             heat=heat,
             table=None if heat is None else _table(heat),
-            query=None if drawn is None or heat is None else _query(site, drawn),
-            data=None if drawn is None else _address(drawn),
-            plotly=library_address(site, "plotly"),
+            **({} if drawn is None or heat is None else _view(site, drawn)),
         )
         nothing = 200 if drawn is None or drawn.genes.genes else 404
         return Response(text, status=nothing if problem is None else http_status(problem), mimetype="text/html")
@@ -258,28 +261,31 @@ def _table(heat: HeatMap) -> Table:
     )
 
 
-def _address(drawn: Drawn) -> str:
-    """Return the query of the data: as that of the page, with what the page has chosen."""
-    asked = drawn.asked
-    given = {
-        "ids": list(asked.lists),
-        "matrix": drawn.matrix.id,
-        "group_by": drawn.group_by,
-        "summary": asked.summary,
-        "cluster": asked.cluster,
-        **({"scale": asked.scale} if asked.scale else {}),
-    }
-    return urlencode(given, doseq=True)
-
-
-def _query(site: Site, drawn: Drawn) -> Query:
-    matrix = drawn.matrix
-    base = site.settings.public_url or request.url_root.rstrip("/")
+def _view(site: Site, drawn: Drawn) -> dict[str, Any]:
+    """Return what a template needs to draw: where the data are, how to take the view elsewhere, and the library."""
+    matrix, asked = drawn.matrix, drawn.asked
+    pairs = [
+        *(("ids", text) for text in asked.lists),
+        ("matrix", matrix.id),
+        ("group_by", drawn.group_by),
+        ("summary", asked.summary),
+        *([("scale", asked.scale)] if asked.scale else []),
+        ("cluster", asked.cluster),
+    ]
     labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
     source = Source(
-        base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
+        base_of(site), f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
     )
-    return source.part("These genes in these groups", drawn.parameters())
+    number = len(drawn.genes.genes)
+    title = f"{number} {'gene' if number == 1 else 'genes'} in {matrix.name or matrix.id}"
+    if drawn.is_grouped:
+        title += f", {asked.summary} by {drawn.group_by}"
+    query = source.part(title, drawn.parameters())
+    return {
+        "data": urlencode(pairs, quote_via=quote),
+        "links": view_links(site, "/genes", pairs, title, query, _FRAME_HEIGHT),
+        "plotly": library_address(site, "plotly"),
+    }
 
 
 def _data(drawn: Drawn, heat: HeatMap) -> dict[str, Any]:
