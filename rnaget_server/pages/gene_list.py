@@ -119,11 +119,12 @@ def add_gene_list(pages: Flask, site: Site) -> None:
     @pages.get("/genes")
     def gene_list() -> Response:
         _check_offered(site)
+        view = site.view
         asked, drawn, problem = None, None, None
         try:
             asked = _asked()
             if any(map(str.strip, asked.lists)):
-                drawn = _drawn(site.view, asked)
+                drawn = _drawn(view, asked)
                 problem = drawn.problem
         except RnagetError as error:
             problem = error
@@ -135,7 +136,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
             site,
             "gene_list.html",
             text="\n".join(request.args.getlist("ids")),
-            selects=_selects(site.view, asked, drawn),
+            selects=_selects(view, asked, drawn),
             most_genes=MOST_GENES,
             problem=problem,
             drawn=drawn,

@@ -9,7 +9,7 @@ from flask import Flask, Response, abort, request
 
 from rnaget_server.errors import UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
-from rnaget_server.pages.frame import page
+from rnaget_server.pages.frame import page, root_of
 from rnaget_server.pages.numbers import plain_number
 from rnaget_server.pages.queries import Query, Source, list_of
 from rnaget_server.pages.view_links import allow_frames, base_of, is_embedded, view_links
@@ -17,6 +17,7 @@ from rnaget_server.slicing.sample import Sample, read_sample
 
 if TYPE_CHECKING:
     from rnaget_server.catalog.records import Matrix
+    from rnaget_server.datasets.repository import View
     from rnaget_server.pages.site import Site
 
 _FRAME_HEIGHT = 640
@@ -33,10 +34,10 @@ def add_samples(pages: Flask, site: Site) -> None:
         record = view.catalog.matrices.get(matrix)
         if record is None:
             raise UnknownId(unknown_name("expression matrix", matrix, view.catalog.matrices))
-        return _page(site, record, read_sample(view, record, id, request.args.get("units")))
+        return _page(site, view, record, read_sample(view, record, id, request.args.get("units")))
 
 
-def _page(site: Site, matrix: Matrix, sample: Sample) -> Response:
+def _page(site: Site, view: View, matrix: Matrix, sample: Sample) -> Response:
     query = _query(site, matrix, sample)
     path = f"/samples/{quote(matrix.id, safe='')}/{quote(sample.id, safe='')}"
     state = [("units", sample.units)] if sample.units != matrix.units else []
@@ -52,8 +53,8 @@ def _page(site: Site, matrix: Matrix, sample: Sample) -> Response:
         site,
         "sample.html",
         matrix=matrix,
-        all_units=site.view.stores.open(matrix).units,
-        study=site.view.catalog.studies.get(matrix.study_id),
+        all_units=view.stores.open(matrix).units,
+        study=view.catalog.studies.get(matrix.study_id),
         highest_ids=",".join(high.id for high in sample.highest),
         facts=_facts(sample),
         downloads=[] if site.settings.require_tickets else _downloads(site, query),
@@ -84,6 +85,6 @@ def _query(site: Site, matrix: Matrix, sample: Sample) -> Query:
 
 
 def _downloads(site: Site, query: Query) -> list[tuple[str, str]]:
-    """Return the address of the sample in each format; that of the query ends with its format."""
-    start = query.url.removesuffix("tsv")
+    """Return where the sample is in each format; the address of the query ends with its own."""
+    start = root_of(site) + query.url.removeprefix(base_of(site)).removesuffix("tsv")
     return [(name, f"{start}{quote(name)}") for name in site.formats.of("expressions")]
