@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from scipy.cluster.hierarchy import average, leaves_list, optimal_leaf_ordering
@@ -17,6 +21,7 @@ from scipy.spatial.distance import pdist
 
 from tests.browser.pages import visit
 from tests.conftest import import_matrix, read_source
+from tests.pages.test_queries_run import blocks
 
 LABELS = ["plain", "<b>bold</b>", "<script>alert(1)</script>", "x" * 300, "x" * 299 + "y"]
 DRAWN = ".heatmaplayer image"
@@ -80,6 +85,23 @@ def test_drawn_order_and_cells_are_those_of_scipy_and_pandas(
         value = medians.to_numpy()[rows[0], columns[0]]
         assert f"{float(f'{value:.5g}'):g} log2" in text
         seen.check()
+
+
+def test_copied_commands_return_what_is_drawn(root: str) -> None:
+    query = "ids=1634,5757,83401,730013&matrix=tcga&group_by=acronym&summary=mean&scale=linear"
+    data = requests.get(f"{root}/genes.json?{query}", timeout=60).json()
+    shown = pd.DataFrame(
+        data["values"], [int(gene["id"]) for gene in data["genes"]], [group["name"] for group in data["groups"]]
+    )
+    page = requests.get(f"{root}/genes?{query}", timeout=60).text
+    (command,), (program,) = blocks(page, "curl"), blocks(page, "Python (pandas)")
+    printed = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=60).stdout
+    by_curl = pd.read_csv(io.StringIO(printed), sep="\t", index_col=0)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    for table in (by_curl, names["table"]):
+        assert table.shape == shown.shape
+        np.testing.assert_array_equal(table.loc[shown.index, shown.columns].to_numpy(), shown.to_numpy())
 
 
 def test_strange_labels_are_drawn_as_they_are(browser: Browser, root: str) -> None:
