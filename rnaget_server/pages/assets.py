@@ -25,6 +25,9 @@ _LEFT_TO_PROGRAMS = (
     "/files",
     "/search",
     "/genes/",
+    "/genes?",
+    "/genes.json",
+    "/samples/",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
