@@ -23,6 +23,8 @@ _LEFT_TO_PROGRAMS = (
     "/graphql",
     "/genomes/*/features",
     "/files",
+    "/matrices/*/cells",
+    "/matrices/*/embeddings",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
