@@ -135,6 +135,7 @@ def summarised_slice(slice: Slice, grouping: Grouping, summary: str, name: str) 
     return replace(
         slice,
         samples=GroupLabels(grouping),
+        embeddings={},
         layers=tuple(_summarised(layer, grouping, summary) for layer in slice.layers),
         tsv_columns=lambda: [grouping.values],
         origin={**slice.origin, **notes},
