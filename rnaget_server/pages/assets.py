@@ -28,6 +28,8 @@ _LEFT_TO_PROGRAMS = (
     "/genes?",
     "/genes.json",
     "/samples/",
+    "/matrices/*/cells",
+    "/matrices/*/embeddings",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)
