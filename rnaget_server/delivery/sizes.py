@@ -62,8 +62,8 @@ def _of_made(measure: Measure, shape: tuple[int, int]) -> int:
     by_columns = (large - measure(rows, few_columns)) if further_columns else 0
     of_both = by_rows + by_columns - large
     by_both = (measure(few_rows, few_columns) + of_both) if further_rows and further_columns else 0
-    grown = large + by_rows * further_rows + by_columns * further_columns + by_both * further_rows * further_columns
-    return max(large, round(grown))
+    result = large + by_rows * further_rows + by_columns * further_columns + by_both * further_rows * further_columns
+    return max(large, round(result))
 
 
 def _of_laid_out(measure: Measure, shape: tuple[int, int]) -> int:
