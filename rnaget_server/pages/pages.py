@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
-from rnaget_server.errors import STATUS, Busy, RnagetError
+from rnaget_server.errors import Busy, RnagetError, http_status
 from rnaget_server.pages.assets import add_assets
+from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.gene_list import add_gene_list
+from rnaget_server.pages.help import add_help
 from rnaget_server.pages.landing import add_landing
 from rnaget_server.pages.matrix_page import add_matrices
+from rnaget_server.pages.samples import add_samples
 from rnaget_server.pages.studies import add_studies
+from rnaget_server.pages.track_set import add_track_sets
 from rnaget_server.web import PAGE_HEADERS, STATIC
 
 if TYPE_CHECKING:
@@ -24,7 +29,19 @@ if TYPE_CHECKING:
 
 _CACHED_SECONDS = 3600
 _RETRY_SECONDS = 60
-_PARTS = (add_landing, add_studies, add_matrices, add_docs, add_assets, add_checks)
+_PARTS = (
+    add_landing,
+    add_docs,
+    add_help,
+    add_track_sets,
+    add_studies,
+    add_matrices,
+    add_gene_list,
+    add_samples,
+    add_cells,
+    add_assets,
+    add_checks,
+)
 """Each adds some addresses."""
 
 _WORDS = {
@@ -73,7 +90,7 @@ def _error_page(error: HTTPException, site: Site) -> Response:
 
 def _refusal(error: RnagetError, site: Site) -> Response:
     """Return an error of the data, whose words are for those who ask."""
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    status = http_status(error)
     heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
     reply = _said(site, status, heading, str(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
+
+from rnaget_server.model.lists import SEPARATOR, exact
+
+
+def list_of(values: Sequence[str]) -> str:
+    """Return values as one parameter of a query, whatever commas they hold."""
+    return SEPARATOR.join(values) if len(values) > 1 else "".join(map(exact, values))
+
+
+def _quoted(text: str) -> str:
+    """Return a value for a URL, with the commas of a list as they are."""
+    return ",".join(quote(value, safe="") for value in text.split(SEPARATOR))
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,8 @@ class Source:
 
     def _url(self, parameters: dict[str, str]) -> str:
         route = "ticket" if self.by_ticket else "bytes"
-        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{urlencode(parameters, quote_via=quote)}"
+        query = "&".join(f"{quote(name, safe='')}={_quoted(value)}" for name, value in parameters.items())
+        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{query}"
 
     def _python(self, url: str) -> str:
         options = ['sep="\\t"']

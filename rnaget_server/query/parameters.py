@@ -82,12 +82,25 @@ class Parameters:
     def choice(self, name: str, values: Collection[str]) -> str | None:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
         text = self.text(name)
-        if text is not None and text not in values:
-            hint = did_you_mean(text, values)
-            raise InvalidQuery(
-                f"{name} must be one of {', '.join(values)}, not {shown(text)}{': ' if hint else ''}{hint}"
-            )
+        if text is not None:
+            _check_choice(name, text, values)
         return text
+
+    def choices(self, name: str, values: Collection[str]) -> tuple[str, ...] | None:
+        """Return the values of a parameter, each of which is one of `values`, each once; None if it is not given.
+
+        They are separated by commas, or the parameter is given several times.
+        """
+        given = self._values.get(name)
+        if given is None:
+            return None
+        texts = [plain(text) if SEPARATOR in text else text for text in given]
+        if not "".join(texts).strip():
+            raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
+        found = dict.fromkeys(part.strip() for text in texts for part in text.split(","))
+        for text in found:
+            _check_choice(name, text, values)
+        return tuple(found)
 
     def flag(self, name: str) -> bool:
         """Return whether a parameter that is ``true`` or ``false`` is true; it is not if it is not given."""
@@ -149,6 +162,12 @@ class Parameters:
 def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:
     """Return the parameters of the filters: ``age``, ``age_not``, ``age_min`` and ``age_max`` for ``age``."""
     return tuple(name + suffix for suffix in SUFFIXES for name in filters)
+
+
+def _check_choice(name: str, text: str, values: Collection[str]) -> None:
+    if text not in values:
+        hint = did_you_mean(text, values)
+        raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}{': ' if hint else ''}{hint}")
 
 
 def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str:

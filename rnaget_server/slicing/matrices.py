@@ -41,17 +41,22 @@ class MatrixSlice(ResolvedSlice):
     Attributes
     ----------
     columns
-        What its columns are: ``samples`` or ``groups``.
+        What its columns are: ``samples``, ``groups``, or ``columns`` of several summaries of each group.
+    per_group
+        How many columns a group has.
     """
 
     columns: str = "samples"
+    per_group: int = 1
 
     def suggest_smaller(self, cells: int) -> str:
         """Return how to ask for a slice of at most so many cells."""
         slice, columns = self.slice, self.columns
         features, others = slice.shape
+        if columns != "samples" and cells < self.per_group:
+            return f"ask for at most {cells:,} summaries at once"
         if columns != "samples" and cells < others:
-            return f"select samples of at most {cells:,} {columns}"
+            return f"select samples of at most {cells // self.per_group:,} groups"
         if columns == "samples" and cells >= features:
             some = slice.samples.column(slice.samples.id)[: min(3, cells // features)]
             return f"ask for at most {cells // features:,} samples at once, such as sampleIDList={value_list(some)}"
@@ -179,7 +184,7 @@ def _resolve(
         memory = view.memory.reservation()
         try:
             memory.grow_in_thread(PANEL_MEMORY)
-            used = with_highest(used, query.top, grouping, make)
+            used = with_highest(used, query.top, grouping, make, len(query.summaries))
         finally:
             memory.release()
     resolved = MatrixSlice(
@@ -190,7 +195,8 @@ def _resolve(
         query=digest,
         ungrouped=grouping.ungrouped if grouping is not None else 0,
         references=references,
-        columns="samples" if grouping is None else "groups",
+        columns="samples" if grouping is None else "groups" if len(query.summaries) == 1 else "columns",
+        per_group=len(query.summaries),
     )
     view.limits.check_cells(resolved.slice.shape, resolved.columns, resolved.suggest_smaller)
     return resolved
@@ -255,11 +261,11 @@ def _grouping(used: list[MatrixSelection], name: str) -> Grouping:
 def _summarised(
     view: View, query: MatrixQuery, made: Slice, used: Sequence[MatrixSelection], grouping: Grouping
 ) -> Slice:
-    made = summarised_slice(made, grouping, query.summary, str(query.group_by))
+    made = summarised_slice(made, grouping, query.summaries, str(query.group_by))
     first = used[0]
     features, samples = first.store.shape
     if len(used) > 1 or first.shape[1] < samples:
         return made
     chosen = None if first.shape[0] == features else first.selection.features
     version = (str(first.matrix.path), *first.store.version, first.matrix.units)
-    return SummaryCache(view.summaries, version, features).of(made, query.summary, chosen)
+    return SummaryCache(view.summaries, version, features).of(made, query.summaries, grouping.attribute, chosen)

@@ -76,11 +76,12 @@ def read_anndata(
         axes = var.axis, file.samples
         _refuse_empty(path, name, matrix.shape)
         features, samples, style = labels(path, axes, _usual(axes), options)
+        samples = replace(samples, embeddings={name: file.points(name) for name in file.embeddings.items})
         matrix.dtype()  # refuses whole numbers that would not stay what they are
     cells = _spooled(path, matrix, directory, progress)
     form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
     what = "AnnData" if modality is None else f"MuData, modality {modality}"
-    remarks = (f"{what}, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks)
+    remarks = (f"{what}, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks, *file.embeddings.remarks)
     return SourceMatrix(features, samples, cells, style, remarks)
 
 
@@ -94,6 +95,8 @@ def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
             store.dtype(units)  # refuses whole numbers that would not stay what they are
         axes = store.features, store.samples
         read_labels(*axes)
+        for name in store.embeddings:
+            store.embedding(name)  # refuses what is damaged
         return replace(served_file(path, axes, _usual(axes), options, ".h5ad"), remarks=store.remarks)
 
 
