@@ -17,7 +17,7 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
-from rnaget_server.slicing.summaries.statistics import SUMMARY_OF
+from rnaget_server.slicing.summaries.statistics import summarise
 from rnaget_server.writers.cells import table_lines
 from rnaget_server.writers.tsv import cleaned
 
@@ -291,7 +291,7 @@ def _factorized(axis: Axis, attribute: str) -> tuple[NDArray[np.int64], list[str
 def _statistics(numbers: Numbers) -> Statistics:
     if not len(numbers):
         return Statistics(0, float("nan"), float("nan"), float("nan"))
-    n, *others = (float(SUMMARY_OF[name](numbers)) for name in ("n", "mean", "median", "fraction_nonzero"))
+    n, *others = map(float, summarise(numbers, ("n", "mean", "median", "fraction_nonzero")))
     return Statistics(int(n), *others)
 
 
