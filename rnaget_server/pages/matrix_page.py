@@ -134,6 +134,7 @@ def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
         downloads=_downloads(site, selected, query, resolved) if offered and resolved is not None else [],
         cells=first_cells(selected, query.units or matrix.units, _ROWS, _COLUMNS) if offered else None,
         units=query.units or matrix.units,
+        has_embeddings=bool(selected.store.embeddings),
         samples=sample_ids(selected, span.start, _SAMPLES),
         span=span,
         offset_link=_offset_link(links.page, pairs),
