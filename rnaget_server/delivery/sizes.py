@@ -41,12 +41,14 @@ def size_of(writer: Writer, whole: Slice, sample: Sample) -> Size:
     """
     writer.check(whole)
     shape = whole.shape
-    if _length(writer, sample(1, 1)) is None:
-        return Size(_of_made(lambda rows, columns: _made(writer, sample(rows, columns)), shape), _fits(shape))
-    # A sparse layer has its stored cells counted, for which they may have to be read.
-    if _labels(whole.features) + _labels(whole.samples) <= _MOST_LABELS and not _is_sparse(whole):
-        return Size(_length(writer, whole) or 0, exact=True)
-    return Size(_of_laid_out(lambda rows, columns: _length(writer, sample(rows, columns)) or 0, shape), False)
+    # A sparse layer may have to be read for its stored cells to be counted.
+    is_small = _labels(whole.features) + _labels(whole.samples) <= _MOST_LABELS and not _is_sparse(whole)
+    length = _length(writer, whole if is_small else sample(1, 1))
+    if length is not None and is_small:
+        return Size(length, exact=True)
+    if length is not None:
+        return Size(_of_laid_out(lambda rows, columns: _length(writer, sample(rows, columns)) or 0, shape), False)
+    return Size(_of_made(lambda rows, columns: _made(writer, sample(rows, columns)), shape), _fits(shape))
 
 
 def _of_made(measure: Measure, shape: tuple[int, int]) -> int:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 import pytest
-import requests
 from flask.testing import FlaskClient
+from starlette.testclient import TestClient
 
 from rnaget_server.pages import attributes
+from tests.conftest import client_of as whole_server
 from tests.conftest import import_matrix, new_study
 from tests.pages.test_pages import BROWSER, client_of
 
@@ -102,7 +104,7 @@ def test_attributes_are_counted_as_pandas_counts_them(client: FlaskClient, patie
 def test_a_value_leads_to_what_has_it(client: FlaskClient, patients: pd.DataFrame) -> None:
     rows = attributes_of(client.get("/matrices/tcga").text)
     for name in ("disease", "gender", "age_diagnosed"):
-        for text, count, link in rows[name]["values"]:
+        for text, count, link in rows[name]["values"][:2]:
             page = client.get(link, headers=BROWSER)
             assert page.status_code == 200, link
             assert f"15 features × {count:,} samples" in page.text, (name, text)
@@ -180,16 +182,21 @@ def test_of_very_many_values_some_are_counted_on_demand(tcga: Path, monkeypatch:
     assert client.get("/matrices/tcga").text.count("Count the values") == 34 - 1 - 3
 
 
-def test_sizes_are_those_of_the_downloads(tcga: Path, serve: Callable[..., str]) -> None:
-    root = serve(tcga)
-    for query in ("", "?acronym=LGG"):
-        page = requests.get(f"{root}/matrices/tcga{query}", timeout=60).text
+@pytest.fixture(scope="module")
+def server(tcga: Path) -> Iterator[TestClient]:
+    """The whole server, with its APIs."""
+    yield from whole_server(tcga)
+
+
+def test_sizes_are_those_of_the_downloads(server: TestClient) -> None:
+    for query in ("?acronym=LGG", "?acronym=BRCA"):
+        page = server.get(f"/matrices/tcga{query}").text
         found = re.findall(
             r'<li><a href="([^"]*)"><span class="format">([^<]*)</span>\s*<span class="size">(.*?)</span>', page
         )
         assert len(found) >= 6
         for link, format, size in found:
-            length = len(requests.get(root + html.unescape(link), timeout=60).content)
+            length = len(server.get(html.unescape(link)).content)
             exact = re.fullmatch(r'<data value="(\d+)">[^<]+</data>', size)
             if exact:
                 assert int(exact[1]) == length, format
@@ -246,16 +253,16 @@ def test_what_is_not_there_is_said_with_what_is_like_it(client: FlaskClient, pat
     assert words in html.unescape(page.text)
 
 
-def test_with_tickets_alone_links_give_tickets(tcga: Path, serve: Callable[..., str]) -> None:
-    root = serve(tcga, RNAGET_REQUIRE_TICKETS="true", RNAGET_TICKET_KEYS="k" * 40)
-    page = requests.get(f"{root}/matrices/tcga?acronym=LGG", timeout=60).text
+def test_with_tickets_alone_links_give_tickets(tcga: Path) -> None:
+    server = next(whole_server(tcga, require_tickets=True, ticket_keys=("k" * 40,)))
+    page = server.get("/matrices/tcga?acronym=LGG").text
     links = [
         html.unescape(link) for link in re.findall(r'href="(/rnaget/expressions/tcga/(?:ticket|bytes)[^"]*)"', page)
     ]
     assert len(links) >= 6
     for link in links:
-        ticket = requests.get(root + link, timeout=60).json()
-        assert requests.get(ticket["url"], timeout=60).status_code == 200
+        assert server.get(link.replace("/ticket?", "/bytes?")).status_code == 403
+        assert server.get(server.get(link).json()["url"]).status_code == 200
     assert not re.search(r'href="/files/', page)
 
 
@@ -316,9 +323,7 @@ def test_hostile_and_long_labels_stay_text(strange: FlaskClient) -> None:
         assert len(page.data) < 200_000, path
     page = strange.get("/matrices/m").text
     link = html.unescape(re.findall(r'href="(/samples/m/[^"]*)"', page)[0])
-    assert link == "/samples/m/" + requests.utils.quote(  # type: ignore[attr-defined]
-        f"<script>alert(0)</script>{'x' * 280}/0?a=b&c#d,é%2F", safe=""
-    )
+    assert link == "/samples/m/" + quote(f"<script>alert(0)</script>{'x' * 280}/0?a=b&c#d,é%2F", safe="")
     study = strange.get("/studies/s").text
     assert '<a href="https://doi.org/10.1101/gr.079558.108"' in study
     assert "<dt>How to cite it</dt>" in study
