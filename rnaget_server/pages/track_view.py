@@ -43,7 +43,7 @@ def browser_view(
     record
         The set.
     shown
-        Its tracks, and the reads beside them.
+        Its tracks, and the reads that are drawn with them.
     names
         The names of all its tracks.
     root

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from rnaget_server.apis.genomes import BASE_PATH
 from rnaget_server.apis.genomes.context import Context
-from rnaget_server.catalog import Genome
 from rnaget_server.apis.genomes.region_view import region_view
+from rnaget_server.catalog import Genome
 from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML, BrowsedDialect
