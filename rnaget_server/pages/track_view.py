@@ -1,4 +1,4 @@
-"""What the genome browser on a page draws, and where it reads that: addresses of this server alone."""
+"""The view of the genome browser on a page: its tracks, and their addresses, which are of this server alone."""
 
 from __future__ import annotations
 
