@@ -22,6 +22,8 @@ _LEFT_TO_PROGRAMS = (
     "/seqcol/",
     "/graphql",
     "/genomes/*/features",
+    "/genomes/*/genes",
+    "/tracks/*?",
     "/files",
     "/search",
     "/genes/",
