@@ -83,7 +83,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     InvalidQuery
         If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
     """
-    parameters = Parameters.of_slice(pairs, OF_MATRICES, filters)
+    parameters = Parameters(pairs, OF_MATRICES, filters, of_slice=True)
     minimum, maximum = _bounds(parameters)
     group_by, summary = _grouping(parameters)
     fields = parameters.fields(_LISTS, _TEXTS)
