@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ColorScheme, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 
 @dataclass
@@ -39,7 +40,7 @@ def started() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, root: str, width: int = 1400, colours: ColorScheme = "light") -> Iterator[Visit]:
+def visit(browser: Browser, root: str, width: int = 1400, colours: Literal["light", "dark"] = "light") -> Iterator[Visit]:
     """Open a page of the server at `root`; addresses given to ``goto`` are relative to it."""
     context = browser.new_context(
         base_url=root, viewport={"width": width, "height": 900}, color_scheme=colours, reduced_motion="reduce"
