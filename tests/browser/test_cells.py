@@ -77,6 +77,7 @@ def drawn_now(page: Page) -> int:
 
 def place_of(page: Page, points: np.ndarray, cell: int) -> tuple[float, float]:
     """The place on the page of a cell, in the view of all cells."""
+    page.locator("canvas").scroll_into_view_if_needed()
     box = page.locator("canvas").bounding_box()
     assert box is not None
     low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)

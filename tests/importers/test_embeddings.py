@@ -20,6 +20,7 @@ from rnaget_server.datasets.repository import open_repository
 from rnaget_server.settings import Settings
 from rnaget_server.stores.embeddings import paired
 from tests.conftest import SHARED
+from tests.importers.foreign_files import write_h5seurat
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CELLS, GENES = 12, 4
@@ -154,6 +155,18 @@ def test_a_further_unit_keeps_embeddings_and_brings_its_own(annotated, imported,
     store = imported(tmp_path / "b.h5ad", "--units", "again")
     assert np.array_equal(store.embedding("X_umap"), first_two(imported_umap), equal_nan=True)
     assert np.array_equal(store.embedding("X_late"), first_two(annotated.obsm["X_late"]))
+
+
+def test_reductions_of_seurat(imported, tmp_path: Path) -> None:
+    cells = pd.DataFrame([[1.0, 0, 2], [0, 3, 0]], ["G", "H"], ["c1", "c2", "c3"], np.float32)
+    write_h5seurat(tmp_path / "s.h5seurat", cells)
+    points = np.array([[1, 2, 9], [np.nan, 4, 9], [5, 6, 9]])
+    with h5py.File(tmp_path / "s.h5seurat", "a") as file:
+        file["reductions/umap/cell.embeddings"] = points.T
+        file["reductions/pca/cell.embeddings"] = points[:2].T  # of some cells alone
+    store = imported(tmp_path / "s.h5seurat")
+    assert store.embeddings == ("umap",)
+    assert np.array_equal(store.embedding("umap"), first_two(points), equal_nan=True)
 
 
 def test_attributes_that_are_coordinates(imported, tmp_path: Path) -> None:

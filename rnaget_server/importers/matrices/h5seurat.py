@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
@@ -20,13 +21,16 @@ from rnaget_server.importers.matrices.hdf5_columns import column_axis, items_of
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.importers.text.fields import shortened
+from rnaget_server.stores.base import Points
 from rnaget_server.stores.compressed import open_compressed
 from rnaget_server.stores.dtypes import check_cells, output_dtype
+from rnaget_server.stores.embeddings import points_from
 from rnaget_server.stores.h5ad_encodings import Item, attribute_text, length_of, printable
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group
 
 _ASSAYS, _CELLS, _OF_CELLS = "assays", "cell.names", "meta.data"
+_REDUCTIONS, _EMBEDDING = "reductions", "cell.embeddings"
 _FEATURES, _OF_FEATURES, _SCALED = "features", "meta.features", "scaled.features"
 # The matrices of an assay, best first; Seurat 5 has them as layers.
 _COUNTS, _SCALED_DATA = "counts", "scale.data"
@@ -57,7 +61,7 @@ class H5SeuratImporter(Importer):
         """
         refuse_text_options(options, path, "a Seurat file")
         with as_import_failures(path):
-            file = File(path, (_ASSAYS, _CELLS, _OF_CELLS), options.access)
+            file = File(path, (_ASSAYS, _CELLS, _OF_CELLS, _REDUCTIONS), options.access)
             place, others = _place(path, file, options.layer)
             assay, name = "/".join(place.split("/")[:2]), place.rsplit("/", 1)[1]
             item = file.get(place)
@@ -71,11 +75,24 @@ class H5SeuratImporter(Importer):
                 column_axis(file, {**items_of(file, _OF_CELLS), "cell": file.get(_CELLS)}, samples, "sample"),
             )
             (rows, row_remarks), (columns, column_remarks) = axes_and_remarks
-            axes = labels(path, (rows, columns), _USUAL, options)
+            of_features, of_cells, style = labels(path, (rows, columns), _USUAL, options)
+            of_cells = replace(of_cells, embeddings=_embeddings(file, samples))
         cells = _spooled(path, item, (features, samples), directory, progress)
         also = f"; there are {', '.join(others)} as well (--layer)" if others else ""
         remark = f"Seurat, matrix {place.removeprefix(_ASSAYS + '/')}{also}"
-        return SourceMatrix(*axes[:2], cells, axes[2], (remark, *row_remarks, *column_remarks))
+        return SourceMatrix(of_features, of_cells, cells, style, (remark, *row_remarks, *column_remarks))
+
+
+def _embeddings(file: File, samples: int) -> dict[str, Points]:
+    """Return the reductions of all cells; R writes them with a column for each cell."""
+    found = {name: file.get(f"{_REDUCTIONS}/{name}/{_EMBEDDING}") for name in items_of(file, _REDUCTIONS)}
+    return {
+        name: points_from(item[0:2, 0:samples].T)
+        for name, item in found.items()
+        if isinstance(item, Dataset)
+        and item.dtype.kind in "iuf"
+        and (item.ndim == 2 and item.shape[0] >= 2 and item.shape[1] == samples)
+    }
 
 
 def _place(path: Path, file: File, layer: str | None) -> tuple[str, list[str]]:

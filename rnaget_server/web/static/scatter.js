@@ -97,7 +97,7 @@ export class Scatter {
     const ratio = Math.min(devicePixelRatio || 1, 2);
     const width = Math.round(this.canvas.clientWidth * ratio);
     const height = Math.round(this.canvas.clientHeight * ratio);
-    if (!width || !height || !this.box) return;
+    if (!width || !height || !this.box || (width === this.width && height === this.height)) return;
     Object.assign(this, { ratio, width, height });
     this.canvas.width = width;
     this.canvas.height = height;
@@ -221,7 +221,8 @@ export class Scatter {
   /** Return the point that is seen at a place on the canvas or near it; -1 if there is none. */
   pick(x, y, reach = 4) {
     const { drawn } = this;
-    if (!drawn || this.painting) return NOTHING;
+    if (!drawn || drawn.width !== this.width || drawn.height !== this.height) return NOTHING;
+    if (["x", "y", "zoom"].some((part) => drawn.view[part] !== this.view[part])) return NOTHING; // it is still moving
     const [column, row] = [Math.round(x * this.ratio), Math.round(y * this.ratio)];
     let best = NOTHING;
     let nearest = Infinity;
