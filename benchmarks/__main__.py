@@ -18,6 +18,7 @@ from benchmarks import (
     http,
     importing,
     memory,
+    pages,
     peers,
     processes,
     profile,
@@ -46,13 +47,14 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "http": http.rows,
     "memory": memory.rows,
     "starting": starting.rows,
+    "pages": pages.rows,
     "peers": peers.rows,
     "profile": profile.rows,
     "processes": processes.rows,
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "search", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "pages", "search", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

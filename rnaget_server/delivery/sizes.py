@@ -41,12 +41,14 @@ def size_of(writer: Writer, whole: Slice, sample: Sample) -> Size:
     """
     writer.check(whole)
     shape = whole.shape
-    if _length(writer, sample(1, 1)) is None:
-        return Size(_of_made(lambda rows, columns: _made(writer, sample(rows, columns)), shape), _fits(shape))
-    # A sparse layer has its stored cells counted, for which they may have to be read.
-    if _labels(whole.features) + _labels(whole.samples) <= _MOST_LABELS and not _is_sparse(whole):
-        return Size(_length(writer, whole) or 0, exact=True)
-    return Size(_of_laid_out(lambda rows, columns: _length(writer, sample(rows, columns)) or 0, shape), False)
+    # A sparse layer may have to be read for its stored cells to be counted.
+    is_small = _labels(whole.features) + _labels(whole.samples) <= _MOST_LABELS and not _is_sparse(whole)
+    length = _length(writer, whole if is_small else sample(1, 1))
+    if length is not None and is_small:
+        return Size(length, exact=True)
+    if length is not None:
+        return Size(_of_laid_out(lambda rows, columns: _length(writer, sample(rows, columns)) or 0, shape), False)
+    return Size(_of_made(lambda rows, columns: _made(writer, sample(rows, columns)), shape), _fits(shape))
 
 
 def _of_made(measure: Measure, shape: tuple[int, int]) -> int:
@@ -62,8 +64,8 @@ def _of_made(measure: Measure, shape: tuple[int, int]) -> int:
     by_columns = (large - measure(rows, few_columns)) if further_columns else 0
     of_both = by_rows + by_columns - large
     by_both = (measure(few_rows, few_columns) + of_both) if further_rows and further_columns else 0
-    grown = large + by_rows * further_rows + by_columns * further_columns + by_both * further_rows * further_columns
-    return max(large, round(grown))
+    result = large + by_rows * further_rows + by_columns * further_columns + by_both * further_rows * further_columns
+    return max(large, round(result))
 
 
 def _of_laid_out(measure: Measure, shape: tuple[int, int]) -> int:

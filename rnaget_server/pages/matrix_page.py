@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Flask, redirect, request
 
 from rnaget_server.catalog.records import Matrix
-from rnaget_server.delivery.sizes import Size, size_of
+from rnaget_server.delivery.sizes import Sample, Size, size_of
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, StoreFailure, UnknownId, unknown_name
 from rnaget_server.pages.attributes import Links, ValueView, attribute_views, filter_of
 from rnaget_server.pages.frame import address_of, page, root_of
@@ -134,6 +135,7 @@ def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
         downloads=_downloads(site, selected, query, resolved) if offered and resolved is not None else [],
         cells=first_cells(selected, query.units or matrix.units, _ROWS, _COLUMNS) if offered else None,
         units=query.units or matrix.units,
+        has_embeddings=bool(selected.store.embeddings),
         samples=sample_ids(selected, span.start, _SAMPLES),
         span=span,
         offset_link=_offset_link(links.page, pairs),
@@ -171,14 +173,13 @@ def _downloads(
         return []
 
     def sizes() -> tuple[tuple[str, Size | None, str], ...]:
-        return tuple(found(name) for name in site.formats.of("expressions"))
+        sample = cache(partial(sample_of, selected, query, origin))
+        return tuple(found(name, sample) for name in site.formats.of("expressions"))
 
-    def found(name: str) -> tuple[str, Size | None, str]:
-        writer = site.formats.writer("expressions", name)
+    def found(name: str, sample: Sample) -> tuple[str, Size | None, str]:
         try:
-            take = lambda rows, columns: sample_of(selected, query, origin, rows, columns)  # noqa: E731
-            return name, size_of(writer, resolved.slice, take), ""
-        except InvalidQuery as error:
+            return name, size_of(site.formats.writer("expressions", name), resolved.slice, sample), ""
+        except (InvalidQuery, ResultTooLarge) as error:
             return name, None, str(error)
 
     basis = [repr(matrix), repr(selected.store.version), repr(sorted(origin.items())), resolved.query]

@@ -15,6 +15,7 @@ from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.gene import add_gene
 from rnaget_server.pages.gene_list import add_gene_list
 from rnaget_server.pages.help import add_help
 from rnaget_server.pages.landing import add_landing
@@ -38,6 +39,7 @@ _PARTS = (
     add_track_sets,
     add_studies,
     add_matrices,
+    add_gene,
     add_gene_list,
     add_samples,
     add_cells,

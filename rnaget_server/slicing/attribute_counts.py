@@ -99,8 +99,8 @@ def _counted(axis: Axis, attribute: str, positions: Positions | None) -> Attribu
     column = axis.column(attribute, positions) if texts is None else texts
     found, counts = _occurrences(column)
     is_number = column.dtype.kind in "iuf"
-    there = ~np.isnan(found) if column.dtype.kind == "f" else found != b"" if column.dtype.kind == "S" else found != ""
-    present, numbers = found[there], counts[there]
+    has_value = ~np.isnan(found) if column.dtype.kind == "f" else found.astype(bool) | is_number
+    present, numbers = found[has_value], counts[has_value]
     # Of equal counts, the order of the values is kept.
     order = np.argsort(-numbers, kind="stable")[:MOST_VALUES]
     return AttributeCounts(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -15,13 +16,14 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.columns import as_text, as_texts
-from rnaget_server.model.slice import Slice
+from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import Pair
 from rnaget_server.query.table import SLOW_PARAMETERS
 from rnaget_server.slicing.advice import matrix_query_of
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
 
+_RUNS = 20
 _OTHERS = ", ".join((*sorted(SLOW_PARAMETERS - {"bins"}), "summary", "format"))
 
 
@@ -70,11 +72,17 @@ def first_cells(selected: MatrixSelection, units: str, rows: int, columns: int) 
 def sample_of(
     selected: MatrixSelection, query: MatrixQuery, origin: Mapping[str, str], rows: int, columns: int
 ) -> Slice:
-    """Return a slice of a few rows and columns, taken evenly from all that is selected."""
+    """Return a slice of a few rows and columns, taken evenly from all that is selected; its cells are read once."""
     features, samples = selected.selection.features, selected.selection.samples
     some = selected.with_features(_evenly(features, selected.store.shape[0], rows))
     some = some.with_samples(_evenly(samples, selected.store.shape[1], columns))
-    return slice_of([some], query.units or selected.matrix.units, query.units is None, origin)
+    made = slice_of([some], query.units or selected.matrix.units, query.units is None, origin)
+    return replace(made, layers=tuple(map(_read_once, made.layers)))
+
+
+def _read_once(layer: LayerInfo) -> LayerInfo:
+    blocks = cache(lambda: tuple(layer.blocks()))
+    return replace(layer, blocks=lambda: iter(blocks()))
 
 
 def sample_ids(selected: MatrixSelection, start: int, count: int) -> list[str]:
@@ -94,10 +102,13 @@ def _positions(chosen: Positions | None, size: int) -> Positions:
 
 
 def _evenly(chosen: Positions | None, size: int, count: int) -> Positions:
+    """Return so many of the positions, in some runs: those far from each other are read slowly."""
     some = _positions(chosen, size)
     if len(some) <= count:
         return some
-    return np.asarray(some[np.linspace(0, len(some) - 1, count).astype(np.int64)])
+    starts = np.linspace(0, len(some) - count, min(_RUNS, count)).astype(np.int64)
+    numbers = np.arange(count)
+    return np.asarray(some[numbers + starts[numbers * len(starts) // count]])
 
 
 def _shown(cell: NDArray[Any]) -> str:
