@@ -23,17 +23,20 @@ _MOST_SUGGESTED = 10
 _MOST_NAMED = 10
 _PATIENCE = 2.0
 _SEE_OTHER = 303
+_WITHOUT_PAGES = frozenset({"gene", "sample"})
+"""The kinds whose pages are not there where expression matrices are not offered."""
 
 
 def add_search(pages: Flask, site: Site) -> None:
     """Add ``/search`` and ``/search/suggestions``."""
+    hidden = _WITHOUT_PAGES if "expressions" in site.settings.switched_off else frozenset()
 
     @pages.get("/search")
     def search() -> str | AnyResponse:
         text = _text()
         view = site.view
         index = site.searches.current(view, _PATIENCE)
-        groups = find(view, index, text, _MOST_ON_PAGE)
+        groups = find(view, index, text, _MOST_ON_PAGE, hidden)
         gene = exact_gene(groups)
         # The box asks so: who presses Enter after the name of a gene wants the gene.
         if gene is not None and "go" in request.args:
@@ -56,7 +59,7 @@ def add_search(pages: Flask, site: Site) -> None:
         text = _text()
         view = site.view
         index = site.searches.current(view, 0)
-        groups = best(find(view, index, text, _MOST_SUGGESTED), _MOST_SUGGESTED)
+        groups = best(find(view, index, text, _MOST_SUGGESTED, hidden), _MOST_SUGGESTED)
         reply = jsonify(query=text, complete=index.is_complete, groups=_as_json(site, groups))
         reply.headers["Cache-Control"] = "no-cache"
         return reply

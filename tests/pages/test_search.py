@@ -237,13 +237,11 @@ class Hiding:
     """A policy that hides one study from all."""
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        if not hasattr(self, "catalog"):
-            projects = {
-                id: replace(project, studies=tuple(study for study in project.studies if study.id != "two"))
-                for id, project in catalog.projects.items()
-            }
-            self.catalog = replace(catalog, projects=projects)
-        return self.catalog
+        projects = {
+            id: replace(project, studies=tuple(study for study in project.studies if study.id != "two"))
+            for id, project in catalog.projects.items()
+        }
+        return replace(catalog, projects=projects)
 
     def rights(self, principal: Principal) -> str:
         return "hidden"
@@ -268,6 +266,14 @@ def test_names_are_read_when_the_server_starts(original: Path, tmp_path: Path) -
     with TestClient(create_app(settings, prepare=True)) as client:
         until(lambda: client.get("/search/suggestions?q=ab1").json()["complete"])
         assert client.get("/search?q=s3").status_code == 200
+
+
+def test_kinds_that_are_switched_off_are_not_found(original: Path) -> None:
+    client = client_of(site_of(original, switched_off=("expressions",)))
+    assert "gene" not in suggested(client, "ab1")
+    assert "sample" not in suggested(client, "s1")
+    assert client.get("/search?q=ab1&go=1").status_code == 200
+    assert suggested(client, "b")["matrix"]
 
 
 def test_crawlers_are_kept_out(client: FlaskClient) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
+from operator import itemgetter
 
 from rnaget_server.slicing.search.names import NameTable, Texts, fold, fold_all, without_version
 from rnaget_server.slicing.search.ranks import EXACT, START, TEXT
+
+SEPARATOR = "\x1f"
+"""Between the texts of one entry: a sign that no folded text has."""
+
+_SEPARATOR = SEPARATOR.encode()
+_PLACES = 512
 
 
 @dataclass(frozen=True)
@@ -26,13 +33,13 @@ class Entries:
     ids, names
         Of each entry; a name may be empty.
     texts
-        What else is said of each, in which any part is found; as long as the others, or empty.
+        Further texts of each, joined by `SEPARATOR`, in which any part is found; as many as the others, or none.
     """
 
     def __init__(self, ids: Sequence[str], names: Sequence[str], texts: Sequence[str] = ()) -> None:
         self.ids = Texts(ids)
         self.names = Texts(names)
-        self.texts = Texts(fold_all(texts))
+        self.texts = Texts(_marked(texts))
         self._table = NameTable(_names(ids, names))
 
     def __len__(self) -> int:
@@ -54,13 +61,22 @@ class Entries:
         ranked = chain(
             ((EXACT, entry) for entry in self.named(key)),
             ((START, entry) for entry in chain(self._table.beginning(key), of_stem)),
-            ((TEXT, entry) for entry in self._table.containing(key)),
-            ((TEXT, entry) for entry in self.texts.containing(key.encode())),
+            ((TEXT, entry) for entry in self._parts(key)),
         )
         for rank, entry in ranked:
             if entry not in seen:
                 seen.add(entry)
                 yield Hit(rank, entry)
+
+    def _parts(self, key: str) -> Iterator[int]:
+        """Yield what has a part: of the first places, texts that begin so, then names and texts with such a word."""
+        part = key.encode("utf-8", "replace")
+        places = chain(
+            ((_of_name(before), owner) for owner, before, _ in self._table.occurrences(part)),
+            ((_of_text(before, after), entry) for entry, before, after in self.texts.occurrences(part)),
+        )
+        while some := list(islice(places, _PLACES)):
+            yield from (entry for _, entry in sorted(some, key=itemgetter(0)))
 
     @property
     def all_names(self) -> Texts:
@@ -74,6 +90,26 @@ class Entries:
 
     def _own(self, entry: int) -> tuple[str, str]:
         return fold(self.ids[entry]), fold(self.names[entry])
+
+
+def _of_name(before: bytes) -> int:
+    """Return the rank of a place in a name among all parts, by the byte before it."""
+    return 2 if before == b" " else 4
+
+
+def _of_text(before: bytes, after: bytes) -> int:
+    """Return the rank of a place in a text: a whole word at its beginning, its beginning, that of a word, or any."""
+    if before == _SEPARATOR:
+        return 0 if after in (b" ", b"\n", _SEPARATOR) else 1
+    return 3 if before == b" " else 5
+
+
+def _marked(texts: Sequence[str]) -> Iterator[str]:
+    """Yield the folded texts of each entry, the separator before each."""
+    several = [list(filter(None, text.split(SEPARATOR))) for text in texts]
+    folded = iter(fold_all([text for of_entry in several for text in of_entry]))
+    for of_entry in several:
+        yield "".join(f"{SEPARATOR}{text}" for text in islice(folded, len(of_entry)))
 
 
 def _names(ids: Sequence[str], names: Sequence[str]) -> Iterable[tuple[str, int]]:

@@ -18,6 +18,7 @@ LONGEST = 400
 """Characters of a search, at most."""
 
 _AT_ONCE = 8192
+_PLACES = 512
 _NARROW = np.iinfo(np.uint32).max
 _NAME = itemgetter(0)
 
@@ -65,13 +66,23 @@ class Texts:
         """Return one text as UTF-8."""
         return self.data[int(self.starts[number]) : int(self.starts[number + 1]) - 1]
 
-    def containing(self, key: bytes) -> Iterator[int]:
-        """Yield the numbers of the texts that have `key` in them, ascending; for texts and keys that are folded."""
-        at = self.data.find(key)
-        while at >= 0:
-            number = int(np.searchsorted(self.starts, at, side="right")) - 1
-            yield number
-            at = self.data.find(key, int(self.starts[number + 1]))
+    def occurrences(self, key: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield the number of the text at each place of `key`, with the byte before and that after it.
+
+        For texts and keys that are folded: a text has no line feed.
+        """
+        places = self._places(key)
+        while some := list(islice(places, _PLACES)):
+            numbers = np.searchsorted(self.starts, np.array(some, self.starts.dtype), side="right") - 1
+            for number, place in zip(numbers.tolist(), some, strict=True):
+                after = place + len(key)
+                yield number, self.data[max(place - 1, 0) : place], self.data[after : after + 1]
+
+    def _places(self, key: bytes) -> Iterator[int]:
+        place = self.data.find(key)
+        while place >= 0:
+            yield place
+            place = self.data.find(key, place + 1)
 
     @property
     def nbytes(self) -> int:
@@ -114,10 +125,11 @@ class NameTable:
                 return
             yield from self._of(place)
 
-    def containing(self, part: str) -> Iterator[int]:
-        """Yield the things that have a name with this part, in the order of the names; one may come twice."""
-        for place in self._names.containing(part.encode("utf-8", "replace")):
-            yield from self._of(place)
+    def occurrences(self, part: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield the things that have a name with this part, see `Texts.occurrences`; one may come more than once."""
+        for place, before, after in self._names.occurrences(part):
+            for owner in self._of(place):
+                yield owner, before, after
 
     @property
     def nbytes(self) -> int:

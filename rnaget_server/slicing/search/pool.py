@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
-from rnaget_server.slicing.search.entries import Entries
+from rnaget_server.slicing.search.entries import SEPARATOR, Entries
 
 MOST_ENTRIES = 500_000
 """Features, and samples, that are kept in memory; about 100 bytes each."""
@@ -47,13 +47,13 @@ class AxisContent:
         return cls(axis, id, name, texts, _digest(axis, [id, name or "", *texts]))
 
     def columns(self) -> tuple[list[str], list[str], list[str]]:
-        """Return the id, the name and the text of each feature or sample."""
+        """Return the id, the name and the texts of each feature or sample."""
         ids = as_texts(self.axis.column(self.id))
         names = as_texts(self.axis.column(self.name)) if self.name and self.name != self.id else [""] * len(ids)
         if not self.texts:
             return ids, names, [""] * len(ids)
         columns = [as_texts(self.axis.column(attribute)) for attribute in self.texts]
-        return ids, names, [" ".join(filter(None, texts)) for texts in zip(*columns, strict=True)]
+        return ids, names, [SEPARATOR.join(filter(None, texts)) for texts in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rnaget_server.catalog import Catalog
 from rnaget_server.catalog.records import Genome, Matrix, Project, ReadSet, Study, TrackSet
-from rnaget_server.slicing.search.entries import Entries
+from rnaget_server.slicing.search.entries import SEPARATOR, Entries
 
 _MOST_TRACKS = 100_000
 
@@ -94,4 +94,4 @@ def _reads(reads: ReadSet) -> Record:
 
 
 def _text(*parts: str | None) -> str:
-    return " ".join(part for part in parts if part)
+    return SEPARATOR.join(part for part in parts if part)

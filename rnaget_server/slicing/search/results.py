@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 from operator import attrgetter
@@ -72,8 +72,8 @@ class Group:
         return KINDS[self.kind]
 
 
-def find(view: View, index: SearchIndex, text: str, most: int) -> list[Group]:
-    """Return up to `most` results of each kind for a text, kinds with better ones first."""
+def find(view: View, index: SearchIndex, text: str, most: int, hidden: Collection[str] = frozenset()) -> list[Group]:
+    """Return up to `most` results of each kind but the hidden ones for a text, kinds with better ones first."""
     key = fold(text)
     if not key:
         return []
@@ -85,7 +85,7 @@ def find(view: View, index: SearchIndex, text: str, most: int) -> list[Group]:
         **{kind: _records(index, kind, key) for kind in index.records},
     }
     groups = []
-    for kind in KINDS:
+    for kind in (kind for kind in KINDS if kind not in hidden):
         results = [result for result, _ in zip(searches[kind], range(most + 1), strict=False)]
         if results:
             groups.append(Group(kind, tuple(results[:most]), len(results) > most))

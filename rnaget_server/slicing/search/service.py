@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.slicing.search.index import SearchIndex, first_index, full_index
@@ -72,7 +73,7 @@ class SearchIndexes:
             kept = self._kept[view.rights] = _Kept(first_index(view.catalog, None), 0.0, 0.0)
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        elif kept.index.catalog is not view.catalog:
+        elif not _same(kept.index.catalog, view.catalog):
             kept.index = first_index(view.catalog, kept.index)
         self._kept.move_to_end(view.rights)
         return kept
@@ -95,9 +96,14 @@ class SearchIndexes:
                 index = full_index(view, kept.index, lambda: time.sleep(_PAUSE))
                 with self._lock:
                     current = kept.index.catalog
-                    kept.index = index if current is view.catalog else first_index(current, index)
+                    kept.index = index if _same(current, view.catalog) else first_index(current, index)
         finally:
             with self._lock:
                 kept.looked = kept.made = time.monotonic()
                 kept.is_making = False
             kept.done.set()
+
+
+def _same(catalog: Catalog, other: Catalog) -> bool:
+    """Return whether two catalogues say the same: a policy may make a new one for each request."""
+    return catalog is other or catalog == other

@@ -47,7 +47,8 @@ def test_tables_find_as_python_does(texts: list[str], text: str) -> None:
     assert table.named(key) == [number for name, number in in_order if name == key]
     if key:
         assert list(table.beginning(key)) == [number for name, number in in_order if name.startswith(key)]
-        assert list(table.containing(key)) == [number for name, number in in_order if key in name]
+        found = [number for number, _, _ in table.occurrences(key.encode())]
+        assert list(dict.fromkeys(found)) == [number for name, number in in_order if key in name]
 
 
 def test_order_of_many() -> None:
@@ -103,3 +104,17 @@ def test_letters_of_expressions_mean_themselves() -> None:
         assert names[next(entries.search(name)).entry] == name
     assert [names[hit.entry] for hit in entries.search("a.b")] == ["a.b"]
     assert not list(entries.search(re.escape("a.b")))
+
+
+def test_parts_at_the_beginning_of_a_text_or_word_come_first() -> None:
+    texts = [
+        "xinsulin",
+        "an insulin receptor",
+        "\x1f".join(["other", "insulin"]),
+        "insulin-like\x1fb",
+        "the preproinsulin",
+    ]
+    texts += ["Insulin [HGNC]"]
+    entries = Entries([f"g{number}" for number in range(6)], ["", "", "", "", "PINSULIN", ""], texts)
+    assert [hit.entry for hit in entries.search("insulin")] == [2, 5, 3, 1, 4, 0]
+    assert not list(entries.search("other insulin"))
