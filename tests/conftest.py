@@ -88,7 +88,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def one_study(directory: Path) -> Path:
     """Copy the demo catalogue with one study of one matrix, ``marioni``; return the copy, which is `directory`."""
-    return Path(shutil.copytree(ROOT / "data", directory, ignore=shutil.ignore_patterns("gtex", "mcf7")))
+    others = shutil.ignore_patterns("gtex", "hpa", "genomes", "mcf7", "na12878")
+    return Path(shutil.copytree(ROOT / "data", directory, ignore=others))
 
 
 @pytest.fixture

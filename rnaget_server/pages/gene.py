@@ -46,7 +46,7 @@ def _reply(site: Site, name: str, state: GeneState) -> Response:
     if found.candidates:
         return _choice(site, name, found, state)
     if state.as_json or is_embedded():
-        section = gene_section(site, name, _occurrence(found, name, state), state, required=True)
+        section = gene_section(site, _occurrence(site, name, found, state), state, required=True)
         if state.as_json:
             return jsonify(payload_of(section))
         plotly = library_address(site, "plotly")
@@ -57,12 +57,11 @@ def _reply(site: Site, name: str, state: GeneState) -> Response:
 def _page(site: Site, name: str, found: FoundGene, state: GeneState) -> str:
     chosen = [one for one in found.occurrences if one.matrix.id == state.matrix]
     if state.matrix is not None and not chosen:
-        _occurrence(found, name, state)
+        _occurrence(site, name, found, state)
     others = [one for one in found.occurrences if one not in chosen]
     drawn = [*chosen, *others][:_MOST_DRAWN]
     sections = [
-        gene_section(site, name, one, state if one in chosen or state.matrix is None else state.of_all())
-        for one in drawn
+        gene_section(site, one, state if one in chosen or state.matrix is None else state.of_all()) for one in drawn
     ]
     return page(
         site,
@@ -78,8 +77,11 @@ def _page(site: Site, name: str, found: FoundGene, state: GeneState) -> str:
     )
 
 
-def _occurrence(found: FoundGene, name: str, state: GeneState) -> Occurrence:
+def _occurrence(site: Site, name: str, found: FoundGene, state: GeneState) -> Occurrence:
     """Return the feature that a view shows: of the matrix that it names, or the first one."""
+    named = site.view.catalog.matrices.get(state.matrix or "")
+    if named is not None:
+        site.view.stores.open(named)  # so that a file that is gone is no matrix without the gene
     inside = [one for one in found.occurrences if state.matrix in (None, one.matrix.id)]
     if not inside:
         ids = ", ".join(dict.fromkeys(one.matrix.id for one in found.occurrences)) or "none"

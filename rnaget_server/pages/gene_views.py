@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from rnaget_server.catalog.records import Genome, TrackSet
-from rnaget_server.errors import InvalidQuery, RnagetError
+from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, RnagetError
 from rnaget_server.pages.frame import root_of
 from rnaget_server.pages.gene_state import GeneState
 from rnaget_server.pages.queries import Query, Source
@@ -111,15 +111,13 @@ def place_views(site: Site, found: FoundGene) -> list[PlaceView]:
     return views
 
 
-def gene_section(site: Site, name: str, one: Occurrence, state: GeneState, required: bool = False) -> GeneSection:
+def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool = False) -> GeneSection:
     """Return the values of a gene in one matrix by the choices of a view.
 
     Parameters
     ----------
     site
         The running server.
-    name
-        The name in the address of the page.
     one
         The feature.
     state
@@ -137,7 +135,7 @@ def gene_section(site: Site, name: str, one: Occurrence, state: GeneState, requi
     units: Sequence[str] = ()
     try:
         if "expressions" in site.settings.switched_off:
-            raise InvalidQuery("the provider of this server does not offer values of matrices")
+            raise GroupSwitchedOff("the provider of this server does not offer values of matrices")
         store = site.view.stores.open(one.matrix)
         choices, units = group_choices(one.matrix, store), store.units
         if state.group_by is None:

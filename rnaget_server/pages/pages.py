@@ -10,14 +10,20 @@ from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from rnaget_server.errors import Busy, RnagetError, http_status
 from rnaget_server.pages.assets import add_assets
+from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
 from rnaget_server.pages.gene import add_gene
 from rnaget_server.pages.gene_list import add_gene_list
+from rnaget_server.pages.help import add_help
 from rnaget_server.pages.landing import add_landing
+from rnaget_server.pages.matrix_page import add_matrices
 from rnaget_server.pages.samples import add_samples
+from rnaget_server.pages.search import add_search
+from rnaget_server.pages.studies import add_studies
+from rnaget_server.pages.track_set import add_track_sets
 from rnaget_server.web import PAGE_HEADERS, STATIC
 
 if TYPE_CHECKING:
@@ -25,7 +31,21 @@ if TYPE_CHECKING:
 
 _CACHED_SECONDS = 3600
 _RETRY_SECONDS = 60
-_PARTS = (add_landing, add_gene, add_gene_list, add_samples, add_docs, add_assets, add_checks)
+_PARTS = (
+    add_landing,
+    add_search,
+    add_docs,
+    add_help,
+    add_track_sets,
+    add_studies,
+    add_matrices,
+    add_gene,
+    add_gene_list,
+    add_samples,
+    add_cells,
+    add_assets,
+    add_checks,
+)
 """Each adds some addresses."""
 
 _WORDS = {

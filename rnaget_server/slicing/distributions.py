@@ -132,8 +132,9 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
     matrix = view.catalog.matrices[matrix_id]
     layer = found.slice.layers[0]
     cells = np.concatenate(list(layer.blocks()))[0]
-    grouping = Grouping("", ["all samples"] * len(cells))
-    if group_by is not None:
+    if group_by is None:
+        grouping = Grouping("", ["all samples"] * len(cells))
+    else:
         store = view.stores.open(matrix)
         attribute = group_attribute(group_by, matrix, store)
         if attribute is None:
@@ -163,7 +164,7 @@ def _groups(cells: NDArray[Any], grouping: Grouping, shape: str) -> list[GroupVa
     order = np.lexsort((np.arange(len(medians)), -medians, np.isnan(medians)))[:MOST_GROUPS]
     by_group = np.argsort(grouping.codes, kind="stable")
     ends = np.searchsorted(grouping.codes[by_group], np.arange(len(medians)), side="right")
-    most = max(1, _MOST_OUTLIERS // len(order))
+    most = _MOST_OUTLIERS // max(1, len(order))
     groups = []
     for number in order.tolist():
         values = cells[by_group[ends[number] - grouping.sizes[number] : ends[number]]]

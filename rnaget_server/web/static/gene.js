@@ -2,7 +2,8 @@
 
 import { colour, draw, plain } from "./plot.js";
 
-const ROW = 22;
+const ROW = 24;
+const BELOW = 48;
 const LONGEST = { wide: 28, narrow: 14 };
 const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8];
 
@@ -38,18 +39,27 @@ function traces(values) {
   const column = (key) => drawn.map((group) => placed(group[key]));
   const found = [];
   if (plot === "violin") {
+    // Plotly draws boxes below lines, so the quartiles are lines here.
+    const ends = drawn.flatMap((group) => [placed(group.q1), placed(group.q3), null]);
+    found.push(
+      {
+        ...outlines(drawn, places),
+        type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip",
+        line: { color: colour("accent"), width: 1 }, fillcolor: colour("accent-soft"),
+      },
+      {
+        type: "scatter", mode: "lines", name: "quartiles", hoverinfo: "skip",
+        x: ends, y: places.flatMap((place) => [place, place, null]), line: { color: colour("accent"), width: 4 },
+      },
+    );
+  } else {
     found.push({
-      ...outlines(drawn, places),
-      type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip",
-      line: { color: colour("accent"), width: 1 }, fillcolor: colour("accent-soft"),
+      type: "box", orientation: "h", y: places, width: 0.64,
+      q1: column("q1"), median: column("median"), q3: column("q3"),
+      lowerfence: column("low"), upperfence: column("high"), boxpoints: false, hoverinfo: "skip",
+      line: { color: colour("accent"), width: 1.25 }, fillcolor: colour("accent-soft"),
     });
   }
-  found.push({
-    type: "box", orientation: "h", y: places, width: plot === "violin" ? 0.16 : 0.64,
-    q1: column("q1"), median: column("median"), q3: column("q3"), lowerfence: column("low"), upperfence: column("high"),
-    boxpoints: false, hoverinfo: "skip",
-    line: { color: colour("accent"), width: 1.25 }, fillcolor: colour(plot === "violin" ? "card" : "accent-soft"),
-  });
   const beyond = drawn.flatMap((group, number) => (group.outliers ?? []).map((value) => ({ value, number, group })));
   found.push({
     type: "scatter", mode: "markers", name: "outliers",
@@ -58,10 +68,11 @@ function traces(values) {
     hovertemplate: beyond.map(({ group }) => `${plain(shortened(group.name, 60))}: %{customdata}<extra></extra>`),
     marker: { color: colour("accent"), size: 4, opacity: 0.55 },
   });
-  // A box has no hover text of its own: one unseen point on each median has it.
+  // A box has no hover text of its own: a point on each median has it, unseen where the box shows the median.
   found.push({
     type: "scatter", mode: "markers", name: "medians", x: column("median"), y: places,
-    hovertemplate: drawn.map(hover), marker: { color: colour("accent"), size: 14, opacity: 0 },
+    hovertemplate: drawn.map(hover), 
+    marker: { size: plot === "violin" ? 7 : 14, opacity: plot === "violin" ? 1 : 0, color: colour("card"), line: { color: colour("accent"), width: 1.5 } },
   });
   return found;
 }
@@ -69,7 +80,7 @@ function traces(values) {
 function layout(values, width) {
   const drawn = values.groups.filter((group) => group.median !== null);
   const most = width < 500 ? LONGEST.narrow : LONGEST.wide;
-  const axis = { title: { text: plain(values.units), standoff: 8 }, zeroline: false };
+  const axis = { title: { text: plain(values.units), standoff: 8 }, zeroline: false, automargin: false };
   if (values.scale === "log") {
     const highest = Math.max(...drawn.map((group) => group.max));
     const ticks = TICKS.filter((tick) => tick <= highest * 1.2);
@@ -77,13 +88,13 @@ function layout(values, width) {
     Object.assign(axis, { tickvals: shown.map((tick) => Math.log10(tick + 1)), ticktext: shown.map(String) });
   }
   return {
-    height: 80 + ROW * Math.max(drawn.length, 3),
-    margin: { t: 8, r: 12, b: 44, l: 8 },
+    height: ROW + BELOW + ROW * drawn.length,
+    margin: { t: ROW, r: 12, b: BELOW, l: 8 },
     showlegend: false,
     hovermode: "closest",
     xaxis: axis,
     yaxis: {
-      autorange: false, range: [drawn.length - 0.4, -0.6], zeroline: false, showgrid: false,
+      autorange: false, range: [drawn.length - 0.5, -0.5], zeroline: false, showgrid: false, ticks: "outside", ticklen: 5, tickcolor: colour("card"),
       tickvals: drawn.map((_, number) => number),
       ticktext: drawn.map((group) => plain(shortened(group.name, most))),
     },
@@ -91,13 +102,16 @@ function layout(values, width) {
 }
 
 async function show(element) {
-  const reply = await fetch(element.dataset.values, { headers: { Accept: "application/json" } });
-  const values = await reply.json();
-  element.replaceChildren();
-  if (!reply.ok) {
-    element.textContent = values.message;
+  let values;
+  try {
+    const reply = await fetch(element.dataset.values, { headers: { Accept: "application/json" } });
+    values = await reply.json();
+    if (!reply.ok) throw new Error(values.message);
+  } catch (error) {
+    element.textContent = `The plot cannot be drawn: ${error.message}`;
     return;
   }
+  element.replaceChildren();
   await draw(element, () => traces(values), layout(values, element.clientWidth));
   element.dataset.drawn = "true";
 }

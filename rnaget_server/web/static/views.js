@@ -2,16 +2,28 @@
 
 document.documentElement.classList.add("with-script");
 
-document.addEventListener("click", (event) => {
+const SCALE = 2;
+
+/** Return an SVG picture, given as the address of its data, as the address of a PNG picture. */
+async function rasterised(address, width, height) {
+  // Plotly makes PNG of a blob, which the policy of these pages does not allow as a picture.
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  const canvas = Object.assign(document.createElement("canvas"), { width: width * SCALE, height: height * SCALE });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/png");
+}
+
+document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-image]");
-  if (!button) return;
-  const plot = document.getElementById(button.dataset.plot);
+  const plot = button && document.getElementById(button.dataset.plot);
   if (!plot?.layout) return;
-  window.Plotly.downloadImage(plot, {
-    format: button.dataset.image,
-    filename: button.dataset.name,
-    width: plot.clientWidth,
-    height: plot.clientHeight,
-    scale: 2,
-  });
+  const { clientWidth: width, clientHeight: height } = plot;
+  const format = button.dataset.image;
+  const svg = await window.Plotly.toImage(plot, { format: "svg", width, height });
+  const link = document.createElement("a");
+  link.href = format === "png" ? await rasterised(svg, width, height) : svg;
+  link.download = `${button.dataset.name}.${format}`;
+  link.click();
 });
