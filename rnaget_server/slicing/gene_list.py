@@ -163,7 +163,7 @@ def _variants(text: str) -> list[str]:
 
 
 class _Forms:
-    """Where the features of any of some ids or names are."""
+    """The places of the features that have one of some ids or names."""
 
     def __init__(self, store: MatrixStore, matrix: Matrix, texts: Iterable[str]) -> None:
         wanted = list(dict.fromkeys(filter(None, texts)))
