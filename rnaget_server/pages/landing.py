@@ -57,6 +57,7 @@ def add_landing(pages: Flask, site: Site) -> None:
             service=catalog.service,
             page=number,
             examples=_examples(site, shown),
+            offers_values="expressions" not in site.settings.switched_off,
             cards=[_card(site, catalog, study) for study in shown],
             # A project of no studies would be nowhere else.
             empty=[one for one in catalog.projects.values() if not one.studies] if number.number == number.last else [],

@@ -22,6 +22,9 @@ MOST_GENES = 500
 _MOST_SUGGESTED = 12
 _MOST_MATRICES = 200
 _ENDS = re.compile(r"[,;\t\r\n]+")
+# More words than these are more than 500 names, with blanks in them or not, and are not looked for at all.
+_MOST_WORDS = 10 * MOST_GENES
+_BETWEEN_WORDS = re.compile(r"[,;\s]+")
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,9 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
     ResultTooLarge
         If they are more than one heat map has.
     """
+    words = sum(len(_BETWEEN_WORDS.split(given)) for given in lists)
+    if words > _MOST_WORDS:
+        raise _too_many(words)
     forms = _Forms(store, matrix, [form for text in _parts(lists) for form in _variants(text)])
     texts: dict[str, None] = {}
     for given in lists:
@@ -130,11 +136,15 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
         for part in filter(None, map(str.strip, _ENDS.split(given))):
             texts |= dict.fromkeys([part] if forms.places(part) else part.split())
     if len(texts) > MOST_GENES:
-        raise ResultTooLarge(
-            f"{len(texts):,} genes are more than the {MOST_GENES} of one heat map: leave some out, or download their "
-            "values as a table"
-        )
+        raise _too_many(len(texts))
     return list(texts), {text: places for text in texts if (places := forms.places(text))}
+
+
+def _too_many(number: int) -> ResultTooLarge:
+    return ResultTooLarge(
+        f"{number:,} genes are more than the {MOST_GENES} of one heat map: leave some out, or download their values as "
+        "a table"
+    )
 
 
 def _parts(lists: Iterable[str]) -> Iterator[str]:
@@ -153,7 +163,7 @@ def _variants(text: str) -> list[str]:
 
 
 class _Forms:
-    """Where the features of any of some ids or names are."""
+    """The places of the features that have one of some ids or names."""
 
     def __init__(self, store: MatrixStore, matrix: Matrix, texts: Iterable[str]) -> None:
         wanted = list(dict.fromkeys(filter(None, texts)))

@@ -156,3 +156,16 @@ def test_pages_are_accessible(
         scrolls = seen.page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
         assert not scrolls
         seen.check()
+
+
+@pytest.mark.parametrize(
+    ("path", "ready"),
+    [("/genes?ids=1634&group_by=acronym&embed=1", DRAWN), ("/samples/tcga/TCGA-02-0047-01?embed=1", ".barlayer path")],
+)
+def test_views_without_their_pages_are_accessible(browser: Browser, root: str, path: str, ready: str) -> None:
+    with visit(browser, root, 390, "dark") as seen:
+        seen.page.goto(path)
+        seen.page.wait_for_selector(ready)
+        found = Axe().run(seen.page)
+        assert found.violations_count == 0, found.generate_report()
+        seen.check()

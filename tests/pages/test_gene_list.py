@@ -173,8 +173,16 @@ def test_a_view_may_be_in_a_frame_and_the_page_may_not(client: FlaskClient) -> N
     assert "frame-ancestors 'none'" in refused.headers["Content-Security-Policy"]
 
 
+def test_other_pages_lead_to_it(client: FlaskClient) -> None:
+    assert 'href="/genes"' in client.get("/", headers=BROWSER).text
+    assert 'href="/genes?matrix=wide"' in client.get("/matrices/wide", headers=BROWSER).text
+    assert '<option value="wide" selected>' in client.get("/genes?matrix=wide", headers=BROWSER).text
+
+
 def test_nothing_is_shown_where_matrices_are_not_offered(data: Path) -> None:
     client = client_of(data, switched_off=["expressions"])
+    assert "/genes?" not in client.get("/matrices/m", headers=BROWSER).text
+    assert 'href="/genes"' not in client.get("/", headers=BROWSER).text
     for path in ("/genes?ids=AB1", "/genes.json?ids=AB1", "/samples/m/s1"):
         assert client.get(path).status_code == 404
 

@@ -115,6 +115,12 @@ def test_too_many_are_refused(view: View) -> None:
         found(view, "\n".join(f"g{number}" for number in range(501)))
 
 
+def test_very_many_are_refused_before_they_are_looked_for(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnaget_server.slicing.gene_list._Forms", None)
+    with pytest.raises(ResultTooLarge, match="200,000 genes are more than the 500"):
+        found(view, " ".join(["g"] * 200_000))
+
+
 def test_a_matrix_whose_file_is_gone_is_passed_over(tmp_path: Path) -> None:
     data = tmp_path / "data"
     new_study(data)
