@@ -62,7 +62,7 @@ def client(data: Path) -> Iterator[TestClient]:
 
 
 def numbers_of(values: pd.Series, groups: pd.Series) -> pd.DataFrame:
-    """What pandas makes of the values of a gene, highest median first."""
+    """The numbers of the values of a gene by pandas, highest median first."""
     grouped = values.astype(np.float64).groupby(groups[groups != ""])
     quartiles = {"q1": grouped.quantile(0.25), "median": grouped.median(), "q3": grouped.quantile(0.75)}
     table = pd.DataFrame({"n": grouped.count(), **quartiles, "min": grouped.min(), "max": grouped.max()})
