@@ -24,6 +24,7 @@ from benchmarks import (
     profile,
     reads,
     scale,
+    search,
     sequences,
     signal,
     soak,
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "signal": signal.rows,
     "sequences": sequences.rows,
     "archive": archive.rows,
+    "search": search.rows,
     "htsget": htsget.rows,
     "client": fetching.rows,
     "http": http.rows,
@@ -52,7 +54,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "pages", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "pages", "search", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

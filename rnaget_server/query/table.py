@@ -80,7 +80,7 @@ OF_MATRICES = (*(spec.name for spec in LISTED_OF_MATRICES), "featureIDList_not",
 OF_TRACKS = (*(spec.name for spec in LISTED_OF_TRACKS), *_COMMON)
 """The parameters of ranges of tracks, without those of the filters."""
 
-RESERVED = frozenset((*OF_MATRICES, *OF_TRACKS, "name", "tags", "type", "offset", "limit", "download"))
+RESERVED = frozenset((*OF_MATRICES, *OF_TRACKS, "name", "tags", "type", "offset", "limit", "download", "search"))
 """The names that a filter of a catalogue must not have."""
 
 SLOW_PARAMETERS = frozenset({"top", "group_by", "feature_min_value", "feature_max_value", "bins"})

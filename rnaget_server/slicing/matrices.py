@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
@@ -81,6 +82,23 @@ def slice_by_id(
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
+    return _resolve(view, query, [selection_by_id(view, matrix_id, query, cancellation)], ())
+
+
+def selection_by_id(
+    view: View, matrix_id: str, query: MatrixQuery, cancellation: Cancellation | None = None
+) -> MatrixSelection:
+    """Return what a query selects of one matrix, which may be nothing; no cell is read.
+
+    Raises
+    ------
+    UnknownId
+        If there is no such matrix.
+    InvalidQuery
+        If the matrix has no such filter or units, or cannot be grouped so.
+    Unavailable
+        If its file cannot be read.
+    """
     matrix = record_by_id("expression matrix", matrix_id, view.catalog.matrices, query)
     store = view.stores.open(matrix, cancellation)
     if query.units is not None and query.units not in store.units:
@@ -88,7 +106,7 @@ def slice_by_id(
         raise InvalidQuery(unknown_choice(start, query.units, store.units, "it has"))
     if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
         raise InvalidQuery(f"{matrix.id}: " + unknown_name(_GROUPS, query.group_by, group_names(matrix, store)))
-    return _resolve(view, query, [MatrixSelection(matrix, store, select(store, matrix, query))], ())
+    return MatrixSelection(matrix, store, select(store, matrix, query))
 
 
 def slice_by_search(
@@ -173,7 +191,7 @@ def _resolve(
     resolved = MatrixSlice(
         slice=make(used, grouping),
         sources=tuple(selected.matrix for selected in used),
-        missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
+        missing=tuple(dict.fromkeys(chain.from_iterable(missing.values()))),
         omitted=(*omitted, *other),
         query=digest,
         ungrouped=grouping.ungrouped if grouping is not None else 0,

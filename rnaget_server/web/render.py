@@ -10,6 +10,8 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from rnaget_server.model.lists import SEPARATOR
+
 _HERE = Path(__file__).parent
 
 STATIC = _HERE / "static"
@@ -49,6 +51,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["grouped"] = lambda number: f"{number:,}"
+    environment.filters["listed"] = lambda text: text.replace(SEPARATOR, ", ")
     environment.filters["urlpart"] = lambda text: quote(str(text), safe="")
     environment.filters["plain"] = _plain
     environment.tests["web_address"] = _is_web_address

@@ -52,12 +52,8 @@ def bulk(
 
 
 @pytest.fixture(scope="module")
-def tcga(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    data = tmp_path_factory.mktemp("tcga")
-    folder = shared_data / "tcga"
-    options = ("--transpose", "--id", "tcga", "--units", "log2", "--samples", str(folder / "samples.tsv.gz"))
-    import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
-    yield from client_of(data)
+def tcga(tcga_catalog: Path) -> Iterator[TestClient]:
+    yield from client_of(tcga_catalog)
 
 
 @pytest.fixture(scope="module")
