@@ -181,6 +181,7 @@ def test_pictures_and_the_table_are_downloaded(browser: Browser, root: str, expe
 def test_the_line_to_embed_shows_the_plot_in_another_page(browser: Browser, root: str, tmp_path: Path) -> None:
     with visit(browser, root) as seen:
         seen.page.goto(f"/genes/{GENE}?matrix=brawand")
+        drawn(seen.page)
         (line,) = (text for text in commands(seen.page, "In another page") if "brawand" in text)
         (tmp_path / "another.html").write_text(
             f"<!doctype html><title>Another</title><link rel=icon href=data:,>{line}"

@@ -77,9 +77,17 @@ function traces(values) {
   return found;
 }
 
+/** Return how wide the widest of some labels is: Plotly would draw twice to find out. */
+function widest(labels) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  return Math.max(...labels.map((label) => context.measureText(label).width));
+}
+
 function layout(values, width) {
   const drawn = values.groups.filter((group) => group.median !== null);
   const most = width < 500 ? LONGEST.narrow : LONGEST.wide;
+  const labels = drawn.map((group) => shortened(group.name, most));
   const axis = { title: { text: plain(values.units), standoff: 8 }, zeroline: false, automargin: false };
   if (values.scale === "log") {
     const highest = Math.max(...drawn.map((group) => group.max));
@@ -89,14 +97,14 @@ function layout(values, width) {
   }
   return {
     height: ROW + BELOW + ROW * drawn.length,
-    margin: { t: ROW, r: 12, b: BELOW, l: 8 },
+    margin: { t: ROW, r: 12, b: BELOW, l: Math.ceil(widest(labels)) + 14 },
     showlegend: false,
     hovermode: "closest",
     xaxis: axis,
     yaxis: {
       autorange: false, range: [drawn.length - 0.5, -0.5], zeroline: false, showgrid: false, ticks: "outside", ticklen: 5, tickcolor: colour("card"),
       tickvals: drawn.map((_, number) => number),
-      ticktext: drawn.map((group) => plain(shortened(group.name, most))),
+      ticktext: labels.map(plain), automargin: false,
     },
   };
 }
