@@ -169,7 +169,7 @@ def test_difficult_names_are_shown_as_they_are(browser: Browser, root: str) -> N
         assert page.get_by_text("The axis is linear, since values below 0 have no logarithm.").is_visible()
         point = page.locator(".plot .scatterlayer .trace").last.locator(".point").nth(1).bounding_box()
         assert point is not None
-        page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+        page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2, steps=5)
         hover = page.locator(".hoverlayer .hovertext")
         hover.wait_for()
         assert (hover.text_content() or "").count("L") == 300
