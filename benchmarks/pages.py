@@ -45,7 +45,7 @@ def rows(material: Material) -> Iterator[Row | Note]:
         yield Row("six summaries of a gene in one reply", "one summary", found["six"], found["one"], most=2)
         drawn = _drawn(f"http://{HOST}:{server.port}")
         yield (
-            Row(f"{what}: drawn", "from the click on", drawn, most=1) if drawn else Note("drawing: no browser is here")
+            Row(f"{what}: drawn", "from the request", drawn, most=1) if drawn else Note("drawing: no browser is here")
         )
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from flask import Flask, Response, jsonify, request
 
-from rnaget_server.errors import InvalidQuery, RnagetError, http_status
+from rnaget_server.errors import InvalidQuery
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import page, root_of
 from rnaget_server.pages.gene_state import GeneState, read_state
@@ -18,7 +18,7 @@ from rnaget_server.slicing.gene_lookup import FoundGene, Occurrence, find_gene, 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
-_CHOICE, _NOT_FOUND = 300, 404
+_OK, _CHOICE, _NOT_FOUND = 200, 300, 404
 _MOST_DRAWN = 6
 
 
@@ -27,12 +27,8 @@ def add_gene(pages: Flask, site: Site) -> None:
 
     @pages.get("/genes/<path:name>")
     def gene(name: str) -> Response:
-        try:
-            reply = _reply(site, name, read_state(request.args.items(multi=True)))
-        except RnagetError as error:
-            reply = _refusal(site, name, http_status(error), str(error))
-        reply.vary.add("Accept")
-        if reply.status_code == 200:  # others have no name that lasts
+        reply = _reply(site, name, read_state(request.args.items(multi=True)))
+        if reply.status_code == _OK:
             reply.cache_control.no_cache = True
             reply.add_etag()
             reply.make_conditional(request)
@@ -107,15 +103,6 @@ def _unknown(site: Site, name: str, state: GeneState) -> Response:
     else:
         reply = _html(page(site, "gene_unknown.html", name=name, similar=similar))
     reply.status_code = _NOT_FOUND
-    return reply
-
-
-def _refusal(site: Site, name: str, status: int, message: str) -> Response:
-    if request.args.get("format") == "json":
-        reply: Response = jsonify(message=message)
-    else:
-        reply = _html(page(site, "error.html", status=status, heading="This view cannot be shown", text=message))
-    reply.status_code = status
     return reply
 
 

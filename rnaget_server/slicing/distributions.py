@@ -132,15 +132,11 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
     matrix = view.catalog.matrices[matrix_id]
     layer = found.slice.layers[0]
     cells = np.concatenate(list(layer.blocks()))[0]
-    if group_by is None:
-        grouping = Grouping("", ["all samples"] * len(cells))
-    else:
-        store = view.stores.open(matrix)
-        attribute = group_attribute(group_by, matrix, store)
-        if attribute is None:
-            known = unknown_name("filter or attribute of samples", group_by, group_names(matrix, store))
-            raise InvalidQuery(f"{matrix.id}: {known}")
-        grouping = Grouping(attribute, as_texts(found.slice.samples.column(attribute)))
+    texts = ["all samples"] * len(cells)
+    attribute = "" if group_by is None else _attribute(matrix, view.stores.open(matrix), group_by)
+    if attribute:
+        texts = as_texts(found.slice.samples.column(attribute))
+    grouping = Grouping(attribute, texts)
     if not grouping.values:
         raise UnknownId(f"no selected sample has a {group_by}, so there are no groups: group_by another attribute")
     present = cells[~np.isnan(cells)]
@@ -156,6 +152,14 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
         grouping.ungrouped,
         least,
     )
+
+
+def _attribute(matrix: Matrix, store: MatrixStore, group_by: str) -> str:
+    attribute = group_attribute(group_by, matrix, store)
+    if attribute is None:
+        known = unknown_name("filter or attribute of samples", group_by, group_names(matrix, store))
+        raise InvalidQuery(f"{matrix.id}: {known}")
+    return attribute
 
 
 def _groups(cells: NDArray[Any], grouping: Grouping, shape: str) -> list[GroupValues]:

@@ -1,4 +1,4 @@
-"""Where one gene is: in which genomes, and as which feature of which matrices."""
+"""The look-up of one gene: the genomes that have it, and the features of matrices that are it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class GeneCandidate:
     """One of several genes of a name: the id to ask by, its symbol, and what has it."""
 
     id: str
@@ -53,7 +53,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class FoundGene:
-    """What is known of a name of a gene.
+    """The gene of a name, or the genes of which one has to be chosen.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class FoundGene:
     symbol: str | None = None
     places: tuple[Place, ...] = ()
     occurrences: tuple[Occurrence, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[GeneCandidate, ...] = ()
     more_candidates: int = 0
     unavailable: tuple[str, ...] = ()
 
@@ -142,19 +142,19 @@ def _find(view: View, name: str) -> FoundGene | None:
     return FoundGene(id, symbol, tuple(places), tuple(occurrences), unavailable=tuple(search.unavailable))
 
 
-def _distinct(places: Sequence[Place], rows: Sequence[Occurrence], stem: str) -> dict[str, Candidate]:
+def _distinct(places: Sequence[Place], rows: Sequence[Occurrence], stem: str) -> dict[str, GeneCandidate]:
     """Return the genes that a name means, by id; those of one kind of id are different ones.
 
     In a matrix that calls its features otherwise, several features of the name are different genes as well.
     """
-    genes: dict[str, Candidate] = {}
+    genes: dict[str, GeneCandidate] = {}
     for place in places:
         where = f"{place.genome.name or place.genome.id}, {place.gene.contig}"
-        genes.setdefault(place.gene.id, Candidate(place.gene.id, place.gene.symbol, where))
+        genes.setdefault(place.gene.id, GeneCandidate(place.gene.id, place.gene.symbol, where))
     for row in rows:
         id = split_version(row.feature)[0]
         if _STABLE.fullmatch(id):
-            genes.setdefault(id, Candidate(id, row.symbol, row.matrix.name or row.matrix.id))
+            genes.setdefault(id, GeneCandidate(id, row.symbol, row.matrix.name or row.matrix.id))
     if stem in genes:
         return {stem: genes[stem]}
     if genes:
@@ -163,7 +163,7 @@ def _distinct(places: Sequence[Place], rows: Sequence[Occurrence], stem: str) ->
     for row in rows:
         by_matrix.setdefault(row.matrix.id, []).append(row)
     most = max(by_matrix.values(), key=len, default=[])
-    return {row.feature: Candidate(row.feature, row.symbol, row.matrix.name or row.matrix.id) for row in most}
+    return {row.feature: GeneCandidate(row.feature, row.symbol, row.matrix.name or row.matrix.id) for row in most}
 
 
 def _may_be(id: str, row: Occurrence) -> bool:

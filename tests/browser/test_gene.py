@@ -32,6 +32,9 @@ SOURCES = {
     "brawand": ("brawand/brawand.htseq.fpkm.tsv.gz", "FPKM"),
     "uhlen": ("uhlen/uhlen.htseq.tpm.pooled.tsv.gz", "TPM"),
 }
+ODD = ["<b>bold</b> &amp; <i>", "L" * 300, "<script>alert(1)</script>"]
+"""Names of groups, the one with the least values first."""
+
 NUMBERS = ["n", "q1", "median", "q3", "min", "max"]
 
 
@@ -62,7 +65,20 @@ def root(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, serve: Cal
         table.to_csv(samples, sep="\t", index=False)
         options = ("--id", name, "--units", units, "--samples", str(samples))
         import_matrix(data, shared_data / path, *options, study=name)
+    _write_odd(data, data.parent / f"odd-{data.name}")
     return serve(data)
+
+
+def _write_odd(data: Path, directory: Path) -> None:
+    """Import a matrix whose groups have difficult names, and values below 0."""
+    directory.mkdir()
+    columns = [f"s{number}" for number in range(9)]
+    cells = pd.DataFrame([np.arange(9) - 2.5], pd.Index(["odd"], name="gene"), columns)
+    cells.to_csv(directory / "m.tsv", sep="\t")
+    table = pd.DataFrame({"sample": columns, "kind": [ODD[number // 3] for number in range(9)]})
+    table.to_csv(directory / "s.tsv", sep="\t", index=False)
+    options = ("--id", "odd", "--units", "log2", "--samples", str(directory / "s.tsv"))
+    import_matrix(data, directory / "m.tsv", *options, study="odd")
 
 
 def drawn(page: Page) -> list[dict[str, Any]]:
@@ -142,6 +158,24 @@ def test_a_choice_is_an_address(browser: Browser, root: str) -> None:
         seen.check()
 
 
+def test_difficult_names_are_shown_as_they_are(browser: Browser, root: str) -> None:
+    with visit(browser, root) as seen:
+        page = seen.page
+        page.goto("/genes/odd?scale=log")
+        traces = drawn(page)[0]
+        ticks = page.locator(".plot .yaxislayer-above text").all_text_contents()
+        assert ticks == [ODD[2], f"{'L' * 27}…", ODD[0]]
+        assert next(trace for trace in traces if trace["type"] == "box")["median"] == [4.5, 1.5, -1.5]
+        assert page.get_by_text("The axis is linear, since values below 0 have no logarithm.").is_visible()
+        point = page.locator(".plot .scatterlayer .trace").last.locator(".point").nth(1).bounding_box()
+        assert point is not None
+        page.mouse.move(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2, steps=5)
+        hover = page.locator(".hoverlayer .hovertext")
+        hover.wait_for()
+        assert (hover.text_content() or "").count("L") == 300
+        seen.check()
+
+
 def test_every_command_returns_what_the_plot_shows(
     browser: Browser, root: str, expected: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:
@@ -181,6 +215,7 @@ def test_pictures_and_the_table_are_downloaded(browser: Browser, root: str, expe
 def test_the_line_to_embed_shows_the_plot_in_another_page(browser: Browser, root: str, tmp_path: Path) -> None:
     with visit(browser, root) as seen:
         seen.page.goto(f"/genes/{GENE}?matrix=brawand")
+        drawn(seen.page)
         (line,) = (text for text in commands(seen.page, "In another page") if "brawand" in text)
         (tmp_path / "another.html").write_text(
             f"<!doctype html><title>Another</title><link rel=icon href=data:,>{line}"

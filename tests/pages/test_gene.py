@@ -13,7 +13,10 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
+from rnaget_server.cli.new import write_new_catalog
+from tests.apis.rnaget.test_genome_links import CONTIGS, GENES
 from tests.conftest import client_of, import_matrix, new_study
+from tests.importers.sequences.annotated import run_import
 
 IDS = [f"ENSG{number:011d}.3" for number in range(1, 7)]
 NAMES = ["GENE0", "PLCXD1", "<script>alert(1)</script>", "NEG", "NONE", "A/B,C d"]
@@ -62,7 +65,7 @@ def client(data: Path) -> Iterator[TestClient]:
 
 
 def numbers_of(values: pd.Series, groups: pd.Series) -> pd.DataFrame:
-    """What pandas makes of the values of a gene, highest median first."""
+    """The numbers of the values of a gene by pandas, highest median first."""
     grouped = values.astype(np.float64).groupby(groups[groups != ""])
     quartiles = {"q1": grouped.quantile(0.25), "median": grouped.median(), "q3": grouped.quantile(0.75)}
     table = pd.DataFrame({"n": grouped.count(), **quartiles, "min": grouped.min(), "max": grouped.max()})
@@ -225,3 +228,44 @@ def test_values_that_are_not_offered_are_not_shown(data: Path) -> None:
         assert page.status_code == 200
         assert "does not offer values" in page.text and "<td" not in page.text
         assert client.get("/genes/GENE0?matrix=odd&format=json").status_code == 501
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A genome with three genes, and a study with a matrix and tracks on it."""
+    directory = tmp_path_factory.mktemp("placed")
+    data = directory / "data"
+    write_new_catalog(data)
+    code, output = run_import(data, CONTIGS, GENES)
+    assert code == 0, output
+    (directory / "m.tsv").write_text("id\ts1\ts2\nENSG00000000001.5\t1\t2\nENSG00000000002\t3\t4\n")
+    import_matrix(data, directory / "m.tsv", "--id", "m", "--units", "TPM", "--genome", "g", study="m")
+    (directory / "chrom.sizes").write_text("chr1\t100\nchr2\t8\n")
+    (directory / "t.bedGraph").write_text("chr1\t0\t10\t1\n")
+    sizes = ("--chrom-sizes", str(directory / "chrom.sizes"), "--genome", "g")
+    import_matrix(data, directory / "t.bedGraph", "--id", "t", "--units", "reads", *sizes, study="t")
+    yield from client_of(data)
+
+
+def test_the_place_of_a_gene_and_what_is_there(placed: TestClient) -> None:
+    page = placed.get("/genes/CD2").text
+    assert '<h1 id="gene">CD2</h1>' in page
+    assert 'href="/genomes/g"' in page
+    assert "<code>chr1:22-36</code> forward strand" in page
+    assert "ENSG00000000002.1" in page and "also OLD2" in page
+    assert 'href="/tracks/t?region=chr1%3A1-100"' in page
+    sequences = re.search(r'href="(/genomes/g/features/[^"]+)"', page)
+    assert sequences is not None
+    assert placed.get(html.unescape(sequences[1])).json()["symbol"] == "CD2"
+
+
+@pytest.mark.parametrize(("name", "feature"), [("AB1", "ENSG00000000001.5"), ("OLD2", "ENSG00000000002")])
+def test_symbols_and_synonyms_of_a_genome_find_ids_in_matrices(placed: TestClient, name: str, feature: str) -> None:
+    values = placed.get(f"/genes/{name}?matrix=m&format=json").json()
+    assert values["feature"] == feature
+
+
+def test_a_gene_of_a_genome_alone_is_in_no_matrix(placed: TestClient) -> None:
+    page = placed.get("/genes/EF3")
+    assert page.status_code == 200
+    assert "No matrix of this server has this gene" in page.text and "reverse strand" in page.text

@@ -16,7 +16,7 @@ CELLS = st.one_of(st.sampled_from([0.0, -0.0, 1.0, 1e6, np.nan]), st.floats(-100
 
 
 def fenced(values: pd.Series) -> tuple[list[float], list[float]]:
-    """What is within Tukey's fences, and what is beyond them, ascending."""
+    """The values within Tukey's fences, and those beyond them, ascending."""
     low, high = values.quantile(0.25), values.quantile(0.75)
     inside = values.between(low - 1.5 * (high - low), high + 1.5 * (high - low))
     return sorted(values[inside]), sorted(values[~inside])

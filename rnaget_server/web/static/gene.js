@@ -4,6 +4,7 @@ import { colour, draw, plain } from "./plot.js";
 
 const ROW = 24;
 const BELOW = 48;
+const LOWEST = 190;
 const LONGEST = { wide: 28, narrow: 14 };
 const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8];
 
@@ -13,7 +14,7 @@ const written = (value) => (value === null ? "–" : String(value));
 function hover(group) {
   const name = plain(group.name.replace(/(.{60})/g, "$1\n")).replaceAll("\n", "<br>");
   const numbers = ["q1", "median", "q3", "min", "max"].map((key) => `${key} ${written(group[key])}`);
-  return `<b>${name}</b><br>n ${group.n}<br>${numbers.join("<br>")}<extra></extra>`;
+  return `<b>${name}</b><br>n ${group.n}, ${numbers.slice(0, 3).join(", ")}<br>${numbers.slice(3).join(", ")}<extra></extra>`;
 }
 
 /** Return the outline of each density, around the place of its group, as one line with gaps. */
@@ -77,9 +78,17 @@ function traces(values) {
   return found;
 }
 
+/** Return how wide the widest of some labels is: Plotly would draw twice to find out. */
+function widest(labels) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  return Math.max(...labels.map((label) => context.measureText(label).width));
+}
+
 function layout(values, width) {
   const drawn = values.groups.filter((group) => group.median !== null);
   const most = width < 500 ? LONGEST.narrow : LONGEST.wide;
+  const labels = drawn.map((group) => shortened(group.name, most));
   const axis = { title: { text: plain(values.units), standoff: 8 }, zeroline: false, automargin: false };
   if (values.scale === "log") {
     const highest = Math.max(...drawn.map((group) => group.max));
@@ -87,16 +96,18 @@ function layout(values, width) {
     const shown = ticks.length > 9 ? ticks.filter((tick) => tick === 0 || Number.isInteger(Math.log10(tick))) : ticks;
     Object.assign(axis, { tickvals: shown.map((tick) => Math.log10(tick + 1)), ticktext: shown.map(String) });
   }
+  // Plotly leaves out hover texts that are higher than the whole plot.
+  const height = Math.max(LOWEST, ROW + BELOW + ROW * drawn.length);
   return {
-    height: ROW + BELOW + ROW * drawn.length,
-    margin: { t: ROW, r: 12, b: BELOW, l: 8 },
+    height,
+    margin: { t: ROW, r: 12, b: height - ROW - ROW * drawn.length, l: Math.ceil(widest(labels)) + 14 },
     showlegend: false,
     hovermode: "closest",
     xaxis: axis,
     yaxis: {
       autorange: false, range: [drawn.length - 0.5, -0.5], zeroline: false, showgrid: false, ticks: "outside", ticklen: 5, tickcolor: colour("card"),
       tickvals: drawn.map((_, number) => number),
-      ticktext: drawn.map((group) => plain(shortened(group.name, most))),
+      ticktext: labels.map(plain), automargin: false,
     },
   };
 }
