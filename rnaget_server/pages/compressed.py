@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rnaget_server.model.priority import stand_back
 from rnaget_server.storage.disk_cache import DiskCache
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class CompressedLibraries:
         installed = [library for library in libraries if library.version is not None]
 
         def make() -> None:
-            stand_back()
+            # At the usual priority: a reader who comes meanwhile waits for it.
             for library in installed:
                 with suppress(OSError):  # whoever asks for it gets the error, and the log has it
                     self.of(library)
