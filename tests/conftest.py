@@ -88,7 +88,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def one_study(directory: Path) -> Path:
     """Copy the demo catalogue with one study of one matrix, ``marioni``; return the copy, which is `directory`."""
-    return Path(shutil.copytree(ROOT / "data", directory, ignore=shutil.ignore_patterns("gtex", "mcf7")))
+    others = shutil.ignore_patterns("gtex", "hpa", "genomes", "mcf7", "na12878")
+    return Path(shutil.copytree(ROOT / "data", directory, ignore=others))
 
 
 @pytest.fixture
@@ -159,6 +160,15 @@ def real_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
         "FPKM",
         study="brawand",
     )
+    return data
+
+
+@pytest.fixture(scope="session")
+def tcga_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of ``tcga``: 15 genes of 8,756 samples with many attributes."""
+    data, folder = tmp_path_factory.mktemp("tcga"), shared_data / "tcga"
+    options = ("--transpose", "--id", "tcga", "--units", "log2", "--samples", str(folder / "samples.tsv.gz"))
+    import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
     return data
 
 

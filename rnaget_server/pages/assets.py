@@ -25,6 +25,13 @@ _LEFT_TO_PROGRAMS = (
     "/genomes/*/genes",
     "/tracks/*?",
     "/files",
+    "/search",
+    "/genes/",
+    "/genes?",
+    "/genes.json",
+    "/samples/",
+    "/matrices/*/cells",
+    "/matrices/*/embeddings",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)

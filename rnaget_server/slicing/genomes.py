@@ -9,8 +9,8 @@ from rnaget_server.catalog import Genome, Matrix, TrackSet
 from rnaget_server.datasets.repository import View
 from rnaget_server.sequences.genes import split_version
 
-# Ids of this kind name one gene for ever; a symbol that was given to another since would lead to that.
-_STABLE = ("ENS", "OTT")
+STABLE = ("ENS", "OTT")
+"""Ids that begin so name one gene for ever; a symbol that was given to another since would lead to that."""
 
 
 def genome_of(view: View, record: Matrix | TrackSet) -> Genome | None:
@@ -36,5 +36,5 @@ def gene_names(view: View, genome: Genome, features: Sequence[Mapping[str, Any]]
 
 def _names(feature: Mapping[str, Any]) -> list[str]:
     id, symbol = (str(feature.get(key) or "") for key in ("id", "name"))
-    names = [id, split_version(id)[0], "" if id.startswith(_STABLE) else symbol]
+    names = [id, split_version(id)[0], "" if id.startswith(STABLE) else symbol]
     return list(dict.fromkeys(filter(None, names)))
