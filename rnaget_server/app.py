@@ -86,7 +86,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     ]
     site = Site(repository, formats, settings)
     if prepare:
-        site.searches.prepare(repository.visible_to)
+        site.prepare()
     pages = WSGIMiddleware(create_pages(site))  # type: ignore[arg-type]
     limit = rate_limit(settings)
     served = dispatch(

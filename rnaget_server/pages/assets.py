@@ -46,7 +46,7 @@ def add_assets(pages: Flask, site: Site) -> None:
         if library is None:
             abort(404)
         if request.accept_encodings.quality("gzip"):
-            reply = Response(library.compressed, headers={"Content-Encoding": "gzip"})
+            reply = Response(site.compressed.of(library), headers={"Content-Encoding": "gzip"})
         else:
             reply = Response(library.path.read_bytes())
         reply.mimetype = "text/javascript"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.sizes import Size
 from rnaget_server.model.recent import RecentValues
+from rnaget_server.pages.compressed import MOST_BYTES, CompressedLibraries
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.attribute_counts import AttributeCounter
 from rnaget_server.slicing.search.service import SearchIndexes
+from rnaget_server.storage.disk_cache import DiskCache
 from rnaget_server.web import Library, libraries
 
 Sizes = RecentValues[str, tuple[tuple[str, Size | None, str], ...]]
@@ -52,3 +55,14 @@ class Site:
     def view(self) -> View:
         """The data that everybody may see."""
         return self.repository.visible_to()
+
+    @cached_property
+    def compressed(self) -> CompressedLibraries:
+        """The libraries as gzip."""
+        size = min(MOST_BYTES, self.settings.cache_bytes)
+        return CompressedLibraries(DiskCache(self.settings.cache_directory / "libraries", size))
+
+    def prepare(self) -> None:
+        """Have what takes long to make made in threads."""
+        self.searches.prepare(self.repository.visible_to)
+        self.compressed.prepare(self.libraries.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,11 +42,6 @@ class Library:
     def path(self) -> Path:
         """The path of the script."""
         return Path(str(distribution(self.package).locate_file(self.file)))
-
-    @cached_property
-    def compressed(self) -> bytes:
-        """The script as gzip."""
-        return gzip.compress(self.path.read_bytes(), 9, mtime=0)
 
 
 def libraries() -> Mapping[str, Library]:
