@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from rnaget_server.errors import STATUS, Busy, InvalidQuery, RnagetError, UnknownId
-from rnaget_server.pages.cells_data import add_cells_data, matrix_of
+from rnaget_server.errors import STATUS, Busy, InvalidQuery, RnagetError, TooManyRequests, UnknownId
+from rnaget_server.pages.cells_data import add_cells_data, matrix_of, read_expression
 from rnaget_server.pages.cells_queries import table_query
 from rnaget_server.pages.frame import page, root_of
 from rnaget_server.slicing.cells import (
@@ -27,13 +27,19 @@ from rnaget_server.slicing.cells import (
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
-_HEADINGS = {400: "Not understood", 404: "Nothing here", 413: "Too large", 503: "Temporarily unavailable"}
+_HEADINGS = {
+    400: "Not understood",
+    404: "Nothing here",
+    413: "Too large",
+    429: "Too much at once",
+    503: "Temporarily unavailable",
+}
 _MOST_CHOICES = 500
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What of the cells is shown.
+    """The part of the cells that is shown, and its colours.
 
     Attributes
     ----------
@@ -98,7 +104,7 @@ def add_cells(pages: Flask, site: Site) -> None:
             reply = jsonify(message=str(error))
         reply.status_code = status
         reply.vary.add("Accept")
-        if isinstance(error, Busy):
+        if isinstance(error, Busy | TooManyRequests):
             reply.headers["Retry-After"] = str(error.seconds)
         return reply
 
@@ -186,7 +192,7 @@ def _rows(cells: Cells, choice: Choice, groups: Groups | None) -> Iterator[Row]:
         return
     numbers = None
     if choice.gene is not None:
-        numbers = cells.expression(choice.gene)
+        numbers = read_expression(cells, choice.gene)
     elif choice.numbers is not None and choice.colour is not None:
         numbers = cells.numbers(choice.colour)
     size = len(groups.counts)

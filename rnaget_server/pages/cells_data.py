@@ -12,7 +12,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from rnaget_server.delivery.etags import software
 from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
-from rnaget_server.slicing.cells import Cells, cells_of
+from rnaget_server.http.request import CELLS_KEY
+from rnaget_server.slicing.cells import Cells, Gene, cells_of
 
 if TYPE_CHECKING:
     from rnaget_server.catalog.records import Matrix
@@ -76,6 +77,20 @@ def matrix_of(site: Site, id: str) -> Matrix:
     return matrices[id]
 
 
+def read_expression(cells: Cells, gene: Gene) -> Any:
+    """Return the value of a feature in each cell, which counts for the fair share of the client.
+
+    Raises
+    ------
+    TooManyRequests, ResultTooLarge
+        If the client has asked for too many cells.
+    """
+    count = request.environ.get("asgi.scope", {}).get(CELLS_KEY)
+    if count is not None:
+        count(cells.count)
+    return cells.expression(gene)
+
+
 def _bytes(site: Site, id: str, make: Callable[[Cells], Any], compress: bool = True) -> Response:
     """Return an array of numbers as bytes, compressed for those who accept that, with an entity tag."""
     with cells_of(site.view, matrix_of(site, id)) as cells:
@@ -104,7 +119,7 @@ def _closing(lines: Iterator[bytes], held: ExitStack) -> Iterator[bytes]:
 
 def _values(cells: Cells) -> Any:
     if name := request.args.get("gene"):
-        values = cells.expression(cells.gene(name, request.args.get("units") or None))
+        values = read_expression(cells, cells.gene(name, request.args.get("units") or None))
     else:
         attribute = _attribute(cells)
         if not cells.is_number(attribute):
@@ -121,7 +136,7 @@ def _columns(cells: Cells) -> tuple[str | None, dict[str, tuple[Any, bool]]]:
         attribute = None
     if name := request.args.get("gene"):
         gene = cells.gene(name, request.args.get("units") or None)
-        numbers[gene.name] = cells.expression(gene), cells.store.whole(gene.units)
+        numbers[gene.name] = read_expression(cells, gene), cells.store.whole(gene.units)
     return attribute, numbers
 
 

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Flask, Response, abort, request
 
-from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_status, shown, unknown_choice, unknown_name
+from rnaget_server.errors import RnagetError, UnknownId, http_status
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.heat_map_state import SUMMARIES, Asked, Drawn, draw, read_asked
 from rnaget_server.pages.numbers import plain_number
-from rnaget_server.pages.queries import Query, Source, list_of
-from rnaget_server.slicing.gene_list import MOST_GENES, GeneList, ListedGene, find_genes, matrix_with_most
-from rnaget_server.slicing.heat_map import (
-    CLUSTERS,
-    SCALES,
-    Cluster,
-    Grouped,
-    HeatMap,
-    Scale,
-    default_group,
-    default_scale,
-    groupings,
-    heat_map,
-)
+from rnaget_server.pages.queries import Source
+from rnaget_server.pages.view_links import allow_frames, base_of, is_embedded, view_links
+from rnaget_server.slicing.gene_list import MOST_GENES, ListedGene
+from rnaget_server.slicing.heat_map import CLUSTERS, SCALES, Cluster, HeatMap, Scale
 
 if TYPE_CHECKING:
     from rnaget_server.catalog.records import Matrix
     from rnaget_server.datasets.repository import View
     from rnaget_server.pages.site import Site
 
-SUMMARIES = ("median", "mean")
 _SCALE_WORDS: Mapping[Scale, str] = {"log": "log2(value + 1)", "linear": "value", "zscore": "z-score of each gene"}
 _CLUSTER_WORDS: Mapping[Cluster, str] = {
     "both": "genes and groups",
@@ -46,50 +36,7 @@ _CLUSTER_WORDS: Mapping[Cluster, str] = {
 _MOST_TABLE_ROWS = 100
 _MOST_TABLE_COLUMNS = 60
 _MOST_MATRICES = 500
-
-Choice = TypeVar("Choice", bound=str)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The parameters of a heat map; those left out are yet to be chosen by the data."""
-
-    lists: tuple[str, ...]
-    matrix: str | None
-    group_by: str | None
-    summary: str
-    scale: Scale | None
-    cluster: Cluster
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A heat map, and what it was made from; `heat` is None if there is nothing to draw, or a `problem`."""
-
-    asked: Asked
-    matrix: Matrix
-    group_by: str
-    groupings: Sequence[str]
-    genes: GeneList
-    heat: HeatMap | None = None
-    problem: RnagetError | None = None
-
-    @property
-    def is_grouped(self) -> bool:
-        """True unless each sample is a column."""
-        return self.group_by != self.matrix.sample_id
-
-    @property
-    def is_unlogged(self) -> bool:
-        """True if logarithms were asked for, and there are none."""
-        return self.heat is not None and not self.heat.logged and self.asked.scale == "log"
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of its slice in the API."""
-        given = {"featureIDList": list_of([gene.id for gene in self.genes.genes])}
-        if self.is_grouped:
-            given |= {"group_by": self.group_by, "summary": self.asked.summary}
-        return {**given, "units": self.matrix.units}
+_FRAME_HEIGHT = 640
 
 
 @dataclass(frozen=True)
@@ -117,28 +64,30 @@ def add_gene_list(pages: Flask, site: Site) -> None:
     @pages.get("/genes")
     def gene_list() -> Response:
         _check_offered(site)
+        view = site.view
         asked, drawn, problem = None, None, None
         try:
-            asked = _asked()
+            asked = read_asked(request.args)
             if any(map(str.strip, asked.lists)):
-                drawn = _drawn(site.view, asked)
+                drawn = draw(view, asked)
                 problem = drawn.problem
         except RnagetError as error:
             problem = error
         heat = drawn.heat if drawn is not None else None
+        if drawn is not None and heat is not None and is_embedded():
+            embedded = page(site, "gene_list_embedded.html", drawn=drawn, **_view(site, drawn))
+            return allow_frames(Response(embedded, mimetype="text/html"))
         text = page(
             site,
             "gene_list.html",
             text="\n".join(request.args.getlist("ids")),
-            selects=_selects(site.view, asked, drawn),
+            selects=_selects(view, asked, drawn),
             most_genes=MOST_GENES,
             problem=problem,
             drawn=drawn,
             heat=heat,
             table=None if heat is None else _table(heat),
-            query=None if drawn is None or heat is None else _query(site, drawn),
-            data=None if drawn is None else _address(drawn),
-            plotly=library_address(site, "plotly"),
+            **({} if drawn is None or heat is None else _view(site, drawn)),
         )
         nothing = 200 if drawn is None or drawn.genes.genes else 404
         return Response(text, status=nothing if problem is None else http_status(problem), mimetype="text/html")
@@ -146,7 +95,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
     @pages.get("/genes.json")
     def heat_map_data() -> Response:
         _check_offered(site)
-        drawn = _drawn(site.view, _asked())
+        drawn = draw(site.view, read_asked(request.args))
         if drawn.problem is not None:
             raise drawn.problem
         if drawn.heat is None:
@@ -163,68 +112,6 @@ def _check_offered(site: Site) -> None:
     """Answer 404 where the provider does not offer expression values."""
     if "expressions" in site.settings.switched_off or not request.host:
         abort(404)
-
-
-def _asked() -> Asked:
-    given = request.args
-    scale = given.get("scale")
-    return Asked(
-        tuple(given.getlist("ids")),
-        given.get("matrix") or None,
-        given.get("group_by") or None,
-        _choice("summary", given.get("summary") or "median", SUMMARIES),
-        _choice("scale", scale, SCALES) if scale else None,
-        _choice("cluster", given.get("cluster") or "both", CLUSTERS),
-    )
-
-
-def _choice(name: str, value: str, choices: Sequence[Choice]) -> Choice:
-    """Return the value as one of the choices.
-
-    Raises
-    ------
-    InvalidQuery
-        If it is none of them.
-    """
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise InvalidQuery(unknown_choice(f"there is no {name} {shown(value)}", value, choices))
-
-
-def _drawn(view: View, asked: Asked) -> Drawn:
-    """Return the heat map, or what of it there is.
-
-    Raises
-    ------
-    RnagetError
-        If there is no such matrix, it cannot be read, or there are too many genes.
-    """
-    matrix = _matrix(view, asked)
-    store = view.stores.open(matrix)
-    genes = find_genes(view, matrix, asked.lists)
-    group_by = asked.group_by or default_group(matrix, store)
-    drawn = Drawn(asked, matrix, group_by, groupings(matrix, store), genes)
-    if not genes.genes:
-        return drawn
-    scale = asked.scale or default_scale(matrix)
-    try:
-        heat = heat_map(view, matrix, genes.genes, Grouped(group_by, asked.summary), scale, asked.cluster)
-    except RnagetError as error:
-        return replace(drawn, problem=error)
-    return replace(drawn, heat=heat)
-
-
-def _matrix(view: View, asked: Asked) -> Matrix:
-    if asked.matrix is None:
-        found = matrix_with_most(view, asked.lists)
-        if found is None:
-            raise UnknownId("there is no expression matrix here that can be read")
-        return found
-    matrix = view.catalog.matrices.get(asked.matrix)
-    if matrix is None:
-        raise UnknownId(unknown_name("expression matrix", asked.matrix, view.catalog.matrices))
-    return matrix
 
 
 def _selects(view: View, asked: Asked | None, drawn: Drawn | None) -> list[Select]:
@@ -258,28 +145,24 @@ def _table(heat: HeatMap) -> Table:
     )
 
 
-def _address(drawn: Drawn) -> str:
-    """Return the query of the data: as that of the page, with what the page has chosen."""
-    asked = drawn.asked
-    given = {
-        "ids": list(asked.lists),
-        "matrix": drawn.matrix.id,
-        "group_by": drawn.group_by,
-        "summary": asked.summary,
-        "cluster": asked.cluster,
-        **({"scale": asked.scale} if asked.scale else {}),
-    }
-    return urlencode(given, doseq=True)
-
-
-def _query(site: Site, drawn: Drawn) -> Query:
-    matrix = drawn.matrix
-    base = site.settings.public_url or request.url_root.rstrip("/")
+def _view(site: Site, drawn: Drawn) -> dict[str, Any]:
+    """Return what a template needs to draw: where the data are, how to take the view elsewhere, and the library."""
+    matrix, asked = drawn.matrix, drawn.asked
+    pairs = list(drawn.pairs())
     labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
     source = Source(
-        base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
+        base_of(site), f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
     )
-    return source.part("These genes in these groups", drawn.parameters())
+    number = len(drawn.genes.genes)
+    title = f"{number} {'gene' if number == 1 else 'genes'} in {matrix.name or matrix.id}"
+    if drawn.is_grouped:
+        title += f", {asked.summary} by {drawn.group_by}"
+    query = source.part(title, drawn.parameters())
+    return {
+        "data": urlencode(pairs, quote_via=quote),
+        "links": view_links(site, "/genes", pairs, title, query, _FRAME_HEIGHT),
+        "plotly": library_address(site, "plotly"),
+    }
 
 
 def _data(drawn: Drawn, heat: HeatMap) -> dict[str, Any]:

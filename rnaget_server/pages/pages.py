@@ -15,11 +15,13 @@ from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.gene import add_gene
 from rnaget_server.pages.gene_list import add_gene_list
 from rnaget_server.pages.help import add_help
 from rnaget_server.pages.landing import add_landing
 from rnaget_server.pages.matrix_page import add_matrices
 from rnaget_server.pages.samples import add_samples
+from rnaget_server.pages.search import add_search
 from rnaget_server.pages.studies import add_studies
 from rnaget_server.pages.track_set import add_track_sets
 from rnaget_server.web import PAGE_HEADERS, STATIC
@@ -31,11 +33,13 @@ _CACHED_SECONDS = 3600
 _RETRY_SECONDS = 60
 _PARTS = (
     add_landing,
+    add_search,
     add_docs,
     add_help,
     add_track_sets,
     add_studies,
     add_matrices,
+    add_gene,
     add_gene_list,
     add_samples,
     add_cells,

@@ -81,7 +81,7 @@ def _record(site: Site, id: str) -> TrackSet:
 
 
 def _values(site: Site, record: TrackSet) -> tuple[int, dict[str, Any]]:
-    """Return the status and what the template shows beside the record."""
+    """Return the status, and the values of the template but for the record."""
     try:
         opened = _opened(site, record)
     except (StoreFailure, CatalogChanged):

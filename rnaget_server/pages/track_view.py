@@ -1,4 +1,4 @@
-"""What the genome browser on a page draws, and where it reads that: addresses of this server alone."""
+"""The view of the genome browser on a page: its tracks, and their addresses, which are of this server alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def browser_view(
     record
         The set.
     shown
-        Its tracks, and the reads beside them.
+        Its tracks, and the reads that are drawn with them.
     names
         The names of all its tracks.
     root

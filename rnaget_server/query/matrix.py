@@ -84,7 +84,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     InvalidQuery
         If a parameter is unknown, empty, or no number where one is due; or if there are summaries of no groups.
     """
-    parameters = Parameters.of_slice(pairs, OF_MATRICES, filters)
+    parameters = Parameters(pairs, OF_MATRICES, filters, of_slice=True)
     minimum, maximum = _bounds(parameters)
     group_by, summaries = _grouping(parameters)
     fields = parameters.fields(_LISTS, _TEXTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
+from itertools import repeat
 from typing import Any
 
 from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
@@ -19,6 +20,17 @@ _BLANKS = (" ", ",", SEPARATOR)
 class Parameters:
     """The parameters of a request by name; a name that starts with ``_`` is ignored.
 
+    Parameters
+    ----------
+    pairs
+        Names and values in the order of the request.
+    known
+        The names of parameters.
+    filters
+        The names of metadata filters, each of which has parameters of its own.
+    of_slice
+        Whether this is a query for a slice: those of `known` that are no list have all commas as their own.
+
     Raises
     ------
     UnknownParameter
@@ -30,37 +42,31 @@ class Parameters:
     names
         The names that were given.
     given
-        Names and values as they were given; see `of_slice`.
+        Names and values as they were given.
     """
 
-    given: tuple[tuple[str, str], ...] = ()
-
-    def __init__(self, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        known: Collection[str],
+        filters: Collection[str] = (),
+        of_slice: bool = False,
+    ) -> None:
         self._values: dict[str, list[str]] = {}
         self.names: KeysView[str] = self._values.keys()
+        given: list[tuple[str, str]] = []
         lists: dict[str, list[str]] = {}
+        # One look at all values of a list spares a look at each of a hundred thousand.
         for name, values in runs(pairs):
-            if name not in lists and name[:1] != "_":
+            if name[:1] == "_":
+                continue
+            if of_slice and name in known and not name.removesuffix("_not").endswith("List"):
+                values = list(map(plain, values)) if SEPARATOR in "".join(values) else values
+            if name not in lists:
                 lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
-            if name in lists:
-                lists[name] += values
-
-    @classmethod
-    def of_slice(cls, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str]) -> Parameters:
-        """Return the parameters of a query for a slice: those of `known` that are no list have all commas as their own.
-
-        For the errors see the class.
-        """
-        given = [pair for pair in pairs if pair[0][:1] != "_"]
-        # One look at all spares a look at each of a hundred thousand.
-        if SEPARATOR in "".join([value for _, value in given]):
-            given = [
-                (name, plain(value) if name in known and not name.removesuffix("_not").endswith("List") else value)
-                for name, value in given
-            ]
-        parameters = cls(given, known, filters)
-        parameters.given = tuple(given)
-        return parameters
+            lists[name] += values
+            given += zip(repeat(name), values)
+        self.given = tuple(given)
 
     def fields(self, lists: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, Any]:
         """Return those lists and texts that are given, by the fields that they are named for."""

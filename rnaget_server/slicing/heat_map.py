@@ -17,7 +17,7 @@ from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.clustering import clustered
 from rnaget_server.slicing.gene_list import ListedGene
 from rnaget_server.slicing.matrices import slice_by_id
-from rnaget_server.slicing.summaries import group_names
+from rnaget_server.slicing.summaries import group_attribute, group_names
 from rnaget_server.stores.base import MatrixStore
 
 MOST_GROUPS = 500
@@ -102,11 +102,20 @@ def default_group(matrix: Matrix, store: MatrixStore) -> str:
 
 def groupings(matrix: Matrix, store: MatrixStore) -> list[str]:
     """Return the names by which samples can be grouped, one for each attribute, the id of samples first."""
-    by_attribute: dict[str, str] = {matrix.sample_id: matrix.sample_id}
-    for name, attribute in group_names(matrix, store).items():
-        if attribute != matrix.sample_id:
-            by_attribute[attribute] = name  # a filter comes after its attribute
-    return list(by_attribute.values())
+    return list(_grouping_names(matrix, store).values())
+
+
+def grouping_name(name: str, matrix: Matrix, store: MatrixStore) -> str:
+    """Return the one of `groupings` that a name means, or the name itself if it means none."""
+    return _grouping_names(matrix, store).get(group_attribute(name, matrix, store) or "", name)
+
+
+def _grouping_names(matrix: Matrix, store: MatrixStore) -> dict[str, str]:
+    """Return the name for each attribute: that of a filter where it has one."""
+    by_attribute = {attribute: name for name, attribute in group_names(matrix, store).items()}
+    return {matrix.sample_id: matrix.sample_id} | {
+        attribute: name for attribute, name in by_attribute.items() if attribute != matrix.sample_id
+    }
 
 
 def heat_map(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
@@ -190,7 +191,7 @@ def _resolve(
     resolved = MatrixSlice(
         slice=make(used, grouping),
         sources=tuple(selected.matrix for selected in used),
-        missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
+        missing=tuple(dict.fromkeys(chain.from_iterable(missing.values()))),
         omitted=(*omitted, *other),
         query=digest,
         ungrouped=grouping.ungrouped if grouping is not None else 0,

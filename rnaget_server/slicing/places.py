@@ -130,7 +130,7 @@ def _spellings(name: str) -> Iterator[str]:
 def _with_surroundings(place: Place, size: int) -> Place:
     if len(place) >= _LEAST:
         return place
-    start = max(0, (place.start + place.end - _LEAST) // 2)
+    start = max(0, min((place.start + place.end - _LEAST) // 2, size - _LEAST))
     return Place(place.chromosome, start, min(size, start + _LEAST))
 
 

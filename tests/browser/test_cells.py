@@ -76,7 +76,7 @@ def drawn_now(page: Page) -> int:
 
 
 def place_of(page: Page, points: np.ndarray, cell: int) -> tuple[float, float]:
-    """Where on the page a cell is in the view of all cells."""
+    """The place on the page of a cell, in the view of all cells."""
     box = page.locator("canvas").bounding_box()
     assert box is not None
     low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)

@@ -90,6 +90,7 @@ def test_dense_h5ad(annotated, imported, tmp_path: Path) -> None:
     annotated.X = annotated.X.toarray()
     annotated.write_h5ad(tmp_path / "a.h5ad")
     check(imported(tmp_path / "a.h5ad"), annotated)
+    assert "AnnData, matrix X, stored dense; embeddings X_pca, X_umap, frame" in imported.output
 
 
 def test_zarr(annotated, imported, tmp_path: Path) -> None:

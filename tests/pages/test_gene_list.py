@@ -159,6 +159,20 @@ def test_logarithms_of_negative_values_are_said_to_be_missing(client: FlaskClien
     assert client.get("/genes.json?ids=AB1,e/f&scale=log&matrix=m").get_json()["scale"] == "linear"
 
 
+def test_a_view_may_be_in_a_frame_and_the_page_may_not(client: FlaskClient) -> None:
+    query = "/genes?ids=AB1,CD2&group_by=tissue"
+    page, embedded = client.get(query, headers=BROWSER), client.get(f"{query}&embed=1", headers=BROWSER)
+    assert "embed=1" in page.text
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert "frame-ancestors *" in embedded.headers["Content-Security-Policy"]
+    assert "<form" not in embedded.text and "2 genes in m, median by tissue" in embedded.text
+    data = re.findall(r'data-source="([^"]+)"', embedded.text)
+    assert client.get(html.unescape(data[0])).get_json()["group_by"] == "tissue"
+    refused = client.get("/genes?ids=AB1&group_by=no&embed=1", headers=BROWSER)
+    assert refused.status_code == 400
+    assert "frame-ancestors 'none'" in refused.headers["Content-Security-Policy"]
+
+
 def test_nothing_is_shown_where_matrices_are_not_offered(data: Path) -> None:
     client = client_of(data, switched_off=["expressions"])
     for path in ("/genes?ids=AB1", "/genes.json?ids=AB1", "/samples/m/s1"):

@@ -76,7 +76,8 @@ def test_highest_and_totals(client: FlaskClient) -> None:
 
 def test_downloads_in_every_format(client: FlaskClient, data: Path) -> None:
     page = client.get(address("x,y"), headers=BROWSER).text
-    links = [html.unescape(link) for link in re.findall(r'<li><a href="(http[^"]+)"', page)]
+    found = re.findall(r'<li><a href="(/rnaget/[^"]+)"', page[page.index('id="download"') :])
+    links = [html.unescape(link) for link in found]
     assert [link.rpartition("=")[2] for link in links] == list(site_of(data).formats.of("expressions"))
     assert all("sampleIDList=x%2Cy,&units=counts&format=" in link for link in links)
 
@@ -105,3 +106,15 @@ def test_what_there_is_not(client: FlaskClient, path: str, words: str) -> None:
 def test_units_there_are_not(client: FlaskClient) -> None:
     reply = client.get(f"{address('x,y')}?units=TPM", headers=BROWSER)
     assert reply.status_code == 400 and "m has no units 'TPM'" in html.unescape(reply.text)
+
+
+def test_a_view_of_it_may_be_in_a_frame_and_the_page_may_not(client: FlaskClient) -> None:
+    page = client.get(address("a/b"), headers=BROWSER)
+    frame = html.unescape(
+        html.unescape(re.findall(r"iframe src=&#34;([^ ]+)&#34;|iframe src=\"([^\"]+)\"", page.text)[0][0])
+    )
+    assert frame.endswith("/samples/m/a%2Fb?embed=1")
+    embedded = client.get(frame.partition("localhost")[2], headers=BROWSER)
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+    assert "frame-ancestors *" in embedded.headers["Content-Security-Policy"]
+    assert embedded.text.count("data-value=") == 50 and "<form" not in embedded.text

@@ -22,6 +22,7 @@ from rnaget_server.slicing.heat_map import (
     Scale,
     default_group,
     default_scale,
+    grouping_name,
     groupings,
     heat_map,
 )
@@ -102,6 +103,9 @@ def test_default_is_a_filter_and_no_second_logarithm(tcga: Tcga) -> None:
     assert default_group(matrix, store) == "acronym"
     assert default_scale(matrix) == "linear"
     assert groupings(matrix, store)[0] == "sample_id"
+    assert len(groupings(matrix, store)) == len(store.samples.attributes)
+    assert grouping_name("acronym", matrix, store) == "acronym"
+    assert grouping_name("acronyms", matrix, store) == "acronyms"
     heat = drawn(tcga.view, "tcga", " ".join(map(str, tcga.genes.index[:2])), "acronym", scale="zscore")
     assert not heat.logged
 

@@ -68,6 +68,6 @@ def _line(gene: Gene) -> dict[str, Any]:
         "id": gene.id,
         "name": gene.symbol or gene.id,
         "biotype": gene.biotype,
-        "strand": {1: "+", -1: "\N{MINUS SIGN}"}.get(gene.strand, ""),
+        "strand": {1: "+", -1: "-"}.get(gene.strand, ""),
         "region": str(Place(gene.contig, gene.start, min(gene.stop, gene.length))),
     }

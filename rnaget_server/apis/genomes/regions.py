@@ -1,4 +1,4 @@
-"""What genome browsers ask of a genome: the sizes of its sequences, and the genes of a region with their exons."""
+"""A genome as genome browsers read it: the sizes of its sequences, and the genes of a region with their exons."""
 
 from __future__ import annotations
 

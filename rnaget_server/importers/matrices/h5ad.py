@@ -25,6 +25,7 @@ from rnaget_server.importers.text.fields import shortened
 from rnaget_server.model.axis import Axis, read_labels
 from rnaget_server.model.sparse import Direction
 from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, modalities, no_main
+from rnaget_server.stores.h5ad_encodings import printable
 
 
 class H5adImporter(Importer):
@@ -81,7 +82,8 @@ def read_anndata(
     cells = _spooled(path, matrix, directory, progress)
     form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
     what = "AnnData" if modality is None else f"MuData, modality {modality}"
-    remarks = (f"{what}, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks, *file.embeddings.remarks)
+    kept = f"; embeddings {', '.join(map(printable, samples.embeddings))}" if samples.embeddings else ""
+    remarks = (f"{what}, matrix {name}, stored {form}{kept}", *file.obs.remarks, *var.remarks, *file.embeddings.remarks)
     return SourceMatrix(features, samples, cells, style, remarks)
 
 

@@ -17,16 +17,12 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.sequences.genes import PAR_Y
 from rnaget_server.slicing.search.aliases import features_named
 from rnaget_server.slicing.search.names import LONGEST, fold, fold_all, without_version
+from rnaget_server.slicing.search.ranks import ALIAS, EXACT, MATCHES, START, TEXT
 from rnaget_server.stores.base import MatrixStore
 
-MATCHES = ("exact", "start", "alias", "text")
-"""How something is found, by its rank."""
-
-EXACT, START, ALIAS, TEXT = range(len(MATCHES))
 _NOT = len(MATCHES)
 _AT_ONCE = 1 << 16
 _SUGGESTED = 5
-_LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -150,8 +146,7 @@ class _Searched:
         raw = self.axis.ascii(self.attribute)
         for start in range(0, self.axis.size, _AT_ONCE):
             if raw is not None:
-                piece = np.ascontiguousarray(raw[start : start + _AT_ONCE])
-                yield _LOWER[piece.view(np.uint8)].view(piece.dtype)
+                yield np.frombuffer(raw[start : start + _AT_ONCE].tobytes().lower(), raw.dtype)
             else:
                 stop = min(start + _AT_ONCE, self.axis.size)
                 yield fold_all(self.take(np.arange(start, stop)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,10 @@ class Grouping:
 
     def __init__(self, attribute: str, texts: Sequence[str]) -> None:
         self.attribute = attribute
-        numbers: dict[str, int] = {}
-        self.codes = np.array([numbers.setdefault(text, len(numbers)) if text.strip() else -1 for text in texts], int)
-        self.values = tuple(numbers)
-        self.sizes = np.bincount(self.codes[self.codes >= 0], minlength=len(numbers))
+        self.values = tuple(text for text in dict.fromkeys(texts) if text.strip())
+        numbers = {text: number for number, text in enumerate(self.values)}
+        self.codes = np.fromiter(map(numbers.get, texts, repeat(-1)), int, len(texts))
+        self.sizes = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
         self.ungrouped = int(np.count_nonzero(self.codes < 0))
 
     @cached_property
@@ -181,6 +182,7 @@ def summarised_slice(slice: Slice, grouping: Grouping, summaries: Sequence[str],
     return replace(
         slice,
         samples=labels,
+        embeddings={},
         layers=tuple(_summarised(layer, grouping, summaries) for layer in slice.layers),
         tsv_columns=lambda: [labels.column(labels.id).tolist()],
         origin={**slice.origin, **notes},

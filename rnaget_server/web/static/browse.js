@@ -90,6 +90,26 @@ function readLetters(browser, { id, sequences, root }) {
     for (let at = first; at < Math.min(end, length); at += SEQUENCE_PIECE) letters += await piece(name, at);
     return letters.slice(start - first, end - first);
   };
+  for (const { trackView } of browser.findTracks("type", "sequence")) {
+    trackView.clearCachedFeatures();
+    trackView.updateViews();
+  }
+}
+
+/** Ask htsget for a sequence by the name that it has in the file, which igv.js does in files of its own alone. */
+function nameAsInFile(reader) {
+  const readData = reader.readData.bind(reader);
+  reader.readData = (chr, start, end) => {
+    const named = [...reader.chrAliasTable].find(([, name]) => name === chr);
+    return named ? readData(named[0], start, end) : reader.readHeaderData();
+  };
+}
+
+async function load(browser, config) {
+  if (config.sourceType !== "htsget") return browser.loadTrack(config);
+  const track = await window.igv.createTrack(config, browser);
+  nameAsInFile(track.featureSource.bamReader);
+  return browser.addTrack(config, track);
 }
 
 function tracks() {
@@ -120,6 +140,7 @@ function tracks() {
 
 /** Have the address, the form and the links of the page follow the region. */
 function follow([frame]) {
+  if (frame.chr === "all") return;
   const start = Math.max(0, Math.floor(frame.start));
   const end = Math.ceil(frame.end);
   const region = `${frame.chr}:${start + 1}-${end}`;
@@ -140,7 +161,7 @@ async function draw() {
   const progress = place.querySelector("[data-progress]");
   progress.hidden = false;
   const browser = await window.igv.createBrowser(place, {
-    reference: { id: view.id, name: view.name, format: "chromsizes", url: absolute(view.sizes), wholeGenomeView: false },
+    reference: { id: view.id, name: view.name, format: "chromsizes", url: absolute(view.sizes) },
     loadDefaultGenomes: false,
     search: false,
     showSampleNames: false,
@@ -148,10 +169,12 @@ async function draw() {
   });
   if (view.genome) readLetters(browser, view.genome);
   else browser.findTracks("type", "sequence").forEach((track) => browser.removeTrack(track));
-  for (const input of place.shadowRoot.querySelectorAll("input[type=range]")) input.setAttribute("aria-label", "Zoom");
+  for (const [selector, name] of [["input[type=range]", "Zoom"], ["select", "Chromosome"]]) {
+    place.shadowRoot.querySelector(selector)?.setAttribute("aria-label", name);
+  }
   const failed = [];
   for (const track of tracks()) {
-    await browser.loadTrack(track).catch((error) => failed.push(`${track.name}: ${error.message ?? error}`));
+    await load(browser, track).catch((error) => failed.push(`${track.name}: ${error.message ?? error}`));
   }
   if (failed.length) say(`Some tracks cannot be drawn: ${failed.join("; ")}`);
   browser.on("locuschange", follow);

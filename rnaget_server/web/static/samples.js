@@ -1,4 +1,4 @@
-// The bars of a sample's highest features, out of the table beside them.
+// The bars of a sample's highest features, out of the table next to them.
 
 import { colour, draw, plain } from "./plot.js";
 
