@@ -12,7 +12,11 @@ import yaml
 from rnaget.cli import main as client
 from rnaget_server.catalog import models
 from rnaget_server.cli.server import main as server
-from rnaget_server.plugins import Registry
+from rnaget_server.datasets.repository import open_repository
+from rnaget_server.delivery.formats import Formats
+from rnaget_server.pages.pages import create_pages
+from rnaget_server.pages.site import Site
+from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query.table import RESERVED
 from rnaget_server.settings import Settings
 
@@ -103,6 +107,21 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         if not target.startswith(("http", "mailto")):
             assert (base / target).exists(), target
+
+
+def _addresses() -> list[str]:
+    """Return the addresses of the pages, without those of the files that pages need."""
+    settings = Settings(data=ROOT / "data", reload_seconds=0)
+    pages = create_pages(Site(open_repository(settings), Formats(Registry(WRITERS)), settings))
+    rules = (re.sub(r"<[^>]*>", "{}", rule.rule) for rule in pages.url_map.iter_rules())
+    files = ("/static/", "/docs/static/", "/assets/", "/favicon.")
+    return sorted({rule for rule in rules if not rule.startswith(files)})
+
+
+@pytest.mark.parametrize("address", _addresses())
+def test_pages(address: str) -> None:
+    documented = re.findall(r"(?<![\w}])(/[^\s`?)]*)", re.sub(r"\{[^}]*\}", "{}", ALL))
+    assert address in documented, address
 
 
 def test_every_page_is_in_the_index() -> None:

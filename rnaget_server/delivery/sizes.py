@@ -30,6 +30,11 @@ class Size:
     bytes: int
     exact: bool
 
+    @property
+    def shown(self) -> int:
+        """The number as a page shows it: no more digits of an estimate than are known."""
+        return self.bytes if self.exact else round(self.bytes, 2 - len(str(self.bytes)))
+
 
 def size_of(writer: Writer, whole: Slice, sample: Sample) -> Size:
     """Return how many bytes a slice has in a format; no more than samples of it are made.

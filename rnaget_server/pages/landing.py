@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -33,6 +34,7 @@ _LOOKED_AT = 5
 _EXAMPLES = 6
 _WELL_KNOWN = ["GAPDH", "ACTB", "TP53", "ALB", "MYH6", "INS", "BRCA1", "HBB", "Gapdh", "Actb", "Alb", "ACT1", "TDH3"]
 _LETTERS_OF_LINE = 160
+_NEXT_SENTENCE = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 _LISTS = (
     ("Projects", "/rnaget/projects", "projects"),
     ("Studies", "/rnaget/studies", "studies"),
@@ -96,10 +98,11 @@ def _card(site: Site, catalog: Catalog, study: Study) -> StudyCard:
 
 def _line(text: str) -> str:
     """Return the first sentence of a text, or the start of a long one."""
-    first = " ".join(text.split("\n\n")[0].split())
-    sentence = first.partition(". ")[0]
-    first = f"{sentence}." if len(sentence) < len(first) - 1 else first
-    return first if len(first) <= _LETTERS_OF_LINE else f"{first[: _LETTERS_OF_LINE - 1]}…"
+    first = _NEXT_SENTENCE.split(" ".join(text.split()), maxsplit=1)[0]
+    if len(first) <= _LETTERS_OF_LINE:
+        return first
+    words = first[:_LETTERS_OF_LINE].rpartition(" ")[0] or first[:_LETTERS_OF_LINE]
+    return f"{words} …"
 
 
 def _matrices(studies: Sequence[Study]) -> Iterator[Matrix]:

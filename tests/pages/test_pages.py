@@ -20,6 +20,7 @@ from rnaget_server.pages.site import Site
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.settings import Settings
 from rnaget_server.web import PAGE_HEADERS
+from tests.conftest import import_matrix
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEATURE = "ENSG00000177757"
@@ -313,3 +314,56 @@ def test_pages_can_be_read_by_assistive_software(client: FlaskClient, page: str)
     assert len(set(ids)) == len(ids)
     assert set(re.findall(r'aria-labelledby="([^"]+)"', text)) <= set(ids)
     assert all("alt=" in image for image in re.findall(r"<img[^>]*>", text))
+
+
+def test_a_card_has_the_first_sentence_and_well_known_genes_are_examples(
+    catalogue: Callable[[dict[str, str]], FlaskClient], tmp_path: Path
+) -> None:
+    words = "word " * 100
+    client = catalogue(
+        {
+            "catalog.yaml": "id: x\nname: Cards\n",
+            "p/project.yaml": "id: p\n",
+            "p/a/study.yaml": "id: a\ndescription: One sentence (vs. none). Another one.\n",
+            "p/b/study.yaml": f"id: b\ndescription: {words}\n",
+            "genes.tsv": "id\tname\nE1\tALB\nE2\tXYZ\nE3\tGAPDH\n",
+            "cells.tsv": "id\ts1\nE1\t1\nE2\t2\nE3\t3\n",
+            "none.tsv": "id\ts1\nq/1\t1\n",
+        }
+    )
+    assert 'class="examples"' not in client.get("/").text
+    import_matrix(tmp_path, tmp_path / "none.tsv", "--id", "none", "--units", "TPM", study="a")
+    assert '<a href="/genes/q%2F1">q/1</a>' in client_of(tmp_path).get("/").text
+    genes = ("--features", str(tmp_path / "genes.tsv"), "--feature-name", "name")
+    import_matrix(tmp_path, tmp_path / "cells.tsv", "--id", "named", "--units", "TPM", *genes, study="b")
+    text = client_of(tmp_path).get("/").text
+    examples = re.findall(r'<a href="(/genes/[^"]*)">([^<]*)</a>', text)
+    assert examples == [("/genes/GAPDH", "GAPDH"), ("/genes/ALB", "ALB")]
+    lines = [re.sub(r"\s+", " ", line) for line in re.findall(r"</h3>\s*<p>([^<]*)</p>", text)]
+    assert lines == ["One sentence (vs. none).", "word " * 32 + "…"]
+
+
+def test_the_first_page_opens_no_more_files_than_it_shows(
+    catalogue: Callable[[dict[str, str]], FlaskClient], tmp_path: Path
+) -> None:
+    matrices = "".join(
+        f"  - {{id: m{{study}}_{number}, file: gone{number}.h5, units: TPM, feature_id: id, sample_id: id}}\n"
+        for number in range(10)
+    )
+    files = {"catalog.yaml": "id: x\nname: Many\n", "p/project.yaml": "id: p\n"}
+    for study in range(40):
+        entries = matrices.replace("{study}", str(study))
+        files[f"p/s{study:02}/study.yaml"] = f"id: s{study:02}\nexpressions:\n{entries}"
+    site = site_of((catalogue(files), tmp_path)[1])
+    opened: list[str] = []
+    original = site.view.stores.open
+
+    def counted(matrix: Any, cancellation: Any = None) -> Any:
+        opened.append(matrix.id)
+        return original(matrix, cancellation)
+
+    site.repository.stores.open = counted  # type: ignore[method-assign]
+    page = create_pages(site).test_client().get("/")
+    assert page.text.count("temporarily unavailable") == 24 * 3
+    assert len(set(opened)) == 24 * 3
+    assert "7 further matrices" in page.text
