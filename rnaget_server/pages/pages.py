@@ -12,6 +12,7 @@ from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.house import add_house
 from rnaget_server.pages.landing import add_landing
 from rnaget_server.web import PAGE_HEADERS, STATIC
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
 _CACHED_SECONDS = 3600
-_PARTS = (add_landing, add_docs, add_assets, add_checks)
+_PARTS = (add_landing, add_docs, add_assets, add_checks, add_house)
 """Each adds some addresses."""
 
 _WORDS = {

@@ -40,7 +40,9 @@ def started() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, root: str, width: int = 1400, colours: Literal["light", "dark"] = "light") -> Iterator[Visit]:
+def visit(
+    browser: Browser, root: str, width: int = 1400, colours: Literal["light", "dark"] = "light"
+) -> Iterator[Visit]:
     """Open a page of the server at `root`; addresses given to ``goto`` are relative to it."""
     context = browser.new_context(
         base_url=root, viewport={"width": width, "height": 900}, color_scheme=colours, reduced_motion="reduce"
