@@ -168,6 +168,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-sequences .venv-drs .venv-newest .venv-oldest .venv-pins .venv-browser .bench build dist client/build client/dist \
+	@rm -rf .venv .venv-compliance .venv-sequences .venv-drs .venv-newest .venv-oldest .venv-pins .bench build dist client/build client/dist \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,11 +18,13 @@ from benchmarks import (
     http,
     importing,
     memory,
+    pages,
     peers,
     processes,
     profile,
     reads,
     scale,
+    search,
     sequences,
     signal,
     soak,
@@ -39,18 +41,20 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "signal": signal.rows,
     "sequences": sequences.rows,
     "archive": archive.rows,
+    "search": search.rows,
     "htsget": htsget.rows,
     "client": fetching.rows,
     "http": http.rows,
     "memory": memory.rows,
     "starting": starting.rows,
+    "pages": pages.rows,
     "peers": peers.rows,
     "profile": profile.rows,
     "processes": processes.rows,
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "pages", "search", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

@@ -85,7 +85,10 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         *_files(repository, settings, budget, mount.workload),
         *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
     ]
-    pages = WSGIMiddleware(create_pages(Site(repository, formats, settings)))  # type: ignore[arg-type]
+    site = Site(repository, formats, settings)
+    if prepare:
+        site.searches.prepare(repository.visible_to)
+    pages = WSGIMiddleware(create_pages(site))  # type: ignore[arg-type]
     limit = rate_limit(settings)
     served = dispatch(
         mounts,

@@ -166,6 +166,11 @@ STATUS: dict[type[RnagetError], int] = {
 }
 
 
+def http_status(error: RnagetError) -> int:
+    """Return the HTTP status of an error."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a file of the provider, as ``file:line:column: message``."""

@@ -163,6 +163,15 @@ def real_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return data
 
 
+@pytest.fixture(scope="session")
+def tcga_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of ``tcga``: 15 genes of 8,756 samples with many attributes."""
+    data, folder = tmp_path_factory.mktemp("tcga"), shared_data / "tcga"
+    options = ("--transpose", "--id", "tcga", "--units", "log2", "--samples", str(folder / "samples.tsv.gz"))
+    import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
+    return data
+
+
 def read_source(path: Path) -> pd.DataFrame:
     """The cells of a source file by pandas, as float32, ids as the index."""
     return pd.read_csv(path, sep="\t", index_col=0, float_precision="round_trip").astype(np.float32)

@@ -108,3 +108,11 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_every_page_is_in_the_index() -> None:
     for page in DOCS:
         assert page == "index.md" or f"({page})" in DOCS["index.md"], page
+
+
+def test_the_architecture_is_one_screen() -> None:
+    """And it has a row for every folder; the rest is in the design page."""
+    assert DOCS["architecture.md"].count("\n") <= 60
+    for folder in (ROOT / "rnaget_server").iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"`{folder.name}/`" in DOCS["architecture.md"], folder.name

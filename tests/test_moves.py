@@ -16,5 +16,5 @@ def test_a_request_of_one_gene_moves_between_few_files(tmp_path: Path) -> None:
     trace = trace_one_gene(tmp_path)
     moves = [function for function, is_move in trace.entered if is_move]
     assert 30 < trace.moves <= MOST_MOVES, moves
-    assert f" moves {trace.moves} times " in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert f" moves {trace.moves} times " in (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     assert moves[0].startswith("http/") and len(trace.entered) > trace.moves

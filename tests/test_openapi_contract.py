@@ -56,7 +56,14 @@ EXTRA_OF_TRACKS = {
 MATRIX_DATA = re.compile(r"/expressions/(\{\w+\}/)?(ticket|bytes)")
 EXTRA_OF_MATRICES = {
     "group_by": {"in": "query", "required": False, "type": "string"},
-    "summary": {"in": "query", "required": False, "type": "string"},
+    "summary": {
+        "in": "query",
+        "required": False,
+        "type": "array",
+        "items": "string",
+        "style": "form",
+        "explode": False,
+    },
     "top": {"in": "query", "required": False, "type": "integer", "format": "int32", "minimum": 1},
 }
 EXTRA_PROPERTIES = {"project": {"tags"}, "study": {"license", "tags"}, "ticket": {"sequenceCollection"}}

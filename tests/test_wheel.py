@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import ROOT
 
 LINKS = {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
-SHIPPED = ["openapi", "data", "docs", "deploy"]
+SHIPPED = ["openapi", "data", "docs", "deploy", "examples"]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_the_wheel_has_all_that_the_server_reads_and_its_documentation(built: Pa
 def test_every_extra_can_be_asked_for(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("rnaget_server-*.whl"))) as wheel:
         metadata = _metadata(wheel)
-    known = {"all", "arrow", "dev", "excel", "graphql", "reads", "redis", "soma", "zarr"}
+    known = {"all", "arrow", "dev", "excel", "graphql", "pages", "reads", "redis", "soma", "zarr"}
     assert set(metadata.get_all("Provides-Extra", [])) == known
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     others = [

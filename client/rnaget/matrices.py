@@ -211,7 +211,8 @@ class Matrix(Sliced):
         units
             The units of the values.
         group_by, summary
-            One column for each value of an attribute of samples, with this summary of its samples.
+            One column for each value of an attribute of samples, with this summary of its samples, or
+            for each of several summaries, such as ``q1,median,q3``.
         top
             The features among so many highest of some sample.
         to

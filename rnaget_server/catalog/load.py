@@ -195,6 +195,7 @@ class _Loader:
             description=file.description,
             genome=file.genome,
             license=file.license,
+            citation=file.citation,
             tags=file.tags,
             matrices=tuple(matrices),
             track_sets=tuple(

@@ -280,6 +280,7 @@ class StudyFile(_Described):
     version: Text = "1.0"
     genome: Text | None = None
     license: Text | None = None
+    citation: Text | None = None
     expressions: tuple[ExpressionEntry, ...] = ()
     continuous: tuple[ContinuousEntry, ...] = ()
     reads: tuple[ReadsEntry, ...] = ()

@@ -180,6 +180,7 @@ class Study:
     matrices: tuple[Matrix, ...]
     track_sets: tuple[TrackSet, ...]
     read_sets: tuple[ReadSet, ...] = ()
+    citation: str | None = None
 
     @cached_property
     def reads_by_sample(self) -> Mapping[str, tuple[ReadSet, ...]]:

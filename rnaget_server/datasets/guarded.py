@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +24,8 @@ from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.local import NO_FILE, FileVersion
-from rnaget_server.stores.base import MatrixStore, Ranges
+from rnaget_server.stores.base import MatrixStore, Points, Ranges
+from rnaget_server.stores.embeddings import paired, points_from
 from rnaget_server.stores.failures import is_of_file
 from rnaget_server.stores.tracks.base import Run, TrackStore
 
@@ -214,6 +215,40 @@ class GuardedStore:
                     raise OSError(f"the cells are of the type {dtype}")
                 self._dtypes[units] = dtype
         return self._dtypes[units]
+
+    @cached_property
+    def embeddings(self) -> tuple[str, ...]:
+        """The names of the embeddings that the file has, and of those whose coordinates are attributes of samples."""
+        return (*self._own_embeddings, *self._paired)
+
+    def embedding(self, name: str) -> Points:
+        """Return the points of one of the embeddings."""
+        with self._guard:
+            if name in self._own_embeddings:
+                points = self._whole.embedding(name)
+            else:
+                points = points_from(np.column_stack([self.samples.column(axis) for axis in self._paired[name]]))
+            if points.shape != (self.shape[1], 2) or points.dtype != np.float32:
+                raise OSError("an embedding does not fit the matrix")
+            return points
+
+    @cached_property
+    def _own_embeddings(self) -> tuple[str, ...]:
+        with self._guard:
+            names: tuple[str, ...] = tuple(getattr(self._whole, "embeddings", ()))
+            for name in names:
+                name.encode()
+            return names
+
+    @cached_property
+    def _paired(self) -> dict[str, tuple[str, str]]:
+        with self._guard:
+            axis = self._whole.samples
+            return {
+                name: pair
+                for name, pair in paired(axis.attributes).items()
+                if name not in self._own_embeddings and all(axis.read(coordinate).is_number for coordinate in pair)
+            }
 
     def close(self) -> None:
         """Close the file, if it is kept open."""

@@ -285,6 +285,8 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         for units in store.units:
             store.dtype(units)  # looks at every whole number, where some may be too large to be served
         read_labels(store.features, store.samples)
+        for name in getattr(store, "embeddings", ()):
+            store.embedding(name)
         return validate_against_catalog(record, store)
     except UnfitFile as error:
         return [f"{_paths(record)[0].name} {error}"]

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.errors import (
-    STATUS,
     Busy,
     MethodNotAllowed,
     NotAcceptable,
@@ -19,6 +18,7 @@ from rnaget_server.errors import (
     RnagetError,
     TooManyRequests,
     UnsupportedCoding,
+    http_status,
 )
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import Dialect
@@ -74,9 +74,8 @@ def _dialect(request: Request) -> Dialect:
 
 
 def _status_and_message(error: Exception) -> tuple[int, str]:
-    for kind, status in STATUS.items():
-        if isinstance(error, kind):
-            return status, str(error)
+    if isinstance(error, RnagetError):
+        return http_status(error), str(error)
     if isinstance(error, HTTPException):
         if error.status_code == 404:
             return 404, "there is no such route: the page /docs lists them all"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import repeat
-from typing import Any, Literal
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
 from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
 from rnaget_server.model.lists import SEPARATOR, elements
+from rnaget_server.model.search import locate
 from rnaget_server.model.suggestions import FEW, Suggestions, suggest_among, suggest_of_column
-from rnaget_server.model.text import decode, encode_all, keys_of
+from rnaget_server.model.text import decode, encode_all
 
 Positions = NDArray[np.int64]
 Raw = NDArray[Any]
@@ -25,11 +25,6 @@ Near = Callable[[], Suggestions]
 
 _FEW_TO_LIST = 20
 _LOOKED_AT = 4096
-_ENSEMBL_START = np.array(b"ENS")
-# Ends the id of the second copy of a pseudoautosomal gene.
-_COPY = "_PAR_Y"
-# An Ensembl stable id with its version; the groups together are the id without it.
-_VERSIONED = re.compile(r"(ENS[A-Z]*[0-9]{11})\.[0-9]+((?:_PAR_Y)?)")
 
 
 @dataclass(frozen=True)
@@ -48,44 +43,17 @@ class Index:
     def find(self, values: Sequence[str]) -> tuple[Positions, list[str]]:
         """Return the positions (unordered) that hold any of `values`, and the values that nothing holds."""
         positions, owners = self.locate(values)
-        held = np.zeros(len(values), bool)
-        held[owners] = True
-        return positions, [values[number] for number in np.flatnonzero(~held).tolist()]
+        absent = np.ones(len(values), bool)
+        absent[owners] = False
+        return positions, list(compress(values, absent.tolist()))
 
-    def locate(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
+    def locate(self, values: Sequence[str]) -> tuple[Positions, Positions]:
         """Return the positions that hold any of `values`, and for each of them which of the values it holds.
 
-        An Ensembl id that nothing holds finds itself with a version (``ENSG00000011600`` as ``ENSG00000011600.7``).
+        For Ensembl ids see `search.locate`.
         """
-        keys, numbers = keys_of(values, self.ordered.dtype.itemsize)
-        left, right = _between(self.ordered, keys, keys, "right")
-        places, owners = _spread(left, right)
-        found, holds = [self.positions[places]], [numbers[owners]]
-        held = np.zeros(len(values), bool)
-        held[holds[0]] = True
-        # What does not fit is longer than any id with a version.
-        absent = numbers[~held[numbers] & (keys.astype(_ENSEMBL_START.dtype) == _ENSEMBL_START)]
-        if absent.size:
-            versions, owners = self._versions_of([values[number] for number in absent.tolist()])
-            found.append(versions)
-            holds.append(absent[owners])
-        return np.concatenate(found).astype(np.int64), np.concatenate(holds)
-
-    def _versions_of(self, values: Sequence[str]) -> tuple[Positions, NDArray[np.int64]]:
-        """Return where Ensembl ids with a version are, and for each place which of the values it has."""
-        width = self.ordered.dtype.itemsize
-        stems = [value.removesuffix(_COPY) for value in values] if _COPY in "".join(values) else values
-        # "/" is the sign after ".": what begins with the stem and a full stop lies between the two.
-        first, numbers = keys_of([f"{stem}." for stem in stems], width)
-        last, _ = keys_of([f"{stem}/" for stem in stems], width)
-        left, right = _between(self.ordered, first, last, "left")
-        begin = np.flatnonzero(right > left)
-        places, owners = _spread(left[begin], right[begin])
-        owners = numbers[begin[owners]]
-        matches = map(_VERSIONED.fullmatch, map(bytes.decode, self.ordered[places].tolist(), repeat("latin-1")))
-        pairs = zip(matches, owners.tolist(), strict=True)
-        mask = np.array([match is not None and match[1] + match[2] == values[owner] for match, owner in pairs], bool)
-        return self.positions[places[mask]].astype(np.int64), owners[mask]
+        places, owners = locate(self.ordered, values)
+        return self.positions[places].astype(np.int64), owners
 
     @property
     def empty(self) -> Positions:
@@ -260,7 +228,7 @@ def _found(
         return missing
 
     missing = look_up(values, missing_from)
-    return np.unique(np.concatenate(found)), missing
+    return _distinct(np.concatenate(found)), missing
 
 
 def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterable[str]]) -> list[str]:
@@ -307,24 +275,13 @@ def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterab
     return missing
 
 
+def _distinct(positions: Positions) -> Positions:
+    """Return positions in ascending order, each once, in a tenth of the time of `np.unique`."""
+    ordered: Positions = np.sort(positions)
+    return np.asarray(ordered[np.diff(ordered, prepend=-1) != 0])
+
+
 def _positions(values: Sequence[str], found: tuple[Mask, Mask]) -> tuple[Positions, list[str]]:
     hit, held = found
     missing = [values[number] for number in np.flatnonzero(~held).tolist()]
     return np.flatnonzero(hit).astype(np.int64), missing
-
-
-def _between(ordered: Raw, first: Raw, last: Raw, side: Literal["left", "right"]) -> tuple[Positions, Positions]:
-    """Return where each range from a first key to a last one begins and ends; `side` says if the last is part of it."""
-    # Keys in order are near each other, which spares the processor's cache. First and last ones have one order.
-    order = np.argsort(first)
-    left, right = np.empty((2, len(first)), np.int64)
-    left[order] = np.searchsorted(ordered, first[order], side="left")
-    right[order] = np.searchsorted(ordered, last[order], side=side)
-    return left, right
-
-
-def _spread(left: Positions, right: Positions) -> tuple[Positions, NDArray[np.int64]]:
-    """Return the places left[i], left[i] + 1, … right[i] - 1 of each range in turn, and the range of each place."""
-    counts = right - left
-    steps = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
-    return np.repeat(left, counts) + steps, np.repeat(np.arange(len(counts)), counts)

@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.text import decode, keys_of
+from rnaget_server.model.search import keys_of
+from rnaget_server.model.text import decode
 
 Mask = NDArray[np.bool_]
 Loaded: TypeAlias = NDArray[Any] | Callable[[], NDArray[Any]]

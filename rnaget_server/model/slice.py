@@ -72,6 +72,9 @@ class Slice:
     tsv_head: Mapping[str, str] = field(default_factory=dict)
     """Comment lines that come first, as ``#key<tab>value``."""
 
+    embeddings: Mapping[str, Callable[[], NDArray[np.float32]]] = field(default_factory=dict)
+    """Returns, for each name, two coordinates of each sample; none for samples of several matrices, and for groups."""
+
     @cached_property
     def shape(self) -> tuple[int, int]:
         """Number of features and of samples."""

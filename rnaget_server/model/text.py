@@ -35,20 +35,6 @@ def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     return column if column.dtype.itemsize else column.astype("S1")
 
 
-def keys_of(texts: Sequence[str], width: int) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
-    """Return texts as a column of that width to compare with another, and which of them fit in it and are not empty."""
-    if _is_plain(texts):
-        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-        keys: Sequence[str | bytes] = texts
-    else:
-        keys = [encode(text) for text in texts]
-        lengths = np.fromiter(map(len, keys), np.int64, len(keys))
-    # numpy would cut what is longer, and find what only begins the same.
-    numbers = np.flatnonzero((lengths > 0) & (lengths <= width))
-    fitting = keys if len(numbers) == len(keys) else [keys[number] for number in numbers.tolist()]
-    return np.array(fitting, np.dtype(f"S{width}")), numbers
-
-
 def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py.Dataset:
     """Write a column of fixed-width bytes compressed and in pieces, and return it.
 

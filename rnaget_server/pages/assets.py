@@ -22,7 +22,16 @@ _LEFT_TO_PROGRAMS = (
     "/seqcol/",
     "/graphql",
     "/genomes/*/features",
+    "/genomes/*/genes",
+    "/tracks/*?",
     "/files",
+    "/search",
+    "/genes/",
+    "/genes?",
+    "/genes.json",
+    "/samples/",
+    "/matrices/*/cells",
+    "/matrices/*/embeddings",
     "/ga4gh/",
 )
 _ROBOTS = "User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _LEFT_TO_PROGRAMS)

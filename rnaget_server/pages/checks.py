@@ -1,4 +1,4 @@
-"""What operators and their programs look at: the status page, and whether the server is alive and ready."""
+"""Checks for operators and their programs: the status page, and whether the server is alive and ready."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import abort, request
 
 from rnaget_server.pages.house import house_of
 from rnaget_server.web import render
@@ -22,3 +22,16 @@ def page(site: Site, template: str, **values: object) -> str:
 def root_of(site: Site) -> str:
     """Return the path under which clients see the server: empty, unless a proxy puts it below one."""
     return urlsplit(site.settings.public_url).path or request.script_root
+
+
+def address_of(site: Site) -> str:
+    """Return the address of the server as its clients see it, for queries to copy.
+
+    Raises
+    ------
+    werkzeug.exceptions.BadRequest
+        If the header Host names none.
+    """
+    if not request.host:  # Werkzeug empties what is no host name
+        abort(400)
+    return site.settings.public_url or request.url_root.rstrip("/")

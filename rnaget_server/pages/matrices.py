@@ -1,4 +1,4 @@
-"""A matrix on the landing page: its size, units, filters, and first queries."""
+"""A matrix in a list: its size and units; and the first queries on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rnaget_server.catalog.records import Matrix
-from rnaget_server.pages.axes import filter_view, first_of_axis
+from rnaget_server.pages.axes import first_of_axis
 from rnaget_server.pages.queries import Query, Source
 from rnaget_server.pages.views import MatrixDetail
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rnaget_server.stores.base import MatrixStore
 
 
-def matrix_detail(site: Site, matrix: Matrix, base: str) -> MatrixDetail:
-    """Return what the file of a matrix says, and queries that this server answers.
+def matrix_detail(site: Site, matrix: Matrix, _: str = "") -> MatrixDetail:
+    """Return what the file of a matrix says.
 
     Raises
     ------
@@ -25,17 +25,17 @@ def matrix_detail(site: Site, matrix: Matrix, base: str) -> MatrixDetail:
     """
     store = site.view.stores.open(matrix)
     features, samples = store.shape
-    axes = {"feature": store.features, "sample": store.samples}
-    return MatrixDetail(
-        features,
-        samples,
-        tuple(store.units),
-        tuple(filter_view(axes[filter_.axis], filter_) for filter_ in matrix.filters.values()),
-        () if "expressions" in site.settings.switched_off else tuple(_queries(site, matrix, store, base)),
-    )
+    return MatrixDetail(features, samples, tuple(store.units))
 
 
-def _queries(site: Site, matrix: Matrix, store: MatrixStore, base: str) -> Iterator[Query]:
+def matrix_queries(site: Site, matrix: Matrix, store: MatrixStore, base: str) -> Iterator[Query]:
+    """Yield queries on a matrix that this server answers.
+
+    Raises
+    ------
+    Unavailable
+        If the file cannot be read.
+    """
     features, samples = store.shape
     most = (site.view.limits.cells or features * samples * len(store.units)) // len(store.units)
     labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)

@@ -2,25 +2,52 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
+from rnaget_server.errors import Busy, RnagetError, http_status
 from rnaget_server.pages.assets import add_assets
+from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
 from rnaget_server.pages.frame import page
+from rnaget_server.pages.gene import add_gene
+from rnaget_server.pages.gene_list import add_gene_list
+from rnaget_server.pages.help import add_help
 from rnaget_server.pages.house import add_house
 from rnaget_server.pages.landing import add_landing
+from rnaget_server.pages.matrix_page import add_matrices
+from rnaget_server.pages.samples import add_samples
+from rnaget_server.pages.search import add_search
+from rnaget_server.pages.studies import add_studies
+from rnaget_server.pages.track_set import add_track_sets
 from rnaget_server.web import PAGE_HEADERS, STATIC
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
 _CACHED_SECONDS = 3600
-_PARTS = (add_landing, add_docs, add_assets, add_checks, add_house)
+_RETRY_SECONDS = 60
+_PARTS = (
+    add_landing,
+    add_search,
+    add_docs,
+    add_help,
+    add_track_sets,
+    add_studies,
+    add_matrices,
+    add_gene,
+    add_gene_list,
+    add_samples,
+    add_cells,
+    add_assets,
+    add_checks,
+    add_house,
+)
 """Each adds some addresses."""
 
 _WORDS = {
@@ -31,6 +58,8 @@ _WORDS = {
     405: ("Only for reading", "This address can be read, but nothing can be sent to it."),
     500: ("Something went wrong", "The server made a mistake. It has been written to the log."),
 }
+_HEADINGS = {400: "That cannot be asked", 404: "Not found", 413: "Too much at once", 503: "Temporarily unavailable"}
+"""Over the words of an error of the data."""
 
 
 def create_pages(site: Site) -> Flask:
@@ -50,6 +79,7 @@ def create_pages(site: Site) -> Flask:
     for add in _PARTS:
         add(pages, site)
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, site))
+    pages.register_error_handler(RnagetError, lambda error: _refusal(error, site))
     pages.after_request(_with_headers)
     add_conditions(pages, lambda refusal: _error_page(PreconditionFailed(str(refusal)), site))
     return pages
@@ -59,12 +89,27 @@ def _error_page(error: HTTPException, site: Site) -> Response:
     """Return the error as a page, or as the APIs' JSON for a client that does not ask for HTML."""
     status = error.code or 500
     heading, text = _WORDS.get(status, (error.name, error.description or ""))
+    reply = _said(site, status, heading, text)
+    reply.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
+    return reply
+
+
+def _refusal(error: RnagetError, site: Site) -> Response:
+    """Return an error of the data, whose words are for those who ask."""
+    status = http_status(error)
+    heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
+    reply = _said(site, status, heading, str(error))
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        reply.retry_after = error.seconds if isinstance(error, Busy) else _RETRY_SECONDS
+    return reply
+
+
+def _said(site: Site, status: int, heading: str, text: str) -> Response:
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
         reply = Response(page(site, "error.html", status=status, heading=heading, text=text))
     else:
         reply = jsonify(message=text)
     reply.status_code = status
-    reply.headers.extend((name, value) for name, value in error.get_headers() if name == "Allow")
     reply.vary.add("Accept")
     return reply
 

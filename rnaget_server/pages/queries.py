@@ -4,8 +4,28 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
+
+from rnaget_server.model.lists import SEPARATOR, exact
+
+Parameters = Mapping[str, str] | Iterable[tuple[str, str]]
+"""Names and values in a URL, where a name may come several times."""
+
+
+def list_of(values: Sequence[str]) -> str:
+    """Return values as one parameter of a query, with any commas that they hold."""
+    return SEPARATOR.join(values) if len(values) > 1 else "".join(map(exact, values))
+
+
+def _pairs(parameters: Parameters) -> Iterable[tuple[str, str]]:
+    return parameters.items() if isinstance(parameters, Mapping) else parameters
+
+
+def _quoted(text: str) -> str:
+    """Return a value for a URL, with the commas of a list as they are."""
+    return ",".join(quote(value, safe="") for value in text.split(SEPARATOR))
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,7 @@ class Source:
     comments: bool
     by_ticket: bool = False
 
-    def part(self, title: str, parameters: dict[str, str]) -> Query:
+    def part(self, title: str, parameters: Parameters) -> Query:
         """Return the query for a slice small enough to be shown on a screen."""
         return self._table(title, parameters, "curl {}")
 
@@ -68,17 +88,18 @@ class Source:
             ),
         )
 
-    def _table(self, title: str, parameters: dict[str, str], command: str) -> Query:
-        url = self._url({**parameters, "format": "tsv"})
+    def _table(self, title: str, parameters: Parameters, command: str) -> Query:
+        url = self._url([*_pairs(parameters), ("format", "tsv")])
         programs = (("Python (pandas)", self._python(url)), ("R", self._r(url)))
         address = shlex.quote(url)
         if self.by_ticket:
             address = f'"$(curl -s {address} | python3 -c \'import json, sys; print(json.load(sys.stdin)["url"])\')"'
         return Query(title, url, command.format(address), "Python and R", programs)
 
-    def _url(self, parameters: dict[str, str]) -> str:
+    def _url(self, parameters: Parameters) -> str:
         route = "ticket" if self.by_ticket else "bytes"
-        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{urlencode(parameters, quote_via=quote)}"
+        query = "&".join(f"{quote(name, safe='')}={_quoted(value)}" for name, value in _pairs(parameters))
+        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{query}"
 
     def _python(self, url: str) -> str:
         options = ['sep="\\t"']

@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
+from rnaget_server.delivery.sizes import Size
+from rnaget_server.model.recent import RecentValues
 from rnaget_server.settings import Settings
+from rnaget_server.slicing.attribute_counts import AttributeCounter
+from rnaget_server.slicing.search.service import SearchIndexes
 from rnaget_server.web import Library, libraries
+
+Sizes = RecentValues[str, tuple[tuple[str, Size | None, str], ...]]
+_MOST_SIZES = 1_000
 
 
 @dataclass(frozen=True)
@@ -25,12 +32,21 @@ class Site:
         Those of the server.
     libraries
         The scripts for plots and tracks.
+    counter
+        Counts the values of attributes, and keeps them.
+    searches
+        The names that are searched.
+    sizes
+        How large the slices that were looked at last are in every format, or why one cannot hold them.
     """
 
     repository: Repository
     formats: Formats
     settings: Settings
     libraries: Mapping[str, Library] = field(default_factory=libraries)
+    counter: AttributeCounter = field(default_factory=AttributeCounter)
+    sizes: Sizes = field(default_factory=lambda: Sizes(_MOST_SIZES))
+    searches: SearchIndexes = field(default_factory=SearchIndexes)
 
     @property
     def view(self) -> View:

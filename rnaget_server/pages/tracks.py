@@ -84,7 +84,7 @@ def _sample(record: TrackSet, store: TrackStore) -> str | None:
 
 
 def _queries(site: Site, record: TrackSet, store: TrackStore, base: str) -> Iterator[Query]:
-    place = _with_data(store)
+    place = run_with_data(store)
     if place is None:
         return
     source = Source(base, f"continuous/{record.id}", True, True, site.settings.require_tickets)
@@ -115,7 +115,7 @@ def _most_columns(site: Site, tracks: int) -> int:
     return _LONG if most is None else most
 
 
-def _with_data(store: TrackStore) -> Run | None:
+def run_with_data(store: TrackStore) -> Run | None:
     """Return the run from the first base that has data in the first track, or the first run if none is found soon."""
     runs = chain.from_iterable(store.runs(name, 0, None) for name in store.chromosomes)
     first = None

@@ -1,11 +1,11 @@
-"""The values that the templates of the landing page read: projects, studies, matrices, sets of tracks."""
+"""The values that the templates of the lists read: studies, matrices, sets of tracks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from rnaget_server.catalog.records import Matrix, Project, Study, TrackSet
+from rnaget_server.catalog.records import Genome, Matrix, Project, Study, TrackSet
 from rnaget_server.pages.files import FilesView
 from rnaget_server.pages.queries import Query
 from rnaget_server.pages.reads import ReadsView
@@ -30,8 +30,6 @@ class MatrixDetail:
     features: int
     samples: int
     units: tuple[str, ...]
-    filters: tuple[FilterView, ...]
-    queries: tuple[Query, ...]
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,10 @@ class TrackDetail:
 
 @dataclass(frozen=True)
 class DataView(Generic[Record, Detail]):
-    """A matrix or set of tracks; `detail` is None while its files cannot be read, `first` marks the page's first."""
+    """A matrix or set of tracks; `detail` is None while its files cannot be read."""
 
     record: Record
     detail: Detail | None
-    first: bool
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,15 @@ class StudyView:
 
 
 @dataclass(frozen=True)
-class ProjectView:
-    """A project with those of its studies that are on this page."""
+class StudyCard:
+    """A study in the list of the first page: its first matrices, and how many there are of everything."""
 
-    record: Project
-    studies: tuple[StudyView, ...]
+    record: Study
+    project: Project
+    line: str
+    genome: Genome | None
+    matrices: tuple[DataView[Matrix, MatrixDetail], ...]
+    tracks: int
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from rnaget_server.query.table import MATRIX_SUMMARIES, OF_MATRICES
 from rnaget_server.query.thresholds import Thresholds, canonical_text, check_order, read_thresholds
 
 _MAX_TOP = 10_000
+_DEFAULT = ("mean",)
 _NO_BOUND = Thresholds()
 _KNOWN = frozenset(OF_MATRICES)
 _LISTS = {
@@ -49,7 +50,7 @@ class MatrixQuery:
     minimum: Thresholds = field(default_factory=Thresholds)
     maximum: Thresholds = field(default_factory=Thresholds)
     group_by: str | None = None
-    summary: str = "mean"
+    summaries: tuple[str, ...] = ("mean",)
     top: int | None = None
     units: str | None = None
     format: str | None = None
@@ -81,11 +82,11 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     Raises
     ------
     InvalidQuery
-        If a parameter is unknown, empty, or no number where one is due; or if there is a summary of no groups.
+        If a parameter is unknown, empty, or no number where one is due; or if there are summaries of no groups.
     """
-    parameters = Parameters.of_slice(pairs, OF_MATRICES, filters)
+    parameters = Parameters(pairs, OF_MATRICES, filters, of_slice=True)
     minimum, maximum = _bounds(parameters)
-    group_by, summary = _grouping(parameters)
+    group_by, summaries = _grouping(parameters)
     fields = parameters.fields(_LISTS, _TEXTS)
     if "format" in fields:
         fields["format"] = fields["format"].lower()
@@ -95,9 +96,11 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
         minimum=minimum,
         maximum=maximum,
         group_by=group_by,
-        summary=summary,
+        summaries=summaries,
         top=parameters.whole_number("top", 1, _MAX_TOP) if "top" in parameters.names else None,
-        given=_with_canonical(parameters.given, {"feature_min_value": minimum, "feature_max_value": maximum}),
+        given=_with_canonical(
+            parameters.given, {"feature_min_value": minimum, "feature_max_value": maximum}, summaries
+        ),
     )
 
 
@@ -110,18 +113,25 @@ def _bounds(parameters: Parameters) -> tuple[Thresholds, Thresholds]:
     return minimum, maximum
 
 
-def _grouping(parameters: Parameters) -> tuple[str | None, str]:
+def _grouping(parameters: Parameters) -> tuple[str | None, tuple[str, ...]]:
     if parameters.names.isdisjoint(("group_by", "summary")):
-        return None, "mean"
-    group_by, summary = parameters.text("group_by"), parameters.choice("summary", MATRIX_SUMMARIES)
-    if summary is not None and group_by is None:
+        return None, _DEFAULT
+    group_by, summaries = parameters.text("group_by"), parameters.choices("summary", MATRIX_SUMMARIES)
+    if summaries is not None and group_by is None:
         raise InvalidQuery("summary says how groups of samples are summarised: add group_by, or leave it out")
-    return group_by, summary or "mean"
+    return group_by, summaries or _DEFAULT
 
 
 def _with_canonical(
-    given: tuple[tuple[str, str], ...], thresholds: Mapping[str, Thresholds]
+    given: tuple[tuple[str, str], ...], thresholds: Mapping[str, Thresholds], summaries: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
-    """Return the parameters with the thresholds of single features in one form, however they were written."""
+    """Return the parameters with what can be written in several ways in one form.
+
+    Thresholds of single features, and several summaries, whose order is that of the columns.
+    """
     texts = {name: canonical_text(bound) for name, bound in thresholds.items() if bound.of_each}
-    return tuple((name, texts.get(name, value)) for name, value in given) if texts else given
+    if texts:
+        given = tuple((name, texts.get(name, value)) for name, value in given)
+    if len(summaries) > 1:
+        given = (*(pair for pair in given if pair[0] != "summary"), ("summary", ",".join(summaries)))
+    return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
+from itertools import repeat
 from typing import Any
 
 from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
@@ -19,6 +20,17 @@ _BLANKS = (" ", ",", SEPARATOR)
 class Parameters:
     """The parameters of a request by name; a name that starts with ``_`` is ignored.
 
+    Parameters
+    ----------
+    pairs
+        Names and values in the order of the request.
+    known
+        The names of parameters.
+    filters
+        The names of metadata filters, each of which has parameters of its own.
+    of_slice
+        Whether this is a query for a slice: those of `known` that are no list have all commas as their own.
+
     Raises
     ------
     UnknownParameter
@@ -30,37 +42,31 @@ class Parameters:
     names
         The names that were given.
     given
-        Names and values as they were given; see `of_slice`.
+        Names and values as they were given.
     """
 
-    given: tuple[tuple[str, str], ...] = ()
-
-    def __init__(self, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        known: Collection[str],
+        filters: Collection[str] = (),
+        of_slice: bool = False,
+    ) -> None:
         self._values: dict[str, list[str]] = {}
         self.names: KeysView[str] = self._values.keys()
+        given: list[tuple[str, str]] = []
         lists: dict[str, list[str]] = {}
+        # One look at all values of a list spares a look at each of a hundred thousand.
         for name, values in runs(pairs):
-            if name not in lists and name[:1] != "_":
+            if name[:1] == "_":
+                continue
+            if of_slice and name in known and not name.removesuffix("_not").endswith("List"):
+                values = list(map(plain, values)) if SEPARATOR in "".join(values) else values
+            if name not in lists:
                 lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
-            if name in lists:
-                lists[name] += values
-
-    @classmethod
-    def of_slice(cls, pairs: Iterable[tuple[str, str]], known: Collection[str], filters: Collection[str]) -> Parameters:
-        """Return the parameters of a query for a slice: those of `known` that are no list have all commas as their own.
-
-        For the errors see the class.
-        """
-        given = [pair for pair in pairs if pair[0][:1] != "_"]
-        # One look at all spares a look at each of a hundred thousand.
-        if SEPARATOR in "".join([value for _, value in given]):
-            given = [
-                (name, plain(value) if name in known and not name.removesuffix("_not").endswith("List") else value)
-                for name, value in given
-            ]
-        parameters = cls(given, known, filters)
-        parameters.given = tuple(given)
-        return parameters
+            lists[name] += values
+            given += zip(repeat(name), values)
+        self.given = tuple(given)
 
     def fields(self, lists: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, Any]:
         """Return those lists and texts that are given, by the fields that they are named for."""
@@ -82,12 +88,25 @@ class Parameters:
     def choice(self, name: str, values: Collection[str]) -> str | None:
         """Return the value of a parameter that is one of `values`, None if it is not given."""
         text = self.text(name)
-        if text is not None and text not in values:
-            hint = did_you_mean(text, values)
-            raise InvalidQuery(
-                f"{name} must be one of {', '.join(values)}, not {shown(text)}{': ' if hint else ''}{hint}"
-            )
+        if text is not None:
+            _check_choice(name, text, values)
         return text
+
+    def choices(self, name: str, values: Collection[str]) -> tuple[str, ...] | None:
+        """Return the values of a parameter, each of which is one of `values`, each once; None if it is not given.
+
+        They are separated by commas, or the parameter is given several times.
+        """
+        given = self._values.get(name)
+        if given is None:
+            return None
+        texts = [plain(text) if SEPARATOR in text else text for text in given]
+        if not "".join(texts).strip():
+            raise InvalidQuery(f"{name} is empty: give it a value, or leave it out")
+        found = dict.fromkeys(part.strip() for text in texts for part in text.split(","))
+        for text in found:
+            _check_choice(name, text, values)
+        return tuple(found)
 
     def flag(self, name: str) -> bool:
         """Return whether a parameter that is ``true`` or ``false`` is true; it is not if it is not given."""
@@ -149,6 +168,12 @@ class Parameters:
 def parameter_names(filters: Iterable[str]) -> tuple[str, ...]:
     """Return the parameters of the filters: ``age``, ``age_not``, ``age_min`` and ``age_max`` for ``age``."""
     return tuple(name + suffix for suffix in SUFFIXES for name in filters)
+
+
+def _check_choice(name: str, text: str, values: Collection[str]) -> None:
+    if text not in values:
+        hint = did_you_mean(text, values)
+        raise InvalidQuery(f"{name} must be one of {', '.join(values)}, not {shown(text)}{': ' if hint else ''}{hint}")
 
 
 def _resolve(name: str, known: Collection[str], filters: Collection[str]) -> str:

@@ -47,7 +47,7 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     UnknownId
         If start equals end (the standard wants 404 for it).
     """
-    parameters = Parameters.of_slice(pairs, OF_TRACKS, filters)
+    parameters = Parameters(pairs, OF_TRACKS, filters, of_slice=True)
     start, end = (parameters.whole_number(name, 0, _MAX_POSITION) for name in ("start", "end"))
     chromosome = parameters.text("chr")
     _check_range(chromosome, start, end)

@@ -95,15 +95,27 @@ def asked_in(query: str) -> dict[str, list[str]]:
     return by_name(query_pairs(query))
 
 
-def canonical(pairs: Iterable[Pair], most: int) -> tuple[str, str]:
-    """Return the query string of `by_name`, equal for any order of the pairs: its first `most` characters; a digest."""
+def canonical(pairs: Iterable[Pair], most: int, without: str) -> tuple[str, str]:
+    """Return the query string of `by_name`, equal for any order of the pairs: its first `most` characters; a digest.
+
+    It is without the values of one name.
+    """
     values = by_name(pairs)
+    values.pop(without, None)
     return start_of_query_string(values, most), digest(values)
 
 
 def digest(values: Mapping[str, list[str]]) -> str:
     """Return a digest of names and their values."""
-    return hashlib.sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()
+    found = hashlib.sha256()
+    for name, several in values.items():
+        text = "\n".join(several)
+        # To write each as Python does takes five times as long.
+        are_lines = text.count("\n") == len(several) - 1
+        data = (text if are_lines else repr(several)).encode("utf-8", "surrogatepass")
+        found.update(repr((name, len(several), are_lines, len(data))).encode("utf-8", "surrogatepass"))
+        found.update(data)
+    return found.hexdigest()
 
 
 def _unquote(text: str) -> str:

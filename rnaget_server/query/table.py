@@ -52,7 +52,12 @@ LISTED_OF_MATRICES = (
     ),
     ParameterSpec("sampleIDList", "ids of samples, separated by commas or repeated", axis="sample"),
     ParameterSpec("group_by", "attribute of samples by which they are grouped, a column for each group", axis="sample"),
-    ParameterSpec("summary", "how the values of a group become one", axis="sample", values=MATRIX_SUMMARIES),
+    ParameterSpec(
+        "summary",
+        "how the values of a group become one, or several such, separated by commas, for a column of each",
+        axis="sample",
+        values=MATRIX_SUMMARIES,
+    ),
 )
 LISTED_OF_TRACKS = (
     ParameterSpec("sampleIDList", "samples whose tracks to return, separated by commas or repeated"),
@@ -75,7 +80,7 @@ OF_MATRICES = (*(spec.name for spec in LISTED_OF_MATRICES), "featureIDList_not",
 OF_TRACKS = (*(spec.name for spec in LISTED_OF_TRACKS), *_COMMON)
 """The parameters of ranges of tracks, without those of the filters."""
 
-RESERVED = frozenset((*OF_MATRICES, *OF_TRACKS, "name", "tags", "type", "offset", "limit", "download"))
+RESERVED = frozenset((*OF_MATRICES, *OF_TRACKS, "name", "tags", "type", "offset", "limit", "download", "search"))
 """The names that a filter of a catalogue must not have."""
 
 SLOW_PARAMETERS = frozenset({"top", "group_by", "feature_min_value", "feature_max_value", "bins"})

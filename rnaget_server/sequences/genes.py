@@ -54,6 +54,8 @@ _VERSIONED = re.compile(
 )
 _NEAR = 5
 _AT_ONCE = 500
+# Names of one gene that begin alike, such as those of its transcripts, are so many at most, mostly.
+_ALIKE = 4
 _COMPARED = 2_000
 _CANONICAL = frozenset({"Ensembl_canonical", "RefSeq_Select", "MANE_Select"})
 
@@ -247,6 +249,31 @@ def existing_names(rows: Rows, names: Iterable[str]) -> set[str]:
         folded = {row[0] for row in rows(query, tuple(name.lower() for name in some))}
         existing.update(name for name in some if name.lower() in folded)
     return existing
+
+
+class NamedGene(NamedTuple):
+    """A gene by one of its names."""
+
+    name: str
+    id: str
+    version: str | None
+    symbol: str | None
+
+
+def names_beginning(rows: Rows, start: str, most: int) -> list[NamedGene]:
+    """Return up to `most` genes of which some name begins so, in any case: those that are named so first, then by name.
+
+    A gene is listed once.
+    """
+    lower = start.lower()
+    query = (
+        "SELECT names.name, id, version, symbol, gene FROM names JOIN genes ON number = gene "
+        "WHERE folded >= ? AND folded < ? ORDER BY folded LIMIT ?"
+    )
+    genes: dict[int, NamedGene] = {}
+    for *values, number in rows(query, (lower, lower + "\U0010ffff", _ALIKE * most)):
+        genes.setdefault(number, NamedGene(*values))
+    return list(genes.values())[:most]
 
 
 def near_names(rows: Rows, name: str) -> list[str]:

@@ -19,9 +19,11 @@ from rnaget_server.sequences.genes import (
     GENES_FACT,
     Gene,
     Match,
+    NamedGene,
     Transcript,
     existing_names,
     find_genes,
+    names_beginning,
     near_names,
     read_genes,
     read_genes_within,
@@ -213,6 +215,10 @@ class SequenceStore:
     def existing_names(self, names: Iterable[str]) -> set[str]:
         """Return those of the names by which `find_genes` finds a gene, but for ids that have no version here."""
         return existing_names(self._rows, names) if self._genes else set()
+
+    def names_beginning(self, start: str, most: int) -> list[NamedGene]:
+        """Return genes of which some name begins so, see `genes.names_beginning`."""
+        return names_beginning(self._rows, start, most) if self._genes else []
 
     def near_names(self, name: str) -> list[str]:
         """Return names of genes that are like one that there is not."""

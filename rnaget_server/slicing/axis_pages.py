@@ -15,16 +15,21 @@ from rnaget_server.errors import UnknownId
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.lookup import not_found, record_by_id
+from rnaget_server.slicing.search.axis import search_axis
 from rnaget_server.slicing.select import select
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some features or samples, each with its attributes; how many there are in all; which ids were not found."""
+    """Some features or samples, each with its attributes; how many there are in all; which ids were not found.
+
+    `suggestions` are names like one that a search did not find.
+    """
 
     items: list[dict[str, Any]]
     total: int
     missing: tuple[str, ...]
+    suggestions: tuple[str, ...] = ()
 
 
 def axis_page(
@@ -34,15 +39,18 @@ def axis_page(
     query: MatrixQuery,
     offset: int,
     limit: int,
+    search: str | None = None,
 ) -> Page:
     """Return the features or samples of a matrix that the query selects, `limit` of them from `offset` on (0: all).
+
+    With `search`, those of them that it finds, the best first, each with how it is found.
 
     Raises
     ------
     UnknownId
         If there is no such matrix, or nothing of it matches.
     InvalidQuery
-        If the matrix has no such filter.
+        If the matrix has no such filter, or `search` is none.
     Unavailable
         If its file cannot be read.
     """
@@ -55,10 +63,16 @@ def axis_page(
         labels, positions, id, name = store.features, chosen.features, matrix.feature_id, matrix.feature_name
     else:
         labels, positions, id, name = store.samples, chosen.samples, matrix.sample_id, None
+    part = slice(offset, offset + limit if limit else None)
+    missing = tuple(value for values in chosen.missing.values() for value in values)
+    if search is not None:
+        hits = search_axis(view, matrix, store, axis, search, positions)
+        items = _items(labels, hits.positions[part], id, name)
+        items = [{**item, "matched": match} for item, match in zip(items, hits.matches(part), strict=True)]
+        return Page(items, len(hits.positions), missing, hits.suggestions)
     if positions is None:
         positions = np.arange(labels.size)
-    items = _items(labels, positions[offset : offset + limit if limit else None], id, name)
-    return Page(items, len(positions), tuple(value for values in chosen.missing.values() for value in values))
+    return Page(_items(labels, positions[part], id, name), len(positions), missing)
 
 
 def matrix_details(view: View, matrix: Matrix) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.slicing.bounds import within
 from rnaget_server.slicing.join import Part, join
 from rnaget_server.slicing.select import Selection
+from rnaget_server.stores.base import Points
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         names = [name for name in first.store.units if name != units] if further else []
         chosen = first.selection
         layers = tuple(first.store.layer(name, chosen.features, chosen.samples) for name in (units, *names))
+        embeddings = {name: partial(_points, first, name) for name in first.store.embeddings}
     else:
         features, samples, layer = join([_part(selected, units) for selected in used])
-        layers = (layer,)
+        layers, embeddings = (layer,), {}
     return Slice(
         features=features,
         samples=samples,
@@ -97,7 +99,14 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         tsv_columns=partial(map, _column_labels, used),
         tsv_comments=first.matrix.tsv.comments,
         origin=origin,
+        embeddings=embeddings,
     )
+
+
+def _points(selected: MatrixSelection, name: str) -> Points:
+    """Return the selected samples' points in an embedding."""
+    points, samples = selected.store.embedding(name), selected.selection.samples
+    return points if samples is None else points[samples]
 
 
 def _labels(selected: MatrixSelection) -> tuple[GuardedLabels, GuardedLabels]:

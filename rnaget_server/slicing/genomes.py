@@ -1,21 +1,21 @@
-"""The genomes that matrices are on, and the genes of their features."""
+"""The genomes that matrices and tracks are on, and the genes of their features."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnaget_server.catalog import Genome, Matrix
+from rnaget_server.catalog import Genome, Matrix, TrackSet
 from rnaget_server.datasets.repository import View
 from rnaget_server.sequences.genes import split_version
 
-# Ids of this kind name one gene for ever; a symbol that was given to another since would lead to that.
-_STABLE = ("ENS", "OTT")
+STABLE = ("ENS", "OTT")
+"""Ids that begin so name one gene for ever; a symbol that was given to another since would lead to that."""
 
 
-def genome_of(view: View, matrix: Matrix) -> Genome | None:
-    """Return the genome of the study of a matrix; None if the study names none that is in the catalogue."""
-    study = view.catalog.studies.get(matrix.study_id)
+def genome_of(view: View, record: Matrix | TrackSet) -> Genome | None:
+    """Return the genome of the study of a record; None if the study names none that is in the catalogue."""
+    study = view.catalog.studies.get(record.study_id)
     return view.catalog.genomes.get(study.genome) if study is not None and study.genome else None
 
 
@@ -36,5 +36,5 @@ def gene_names(view: View, genome: Genome, features: Sequence[Mapping[str, Any]]
 
 def _names(feature: Mapping[str, Any]) -> list[str]:
     id, symbol = (str(feature.get(key) or "") for key in ("id", "name"))
-    names = [id, split_version(id)[0], "" if id.startswith(_STABLE) else symbol]
+    names = [id, split_version(id)[0], "" if id.startswith(STABLE) else symbol]
     return list(dict.fromkeys(filter(None, names)))

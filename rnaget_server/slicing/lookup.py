@@ -129,7 +129,7 @@ def origin(
 
     The query is in one form for any order of its parameters, without the format, which the file itself shows.
     """
-    start, digest = canonical([pair for pair in query.given if pair[0] != "format"], _MOST_OF_QUERY)
+    start, digest = canonical(query.given, _MOST_OF_QUERY, "format")
     catalog, references = view.catalog, _references(view, records)
     studies = [catalog.studies[record.study_id] for record in records if record.study_id in catalog.studies]
     kind = "expression" if isinstance(records[0], Matrix) else "continuous"

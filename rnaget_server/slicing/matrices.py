@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
@@ -41,17 +42,22 @@ class MatrixSlice(ResolvedSlice):
     Attributes
     ----------
     columns
-        What its columns are: ``samples`` or ``groups``.
+        What its columns are: ``samples``, ``groups``, or ``columns`` of several summaries of each group.
+    per_group
+        How many columns a group has.
     """
 
     columns: str = "samples"
+    per_group: int = 1
 
     def suggest_smaller(self, cells: int) -> str:
         """Return how to ask for a slice of at most so many cells."""
         slice, columns = self.slice, self.columns
         features, others = slice.shape
+        if columns != "samples" and cells < self.per_group:
+            return f"ask for at most {cells:,} summaries at once"
         if columns != "samples" and cells < others:
-            return f"select samples of at most {cells:,} {columns}"
+            return f"select samples of at most {cells // self.per_group:,} groups"
         if columns == "samples" and cells >= features:
             some = slice.samples.column(slice.samples.id)[: min(3, cells // features)]
             return f"ask for at most {cells // features:,} samples at once, such as sampleIDList={value_list(some)}"
@@ -76,6 +82,23 @@ def slice_by_id(
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
+    return _resolve(view, query, [selection_by_id(view, matrix_id, query, cancellation)], ())
+
+
+def selection_by_id(
+    view: View, matrix_id: str, query: MatrixQuery, cancellation: Cancellation | None = None
+) -> MatrixSelection:
+    """Return what a query selects of one matrix, which may be nothing; no cell is read.
+
+    Raises
+    ------
+    UnknownId
+        If there is no such matrix.
+    InvalidQuery
+        If the matrix has no such filter or units, or cannot be grouped so.
+    Unavailable
+        If its file cannot be read.
+    """
     matrix = record_by_id("expression matrix", matrix_id, view.catalog.matrices, query)
     store = view.stores.open(matrix, cancellation)
     if query.units is not None and query.units not in store.units:
@@ -83,7 +106,7 @@ def slice_by_id(
         raise InvalidQuery(unknown_choice(start, query.units, store.units, "it has"))
     if query.group_by is not None and group_attribute(query.group_by, matrix, store) is None:
         raise InvalidQuery(f"{matrix.id}: " + unknown_name(_GROUPS, query.group_by, group_names(matrix, store)))
-    return _resolve(view, query, [MatrixSelection(matrix, store, select(store, matrix, query))], ())
+    return MatrixSelection(matrix, store, select(store, matrix, query))
 
 
 def slice_by_search(
@@ -162,18 +185,19 @@ def _resolve(
         memory = view.memory.reservation()
         try:
             memory.grow_in_thread(PANEL_MEMORY)
-            used = with_highest(used, query.top, grouping, make)
+            used = with_highest(used, query.top, grouping, make, len(query.summaries))
         finally:
             memory.release()
     resolved = MatrixSlice(
         slice=make(used, grouping),
         sources=tuple(selected.matrix for selected in used),
-        missing=tuple(dict.fromkeys(value for values in missing.values() for value in values)),
+        missing=tuple(dict.fromkeys(chain.from_iterable(missing.values()))),
         omitted=(*omitted, *other),
         query=digest,
         ungrouped=grouping.ungrouped if grouping is not None else 0,
         references=references,
-        columns="samples" if grouping is None else "groups",
+        columns="samples" if grouping is None else "groups" if len(query.summaries) == 1 else "columns",
+        per_group=len(query.summaries),
     )
     view.limits.check_cells(resolved.slice.shape, resolved.columns, resolved.suggest_smaller)
     return resolved
@@ -238,11 +262,11 @@ def _grouping(used: list[MatrixSelection], name: str) -> Grouping:
 def _summarised(
     view: View, query: MatrixQuery, made: Slice, used: Sequence[MatrixSelection], grouping: Grouping
 ) -> Slice:
-    made = summarised_slice(made, grouping, query.summary, str(query.group_by))
+    made = summarised_slice(made, grouping, query.summaries, str(query.group_by))
     first = used[0]
     features, samples = first.store.shape
     if len(used) > 1 or first.shape[1] < samples:
         return made
     chosen = None if first.shape[0] == features else first.selection.features
     version = (str(first.matrix.path), *first.store.version, first.matrix.units)
-    return SummaryCache(view.summaries, version, features).of(made, query.summary, chosen)
+    return SummaryCache(view.summaries, version, features).of(made, query.summaries, grouping.attribute, chosen)

@@ -24,7 +24,7 @@ Make = Callable[[Sequence[MatrixSelection], Grouping | None], Slice]
 
 
 def with_highest(
-    used: Sequence[MatrixSelection], count: int, grouping: Grouping | None, make: Make
+    used: Sequence[MatrixSelection], count: int, grouping: Grouping | None, make: Make, per_group: int = 1
 ) -> list[MatrixSelection]:
     """Return the candidates with those features only that are among the `count` highest of some column.
 
@@ -38,6 +38,8 @@ def with_highest(
         Groups of the samples, if the columns are to be summaries of them.
     make
         Returns the slice of some candidates, summarised by a grouping of their samples.
+    per_group
+        How many columns it has for each group.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def with_highest(
         If no cell has a value.
     """
     ids: set[str] = set()
-    panels = _sample_panels(used) if grouping is None else _group_panels(used, grouping)
+    panels = _sample_panels(used) if grouping is None else _group_panels(used, grouping, per_group)
     for panel, groups in panels:
         panel_slice = make(panel, groups)
         chosen = _among_highest(_cells(panel_slice), count)
@@ -68,10 +70,10 @@ def _sample_panels(used: Sequence[MatrixSelection]) -> Iterator[tuple[list[Matri
 
 
 def _group_panels(
-    used: Sequence[MatrixSelection], grouping: Grouping
+    used: Sequence[MatrixSelection], grouping: Grouping, per_group: int
 ) -> Iterator[tuple[list[MatrixSelection], Grouping]]:
     """Yield as many groups as fit, and what of each candidate belongs to them."""
-    width = _width(sum(selected.shape[0] for selected in used))
+    width = max(1, _width(sum(selected.shape[0] for selected in used)) // per_group)
     if width >= len(grouping.values):
         yield list(used), grouping
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
+
+Points: TypeAlias = NDArray[np.float32]
+"""The places of samples in an embedding: samples × 2."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class MatrixStore(Protocol):
     @property
     def units(self) -> tuple[str, ...]:
         """The available units, those of the main matrix first."""
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The names of the embeddings: coordinates of the samples in two dimensions, such as those of UMAP.
+
+        A class without this property and `embedding` has none.
+        """
+
+    def embedding(self, name: str) -> Points:
+        """Return one of the embeddings, float32 of samples × 2; NaN in both for a sample without a place."""
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return the type of the cells: float32, or float64 where whole numbers need it."""

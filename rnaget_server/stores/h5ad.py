@@ -18,8 +18,10 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
+from rnaget_server.stores.base import Points
 from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, open_compressed
 from rnaget_server.stores.dtypes import check_cells, output_dtype
+from rnaget_server.stores.embeddings import read_obsm, read_points
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_encodings import attribute_text, encoding_of, is_null, printable
 from rnaget_server.stores.h5ad_frame import Frame, read_frame
@@ -30,7 +32,8 @@ from rnaget_server.stores.transposed import TransposedLayer
 MAIN = "X"
 RAW = "raw"
 _OLD_RAW, _OLD_RAW_FEATURES, _OLD_RAW_CATEGORIES = "raw.X", "raw.var", "raw.cat"
-_INSIDE = (MAIN, RAW, layout.LAYERS, "obs", "var", _OLD_RAW, _OLD_RAW_FEATURES)
+_EMBEDDINGS = "obsm"
+_INSIDE = (MAIN, RAW, layout.LAYERS, "obs", "var", _EMBEDDINGS, _OLD_RAW, _OLD_RAW_FEATURES)
 _MODALITIES = "mod"
 _DENSE = ("", "array")
 _SPARSE = {"csr_matrix": "samples", "csc_matrix": "features"}
@@ -63,12 +66,17 @@ class H5adFile:
         self.obs = read_frame(self.file, f"{self._root}obs", "sample", (self._uns,))
         self.var = read_frame(self.file, f"{self._root}var", "feature", (self._uns,))
         self.samples, self.features = self.obs.axis, self.var.axis
+        self.embeddings = read_obsm(self.file, self._root + _EMBEDDINGS, self.samples.size)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The matrices: ``X``, ``raw`` if there is one, and the names of the layers."""
         own = [name for name in (MAIN, RAW) if not is_null(self.file.get(self._place(name)))]
         return (*own, *(name for name in self._layers if name not in own))
+
+    def points(self, name: str) -> Points:
+        """Return the points of one of the embeddings."""
+        return read_points(self.embeddings.items[name], self.file)
 
     @property
     def _layers(self) -> tuple[str, ...]:
@@ -152,7 +160,8 @@ class H5adStore:
         self._file = opened.file
         if MAIN not in opened.names:
             raise no_main(opened.names)
-        self.remarks = (*opened.obs.remarks, *opened.var.remarks)
+        self.remarks = (*opened.obs.remarks, *opened.var.remarks, *opened.embeddings.remarks)
+        self._opened = opened
         self.features, self.samples = opened.features, opened.samples
         self.shape: tuple[int, int] = (self.features.size, self.samples.size)
         self._matrices = {units or MAIN: opened.matrix(MAIN)}
@@ -174,6 +183,15 @@ class H5adStore:
     def units(self) -> tuple[str, ...]:
         """The units of the main matrix, then the names of the layers."""
         return tuple(self._matrices)
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The names in ``obsm``, of those that have two or more numbers for each sample."""
+        return tuple(self._opened.embeddings.items)
+
+    def embedding(self, name: str) -> Points:
+        """Return the first two components of each sample."""
+        return self._opened.points(name)
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return float32, or float64 for whole numbers beyond 2**24; the first time, such numbers are looked for."""

@@ -129,6 +129,11 @@ def read_frame(file: File, place: str, kind: str, categories: Sequence[str] = ("
     return Frame(Axis(size, tuple(sources), read), place, left_out)
 
 
+def listed_columns(frame: Group) -> list[str]:
+    """Return the names of the columns of a data frame, without its index."""
+    return _listed(frame, attribute_text(frame, _INDEX) or _INDEX)
+
+
 def text_column(texts: NDArray[Any]) -> Column:
     """Return a column of texts in the form that suits their lengths."""
     if not len(texts) or not padding(texts)[1]:

@@ -1,8 +1,9 @@
 """The layout of the native stores: the one place that names their HDF5 paths.
 
 Loom readers see ``/matrix``, ``/layers``, ``/row_attrs`` and ``/col_attrs`` (loom 2.0.1) of the dense store and pass
-over ``/rnaget``, where the second orientation, the indexes and the ranges are. The sparse store has the same
-attributes, indexes and ranges, and both orientations of its cells below ``/rnaget``; it is no loom file.
+over ``/rnaget``, where the second orientation, the indexes, the ranges and the embeddings are. The sparse store has the
+same attributes, indexes, ranges and embeddings, and both orientations of its cells below ``/rnaget``; it is no loom
+file. A store without embeddings, as they all were once, is of the same version.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ BY_FEATURE = "rnaget/by_feature"
 BY_SAMPLE = "rnaget/by_sample"
 LAYERS = "layers"
 OWN = "rnaget"
+EMBEDDINGS = "rnaget/embeddings"
 ATTRIBUTES = ("row_attrs", "col_attrs")
 UNITS = "units"
 WHOLE = "whole"

@@ -13,8 +13,10 @@ from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.columns import Column, column_of
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
+from rnaget_server.stores.base import Points
 from rnaget_server.stores.blocks import row_blocks
 from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
+from rnaget_server.stores.embeddings import is_embedding, points_from
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, closes_on_failure
@@ -40,6 +42,11 @@ class LoomStore:
         self.shape: tuple[int, int] = matrix.shape[0], matrix.shape[1]
         self.features = self._axis(layout.FEATURES, self.shape[0])
         self.samples = self._axis(layout.SAMPLES, self.shape[1])
+        self._embeddings = {
+            name: item
+            for name, item in self._file.group(layout.SAMPLES.attributes).items()
+            if isinstance(item, Dataset) and is_embedding(item, self.shape[1])
+        }
         self._types = {name: output_dtype(layer)() for name, layer in self._layers.items()}
 
     @classmethod
@@ -71,6 +78,15 @@ class LoomStore:
     def whole(self, units: str) -> bool:
         """Return whether the layer is stored as integers."""
         return bool(self._layers[units].dtype.kind in "iub")
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The names of the sample attributes that have two or more numbers for each sample."""
+        return tuple(self._embeddings)
+
+    def embedding(self, name: str) -> Points:
+        """Return the first two numbers of each sample."""
+        return points_from(self._embeddings[name][: self.shape[1], 0:2])
 
     def ranges(self, units: str) -> None:
         """Return None: loom stores no ranges."""

@@ -17,6 +17,7 @@ from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.columns import Column, Numbers
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
+from rnaget_server.stores.base import Points
 from rnaget_server.stores.compressed import SparseLayer, open_compressed
 from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
 from rnaget_server.stores.failures import UnfitFile
@@ -80,6 +81,15 @@ class TenXStore:
     def whole(self, units: str) -> bool:
         """Return whether the cells are stored as whole numbers."""
         return bool(self.compressed.data.dtype.kind in "iub")
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """No names: the file has no embeddings."""
+        return ()
+
+    def embedding(self, name: str) -> Points:
+        """Raise KeyError, for there are none."""
+        raise KeyError(name)
 
     def ranges(self, units: str) -> None:
         """Return None: the file has no ranges."""

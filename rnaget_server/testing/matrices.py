@@ -69,7 +69,9 @@ def example_axes() -> tuple[AxisTable, AxisTable]:
         "note": np.array([notes[number % len(notes)] for number in range(SAMPLES)], object),
         "age": np.where(np.arange(SAMPLES) % 4 == 3, np.nan, np.arange(SAMPLES) + 0.5),
     }
-    return features, AxisTable("sample", columns)
+    points = np.random.default_rng(3).normal(size=(SAMPLES, 2)).astype(np.float32)
+    points[6] = np.nan
+    return features, AxisTable("sample", columns, embeddings={"X_umap": points, "X/pca": points[::-1] * 100})
 
 
 def example_cells() -> list[tuple[str, NDArray[Any], bool]]:

@@ -90,6 +90,15 @@ class MatrixStoreContract:
         assert store.samples.values("note", 10) == ["R&D", "a &lt; b", "plain", "β-cell"]
         assert store.features.values("gene", 10) is None
 
+    def test_embeddings(self, store: MatrixStore) -> None:
+        """Embeddings, which a kind may do without, are the first two coordinates of each sample; a gap is NaN."""
+        written = example_axes()[1].embeddings
+        assert set(store.embeddings) <= set(written)
+        for name in store.embeddings:
+            points = store.embedding(name)
+            assert points.dtype == np.float32
+            assert np.array_equal(points, written[name], equal_nan=True)
+
     def test_ranges(self, store: MatrixStore) -> None:
         """Stored ranges are those of the cells."""
         for name, cells, _ in example_cells():

@@ -41,7 +41,7 @@ class Library:
 
     @cached_property
     def path(self) -> Path:
-        """Where the script is."""
+        """The path of the script."""
         return Path(str(distribution(self.package).locate_file(self.file)))
 
     @cached_property

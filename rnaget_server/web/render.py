@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from rnaget_server.model.lists import SEPARATOR
 from rnaget_server.web.house import House
 
 _HERE = Path(__file__).parent
@@ -62,8 +63,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["grouped"] = lambda number: f"{number:,}"
+    environment.filters["listed"] = lambda text: text.replace(SEPARATOR, ", ")
+    environment.filters["urlpart"] = lambda text: quote(str(text), safe="")
+    environment.filters["plain"] = _plain
     environment.tests["web_address"] = _is_web_address
     return environment
+
+
+def _plain(number: float) -> str:
+    """Return a number with six digits, or as many as its whole part has."""
+    text = f"{number:.6g}"
+    return f"{number:.0f}" if "e+" in text else text
 
 
 def _is_web_address(text: object) -> bool:

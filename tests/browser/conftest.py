@@ -1,25 +1,29 @@
-"""A browser, and the packages that are looked at in it."""
+"""A browser, and pages of another origin than the server's, in which igv.js reads from the server."""
 
 from __future__ import annotations
 
 import http.server
-import json
+import io
 import shutil
-import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib.image
+import numpy as np
 import pytest
-from playwright.sync_api import Browser
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page
 
-from tests.browser.pages import started
+from rnaget_server.web import libraries
+from tests.browser.pages import Visit, started, visit
 
 HERE = Path(__file__).parent
-PACKAGES = HERE.parents[1] / ".venv-browser"
+Colour = tuple[int, int, int]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -34,48 +38,69 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no Chromium")
-    return found
-
-
-@pytest.fixture(scope="session")
-def packages() -> Path:
-    """The directory with igv.js and the driver, installed from the lock file where that has changed."""
-    if not (shutil.which("npm") and shutil.which("node")):
-        pytest.skip("there is no npm")
-    lock, installed = HERE / "package-lock.json", PACKAGES / "installed.json"
-    if not installed.is_file() or installed.read_bytes() != lock.read_bytes():
-        PACKAGES.mkdir(exist_ok=True)
-        for name in ("package.json", lock.name):
-            shutil.copy(HERE / name, PACKAGES)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=PACKAGES, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        shutil.copy(lock, installed)
-    return PACKAGES
-
-
 @contextmanager
-def site_of(files: Path, page: str, packages: Path) -> Iterator[str]:
+def site_of(files: Path, page: str) -> Iterator[str]:
     """Serve a page with the genome browser, and the files that it needs: another origin than the server's."""
     shutil.copy(HERE / page, files)
-    shutil.copy(packages / "node_modules" / "igv" / "dist" / "igv.min.js", files)
+    shutil.copy(libraries()["igv"].path, files / "igv.js")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=files)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/{page}"
         server.shutdown()
 
 
-def drawn(chromium: str, packages: Path, pages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the driver says of pages, once they are drawn."""
-    program = shutil.copy(HERE / "draw.mjs", packages)  # a program imports from the packages beside it
-    done = subprocess.run(
-        ["node", program, chromium], input=json.dumps(pages), capture_output=True, text=True, timeout=180
-    )
-    assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+@dataclass(frozen=True)
+class Drawing:
+    """The page once its tracks are drawn.
+
+    Attributes
+    ----------
+    state
+        ``drawn``, or why not.
+    visit
+        What was asked for, and what went wrong.
+    left, width
+        Where the tracks lie.
+    columns
+        For each colour the number of pixels that have it in each column of the page.
+    found
+        What the page itself has found.
+    """
+
+    state: str | None
+    visit: Visit
+    left: int
+    width: int
+    columns: Mapping[str, NDArray[np.int64]]
+    found: Any
+
+
+def drawn(browser: Browser, url: str, colours: Mapping[str, Colour]) -> Drawing:
+    """Return what is on a page once its tracks are drawn."""
+    with visit(browser, url, width=1200) as seen:
+        page = seen.page
+        page.goto(url)
+        page.wait_for_selector("body[data-state]", state="attached")
+        page.wait_for_load_state("networkidle")
+        left, width = extent(page)
+        return Drawing(
+            page.locator("body").get_attribute("data-state"),
+            seen,
+            left,
+            width,
+            columns_of(page.screenshot(), colours),
+            page.evaluate("window.found ?? null"),
+        )
+
+
+def extent(page: Page) -> tuple[int, int]:
+    """Return where the tracks of the genome browser begin in the page, and how wide they are, in pixels."""
+    box = page.locator(".igv-column .igv-viewport").last.bounding_box()
+    assert box is not None
+    return round(box["x"]), round(box["width"])
+
+
+def columns_of(png: bytes, colours: Mapping[str, Colour]) -> dict[str, NDArray[np.int64]]:
+    """Return how many pixels of each column of a picture have each colour."""
+    pixels = np.rint(matplotlib.image.imread(io.BytesIO(png), "png")[..., :3] * 255)
+    return {name: (pixels == colour).all(axis=2).sum(axis=0) for name, colour in colours.items()}

@@ -6,19 +6,19 @@ import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
 import requests
+from playwright.sync_api import Browser
 
-from tests.browser.conftest import drawn, site_of
+from tests.browser.conftest import Colour, drawn, site_of
 
 pytestmark = pytest.mark.long
 
-COLOURS = {"bedgraph": [0, 0, 255], "bigwig": [200, 0, 200]}
+COLOURS: dict[str, Colour] = {"bedgraph": (0, 0, 255), "bigwig": (200, 0, 200)}
 RANGE = ("chr18", 76_940_000, 76_990_000)
 WITHOUT_DATA = ("chr18", 1_000_000, 1_050_000)
 SAMPLE = "ER1"
@@ -46,15 +46,15 @@ def tracks(shared_data: Path, serve: Callable[..., str], tmp_path_factory: pytes
 
 
 @pytest.fixture(scope="module")
-def site(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page with the genome browser: another origin than the server's."""
     files = tmp_path_factory.mktemp("site")
     (files / "chrom.sizes").write_text("chr18\t78077248\n", encoding="utf-8")
-    with site_of(files, "igv.html", packages) as address:
+    with site_of(files, "igv.html") as address:
         yield address
 
 
-def page(site: str, tracks: str, shown: tuple[str, int, int], picture: Path) -> dict[str, Any]:
+def page(site: str, tracks: str, shown: tuple[str, int, int]) -> str:
     chromosome, start, end = RANGE
     asked = {
         "data": tracks,
@@ -62,7 +62,7 @@ def page(site: str, tracks: str, shown: tuple[str, int, int], picture: Path) -> 
         "range": f"{chromosome}:{start}-{end}",
         "locus": f"{shown[0]}:{shown[1] + 1}-{shown[2]}",
     }
-    return {"url": f"{site}?{urlencode(asked)}", "picture": str(picture), "colours": COLOURS}
+    return f"{site}?{urlencode(asked)}"
 
 
 def largest(tracks: str, columns: int) -> np.ndarray:
@@ -75,24 +75,19 @@ def largest(tracks: str, columns: int) -> np.ndarray:
     return table.loc[SAMPLE].fillna(0).to_numpy()
 
 
-def test_igv_draws_the_signal_and_nothing_where_there_is_none(
-    chromium: str, packages: Path, site: str, tracks: str, tmp_path: Path
-) -> None:
-    pictures = [tmp_path / "signal.png", tmp_path / "nothing.png"]
-    pages = [page(site, tracks, *one) for one in zip((RANGE, WITHOUT_DATA), pictures, strict=True)]
-    signal, nothing = drawn(chromium, packages, pages)
-    here = {urlsplit(site).netloc, urlsplit(tracks).netloc}
+def test_igv_draws_the_signal_and_nothing_where_there_is_none(browser: Browser, site: str, tracks: str) -> None:
+    signal, nothing = (drawn(browser, page(site, tracks, shown), COLOURS) for shown in (RANGE, WITHOUT_DATA))
     for shown in (signal, nothing):
-        assert shown["state"] == "drawn"
-        assert shown["wrong"] == []
-        assert {urlsplit(address).netloc for address in shown["asked"]} == here
-    left, width = round(signal["left"]), round(signal["width"])
+        assert shown.state == "drawn"
+        assert shown.visit.errors == []
+        assert {urlsplit(address).netloc for address in shown.visit.foreign} == {urlsplit(tracks).netloc}
+    left, width = signal.left, signal.width
     expected = largest(tracks, width)
     for format in COLOURS:
-        bars = np.array(signal["columns"][format])
+        bars = signal.columns[format]
         assert bars[:left].sum() == bars[left + width :].sum() == 0
         heights = bars[left : left + width]
         assert heights.max() > 100, "the highest bar fills the track"
         apart = np.abs(heights - expected / expected.max() * heights.max())
         assert np.mean(apart <= 3) > 0.9, f"{format}: the bars are as high as the values"
-        assert sum(nothing["columns"][format]) == 0
+        assert nothing.columns[format].sum() == 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.apis.htsget.conftest import imported
-from tests.browser.conftest import drawn, site_of
+from tests.browser.conftest import Colour, drawn, site_of
 from tests.reads.files import Region, run, text_of
 
 pytestmark = pytest.mark.long
@@ -22,7 +22,7 @@ REGIONS = [
     ("na12878", Region("20", 40_000_000, 40_001_000)),
     ("chrM", Region("chrM", 0, 12)),
 ]
-COLOURS = {"reads": [200, 0, 200]}
+COLOURS: dict[str, Colour] = {"reads": (200, 0, 200)}
 
 
 @pytest.fixture(scope="module")
@@ -35,37 +35,33 @@ def server(shared_data: Path, serve: Callable[..., str], tmp_path_factory: pytes
 
 
 @pytest.fixture(scope="module")
-def site(packages: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     files = tmp_path_factory.mktemp("site")
     for id, name in FILES.items():
         lines = run("samtools", "idxstats", shared_data / "reads" / name).decode().splitlines()
         sizes = [line.split("\t")[:2] for line in lines if not line.startswith("*")]
         (files / f"{id}.sizes").write_text("".join(f"{name}\t{size}\n" for name, size in sizes), encoding="utf-8")
-    with site_of(files, "reads.html", packages) as address:
+    with site_of(files, "reads.html") as address:
         yield address
 
 
-def page(site: str, server: str, id: str, region: Region, picture: Path) -> dict[str, Any]:
+def page(site: str, server: str, id: str, region: Region) -> str:
     asked = {"reads": f"{server}/reads/{id}", "sizes": f"{id}.sizes", "chr": region.reference}
-    place = {"start": region.start, "end": region.end}
-    return {"url": f"{site}?{urlencode({**asked, **place})}", "picture": str(picture), "colours": COLOURS}
+    return f"{site}?{urlencode({**asked, 'start': region.start, 'end': region.end})}"
 
 
+@pytest.mark.parametrize(("id", "region"), REGIONS)
 def test_igv_reads_what_samtools_reads(
-    chromium: str, packages: Path, site: str, server: str, shared_data: Path, tmp_path: Path
+    browser: Browser, site: str, server: str, shared_data: Path, id: str, region: Region
 ) -> None:
-    pages = [page(site, server, id, region, tmp_path / f"{number}.png") for number, (id, region) in enumerate(REGIONS)]
-    for (id, region), shown in zip(REGIONS, drawn(chromium, packages, pages), strict=True):
-        assert shown["state"] == "drawn"
-        # The genome has names and sizes alone.
-        assert [text for text in shown["wrong"] if not text.startswith("No sequence for")] == []
-        assert {urlsplit(address).netloc for address in shown["asked"]} == {
-            urlsplit(site).netloc,
-            urlsplit(server).netloc,
-        }
-        # Reads that have a place but are not aligned are never drawn.
-        lines = run("samtools", "view", "-F", "4", shared_data / "reads" / FILES[id], text_of(region)).splitlines()
-        fields = [line.decode().split("\t", 6) for line in lines]
-        expected = [f"{name} {flag} {int(start) - 1} {cigar}" for name, flag, _, start, _, cigar, _ in fields]
-        assert sorted(shown["found"]) == sorted(expected)
-        assert bool(sum(shown["columns"]["reads"])) == bool(expected)
+    shown = drawn(browser, page(site, server, id, region), COLOURS)
+    assert shown.state == "drawn"
+    # The genome has names and sizes alone.
+    assert [text for text in shown.visit.errors if not text.startswith("No sequence for")] == []
+    assert {urlsplit(address).netloc for address in shown.visit.foreign} == {urlsplit(server).netloc}
+    # Reads that have a place but are not aligned are never drawn.
+    lines = run("samtools", "view", "-F", "4", shared_data / "reads" / FILES[id], text_of(region)).splitlines()
+    fields = [line.decode().split("\t", 6) for line in lines]
+    expected = [f"{name} {flag} {int(start) - 1} {cigar}" for name, flag, _, start, _, cigar, _ in fields]
+    assert sorted(shown.found) == sorted(expected)
+    assert bool(shown.columns["reads"].sum()) == bool(expected)

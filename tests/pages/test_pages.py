@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import itertools
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,14 @@ from rnaget_server.web import PAGE_HEADERS
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEATURE = "ENSG00000177757"
+PAGES = (
+    "/",
+    "/studies/marioni",
+    "/matrices/marioni_counts",
+    "/matrices/marioni_counts?Tissue=Liver",
+    "/matrices/marioni_counts/values?attribute=Tissue",
+)
+OF_OTHERS = ("/search", "/help", "/genes/", "/samples/", "/tracks/")
 
 
 class Client(FlaskClient):
@@ -71,28 +78,28 @@ def test_landing_page_says_what_the_catalogue_says(client: FlaskClient, view: Vi
     assert page.mimetype == "text/html"
     text = html.unescape(page.text)
     assert catalog.service.name in text
-    for project in catalog.projects.values():
-        assert project.id in text
     for study in catalog.studies.values():
-        assert study.id in text
+        assert f'<a href="/studies/{study.id}">{study.name}</a>' in text
         assert (study.genome or "") in text
-        assert (study.license or "") in text
     for matrix in catalog.matrices.values():
         store = view.stores.open(matrix)
-        assert matrix.id in text
-        assert f"{store.shape[0]:,} features × {store.shape[1]:,} samples" in text
-        assert all(units in text for units in store.units)
-        assert all(f"<code>{name}</code>" in text for name in matrix.filters)
+        assert f'<a href="/matrices/{matrix.id}">{matrix.name}</a>' in text
+        assert f"{store.shape[0]:,} features × {store.shape[1]:,} samples, {', '.join(store.units)}" in text
     assert all(name in text for name in ("tsv", "loom", "json", "h5ad"))
+    assert '<form class="search" role="search" action="/search"' in text
 
 
-def test_first_queries_name_this_host_and_real_ids(client: FlaskClient) -> None:
-    text = html.unescape(client.get("/", base_url="https://rna.example.org").text)
-    feature = f"https://rna.example.org/rnaget/expressions/marioni_counts/bytes?featureIDList={FEATURE}&format=tsv"
+def test_a_page_of_queries_names_this_host_and_real_ids(client: FlaskClient) -> None:
+    base = "https://rna.example.org"
+    text = html.unescape(client.get("/matrices/marioni_counts", base_url=base).text)
+    feature = f"{base}/rnaget/expressions/marioni_counts/bytes?featureIDList={FEATURE}&format=tsv"
     assert f"curl '{feature}'" in text
     assert f'url = "{feature}"' in text
     assert f'url <- "{feature}"' in text
     assert f"featureIDList={FEATURE}&Tissue=Kidney&format=tsv" in text
+    first = html.unescape(client.get("/", base_url=base).text)
+    assert first.count("curl '") == 1
+    assert f"curl '{feature}'" in first
 
 
 @pytest.mark.parametrize("host", ["a'b$(id)", "<x>", "a b"])
@@ -105,33 +112,46 @@ def test_first_queries_name_the_public_address_where_one_is_set(demo: Path) -> N
     assert "https://data.example.org/rna/rnaget/expressions/marioni_counts/bytes" in page.text
     assert 'href="/rna/docs"' in page.text
     assert 'href="/rna/static/site.css"' in page.text
+    assert 'href="/rna/studies/marioni"' in page.text
 
 
 def test_no_query_is_offered_that_would_be_refused(demo: Path) -> None:
-    refused = client_of(demo, max_cells=1000).get("/").text
+    refused = client_of(demo, max_cells=1000).get("/matrices/marioni_counts").text
     assert "One feature in all samples" in refused
-    assert "The whole matrix" not in refused
-    assert "First queries" not in client_of(demo, switched_off=("expressions",)).get("/").text
+    assert "Title: The whole matrix" not in refused
+    assert ">The whole matrix</h3>" not in refused
+    for path in ("/", "/matrices/marioni_counts"):
+        assert "curl '" not in client_of(demo, switched_off=("expressions",)).get(path).text
 
 
-def test_matrix_that_cannot_be_read_is_unavailable_and_the_others_are_not(
-    demo: Path, view: View, tmp_path: Path
-) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(demo, data)
+@pytest.fixture
+def with_damage(demo: Path, view: View) -> FlaskClient:
+    """A client of a catalogue with a matrix whose file is damaged, and one that can be read."""
     good = view.catalog.matrices["marioni_counts"]
-    study = data / view.catalog.studies[good.study_id].path.relative_to(demo)
+    study = view.catalog.studies[good.study_id].path
     (study.parent / "damaged.h5").write_bytes(b"\x89HDF\r\n\x1a\n and then nothing")
     with study.open("a", encoding="utf-8") as file:
         file.write(
             f"  - {{id: damaged, file: damaged.h5, units: TPM, feature_id: {good.feature_id}, "
             f"sample_id: {good.sample_id}}}\n"
         )
-    page = client_of(data).get("/")
-    assert page.status_code == 200
-    assert page.text.count("Temporarily unavailable") == 1
-    assert "5,088 features × 10 samples" in page.text
-    assert str(data) not in page.text
+    return client_of(demo)
+
+
+def test_matrix_that_cannot_be_read_is_unavailable_and_the_others_are_not(with_damage: FlaskClient, demo: Path) -> None:
+    first, study, damaged, other = (
+        with_damage.get(path, headers=BROWSER)
+        for path in ("/", "/studies/marioni", "/matrices/damaged", "/matrices/marioni_counts")
+    )
+    assert [page.status_code for page in (first, study, damaged, other)] == [200, 200, 503, 200]
+    assert first.text.count("temporarily unavailable") == 1
+    assert study.text.count("Temporarily unavailable") == 1
+    assert "<h1>Temporarily unavailable</h1>" in damaged.text
+    assert int(damaged.headers["Retry-After"]) > 0
+    for page in (first, study, other):
+        assert "5,088 features × 10 samples" in page.text
+    for page in (first, study, damaged):
+        assert str(demo) not in page.text
 
 
 def test_text_of_the_catalogue_is_escaped(catalogue: Callable[[dict[str, str]], FlaskClient]) -> None:
@@ -153,14 +173,14 @@ def test_long_catalogues_are_paged(catalogue: Callable[[dict[str, str]], FlaskCl
     files = {"catalog.yaml": "id: x\nname: Many\n", "p/project.yaml": "id: p\n", "q/project.yaml": "id: lonely\n"}
     files |= {f"p/s{number:03}/study.yaml": f"id: study{number:03}\n" for number in range(120)}
     client = catalogue(files)
-    pages = [client.get(f"/?page={number}") for number in (1, 2, 3)]
-    assert [page.status_code for page in pages] == [200, 200, 200]
-    shown = [re.findall(r'<article class="study" aria-labelledby="study-study(\d+)"', page.text) for page in pages]
-    assert [len(studies) for studies in shown] == [50, 50, 20]
+    pages = [client.get(f"/?page={number}") for number in range(1, 6)]
+    assert [page.status_code for page in pages] == [200] * 5
+    shown = [re.findall(r'<li class="card" id="study-study(\d+)"', page.text) for page in pages]
+    assert [len(studies) for studies in shown] == [24] * 5
     assert [number for studies in shown for number in studies] == [f"{number:03}" for number in range(120)]
-    assert "Page 2 of 3" in pages[1].text
-    assert 'rel="next"' not in pages[2].text
-    assert "lonely" in pages[2].text
+    assert "Page 2 of 5" in pages[1].text
+    assert 'rel="next"' not in pages[4].text
+    assert ["lonely" in page.text for page in pages] == [False] * 4 + [True]
 
 
 @pytest.mark.parametrize("number", ["0", "2", "-1", "x", "", "1e3", "1.0", "9" * 30, "9" * 5000])
@@ -217,16 +237,16 @@ def test_parts_of_files(client: FlaskClient, path: str) -> None:
 
 
 def test_every_address_in_a_page_is_served(client: FlaskClient) -> None:
-    for page in ("/", "/docs", "/nothing"):
+    for page in (*PAGES, "/docs", "/nothing"):
         text = client.get(page, headers=BROWSER).text
         for address in re.findall(r'(?:href|src)="([^"]+)"', text):
-            if address.startswith(("/rnaget", "/files", "http", "mailto:", "#")):
+            if address.startswith(("/rnaget", "/files", "http", "mailto:", "#", *OF_OTHERS)):
                 continue
-            assert client.get(address).status_code == 200, address
+            assert client.get(html.unescape(address)).status_code == 200, address
 
 
 def test_nothing_comes_from_elsewhere(client: FlaskClient) -> None:
-    for page in ("/docs", "/nothing"):
+    for page in (*PAGES[1:], "/docs", "/nothing"):
         text = client.get(page, headers=BROWSER).text
         assert not re.search(r'(?:src|href)="(?:https?:)?//', text)
         assert "<style" not in text
@@ -234,7 +254,7 @@ def test_nothing_comes_from_elsewhere(client: FlaskClient) -> None:
         assert not re.search(r"\son\w+=", text)
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/healthz", "/nothing", "/static/site.js"])
+@pytest.mark.parametrize("path", [*PAGES, "/docs", "/healthz", "/nothing", "/static/site.js"])
 def test_every_reply_has_the_security_headers(client: FlaskClient, path: str) -> None:
     headers = client.get(path, headers=BROWSER).headers
     assert {name: headers[name] for name in PAGE_HEADERS} == dict(PAGE_HEADERS)
@@ -280,7 +300,7 @@ def test_a_mistake_of_ours_tells_nothing(demo: Path) -> None:
     assert "Something went wrong" in reply.text
 
 
-@pytest.mark.parametrize("page", ["/", "/docs", "/nothing"])
+@pytest.mark.parametrize("page", [*PAGES, "/docs", "/nothing"])
 def test_pages_can_be_read_by_assistive_software(client: FlaskClient, page: str) -> None:
     text = client.get(page, headers=BROWSER).text
     assert '<html lang="en">' in text

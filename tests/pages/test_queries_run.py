@@ -1,4 +1,4 @@
-"""The queries that the landing page offers, run as they stand against a real server."""
+"""The queries that pages offer, run as they stand against a real server."""
 
 from __future__ import annotations
 
@@ -23,36 +23,54 @@ def blocks(page: str, label: str) -> list[str]:
     return [html.unescape(text) for text in found]
 
 
-def test_queries_of_the_landing_page_work(serve: Callable[..., str]) -> None:
-    root = serve(ROOT / "data")
-    page = requests.get(f"{root}/", timeout=30).text
-    commands, programs = blocks(page, "curl"), blocks(page, "Python (pandas)")
-    replies = {}
-    for command in commands:
-        tool, *_, url = shlex.split(command)
-        assert tool == "curl"
-        assert url.startswith((f"{root}/rnaget/expressions/", f"{root}/rnaget/continuous/"))
-        replies[url] = requests.get(url, timeout=30)
-        assert replies[url].status_code == 200, replies[url].text
-        assert "RNAget-Missing" not in replies[url].headers
-    tables = [url for url in replies if url.endswith("format=tsv")]
-    assert len(tables) == len(programs) == len(blocks(page, "R")) >= 6
-    for url, program in zip(tables, programs, strict=True):
-        names: dict[str, Any] = {}
-        exec(program, names)
-        table = names["table"]
-        assert isinstance(table, pd.DataFrame)
-        assert names["url"] == url
-        lines = [line for line in replies[url].text.splitlines() if not line.startswith("#")]
-        assert len(table) == len(lines) - 1
+PAGES = ("/", "/matrices/marioni_counts", "/matrices/gtex_medians", "/studies/mcf7")
+OF_OTHERS = ("/search", "/help", "/genes/", "/samples/", "/tracks/")
 
 
-def test_every_first_link_of_the_landing_page_answers(serve: Callable[..., str]) -> None:
-    root = serve(ROOT / "data")
-    browser = {"Accept": "text/html"}
-    page = requests.get(f"{root}/", headers=browser, timeout=30).text
-    for path in re.findall(r'href="(/[^"]*)"', page):
-        assert requests.get(root + path, headers=browser, timeout=30).status_code == 200, path
+@pytest.fixture(scope="module")
+def root(serve: Callable[..., str]) -> str:
+    return serve(ROOT / "data")
+
+
+def test_queries_of_the_pages_work(root: str) -> None:
+    number = 0
+    for path in PAGES:
+        page = requests.get(f"{root}{path}", timeout=30).text
+        commands, programs = blocks(page, "curl"), blocks(page, "Python (pandas)")
+        replies = {}
+        for command in commands:
+            tool, *_, url = shlex.split(command)
+            assert tool == "curl"
+            assert url.startswith((f"{root}/rnaget/expressions/", f"{root}/rnaget/continuous/"))
+            replies[url] = requests.get(url, timeout=30)
+            assert replies[url].status_code == 200, replies[url].text
+            assert "RNAget-Missing" not in replies[url].headers
+        tables = [url for url in replies if url.endswith("format=tsv")]
+        assert len(tables) == len(programs) == len(blocks(page, "R")) >= (1 if path == "/" else 2)
+        number += len(tables)
+        for url, program in zip(tables, programs, strict=True):
+            names: dict[str, Any] = {}
+            exec(program, names)
+            table = names["table"]
+            assert isinstance(table, pd.DataFrame)
+            assert names["url"] == url
+            lines = [line for line in replies[url].text.splitlines() if not line.startswith("#")]
+            assert len(table) == len(lines) - 1
+    assert number >= 7
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/matrices/marioni_counts?Tissue=Liver"])
+def test_every_link_of_a_page_answers(root: str, path: str) -> None:
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+    page = requests.get(f"{root}{path}", headers=browser, timeout=30).text
+    links = {html.unescape(link) for link in re.findall(r'href="(/[^"]*)"', page)}
+    assert len(links) >= 8
+    for link in links:
+        if not link.startswith(OF_OTHERS):
+            assert requests.get(root + link, headers=browser, timeout=30).status_code == 200, link
+
+
+def test_the_api_is_described(root: str) -> None:
     assert requests.get(f"{root}/rnaget/openapi.json", timeout=30).json()["openapi"].startswith("3.0")
 
 

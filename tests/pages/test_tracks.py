@@ -1,4 +1,4 @@
-"""Signal tracks on the landing page: what it says of them, and queries that run as they stand."""
+"""Signal tracks on the page of a study: what it says of them, and queries that run as they stand."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def written(data: Path, continuous: str) -> None:
         (data / name).write_text(text, encoding="utf-8")
 
 
-def landing(data: Path, **settings: Any) -> str:
+def page_of_study(data: Path, **settings: Any) -> str:
     with TestClient(create_app(Settings(data=data, **settings))) as client:
-        page = client.get("/", headers={"Accept": "text/html"})
+        page = client.get("/studies/mcf7", headers={"Accept": "text/html"})
     assert page.status_code == 200
     return page.text
 
@@ -76,7 +76,7 @@ def blocks(page: str, label: str) -> list[str]:
 
 
 def test_page_says_what_the_files_hold(data: Path) -> None:
-    page = landing(data)
+    page = page_of_study(data)
     assert "4 sets of signal tracks" in page
     assert "No data yet" not in page
     tracks = section(page, "er")
@@ -89,7 +89,7 @@ def test_page_says_what_the_files_hold(data: Path) -> None:
 
 
 def test_sets_that_cannot_be_read_are_unavailable_and_the_others_are_not(data: Path) -> None:
-    page = landing(data)
+    page = page_of_study(data)
     assert page.count("Temporarily unavailable") == 2
     assert "Temporarily unavailable" in section(page, "broken")
     assert "Temporarily unavailable" in section(page, "gone")
@@ -109,7 +109,7 @@ def test_page_needs_no_file_but_the_first_of_each_set_on_it(tmp_path: Path) -> N
     written(tmp_path, "".join(entry.format(n=number) for number in range(60)))
     for number in range(50):
         pybigtools.open(str(tmp_path / f"p/s/{number}.bw"), "w").write({"chr1": 900}, iter([("chr1", 70, 80, 1.0)]))
-    page = landing(tmp_path)
+    page = page_of_study(tmp_path)
     assert "60 sets of signal tracks" in page
     assert "Temporarily unavailable" not in page
     for number in range(50):
@@ -124,7 +124,7 @@ def test_page_needs_no_file_but_the_first_of_each_set_on_it(tmp_path: Path) -> N
 def test_a_filter_on_what_no_track_has_makes_a_set_unavailable(tmp_path: Path) -> None:
     written(tmp_path, MANY.replace("units: x", "units: x, filters: {Sex: {attribute: Sex}}"))
     pybigtools.open(str(tmp_path / "p/s/many.bw"), "w").write({"chr1": 900}, iter([("chr1", 70, 80, 1.0)]))
-    assert "Temporarily unavailable" in section(landing(tmp_path), "many")
+    assert "Temporarily unavailable" in section(page_of_study(tmp_path), "many")
 
 
 def test_of_many_chromosomes_a_few_are_named(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_of_many_chromosomes_a_few_are_named(tmp_path: Path) -> None:
     written(tmp_path, MANY)
     values = iter([(name, 4321, 4400, 2.5) for name in sorted(sizes)])
     pybigtools.open(str(tmp_path / "p/s/many.bw"), "w").write(sizes, values)
-    tracks = section(landing(tmp_path), "many")
+    tracks = section(page_of_study(tmp_path), "many")
     assert re.search(r"chr\d+, chr\d+, chr\d+, chr\d+, chr\d+ and 55 more", tracks)
     assert re.search(r"chr=chr\d+&start=4321&end=4341", tracks)
 
@@ -142,23 +142,23 @@ def test_queries_start_where_the_data_does(tmp_path: Path, start: int) -> None:
     written(tmp_path, MANY)
     values = iter([("chr1", start, start + 7, 1.5)])
     pybigtools.open(str(tmp_path / "p/s/many.bw"), "w").write({"chr1": 200_000_000}, values)
-    tracks = section(landing(tmp_path), "many")
+    tracks = section(page_of_study(tmp_path), "many")
     assert f"chr=chr1&start={start}&end={min(start + 20, 200_000_000)}&" in tracks
 
 
 def test_no_query_is_offered_that_would_be_refused(data: Path) -> None:
-    assert "First queries" not in landing(data, switched_off=("continuous",))
-    few = section(landing(data, max_positions=50), "er")
+    assert "First queries" not in page_of_study(data, switched_off=("continuous",))
+    few = section(page_of_study(data, max_positions=50), "er")
     assert "A few bases of all tracks" in few
     assert "bins=" not in few
-    cells = section(landing(data, max_cells=40), "er")
+    cells = section(page_of_study(data, max_cells=40), "er")
     assert "A few bases of all tracks" not in cells
     assert "start=76799700&end=76799740&format=bigwig" in cells
 
 
 def test_queries_work(data: Path, serve: Callable[..., str]) -> None:
     root = serve(data)
-    page = requests.get(f"{root}/", timeout=30).text
+    page = requests.get(f"{root}/studies/mcf7", timeout=30).text
     programs = {command: None for command in blocks(page, "curl")}
     assert len(programs) == 6
     for command in programs:
@@ -177,7 +177,7 @@ def test_queries_work(data: Path, serve: Callable[..., str]) -> None:
 
 
 def test_tracks_for_browsers_are_what_those_read(data: Path, serve: Callable[..., str]) -> None:
-    page = requests.get(f"{serve(data)}/", timeout=30).text
+    page = requests.get(f"{serve(data)}/studies/mcf7", timeout=30).text
     search, load = blocks(page, "igv.js")[0].split("\n", 1)
     assert search == 'browser.search("chr18:76799701-76899700");'
     track = json.loads(load.removeprefix("browser.loadTrack(").removesuffix(");"))
@@ -191,6 +191,6 @@ def test_tracks_for_browsers_are_what_those_read(data: Path, serve: Callable[...
 def test_sets_count_for_the_pages(tmp_path: Path) -> None:
     written(tmp_path, "".join(f"  - {{id: set{n:02}, units: x, file: no.loom}}\n" for n in range(60)))
     with TestClient(create_app(Settings(data=tmp_path))) as client:
-        pages = [client.get(f"/?page={number}").text for number in (1, 2)]
+        pages = [client.get(f"/studies/mcf7?page={number}").text for number in (1, 2)]
     assert [len(re.findall('aria-labelledby="tracks-', page)) for page in pages] == [50, 10]
-    assert all('aria-labelledby="study-mcf7"' in page for page in pages)
+    assert all('<h1 id="study">mcf7</h1>' in page for page in pages)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnaget_server.query import strings
-from rnaget_server.query.strings import by_name, query_pairs, query_string, start_of_query_string
+from rnaget_server.query.strings import by_name, digest, query_pairs, query_string, start_of_query_string
 from tests.attack.base import slowness
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -34,6 +34,22 @@ def test_a_query_string_is_written_as_by_urllib(pairs: list[tuple[str, str]]) ->
 @given(pairs, st.integers(0, 30))
 def test_the_start_of_a_query_string_is_that_of_the_whole(pairs: list[tuple[str, str]], most: int) -> None:
     assert start_of_query_string(by_name(pairs), most) == urlencode(sorted(pairs))[:most]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": ["x", "y"]},
+        {"a": ["x\ny"], "b": []},
+        {"a": ["x"], "b": ["y"]},
+        {"a": ["xb"], "c": ["y"]},
+        {"a": ["x('b', 1, True, 1)y"]},
+        {"a": ["['x\\ny']"]},
+        {"b": ["x\ny"]},
+    ],
+)
+def test_digests_differ_where_values_do(other: dict[str, list[str]]) -> None:
+    assert digest(other) == digest(dict(other)) != digest({"a": ["x\ny"]})
 
 
 @pytest.mark.parametrize("end", ["", "x", "%", "%e2", "%41", "x%e2%82"])

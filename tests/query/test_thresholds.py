@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.model.lists import SEPARATOR
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.query.matrix import MatrixQuery
 from rnaget_server.query.table import MATRIX_SUMMARIES
@@ -76,11 +77,26 @@ def test_thresholds_of_one_feature_that_leave_nothing_are_refused() -> None:
 @pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
 def test_summaries(summary: str) -> None:
     query = parse(("group_by", "Tissue"), ("summary", summary))
-    assert (query.group_by, query.summary) == ("Tissue", summary)
+    assert (query.group_by, query.summaries) == ("Tissue", (summary,))
 
 
 def test_the_summary_is_the_mean_unless_another_is_named() -> None:
-    assert parse(("group_by", "Tissue")).summary == "mean"
+    assert parse(("group_by", "Tissue")).summaries == ("mean",)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("summary", "q3,median,n")],
+        [("summary", " q3, median ,n,median")],
+        [("summary", f"q3{SEPARATOR}median{SEPARATOR}n")],
+        [("summary", "q3"), ("summary", "median"), ("summary", "n")],
+    ],
+)
+def test_several_summaries_are_in_the_order_of_the_query_and_written_in_one_way(pairs: list[tuple[str, str]]) -> None:
+    query = parse(("group_by", "Tissue"), *pairs)
+    assert query.summaries == ("q3", "median", "n")
+    assert query.given == (("group_by", "Tissue"), ("summary", "q3,median,n"))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +104,9 @@ def test_the_summary_is_the_mean_unless_another_is_named() -> None:
     [
         ([("summary", "mean")], "add group_by"),
         ([("group_by", "Tissue"), ("summary", "average")], f"one of {', '.join(MATRIX_SUMMARIES)}, not 'average'"),
+        ([("group_by", "Tissue"), ("summary", "q1,medain")], "not 'medain': did you mean 'median'?"),
+        ([("group_by", "Tissue"), ("summary", "q1,,q3")], "not ''"),
+        ([("group_by", "Tissue"), ("summary", " ")], "summary is empty"),
         ([("group_by", "")], "group_by is empty"),
         ([("group_by", "Tissue"), ("group_by", "Age")], "give it once"),
         ([("top", "0")], "must be from 1 to 10000"),

@@ -67,6 +67,7 @@ class TestLoomStore(MatrixStoreContract):
                     text = column.dtype.kind == "O"
                     data = [encode(value) for value in column] if text else column
                     file.create_dataset(f"{group}/{name}", data=data)
+            file["col_attrs"].create_dataset("X_umap", data=samples.embeddings["X_umap"])
         return LoomStore(path, "TPM")
 
 

@@ -20,7 +20,7 @@ from rnaget_server.catalog.offered import offered_id
 from rnaget_server.datasets.files import Computing, FileFacts
 from rnaget_server.delivery.stored_files import file_address
 from rnaget_server.delivery.tagged import ASKED_EACH_TIME, with_tag
-from rnaget_server.errors import STATUS, InvalidQuery, RnagetError, UnknownId, shown
+from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_status, shown
 from rnaget_server.model.limits import check_objects
 
 ACCESS_ID = "https"
@@ -245,8 +245,7 @@ def _each(
         except NotYetError:
             failed.setdefault(_LATER, []).append(id)
         except RnagetError as error:
-            status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
-            failed.setdefault(status, []).append(id)
+            failed.setdefault(http_status(error), []).append(id)
     return found, failed
 
 

@@ -28,11 +28,12 @@ def get_genomes(context: Context) -> Response:
 
 
 def get_genome(context: Context, genome: str) -> Response:
-    """Return a genome; its page to a browser, where `page` is which of its sequences are shown."""
-    number = context.parameters("page").whole_number("page", 1, 10**9) or 1
+    """Return a genome; its page to a browser, where `page` and `region` are which part of it is shown."""
+    parameters = context.parameters("page", "region")
+    number, region = parameters.whole_number("page", 1, 10**9) or 1, parameters.text("region")
     record = context.genome(genome)
     if wants_page(context.request):
-        return genome_page(context, record, number)
+        return genome_page(context, record, number, region)
     return context.respond(_genome(context, record), "Genome")
 
 

@@ -1,10 +1,11 @@
-"""The page that a browser gets for the address of a genome: its sequences, a look-up of genes, requests to copy."""
+"""The page that a browser gets for the address of a genome: its genes and sequences, and requests to copy."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -12,8 +13,9 @@ from starlette.responses import Response
 
 from rnaget_server.apis.genomes import BASE_PATH
 from rnaget_server.apis.genomes.context import Context
+from rnaget_server.apis.genomes.region_view import region_view
 from rnaget_server.catalog import Genome
-from rnaget_server.errors import UnknownId
+from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML, BrowsedDialect
 from rnaget_server.http.request import ROOT_KEY, house_of, list_header
@@ -22,6 +24,7 @@ from rnaget_server.web import PAGE_HEADERS, render
 
 _PER_PAGE = 100
 _FIRST = 60
+_TRACK_SETS = 3
 _LOOK = 1_000
 """So many letters are shown at once: a browser takes long over a chromosome."""
 
@@ -36,8 +39,8 @@ def wants_page(request: Request) -> bool:
     return preferred(list_header(request, "accept"), BrowsedDialect.media_types) == HTML
 
 
-def genome_page(context: Context, genome: Genome, number: int) -> Response:
-    """Return page `number` of a genome, from 1: each has a hundred of its sequences.
+def genome_page(context: Context, genome: Genome, number: int, region: str | None = None) -> Response:
+    """Return page `number` of a genome, from 1: each has a hundred of its sequences; and a region of it.
 
     Raises
     ------
@@ -52,6 +55,8 @@ def genome_page(context: Context, genome: Genome, number: int) -> Response:
         raise UnknownId(f"there is no page {number:,} of the genome {genome.id}: there are {last:,}")
     root = context.request.scope[ROOT_KEY]
     hidden = "studies" in context.api.settings.switched_off
+    studies = [one for one in context.view.catalog.studies.values() if one.genome == genome.id]
+    status, shown = _region(context, genome, store, region)
     page = render(
         "genome.html",
         root=root,
@@ -63,13 +68,24 @@ def genome_page(context: Context, genome: Genome, number: int) -> Response:
         letters=sum(collection.attributes["lengths"]),
         genes=store.number_of_genes(),
         example=store.example_gene(),
-        studies=[] if hidden else [one for one in context.view.catalog.studies.values() if one.genome == genome.id],
+        studies=[] if hidden else studies,
+        track_sets=[tracks for study in studies for tracks in study.track_sets][:_TRACK_SETS],
+        **shown,
         sequences=[_line(name, found) for name, found in store.members((number - 1) * _PER_PAGE, _PER_PAGE)],
         number=number,
         last=last,
         requests=list(_requests(context, genome, store)),
     )
-    return Response(page, headers={"Vary": "Accept", **PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"})
+    return Response(page, status, headers={"Vary": "Accept", **PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"})
+
+
+def _region(context: Context, genome: Genome, store: SequenceStore, asked: str | None) -> tuple[int, dict[str, Any]]:
+    """Return the status of the page, and its region; or why there is none."""
+    try:
+        return 200, {"problem": None, **region_view(context.request.scope[ROOT_KEY], genome, store, asked)}
+    except (InvalidQuery, UnknownId) as error:
+        status = 400 if isinstance(error, InvalidQuery) else 404
+        return status, {"problem": str(error), "asked": asked, "region": None, "library": None}
 
 
 def _line(name: str, sequence: StoredSequence) -> dict[str, object]:

@@ -24,6 +24,7 @@ from rnaget_server.slicing.lookup import belongs, record_by_id
 from rnaget_server.slicing.matrices import slice_by_id
 
 _LISTS = ("sampleIDList", "featureIDList", "featureNameList")
+_SEARCH = "search"
 
 
 def get_expressions_info(context: Context) -> Response:
@@ -90,14 +91,17 @@ post_expression_by_id = get_expression_by_id
 def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) -> Response:
     view = context.view
     filters = view.catalog.filter_names
-    known = (*_LISTS, *(f"{name}_not" for name in _LISTS), *parameter_names(filters))
+    known = (*_LISTS, *(f"{name}_not" for name in _LISTS), *parameter_names(filters), _SEARCH)
     paging = paging_of(context, known)
-    query = parse_matrix_query(paging.parameters, filters)
-    page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit)
+    search = Parameters([pair for pair in paging.parameters if pair[0] == _SEARCH], (_SEARCH,)).text(_SEARCH)
+    query = parse_matrix_query([pair for pair in paging.parameters if pair[0] != _SEARCH], filters)
+    page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit, search)
     if axis == "sample":
         _name_reads(context, view, matrix_id, page.items)
     items = with_gene_links(context, view, matrix_id, page.items) if axis == "feature" else page.items
-    payload = {"data": items, "total": page.total}
+    payload: dict[str, Any] = {"data": items, "total": page.total}
+    if search is not None and not page.total:
+        payload["suggestions"] = list(page.suggestions)
     return respond_page(context, paging, payload, page.total, f"{axis.title()}s of {matrix_id}", page.missing)
 
 

@@ -48,6 +48,7 @@ def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: 
         matrix=matrix,
         study=study,
         address=address,
+        whole_page=_page_of(root, matrix, query),
         is_part=bool(parameters),
         parameters=parameters[:_MOST_OF_QUERY],
         features=features,
@@ -60,3 +61,12 @@ def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: 
     headers = {"Vary": "Accept", **RnagetDialect().headers(HTML)}
     headers |= slice_headers(resolved)
     return Response(page, headers=headers)
+
+
+def _page_of(root: str, matrix: Matrix, query: MatrixQuery) -> str:
+    """Return the address of the page of a matrix, with what selects features and samples."""
+    address = f"{root}/matrices/{quote(matrix.id, safe='')}"
+    if query.group_by is not None or query.top is not None or query.has_bounds:
+        return address
+    parameters = query_string(pair for pair in query.given if pair[0] not in _NOT_IN_LINKS)
+    return f"{address}?{parameters}" if 0 < len(parameters) <= _MOST_OF_QUERY else address

@@ -25,6 +25,7 @@ from rnaget_server.importers.text.fields import shortened
 from rnaget_server.model.axis import Axis, read_labels
 from rnaget_server.model.sparse import Direction
 from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, modalities, no_main
+from rnaget_server.stores.h5ad_encodings import printable
 
 
 class H5adImporter(Importer):
@@ -76,11 +77,13 @@ def read_anndata(
         axes = var.axis, file.samples
         _refuse_empty(path, name, matrix.shape)
         features, samples, style = labels(path, axes, _usual(axes), options)
+        samples = replace(samples, embeddings={name: file.points(name) for name in file.embeddings.items})
         matrix.dtype()  # refuses whole numbers that would not stay what they are
     cells = _spooled(path, matrix, directory, progress)
     form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
     what = "AnnData" if modality is None else f"MuData, modality {modality}"
-    remarks = (f"{what}, matrix {name}, stored {form}", *file.obs.remarks, *var.remarks)
+    kept = f"; embeddings {', '.join(map(printable, samples.embeddings))}" if samples.embeddings else ""
+    remarks = (f"{what}, matrix {name}, stored {form}{kept}", *file.obs.remarks, *var.remarks, *file.embeddings.remarks)
     return SourceMatrix(features, samples, cells, style, remarks)
 
 
@@ -94,6 +97,8 @@ def _as_it_is(path: Path, options: ReadOptions) -> ServedFile:
             store.dtype(units)  # refuses whole numbers that would not stay what they are
         axes = store.features, store.samples
         read_labels(*axes)
+        for name in store.embeddings:
+            store.embedding(name)  # refuses what is damaged
         return replace(served_file(path, axes, _usual(axes), options, ".h5ad"), remarks=store.remarks)
 
 

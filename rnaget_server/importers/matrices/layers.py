@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.importers.text.columns import ColumnValues, same, take_or_fill, text_column
 from rnaget_server.importers.text.tables import listed
 from rnaget_server.model.axis import Axis, Positions
+from rnaget_server.stores.base import MatrixStore, Points
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource
 
@@ -87,6 +88,7 @@ def merge(
     names = matrix.feature_id, matrix.feature_name
     feature_axis = extend_axis(store.features, names, source.features, features, remarks)
     sample_axis = extend_axis(store.samples, (matrix.sample_id, None), source.samples, samples, remarks)
+    sample_axis = replace(sample_axis, embeddings=joined_embeddings(store, source.samples, samples))
     cells = source_cells
     if not (in_order(features, len(new_ids)) and in_order(samples, len(sample_ids))):
         cells = source_cells.aligned(features, samples, directory)
@@ -167,6 +169,12 @@ def extend_axis(
         if attribute != new.id and attribute not in columns:
             columns[attribute] = take_or_fill(column, positions)
     return AxisTable(id, columns, name or new.name)
+
+
+def joined_embeddings(store: MatrixStore, new: AxisTable, positions: Positions) -> dict[str, Points]:
+    """Return the embeddings of the store, and those of the new samples at these positions; of one name, the stored."""
+    taken = {name: points[positions] for name, points in new.embeddings.items()}
+    return taken | {name: store.embedding(name) for name in store.embeddings}
 
 
 def _filled(column: ColumnValues, other: ColumnValues, where: NDArray[np.bool_]) -> ColumnValues:

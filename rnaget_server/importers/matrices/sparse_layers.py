@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import SourceMatrix
-from rnaget_server.importers.matrices.layers import check_samples, extend_axis, in_order, positions_of
+from rnaget_server.importers.matrices.layers import (
+    check_samples,
+    extend_axis,
+    in_order,
+    joined_embeddings,
+    positions_of,
+)
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.native.sparse import NativeSparseStore
@@ -75,6 +81,7 @@ def merge_sparse(
     names = matrix.feature_id, matrix.feature_name
     feature_axis = extend_axis(store.features, names, source.features, features, remarks)
     sample_axis = extend_axis(store.samples, (matrix.sample_id, None), source.samples, samples, remarks)
+    sample_axis = replace(sample_axis, embeddings=joined_embeddings(store, source.samples, samples))
     old = {
         name: SparseLayerSource(name, StoredSparse(store, name), store.dtype(name), store.whole(name))
         for name in store.units

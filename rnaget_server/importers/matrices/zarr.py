@@ -20,6 +20,7 @@ from rnaget_server.stores.h5ad import MAIN, RAW
 from rnaget_server.stores.layout import LAYERS
 
 _LABELS = ("obs", "var")
+_FURTHER = ("obsm",)
 _COPYING = 0.5
 
 
@@ -53,7 +54,7 @@ class ZarrImporter(Importer):
         try:
             with as_import_failures(path), h5py.File(held, "w", libver="latest") as file:
                 copy = ZarrCopy(group, file, size, options.limits, lambda share: progress(share * _COPYING))
-                copy.copy((*_LABELS, *_places(name, group)))
+                copy.copy((*_LABELS, *(name for name in _FURTHER if name in group), *_places(name, group)))
             return read_anndata(
                 path, held, options, directory, lambda share: progress(_COPYING + share * (1 - _COPYING))
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -226,6 +227,5 @@ def with_id_name(table: AxisTable, default: str) -> AxisTable:
     if name == table.id:
         return table
     name = free_name(name, table.columns)
-    return AxisTable(
-        name, {name if key == table.id else key: column for key, column in table.columns.items()}, table.name
-    )
+    columns = {name if key == table.id else key: column for key, column in table.columns.items()}
+    return replace(table, id=name, columns=columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def name_samples(axis: AxisTable, table: Table, id: str | None) -> tuple[AxisTab
     made = [str(name) for name in axis.columns[axis.id]]
     if len(ids) != len(made) or set(made) & set(ids) or len(set(ids)) < len(ids):
         return axis, ()
-    named = AxisTable(axis.id, {**axis.columns, axis.id: text_column(ids)}, axis.name)
+    named = replace(axis, columns={**axis.columns, axis.id: text_column(ids)})
     pairs = ", ".join(f"{old} is {new}" for old, new in zip(made[:_LISTED], ids, strict=False))
     more = " …" if len(made) > _LISTED else ""
     return named, (f"the samples are named by the rows of {table.path.name}, in their order: {pairs}{more}",)
@@ -227,7 +227,7 @@ def _joined(axis: AxisTable, join: _Join, name: str | None, words: tuple[str, st
             remarks.append(f"the column {header} of {table.path.name} became {key}: {header} was taken")
         if header == name:
             joined_name = key
-    return JoinedAxis(AxisTable(id, columns, joined_name), tuple(remarks))
+    return JoinedAxis(AxisTable(id, columns, joined_name, axis.embeddings), tuple(remarks))
 
 
 def _counted(table: Table, positions: Positions, kind: str, ids: ColumnValues) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from rnaget_server.catalog import Matrix
 from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.query.recommended import as_known
-from rnaget_server.slicing.summaries.statistics import SUMMARY_OF, Cells, Summary
+from rnaget_server.slicing.summaries.statistics import Cells, summarise
 from rnaget_server.stores.base import MatrixStore
 
 _GATHERED_BYTES = 256 << 10
@@ -55,10 +56,10 @@ class Grouping:
 
     def __init__(self, attribute: str, texts: Sequence[str]) -> None:
         self.attribute = attribute
-        numbers: dict[str, int] = {}
-        self.codes = np.array([numbers.setdefault(text, len(numbers)) if text.strip() else -1 for text in texts], int)
-        self.values = tuple(numbers)
-        self.sizes = np.bincount(self.codes[self.codes >= 0], minlength=len(numbers))
+        self.values = tuple(text for text in dict.fromkeys(texts) if text.strip())
+        numbers = {text: number for number, text in enumerate(self.values)}
+        self.codes = np.fromiter(map(numbers.get, texts, repeat(-1)), int, len(texts))
+        self.sizes = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
         self.ungrouped = int(np.count_nonzero(self.codes < 0))
 
     @cached_property
@@ -74,20 +75,22 @@ class Grouping:
         grouped = np.flatnonzero(self.codes >= 0)
         return grouped[np.argsort(place[self.codes[grouped]], kind="stable")]
 
-    def summarise(self, block: Cells, summary: Callable[[Cells], Summary], dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Return features × groups for a block of features × samples."""
+    def summarise(self, block: Cells, summaries: Sequence[str], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return a block of features × samples as features × columns: group by group, each of the summaries of it."""
         # Much faster than indexing; every position is known to be there.
         cells = np.take(block, self._columns, axis=1, mode="clip")
-        made = np.empty((len(block), len(self.values)), dtype)
+        made = np.empty((len(block), len(self.values), len(summaries)), dtype)
         start = column = 0
         with np.errstate(all="ignore"):
             # Groups of one size are one array: thousands of groups are few calls.
             for size, groups in zip(*np.unique(self.sizes, return_counts=True), strict=True):
                 stop = column + int(size * groups)
                 shaped = cells[:, column:stop].reshape(len(block), groups, size)
-                made[:, self._order[start : start + groups]] = summary(shaped)
+                chosen = self._order[start : start + groups]
+                for number, values in enumerate(summarise(shaped, summaries)):
+                    made[:, chosen, number] = values
                 start, column = start + groups, stop
-        return made
+        return made.reshape(len(block), len(self.values) * len(summaries))
 
 
 class GroupLabels:
@@ -98,7 +101,7 @@ class GroupLabels:
     def __init__(self, grouping: Grouping) -> None:
         self._grouping = grouping
         self.id = grouping.attribute
-        self.attributes = (self.id, "samples" if self.id != "samples" else "samples in group")
+        self.attributes = (self.id, _named("samples", self.id))
 
     @property
     def size(self) -> int:
@@ -108,15 +111,58 @@ class GroupLabels:
     def column(self, attribute: str) -> NDArray[Any]:
         """Return the values of the groups, or their sizes."""
         if attribute == self.id:
-            return np.array([*self._grouping.values, None], object)[:-1]
+            return _texts(self._grouping.values)
         return self._grouping.sizes
 
     def ascii(self, attribute: str) -> None:
         """Return None: groups are few."""
 
 
-def summarised_slice(slice: Slice, grouping: Grouping, summary: str, name: str) -> Slice:
-    """Return the slice with a column for each group in place of its samples.
+class SummaryLabels:
+    """The labels of several summaries of each group in place of samples: an id, the labels of the group, the summary.
+
+    The id is the group, a space and the summary. No summary has a space in its name, so an id is that of one summary of
+    one group.
+    """
+
+    name = None
+
+    def __init__(self, grouping: Grouping, summaries: Sequence[str]) -> None:
+        self._groups = GroupLabels(grouping)
+        self._summaries = tuple(summaries)
+        group, samples = self._groups.attributes
+        self.id, self._summary = _named("column", group), _named("summary", group)
+        self.attributes = (self.id, group, self._summary, samples)
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return self._groups.size * len(self._summaries)
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        """Return an attribute of the columns."""
+        if attribute == self._summary:
+            return _texts(self._summaries * self._groups.size)
+        if attribute != self.id:
+            return np.repeat(self._groups.column(attribute), len(self._summaries))
+        groups = self._groups.column(self._groups.id)
+        return _texts([f"{group} {summary}" for group in groups for summary in self._summaries])
+
+    def ascii(self, attribute: str) -> None:
+        """Return None: columns are few."""
+
+
+def _named(name: str, group: str) -> str:
+    """Return a name of an attribute of groups that is not that of the groups themselves."""
+    return f"{name} in group" if name == group else name
+
+
+def _texts(values: Sequence[str]) -> NDArray[Any]:
+    return np.array([*values, None], object)[:-1]
+
+
+def summarised_slice(slice: Slice, grouping: Grouping, summaries: Sequence[str], name: str) -> Slice:
+    """Return the slice with a column for each group, or for each summary of each group, in place of its samples.
 
     Parameters
     ----------
@@ -124,31 +170,32 @@ def summarised_slice(slice: Slice, grouping: Grouping, summary: str, name: str) 
         Features × samples, the samples those of `grouping` in order.
     grouping
         Which sample belongs to which group.
-    summary
-        One of `query.table.MATRIX_SUMMARIES`.
+    summaries
+        Some of `query.table.MATRIX_SUMMARIES`.
     name
         What the query calls the attribute.
     """
-    notes = {"summary": f"{summary} by {name}"}
+    notes = {"summary": f"{', '.join(summaries)} by {name}"}
     if grouping.ungrouped:
         notes["ungrouped"] = f"{grouping.ungrouped:,} of {len(grouping.codes):,} samples, which have no {name}"
+    labels = GroupLabels(grouping) if len(summaries) == 1 else SummaryLabels(grouping, summaries)
     return replace(
         slice,
-        samples=GroupLabels(grouping),
-        layers=tuple(_summarised(layer, grouping, summary) for layer in slice.layers),
-        tsv_columns=lambda: [grouping.values],
+        samples=labels,
+        embeddings={},
+        layers=tuple(_summarised(layer, grouping, summaries) for layer in slice.layers),
+        tsv_columns=lambda: [labels.column(labels.id).tolist()],
         origin={**slice.origin, **notes},
     )
 
 
-def _summarised(layer: LayerInfo, grouping: Grouping, summary: str) -> LayerInfo:
-    dtype = np.dtype(np.float32) if summary == "n" else layer.dtype
-    made = SUMMARY_OF[summary]
+def _summarised(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> LayerInfo:
+    dtype = np.dtype(np.float32) if set(summaries) == {"n"} else layer.dtype
     return LayerInfo(
         units=layer.units,
         dtype=dtype,
-        whole=summary == "n" or (layer.whole and summary in ("min", "max")),
-        blocks=lambda: gathered(grouping.summarise(block, made, dtype) for block in layer.blocks()),
+        whole=all(summary == "n" or (layer.whole and summary in ("min", "max")) for summary in summaries),
+        blocks=lambda: gathered(grouping.summarise(block, summaries, dtype) for block in layer.blocks()),
     )
 
 

@@ -71,25 +71,31 @@ class SummaryCache:
         self._source = tuple(source)
         self._rows = rows
 
-    def of(self, slice: Slice, summary: str, features: Positions | None) -> Slice:
+    def of(self, slice: Slice, summaries: Sequence[str], attribute: str, features: Positions | None) -> Slice:
         """Return the slice with cells that are read from disk where they are kept.
 
         Parameters
         ----------
         slice
-            A summary of all samples of the matrix.
-        summary
-            Which summary it is.
+            Summaries of all samples of the matrix.
+        summaries
+            Which summaries they are.
+        attribute
+            The attribute of samples that defines the groups.
         features
             Which features of the matrix it has, ascending; None: all, and then what is made is kept.
         """
-        return replace(slice, layers=tuple(self._layer(layer, slice, summary, features) for layer in slice.layers))
+        groups = slice.samples.column(attribute).tolist()
+        basis = (self._source, ",".join(summaries), attribute, groups)
+        return replace(slice, layers=tuple(self._layer(layer, basis, len(groups), features) for layer in slice.layers))
 
-    def _layer(self, layer: LayerInfo, slice: Slice, summary: str, features: Positions | None) -> LayerInfo:
-        form = _Form(self._rows, slice.samples.size, layer.dtype)
-        attribute = slice.samples.id
-        basis = (_ALGORITHM, self._source, layer.units, summary, attribute, slice.samples.column(attribute).tolist())
-        key = hashlib.sha256(repr((*basis, form.rows, form.dtype.str)).encode()).hexdigest()
+    def _layer(
+        self, layer: LayerInfo, basis: tuple[object, ...], columns: int, features: Positions | None
+    ) -> LayerInfo:
+        form = _Form(self._rows, columns, layer.dtype)
+        source, *others = basis
+        whole = (_ALGORITHM, source, layer.units, *others, form.rows, form.dtype.str)
+        key = hashlib.sha256(repr(whole).encode()).hexdigest()
         return replace(layer, blocks=lambda: self._blocks(key, form, features, layer.blocks))
 
     def _blocks(self, key: str, form: _Form, features: Positions | None, make: Callable[[], Blocks]) -> Blocks:

@@ -6,8 +6,7 @@ by 0: call them with numpy's warnings off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,43 +58,39 @@ def greatest(cells: Cells) -> Summary:
     return np.asarray(np.fmax.reduce(cells, axis=-1), np.float64)
 
 
-def median(cells: Cells) -> Summary:
-    """Return the median."""
-    below, above, weight = _around(cells, 0.5)
-    return np.asarray(np.where(weight == 0, below, (below + above) / 2))
-
-
-def quantile(cells: Cells, share: float) -> Summary:
-    """Return the quantile at `share`, linear between neighbours."""
-    below, above, weight = _around(cells, share)
-    return np.asarray(np.where(weight == 0, below, below + (above - below) * weight))
-
-
-def _around(cells: Cells, share: float) -> tuple[Summary, Summary, Summary]:
-    """Return the values next to a quantile, and how far from the first to the second it lies, from 0 to 1."""
+def _quantiles(cells: Cells, shares: Sequence[float]) -> list[Summary]:
+    """Return the quantiles at some shares, linear between neighbours; the cells are sorted once."""
     ordered = np.sort(cells, axis=-1)  # NaN comes last
-    last = np.full(cells.shape[:-1], cells.shape[-1] - 1)
+    last = np.full((*cells.shape[:-1], 1), cells.shape[-1] - 1)
     if np.isnan(ordered[..., -1]).any():
-        last -= np.count_nonzero(np.isnan(cells), axis=-1)
-    at = last.clip(min=0) * share
-    below = np.floor(at).astype(np.int64)
-    above = np.minimum(below + 1, last.clip(min=0))
-    low, high = (
-        np.take_along_axis(ordered, places[..., np.newaxis], axis=-1)[..., 0].astype(np.float64)
-        for places in (below, above)
+        last -= np.count_nonzero(np.isnan(cells), axis=-1, keepdims=True)
+    at = last.clip(min=0) * np.array(shares)
+    places = np.floor(at).astype(np.int64)
+    below, above = (
+        np.take_along_axis(ordered, chosen, axis=-1).astype(np.float64)
+        for chosen in (places, np.minimum(places + 1, last.clip(min=0)))
     )
-    return low, high, at - below
+    weight = at - places
+    between = np.where(np.array(shares) == _HALF, (below + above) / 2, below + (above - below) * weight)
+    found = np.where(weight == 0, below, between)
+    return [found[..., number] for number in range(len(shares))]
 
 
-SUMMARY_OF: Mapping[str, Callable[[Cells], Summary]] = {
+_HALF = 0.5
+_SHARES = {"median": _HALF, "q1": 0.25, "q3": 0.75}
+_OTHERS: Mapping[str, Callable[[Cells], Summary]] = {
     "mean": mean,
-    "median": median,
-    "q1": partial(quantile, share=0.25),
-    "q3": partial(quantile, share=0.75),
     "min": least,
     "max": greatest,
     "std": deviation,
     "fraction_nonzero": fraction_nonzero,
     "n": count,
 }
-"""The summaries by the names that a query has for them."""
+
+
+def summarise(cells: Cells, summaries: Sequence[str]) -> list[Summary]:
+    """Return summaries by the names that a query has for them; the cells are sorted at most once."""
+    of_shares = [name for name in summaries if name in _SHARES]
+    quantiles = _quantiles(cells, [_SHARES[name] for name in of_shares]) if of_shares else ()
+    found = dict(zip(of_shares, quantiles, strict=True))
+    return [found[name] if name in found else _OTHERS[name](cells) for name in summaries]

@@ -51,6 +51,7 @@ class NativeStore(NativeFile):
         self.shape: tuple[int, int] = next(iter(self._layers.values())).rows.shape
         self.features = self._axis(layout.FEATURES, self.shape[0])
         self.samples = self._axis(layout.SAMPLES, self.shape[1])
+        self._embeddings = self._load_embeddings(self.shape[1])
 
     @property
     def units(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from rnaget_server.model.columns import Column, FixedText, LongText, Numbers
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import StoredArray, load
 from rnaget_server.stores import layout
-from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.base import Points, Ranges
 from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
@@ -31,6 +31,7 @@ class NativeFile:
     """
 
     kind: ClassVar[layout.Kind]
+    _embeddings: Mapping[str, StoredArray]
 
     @closes_on_failure
     def __init__(self, path: Path, access: FileAccess | None = None) -> None:
@@ -44,6 +45,15 @@ class NativeFile:
         """Return whether the file says that it is a native store of this kind."""
         with File(path) as file:
             return cls.kind.attribute in file.attrs
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The names of the embeddings."""
+        return tuple(self._embeddings)
+
+    def embedding(self, name: str) -> Points:
+        """Return the points of one of the embeddings."""
+        return self._embeddings[name]().reshape(-1, 2)
 
     def close(self) -> None:
         """Close the file for all that read it."""
@@ -90,6 +100,18 @@ class NativeFile:
             return None if stored_index is None else Index(*load(stored_index))
 
         return Axis(size, sorted(columns, key=order.__getitem__), read, index)
+
+    def _load_embeddings(self, samples: int) -> dict[str, StoredArray]:
+        """Return the embeddings by name, those of a store made before there were any being none."""
+        group = self._file.get(layout.EMBEDDINGS)
+        if not isinstance(group, Group):
+            return {}
+        datasets = [item for _, item in group.items() if isinstance(item, Dataset)]
+        for dataset in datasets:
+            if dataset.shape != (samples, 2) or dataset.dtype != np.dtype("<f4"):
+                raise OSError(f"{dataset.name} is no embedding of {samples} samples")
+        datasets.sort(key=lambda dataset: int(dataset.attrs[layout.ORDER]))
+        return {layout.text_of(dataset.attrs[layout.NAME]): self._stored(dataset) for dataset in datasets}
 
     def _stored(self, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
         return StoredArray(

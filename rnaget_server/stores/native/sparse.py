@@ -39,6 +39,7 @@ class NativeSparseStore(NativeFile):
         self.shape: tuple[int, int] = self._layers[0].shape
         self.features = self._axis(layout.FEATURES, self.shape[0])
         self.samples = self._axis(layout.SAMPLES, self.shape[1])
+        self._embeddings = self._load_embeddings(self.shape[1])
 
     @property
     def units(self) -> tuple[str, ...]:

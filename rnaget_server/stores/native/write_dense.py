@@ -9,8 +9,8 @@ contiguous, so that each is one read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from rnaget_server.model.axis import Index, Raw
 from rnaget_server.model.text import encode_all, padding, write_padded
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 from rnaget_server.stores import layout
-from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.base import Points, Ranges
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, smallest_codec
 
 CHUNK_BYTES = 128 << 10
@@ -52,12 +52,14 @@ class Values(Protocol):
 class AxisTable:
     """The labels of one axis: attribute name → column, and which attributes hold the ids and the names.
 
-    Columns are object arrays of str, or int64 or float64; the id column is text.
+    Columns are object arrays of str, or int64 or float64; the id column is text. `embeddings` are those of samples, by
+    name: float32 of samples × 2.
     """
 
     id: str
     columns: dict[str, NDArray[Any]]
     name: str | None = None
+    embeddings: Mapping[str, Points] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def new_file(path: Path, kind: layout.Kind, features: AxisTable, samples: AxisTa
             file.attrs[kind.attribute] = kind.version
             _write_axis(file, layout.FEATURES, features)
             _write_axis(file, layout.SAMPLES, samples)
+            _write_embeddings(file, samples.embeddings)
             yield file
         temporary.chmod(default_mode())
         commit(temporary, path)
@@ -139,6 +142,14 @@ def _write_axis(file: h5py.File, axis: layout.AxisLayout, table: AxisTable) -> N
         column = _write_column(file, axis, link, values, searched)
         column.attrs[layout.NAME] = name
         column.attrs[layout.ORDER] = order
+
+
+def _write_embeddings(file: h5py.File, embeddings: Mapping[str, Points]) -> None:
+    for order, (name, points) in enumerate(embeddings.items()):
+        group = file.require_group(layout.EMBEDDINGS)
+        dataset = group.create_dataset(layout.link_name(group, name), data=points.astype("<f4", copy=False))
+        dataset.attrs[layout.NAME] = name
+        dataset.attrs[layout.ORDER] = order
 
 
 def _write_column(

@@ -87,7 +87,7 @@ def range_of(store: TrackStore, chromosome: str | None, start: int | None, end: 
     """
     if chromosome is None:
         return store.runs(None, 0, None)
-    name = _own_name(chromosome, store.chromosomes)
+    name = own_name(chromosome, store.chromosomes)
     size = store.chromosomes[name]
     if start is not None and start >= size:
         raise InvalidQuery(f"start {start} lies beyond the end of {name}, which has {size} bases")
@@ -97,7 +97,7 @@ def range_of(store: TrackStore, chromosome: str | None, start: int | None, end: 
     return runs
 
 
-def _own_name(asked: str, chromosomes: Mapping[str, int]) -> str:
+def own_name(asked: str, chromosomes: Mapping[str, int]) -> str:
     """Return what the set calls a chromosome: exactly that, or that without ``chr`` in front.
 
     Else ``M`` and ``MT`` are taken for one another if only one is there: where both are, they are two sequences.

@@ -21,8 +21,9 @@ export function draw(element, traces, layout = {}) {
       element,
       traces(),
       {
-        paper_bgcolor: "rgba(0,0,0,0)",
-        plot_bgcolor: "rgba(0,0,0,0)",
+        // A picture of a plot has the colour of the page behind it, too.
+        paper_bgcolor: colour("card"),
+        plot_bgcolor: colour("card"),
         font: { color: colour("text"), family: getComputedStyle(document.body).fontFamily },
         margin: { t: 24, r: 16, b: 48, l: 56 },
         xaxis: { ...axis, ...xaxis },

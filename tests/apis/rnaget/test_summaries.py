@@ -52,12 +52,8 @@ def bulk(
 
 
 @pytest.fixture(scope="module")
-def tcga(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    data = tmp_path_factory.mktemp("tcga")
-    folder = shared_data / "tcga"
-    options = ("--transpose", "--id", "tcga", "--units", "log2", "--samples", str(folder / "samples.tsv.gz"))
-    import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
-    yield from client_of(data)
+def tcga(tcga_catalog: Path) -> Iterator[TestClient]:
+    yield from client_of(tcga_catalog)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +93,29 @@ def test_of_thousands_of_samples_by_disease(
     same(read(reply.content), expected)
     if summary == "n":
         assert "." not in reply.text.split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_several_summaries_in_one_reply(
+    tcga: TestClient, genes: pd.DataFrame, patients: pd.DataFrame, method: str
+) -> None:
+    summaries, gene = ["q1", "median", "q3", "min", "max", "n"], genes.index[3]
+    texts = patients["acronym"].tolist()
+    query = {"group_by": "acronym", "featureIDList": gene, "format": "tsv"}
+    if method == "post":
+        reply = tcga.post(BYTES.format("tcga"), json={**query, "summary": summaries})
+    else:
+        reply = tcga.get(BYTES.format("tcga"), params={**query, "summary": ",".join(summaries)})
+    alone = [summary_by_pandas(genes.loc[[gene]], texts, summary) for summary in summaries]
+    expected = {
+        f"{group} {summary}": made[group] for group in alone[0] for summary, made in zip(summaries, alone, strict=True)
+    }
+    same(read(reply.content), pd.DataFrame(expected))
+    turned = tcga.get(BYTES.format("tcga"), params={**query, "summary": ",".join(summaries[::-1])})
+    assert read(turned.content).columns[0] == read(reply.content).columns[5]
+    assert turned.headers["ETag"] != reply.headers["ETag"]
+    url = tcga.get("/rnaget/expressions/tcga/ticket", params={**query, "summary": ",".join(summaries)}).json()["url"]
+    assert tcga.get(url).content == reply.content
 
 
 def test_of_some_samples_by_an_attribute_with_gaps(
@@ -246,13 +265,34 @@ def test_the_limit_is_on_what_is_sent(demo: Path) -> None:
         query = {"group_by": "Sample", "featureIDList": works[1]}
         assert client.get(path, params=query).status_code == 200
     for client in client_of(demo, max_cells=9):
-        refused = client.get(path, params={"group_by": "Sample", "featureIDList": "ENSG00000187634"})
+        query = {"group_by": "Sample", "featureIDList": "ENSG00000187634"}
+        refused = client.get(path, params=query)
         assert (refused.status_code, "samples of at most 9 groups" in refused.json()["message"]) == (413, True)
+        query["summary"] = "min,median,max"
+        refused = client.get(path, params=query)
+        message = refused.json()["message"]
+        assert (refused.status_code, "× 30 columns" in message, "at most 3 groups" in message) == (413, True, True)
+        some = client.get(path, params={**query, "sampleIDList": "R1L1Kidney,R1L2Liver,R1L3Kidney"})
+        assert some.status_code == 200, some.text
 
 
 @pytest.mark.parametrize("format", ["tsv", "loom", "json", "h5ad", "parquet"])
-def test_every_format_holds_groups(client: TestClient, format: str) -> None:
-    query = {"group_by": "Tissue", "summary": "median", "format": format}
+@pytest.mark.parametrize("summary", ["median", "q1,median,n"])
+def test_every_format_holds_groups(client: TestClient, format: str, summary: str) -> None:
+    query = {"group_by": "Tissue", "summary": summary, "format": format}
     reply = client.get(BYTES.format("marioni_counts"), params=query)
     assert reply.status_code == 200
     assert len(reply.content) > 10_000
+
+
+def test_the_columns_of_several_summaries_say_what_they_are(client: TestClient) -> None:
+    query = {"group_by": "Tissue", "summary": "q1,n", "featureIDList": "ENSG00000187634", "format": "json"}
+    reply = client.get(BYTES.format("marioni_counts"), params=query).json()
+    assert reply["samples"]["id"] == "column"
+    assert reply["samples"]["attributes"] == {
+        "column": ["Kidney q1", "Kidney n", "Liver q1", "Liver n"],
+        "Tissue": ["Kidney", "Kidney", "Liver", "Liver"],
+        "summary": ["q1", "n", "q1", "n"],
+        "samples": [5, 5, 5, 5],
+    }
+    assert reply["origin"]["summary"] == "q1, n by Tissue"

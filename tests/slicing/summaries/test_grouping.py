@@ -16,6 +16,8 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.slicing.matrices import MatrixSlice, slice_by_id, slice_by_search
+from rnaget_server.slicing.summaries import Grouping
+from rnaget_server.slicing.summaries.grouping import SummaryLabels
 from tests.slicing.summaries.reference import example_groups, summary_by_pandas
 
 GROUPS = example_groups()
@@ -134,3 +136,35 @@ def test_refusals(view: View, matrix: str | None, pairs: list, error: type, mess
 
 def test_a_group_may_be_called_by_its_attribute(view: View) -> None:
     assert frame_of(ask(view, "two", ("group_by", "remark"))).equals(frame_of(ask(view, "two", ("group_by", "note"))))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    texts=st.lists(st.sampled_from(["a", "a median", "a q1", " ", "", "median", "n"]), min_size=1, max_size=9),
+    summaries=st.lists(st.sampled_from(MATRIX_SUMMARIES), min_size=2, max_size=9, unique=True),
+    data=st.data(),
+)
+def test_several_summaries_are_those_of_pandas_group_by_group(
+    texts: list[str], summaries: list[str], data: st.DataObject
+) -> None:
+    """Groups may be called as columns of others are, and attributes of columns as those of samples."""
+    texts = [*texts, "a"]
+    attribute = data.draw(st.sampled_from(["tissue", "column", "summary", "samples"]))
+    values = st.sampled_from([0.0, -1.5, 2.0, 1e6, np.nan])
+    cells = np.array(data.draw(st.lists(st.lists(values, min_size=len(texts), max_size=len(texts)), min_size=1)))
+    grouping = Grouping(attribute, texts)
+    labels = SummaryLabels(grouping, summaries)
+    frame = pd.DataFrame(cells)
+    alone = [summary_by_pandas(frame, [text.strip() for text in texts], summary) for summary in summaries]
+    by_summary = dict(zip(summaries, alone, strict=True))
+    expected = {(group, summary): by_summary[summary][group] for group in alone[0] for summary in summaries}
+    made = grouping.summarise(cells, summaries, np.dtype(np.float64))
+    np.testing.assert_allclose(made, np.column_stack(list(expected.values())), rtol=1e-9, atol=1e-9)
+    ids = labels.column(labels.id).tolist()
+    assert ids == [f"{group} {summary}" for group, summary in expected]
+    assert len(set(ids)) == len(ids) == labels.size
+    assert len(set(labels.attributes)) == 4
+    _, group, summary, samples = labels.attributes
+    assert group == attribute
+    assert list(zip(labels.column(group), labels.column(summary), strict=True)) == list(expected)
+    assert labels.column(samples).tolist() == [texts.count(group) for group, _ in expected]

@@ -15,6 +15,7 @@ from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import MatrixSlice
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter
+from tests.conftest import import_matrix, new_study
 from tests.slicing.summaries.test_grouping import ask, frame_of
 
 WHOLE = (("group_by", "note"), ("summary", "median"), ("units", "TPM"))
@@ -150,3 +151,30 @@ def test_many_pieces(view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     raw[-10 * 4] ^= 1
     path.write_bytes(raw)
     assert frame_of(ask(view, "one", *WHOLE)).equals(made)
+
+
+def test_several_summaries_are_kept_together(view: View, tmp_path: Path) -> None:
+    """Each order of them, each set and each attribute has a file of its own."""
+    lists = ("q1,median", "median,q1", "q1,median,n")
+    asked = [ask(view, "one", ("group_by", name), ("summary", some)) for name in ("note", "years") for some in lists]
+    made = [frame_of(found) for found in asked]
+    assert len(kept(tmp_path)) == len(asked)
+    for path in kept(tmp_path):
+        mark(path)
+    for found, frame in zip(asked, made, strict=True):
+        assert first(found) == -123
+        assert frame_of(found).iloc[1:].equals(frame.iloc[1:])
+
+
+def test_attributes_with_the_same_groups_have_summaries_of_their_own(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    new_study(data)
+    (tmp_path / "cells.tsv").write_text("gene\ts1\ts2\ts3\ng1\t1\t5\t3\n")
+    samples = tmp_path / "samples.tsv"
+    samples.write_text("sample\tfirst\tsecond\ns1\ta\ta\ns2\tb\tb\ns3\ta\tb\n")
+    import_matrix(data, tmp_path / "cells.tsv", "--id", "m", "--units", "TPM", "--samples", str(samples))
+    view = started(data, tmp_path)
+    for name, values in (("first", [1, 3, 5, 5]), ("second", [1, 1, 3, 5])):
+        found = frame_of(ask(view, "m", ("group_by", name), ("summary", "min,max")))
+        assert found.columns.tolist() == ["a min", "a max", "b min", "b max"]
+        assert found.iloc[0].tolist() == values

@@ -1,0 +1,158 @@
+"""The data that the page of cells draws, for programs as well: points, groups, numbers, a table, and single cells."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from rnaget_server.delivery.etags import software
+from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
+from rnaget_server.http.request import CELLS_KEY
+from rnaget_server.slicing.cells import Cells, Gene, cells_of
+
+if TYPE_CHECKING:
+    from rnaget_server.catalog.records import Matrix
+    from rnaget_server.pages.site import Site
+
+_BINARY = "application/octet-stream"
+_GZIP = 31  # zlib's number for it
+_FAST = 1
+
+
+def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
+    """Add the addresses below ``/matrices/{id}`` from which the page of cells takes its data."""
+
+    @cells_pages.get("/matrices/<id>/embeddings/<path:name>")
+    def points(id: str, name: str) -> Response:
+        # Coordinates have hardly anything to compress.
+        return _bytes(site, id, lambda cells: cells.points(name).astype("<f4", copy=False), compress=False)
+
+    @cells_pages.get("/matrices/<id>/cells/groups")
+    def groups(id: str) -> Response:
+        return _bytes(site, id, lambda cells: cells.groups(_attribute(cells)).codes.astype("<u2", copy=False))
+
+    @cells_pages.get("/matrices/<id>/cells/values")
+    def values(id: str) -> Response:
+        return _bytes(site, id, _values)
+
+    @cells_pages.get("/matrices/<id>/cells/table")
+    def table(id: str) -> Response:
+        embedding = _argument("embedding")
+        with ExitStack() as stack:
+            cells = stack.enter_context(cells_of(site.view, matrix_of(site, id)))
+            attribute, columns = _columns(cells)
+            cells.points(embedding)  # there is such a one
+            lines = cells.lines(embedding, attribute, columns)
+            reply = Response(_closing(lines, stack.pop_all()), mimetype="text/tab-separated-values")
+        reply.headers["Content-Disposition"] = f'attachment; filename="{id}-cells.tsv"'
+        return reply
+
+    @cells_pages.get("/matrices/<id>/cells/<int:number>")
+    def cell(id: str, number: int) -> Response:
+        matrix = matrix_of(site, id)
+        store = site.view.stores.open(matrix)
+        if number >= store.shape[1]:
+            raise UnknownId(f"{id} has {store.shape[1]:,} cells, counted from 0")
+        return jsonify(id=store.samples.column(matrix.sample_id, _only(number))[0])
+
+
+def matrix_of(site: Site, id: str) -> Matrix:
+    """Return the matrix of an id.
+
+    Raises
+    ------
+    UnknownId
+        If there is none, or expression matrices are sent by tickets alone or not at all.
+    """
+    if "expressions" in site.settings.switched_off or site.settings.require_tickets:
+        raise UnknownId("this server shows no cells of expression matrices on pages: use its API")
+    matrices = site.view.catalog.matrices
+    if id not in matrices:
+        raise UnknownId(unknown_name("expression matrix", id, matrices))
+    return matrices[id]
+
+
+def read_expression(cells: Cells, gene: Gene) -> Any:
+    """Return the value of a feature in each cell, which counts for the fair share of the client.
+
+    Raises
+    ------
+    TooManyRequests, ResultTooLarge
+        If the client has asked for too many cells.
+    """
+    count = request.environ.get("asgi.scope", {}).get(CELLS_KEY)
+    if count is not None:
+        count(cells.count)
+    return cells.expression(gene)
+
+
+def _bytes(site: Site, id: str, make: Callable[[Cells], Any], compress: bool = True) -> Response:
+    """Return an array of numbers as bytes, compressed for those who accept that, with an entity tag."""
+    with cells_of(site.view, matrix_of(site, id)) as cells:
+        compressed = compress and bool(request.accept_encodings.quality("gzip"))
+        asked = request.path, tuple(request.args.items(multi=True)), compressed
+        basis = cells.matrix, cells.store.version, software(), site.view.rights, asked
+        tag = hashlib.sha256(repr(basis).encode()).hexdigest()
+        if request.if_none_match.contains(tag):
+            reply = Response(status=304)
+        else:
+            body = make(cells).tobytes()
+            site.view.limits.check_part(len(body))
+            reply = Response(zlib.compress(body, _FAST, _GZIP) if compressed else body, mimetype=_BINARY)
+            if compressed:
+                reply.headers["Content-Encoding"] = "gzip"
+    reply.set_etag(tag)
+    reply.vary.add("Accept-Encoding")
+    reply.cache_control.no_cache = True
+    return reply
+
+
+def _closing(lines: Iterator[bytes], held: ExitStack) -> Iterator[bytes]:
+    with held:
+        yield from lines
+
+
+def _values(cells: Cells) -> Any:
+    if name := request.args.get("gene"):
+        values = read_expression(cells, cells.gene(name, request.args.get("units") or None))
+    else:
+        attribute = _attribute(cells)
+        if not cells.is_number(attribute):
+            raise InvalidQuery(f"the attribute {attribute} holds no numbers: ask for its groups")
+        values = cells.numbers(attribute)
+    return values.astype(values.dtype.newbyteorder("<"), copy=False)
+
+
+def _columns(cells: Cells) -> tuple[str | None, dict[str, tuple[Any, bool]]]:
+    """Return the attribute, and the columns of numbers, that a table is to have."""
+    attribute, numbers = request.args.get("colour") or None, {}
+    if attribute is not None and cells.is_continuous(attribute):
+        numbers[attribute] = cells.numbers(attribute), False
+        attribute = None
+    if name := request.args.get("gene"):
+        gene = cells.gene(name, request.args.get("units") or None)
+        numbers[gene.name] = read_expression(cells, gene), cells.store.whole(gene.units)
+    return attribute, numbers
+
+
+def _attribute(cells: Cells) -> str:
+    attribute = _argument("attribute")
+    cells.is_number(attribute)  # there is such a one
+    return attribute
+
+
+def _argument(name: str) -> str:
+    value = request.args.get(name)
+    if not value:
+        raise InvalidQuery(f"the parameter {name} is missing")
+    return value
+
+
+def _only(number: int) -> Any:
+    # The stores index arrays by this; an array of positions would need numpy here.
+    return slice(number, number + 1)

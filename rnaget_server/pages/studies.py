@@ -1,0 +1,99 @@
+"""The page of a study: what it is, its matrices, tracks, reads and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Flask, request
+
+from rnaget_server.catalog.records import Genome, Matrix, ReadSet, Study, TrackSet
+from rnaget_server.errors import CatalogChanged, StoreFailure, UnknownId, unknown_name
+from rnaget_server.pages.files import files_view
+from rnaget_server.pages.frame import address_of, page
+from rnaget_server.pages.matrices import matrix_detail
+from rnaget_server.pages.reads import reads_view
+from rnaget_server.pages.tracks import track_detail
+from rnaget_server.pages.views import DataView, Detail, Page, Record, StudyView
+
+if TYPE_CHECKING:
+    from rnaget_server.pages.site import Site
+
+_PER_PAGE = 50
+
+
+@dataclass(frozen=True)
+class GenomeLink:
+    """The genome that a study names; `record` and `collection` are None where it is not here, or cannot be read."""
+
+    name: str
+    record: Genome | None
+    collection: str | None
+
+
+def add_studies(pages: Flask, site: Site) -> None:
+    """Add ``/studies/{id}``."""
+
+    @pages.get("/studies/<id>")
+    def study(id: str) -> str:
+        catalog = site.view.catalog
+        if id not in catalog.studies:
+            raise UnknownId(unknown_name("study", id, catalog.studies))
+        record = catalog.studies[id]
+        entries: tuple[Matrix | TrackSet | ReadSet, ...] = (*record.matrices, *record.track_sets, *record.read_sets)
+        number = page_of(request.args.get("page", "1"), len(entries), _PER_PAGE)
+        shown = entries[(number.number - 1) * _PER_PAGE : number.number * _PER_PAGE]
+        return page(
+            site,
+            "study.html",
+            study=_view(site, record, shown, address_of(site)),
+            page=number,
+            project=catalog.projects[record.project_id],
+            genome=genome_of_study(site, record),
+            formats=site.formats.of("expressions"),
+            track_formats=site.formats.of("continuous"),
+        )
+
+
+def page_of(text: str, total: int, size: int) -> Page:
+    """Return the page of a list that a parameter names.
+
+    Raises
+    ------
+    UnknownId
+        If there is no such page.
+    """
+    last = max(1, -(-total // size))
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(last)) else 0
+    if not 1 <= number <= last:
+        raise UnknownId(f"there is no such page: there {'are' if last > 1 else 'is'} {last:,}")
+    return Page(number, last)
+
+
+def genome_of_study(site: Site, study: Study) -> GenomeLink | None:
+    """Return the genome of a study; None if it names none."""
+    if not study.genome:
+        return None
+    return GenomeLink(study.genome, site.view.catalog.genomes.get(study.genome), site.view.collection_of(study.genome))
+
+
+def data_view(
+    read: Callable[[Site, Record, str], Detail], site: Site, record: Record, base: str
+) -> DataView[Record, Detail]:
+    """Return a matrix or set of tracks with what its files hold, if they can be read."""
+    detail = None
+    with suppress(StoreFailure, CatalogChanged):  # the log says why, or the next look at the page shows it
+        detail = read(site, record, base)
+    return DataView(record, detail)
+
+
+def _view(site: Site, study: Study, shown: tuple[Matrix | TrackSet | ReadSet, ...], base: str) -> StudyView:
+    return StudyView(
+        study,
+        tuple(data_view(matrix_detail, site, record, base) for record in shown if isinstance(record, Matrix)),
+        tuple(data_view(track_detail, site, record, base) for record in shown if isinstance(record, TrackSet)),
+        tuple(reads_view(record, base) for record in shown if isinstance(record, ReadSet)),
+        files_view(site, study, base),
+    )

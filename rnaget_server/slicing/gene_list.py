@@ -1,0 +1,213 @@
+"""Lists of genes as people paste them, and the features of a matrix that they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rnaget_server.catalog import Matrix
+from rnaget_server.datasets.repository import View
+from rnaget_server.errors import ResultTooLarge, StoreFailure
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.suggestions import MOST_NAMES, merged
+from rnaget_server.sequences.genes import split_version, with_version
+from rnaget_server.slicing.genomes import genome_of
+from rnaget_server.stores.base import MatrixStore
+
+MOST_GENES = 500
+_MOST_SUGGESTED = 12
+_MOST_MATRICES = 200
+_ENDS = re.compile(r"[,;\t\r\n]+")
+
+
+@dataclass(frozen=True)
+class ListedGene:
+    """A feature of a matrix that was asked for, and by which text.
+
+    Attributes
+    ----------
+    found_as
+        Its id where the text is neither its id nor its name, but an alias or the id with another version.
+    """
+
+    asked: str
+    position: int
+    id: str
+    name: str
+    found_as: str = ""
+
+
+@dataclass(frozen=True)
+class GeneList:
+    """The features of a list, each once, in the order of the list.
+
+    Attributes
+    ----------
+    genes
+        The features.
+    ambiguous
+        For each text that means several features, their ids. All of them are among the features.
+    missing
+        For each text that means none, similar ids and names.
+    """
+
+    genes: tuple[ListedGene, ...] = ()
+    ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def find_genes(view: View, matrix: Matrix, lists: Sequence[str]) -> GeneList:
+    """Return the features of a matrix that lists of ids, symbols and aliases name.
+
+    Texts are separated by commas, semicolons, white space and line ends; one with blanks or commas in it is taken
+    whole first. An id is found with and without its version, a name in capitals, too; and what the matrix does not
+    have is looked for among the names in the genome of its study.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more than 500.
+    Unavailable
+        If the file of the matrix cannot be read.
+    """
+    store = view.stores.open(matrix)
+    texts, found = _found(store, matrix, lists)
+    found |= _by_genome(view, matrix, store, [text for text in texts if text not in found])
+    positions = np.array(list(dict.fromkeys(place for text in texts for place in found.get(text, ()))), np.int64)
+    ids = as_texts(store.features.column(matrix.feature_id, positions))
+    names = as_texts(store.features.column(matrix.feature_name, positions)) if matrix.feature_name else ids
+    labels = dict(zip(positions.tolist(), zip(ids, names, strict=True), strict=True))
+    genes: dict[int, ListedGene] = {}
+    ambiguous: dict[str, list[str]] = {}
+    for text in texts:
+        places = found.get(text, [])
+        if len(places) > 1:
+            ambiguous[text] = [labels[place][0] for place in places]
+        for place in places:
+            id, name = labels[place]
+            genes.setdefault(place, ListedGene(text, place, id, name, "" if _is_same(text, id, name) else id))
+    missing = [text for text in texts if not found.get(text)]
+    return GeneList(tuple(genes.values()), ambiguous, _similar(store, matrix, missing))
+
+
+def matrix_with_most(view: View, lists: Sequence[str]) -> Matrix | None:
+    """Return the matrix that has most of the genes of some lists, the first of equal ones.
+
+    Matrices that cannot be read are passed over; None if none can. Only the first 200 are looked at.
+    """
+    best: tuple[int, Matrix] | None = None
+    first: Matrix | None = None
+    for matrix, _ in zip(view.catalog.matrices.values(), range(_MOST_MATRICES), strict=False):
+        with suppress(StoreFailure):
+            store = view.stores.open(matrix)
+            first = first or matrix
+            texts, found = _found(store, matrix, lists)
+            if best is None or len(found) > best[0]:
+                best = len(found), matrix
+            if len(found) == len(texts):
+                break
+    return best[1] if best is not None and best[0] else first
+
+
+def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[list[str], dict[str, list[int]]]:
+    """Return the texts of the lists, each once, and for those that the matrix has, where.
+
+    Raises
+    ------
+    ResultTooLarge
+        If they are more than one heat map has.
+    """
+    forms = _Forms(store, matrix, [form for text in _parts(lists) for form in _variants(text)])
+    texts: dict[str, None] = {}
+    for given in lists:
+        if "\n" not in given and forms.places(given.strip()):
+            texts[given.strip()] = None
+            continue
+        for part in filter(None, map(str.strip, _ENDS.split(given))):
+            texts |= dict.fromkeys([part] if forms.places(part) else part.split())
+    if len(texts) > MOST_GENES:
+        raise ResultTooLarge(
+            f"{len(texts):,} genes are more than the {MOST_GENES} of one heat map: leave some out, or download their "
+            "values as a table"
+        )
+    return list(texts), {text: places for text in texts if (places := forms.places(text))}
+
+
+def _parts(lists: Iterable[str]) -> Iterator[str]:
+    """Yield the lists, what is between their line ends and commas, and the words of that."""
+    for given in lists:
+        yield given.strip()
+        for part in map(str.strip, _ENDS.split(given)):
+            yield part
+            yield from part.split()
+
+
+def _variants(text: str) -> list[str]:
+    """Return a text, the same without the version of an id, and in the cases that symbols are written in."""
+    stem, _ = split_version(text)
+    return list(dict.fromkeys([text, stem, text.upper(), stem.upper(), text.capitalize()]))
+
+
+class _Forms:
+    """Where the features of any of some ids or names are."""
+
+    def __init__(self, store: MatrixStore, matrix: Matrix, texts: Iterable[str]) -> None:
+        wanted = list(dict.fromkeys(filter(None, texts)))
+        attributes = dict.fromkeys((matrix.feature_id, matrix.feature_name or matrix.feature_id))
+        self._by_attribute = [_located(store, attribute, wanted) for attribute in attributes]
+
+    def places(self, text: str) -> list[int]:
+        """Return the positions of what has the text as its id, else as its name, else another form of it."""
+        for form in _variants(text):
+            for located in self._by_attribute:
+                if form in located:
+                    return sorted(located[form])
+        return []
+
+
+def _located(store: MatrixStore, attribute: str, texts: Sequence[str]) -> dict[str, list[int]]:
+    located: dict[str, list[int]] = {}
+    positions, owners = store.features.index(attribute).locate(texts)
+    for position, owner in zip(positions.tolist(), owners.tolist(), strict=True):
+        located.setdefault(texts[owner], []).append(position)
+    return located
+
+
+def _by_genome(view: View, matrix: Matrix, store: MatrixStore, texts: Sequence[str]) -> dict[str, list[int]]:
+    """Return where the genes are that the genome of the matrix knows under these names, aliases most of all."""
+    genome = genome_of(view, matrix)
+    found: dict[str, list[int]] = {}
+    if genome is None or not texts:
+        return found
+    with suppress(StoreFailure):
+        genes = view.stores.open_genome(genome)
+        existing = genes.existing_names(texts[:MOST_GENES])
+        for text in sorted(existing, key=texts.index):
+            match = genes.find_genes(text)
+            meant = genes.genes(match.genes) if match is not None else []
+            names = [(with_version(gene.id, gene.version), gene.id, gene.symbol or "") for gene in meant]
+            forms = _Forms(store, matrix, [name for of_gene in names for name in of_gene])
+            places = [next(filter(None, map(forms.places, of_gene)), []) for of_gene in names]
+            if any(places):
+                found[text] = sorted({place for some in places for place in some})
+    return found
+
+
+def _is_same(text: str, id: str, name: str) -> bool:
+    """Return whether a text is an id or a name in any case, or the id without its version."""
+    return text.lower() in (id.lower(), name.lower(), split_version(id)[0].lower())
+
+
+def _similar(store: MatrixStore, matrix: Matrix, missing: Sequence[str]) -> dict[str, list[str]]:
+    """Return for each text ids and names like it; of very many, for the first dozen."""
+    attributes = dict.fromkeys((matrix.feature_name or matrix.feature_id, matrix.feature_id))
+    similar: dict[str, list[str]] = {text: [] for text in missing}
+    for start in range(0, min(len(missing), _MOST_SUGGESTED), MOST_NAMES):
+        some = missing[start : start + MOST_NAMES]
+        found = merged(store.features.suggest(attribute, some) for attribute in attributes)
+        similar |= {text: list(found.alike.get(text, ()))[:3] for text in some}
+    return similar

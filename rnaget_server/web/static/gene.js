@@ -1,0 +1,128 @@
+// The plots of a gene: boxes or violins of the numbers that the server has computed, one below the other.
+
+import { colour, draw, plain } from "./plot.js";
+
+const ROW = 24;
+const BELOW = 48;
+const LONGEST = { wide: 28, narrow: 14 };
+const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8];
+
+const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const written = (value) => (value === null ? "–" : String(value));
+
+function hover(group) {
+  const name = plain(group.name.replace(/(.{60})/g, "$1\n")).replaceAll("\n", "<br>");
+  const numbers = ["q1", "median", "q3", "min", "max"].map((key) => `${key} ${written(group[key])}`);
+  return `<b>${name}</b><br>n ${group.n}<br>${numbers.join("<br>")}<extra></extra>`;
+}
+
+/** Return the outline of each density, around the place of its group, as one line with gaps. */
+function outlines(groups, places) {
+  const x = [];
+  const y = [];
+  groups.forEach(({ density }, number) => {
+    if (!density) return;
+    const { start, stop, heights } = density;
+    const at = heights.map((_, point) => start + ((stop - start) * point) / (heights.length - 1));
+    const half = heights.map((height) => height * 0.42);
+    x.push(...at, ...at.toReversed(), at[0], null);
+    y.push(...half.map((h) => places[number] + h), ...half.toReversed().map((h) => places[number] - h), places[number] + half[0], null);
+  });
+  return { x, y };
+}
+
+function traces(values) {
+  const { groups, scale, plot } = values;
+  const placed = scale === "log" ? (value) => (value === null ? null : Math.log10(value + 1)) : (value) => value;
+  const drawn = groups.filter((group) => group.median !== null);
+  const places = drawn.map((_, number) => number);
+  const column = (key) => drawn.map((group) => placed(group[key]));
+  const found = [];
+  if (plot === "violin") {
+    // Plotly draws boxes below lines, so the quartiles are lines here.
+    const ends = drawn.flatMap((group) => [placed(group.q1), placed(group.q3), null]);
+    found.push(
+      {
+        ...outlines(drawn, places),
+        type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip",
+        line: { color: colour("accent"), width: 1 }, fillcolor: colour("accent-soft"),
+      },
+      {
+        type: "scatter", mode: "lines", name: "quartiles", hoverinfo: "skip",
+        x: ends, y: places.flatMap((place) => [place, place, null]), line: { color: colour("accent"), width: 4 },
+      },
+    );
+  } else {
+    found.push({
+      type: "box", orientation: "h", y: places, width: 0.64,
+      q1: column("q1"), median: column("median"), q3: column("q3"),
+      lowerfence: column("low"), upperfence: column("high"), boxpoints: false, hoverinfo: "skip",
+      line: { color: colour("accent"), width: 1.25 }, fillcolor: colour("accent-soft"),
+    });
+  }
+  const beyond = drawn.flatMap((group, number) => (group.outliers ?? []).map((value) => ({ value, number, group })));
+  found.push({
+    type: "scatter", mode: "markers", name: "outliers",
+    x: beyond.map(({ value }) => placed(value)), y: beyond.map(({ number }) => number),
+    customdata: beyond.map(({ value }) => value),
+    hovertemplate: beyond.map(({ group }) => `${plain(shortened(group.name, 60))}: %{customdata}<extra></extra>`),
+    marker: { color: colour("accent"), size: 4, opacity: 0.55 },
+  });
+  // A box has no hover text of its own: a point on each median has it, unseen where the box shows the median.
+  found.push({
+    type: "scatter", mode: "markers", name: "medians", x: column("median"), y: places,
+    hovertemplate: drawn.map(hover), 
+    marker: { size: plot === "violin" ? 7 : 14, opacity: plot === "violin" ? 1 : 0, color: colour("card"), line: { color: colour("accent"), width: 1.5 } },
+  });
+  return found;
+}
+
+function layout(values, width) {
+  const drawn = values.groups.filter((group) => group.median !== null);
+  const most = width < 500 ? LONGEST.narrow : LONGEST.wide;
+  const axis = { title: { text: plain(values.units), standoff: 8 }, zeroline: false, automargin: false };
+  if (values.scale === "log") {
+    const highest = Math.max(...drawn.map((group) => group.max));
+    const ticks = TICKS.filter((tick) => tick <= highest * 1.2);
+    const shown = ticks.length > 9 ? ticks.filter((tick) => tick === 0 || Number.isInteger(Math.log10(tick))) : ticks;
+    Object.assign(axis, { tickvals: shown.map((tick) => Math.log10(tick + 1)), ticktext: shown.map(String) });
+  }
+  return {
+    height: ROW + BELOW + ROW * drawn.length,
+    margin: { t: ROW, r: 12, b: BELOW, l: 8 },
+    showlegend: false,
+    hovermode: "closest",
+    xaxis: axis,
+    yaxis: {
+      autorange: false, range: [drawn.length - 0.5, -0.5], zeroline: false, showgrid: false, ticks: "outside", ticklen: 5, tickcolor: colour("card"),
+      tickvals: drawn.map((_, number) => number),
+      ticktext: drawn.map((group) => plain(shortened(group.name, most))),
+    },
+  };
+}
+
+async function show(element) {
+  let values;
+  try {
+    const reply = await fetch(element.dataset.values, { headers: { Accept: "application/json" } });
+    values = await reply.json();
+    if (!reply.ok) throw new Error(values.message);
+  } catch (error) {
+    element.textContent = `The plot cannot be drawn: ${error.message}`;
+    return;
+  }
+  element.replaceChildren();
+  await draw(element, () => traces(values), layout(values, element.clientWidth));
+  element.dataset.drawn = "true";
+}
+
+function drawAll(root) {
+  for (const element of root.querySelectorAll(".plot[data-values]")) show(element);
+}
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form.choices");
+  if (form) form.requestSubmit();
+});
+
+drawAll(document);
