@@ -10,10 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from tests.browser.pages import Visit, visit
+from tests.browser.screenshots import PLACES
 from tests.conftest import ROOT
 
-PAGES = ("/", "/docs", "/status", "/nothing", "/rnaget/studies", "/genomes/sacCer3_chrIV", "/graphql")
-"""The pages that are looked at, served from the demo; others add theirs."""
+PAGES = (*PLACES.values(), "/nothing", "/rnaget/studies", "/graphql")
+"""The pages that are looked at, served from the demo."""
 
 # Swagger UI's own faults: nothing that is ours is left out.
 OPTIONS = {"/docs": {"exclude": [["#api"]]}}

@@ -25,6 +25,11 @@
 
   function label(button) {
     button.title = button.ariaLabel = `Colours: ${WORDS[chosen]}. Change to: ${WORDS[NEXT[chosen]]}`;
+  }
+
+  function change(theme, button) {
+    choose(theme);
+    label(button);
     document.dispatchEvent(new Event("themechange"));
   }
 
@@ -34,18 +39,15 @@
     button.hidden = false;
     label(button);
     button.addEventListener("click", () => {
-      choose(NEXT[chosen]);
+      change(NEXT[chosen], button);
       try {
         localStorage.setItem("theme", chosen);
       } catch {
         // then it holds for this page
       }
-      label(button);
     });
     addEventListener("storage", (event) => {
-      if (event.key !== "theme") return;
-      choose(event.newValue);
-      label(button);
+      if (event.key === "theme") change(event.newValue, button);
     });
   });
 })();
