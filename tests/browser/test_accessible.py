@@ -13,7 +13,13 @@ from tests.browser.pages import Visit, visit
 from tests.browser.screenshots import PLACES
 from tests.conftest import ROOT
 
-PAGES = (*PLACES.values(), "/nothing", "/rnaget/studies", "/graphql")
+PAGES = (
+    *PLACES.values(),
+    "/matrices/uhlen_tissues/values?axis=sample&attribute=System",
+    "/nothing",
+    "/rnaget/studies",
+    "/graphql",
+)
 """The pages that are looked at, served from the demo."""
 
 # Swagger UI's own faults: nothing that is ours is left out.
@@ -36,7 +42,9 @@ def test_axe_finds_nothing(page: Visit, path: str) -> None:
     for theme, width in (("light", 1400), ("dark", 390)):
         page.page.emulate_media(color_scheme=theme)
         page.page.set_viewport_size({"width": width, "height": 900})
-        page.page.goto(path)
+        reply = page.page.goto(path)
+        assert reply is not None and reply.status == (404 if path == "/nothing" else 200)
+        page.page.wait_for_load_state("networkidle")
         found = Axe().run(page.page, context=OPTIONS.get(path))
         assert found.violations_count == 0, f"{theme}, {width} pixels: {found.generate_report()}"
         assert page.page.evaluate("document.documentElement.scrollWidth") == width, f"{path} is too wide"
