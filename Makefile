@@ -19,7 +19,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-long test-newest test-oldest lint compliance attack fuzz bench bench-quick bench-compare pins clean
+.PHONY: help serve test test-long test-newest test-oldest lint compliance attack fuzz bench bench-quick bench-compare screenshots pins clean
 
 help:
 	@echo "make serve        serve the demo catalogue on http://127.0.0.1:8080 (ARGS='DIR --port 9000' for another)"
@@ -33,6 +33,7 @@ help:
 	@echo "make fuzz         draw random tracks and tables for 10 minutes each (ARGS='tracks --seconds 60 --seed 1')"
 	@echo "make bench        measure against the limits; make bench-quick at a tenth of the size"
 	@echo "make bench-compare ARGS=DIR   measure this checkout and that in DIR in turns"
+	@echo "make screenshots  take pictures of every page into docs/pictures (ARGS='gene genes' for some of them)"
 	@echo "make pins         renew requirements/ after a change of a pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean        remove what the other targets made"
 
@@ -99,6 +100,9 @@ bench-quick: .venv/.bench
 
 bench-compare: .venv/.bench
 	@$(BIN)/python -W ignore -m benchmarks.compare $(ARGS)
+
+screenshots: .venv/.dev
+	@$(BIN)/python -W ignore -m tests.browser.screenshots docs/pictures $(ARGS)
 
 # Stamps: an environment is brought up to date when the pins are newer than what was last installed from them.
 .venv/.build: $(PINS)/build.txt

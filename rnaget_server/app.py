@@ -49,6 +49,7 @@ from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
+from rnaget_server.pages.house import house_of
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
 from rnaget_server.plugins import WRITERS, Registry
@@ -95,6 +96,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         lifespan=mount.routes.app,
         root=urlsplit(settings.public_url).path,
         limit=limit,
+        house=lambda: house_of(repository.loaded_catalog().service),
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
     return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))

@@ -38,6 +38,7 @@ from rnaget_server.catalog.records import (
     TrackSet,
     Tsv,
 )
+from rnaget_server.catalog.style import read_logo
 from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
@@ -128,6 +129,18 @@ class _Loader:
                 Settings(**service.settings)
             except ValidationError as error:
                 self.problems.extend(_explained(path, error, ("settings",)))
+            return self._with_logo(data, service)
+        return None
+
+    def _with_logo(self, data: Path, service: ServiceFile) -> ServiceFile:
+        """Return the service, without its logo if that cannot be shown, which is a problem."""
+        if service.style.logo is None:
+            return service
+        try:
+            read_logo(data, service.style.logo)
+        except ValueError as error:
+            self.problems.append(Places(data / "catalog.yaml").problem(("style", "logo"), str(error)))
+            return service.model_copy(update={"style": service.style.model_copy(update={"logo": None})})
         return service
 
     def _genome(self, path: Path) -> Genome | None:

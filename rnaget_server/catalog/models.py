@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from rnaget_server.catalog.style import StyleEntry
 from rnaget_server.model.kinds import Kind
 from rnaget_server.query.table import RESERVED
 
@@ -99,7 +100,7 @@ Parameter = Annotated[str, AfterValidator(_check_parameter)]
 TaxonomyId = Annotated[str, AfterValidator(_check_taxonomy_id)]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
 
-KEYS: set[str] = set()
+KEYS: set[str] = set(StyleEntry.model_fields)
 """Every key that some file of a catalogue may have."""
 
 
@@ -143,6 +144,7 @@ class ServiceFile(_Model):
     documentation_url: Text | None = None
     environment: Text | None = None
     version: Text | None = None
+    style: StyleEntry = StyleEntry()
     settings: dict[str, Any] = Field(default_factory=dict)
 
 

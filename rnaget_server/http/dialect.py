@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from rnaget_server.http.request import ROOT_KEY
+from rnaget_server.http.request import ROOT_KEY, house_of
 from rnaget_server.web import PAGE_HEADERS, json_page
 
 HTML = "text/html"
@@ -78,7 +78,8 @@ class BrowsedDialect(JsonDialect):
         url = request.url
         path = f"{url.path}?{url.query}" if url.query else url.path
         root = request.scope.get(ROOT_KEY, "")
-        return json_page(payload, title, path, address=self._address or f"{url.scheme}://{url.netloc}", root=root)
+        address = self._address or f"{url.scheme}://{url.netloc}"
+        return json_page(payload, title, path, address=address, root=root, house=house_of(request))
 
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types, without Vary."""

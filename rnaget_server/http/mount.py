@@ -18,9 +18,10 @@ from rnaget_server.http.dialect import Dialect
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
-from rnaget_server.http.request import BEGAN_KEY, ROOT_KEY, ROUTE_PATH_KEY
+from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.web import House
 
 MOUNT_KEY = "rnaget_server.mount"
 # A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
@@ -145,7 +146,12 @@ class Mount:
 
 
 def dispatch(
-    mounts: Sequence[Mount], pages: ASGIApp, lifespan: ASGIApp, root: str = "", limit: RateLimit | None = None
+    mounts: Sequence[Mount],
+    pages: ASGIApp,
+    lifespan: ASGIApp,
+    root: str = "",
+    limit: RateLimit | None = None,
+    house: Callable[[], House] = House,
 ) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
@@ -164,6 +170,8 @@ def dispatch(
         The path under which clients see the server where a proxy takes it away, such as ``/data``.
     limit
         How much one client may ask for; None: any amount.
+    house
+        Returns the style of the pages; asked for each page that a standard shows.
     """
 
     # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
@@ -177,22 +185,26 @@ def dispatch(
         path = path_below(scope["path"], below)
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
-                outer = root or below
-                inside: dict[str, Any] = {
-                    **scope,
-                    MOUNT_KEY: mount,
-                    DIALECT_KEY: mount.dialect,
-                    BEGAN_KEY: time.time_ns(),
-                    ROOT_KEY: outer,
-                    ROUTE_PATH_KEY: path,
-                    "root_path": outer,
-                    "path": outer + path,
-                }
+                inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, partial(_guarded, mount), inside, receive, send)
-        page = {**scope, DIALECT_KEY: mounts[0].dialect, "path": below + path}
+        page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
         return _limited(limit if is_counted(path) else None, pages, page, receive, send)
 
     return application
+
+
+def _inside(mount: Mount, scope: Scope, root: str, path: str) -> dict[str, Any]:
+    """Return the scope of a request of a standard."""
+    return {
+        **scope,
+        MOUNT_KEY: mount,
+        DIALECT_KEY: mount.dialect,
+        BEGAN_KEY: time.time_ns(),
+        ROOT_KEY: root,
+        ROUTE_PATH_KEY: path,
+        "root_path": root,
+        "path": root + path,
+    }
 
 
 def _limited(limit: RateLimit | None, handler: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

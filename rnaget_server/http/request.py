@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from rnaget_server.web import House
+
 BEGAN_KEY = "rnaget_server.began"
 CANCELLATION_KEY = "rnaget_server.cancellation"
 CELLS_KEY = "rnaget_server.cells"
 """The key of the function that counts the cells of a slice, or refuses it, where the cells of a client are limited."""
+
+HOUSE_KEY = "rnaget_server.house"
+"""The key of the function that returns the style of the pages."""
 
 PRINCIPAL_KEY = "rnaget_server.principal"
 """The key of the one who asks; a sign-in check puts it into the scope."""
@@ -18,6 +23,12 @@ ROOT_KEY = "rnaget_server.root"
 
 ROUTE_PATH_KEY = "rnaget_server.route_path"
 """The key of the path without that."""
+
+
+def house_of(request: Request) -> House:
+    """Return the style of the pages of this server."""
+    made: House = request.scope.get(HOUSE_KEY, House)()
+    return made
 
 
 def list_header(request: Request, name: str) -> str | None:

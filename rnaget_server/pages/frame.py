@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import abort, request
 
+from rnaget_server.pages.house import house_of
 from rnaget_server.web import render
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def page(site: Site, template: str, **values: object) -> str:
     """Return the HTML of a template for the request that is being answered."""
-    return render(template, root=root_of(site), **values)
+    return render(template, root=root_of(site), house=house_of(site.view.catalog.service), **values)
 
 
 def root_of(site: Site) -> str:

@@ -18,6 +18,7 @@ from rnaget_server.pages.frame import page
 from rnaget_server.pages.gene import add_gene
 from rnaget_server.pages.gene_list import add_gene_list
 from rnaget_server.pages.help import add_help
+from rnaget_server.pages.house import add_house
 from rnaget_server.pages.landing import add_landing
 from rnaget_server.pages.matrix_page import add_matrices
 from rnaget_server.pages.samples import add_samples
@@ -45,6 +46,7 @@ _PARTS = (
     add_cells,
     add_assets,
     add_checks,
+    add_house,
 )
 """Each adds some addresses."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup, escape
 
+from rnaget_server.web.house import House
 from rnaget_server.web.render import render
 
 _MOST_LINES = 2_000
@@ -18,7 +19,9 @@ _TOKEN = re.compile(r'(?P<key>"(?:[^"\\]|\\.)*")(?=:)|(?P<text>"(?:[^"\\]|\\.)*"
 _LINK = re.compile(r"(https?://[^\s/]|/rnaget(?=[/?]|$))")
 
 
-def json_page(payload: object, title: str, path: str, *, address: str = "", root: str = "") -> str:
+def json_page(
+    payload: object, title: str, path: str, *, address: str = "", root: str = "", house: House | None = None
+) -> str:
     """Return a page that shows `payload` as indented JSON, its addresses as links.
 
     Parameters
@@ -33,6 +36,8 @@ def json_page(payload: object, title: str, path: str, *, address: str = "", root
         Scheme and host for the command that gets the JSON itself, as in ``https://rna.example.org``.
     root
         Path under which the whole server is mounted; mostly empty.
+    house
+        The style of the provider.
     """
     lines = json.dumps(payload, indent=2, ensure_ascii=False).split("\n")
     command = f"curl -H 'Accept: application/json' {shlex.quote(address + path)}"
@@ -41,6 +46,7 @@ def json_page(payload: object, title: str, path: str, *, address: str = "", root
         title=title,
         path=path,
         root=root,
+        house=house or House(),
         command=command,
         body=Markup("").join(_marked("\n".join(lines[:_MOST_LINES]))),
         left_out=max(0, len(lines) - _MOST_LINES),

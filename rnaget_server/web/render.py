@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rnaget_server.model.lists import SEPARATOR
+from rnaget_server.web.house import House
 
 _HERE = Path(__file__).parent
 
@@ -29,15 +30,26 @@ PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def render(template: str, **values: object) -> str:
+def render(template: str, *, root: str, house: House, **values: object) -> str:
     """Return the HTML of a template, every value escaped.
+
+    Parameters
+    ----------
+    template
+        The name of its file.
+    root
+        Path under which the whole server is mounted; mostly empty.
+    house
+        The style of the provider.
+    values
+        What else the template shows.
 
     Raises
     ------
     jinja2.UndefinedError
         If the template uses a name that is not given.
     """
-    return _environment().get_template(template).render(**values)
+    return _environment().get_template(template).render(root=root, house=house, **values)
 
 
 @cache

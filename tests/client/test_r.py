@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import pandas as pd
 import pyBigWig
 import pysam
@@ -231,6 +232,28 @@ def test_the_script_of_the_examples(full: Full, library: Path, shared_data: Path
     line = output.splitlines()[output.splitlines().index(f"gene: {gene} ") + 2]
     assert [float(text) for text in line.split()] == [medians["Kidney"], medians["Liver"]]
     assert "tracks: er" in output
+
+
+def test_the_tutorial(r: R, serve: Callable[..., str]) -> None:
+    page = (ROOT / "docs" / "tutorial-r.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```r\n(.*?)^```$", page, re.M | re.S)
+    code = "\n".join(blocks).replace("http://127.0.0.1:8080", serve(ROOT / "data"))
+    shown = (
+        'cat("medians:", unlist(medians), "\\n", "heart:", dim(heart), sum(heart), "\\n", names(which.max(albumin)))'
+    )
+    said = r(f"pdf(NULL)\n{code}\n{shown}\n")
+    with h5py.File(ROOT / "data" / "hpa" / "uhlen" / "uhlen_tissues.h5", locking=False) as file:
+        symbols, known, systems, tissues = (
+            [text.decode() for text in file[name][:]]
+            for name in ("row_attrs/symbol", "row_attrs/KnownFor", "col_attrs/System", "col_attrs/Tissue")
+        )
+        values = pd.DataFrame(file["matrix"][:], symbols, tissues).astype(float)
+    medians = values.loc["TP53"].groupby(systems).median()
+    heart = values[[one == "Heart" for one in known]]
+    found = {name: list(map(float, numbers.split())) for name, numbers in re.findall(r"(\w+): ([\d. ]+)", said)}
+    assert sorted(found["medians"]) == pytest.approx(sorted(medians), rel=1e-5)
+    assert found["heart"] == pytest.approx([*heart.shape, heart.to_numpy().sum()], rel=1e-5)
+    assert said.endswith("Liver")
 
 
 def test_the_script_without_tracks(root: str, library: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.dialect import HTML, RnagetDialect, slice_headers
 from rnaget_server.catalog import Matrix
 from rnaget_server.http.accept import preferred
+from rnaget_server.http.request import house_of
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import query_string
 from rnaget_server.slicing.matrices import MatrixSlice
@@ -43,6 +44,7 @@ def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: 
     page = render(
         "slice.html",
         root=root,
+        house=house_of(context.request),
         matrix=matrix,
         study=study,
         address=address,

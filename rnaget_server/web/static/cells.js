@@ -74,6 +74,7 @@ class Cells {
     this.toggles();
     await this.colour();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
+    document.addEventListener("themechange", () => this.recolour());
   }
 
   /** Give the level of each cell: of its group, or of its number. */

@@ -7,7 +7,7 @@ const SCALE = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89",
 const parts = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const mixed = (from, to, share) => from.map((part, at) => Math.round(part + (to[at] - part) * share));
 
-export const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+export const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark";
 
 /** Return a colour as CSS has it. */
 export const css = (colour) => `rgb(${colour.join(", ")})`;

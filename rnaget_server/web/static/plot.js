@@ -34,5 +34,6 @@ export function draw(element, traces, layout = {}) {
     );
   };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", shown);
+  document.addEventListener("themechange", shown);
   return shown();
 }
