@@ -24,7 +24,7 @@ from benchmarks.material import Material
 from benchmarks.measure import Note, Row, side_by_side
 from benchmarks.servers import Server, bare, rnaget
 from rnaget_server.cli.new import write_new_catalog
-from rnaget_server.sequences.parts import INDEX, LETTERS
+from rnaget_server.sequences.parts import DIGESTS, LETTERS
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.write import SequenceWriter
 
@@ -139,8 +139,9 @@ def _names_of(number: int) -> tuple[str, str, str, str, str]:
 
 def _make_names(directory: Path, names: int) -> None:
     """Write a store of sequences of one letter each, unless it is there."""
-    if (directory / INDEX).is_file():
+    if (directory / DIGESTS).is_file():
         return
+    shutil.rmtree(directory, ignore_errors=True)
     making = directory.with_suffix(".making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()

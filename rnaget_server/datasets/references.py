@@ -11,8 +11,9 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.reads.files import Reference, Region
 from rnaget_server.reads.transcode import FoundReferences, FoundSequence
+from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.parts import LETTERS
-from rnaget_server.sequences.store import SequenceStore, StoredSequence
+from rnaget_server.sequences.store import SequenceStore
 
 _REGISTRY = "REF_PATH"
 _MOST_NAMED = 3

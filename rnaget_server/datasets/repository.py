@@ -17,8 +17,8 @@ from rnaget_server.model.limits import Limits
 from rnaget_server.model.memory import MemoryBudget
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.sequences.digests import is_digest
-from rnaget_server.sequences.store import Alias, SequenceStore, StoredSequence
+from rnaget_server.sequences.digests import StoredSequence, is_digest
+from rnaget_server.sequences.store import Alias, SequenceStore
 from rnaget_server.settings import Settings
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.disk_cache import DiskCache

@@ -28,6 +28,16 @@ class Digests(NamedTuple):
     ga4gh: str
 
 
+class StoredSequence(NamedTuple):
+    """One sequence of a store: its digests, where its letters are, and whether its end meets its beginning."""
+
+    number: int
+    digests: Digests
+    start: int
+    length: int
+    circular: bool
+
+
 def cannot_be_asked_for(name: str) -> bool:
     """Return whether an address that ends with a name is taken for another: slashes at its end are ignored."""
     return name.endswith(("/", "/metadata"))

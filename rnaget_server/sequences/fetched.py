@@ -15,8 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnaget_server.sequences.digests import NAMESPACES, PREFIX, Digests, SequenceHash, is_digest
-from rnaget_server.sequences.store import StoredSequence
+from rnaget_server.sequences.digests import NAMESPACES, PREFIX, Digests, SequenceHash, StoredSequence, is_digest
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter, DamagedFileError
 from rnaget_server.storage.disk_cache import DiskCache, private_directory
 

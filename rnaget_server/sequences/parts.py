@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-LETTERS, INDEX = "letters", "index"
+LETTERS, INDEX, DIGESTS = "letters", "index", "digests"

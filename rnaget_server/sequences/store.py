@@ -1,8 +1,8 @@
 """The sequences of one genome: their letters in one file, their names and digests in another.
 
 ``letters`` holds the letters of each sequence, upper-case ASCII, one after the other with nothing between. ``index``
-is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. A sequence is stored once, with
-all its names.
+is an SQLite database (https://www.sqlite.org/fileformat2.html) of the tables below. ``digests`` has the digests again,
+see `digest_table`. A sequence is stored once, with all its names.
 """
 
 from __future__ import annotations
@@ -12,9 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from rnaget_server.sequences.digests import SORTED_PAIRS, Digests, attributes_of, collection_digest, digest_of
+from rnaget_server.sequences.digest_table import DigestTable
+from rnaget_server.sequences.digests import (
+    SORTED_PAIRS,
+    Digests,
+    StoredSequence,
+    attributes_of,
+    collection_digest,
+    digest_of,
+    is_digest,
+)
 from rnaget_server.sequences.genes import (
     GENES_FACT,
     Gene,
@@ -29,7 +38,7 @@ from rnaget_server.sequences.genes import (
     read_genes_within,
     read_transcripts,
 )
-from rnaget_server.sequences.parts import INDEX, LETTERS
+from rnaget_server.sequences.parts import DIGESTS, INDEX, LETTERS
 from rnaget_server.storage.local import LocalFile
 
 TABLES = """
@@ -49,6 +58,9 @@ VERSION = "1"
 SIZE_FACT = "letters"
 """How many letters the other file has, by which the two are known to belong together."""
 
+TABLE_FACT = "digests"
+"""How many bytes the table of digests has; stores that were written by older versions have none."""
+
 DIGEST_FACT = "collection"
 """The digest of the collection of the sequences; stores that were written by older versions lack it."""
 
@@ -59,6 +71,7 @@ MEMBERS = "SELECT name, length, ga4gh FROM members JOIN sequences USING (number)
 
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
 _FIND = f"SELECT {_COLUMNS} FROM ids LEFT JOIN sequences USING (number) WHERE id = ?"
+_FIND_NUMBER = "SELECT number FROM ids WHERE id = ?"
 _KEPT_KIB = 16 << 10
 """Memory in which SQLite keeps the upper part of an index: of ten million names, 10 MiB are above the last branches."""
 
@@ -69,16 +82,6 @@ class Alias:
 
     authority: str
     alias: str
-
-
-class StoredSequence(NamedTuple):
-    """One sequence of a store: its digests, where its letters are, and whether its end meets its beginning."""
-
-    number: int
-    digests: Digests
-    start: int
-    length: int
-    circular: bool
 
 
 class SequenceStore:
@@ -105,17 +108,26 @@ class SequenceStore:
             raise OSError(f"the store of sequences is damaged: {error}") from None
         if int(facts.get(SIZE_FACT, self._letters.size)) != self._letters.size:
             raise OSError("the file of letters is not that of the index: import the genome again")
+        self._table = DigestTable(directory / DIGESTS) if TABLE_FACT in facts else None
+        if self._table is not None and self._table.size != int(facts[TABLE_FACT]):
+            raise OSError("the table of digests is not that of the index: import the genome again")
         self._genes = int(facts.get(GENES_FACT, 0))
         self._digest = facts.get(DIGEST_FACT)
 
     def find(self, id: str) -> StoredSequence | None:
         """Return the sequence that has an id: a digest in the form of `Digests`, or an alias that no other has."""
+        if self._table is not None:
+            return self._table.find(id) if is_digest(id) else self._find_alias(id, self._table)
         rows = self._rows(_FIND, (id,))
         return _sequence(rows[0]) if rows and rows[0][0] is not None else None
 
+    def _find_alias(self, alias: str, table: DigestTable) -> StoredSequence | None:
+        rows = self._rows(_FIND_NUMBER, (alias,))
+        return table.read(rows[0][0]) if rows and rows[0][0] is not None else None
+
     def is_ambiguous(self, id: str) -> bool:
         """Return whether several sequences have an alias, so that it finds none."""
-        return self._rows("SELECT number FROM ids WHERE id = ?", (id,)) == [(None,)]
+        return self._rows(_FIND_NUMBER, (id,)) == [(None,)]
 
     def named(self, id: str, most: int) -> list[tuple[Alias, StoredSequence]]:
         """Return up to `most` of the sequences that have an alias, with or without its authority; reads all aliases."""
@@ -240,6 +252,8 @@ class SequenceStore:
         """Close the files."""
         self._letters.close()
         self._index.close()
+        if self._table is not None:
+            self._table.close()
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:

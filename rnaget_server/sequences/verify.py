@@ -6,9 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from rnaget_server.sequences.digests import SequenceHash
+from rnaget_server.sequences.digests import SequenceHash, StoredSequence
 from rnaget_server.sequences.parts import INDEX
-from rnaget_server.sequences.store import MEMBERS, Collection, SequenceStore, StoredSequence
+from rnaget_server.sequences.store import MEMBERS, Collection, SequenceStore
 
 _MOST_NAMED = 3
 
@@ -34,6 +34,8 @@ def verify(directory: Path) -> list[str]:
         problems = []
         if digest != store.digest():
             problems.append("the digest of the collection is not that of its sequences: import the genome again")
+        if any(store.find(id) != sequence for sequence in store.sequences() for id in sequence.digests):
+            problems.append("the table of digests is not that of the index: import the genome again")
         damaged = [sequence.digests.ga4gh for sequence in store.sequences() if not _is_whole(store, sequence)]
     if damaged:
         named = ", ".join(damaged[:_MOST_NAMED])

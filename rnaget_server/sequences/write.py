@@ -9,13 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rnaget_server.sequences.digest_table import write_digest_table
 from rnaget_server.sequences.digests import Digests, is_digest
 from rnaget_server.sequences.parallel_hash import HashThreads, ParallelHash
-from rnaget_server.sequences.parts import INDEX, LETTERS
+from rnaget_server.sequences.parts import DIGESTS, INDEX, LETTERS
 from rnaget_server.sequences.store import (
     DIGEST_FACT,
     MEMBERS,
     SIZE_FACT,
+    TABLE_FACT,
     TABLES,
     VERSION,
     Alias,
@@ -27,6 +29,7 @@ class SequenceWriter:
     """Writes sequences into a new, empty directory; complete when it is left without an error."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._file = (directory / LETTERS).open("wb")
         self._index = sqlite3.connect(directory / INDEX, isolation_level=None)
         # The directory is thrown away if this process ends before it is complete.
@@ -47,7 +50,12 @@ class SequenceWriter:
     ) -> None:
         if error is None:
             digest = Collection.of_members(self._index.execute(MEMBERS)).digest
-            facts = (("version", VERSION), (SIZE_FACT, str(self._end)), (DIGEST_FACT, digest))
+            facts = (
+                ("version", VERSION),
+                (SIZE_FACT, str(self._end)),
+                (TABLE_FACT, str(self._write_table())),
+                (DIGEST_FACT, digest),
+            )
             self._index.executemany("INSERT INTO facts VALUES (?, ?)", facts)
             self._index.execute("COMMIT")
             self._file.flush()
@@ -55,6 +63,12 @@ class SequenceWriter:
         self._threads.close()
         self._index.close()
         self._file.close()
+
+    def _write_table(self) -> int:
+        ((sequences,),) = self._index.execute("SELECT count(*) FROM sequences")
+        columns = "md5, sha1, trunc512, ga4gh, start, length, circular"
+        rows = self._index.execute(f"SELECT {columns} FROM sequences ORDER BY number")
+        return write_digest_table(self._directory / DIGESTS, sequences, rows)
 
     @property
     def index(self) -> sqlite3.Connection:

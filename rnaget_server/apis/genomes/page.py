@@ -19,7 +19,8 @@ from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML, BrowsedDialect
 from rnaget_server.http.request import ROOT_KEY, house_of, list_header
-from rnaget_server.sequences.store import SequenceStore, StoredSequence
+from rnaget_server.sequences.digests import StoredSequence
+from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.web import PAGE_HEADERS, render
 
 _PER_PAGE = 100

@@ -11,8 +11,9 @@ from graphql import GraphQLError
 from rnaget_server.apis.graphql.cost import Cost
 from rnaget_server.catalog import Genome
 from rnaget_server.datasets.repository import View
+from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.genes import Derived, Exon, Gene, Transcript, answers_to, split_version, with_version
-from rnaget_server.sequences.store import SequenceStore, StoredSequence
+from rnaget_server.sequences.store import SequenceStore
 
 _MOST_RECORDS = 5_000
 _MOST_OF_SLICE = 1_000

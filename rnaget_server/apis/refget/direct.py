@@ -21,7 +21,8 @@ from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.http.rate_limit import RateLimit
 from rnaget_server.http.request import PRINCIPAL_KEY
-from rnaget_server.sequences.store import SequenceStore, StoredSequence
+from rnaget_server.sequences.digests import StoredSequence
+from rnaget_server.sequences.store import SequenceStore
 
 MOST_BYTES = 64 << 10
 """A part of so many letters is read before any of it is sent."""
