@@ -38,7 +38,7 @@ def run(commands: str, directory: Path) -> str:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., str]) -> tuple[str, str, Path]:
-    """What the commands before the server said, the address of that, and the directory."""
+    """The output of the commands before the server, the address of that, and the directory."""
     directory = tmp_path_factory.mktemp("tutorial")
     (directory / "data").symlink_to(ROOT / "data")
     steps = blocks()
