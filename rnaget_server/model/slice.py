@@ -72,8 +72,8 @@ class Slice:
     tsv_head: Mapping[str, str] = field(default_factory=dict)
     """Comment lines that come first, as ``#key<tab>value``."""
 
-    embeddings: Mapping[str, Callable[[], NDArray[np.float32]]] = field(default_factory=dict)
-    """Returns, for each name, two coordinates of each sample; none for samples of several matrices, and for groups."""
+    embeddings: Callable[[], Iterable[tuple[str, NDArray[np.float32]]]] = tuple
+    """Returns names and two coordinates of each sample; nothing for samples of several matrices, and for groups."""
 
     @cached_property
     def shape(self) -> tuple[int, int]:

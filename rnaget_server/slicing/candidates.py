@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -87,10 +87,9 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         names = [name for name in first.store.units if name != units] if further else []
         chosen = first.selection
         layers = tuple(first.store.layer(name, chosen.features, chosen.samples) for name in (units, *names))
-        embeddings = {name: partial(_points, first, name) for name in first.store.embeddings}
     else:
         features, samples, layer = join([_part(selected, units) for selected in used])
-        layers, embeddings = (layer,), {}
+        layers = (layer,)
     return Slice(
         features=features,
         samples=samples,
@@ -99,14 +98,16 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         tsv_columns=partial(map, _column_labels, used),
         tsv_comments=first.matrix.tsv.comments,
         origin=origin,
-        embeddings=embeddings,
+        embeddings=partial(_embeddings, first) if len(used) == 1 else tuple,
     )
 
 
-def _points(selected: MatrixSelection, name: str) -> Points:
-    """Return the selected samples' points in an embedding."""
-    points, samples = selected.store.embedding(name), selected.selection.samples
-    return points if samples is None else points[samples]
+def _embeddings(selected: MatrixSelection) -> Iterator[tuple[str, Points]]:
+    """Yield the names of embeddings, and the selected samples' points in each."""
+    samples = selected.selection.samples
+    for name in selected.store.embeddings:
+        points = selected.store.embedding(name)
+        yield name, points if samples is None else points[samples]
 
 
 def _labels(selected: MatrixSelection) -> tuple[GuardedLabels, GuardedLabels]:

@@ -65,9 +65,9 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     origin = set_encoding(unstructured.create_group("origin"), "dict", "0.1.0")
     for key, value in slice.origin.items():
         write_text(origin, key, value)
-    for name, points in slice.embeddings.items():
+    for name, points in slice.embeddings():
         link = link_name(multidimensional, name)
-        set_encoding(multidimensional.create_dataset(link, data=points()), "array", "0.2.0")
+        set_encoding(multidimensional.create_dataset(link, data=points), "array", "0.2.0")
     places = _write_layer(file, "X", slice, slice.layers[0])
     for layer in slice.layers[1:]:
         places += _write_layer(further, link_name(further, layer.units), slice, layer)

@@ -34,8 +34,8 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     _write_axis(file, layout.FEATURES, slice.features)
     _write_axis(file, layout.SAMPLES, slice.samples)
     attributes = file[layout.SAMPLES.attributes]
-    for name, points in slice.embeddings.items():
-        attributes.create_dataset(layout.link_name(attributes, name), data=points())
+    for name, points in slice.embeddings():
+        attributes.create_dataset(layout.link_name(attributes, name), data=points)
     places = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
     for layer in slice.layers[1:]:
         places += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)

@@ -182,7 +182,7 @@ def summarised_slice(slice: Slice, grouping: Grouping, summaries: Sequence[str],
     return replace(
         slice,
         samples=labels,
-        embeddings={},
+        embeddings=tuple,
         layers=tuple(_summarised(layer, grouping, summaries) for layer in slice.layers),
         tsv_columns=lambda: [labels.column(labels.id).tolist()],
         origin={**slice.origin, **notes},
