@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from sys import intern
 from typing import Any, TypeVar
@@ -42,6 +41,7 @@ from rnaget_server.catalog.style import read_logo
 from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
+from rnaget_server.model.collector import uncollected
 from rnaget_server.settings import Settings
 from rnaget_server.spelling import did_you_mean
 
@@ -58,20 +58,8 @@ def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
     A file with a mistake is left out whole, with what is below it; the rest is loaded. Without a
     valid ``catalog.yaml`` there is no catalogue (None). Data files are not opened.
     """
-    with _uncollected():
+    with uncollected():
         return _Loader().load(data)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python's cycle collector still: it would go through all that is loaded so far again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def watched_files(data: Path) -> list[str]:

@@ -18,6 +18,8 @@ _TABS = _FIELDS - 1
 _STRANDS = {b"+": 1, b"-": -1, b".": 0, b"?": 0}
 _PHASES = {b"0": 0, b"1": 1, b"2": 2, b".": -1}
 _GTF = re.compile(r'[\s;]*([^\s;"=]+)\s+(?:"([^"]*)"|([^\s;"]+))\s*(?=;|$)')
+# Nothing but such attributes, which takes a third of the time of looking at what is left without them.
+_ALL_GTF = re.compile(r'(?>[\s;]*[^\s;"=]+\s+(?:"[^"]*"|[^\s;"]+)\s*(?=;|$))*[; \t]*')
 _GFF3 = re.compile(r"[\s;]*([^\s;=][^;=]*)=([^;]*)")
 _EITHER_FORM = (
     'must be attributes in the form of GTF (gene_id "YAL001C"; transcript_id "YAL001C_mRNA";) or of GFF3 '
@@ -194,9 +196,13 @@ def _every_gtf(text: str) -> dict[str, list[str]] | None:
     values: dict[str, list[str]] = {}
     for name, quoted, bare in _GTF.findall(text):
         value = quoted or bare
-        if value:
-            values.setdefault(name, []).append(value)
-    return values if not _GTF.sub("", text).strip("; \t") else None
+        if not value:
+            continue
+        if name in values:
+            values[name].append(value)
+        else:
+            values[name] = [value]
+    return values if _ALL_GTF.fullmatch(text) or not _GTF.sub("", text).strip("; \t") else None
 
 
 def _every_gff3(text: str) -> dict[str, list[str]] | None:

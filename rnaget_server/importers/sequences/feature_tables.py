@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
@@ -21,6 +22,7 @@ from rnaget_server.importers.sequences.gene_models import GENE, bare_id
 from rnaget_server.importers.text.columns import free_name
 from rnaget_server.importers.text.table_body import LABEL_BYTES
 from rnaget_server.importers.text.tables import Table
+from rnaget_server.model.collector import uncollected
 from rnaget_server.sequences.genes import PAR_Y
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileLimits
 from rnaget_server.stores.hdf5_dataset import shown_bytes
@@ -78,7 +80,7 @@ class _Rows:
         rows = [
             [
                 *(id, contig, str(row.start + 1), str(row.stop), _STRANDS[strand]),
-                *(row.attributes.get(name, "") for name in headers),
+                *map(row.attributes.get, headers, repeat("")),
             ]
             for (id, contig, strand), row in self.rows.items()
         ]
@@ -98,14 +100,19 @@ def read_feature_tables(
     ImportFailure
         If a line is not well formed, there is no gene or transcript, or they take too much memory.
     """
+    with uncollected():
+        return _read(path, limits, progress)
+
+
+def _read(path: Path, limits: FileLimits, progress: Callable[[float], None]) -> tuple[Table, ...]:
     genes, transcripts = _Rows("gene_id"), _Rows("transcript_id")
     form: AttributeForm | None = None
     held = 0
 
     def adds_nothing(line: bytes) -> bool:
         """Return whether this is a part that follows the line of its transcript, as most do."""
-        known = transcripts.last and genes.last
-        return bool(known) and transcripts.last in line and line.split(b"\t", 3)[2] in _PART_TYPES
+        last = transcripts.last
+        return last != b"" and last in line and line.split(b"\t", 3)[2] in _PART_TYPES and genes.last != b""
 
     for line in read_lines(path, progress, adds_nothing):
         if isinstance(line, Directive) or line.type.encode() in SKIPPED:

@@ -16,6 +16,7 @@ from rnaget_server.importers.sequences.contigs import Contigs, GeneticCodes
 from rnaget_server.importers.sequences.gene_models import Contig, Node, Part, bare_id
 from rnaget_server.importers.sequences.symbols import add_symbols
 from rnaget_server.importers.sequences.transcripts import Model, model_of
+from rnaget_server.model.collector import uncollected
 from rnaget_server.sequences.derive import NUCLEOTIDES
 from rnaget_server.sequences.genes import Gene, Transcript, with_version
 from rnaget_server.sequences.parts import LETTERS
@@ -79,7 +80,8 @@ def import_annotation(
             _refuse_protein(contig, read(contig, 0, min(contig.length, _LOOKED_AT)))
         genetic_codes = GeneticCodes(codes, list(by_name))
         contigs = Contigs(by_name, partial(_own_name, writer, by_name))
-        annotation = Annotation(path, contigs, lambda share: progress(share * _PARSING))
+        with uncollected():
+            annotation = Annotation(path, contigs, lambda share: progress(share * _PARSING))
         for contig in contigs.made_circular:
             writer.index.execute("UPDATE sequences SET circular = 1 WHERE number = ?", (contig.number,))
         genes = GeneWriter(writer, genome)
