@@ -68,6 +68,9 @@ chr1 x mRNA 1 60 . + . ID=t1;Parent=g1
             5,
             "the gene has no ID",
         ),
+        # Of such a length, what takes time by the square of it takes many minutes.
+        (f"{TWO}chr1 x exon 1 20 . + . {'x' * 200_000}", 2, "the last field must be attributes of"),
+        (f"{GFF}chr1 x exon 1 60 . + . {'x' * 200_000}", 4, "the last field must be attributes of"),
         (f"{GFF}chr1 x exon 1 60 . - . Parent=t1", 3, "'t1' is on the other strand than its parts: see line 4"),
         (f"{GFF}chr2 x exon 1 60 . + . Parent=t1", 3, "'t1' is on chr1, but its parts are on chr2: see line 4"),
     ],
