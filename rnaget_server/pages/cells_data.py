@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from rnaget_server.delivery.etags import software
 from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
@@ -24,24 +24,24 @@ _GZIP = 31  # zlib's number for it
 _FAST = 1
 
 
-def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
+def add_cells_data(pages: Flask, site: Site) -> None:
     """Add the addresses below ``/matrices/{id}`` from which the page of cells takes its data."""
 
-    @cells_pages.get("/matrices/<id>/embeddings/<path:name>")
-    def points(id: str, name: str) -> Response:
+    @pages.get("/matrices/<id>/embeddings/<path:name>")
+    def cell_points(id: str, name: str) -> Response:
         # Coordinates have hardly anything to compress.
         return _bytes(site, id, lambda cells: cells.points(name).astype("<f4", copy=False), compress=False)
 
-    @cells_pages.get("/matrices/<id>/cells/groups")
-    def groups(id: str) -> Response:
+    @pages.get("/matrices/<id>/cells/groups")
+    def cell_groups(id: str) -> Response:
         return _bytes(site, id, lambda cells: cells.groups(_attribute(cells)).codes.astype("<u2", copy=False))
 
-    @cells_pages.get("/matrices/<id>/cells/values")
-    def values(id: str) -> Response:
+    @pages.get("/matrices/<id>/cells/values")
+    def cell_values(id: str) -> Response:
         return _bytes(site, id, _values)
 
-    @cells_pages.get("/matrices/<id>/cells/table")
-    def table(id: str) -> Response:
+    @pages.get("/matrices/<id>/cells/table")
+    def cell_table(id: str) -> Response:
         embedding = _argument("embedding")
         with ExitStack() as stack:
             cells = stack.enter_context(cells_of(site.view, matrix_of(site, id)))
@@ -52,7 +52,7 @@ def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
         reply.headers["Content-Disposition"] = f'attachment; filename="{id}-cells.tsv"'
         return reply
 
-    @cells_pages.get("/matrices/<id>/cells/<int:number>")
+    @pages.get("/matrices/<id>/cells/<int:number>")
     def cell(id: str, number: int) -> Response:
         matrix = matrix_of(site, id)
         store = site.view.stores.open(matrix)
