@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 from flask import Flask, Response, request
 
 from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_status
-from rnaget_server.pages.cells_data import add_cells_data, matrix_of, read_expression
+from rnaget_server.pages.cells_data import add_cells_data, read_expression, shown_matrix
 from rnaget_server.pages.cells_queries import table_query
-from rnaget_server.pages.frame import page, root_of
+from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.slicing.cells import (
     MOST_GROUPS,
     AmbiguousGene,
@@ -79,7 +79,7 @@ def add_cells(pages: Flask, site: Site) -> None:
 
     @pages.get("/matrices/<id>/cells")
     def cells_page(id: str) -> Response:
-        with cells_of(site.view, matrix_of(site, id)) as cells:
+        with cells_of(site.view, shown_matrix(site, id)) as cells:
             choice = _choice(cells)
             reply = Response(page(site, "cells.html", **_values(site, cells, choice)))
         if choice.problem is not None:
@@ -117,7 +117,6 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
     address = f"{root_of(site)}/matrices/{quote(matrix.id)}"
     groups = cells.groups(choice.by) if choice.by is not None else None
     table = {"embedding": choice.embedding, "colour": choice.colour, **_of_gene(choice)}
-    base = site.settings.public_url or request.url_root.rstrip("/")
     return {
         "matrix": matrix,
         "study": site.view.catalog.studies.get(matrix.study_id),
@@ -135,7 +134,7 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
         "asked": request.args,
         "sources": _sources(address, choice),
         "table": f"{address}/cells/table?{_query(table)}",
-        "query": table_query(f"{base}/matrices/{quote(matrix.id)}/cells/table?{_query(table)}"),
+        "query": table_query(f"{address_of(site)}/matrices/{quote(matrix.id)}/cells/table?{_query(table)}"),
     }
 
 

@@ -21,6 +21,7 @@ from rnaget_server.pages.studies import genome_of_study
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import Pair, digest, query_pairs, query_string
 from rnaget_server.slicing.attribute_counts import AxisName, axis_of
+from rnaget_server.slicing.lookup import matrix_of
 from rnaget_server.slicing.matrices import selection_by_id, slice_by_id
 from rnaget_server.slicing.preview import first_cells, sample_ids, sample_of, selecting_query
 
@@ -85,7 +86,7 @@ def add_matrices(pages: Flask, site: Site) -> None:
 
     @pages.get("/matrices/<id>")
     def matrix(id: str) -> str | Response:
-        record = _record(site, id)
+        record = matrix_of(site.view, id)
         pairs = query_pairs(request.query_string.decode("latin-1"))
         asked = dict(pairs)
         if "attribute" in asked and "attribute" not in site.view.catalog.filter_names:
@@ -94,14 +95,7 @@ def add_matrices(pages: Flask, site: Site) -> None:
 
     @pages.get("/matrices/<id>/values")
     def values(id: str) -> str:
-        return _values_page(site, _record(site, id), request.args.to_dict())
-
-
-def _record(site: Site, id: str) -> Matrix:
-    matrices = site.view.catalog.matrices
-    if id not in matrices:
-        raise UnknownId(unknown_name("expression matrix", id, matrices))
-    return matrices[id]
+        return _values_page(site, matrix_of(site.view, id), request.args.to_dict())
 
 
 def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from rnaget_server.catalog.records import Matrix
 from rnaget_server.model.lists import SEPARATOR, exact
 
 Parameters = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -62,6 +63,12 @@ class Source:
     labelled_by_id: bool
     comments: bool
     by_ticket: bool = False
+
+    @classmethod
+    def of_matrix(cls, base: str, matrix: Matrix, by_ticket: bool) -> Source:
+        """Return that of the slices of a matrix."""
+        labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
+        return cls(base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, by_ticket)
 
     def part(self, title: str, parameters: Parameters) -> Query:
         """Return the query for a slice small enough to be shown on a screen."""

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 
 from rnaget_server.catalog.records import Genome, Matrix, ReadSet, Study, TrackSet
-from rnaget_server.errors import CatalogChanged, StoreFailure, UnknownId, unknown_name
+from rnaget_server.errors import CatalogChanged, StoreFailure, UnknownId
 from rnaget_server.pages.files import files_view
 from rnaget_server.pages.frame import address_of, page
 from rnaget_server.pages.matrices import matrix_detail
 from rnaget_server.pages.reads import reads_view
 from rnaget_server.pages.tracks import track_detail
 from rnaget_server.pages.views import DataView, Detail, Page, Record, StudyView
+from rnaget_server.slicing.lookup import known_record
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -39,9 +40,7 @@ def add_studies(pages: Flask, site: Site) -> None:
     @pages.get("/studies/<id>")
     def study(id: str) -> str:
         catalog = site.view.catalog
-        if id not in catalog.studies:
-            raise UnknownId(unknown_name("study", id, catalog.studies))
-        record = catalog.studies[id]
+        record = known_record("study", id, catalog.studies)
         entries: tuple[Matrix | TrackSet | ReadSet, ...] = (*record.matrices, *record.track_sets, *record.read_sets)
         number = page_of(request.args.get("page", "1"), len(entries), _PER_PAGE)
         shown = entries[(number.number - 1) * _PER_PAGE : number.number * _PER_PAGE]

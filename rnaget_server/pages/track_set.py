@@ -11,7 +11,7 @@ from flask import Flask, Response, abort, request
 from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import CatalogChanged, InvalidQuery, StoreFailure, UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
-from rnaget_server.pages.frame import page, root_of
+from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.track_links import region_links, region_queries, whole_files
 from rnaget_server.pages.track_view import Shown, browser_view
 from rnaget_server.pages.tracks import run_with_data
@@ -191,14 +191,13 @@ def _region(site: Site, opened: _Open, place: Place, shown: Shown) -> dict[str, 
     borders = bin_borders(place, _BINS)
     means = binned_means(store, record, shown.tracks, place, _BINS)
     library = library_address(site, "igv")
-    base = site.settings.public_url or request.url_root.rstrip("/")
     return {
         "borders": [start + 1 for start in borders[:-1]],
         "means": list(zip(samples, means, strict=True)),
         "unreadable": [name for name, values in zip(samples, means, strict=True) if values is None],
         "about": len(place) > EXACT_BASES and record.path is None,
         "links": region_links(site, record, place, samples, len(names)),
-        "queries": region_queries(site, record, place, samples, len(names), base),
+        "queries": region_queries(site, record, place, samples, len(names), address_of(site)),
         "library": library,
         "view": browser_view(
             site,
