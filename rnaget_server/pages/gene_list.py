@@ -15,7 +15,6 @@ from rnaget_server.errors import RnagetError, UnknownId, http_status
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import address_of, page
 from rnaget_server.pages.heat_map_state import SUMMARIES, Asked, Drawn, draw, read_asked
-from rnaget_server.pages.numbers import plain_number
 from rnaget_server.pages.queries import Source
 from rnaget_server.pages.view_links import allow_frames, is_embedded, view_links
 from rnaget_server.slicing.gene_list import MOST_GENES, ListedGene
@@ -51,10 +50,10 @@ class Select:
 
 @dataclass(frozen=True)
 class Table:
-    """The first values of a heat map as text: groups with their sizes, and a row for each gene."""
+    """The first values of a heat map: groups with their sizes, and a row for each gene."""
 
     groups: Sequence[tuple[str, int]]
-    rows: Sequence[tuple[ListedGene, Sequence[str]]]
+    rows: Sequence[tuple[ListedGene, Sequence[float]]]
     is_part: bool
 
 
@@ -140,7 +139,7 @@ def _table(heat: HeatMap) -> Table:
     rows = heat.values[:_MOST_TABLE_ROWS, :_MOST_TABLE_COLUMNS].tolist()
     return Table(
         list(zip(heat.groups, heat.sizes, strict=True))[:_MOST_TABLE_COLUMNS],
-        [(gene, [plain_number(value) for value in row]) for gene, row in zip(heat.genes, rows, strict=False)],
+        list(zip(heat.genes, rows, strict=False)),
         len(heat.genes) > _MOST_TABLE_ROWS or len(heat.groups) > _MOST_TABLE_COLUMNS,
     )
 

@@ -9,11 +9,11 @@ from flask import Flask, Response, abort, request
 
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import address_of, page, root_of
-from rnaget_server.pages.numbers import plain_number
 from rnaget_server.pages.queries import Query, Source, list_of
 from rnaget_server.pages.view_links import allow_frames, is_embedded, view_links
 from rnaget_server.slicing.lookup import matrix_of
 from rnaget_server.slicing.sample import Sample, read_sample
+from rnaget_server.web import plain_number
 
 if TYPE_CHECKING:
     from rnaget_server.catalog.records import Matrix
@@ -41,7 +41,6 @@ def _page(site: Site, view: View, matrix: Matrix, sample: Sample) -> Response:
     state = [("units", sample.units)] if sample.units != matrix.units else []
     values = {
         "sample": sample,
-        "highest": [(high, plain_number(high.value)) for high in sample.highest],
         "links": view_links(site, path, state, query.title, query, _FRAME_HEIGHT),
         "plotly": library_address(site, "plotly"),
     }
