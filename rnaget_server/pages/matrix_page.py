@@ -17,6 +17,7 @@ from rnaget_server.errors import InvalidQuery, ResultTooLarge, StoreFailure, Unk
 from rnaget_server.pages.attributes import Links, ValueView, attribute_views, filter_of
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.matrices import matrix_queries
+from rnaget_server.pages.paging import Span
 from rnaget_server.pages.studies import genome_of_study
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import Pair, digest, query_pairs, query_string
@@ -46,39 +47,6 @@ class DownloadView:
     link: str
     size: Size | None
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class Span:
-    """Some of a list: the first and the last that are shown, and how many there are; offsets of the neighbours."""
-
-    start: int
-    stop: int
-    total: int
-    size: int
-
-    @classmethod
-    def at(cls, offset: int, size: int, total: int) -> Span:
-        """Return the part from an offset on.
-
-        Raises
-        ------
-        UnknownId
-            If nothing is there.
-        """
-        if not 0 <= offset < max(1, total):
-            raise UnknownId(f"there is nothing from {offset:,} on: there are {total:,}")
-        return cls(offset, min(offset + size, total), total, size)
-
-    @property
-    def before(self) -> int | None:
-        """The offset of the part before, None of the first."""
-        return max(0, self.start - self.size) if self.start else None
-
-    @property
-    def after(self) -> int | None:
-        """The offset of the next part, None of the last."""
-        return self.stop if self.stop < self.total else None
 
 
 def add_matrices(pages: Flask, site: Site) -> None:
