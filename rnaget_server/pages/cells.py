@@ -11,8 +11,8 @@ from flask import Flask, Response, request
 
 from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_status
 from rnaget_server.pages.cells_data import add_cells_data, read_expression, shown_matrix
-from rnaget_server.pages.cells_queries import table_query
 from rnaget_server.pages.frame import address_of, page, root_of
+from rnaget_server.pages.queries import cells_query
 from rnaget_server.slicing.cells import (
     MOST_GROUPS,
     AmbiguousGene,
@@ -134,7 +134,7 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
         "asked": request.args,
         "sources": _sources(address, choice),
         "table": f"{address}/cells/table?{_query(table)}",
-        "query": table_query(f"{address_of(site)}/matrices/{quote(matrix.id)}/cells/table?{_query(table)}"),
+        "query": cells_query(f"{address_of(site)}/matrices/{quote(matrix.id)}/cells/table?{_query(table)}"),
     }
 
 

@@ -18,6 +18,7 @@ from rnaget_server.pages.attributes import Links, ValueView, attribute_views, fi
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.matrices import matrix_queries
 from rnaget_server.pages.paging import Span
+from rnaget_server.pages.queries import data_route
 from rnaget_server.pages.studies import genome_of_study
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import Pair, digest, query_pairs, query_string
@@ -145,7 +146,7 @@ def _downloads(
             return name, None, str(error)
 
     basis = [repr(matrix), repr(selected.store.version), repr(sorted(origin.items())), resolved.query]
-    route = "ticket" if site.settings.require_tickets else "bytes"
+    route = data_route(site.settings.require_tickets)
     address = f"{root_of(site)}/rnaget/expressions/{quote(matrix.id, safe='')}/{route}"
     return [
         DownloadView(name, f"{address}?{query_string([*query.given, ('format', name)])}", size, reason)

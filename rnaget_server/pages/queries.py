@@ -20,6 +20,11 @@ def list_of(values: Sequence[str]) -> str:
     return SEPARATOR.join(values) if len(values) > 1 else "".join(map(exact, values))
 
 
+def data_route(by_ticket: bool) -> str:
+    """Return the last part of the path of a slice: of the data, or of a ticket where only those lead to them."""
+    return "ticket" if by_ticket else "bytes"
+
+
 def _pairs(parameters: Parameters) -> Iterable[tuple[str, str]]:
     return parameters.items() if isinstance(parameters, Mapping) else parameters
 
@@ -104,9 +109,8 @@ class Source:
         return Query(title, url, command.format(address), "Python and R", programs)
 
     def _url(self, parameters: Parameters) -> str:
-        route = "ticket" if self.by_ticket else "bytes"
         query = "&".join(f"{quote(name, safe='')}={_quoted(value)}" for name, value in _pairs(parameters))
-        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{query}"
+        return f"{self.base}/rnaget/{quote(self.path)}/{data_route(self.by_ticket)}?{query}"
 
     def _python(self, url: str) -> str:
         options = ['sep="\\t"']
@@ -127,3 +131,12 @@ class Source:
             options.append('comment.char = "#"')
         address = f"jsonlite::fromJSON({json.dumps(url)})$url" if self.by_ticket else json.dumps(url)
         return f"url <- {address}\ntable <- read.delim(url, {', '.join(options)})"
+
+
+def cells_query(url: str) -> Query:
+    """Return how to get the table of cells at an address by curl, pandas and R."""
+    address = json.dumps(url)
+    python = f'import pandas as pd\n\nurl = {address}\ncells = pd.read_csv(url, sep="\\t", index_col=0)'
+    r = f"url <- {address}\ncells <- read.delim(url, row.names = 1, check.names = FALSE)"
+    programs = (("Python (pandas)", python), ("R", r))
+    return Query("These cells as a table", url, f"curl -OJ {shlex.quote(url)}", "Python and R", programs)
