@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Flask, Response, request
 
-from rnaget_server.errors import STATUS, Busy, InvalidQuery, RnagetError, TooManyRequests, UnknownId
-from rnaget_server.pages.cells_data import add_cells_data, matrix_of, read_expression
-from rnaget_server.pages.cells_queries import table_query
-from rnaget_server.pages.frame import page, root_of
+from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, http_status
+from rnaget_server.pages.cells_data import add_cells_data, read_expression, shown_matrix
+from rnaget_server.pages.frame import address_of, page, root_of
+from rnaget_server.pages.queries import cells_query
 from rnaget_server.slicing.cells import (
     MOST_GROUPS,
     AmbiguousGene,
@@ -27,13 +27,6 @@ from rnaget_server.slicing.cells import (
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
-_HEADINGS = {
-    400: "Not understood",
-    404: "Nothing here",
-    413: "Too large",
-    429: "Too much at once",
-    503: "Temporarily unavailable",
-}
 _MOST_CHOICES = 500
 
 
@@ -82,37 +75,16 @@ class Row:
 
 def add_cells(pages: Flask, site: Site) -> None:
     """Add ``/matrices/{id}/cells``, and the addresses of its data."""
-    cells_pages = Blueprint("cells", __name__)
-    add_cells_data(cells_pages, site)
+    add_cells_data(pages, site)
 
-    @cells_pages.get("/matrices/<id>/cells")
-    def shown(id: str) -> Response:
-        with cells_of(site.view, matrix_of(site, id)) as cells:
+    @pages.get("/matrices/<id>/cells")
+    def cells_page(id: str) -> Response:
+        with cells_of(site.view, shown_matrix(site, id)) as cells:
             choice = _choice(cells)
             reply = Response(page(site, "cells.html", **_values(site, cells, choice)))
         if choice.problem is not None:
-            reply.status_code = _status(choice.problem)
+            reply.status_code = http_status(choice.problem)
         return reply
-
-    @cells_pages.errorhandler(RnagetError)
-    def refused(error: RnagetError) -> Response:
-        status = _status(error)
-        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-            heading = _HEADINGS.get(status, "Not possible")
-            reply = Response(page(site, "error.html", status=status, heading=heading, text=str(error)))
-        else:
-            reply = jsonify(message=str(error))
-        reply.status_code = status
-        reply.vary.add("Accept")
-        if isinstance(error, Busy | TooManyRequests):
-            reply.headers["Retry-After"] = str(error.seconds)
-        return reply
-
-    pages.register_blueprint(cells_pages)
-
-
-def _status(error: RnagetError) -> int:
-    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
 
 
 def _choice(cells: Cells) -> Choice:
@@ -145,7 +117,6 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
     address = f"{root_of(site)}/matrices/{quote(matrix.id)}"
     groups = cells.groups(choice.by) if choice.by is not None else None
     table = {"embedding": choice.embedding, "colour": choice.colour, **_of_gene(choice)}
-    base = site.settings.public_url or request.url_root.rstrip("/")
     return {
         "matrix": matrix,
         "study": site.view.catalog.studies.get(matrix.study_id),
@@ -163,7 +134,7 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
         "asked": request.args,
         "sources": _sources(address, choice),
         "table": f"{address}/cells/table?{_query(table)}",
-        "query": table_query(f"{base}/matrices/{quote(matrix.id)}/cells/table?{_query(table)}"),
+        "query": cells_query(f"{address_of(site)}/matrices/{quote(matrix.id)}/cells/table?{_query(table)}"),
     }
 
 

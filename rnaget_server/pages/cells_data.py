@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from rnaget_server.delivery.etags import software
-from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
+from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.http.request import CELLS_KEY
 from rnaget_server.slicing.cells import Cells, Gene, cells_of
+from rnaget_server.slicing.lookup import matrix_of
 
 if TYPE_CHECKING:
     from rnaget_server.catalog.records import Matrix
@@ -24,27 +25,27 @@ _GZIP = 31  # zlib's number for it
 _FAST = 1
 
 
-def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
+def add_cells_data(pages: Flask, site: Site) -> None:
     """Add the addresses below ``/matrices/{id}`` from which the page of cells takes its data."""
 
-    @cells_pages.get("/matrices/<id>/embeddings/<path:name>")
-    def points(id: str, name: str) -> Response:
+    @pages.get("/matrices/<id>/embeddings/<path:name>")
+    def cell_points(id: str, name: str) -> Response:
         # Coordinates have hardly anything to compress.
         return _bytes(site, id, lambda cells: cells.points(name).astype("<f4", copy=False), compress=False)
 
-    @cells_pages.get("/matrices/<id>/cells/groups")
-    def groups(id: str) -> Response:
+    @pages.get("/matrices/<id>/cells/groups")
+    def cell_groups(id: str) -> Response:
         return _bytes(site, id, lambda cells: cells.groups(_attribute(cells)).codes.astype("<u2", copy=False))
 
-    @cells_pages.get("/matrices/<id>/cells/values")
-    def values(id: str) -> Response:
+    @pages.get("/matrices/<id>/cells/values")
+    def cell_values(id: str) -> Response:
         return _bytes(site, id, _values)
 
-    @cells_pages.get("/matrices/<id>/cells/table")
-    def table(id: str) -> Response:
+    @pages.get("/matrices/<id>/cells/table")
+    def cell_table(id: str) -> Response:
         embedding = _argument("embedding")
         with ExitStack() as stack:
-            cells = stack.enter_context(cells_of(site.view, matrix_of(site, id)))
+            cells = stack.enter_context(cells_of(site.view, shown_matrix(site, id)))
             attribute, columns = _columns(cells)
             cells.points(embedding)  # there is such a one
             lines = cells.lines(embedding, attribute, columns)
@@ -52,16 +53,16 @@ def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
         reply.headers["Content-Disposition"] = f'attachment; filename="{id}-cells.tsv"'
         return reply
 
-    @cells_pages.get("/matrices/<id>/cells/<int:number>")
+    @pages.get("/matrices/<id>/cells/<int:number>")
     def cell(id: str, number: int) -> Response:
-        matrix = matrix_of(site, id)
+        matrix = shown_matrix(site, id)
         store = site.view.stores.open(matrix)
         if number >= store.shape[1]:
             raise UnknownId(f"{id} has {store.shape[1]:,} cells, counted from 0")
         return jsonify(id=store.samples.column(matrix.sample_id, _only(number))[0])
 
 
-def matrix_of(site: Site, id: str) -> Matrix:
+def shown_matrix(site: Site, id: str) -> Matrix:
     """Return the matrix of an id.
 
     Raises
@@ -71,10 +72,7 @@ def matrix_of(site: Site, id: str) -> Matrix:
     """
     if "expressions" in site.settings.switched_off or site.settings.require_tickets:
         raise UnknownId("this server shows no cells of expression matrices on pages: use its API")
-    matrices = site.view.catalog.matrices
-    if id not in matrices:
-        raise UnknownId(unknown_name("expression matrix", id, matrices))
-    return matrices[id]
+    return matrix_of(site.view, id)
 
 
 def read_expression(cells: Cells, gene: Gene) -> Any:
@@ -93,7 +91,7 @@ def read_expression(cells: Cells, gene: Gene) -> Any:
 
 def _bytes(site: Site, id: str, make: Callable[[Cells], Any], compress: bool = True) -> Response:
     """Return an array of numbers as bytes, compressed for those who accept that, with an entity tag."""
-    with cells_of(site.view, matrix_of(site, id)) as cells:
+    with cells_of(site.view, shown_matrix(site, id)) as cells:
         compressed = compress and bool(request.accept_encodings.quality("gzip"))
         asked = request.path, tuple(request.args.items(multi=True)), compressed
         basis = cells.matrix, cells.store.version, software(), site.view.rights, asked

@@ -13,11 +13,10 @@ from flask import Flask, Response, abort, request
 
 from rnaget_server.errors import RnagetError, UnknownId, http_status
 from rnaget_server.pages.assets import library_address
-from rnaget_server.pages.frame import page
+from rnaget_server.pages.frame import address_of, page
 from rnaget_server.pages.heat_map_state import SUMMARIES, Asked, Drawn, draw, read_asked
-from rnaget_server.pages.numbers import plain_number
 from rnaget_server.pages.queries import Source
-from rnaget_server.pages.view_links import allow_frames, base_of, is_embedded, view_links
+from rnaget_server.pages.view_links import allow_frames, is_embedded, view_links
 from rnaget_server.slicing.gene_list import MOST_GENES, ListedGene
 from rnaget_server.slicing.heat_map import CLUSTERS, SCALES, Cluster, HeatMap, Scale
 
@@ -51,10 +50,10 @@ class Select:
 
 @dataclass(frozen=True)
 class Table:
-    """The first values of a heat map as text: groups with their sizes, and a row for each gene."""
+    """The first values of a heat map: groups with their sizes, and a row for each gene."""
 
     groups: Sequence[tuple[str, int]]
-    rows: Sequence[tuple[ListedGene, Sequence[str]]]
+    rows: Sequence[tuple[ListedGene, Sequence[float]]]
     is_part: bool
 
 
@@ -110,7 +109,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
 
 def _check_offered(site: Site) -> None:
     """Answer 404 where the provider does not offer expression values."""
-    if "expressions" in site.settings.switched_off or not request.host:
+    if "expressions" in site.settings.switched_off:
         abort(404)
 
 
@@ -140,7 +139,7 @@ def _table(heat: HeatMap) -> Table:
     rows = heat.values[:_MOST_TABLE_ROWS, :_MOST_TABLE_COLUMNS].tolist()
     return Table(
         list(zip(heat.groups, heat.sizes, strict=True))[:_MOST_TABLE_COLUMNS],
-        [(gene, [plain_number(value) for value in row]) for gene, row in zip(heat.genes, rows, strict=False)],
+        list(zip(heat.genes, rows, strict=False)),
         len(heat.genes) > _MOST_TABLE_ROWS or len(heat.groups) > _MOST_TABLE_COLUMNS,
     )
 
@@ -149,10 +148,7 @@ def _view(site: Site, drawn: Drawn) -> dict[str, Any]:
     """Return what a template needs to draw: where the data are, how to take the view elsewhere, and the library."""
     matrix, asked = drawn.matrix, drawn.asked
     pairs = list(drawn.pairs())
-    labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
-    source = Source(
-        base_of(site), f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
-    )
+    source = Source.of_matrix(address_of(site), matrix, site.settings.require_tickets)
     number = len(drawn.genes.genes)
     title = f"{number} {'gene' if number == 1 else 'genes'} in {matrix.name or matrix.id}"
     if drawn.is_grouped:

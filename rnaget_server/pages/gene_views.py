@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode
 
 from rnaget_server.catalog.records import Genome, TrackSet
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, RnagetError
-from rnaget_server.pages.frame import root_of
+from rnaget_server.pages.frame import address_of, root_of
 from rnaget_server.pages.gene_state import GeneState
 from rnaget_server.pages.queries import Query, Source
-from rnaget_server.pages.view_links import ViewLinks, base_of, view_links
+from rnaget_server.pages.view_links import ViewLinks, view_links
 from rnaget_server.query import parse_matrix_query
 from rnaget_server.sequences.genes import Gene, with_version
 from rnaget_server.slicing.distributions import (
@@ -174,15 +174,7 @@ def _values(site: Site, one: Occurrence, state: GeneState) -> Distribution:
 
 
 def _query(site: Site, one: Occurrence, state: GeneState, title: str) -> Query:
-    matrix = one.matrix
-    labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
-    source = Source(
-        base_of(site),
-        f"expressions/{matrix.id}",
-        labelled_by_id,
-        matrix.tsv.comments,
-        site.settings.require_tickets,
-    )
+    source = Source.of_matrix(address_of(site), one.matrix, site.settings.require_tickets)
     pairs = [("featureIDList", one.feature)]
     if state.group_by:
         pairs += [("group_by", state.group_by), ("summary", ",".join(SUMMARIES))]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, shown, unknown_choice, unknown_name
+from rnaget_server.errors import InvalidQuery, RnagetError, UnknownId, shown, unknown_choice
 from rnaget_server.pages.queries import list_of
 from rnaget_server.slicing.gene_list import GeneList, find_genes, matrix_with_most
 from rnaget_server.slicing.heat_map import (
@@ -22,6 +22,7 @@ from rnaget_server.slicing.heat_map import (
     groupings,
     heat_map,
 )
+from rnaget_server.slicing.lookup import matrix_of
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
@@ -148,7 +149,4 @@ def _matrix(view: View, asked: Asked) -> Matrix:
         if found is None:
             raise UnknownId("there is no expression matrix here that can be read")
         return found
-    matrix = view.catalog.matrices.get(asked.matrix)
-    if matrix is None:
-        raise UnknownId(unknown_name("expression matrix", asked.matrix, view.catalog.matrices))
-    return matrix
+    return matrix_of(view, asked.matrix)

@@ -17,8 +17,9 @@ from rnaget_server.pages.axes import first_of_axis
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.genomes import genome_views
 from rnaget_server.pages.matrices import matrix_detail, matrix_queries
+from rnaget_server.pages.paging import Page
 from rnaget_server.pages.queries import Query
-from rnaget_server.pages.studies import data_view, page_of
+from rnaget_server.pages.studies import data_view
 from rnaget_server.pages.tracks import track_detail
 from rnaget_server.pages.views import StudyCard
 from rnaget_server.slicing.preview import named_features
@@ -50,20 +51,20 @@ def add_landing(pages: Flask, site: Site) -> None:
         base = address_of(site)
         catalog = site.view.catalog
         studies = list(catalog.studies.values())
-        number = page_of(request.args.get("page", "1"), len(studies), _PER_PAGE)
-        shown = studies[(number.number - 1) * _PER_PAGE : number.number * _PER_PAGE]
+        part = Page.named(request.args.get("page", "1"), len(studies), _PER_PAGE)
+        shown = part.of(studies)
         return page(
             site,
             "index.html",
             base=base,
             service=catalog.service,
-            page=number,
+            page=part,
             examples=_examples(site, shown),
             offers_values="expressions" not in site.settings.switched_off,
             cards=[_card(site, catalog, study) for study in shown],
             # A project of no studies would be nowhere else.
-            empty=[one for one in catalog.projects.values() if not one.studies] if number.number == number.last else [],
-            genomes=genome_views(site, catalog) if number.number == 1 else [],
+            empty=[one for one in catalog.projects.values() if not one.studies] if part.number == part.last else [],
+            genomes=genome_views(site, catalog) if part.number == 1 else [],
             query=next(_queries(site, shown, base), None),
             totals={
                 "projects": len(catalog.projects),

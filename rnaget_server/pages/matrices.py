@@ -38,10 +38,7 @@ def matrix_queries(site: Site, matrix: Matrix, store: MatrixStore, base: str) ->
     """
     features, samples = store.shape
     most = (site.view.limits.cells or features * samples * len(store.units)) // len(store.units)
-    labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
-    source = Source(
-        base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
-    )
+    source = Source.of_matrix(base, matrix, site.settings.require_tickets)
     feature = first_of_axis(store.features, matrix.feature_id)
     if feature and samples <= most:
         yield source.part("One feature in all samples", {"featureIDList": feature})

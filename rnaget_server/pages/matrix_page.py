@@ -17,10 +17,13 @@ from rnaget_server.errors import InvalidQuery, ResultTooLarge, StoreFailure, Unk
 from rnaget_server.pages.attributes import Links, ValueView, attribute_views, filter_of
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.matrices import matrix_queries
+from rnaget_server.pages.paging import Span
+from rnaget_server.pages.queries import data_route
 from rnaget_server.pages.studies import genome_of_study
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import Pair, digest, query_pairs, query_string
 from rnaget_server.slicing.attribute_counts import AxisName, axis_of
+from rnaget_server.slicing.lookup import matrix_of
 from rnaget_server.slicing.matrices import selection_by_id, slice_by_id
 from rnaget_server.slicing.preview import first_cells, sample_ids, sample_of, selecting_query
 
@@ -47,45 +50,12 @@ class DownloadView:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Span:
-    """Some of a list: the first and the last that are shown, and how many there are; offsets of the neighbours."""
-
-    start: int
-    stop: int
-    total: int
-    size: int
-
-    @classmethod
-    def at(cls, offset: int, size: int, total: int) -> Span:
-        """Return the part from an offset on.
-
-        Raises
-        ------
-        UnknownId
-            If nothing is there.
-        """
-        if not 0 <= offset < max(1, total):
-            raise UnknownId(f"there is nothing from {offset:,} on: there are {total:,}")
-        return cls(offset, min(offset + size, total), total, size)
-
-    @property
-    def before(self) -> int | None:
-        """The offset of the part before, None of the first."""
-        return max(0, self.start - self.size) if self.start else None
-
-    @property
-    def after(self) -> int | None:
-        """The offset of the next part, None of the last."""
-        return self.stop if self.stop < self.total else None
-
-
 def add_matrices(pages: Flask, site: Site) -> None:
     """Add ``/matrices/{id}`` and ``/matrices/{id}/values``."""
 
     @pages.get("/matrices/<id>")
     def matrix(id: str) -> str | Response:
-        record = _record(site, id)
+        record = matrix_of(site.view, id)
         pairs = query_pairs(request.query_string.decode("latin-1"))
         asked = dict(pairs)
         if "attribute" in asked and "attribute" not in site.view.catalog.filter_names:
@@ -94,14 +64,7 @@ def add_matrices(pages: Flask, site: Site) -> None:
 
     @pages.get("/matrices/<id>/values")
     def values(id: str) -> str:
-        return _values_page(site, _record(site, id), request.args.to_dict())
-
-
-def _record(site: Site, id: str) -> Matrix:
-    matrices = site.view.catalog.matrices
-    if id not in matrices:
-        raise UnknownId(unknown_name("expression matrix", id, matrices))
-    return matrices[id]
+        return _values_page(site, matrix_of(site.view, id), request.args.to_dict())
 
 
 def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
@@ -183,7 +146,7 @@ def _downloads(
             return name, None, str(error)
 
     basis = [repr(matrix), repr(selected.store.version), repr(sorted(origin.items())), resolved.query]
-    route = "ticket" if site.settings.require_tickets else "bytes"
+    route = data_route(site.settings.require_tickets)
     address = f"{root_of(site)}/rnaget/expressions/{quote(matrix.id, safe='')}/{route}"
     return [
         DownloadView(name, f"{address}?{query_string([*query.given, ('format', name)])}", size, reason)

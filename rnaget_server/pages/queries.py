@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from rnaget_server.catalog.records import Matrix
 from rnaget_server.model.lists import SEPARATOR, exact
 
 Parameters = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -17,6 +18,11 @@ Parameters = Mapping[str, str] | Iterable[tuple[str, str]]
 def list_of(values: Sequence[str]) -> str:
     """Return values as one parameter of a query, with any commas that they hold."""
     return SEPARATOR.join(values) if len(values) > 1 else "".join(map(exact, values))
+
+
+def data_route(by_ticket: bool) -> str:
+    """Return the last part of the path of a slice: of the data, or of a ticket where only those lead to them."""
+    return "ticket" if by_ticket else "bytes"
 
 
 def _pairs(parameters: Parameters) -> Iterable[tuple[str, str]]:
@@ -63,6 +69,12 @@ class Source:
     comments: bool
     by_ticket: bool = False
 
+    @classmethod
+    def of_matrix(cls, base: str, matrix: Matrix, by_ticket: bool) -> Source:
+        """Return that of the slices of a matrix."""
+        labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
+        return cls(base, f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, by_ticket)
+
     def part(self, title: str, parameters: Parameters) -> Query:
         """Return the query for a slice small enough to be shown on a screen."""
         return self._table(title, parameters, "curl {}")
@@ -97,9 +109,8 @@ class Source:
         return Query(title, url, command.format(address), "Python and R", programs)
 
     def _url(self, parameters: Parameters) -> str:
-        route = "ticket" if self.by_ticket else "bytes"
         query = "&".join(f"{quote(name, safe='')}={_quoted(value)}" for name, value in _pairs(parameters))
-        return f"{self.base}/rnaget/{quote(self.path)}/{route}?{query}"
+        return f"{self.base}/rnaget/{quote(self.path)}/{data_route(self.by_ticket)}?{query}"
 
     def _python(self, url: str) -> str:
         options = ['sep="\\t"']
@@ -120,3 +131,12 @@ class Source:
             options.append('comment.char = "#"')
         address = f"jsonlite::fromJSON({json.dumps(url)})$url" if self.by_ticket else json.dumps(url)
         return f"url <- {address}\ntable <- read.delim(url, {', '.join(options)})"
+
+
+def cells_query(url: str) -> Query:
+    """Return how to get the table of cells at an address by curl, pandas and R."""
+    address = json.dumps(url)
+    python = f'import pandas as pd\n\nurl = {address}\ncells = pd.read_csv(url, sep="\\t", index_col=0)'
+    r = f"url <- {address}\ncells <- read.delim(url, row.names = 1, check.names = FALSE)"
+    programs = (("Python (pandas)", python), ("R", r))
+    return Query("These cells as a table", url, f"curl -OJ {shlex.quote(url)}", "Python and R", programs)

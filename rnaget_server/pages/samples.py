@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from flask import Flask, Response, abort, request
 
-from rnaget_server.errors import UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
-from rnaget_server.pages.frame import page, root_of
-from rnaget_server.pages.numbers import plain_number
+from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.queries import Query, Source, list_of
-from rnaget_server.pages.view_links import allow_frames, base_of, is_embedded, view_links
+from rnaget_server.pages.view_links import allow_frames, is_embedded, view_links
+from rnaget_server.slicing.lookup import matrix_of
 from rnaget_server.slicing.sample import Sample, read_sample
+from rnaget_server.web import plain_number
 
 if TYPE_CHECKING:
     from rnaget_server.catalog.records import Matrix
@@ -28,12 +28,10 @@ def add_samples(pages: Flask, site: Site) -> None:
 
     @pages.get("/samples/<matrix>/<path:id>")
     def sample(matrix: str, id: str) -> Response:
-        if "expressions" in site.settings.switched_off or not request.host:
+        if "expressions" in site.settings.switched_off:
             abort(404)
         view = site.view
-        record = view.catalog.matrices.get(matrix)
-        if record is None:
-            raise UnknownId(unknown_name("expression matrix", matrix, view.catalog.matrices))
+        record = matrix_of(view, matrix)
         return _page(site, view, record, read_sample(view, record, id, request.args.get("units")))
 
 
@@ -43,7 +41,6 @@ def _page(site: Site, view: View, matrix: Matrix, sample: Sample) -> Response:
     state = [("units", sample.units)] if sample.units != matrix.units else []
     values = {
         "sample": sample,
-        "highest": [(high, plain_number(high.value)) for high in sample.highest],
         "links": view_links(site, path, state, query.title, query, _FRAME_HEIGHT),
         "plotly": library_address(site, "plotly"),
     }
@@ -75,10 +72,7 @@ def _facts(sample: Sample) -> list[tuple[str, str]]:
 
 
 def _query(site: Site, matrix: Matrix, sample: Sample) -> Query:
-    labelled_by_id = matrix.tsv.labels[:1] == (matrix.feature_id,)
-    source = Source(
-        base_of(site), f"expressions/{matrix.id}", labelled_by_id, matrix.tsv.comments, site.settings.require_tickets
-    )
+    source = Source.of_matrix(address_of(site), matrix, site.settings.require_tickets)
     return source.part(
         f"{sample.id} in {matrix.name or matrix.id}", {"sampleIDList": list_of([sample.id]), "units": sample.units}
     )
@@ -86,5 +80,5 @@ def _query(site: Site, matrix: Matrix, sample: Sample) -> Query:
 
 def _downloads(site: Site, query: Query) -> list[tuple[str, str]]:
     """Return where the sample is in each format; the address of the query ends with its own."""
-    start = root_of(site) + query.url.removeprefix(base_of(site)).removesuffix("tsv")
+    start = root_of(site) + query.url.removeprefix(address_of(site)).removesuffix("tsv")
     return [(name, f"{start}{quote(name)}") for name in site.formats.of("expressions")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 
 from rnaget_server.catalog.records import Genome, Matrix, ReadSet, Study, TrackSet
-from rnaget_server.errors import CatalogChanged, StoreFailure, UnknownId, unknown_name
+from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.pages.files import files_view
 from rnaget_server.pages.frame import address_of, page
 from rnaget_server.pages.matrices import matrix_detail
+from rnaget_server.pages.paging import Page
 from rnaget_server.pages.reads import reads_view
 from rnaget_server.pages.tracks import track_detail
-from rnaget_server.pages.views import DataView, Detail, Page, Record, StudyView
+from rnaget_server.pages.views import DataView, Detail, Record, StudyView
+from rnaget_server.slicing.lookup import known_record
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -39,37 +41,19 @@ def add_studies(pages: Flask, site: Site) -> None:
     @pages.get("/studies/<id>")
     def study(id: str) -> str:
         catalog = site.view.catalog
-        if id not in catalog.studies:
-            raise UnknownId(unknown_name("study", id, catalog.studies))
-        record = catalog.studies[id]
+        record = known_record("study", id, catalog.studies)
         entries: tuple[Matrix | TrackSet | ReadSet, ...] = (*record.matrices, *record.track_sets, *record.read_sets)
-        number = page_of(request.args.get("page", "1"), len(entries), _PER_PAGE)
-        shown = entries[(number.number - 1) * _PER_PAGE : number.number * _PER_PAGE]
+        part = Page.named(request.args.get("page", "1"), len(entries), _PER_PAGE)
         return page(
             site,
             "study.html",
-            study=_view(site, record, shown, address_of(site)),
-            page=number,
+            study=_view(site, record, part.of(entries), address_of(site)),
+            page=part,
             project=catalog.projects[record.project_id],
             genome=genome_of_study(site, record),
             formats=site.formats.of("expressions"),
             track_formats=site.formats.of("continuous"),
         )
-
-
-def page_of(text: str, total: int, size: int) -> Page:
-    """Return the page of a list that a parameter names.
-
-    Raises
-    ------
-    UnknownId
-        If there is no such page.
-    """
-    last = max(1, -(-total // size))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(last)) else 0
-    if not 1 <= number <= last:
-        raise UnknownId(f"there is no such page: there {'are' if last > 1 else 'is'} {last:,}")
-    return Page(number, last)
 
 
 def genome_of_study(site: Site, study: Study) -> GenomeLink | None:
@@ -89,7 +73,7 @@ def data_view(
     return DataView(record, detail)
 
 
-def _view(site: Site, study: Study, shown: tuple[Matrix | TrackSet | ReadSet, ...], base: str) -> StudyView:
+def _view(site: Site, study: Study, shown: Sequence[Matrix | TrackSet | ReadSet], base: str) -> StudyView:
     return StudyView(
         study,
         tuple(data_view(matrix_detail, site, record, base) for record in shown if isinstance(record, Matrix)),

@@ -11,7 +11,8 @@ from flask import Flask, Response, abort, request
 from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import CatalogChanged, InvalidQuery, StoreFailure, UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
-from rnaget_server.pages.frame import page, root_of
+from rnaget_server.pages.frame import address_of, page, root_of
+from rnaget_server.pages.paging import Page
 from rnaget_server.pages.track_links import region_links, region_queries, whole_files
 from rnaget_server.pages.track_view import Shown, browser_view
 from rnaget_server.pages.tracks import run_with_data
@@ -101,8 +102,8 @@ def _values(site: Site, record: TrackSet) -> tuple[int, dict[str, Any]]:
     }
     try:
         shown = _shown(site, record, names)
-        number, last = _page(len(names))
-        values |= {"number": number, "last": last, "shown": shown, **_samples(site, opened, names, shown, number)}
+        part = Page.named(request.args.get("page", "1"), len(names), _ROWS)
+        values |= {"page": part, "shown": shown, **_samples(site, opened, names, shown, part.start)}
         place = _place(opened)
         if place is not None and values["offered"]:
             values |= {"region": place, **_region(site, opened, place, shown)}
@@ -155,17 +156,8 @@ def _shown(site: Site, record: TrackSet, names: list[str]) -> Shown:
     return Shown(tracks, tuple(drawable[id] for id in dict.fromkeys(reads)), drawable)
 
 
-def _page(tracks: int) -> tuple[int, int]:
-    last = max(1, -(-tracks // _ROWS))
-    text = request.args.get("page", "1")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= last):
-        raise UnknownId(f"there is no such page of samples: there {'are' if last > 1 else 'is'} {last:,}")
-    return int(text), last
-
-
-def _samples(site: Site, opened: _Open, names: list[str], shown: Shown, number: int) -> dict[str, Any]:
+def _samples(site: Site, opened: _Open, names: list[str], shown: Shown, first: int) -> dict[str, Any]:
     """Return the rows of one page of the samples, with their attributes and files."""
-    first = (number - 1) * _ROWS
     part: Any = slice(first, first + _ROWS)
     axis = opened.store.tracks
     attributes = [name for name in axis.attributes if name != opened.record.track_id]
@@ -191,14 +183,13 @@ def _region(site: Site, opened: _Open, place: Place, shown: Shown) -> dict[str, 
     borders = bin_borders(place, _BINS)
     means = binned_means(store, record, shown.tracks, place, _BINS)
     library = library_address(site, "igv")
-    base = site.settings.public_url or request.url_root.rstrip("/")
     return {
         "borders": [start + 1 for start in borders[:-1]],
         "means": list(zip(samples, means, strict=True)),
         "unreadable": [name for name, values in zip(samples, means, strict=True) if values is None],
         "about": len(place) > EXACT_BASES and record.path is None,
         "links": region_links(site, record, place, samples, len(names)),
-        "queries": region_queries(site, record, place, samples, len(names), base),
+        "queries": region_queries(site, record, place, samples, len(names), address_of(site)),
         "library": library,
         "view": browser_view(
             site,

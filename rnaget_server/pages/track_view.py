@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from rnaget_server.catalog.records import Genome, ReadSet, TrackSet
 from rnaget_server.delivery.stored_files import FILES_PATH
+from rnaget_server.pages.queries import data_route
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -74,5 +75,5 @@ def _track(site: Site, record: TrackSet, name: str, at: int, root: str) -> dict[
     counts_as_nothing = record.no_data != record.no_data
     if record.path is None and counts_as_nothing and at < len(files) and not site.settings.require_tickets:
         return {"name": name, "file": f"{root}{FILES_PATH}/{files[at].id}"}
-    route = "ticket" if site.settings.require_tickets else "bytes"
+    route = data_route(site.settings.require_tickets)
     return {"name": name, "regions": f"{root}/rnaget/continuous/{quote(record.id)}/{route}"}

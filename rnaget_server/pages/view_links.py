@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, request
 
+from rnaget_server.pages.frame import address_of
 from rnaget_server.pages.queries import Query
 from rnaget_server.web import PAGE_HEADERS
 
@@ -65,18 +66,13 @@ def view_links(
         The height of its frame in other pages, in pixels.
     """
     pairs = list(state)
-    page = f"{base_of(site)}{path}"
+    page = f"{address_of(site)}{path}"
     address = f"{page}?{urlencode(pairs, quote_via=quote)}" if pairs else page
     embedded = f"{page}?{urlencode([*pairs, ('embed', '1')], quote_via=quote)}"
     size = f'width="100%" height="{height}"'
     frame = f'<iframe src="{escape(embedded)}" title="{escape(title)}" {size} loading="lazy"></iframe>'
     table = query.url if query is not None and not site.settings.require_tickets else None
     return ViewLinks(title, address, frame, query, table)
-
-
-def base_of(site: Site) -> str:
-    """Return the address of the server as its clients see it."""
-    return site.settings.public_url or request.url_root.rstrip("/")
 
 
 def is_embedded() -> bool:

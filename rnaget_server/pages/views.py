@@ -72,11 +72,3 @@ class StudyCard:
     genome: Genome | None
     matrices: tuple[DataView[Matrix, MatrixDetail], ...]
     tracks: int
-
-
-@dataclass(frozen=True)
-class Page:
-    """The number of this page and of the last one, from 1."""
-
-    number: int
-    last: int

@@ -178,7 +178,7 @@ def _groups(cells: NDArray[Any], grouping: Grouping, shape: str) -> list[GroupVa
 
 def _group(name: str, values: NDArray[Any], numbers: NDArray[np.float64], shape: str, most: int) -> GroupValues:
     # Numbers have the type of the cells, as those that a query for summaries gets.
-    n, q1, median, q3, least, greatest = (plain_number(number) for number in numbers.astype(values.dtype))
+    n, q1, median, q3, least, greatest = (_shortest(number) for number in numbers.astype(values.dtype))
     present = np.sort(values[~np.isnan(values)])
     below, above = float(numbers[SUMMARIES.index("q1")]), float(numbers[SUMMARIES.index("q3")])
     with np.errstate(invalid="ignore"):
@@ -195,15 +195,15 @@ def _group(name: str, values: NDArray[Any], numbers: NDArray[np.float64], shape:
         q3,
         least,
         greatest,
-        low=plain_number(within[0]) if within.size else None,
-        high=plain_number(within[-1]) if within.size else None,
-        outliers=tuple(number for value in np.sort(outliers[far]) if (number := plain_number(value)) is not None),
+        low=_shortest(within[0]) if within.size else None,
+        high=_shortest(within[-1]) if within.size else None,
+        outliers=tuple(number for value in np.sort(outliers[far]) if (number := _shortest(value)) is not None),
         more_outliers=len(outliers) - len(far),
         density=density(present, shape) if shape else None,
     )
 
 
-def plain_number(value: Any) -> float | None:
+def _shortest(value: Any) -> float | None:
     """Return a cell as the shortest number that means it; None for what is not finite."""
     return float(str(value)) if np.isfinite(value) else None
 

@@ -20,6 +20,31 @@ _MOST_LOOKED_AT = 3
 _MOST_OF_QUERY = 2000
 
 Record = TypeVar("Record", Matrix, TrackSet)
+AnyRecord = TypeVar("AnyRecord")
+
+
+def known_record(kind: str, id: str, records: Mapping[str, AnyRecord]) -> AnyRecord:
+    """Return the record of an id.
+
+    Raises
+    ------
+    UnknownId
+        If there is none; the message has the nearest id.
+    """
+    if id not in records:
+        raise UnknownId(unknown_name(kind, id, records))
+    return records[id]
+
+
+def matrix_of(view: View, id: str) -> Matrix:
+    """Return the matrix of an id.
+
+    Raises
+    ------
+    UnknownId
+        If there is none.
+    """
+    return known_record("expression matrix", id, view.catalog.matrices)
 
 
 def record_by_id(kind: str, id: str, records: Mapping[str, Record], query: MatrixQuery | RegionQuery) -> Record:
@@ -32,9 +57,7 @@ def record_by_id(kind: str, id: str, records: Mapping[str, Record], query: Matri
     InvalidQuery
         If it lacks a filter of the query.
     """
-    record = records.get(id)
-    if record is None:
-        raise UnknownId(unknown_name(kind, id, records))
+    record = known_record(kind, id, records)
     for name in query.filters:
         if name not in record.filters:
             raise InvalidQuery(f"{record.id}: " + unknown_name("filter", name, record.filters))

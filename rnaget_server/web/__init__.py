@@ -5,6 +5,17 @@ from __future__ import annotations
 from rnaget_server.web.house import House, style_sheet
 from rnaget_server.web.json_view import json_page
 from rnaget_server.web.libraries import Library, libraries
+from rnaget_server.web.numbers import plain_number
 from rnaget_server.web.render import PAGE_HEADERS, STATIC, render
 
-__all__ = ["PAGE_HEADERS", "STATIC", "House", "Library", "json_page", "libraries", "render", "style_sheet"]
+__all__ = [
+    "PAGE_HEADERS",
+    "STATIC",
+    "House",
+    "Library",
+    "json_page",
+    "libraries",
+    "plain_number",
+    "render",
+    "style_sheet",
+]

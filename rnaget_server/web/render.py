@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rnaget_server.model.lists import SEPARATOR
 from rnaget_server.web.house import House
+from rnaget_server.web.numbers import plain_number
 
 _HERE = Path(__file__).parent
 
@@ -65,15 +66,9 @@ def _environment() -> Environment:
     environment.filters["grouped"] = lambda number: f"{number:,}"
     environment.filters["listed"] = lambda text: text.replace(SEPARATOR, ", ")
     environment.filters["urlpart"] = lambda text: quote(str(text), safe="")
-    environment.filters["plain"] = _plain
+    environment.filters["plain"] = plain_number
     environment.tests["web_address"] = _is_web_address
     return environment
-
-
-def _plain(number: float) -> str:
-    """Return a number with six digits, or as many as its whole part has."""
-    text = f"{number:.6g}"
-    return f"{number:.0f}" if "e+" in text else text
 
 
 def _is_web_address(text: object) -> bool:

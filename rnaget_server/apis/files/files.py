@@ -17,10 +17,11 @@ from rnaget_server.delivery.content import StreamedContent
 from rnaget_server.delivery.stored_files import file_address, stored_response
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
 from rnaget_server.delivery.tagged import ASKED_EACH_TIME
-from rnaget_server.errors import Busy, InvalidQuery, NotAcceptable, Unavailable, UnknownId, unknown_name
+from rnaget_server.errors import Busy, InvalidQuery, NotAcceptable, Unavailable
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML
 from rnaget_server.http.request import list_header
+from rnaget_server.slicing.lookup import known_record
 from rnaget_server.writers.base import Body
 
 _JSON, _TSV, _TEXT = "application/json", "text/tab-separated-values", "text/plain; charset=us-ascii"
@@ -57,8 +58,8 @@ def get_files(context: Context) -> Response:
     format = parameters.choice("format", tuple(_FORMATS))
     if format in _OF_ONE_STUDY and study is None:
         raise InvalidQuery(f"format={format} needs the parameter study, since files of two studies may have one name")
-    if study is not None and study not in context.view.catalog.studies:
-        raise UnknownId(unknown_name("study", study, context.view.catalog.studies))
+    if study is not None:
+        known_record("study", study, context.view.catalog.studies)
 
     def files() -> Iterator[OfferedFile]:
         found = context.view.files.all() if study is None else context.view.files.of_study(study)

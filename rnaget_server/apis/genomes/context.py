@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnaget_server.catalog import Genome
 from rnaget_server.delivery.context import DataApi, RequestContext
-from rnaget_server.errors import UnknownId, unknown_name
+from rnaget_server.slicing.lookup import known_record
 
 
 class Context(RequestContext["GenomesApi"]):
@@ -18,10 +18,7 @@ class Context(RequestContext["GenomesApi"]):
         UnknownId
             If there is none.
         """
-        found = self.view.catalog.genomes.get(id)
-        if found is None:
-            raise UnknownId(unknown_name("genome", id, self.view.catalog.genomes))
-        return found
+        return known_record("genome", id, self.view.catalog.genomes)
 
 
 class GenomesApi(DataApi):

@@ -24,7 +24,7 @@ def run(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
 def test_the_commands_of_the_page_fetch_and_verify_a_study(serve: Callable[..., str], tmp_path: Path) -> None:
     content = make_study(tmp_path / "data")
     root = serve(tmp_path / "data", RNAGET_CACHE_DIRECTORY=str(tmp_path / "cache"))
-    page = requests.get(f"{root}/", headers={"Accept": "text/html"}).text
+    page = requests.get(f"{root}/studies/s", headers={"Accept": "text/html"}).text
     commands = re.search(r"Download all, and verify.*?<code>(.*?)</code>", page, re.S)
     assert commands is not None
     fetch, verify = html.unescape(commands[1]).splitlines()

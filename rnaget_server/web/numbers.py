@@ -9,9 +9,9 @@ _DIGITS = 7
 """As many as a float32 has."""
 
 
-def plain_number(value: float) -> str:
+def plain_number(value: float | None) -> str:
     """Return a number without an exponent, a whole one with all its digits; a dash where there is none."""
-    if math.isnan(value):
+    if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
