@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from rnaget_server.delivery.etags import software
 from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
-from rnaget_server.http.request import CELLS_KEY
+from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.slicing.cells import Cells, Gene, cells_of
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def read_expression(cells: Cells, gene: Gene) -> Any:
     TooManyRequests, ResultTooLarge
         If the client has asked for too many cells.
     """
-    count = request.environ.get("asgi.scope", {}).get(CELLS_KEY)
-    if count is not None:
-        count(cells.count)
+    count_cells(cells.count)
     return cells.expression(gene)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
-from rnaget_server.errors import Busy, RnagetError, http_status
+from rnaget_server.errors import Busy, RnagetError, TooManyRequests, http_status
 from rnaget_server.pages.assets import add_assets
 from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
@@ -99,8 +99,10 @@ def _refusal(error: RnagetError, site: Site) -> Response:
     status = http_status(error)
     heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
     reply = _said(site, status, heading, str(error))
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        reply.retry_after = error.seconds if isinstance(error, Busy) else _RETRY_SECONDS
+    if isinstance(error, Busy | TooManyRequests):
+        reply.retry_after = error.seconds
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        reply.retry_after = _RETRY_SECONDS
     return reply
 
 

@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, request
 
 from rnaget_server.errors import UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
+from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.pages.frame import page, root_of
 from rnaget_server.pages.numbers import plain_number
 from rnaget_server.pages.queries import Query, Source, list_of
@@ -34,6 +35,7 @@ def add_samples(pages: Flask, site: Site) -> None:
         record = view.catalog.matrices.get(matrix)
         if record is None:
             raise UnknownId(unknown_name("expression matrix", matrix, view.catalog.matrices))
+        count_cells(view.stores.open(record).shape[0])
         return _page(site, view, record, read_sample(view, record, id, request.args.get("units")))
 
 
