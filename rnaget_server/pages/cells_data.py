@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from rnaget_server.delivery.etags import software
-from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
+from rnaget_server.errors import Busy, InvalidQuery, UnknownId, unknown_name
 from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.slicing.cells import Cells, Gene, cells_of
 
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 _BINARY = "application/octet-stream"
 _GZIP = 31  # zlib's number for it
 _FAST = 1
+# Each holds a thread of the pages for as long as its reader takes.
+_TABLES_AT_ONCE = 4
 
 
 def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
     """Add the addresses below ``/matrices/{id}`` from which the page of cells takes its data."""
+    tables = BoundedSemaphore(_TABLES_AT_ONCE)
 
     @cells_pages.get("/matrices/<id>/embeddings/<path:name>")
     def points(id: str, name: str) -> Response:
@@ -44,11 +48,13 @@ def add_cells_data(cells_pages: Blueprint, site: Site) -> None:
     def table(id: str) -> Response:
         embedding = _argument("embedding")
         with ExitStack() as stack:
+            stack.enter_context(_one_of(tables))
             cells = stack.enter_context(cells_of(site.view, matrix_of(site, id)))
             attribute, columns = _columns(cells)
             cells.points(embedding)  # there is such a one
             lines = cells.lines(embedding, attribute, columns)
-            reply = Response(_closing(lines, stack.pop_all()), mimetype="text/tab-separated-values")
+            reply = Response(lines, mimetype="text/tab-separated-values")
+            reply.call_on_close(stack.pop_all().close)
         reply.headers["Content-Disposition"] = f'attachment; filename="{id}-cells.tsv"'
         return reply
 
@@ -110,9 +116,21 @@ def _bytes(site: Site, id: str, make: Callable[[Cells], Any], compress: bool = T
     return reply
 
 
-def _closing(lines: Iterator[bytes], held: ExitStack) -> Iterator[bytes]:
-    with held:
-        yield from lines
+@contextmanager
+def _one_of(places: BoundedSemaphore) -> Iterator[None]:
+    """Hold one of some places.
+
+    Raises
+    ------
+    Busy
+        If none is free.
+    """
+    if not places.acquire(blocking=False):
+        raise Busy("no more tables of cells are sent at once: ask again in a moment")
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _values(cells: Cells) -> Any:
