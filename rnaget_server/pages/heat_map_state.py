@@ -120,7 +120,7 @@ def _choice(name: str, value: str, choices: Sequence[Choice]) -> Choice:
 
 
 def draw(view: View, asked: Asked, count: Callable[[int], None]) -> Drawn:
-    """Return the heat map, or what of it there is; `count` is told its cells before they are read.
+    """Return the heat map, or what of it there is; `count` is called with the number of its cells before any is read.
 
     Raises
     ------

@@ -127,7 +127,7 @@ def heat_map(
     cluster: Cluster,
     count: Callable[[int], None],
 ) -> HeatMap:
-    """Return the heat map of some genes of a matrix; `count` is told its cells before they are read, and may refuse.
+    """Return the heat map of some genes of a matrix; `count` is called with the number of its cells first.
 
     Raises
     ------
@@ -139,12 +139,8 @@ def heat_map(
         If the file cannot be read.
     """
     is_grouped = grouped.attribute != matrix.sample_id
-    query = MatrixQuery(
-        feature_ids=tuple(gene.id for gene in genes),
-        group_by=grouped.attribute if is_grouped else None,
-        summaries=(grouped.summary,),
-        units=matrix.units,
-    )
+    by, ids = grouped.attribute if is_grouped else None, tuple(gene.id for gene in genes)
+    query = MatrixQuery(feature_ids=ids, group_by=by, summaries=(grouped.summary,), units=matrix.units)
     resolved = slice_by_id(view, matrix.id, query)
     slice = resolved.slice
     if slice.shape[1] > MOST_GROUPS:
