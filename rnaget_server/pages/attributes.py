@@ -68,12 +68,15 @@ class Links:
         The matrix.
     given
         The parameters that select already.
+    has_samples
+        Whether there are pages of samples.
     """
 
-    def __init__(self, root: str, matrix: Matrix, given: Sequence[Pair] = ()) -> None:
+    def __init__(self, root: str, matrix: Matrix, given: Sequence[Pair] = (), has_samples: bool = True) -> None:
         self._root = root
         self._matrix = matrix
         self._given = given
+        self._has_samples = has_samples
         self.page = f"{root}/matrices/{quote(matrix.id, safe='')}"
 
     def sample(self, id: str) -> str:
@@ -100,7 +103,7 @@ class Links:
         """Return what a value of an attribute leads to."""
         matrix = self._matrix
         if axis == "sample" and attribute == matrix.sample_id:
-            return self.sample(value)
+            return self.sample(value) if self._has_samples else None
         if axis == "feature" and attribute in (matrix.feature_id, matrix.feature_name):
             return self.gene(value)
         return self.filtered(filter, value) if filter is not None else None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 
 from rnaget_server.delivery.etags import software
-from rnaget_server.errors import InvalidQuery, UnknownId
-from rnaget_server.http.request import CELLS_KEY
+from rnaget_server.errors import Busy, InvalidQuery, UnknownId
+from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.slicing.cells import Cells, Gene, cells_of
 from rnaget_server.slicing.lookup import matrix_of
 
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 _BINARY = "application/octet-stream"
 _GZIP = 31  # zlib's number for it
 _FAST = 1
+# Each holds a thread of the pages for as long as its reader takes.
+_TABLES_AT_ONCE = 4
 
 
 def add_cells_data(pages: Flask, site: Site) -> None:
     """Add the addresses below ``/matrices/{id}`` from which the page of cells takes its data."""
+    tables = BoundedSemaphore(_TABLES_AT_ONCE)
 
     @pages.get("/matrices/<id>/embeddings/<path:name>")
     def cell_points(id: str, name: str) -> Response:
@@ -45,11 +49,13 @@ def add_cells_data(pages: Flask, site: Site) -> None:
     def cell_table(id: str) -> Response:
         embedding = _argument("embedding")
         with ExitStack() as stack:
+            stack.enter_context(_one_of(tables))
             cells = stack.enter_context(cells_of(site.view, shown_matrix(site, id)))
             attribute, columns = _columns(cells)
             cells.points(embedding)  # there is such a one
             lines = cells.lines(embedding, attribute, columns)
-            reply = Response(_closing(lines, stack.pop_all()), mimetype="text/tab-separated-values")
+            reply = Response(lines, mimetype="text/tab-separated-values")
+            reply.call_on_close(stack.pop_all().close)
         reply.headers["Content-Disposition"] = f'attachment; filename="{id}-cells.tsv"'
         return reply
 
@@ -83,9 +89,7 @@ def read_expression(cells: Cells, gene: Gene) -> Any:
     TooManyRequests, ResultTooLarge
         If the client has asked for too many cells.
     """
-    count = request.environ.get("asgi.scope", {}).get(CELLS_KEY)
-    if count is not None:
-        count(cells.count)
+    count_cells(cells.count)
     return cells.expression(gene)
 
 
@@ -110,9 +114,21 @@ def _bytes(site: Site, id: str, make: Callable[[Cells], Any], compress: bool = T
     return reply
 
 
-def _closing(lines: Iterator[bytes], held: ExitStack) -> Iterator[bytes]:
-    with held:
-        yield from lines
+@contextmanager
+def _one_of(places: BoundedSemaphore) -> Iterator[None]:
+    """Hold one of some places.
+
+    Raises
+    ------
+    Busy
+        If none is free.
+    """
+    if not places.acquire(blocking=False):
+        raise Busy("no more tables of cells are sent at once: ask again in a moment")
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _values(cells: Cells) -> Any:

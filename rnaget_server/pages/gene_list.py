@@ -13,6 +13,7 @@ from flask import Flask, Response, abort, request
 
 from rnaget_server.errors import RnagetError, UnknownId, http_status
 from rnaget_server.pages.assets import library_address
+from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.pages.frame import address_of, page
 from rnaget_server.pages.heat_map_state import SUMMARIES, Asked, Drawn, draw, read_asked
 from rnaget_server.pages.queries import Source
@@ -68,7 +69,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
         try:
             asked = read_asked(request.args)
             if any(map(str.strip, asked.lists)):
-                drawn = draw(view, asked)
+                drawn = draw(view, asked, count_cells)
                 problem = drawn.problem
         except RnagetError as error:
             problem = error
@@ -94,7 +95,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
     @pages.get("/genes.json")
     def heat_map_data() -> Response:
         _check_offered(site)
-        drawn = draw(site.view, read_asked(request.args))
+        drawn = draw(site.view, read_asked(request.args), count_cells)
         if drawn.problem is not None:
             raise drawn.problem
         if drawn.heat is None:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from rnaget_server.catalog.records import Genome, TrackSet
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, RnagetError
+from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.pages.frame import address_of, root_of
 from rnaget_server.pages.gene_state import GeneState
 from rnaget_server.pages.queries import Query, Source
@@ -170,6 +171,7 @@ def _values(site: Site, one: Occurrence, state: GeneState) -> Distribution:
         pairs.append(("units", state.units))
     query = parse_matrix_query(pairs, site.view.catalog.filter_names)
     shape = state.scale if state.plot == "violin" else ""
+    count_cells(site.view.stores.open(one.matrix).shape[1])
     return distribution(site.view, one.matrix.id, query, state.group_by or None, shape)
 
 

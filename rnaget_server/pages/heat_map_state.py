@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -120,8 +120,8 @@ def _choice(name: str, value: str, choices: Sequence[Choice]) -> Choice:
     raise InvalidQuery(unknown_choice(f"there is no {name} {shown(value)}", value, choices))
 
 
-def draw(view: View, asked: Asked) -> Drawn:
-    """Return the heat map, or what of it there is.
+def draw(view: View, asked: Asked, count: Callable[[int], None]) -> Drawn:
+    """Return the heat map, or what of it there is; `count` is called with the number of its cells before any is read.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def draw(view: View, asked: Asked) -> Drawn:
         return drawn
     scale = asked.scale or default_scale(matrix)
     try:
-        heat = heat_map(view, matrix, genes.genes, Grouped(group_by, asked.summary), scale, asked.cluster)
+        heat = heat_map(view, matrix, genes.genes, Grouped(group_by, asked.summary), scale, asked.cluster, count)
     except RnagetError as error:
         return replace(drawn, problem=error)
     return replace(drawn, heat=heat)

@@ -67,6 +67,10 @@ def add_matrices(pages: Flask, site: Site) -> None:
         return _values_page(site, matrix_of(site.view, id), request.args.to_dict())
 
 
+def _is_offered(site: Site) -> bool:
+    return "expressions" not in site.settings.switched_off
+
+
 def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
     view = site.view
     offset = _whole(dict(given).get("offset", "0"))
@@ -78,8 +82,8 @@ def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
         resolved = slice_by_id(view, matrix.id, query)
     except ResultTooLarge as error:
         refusal = str(error)
-    offered = "expressions" not in site.settings.switched_off
-    links = Links(root_of(site), matrix, query.given)
+    offered = _is_offered(site)
+    links = Links(root_of(site), matrix, query.given, has_samples=offered)
     samples, features = attribute_views(site, selected, links)
     span = Span.at(offset, _SAMPLES, selected.shape[1])
     queries = matrix_queries(site, matrix, selected.store, address_of(site))
@@ -163,7 +167,7 @@ def _values_page(site: Site, matrix: Matrix, asked: dict[str, str]) -> str:
         raise UnknownId(f"{matrix.id}: " + unknown_name(f"attribute of {axis}s", attribute, names))
     counts = site.counter.of(matrix, store, axis, attribute)
     span = Span.at(_whole(asked.get("offset", "0")), _VALUES, len(counts.values))
-    links = Links(root_of(site), matrix)
+    links = Links(root_of(site), matrix, has_samples=_is_offered(site))
     filter = filter_of(matrix, axis, attribute)
     shown = counts.values[span.start : span.stop]
     return page(

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from flask import Flask, Response, abort, request
 
 from rnaget_server.pages.assets import library_address
+from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.queries import Query, Source, list_of
 from rnaget_server.pages.view_links import allow_frames, is_embedded, view_links
@@ -32,6 +33,7 @@ def add_samples(pages: Flask, site: Site) -> None:
             abort(404)
         view = site.view
         record = matrix_of(view, matrix)
+        count_cells(view.stores.open(record).shape[0])
         return _page(site, view, record, read_sample(view, record, id, request.args.get("units")))
 
 

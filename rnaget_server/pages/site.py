@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from flask import g, has_request_context
+
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.sizes import Size
@@ -53,8 +55,13 @@ class Site:
 
     @property
     def view(self) -> View:
-        """The data that everybody may see."""
-        return self.repository.visible_to()
+        """The data that everybody may see; all of one request has the same, also if the catalogue changes meanwhile."""
+        if not has_request_context():
+            return self.repository.visible_to()
+        if "view" not in g:
+            g.view = self.repository.visible_to()
+        view: View = g.view
+        return view
 
     @cached_property
     def compressed(self) -> CompressedLibraries:

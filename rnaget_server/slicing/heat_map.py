@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -119,9 +119,15 @@ def _grouping_names(matrix: Matrix, store: MatrixStore) -> dict[str, str]:
 
 
 def heat_map(
-    view: View, matrix: Matrix, genes: Sequence[ListedGene], grouped: Grouped, scale: Scale, cluster: Cluster
+    view: View,
+    matrix: Matrix,
+    genes: Sequence[ListedGene],
+    grouped: Grouped,
+    scale: Scale,
+    cluster: Cluster,
+    count: Callable[[int], None],
 ) -> HeatMap:
-    """Return the heat map of some genes of a matrix.
+    """Return the heat map of some genes of a matrix; `count` is called with the number of its cells first.
 
     Raises
     ------
@@ -133,12 +139,8 @@ def heat_map(
         If the file cannot be read.
     """
     is_grouped = grouped.attribute != matrix.sample_id
-    query = MatrixQuery(
-        feature_ids=tuple(gene.id for gene in genes),
-        group_by=grouped.attribute if is_grouped else None,
-        summaries=(grouped.summary,),
-        units=matrix.units,
-    )
+    by, ids = grouped.attribute if is_grouped else None, tuple(gene.id for gene in genes)
+    query = MatrixQuery(feature_ids=ids, group_by=by, summaries=(grouped.summary,), units=matrix.units)
     resolved = slice_by_id(view, matrix.id, query)
     slice = resolved.slice
     if slice.shape[1] > MOST_GROUPS:
@@ -146,6 +148,7 @@ def heat_map(
             f"{slice.shape[1]:,} {resolved.columns} are more than the {MOST_GROUPS} columns of one heat map: group the "
             "samples by an attribute with fewer values"
         )
+    count(slice.shape[0] * slice.shape[1])
     rows = {id: row for row, id in enumerate(as_texts(slice.features.column(slice.features.id)))}
     cells = np.concatenate(list(slice.layers[0].blocks()))
     values = cells[[rows[gene.id] for gene in genes]]

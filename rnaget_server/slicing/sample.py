@@ -13,10 +13,11 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_choice
 from rnaget_server.model.columns import as_texts
+from rnaget_server.slicing.summaries.statistics import summarise
 from rnaget_server.stores.base import MatrixStore
 
 MOST_HIGHEST = 50
-_SHARES = (("min", 0.0), ("q1", 0.25), ("median", 0.5), ("q3", 0.75), ("max", 1.0))
+_SPREAD = ("min", "q1", "median", "q3", "max")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,6 @@ def read_sample(view: View, matrix: Matrix, id: str, units: str | None = None) -
     at = _position(store, matrix, id)
     column = np.concatenate([block[:, 0] for block in store.blocks(units, None, np.array([at]))])
     values = column[~np.isnan(column)]
-    quantiles = np.quantile(values.astype(np.float64), [share for _, share in _SHARES]).tolist() if len(values) else []
     previous, following = (_id_at(store, matrix, place) for place in (at - 1, at + 1))
     return Sample(
         id=id,
@@ -110,13 +110,21 @@ def read_sample(view: View, matrix: Matrix, id: str, units: str | None = None) -
         features=len(column),
         above_zero=int(np.count_nonzero(values > 0)),
         missing=len(column) - len(values),
-        quantiles=tuple((name, value) for (name, _), value in zip(_SHARES, quantiles, strict=False)),
+        quantiles=_spread(values),
         total=float(values.sum(dtype=np.float64)) if _are_counts(store, units, values) else None,
         previous=previous,
         following=following,
         number=at + 1,
         samples=store.shape[1],
     )
+
+
+def _spread(values: NDArray[Any]) -> tuple[tuple[str, float], ...]:
+    """Return minimum, quartiles and maximum, as queries for summaries give them; nothing of no values."""
+    if not len(values):
+        return ()
+    with np.errstate(all="ignore"):
+        return tuple(zip(_SPREAD, map(float, summarise(values, _SPREAD)), strict=True))
 
 
 def _position(store: MatrixStore, matrix: Matrix, id: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -231,6 +232,27 @@ def test_cells_are_counted_before_they_are_read(demo: Path) -> None:
     assert client.get(few, headers=tag).status_code == 304
     assert client.get("/rnaget/projects").status_code == 200
     assert client_at(app, "198.51.100.99").get(few).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/genes/ENSG00000187634?matrix=marioni_counts&format=json",
+        "/genes.json?ids=ENSG00000187634&matrix=marioni_counts&group_by=Tissue",
+    ],
+)
+def test_cells_of_pages_are_counted(path: str) -> None:
+    client = client_at(app_of(rate_limit="", rate_limit_cells=25))
+    found = [client.get(path) for _ in range(30)]
+    assert found[0].status_code == 200
+    assert found[-1].status_code == 429 and 0 < int(found[-1].headers["Retry-After"]) <= 61
+    assert "25 cells in a minute" in found[-1].json()["message"]
+
+
+def test_the_page_of_a_sample_counts_all_its_cells() -> None:
+    client = client_at(app_of(rate_limit="", rate_limit_cells=25))
+    sample = re.search(r'href="(/samples/[^"]+)"', client.get("/matrices/marioni_counts").text)
+    assert sample is not None and client.get(sample[1]).status_code == 413
 
 
 def test_cells_of_large_replies_are_counted(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 
+from rnaget_server.pages.pages import create_pages
 from tests.pages.cells_material import TYPES, catalogue_of, made_cells
-from tests.pages.test_pages import BROWSER, client_of
+from tests.pages.test_pages import BROWSER, client_of, site_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COUNT = 600
@@ -101,6 +102,19 @@ def test_numbers_of_an_attribute(client: FlaskClient, cells: anndata.AnnData) ->
 def test_numbers_that_are_all_missing(client: FlaskClient) -> None:
     rows = rows_of(client.get("/matrices/sc/cells?colour=all_empty").text)
     assert rows["Cells"].to_dict() == {"no value": COUNT}
+
+
+def test_slow_readers_of_tables_leave_threads_for_other_pages(data: Path) -> None:
+    client = create_pages(site_of(data)).test_client()
+    path = "/matrices/sc/cells/table?embedding=X_umap"
+    slow = [client.get(path, buffered=False) for _ in range(4)]
+    refused = client.get(path)
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+    for reply in slow:
+        reply.close()
+    # Nor does a place stay taken where nothing is read at all.
+    assert [client.head(path, buffered=True).status_code for _ in range(6)] == [200] * 6
+    assert client.get(path, buffered=True).text.count("\n") == COUNT + 1
 
 
 def test_the_table_is_what_the_page_shows(client: FlaskClient, cells: anndata.AnnData) -> None:

@@ -267,10 +267,14 @@ def test_with_tickets_alone_links_give_tickets(tcga: Path) -> None:
 
 
 def test_nothing_of_the_cells_is_shown_where_they_are_not_offered(tcga: Path) -> None:
-    page = client_of(tcga, switched_off=("expressions",)).get("/matrices/tcga").text
+    client = client_of(tcga, switched_off=("expressions",))
+    page = client.get("/matrices/tcga").text
     assert "15 features × 8,756 samples" in page
     assert "First cells" not in page
     assert "/rnaget/expressions" not in page
+    assert "TCGA-" in page  # samples, whose pages there are not
+    values = client.get("/matrices/tcga/values?attribute=sample_id").text
+    assert "/samples/" not in page + values
 
 
 def test_a_slice_that_is_too_large_says_so_in_place_of_links(tcga: Path) -> None:

@@ -6,6 +6,7 @@ import html
 import itertools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from rnaget_server.datasets.repository import View, open_repository
+from rnaget_server.datasets.repository import Repository, View, open_repository
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.settings import Settings
 from rnaget_server.web import PAGE_HEADERS
-from tests.conftest import import_matrix
+from tests.conftest import ROOT, import_matrix
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FEATURE = "ENSG00000177757"
@@ -31,7 +32,6 @@ PAGES = (
     "/matrices/marioni_counts?Tissue=Liver",
     "/matrices/marioni_counts/values?attribute=Tissue",
 )
-OF_OTHERS = ("/search", "/help", "/genes/", "/samples/", "/tracks/")
 
 
 class Client(FlaskClient):
@@ -237,11 +237,24 @@ def test_parts_of_files(client: FlaskClient, path: str) -> None:
         assert "Content-Range" not in head.headers
 
 
+@pytest.mark.parametrize(
+    "path", [*PAGES, "/tracks/er", "/genes/ENSG00000187634", "/genes?ids=ENSG00000187634&matrix=marioni_counts"]
+)
+def test_a_page_is_of_one_catalogue(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    pages = create_pages(site_of(ROOT / "data"))
+    whole = open_repository(Settings(data=ROOT / "data", reload_seconds=0)).visible_to()
+    emptied = replace(whole, catalog=replace(whole.catalog, projects={}, genomes={}))
+    looks = iter([whole])
+    # What is removed while a page is made.
+    monkeypatch.setattr(Repository, "visible_to", lambda *_: next(looks, emptied))
+    assert pages.test_client().get(path, headers=BROWSER).status_code == 200
+
+
 def test_every_address_in_a_page_is_served(client: FlaskClient) -> None:
     for page in (*PAGES, "/docs", "/nothing"):
         text = client.get(page, headers=BROWSER).text
         for address in re.findall(r'(?:href|src)="([^"]+)"', text):
-            if address.startswith(("/rnaget", "/files", "http", "mailto:", "#", *OF_OTHERS)):
+            if address.startswith(("/rnaget", "/files", "http", "mailto:", "#")):
                 continue
             assert client.get(html.unescape(address)).status_code == 200, address
 

@@ -61,7 +61,9 @@ def drawn(
 ) -> HeatMap:
     record = view.catalog.matrices[matrix]
     genes = find_genes(view, record, [text]).genes
-    return heat_map(view, record, genes, Grouped(group_by or record.sample_id, summary), scale, cluster)
+    return heat_map(
+        view, record, genes, Grouped(group_by or record.sample_id, summary), scale, cluster, lambda cells: None
+    )
 
 
 def by_scipy(shown: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import anndata
@@ -94,8 +95,12 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> View:
     folder = tmp_path_factory.mktemp("odd")
     data = folder / "data"
     new_study(data)
-    names = ["a/b", "ä b", "a,b", "<script>alert(1)</script>", "none", "zero", "low"]
-    rows = {"A": [1, 2, 3, 4, "NaN", 0, -2], "B": [3, 2, 3, 0, "NaN", 0, -1], "C": [0, 0, 0, 7, "NaN", 0, -3]}
+    names = ["a/b", "ä b", "a,b", "<script>alert(1)</script>", "none", "zero", "low", "endless"]
+    rows = {
+        "A": [1, 2, 3, 4, "NaN", 0, -2, "inf"],
+        "B": [3, 2, 3, 0, "NaN", 0, -1, 1],
+        "C": [0, 0, 0, 7, "NaN", 0, -3, 3],
+    }
     lines = ["\t".join(["id", *names]), *("\t".join(map(str, [id, *row])) for id, row in rows.items())]
     (folder / "m.tsv").write_text("\n".join(lines) + "\n")
     import_matrix(data, folder / "m.tsv", "--id", "m", "--units", "TPM")
@@ -118,6 +123,12 @@ def test_without_values_there_is_nothing_to_rank(odd: View) -> None:
 
 def test_equal_values_have_one_rank(odd: View) -> None:
     assert [(high.id, high.rank) for high in read(odd, "m", "ä b").highest] == [("A", 1), ("B", 1)]
+
+
+def test_infinite_values_have_a_place_among_the_others(odd: View) -> None:
+    # Of 1, 3 and ∞ the one in the middle is 3, and what lies between 3 and ∞ is ∞.
+    spread = {"min": 1, "q1": 2, "median": 3, "q3": math.inf, "max": math.inf}
+    assert dict(read(odd, "m", "endless").quantiles) == spread
 
 
 def test_library_size_of_counts(odd: View) -> None:
