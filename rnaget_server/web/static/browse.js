@@ -174,7 +174,7 @@ async function draw() {
     place.shadowRoot.querySelector(selector)?.setAttribute("aria-label", name);
   }
   const size = place.shadowRoot.querySelector(".igv-windowsize-panel-container");
-  if (size && place.clientWidth < NARROW) size.style.display = "none"; // the form above has the region
+  if (place.clientWidth < NARROW) size?.remove(); // the form above has the region
   const failed = [];
   for (const track of tracks()) {
     await load(browser, track).catch((error) => failed.push(`${track.name}: ${error.message ?? error}`));
