@@ -114,7 +114,7 @@ def _addresses() -> list[str]:
     settings = Settings(data=ROOT / "data", reload_seconds=0)
     pages = create_pages(Site(open_repository(settings), Formats(Registry(WRITERS)), settings))
     rules = (re.sub(r"<[^>]*>", "{}", rule.rule) for rule in pages.url_map.iter_rules())
-    files = ("/static/", "/docs/static/", "/assets/", "/favicon.")
+    files = ("/static/", "/assets/", "/favicon.")
     return sorted({rule for rule in rules if not rule.startswith(files)})
 
 

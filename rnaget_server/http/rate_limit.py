@@ -34,7 +34,7 @@ _LONGEST_ADDRESS = 64
 _NETWORK_BITS = 64
 _LOCAL = "127.0.0.1"
 _UNCOUNTED = frozenset(("/healthz", "/readyz", "/metrics", "/robots.txt", "/favicon.ico", "/favicon.svg"))
-_UNCOUNTED_BELOW = ("/static/", "/docs/static/")
+_UNCOUNTED_BELOW = ("/static/", "/assets/")
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

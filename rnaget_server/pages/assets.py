@@ -1,4 +1,4 @@
-"""Static files: our own, and the libraries for plots and tracks out of the packages that ship them."""
+"""Static files: our own, and the libraries of pages out of the packages that ship them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rnaget_server.web import STATIC
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
+_MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _YEAR = 365 * 24 * 3600
 # Matrices and sequences are for people and programs that ask for them; a crawler would fetch every slice linked to.
 _LEFT_TO_PROGRAMS = (
@@ -49,7 +50,7 @@ def add_assets(pages: Flask, site: Site) -> None:
             reply = Response(site.compressed.of(library), headers={"Content-Encoding": "gzip"})
         else:
             reply = Response(library.path.read_bytes())
-        reply.mimetype = "text/javascript"
+        reply.mimetype = _MEDIA_TYPES[library.path.suffix]
         reply.vary.add("Accept-Encoding")
         reply.cache_control.public = reply.cache_control.immutable = True
         reply.cache_control.max_age = _YEAR

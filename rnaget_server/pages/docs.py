@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, abort, request, send_from_directory
-from swagger_ui_bundle import swagger_ui_path
+from flask import Flask, abort, request
 
+from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import page, root_of
 from rnaget_server.pages.standards import STANDARDS
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
-_SWAGGER_FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
-
 
 def add_docs(pages: Flask, site: Site) -> None:
-    """Add ``/docs`` and the files of Swagger UI."""
+    """Add ``/docs``."""
 
     @pages.get("/docs")
     def docs() -> str:
@@ -32,10 +30,6 @@ def add_docs(pages: Flask, site: Site) -> None:
             standards=STANDARDS,
             chosen=chosen,
             spec=f"{root_of(site)}{chosen.document}",
+            script=library_address(site, "swagger"),
+            style=library_address(site, "swagger-style"),
         )
-
-    @pages.get("/docs/static/<name>")
-    def swagger_file(name: str) -> Response:
-        if name not in _SWAGGER_FILES:
-            abort(404)
-        return send_from_directory(swagger_ui_path, name)

@@ -134,6 +134,7 @@ def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool =
     found = problem = None
     choices: Sequence[GroupChoice] = ()
     units: Sequence[str] = ()
+    absent = ""
     try:
         if "expressions" in site.settings.switched_off:
             raise GroupSwitchedOff("the provider of this server does not offer values of matrices")
@@ -141,7 +142,9 @@ def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool =
         choices, units = group_choices(one.matrix, store), store.units
         if state.group_by is None:
             state = replace(state, group_by=_default_group(one, choices))
-        found = _values(site, one, state)
+        found, absent = _values_by_group(site, one, state, choices)
+        if absent:
+            state = replace(state, group_by=_default_group(one, choices))
     except RnagetError as error:
         # What a reader asked of this matrix is answered as an error of the page.
         if required or (state.matrix is not None and isinstance(error, InvalidQuery)):
@@ -155,7 +158,9 @@ def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool =
     path = f"/genes/{quote(one.feature, safe='')}"
     data = f"{root_of(site)}{path}?{urlencode([*state.pairs(), ('format', 'json')], quote_via=quote)}"
     links = view_links(site, path, state.pairs(), title, query)
-    notes = _notes(found, state) if found is not None else ()
+    notes = _notes(found, state) if found is not None else []
+    if absent:
+        notes.insert(0, f"The samples of this matrix have no {absent}.")
     return GeneSection(one, state, title, found, problem, choices, units, notes, data, links)
 
 
@@ -163,6 +168,18 @@ def _default_group(one: Occurrence, choices: Sequence[GroupChoice]) -> str:
     filters = one.matrix.filters
     few = [choice.name for choice in choices if choice.values <= _MOST_DEFAULT_GROUPS and choice.name in filters]
     return few[0] if few else ""
+
+
+def _values_by_group(
+    site: Site, one: Occurrence, state: GeneState, choices: Sequence[GroupChoice]
+) -> tuple[Distribution, str]:
+    """Return the values, and the attribute asked of all matrices that this one does not have: it has its own groups."""
+    try:
+        return _values(site, one, state), ""
+    except InvalidQuery:
+        if state.matrix is not None or not state.group_by:
+            raise
+        return _values(site, one, replace(state, group_by=_default_group(one, choices))), state.group_by
 
 
 def _values(site: Site, one: Occurrence, state: GeneState) -> Distribution:

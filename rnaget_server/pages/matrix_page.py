@@ -174,6 +174,7 @@ def _values_page(site: Site, matrix: Matrix, asked: dict[str, str]) -> str:
         site,
         "values.html",
         matrix=matrix,
+        study=site.view.catalog.studies.get(matrix.study_id),
         attribute=attribute,
         axis=axis,
         size=axis_of(store, axis).size,

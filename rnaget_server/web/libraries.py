@@ -1,4 +1,4 @@
-"""Scripts for plots and tracks, which installed packages ship."""
+"""Scripts for plots, tracks and the API page, which installed packages ship."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import MappingProxyType
 
 @dataclass(frozen=True)
 class Library:
-    """A script that a package ships.
+    """A script or style sheet that a package ships.
 
     Attributes
     ----------
     package
         The distribution, as its users install it.
     file
-        The script's path in it.
+        The file's path in it.
     """
 
     package: str
@@ -36,11 +36,11 @@ class Library:
     @property
     def name(self) -> str:
         """The name in the address: another one for each version, so that browsers can keep it for ever."""
-        return f"{self.package}-{self.version}.js"
+        return f"{self.package}-{self.version}{self.path.suffix}"
 
     @cached_property
     def path(self) -> Path:
-        """The path of the script."""
+        """The path of the file."""
         return Path(str(distribution(self.package).locate_file(self.file)))
 
 
@@ -50,5 +50,7 @@ def libraries() -> Mapping[str, Library]:
         {
             "plotly": Library("plotly", "plotly/package_data/plotly.min.js"),
             "igv": Library("igv-notebook", "igv_notebook/js/igv.iife.js"),
+            "swagger": Library("flask-swagger-ui", "flask_swagger_ui/dist/swagger-ui-bundle.js"),
+            "swagger-style": Library("flask-swagger-ui", "flask_swagger_ui/dist/swagger-ui.css"),
         }
     )

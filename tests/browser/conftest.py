@@ -31,9 +31,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; `tests.browser.pages.visit` opens pages in it."""
+    """Chromium; `tests.browser.pages.visit` opens pages in it. Once it is closed, other tests can run event loops."""
     with started() as browser:
         yield browser
 

@@ -233,6 +233,7 @@ def test_the_line_to_embed_shows_the_plot_in_another_page(browser: Browser, root
         assert seen.foreign == [other]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "colours"), [(1400, "light"), (1400, "dark"), (390, "light")])
 def test_axe_finds_nothing(browser: Browser, root: str, width: int, colours: Literal["light", "dark"]) -> None:
     with visit(browser, root, width, colours) as seen:

@@ -136,6 +136,7 @@ def test_bars_of_a_sample_are_those_of_its_table(browser: Browser, root: str, ge
         seen.check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "colours"), [(1400, "light"), (1400, "dark"), (390, "light")])
 @pytest.mark.parametrize(
     ("path", "ready"),

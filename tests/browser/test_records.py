@@ -57,10 +57,16 @@ def test_from_a_study_to_the_file_of_a_part(browser: Browser, root: str, shared_
         pd.testing.assert_frame_equal(file, cells[chosen], check_names=False, check_exact=True)
         page.get_by_role("link", name="remove disease").click()
         page.wait_for_selector("text=15 features × 8,756 samples")
+        page.locator(".samples a").first.click()
+        page.wait_for_url("**/samples/tcga/**")
+        for step, place in ((-1, "/matrices/tcga"), (-1, "/studies/s"), (0, "/")):  # back to the first page
+            page.locator(".trail a").nth(step).click()
+            page.wait_for_url(f"{root}{place}")
         seen.errors = [error for error in seen.errors if "ERR_ABORTED" not in error]  # so Chromium calls a download
         seen.check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
 def test_pages_are_accessible(browser: Browser, root: str, width: int, colours: Literal["light", "dark"]) -> None:

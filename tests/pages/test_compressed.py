@@ -82,12 +82,15 @@ def test_it_is_made_ahead(tmp_path: Path, made: list[int]) -> None:
     assert made == [len(SCRIPT)]
 
 
-def test_browsers_keep_it_for_ever(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "type"), [("igv", "text/javascript"), ("swagger-style", "text/css")])
+def test_browsers_keep_it_for_ever(tmp_path: Path, name: str, type: str) -> None:
     (tmp_path / "catalog.yaml").write_text("id: x\nname: X\n")
     client: FlaskClient = create_pages(site_of(tmp_path)).test_client()
-    plain = client.get(f"/assets/{LIBRARY.name}")
-    small = client.get(f"/assets/{LIBRARY.name}", headers={"Accept-Encoding": "gzip"})
-    assert plain.data == gzip.decompress(small.data) == SCRIPT
+    library = libraries()[name]
+    plain = client.get(f"/assets/{library.name}")
+    small = client.get(f"/assets/{library.name}", headers={"Accept-Encoding": "gzip"})
+    assert plain.data == gzip.decompress(small.data) == library.path.read_bytes()
+    assert (plain.mimetype, small.mimetype) == (type, type)
     assert len(small.data) < len(plain.data) / 3
     for reply in (plain, small):
         assert reply.headers["Cache-Control"] == "public, immutable, max-age=31536000"

@@ -211,6 +211,15 @@ def test_refusals(client: TestClient, query: str, message: str) -> None:
     assert (reply.status_code, message in reply.json()["message"]) == (400, True)
 
 
+def test_a_matrix_without_the_attribute_has_its_own_groups(client: TestClient) -> None:
+    page = client.get("/genes/GENE0?group_by=kind").text
+    assert "No values at the moment" not in page
+    assert page.count("The samples of this matrix have no kind.") == 1
+    assert table_of(page.partition('id="matrix-2"')[2]).to_dict("index") == {
+        "all samples": {"n": 2, "q1": 1.25, "median": 1.5, "q3": 1.75, "min": 1, "max": 2}
+    }
+
+
 def test_a_matrix_whose_file_is_gone_is_named(data: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(data, tmp_path / "data"))
     for client in client_of(copy, reload_seconds=0):

@@ -6,6 +6,7 @@ const place = document.getElementById("browse");
 const wrong = document.getElementById("wrong");
 const view = JSON.parse(place.dataset.view);
 const NO_MORE = 1000;
+const NARROW = 500;
 const EXACT_BASES = 2e6;
 const SEQUENCE_PIECE = 10_000;
 
@@ -172,6 +173,8 @@ async function draw() {
   for (const [selector, name] of [["input[type=range]", "Zoom"], ["select", "Chromosome"]]) {
     place.shadowRoot.querySelector(selector)?.setAttribute("aria-label", name);
   }
+  const size = place.shadowRoot.querySelector(".igv-windowsize-panel-container");
+  if (place.clientWidth < NARROW) size?.remove(); // the form above has the region
   const failed = [];
   for (const track of tracks()) {
     await load(browser, track).catch((error) => failed.push(`${track.name}: ${error.message ?? error}`));

@@ -18,12 +18,37 @@ const plainHeadings = (system) => ({
   wrapComponents: { DeepLink: () => ({ text }) => system.React.createElement("span", null, text) },
 });
 
-/** Name the buttons that have pictures alone, whenever a reply brings some. */
-function nameButtons() {
-  for (const button of api.querySelectorAll(".copy-to-clipboard button:not([aria-label])")) {
-    button.setAttribute("aria-label", "Copy");
+/** What Swagger UI leaves out for those who hear the page or use keys: selectors, and the attribute each needs. */
+const NEEDED = [
+  [".copy-to-clipboard button", "aria-label", "Copy"],
+  ["pre.microlight", "tabindex", "0"],
+  [".info h1.title, .info h2.title", "aria-level", "2"],
+];
+
+/** Add the attributes, whenever a reply brings something new. */
+function complete() {
+  for (const [selector, name, value] of NEEDED) {
+    for (const element of api.querySelectorAll(selector)) {
+      if (!element.hasAttribute(name)) element.setAttribute(name, value);
+    }
   }
 }
+
+/** The parts one below the other. The layout of Swagger UI itself has a main part, which the page around it has, too. */
+const plainLayout = ({ React: { createElement } }) => ({
+  components: {
+    PlainLayout: ({ getComponent }) => {
+      const parts = ["errors", "InfoContainer", "operations", "Models"];
+      const shown = parts.map((name) => createElement(getComponent(name, true), { key: name }));
+      return createElement(
+        "div",
+        { className: "swagger-ui" },
+        createElement(getComponent("SvgAssets")),
+        createElement("div", { className: "wrapper" }, shown),
+      );
+    },
+  },
+});
 
 async function draw() {
   const reply = await fetch(api.dataset.spec);
@@ -36,11 +61,12 @@ async function draw() {
     defaultModelsExpandDepth: 0,
     docExpansion: "list",
     tryItOutEnabled: true,
-    plugins: [plainHeadings],
+    plugins: [plainHeadings, plainLayout],
+    layout: "PlainLayout",
   });
 }
 
-new MutationObserver(nameButtons).observe(api, { childList: true, subtree: true });
+new MutationObserver(complete).observe(api, { childList: true, subtree: true });
 draw().catch(() => {
   api.textContent = "The description of the routes cannot be loaded: try again.";
 });

@@ -105,7 +105,7 @@ function layout(values, width) {
     hovermode: "closest",
     xaxis: axis,
     yaxis: {
-      autorange: false, range: [drawn.length - 0.5, -0.5], zeroline: false, showgrid: false, ticks: "outside", ticklen: 5, tickcolor: colour("card"),
+      autorange: false, range: [drawn.length - 0.5, -0.5], zeroline: false, showgrid: false,
       tickvals: drawn.map((_, number) => number),
       ticktext: labels.map(plain), automargin: false,
     },

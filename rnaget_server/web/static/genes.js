@@ -4,6 +4,7 @@ import { draw, plain } from "./plot.js";
 
 const LONGEST = 40;
 const ROW = 20;
+const NARROW = 500;
 
 /** Return short labels that differ from one another, since Plotly takes equal ones for one place. */
 function labels(texts) {
@@ -41,7 +42,7 @@ function hover(data) {
   });
 }
 
-function traces(data) {
+function traces(data, isNarrow) {
   const isDiverging = data.scale === "zscore";
   return [
     {
@@ -53,7 +54,12 @@ function traces(data) {
       hovertemplate: "%{text}<extra></extra>",
       colorscale: isDiverging ? "RdBu" : "Viridis",
       ...(isDiverging ? { zmid: 0 } : {}),
-      colorbar: { title: { text: plain(scaled(data)), side: "right" }, thickness: 14 },
+      colorbar: {
+        title: { text: plain(scaled(data)), side: isNarrow ? "top" : "right" },
+        thickness: 14,
+        // On a phone the scale lies above the cells, which need the width.
+        ...(isNarrow ? { orientation: "h", y: 1, yanchor: "bottom" } : {}),
+      },
       hoverongaps: true,
     },
   ];
@@ -66,7 +72,7 @@ async function show(element) {
   const data = await reply.json();
   if (!reply.ok) throw new Error(data.message);
   element.style.height = `${Math.min(1600, Math.max(320, 160 + ROW * data.genes.length))}px`;
-  await draw(element, () => traces(data), {
+  await draw(element, () => traces(data, element.clientWidth < NARROW), {
     xaxis: { type: "category", tickangle: -45, showgrid: false },
     yaxis: { type: "category", autorange: "reversed", showgrid: false },
   });

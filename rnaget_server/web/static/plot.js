@@ -27,7 +27,8 @@ export function draw(element, traces, layout = {}) {
         font: { color: colour("text"), family: getComputedStyle(document.body).fontFamily },
         margin: { t: 24, r: 16, b: 48, l: 56 },
         xaxis: { ...axis, ...xaxis },
-        yaxis: { ...axis, ...yaxis },
+        // Labels keep off what is drawn. Plotly would measure each of them, to hide those that do not fit: margins hold them.
+        yaxis: { ...axis, ticks: "outside", ticklen: 5, tickcolor: colour("card"), ticklabeloverflow: "allow", ...yaxis },
         ...others,
       },
       { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] },

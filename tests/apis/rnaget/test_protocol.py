@@ -26,7 +26,7 @@ ROUTES = {
     for path, operations in DOCUMENT["paths"].items()
 }
 PAGES = ["/", "/docs", "/rnaget", "/healthz", "/readyz", "/robots.txt", "/favicon.svg", "/favicon.ico"]
-PAGES += ["/static/site.css", "/docs/static/swagger-ui.css", "/rnaget/openapi.json", "/rnaget/openapi.yaml"]
+PAGES += ["/static/site.css", "/static/docs.css", "/rnaget/openapi.json", "/rnaget/openapi.yaml"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
