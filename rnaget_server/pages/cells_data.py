@@ -73,11 +73,10 @@ def shown_matrix(site: Site, id: str) -> Matrix:
 
     Raises
     ------
-    UnknownId
-        If there is none, or expression matrices are sent by tickets alone or not at all.
+    GroupSwitchedOff, Forbidden, UnknownId
+        If values of matrices are not offered, or sent by tickets alone, or there is no such matrix.
     """
-    if "expressions" in site.settings.switched_off or site.settings.require_tickets:
-        raise UnknownId("this server shows no cells of expression matrices on pages: use its API")
+    site.check_values()
     return matrix_of(site.view, id)
 
 

@@ -112,6 +112,7 @@ def _check_offered(site: Site) -> None:
     """Answer 404 where the provider does not offer expression values."""
     if "expressions" in site.settings.switched_off:
         abort(404)
+    site.check_values()
 
 
 def _selects(view: View, asked: Asked | None, drawn: Drawn | None) -> list[Select]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from rnaget_server.catalog.records import Genome, TrackSet
-from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, RnagetError
+from rnaget_server.errors import InvalidQuery, RnagetError
 from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.pages.frame import address_of, root_of
 from rnaget_server.pages.gene_state import GeneState
@@ -136,8 +136,7 @@ def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool =
     units: Sequence[str] = ()
     absent = ""
     try:
-        if "expressions" in site.settings.switched_off:
-            raise GroupSwitchedOff("the provider of this server does not offer values of matrices")
+        site.check_values()
         store = site.view.stores.open(one.matrix)
         choices, units = group_choices(one.matrix, store), store.units
         if state.group_by is None:

@@ -60,7 +60,7 @@ def add_landing(pages: Flask, site: Site) -> None:
             service=catalog.service,
             page=part,
             examples=_examples(site, shown),
-            offers_values="expressions" not in site.settings.switched_off,
+            offers_values=site.shows_values,
             cards=[_card(site, catalog, study) for study in shown],
             # A project of no studies would be nowhere else.
             empty=[one for one in catalog.projects.values() if not one.studies] if part.number == part.last else [],

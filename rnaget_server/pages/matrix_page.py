@@ -83,7 +83,7 @@ def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
     except ResultTooLarge as error:
         refusal = str(error)
     offered = _is_offered(site)
-    links = Links(root_of(site), matrix, query.given, has_samples=offered)
+    links = Links(root_of(site), matrix, query.given, has_samples=site.shows_values)
     samples, features = attribute_views(site, selected, links)
     span = Span.at(offset, _SAMPLES, selected.shape[1])
     queries = matrix_queries(site, matrix, selected.store, address_of(site))
@@ -98,11 +98,12 @@ def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
         attributes_of_samples=samples,
         attributes_of_features=features,
         offered=offered,
+        shows_values=site.shows_values,
         refusal=refusal,
         downloads=_downloads(site, selected, query, resolved) if offered and resolved is not None else [],
-        cells=first_cells(selected, query.units or matrix.units, _ROWS, _COLUMNS) if offered else None,
+        cells=first_cells(selected, query.units or matrix.units, _ROWS, _COLUMNS) if site.shows_values else None,
         units=query.units or matrix.units,
-        has_embeddings=bool(selected.store.embeddings),
+        has_embeddings=site.shows_values and bool(selected.store.embeddings),
         samples=sample_ids(selected, span.start, _SAMPLES),
         span=span,
         offset_link=_offset_link(links.page, pairs),
@@ -167,7 +168,7 @@ def _values_page(site: Site, matrix: Matrix, asked: dict[str, str]) -> str:
         raise UnknownId(f"{matrix.id}: " + unknown_name(f"attribute of {axis}s", attribute, names))
     counts = site.counter.of(matrix, store, axis, attribute)
     span = Span.at(_whole(asked.get("offset", "0")), _VALUES, len(counts.values))
-    links = Links(root_of(site), matrix, has_samples=_is_offered(site))
+    links = Links(root_of(site), matrix, has_samples=site.shows_values)
     filter = filter_of(matrix, axis, attribute)
     shown = counts.values[span.start : span.stop]
     return page(

@@ -31,6 +31,7 @@ def add_samples(pages: Flask, site: Site) -> None:
     def sample(matrix: str, id: str) -> Response:
         if "expressions" in site.settings.switched_off:
             abort(404)
+        site.check_values()
         view = site.view
         record = matrix_of(view, matrix)
         count_cells(view.stores.open(record).shape[0])

@@ -24,12 +24,12 @@ _MOST_NAMED = 10
 _PATIENCE = 2.0
 _SEE_OTHER = 303
 _WITHOUT_PAGES = frozenset({"gene", "sample"})
-"""The kinds whose pages are not there where expression matrices are not offered."""
+"""The kinds whose pages are not there where pages show no values."""
 
 
 def add_search(pages: Flask, site: Site) -> None:
     """Add ``/search`` and ``/search/suggestions``."""
-    hidden = _WITHOUT_PAGES if "expressions" in site.settings.switched_off else frozenset()
+    hidden = frozenset() if site.shows_values else _WITHOUT_PAGES
 
     @pages.get("/search")
     def search() -> str | AnyResponse:

@@ -11,6 +11,7 @@ from flask import g, has_request_context
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.sizes import Size
+from rnaget_server.errors import Forbidden, GroupSwitchedOff
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.pages.compressed import MOST_BYTES, CompressedLibraries
 from rnaget_server.settings import Settings
@@ -52,6 +53,24 @@ class Site:
     counter: AttributeCounter = field(default_factory=AttributeCounter)
     sizes: Sizes = field(default_factory=lambda: Sizes(_MOST_SIZES))
     searches: SearchIndexes = field(default_factory=SearchIndexes)
+
+    def check_values(self) -> None:
+        """Do nothing, if pages may show values.
+
+        Raises
+        ------
+        GroupSwitchedOff, Forbidden
+            If values of matrices are not offered, or sent by tickets alone: pages would show them without one.
+        """
+        if "expressions" in self.settings.switched_off:
+            raise GroupSwitchedOff("the provider of this server does not offer values of matrices")
+        if self.settings.require_tickets:
+            raise Forbidden("this server sends values by tickets alone, so its pages show none: use the API")
+
+    @property
+    def shows_values(self) -> bool:
+        """Whether pages may show values of matrices."""
+        return "expressions" not in self.settings.switched_off and not self.settings.require_tickets
 
     @property
     def view(self) -> View:

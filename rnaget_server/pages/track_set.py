@@ -181,12 +181,15 @@ def _region(site: Site, opened: _Open, place: Place, shown: Shown) -> dict[str, 
     names = opened.samples()
     samples = [names[at] for at in shown.tracks]
     borders = bin_borders(place, _BINS)
-    means = binned_means(store, record, shown.tracks, place, _BINS)
+    means: list[tuple[str, list[float | None] | None]] = []
+    if not site.settings.require_tickets:  # a table would show values without one
+        means = list(zip(samples, binned_means(store, record, shown.tracks, place, _BINS), strict=True))
     library = library_address(site, "igv")
     return {
         "borders": [start + 1 for start in borders[:-1]],
-        "means": list(zip(samples, means, strict=True)),
-        "unreadable": [name for name, values in zip(samples, means, strict=True) if values is None],
+        "means": means,
+        "drawn": len(samples),
+        "unreadable": [name for name, values in means if values is None],
         "about": len(place) > EXACT_BASES and record.path is None,
         "links": region_links(site, record, place, samples, len(names)),
         "queries": region_queries(site, record, place, samples, len(names), address_of(site)),

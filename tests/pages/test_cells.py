@@ -192,12 +192,13 @@ def test_limits(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"switched_off": ("expressions",)}, {"require_tickets": True, "ticket_keys": ("k" * 40,)}]
+    ("settings", "status"),
+    [({"switched_off": ("expressions",)}, 501), ({"require_tickets": True, "ticket_keys": ("k" * 40,)}, 403)],
 )
-def test_no_way_around_what_the_api_refuses(data: Path, settings: dict[str, Any]) -> None:
+def test_no_way_around_what_the_api_refuses(data: Path, settings: dict[str, Any], status: int) -> None:
     closed = client_of(data, **settings)
     for address in ("cells", "embeddings/X_umap", "cells/values?gene=CD3D", "cells/table?embedding=X_umap", "cells/1"):
-        assert closed.get(f"/matrices/sc/{address}").status_code == 404
+        assert closed.get(f"/matrices/sc/{address}").status_code == status
 
 
 def test_a_file_that_is_gone(cells: anndata.AnnData, tmp_path: Path) -> None:

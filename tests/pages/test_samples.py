@@ -82,12 +82,6 @@ def test_downloads_in_every_format(client: FlaskClient, data: Path) -> None:
     assert all("sampleIDList=x%2Cy,&units=counts&format=" in link for link in links)
 
 
-def test_by_ticket_there_are_commands_and_no_links(data: Path) -> None:
-    client = client_of(data, require_tickets=True, ticket_keys=["k" * 40])
-    page = client.get(address("x,y"), headers=BROWSER).text
-    assert "/ticket?sampleIDList" in page and "/bytes?" not in page
-
-
 @pytest.mark.parametrize(
     ("path", "words"),
     [
