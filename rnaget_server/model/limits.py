@@ -10,6 +10,8 @@ from rnaget_server.errors import ResultTooLarge
 MAX_VALUES = 500_000
 MAX_REGIONS = 5_000
 """A request may have no more values, names of parameters included."""
+MAX_HEAT_MAP = 500
+"""A heat map may have no more rows, nor more columns."""
 
 _TYPICAL_CELL_BYTES = 16
 
@@ -225,4 +227,34 @@ def check_client_cells(cells: int, most: int) -> None:
         raise ResultTooLarge(
             f"{cells:,} cells are more than the {most:,} that one client may ask for in a minute: ask for fewer "
             "features or samples at once"
+        )
+
+
+def check_genes(number: int) -> None:
+    """Refuse a heat map of too many genes.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more than 500.
+    """
+    if number > MAX_HEAT_MAP:
+        raise ResultTooLarge(
+            f"{number:,} genes are more than the {MAX_HEAT_MAP} of one heat map: leave some out, or download their "
+            "values as a table"
+        )
+
+
+def check_groups(number: int, columns: str) -> None:
+    """Refuse a heat map of too many columns; `columns` says what they are.
+
+    Raises
+    ------
+    ResultTooLarge
+        If there are more than 500.
+    """
+    if number > MAX_HEAT_MAP:
+        raise ResultTooLarge(
+            f"{number:,} {columns} are more than the {MAX_HEAT_MAP} columns of one heat map: group the samples by an "
+            "attribute with fewer values"
         )

@@ -12,13 +12,14 @@ import orjson
 from flask import Flask, Response, abort, request
 
 from rnaget_server.errors import RnagetError, UnknownId, http_status
+from rnaget_server.model.limits import MAX_HEAT_MAP
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.fair_share import count_cells
 from rnaget_server.pages.frame import address_of, page
 from rnaget_server.pages.heat_map_state import SUMMARIES, Asked, Drawn, draw, read_asked
 from rnaget_server.pages.queries import Source
 from rnaget_server.pages.view_links import allow_frames, is_embedded, view_links
-from rnaget_server.slicing.gene_list import MOST_GENES, ListedGene
+from rnaget_server.slicing.gene_list import ListedGene
 from rnaget_server.slicing.heat_map import CLUSTERS, SCALES, Cluster, HeatMap, Scale
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def add_gene_list(pages: Flask, site: Site) -> None:
             "gene_list.html",
             text="\n".join(request.args.getlist("ids")),
             selects=_selects(view, asked, drawn),
-            most_genes=MOST_GENES,
+            most_genes=MAX_HEAT_MAP,
             problem=problem,
             drawn=drawn,
             heat=heat,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
@@ -273,16 +272,18 @@ def statistics(numbers: Numbers, codes: NDArray[np.uint16], size: int) -> list[S
 
 def _factorized(axis: Axis, attribute: str) -> tuple[NDArray[np.int64], list[str]]:
     """Return which of its different values each member of an axis has, and these values as texts."""
+    from pandas import factorize  # takes 70 MB, for pages of cells alone
+
     raw = axis.ascii(attribute)
     if raw is None:
-        codes, _ = pd.factorize(axis.column(attribute), use_na_sentinel=False)
+        codes, _ = factorize(axis.column(attribute), use_na_sentinel=False)
     else:
         # Eight letters at a time, as whole numbers: many times as fast as texts.
         words = -(-raw.dtype.itemsize // 8)
         codes = np.zeros(len(raw), np.int64)
         for letters in raw.astype(f"S{words * 8}").view(np.int64).reshape(-1, words).T:
-            numbers, different = pd.factorize(letters)
-            codes, _ = pd.factorize(codes * len(different) + numbers)
+            numbers, different = factorize(letters)
+            codes, _ = factorize(codes * len(different) + numbers)
     first = np.empty(codes.max() + 1, np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return codes, as_texts(axis.column(attribute, first))

@@ -11,19 +11,19 @@ import numpy as np
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import ResultTooLarge, StoreFailure
+from rnaget_server.errors import StoreFailure
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.limits import MAX_HEAT_MAP, check_genes
 from rnaget_server.model.suggestions import MOST_NAMES, merged
 from rnaget_server.sequences.genes import split_version, with_version
 from rnaget_server.slicing.genomes import genome_of
 from rnaget_server.stores.base import MatrixStore
 
-MOST_GENES = 500
 _MOST_SUGGESTED = 12
 _MOST_MATRICES = 200
 _ENDS = re.compile(r"[,;\t\r\n]+")
 # More words than these are more than 500 names, with blanks in them or not, and are not looked for at all.
-_MOST_WORDS = 10 * MOST_GENES
+_MOST_WORDS = 10 * MAX_HEAT_MAP
 _BETWEEN_WORDS = re.compile(r"[,;\s]+")
 
 
@@ -126,7 +126,7 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
     """
     words = sum(len(_BETWEEN_WORDS.split(given)) for given in lists)
     if words > _MOST_WORDS:
-        raise _too_many(words)
+        check_genes(words)
     forms = _Forms(store, matrix, [form for text in _parts(lists) for form in _variants(text)])
     texts: dict[str, None] = {}
     for given in lists:
@@ -135,16 +135,8 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
             continue
         for part in filter(None, map(str.strip, _ENDS.split(given))):
             texts |= dict.fromkeys([part] if forms.places(part) else part.split())
-    if len(texts) > MOST_GENES:
-        raise _too_many(len(texts))
+    check_genes(len(texts))
     return list(texts), {text: places for text in texts if (places := forms.places(text))}
-
-
-def _too_many(number: int) -> ResultTooLarge:
-    return ResultTooLarge(
-        f"{number:,} genes are more than the {MOST_GENES} of one heat map: leave some out, or download their values as "
-        "a table"
-    )
 
 
 def _parts(lists: Iterable[str]) -> Iterator[str]:
@@ -195,7 +187,7 @@ def _by_genome(view: View, matrix: Matrix, store: MatrixStore, texts: Sequence[s
         return found
     with suppress(StoreFailure):
         genes = view.stores.open_genome(genome)
-        existing = genes.existing_names(texts[:MOST_GENES])
+        existing = genes.existing_names(texts[:MAX_HEAT_MAP])
         for text in sorted(existing, key=texts.index):
             match = genes.find_genes(text)
             meant = genes.genes(match.genes) if match is not None else []

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import ResultTooLarge
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.limits import MAX_HEAT_MAP, check_groups
 from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.clustering import clustered
 from rnaget_server.slicing.gene_list import ListedGene
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.slicing.summaries import group_attribute, group_names
 from rnaget_server.stores.base import MatrixStore
-
-MOST_GROUPS = 500
 
 Scale = Literal["log", "linear", "zscore"]
 Cluster = Literal["both", "genes", "groups", "none"]
@@ -94,7 +92,7 @@ def default_group(matrix: Matrix, store: MatrixStore) -> str:
     """Return by what samples are grouped where nobody says: the first filter with a few values, else one by one."""
     for filter in matrix.filters.values():
         if filter.axis == "sample" and filter.attribute != matrix.sample_id:
-            values = store.samples.values(filter.attribute, MOST_GROUPS)
+            values = store.samples.values(filter.attribute, MAX_HEAT_MAP)
             if values is not None and _FEWEST_GROUPS <= len(values) < store.samples.size:
                 return filter.name
     return matrix.sample_id
@@ -143,11 +141,7 @@ def heat_map(
     query = MatrixQuery(feature_ids=ids, group_by=by, summaries=(grouped.summary,), units=matrix.units)
     resolved = slice_by_id(view, matrix.id, query)
     slice = resolved.slice
-    if slice.shape[1] > MOST_GROUPS:
-        raise ResultTooLarge(
-            f"{slice.shape[1]:,} {resolved.columns} are more than the {MOST_GROUPS} columns of one heat map: group the "
-            "samples by an attribute with fewer values"
-        )
+    check_groups(slice.shape[1], resolved.columns)
     count(slice.shape[0] * slice.shape[1])
     rows = {id: row for row, id in enumerate(as_texts(slice.features.column(slice.features.id)))}
     cells = np.concatenate(list(slice.layers[0].blocks()))

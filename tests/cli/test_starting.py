@@ -171,3 +171,13 @@ print({"numpy", "h5py", "pandas", "limits", "ruamel", "starlette"} & set(sys.mod
 """
     command = [sys.executable, "-c", program, str(tmp_path / "new")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "set()"
+
+
+def test_a_worker_imports_no_packages_that_few_replies_need() -> None:
+    program = """
+import sys
+import rnaget_server.app
+print({"pandas", "scipy", "pyarrow", "zarr", "anndata", "plotly", "IPython"} & set(sys.modules))
+"""
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "set()"

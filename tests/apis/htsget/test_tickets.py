@@ -284,7 +284,7 @@ def test_samples_of_a_matrix_name_their_reads(client: TestClient) -> None:
     assert samples[0]["reads"] == [f"http://testserver/reads/{READS_ID}"]
     assert samples[0]["variants"] == [f"http://testserver/variants/{READS_ID}"]
     assert "reads" not in samples[1]
-    assert f"http://testserver/reads/{READS_ID}" in client.get("/").text
+    assert f"http://testserver/reads/{READS_ID}" in client.get("/studies/s").text
 
 
 def test_every_route_and_error_is_documented() -> None:
