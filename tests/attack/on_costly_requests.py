@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,7 +66,17 @@ def _catalog(directory: Path, samples: int) -> Path:
 def server_of(directory: Path, samples: int = SHORT_SAMPLES, **settings: object) -> Iterator[Server]:
     with rnaget(_catalog(directory, samples), directory / "log", **settings) as server:
         _get(server, SMALL)
+        _settle(server)
         yield server
+
+
+def _settle(server: Server) -> None:
+    """Wait for the index of names, which is made after the start: its memory is no request's."""
+    for _ in range(60):
+        with closing(http.client.HTTPConnection(HOST, server.port, timeout=60)) as connection:
+            connection.request("GET", "/search/suggestions?q=x")
+            if json.loads(connection.getresponse().read())["complete"]:
+                return
 
 
 def _post(server: Server, body: bytes, path: str = BYTES) -> int:
