@@ -69,7 +69,7 @@ class Site:
 
     @property
     def shows_values(self) -> bool:
-        """Whether pages may show values of matrices."""
+        """True if pages may show values of matrices."""
         return "expressions" not in self.settings.switched_off and not self.settings.require_tickets
 
     @property

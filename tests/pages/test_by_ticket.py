@@ -1,4 +1,4 @@
-"""Where values are sent by tickets alone, no page lets anybody have them without one."""
+"""Pages show no values where these are sent by tickets alone."""
 
 from __future__ import annotations
 

@@ -84,8 +84,7 @@ def import_annotation(
             annotation = Annotation(path, contigs, lambda share: progress(share * _PARSING))
         for contig in contigs.made_circular:
             writer.index.execute("UPDATE sequences SET circular = 1 WHERE number = ?", (contig.number,))
-        genes = GeneWriter(writer, genome)
-        job = _Job(annotation, genes, genetic_codes, read)
+        job = _Job(annotation, genes := GeneWriter(writer, genome), genetic_codes, read)
         job.run(lambda share: progress(_PARSING + share * (1 - _PARSING)))
         remarks = [f"{contig.name} is circular, as the annotation says" for contig in contigs.made_circular]
         if symbols is not None:
