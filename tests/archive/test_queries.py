@@ -232,10 +232,10 @@ def test_patterns_on_long_texts_take_no_time(tmp_path: Path, monkeypatch: pytest
 def test_many_patterns_on_few_values_take_no_time(tmp_path: Path) -> None:
     index = write(tmp_path / "index", pd.DataFrame({"donor": [f"donor {n}" for n in range(10_000)]}))
     assert not index.fields("sample").get("donor").is_many
-    began = time.process_time()
+    began = time.thread_time()
     found = search(index, " OR ".join(f'donor="*x{number}*"' for number in range(200)))
     # Text by text, it would be twenty times as long.
-    assert not found and time.process_time() - began < 1
+    assert not found and time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("few", [1, 5_000])

@@ -111,15 +111,15 @@ def test_a_hundred_thousand_values_cost_a_search_each(kind: str) -> None:
     axis = Axis(len(GENES), ("gene", "copy"), lambda _: FixedText(raw))
     axis.index("gene")
     keys = np.array([encode(value) for value in WANTED[kind]], dtype=raw.dtype)
-    began = time.process_time()
+    began = time.thread_time()
     for _ in range(4):
         np.searchsorted(axis.index("gene").ordered, keys)
         [encode(value) for value in WANTED[kind]]
-    search = time.process_time() - began
+    search = time.thread_time() - began
     for look in (axis.find, axis.where, lambda *asked: axis.where(*asked, ignore_case=True)):
-        began = time.process_time()
+        began = time.thread_time()
         look("gene", WANTED[kind])
-        assert time.process_time() - began < 8 * search + 0.05
+        assert time.thread_time() - began < 8 * search + 0.05
 
 
 def test_ids_with_and_without_version_cost_two_searches() -> None:
@@ -136,7 +136,7 @@ def fastest(work: Callable[[], object]) -> float:
     """Return the seconds of processor time that some work takes at best."""
     times = []
     for _ in range(7):
-        began = time.process_time()
+        began = time.thread_time()
         work()
-        times.append(time.process_time() - began)
+        times.append(time.thread_time() - began)
     return min(times)

@@ -99,6 +99,6 @@ def test_time_is_bounded_whatever_the_size_and_however_many_are_asked_for() -> N
     unknown = [f"ENSG9{number:010d}" for number in range(100_000)]
     for count, limit in ((60_000, 0.25), (1_000_000, 1.5)):
         searched = axis(ids(count), fixed(ids(count)))
-        began = time.process_time()
+        began = time.thread_time()
         searched.suggest("name", unknown)
-        assert time.process_time() - began < limit, count
+        assert time.thread_time() - began < limit, count

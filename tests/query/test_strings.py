@@ -64,6 +64,6 @@ def test_long_rows_of_escapes_are_read_in_pieces(before: int, end: str) -> None:
 @pytest.mark.parametrize("sign", ["%", "%4", "%41", "+", "=", "&", "é", "%e2", "a%41"])
 def test_a_long_query_string_costs_little(sign: str) -> None:
     """urllib takes ten seconds for the first of these."""
-    began = time.process_time()
+    began = time.thread_time()
     query_pairs(sign * ((4 << 20) // len(sign)))
-    assert time.process_time() - began < 2 * slowness()
+    assert time.thread_time() - began < 2 * slowness()
