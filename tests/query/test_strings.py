@@ -66,4 +66,4 @@ def test_a_long_query_string_costs_little(sign: str) -> None:
     """urllib takes ten seconds for the first of these."""
     began = time.thread_time()
     query_pairs(sign * ((4 << 20) // len(sign)))
-    assert time.thread_time() - began < 2 * slowness()
+    assert time.thread_time() - began < 5 * slowness()

@@ -1,0 +1,26 @@
+"""Who is admitted by which level of access."""
+
+from __future__ import annotations
+
+import pytest
+
+from rnaget_server.model.access import PUBLIC, Access
+from rnaget_server.model.principal import ANYONE, OPERATOR, Principal
+
+REGISTERED = Access("registered")
+CONTROLLED = Access("controlled", frozenset(("a", "b")))
+
+
+@pytest.mark.parametrize(
+    ("principal", "admitted"),
+    [
+        (ANYONE, [PUBLIC]),
+        (Principal("somebody"), [PUBLIC, REGISTERED]),
+        (Principal("somebody", frozenset("c")), [PUBLIC, REGISTERED]),
+        (Principal("somebody", frozenset("bc")), [PUBLIC, REGISTERED, CONTROLLED]),
+        (Principal(None, frozenset("a")), [PUBLIC]),
+        (OPERATOR, [PUBLIC, REGISTERED, CONTROLLED]),
+    ],
+)
+def test_levels(principal: Principal, admitted: list[Access]) -> None:
+    assert [access for access in (PUBLIC, REGISTERED, CONTROLLED) if access.admits(principal)] == admitted
