@@ -1,4 +1,4 @@
-"""Who may see a record, and which samples of a matrix."""
+"""Access to a record, and to the samples of a matrix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Level = Literal["public", "registered", "controlled"]
 
 @dataclass(frozen=True)
 class Access:
-    """Who may see something: everybody, all who have signed in, or those who hold one of some grants."""
+    """The condition for seeing something: none, to have signed in, or to hold one of some grants."""
 
     level: Level = "public"
     grants: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Who is admitted by which level of access."""
+"""The levels of access, and the principals that each of them admits."""
 
 from __future__ import annotations
 
