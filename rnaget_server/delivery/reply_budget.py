@@ -11,11 +11,9 @@ import anyio
 
 from rnaget_server.errors import Busy
 from rnaget_server.http.heap import trim
-from rnaget_server.model.priority import stand_back
 
 # A chunk on its way into the socket, the next one in hand, and what the connection itself takes.
 _LEAST = 1 << 20
-_MOST_THREADS = 2
 _MOST_MAKING = 2
 _MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 16
@@ -48,7 +46,9 @@ class ReplyBudget:
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
         # They may wait for another that makes the same, and must not hold the threads of all others meanwhile.
         self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
-        self.threads = ThreadPoolExecutor(_MOST_THREADS, "chunks", initializer=stand_back)
+        # The interpreter runs one thread at a time: with two here, each step of all others waits for both. A lower
+        # priority is worse, since a thread that holds the interpreter then waits for other processes.
+        self.threads = ThreadPoolExecutor(1, "chunk")
 
     @property
     def held(self) -> int:
