@@ -32,7 +32,6 @@ from rnaget_server.apis.seqcol.context import SeqcolApi
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.ahead import compute_ahead
 from rnaget_server.datasets.archive_index import ArchiveIndexes
-from rnaget_server.datasets.files import OfferedFiles
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -49,6 +48,7 @@ from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.limits import Limits
+from rnaget_server.model.principal import OPERATOR
 from rnaget_server.pages.house import house_of
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
@@ -71,7 +71,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
     if prepare:
         indexes.prepare(repository.visible_to)
-        compute_ahead(lambda: OfferedFiles(repository.live.current, repository.offer))
+        compute_ahead(lambda: repository.visible_to(OPERATOR).files)
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
