@@ -206,9 +206,8 @@ class Study:
 
     def _files(self) -> Iterator[OfferedFile]:
         for matrix in self.matrices:
-            if matrix.sample_access is not None:  # the file has the samples that not everybody may see
-                continue
-            yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
+            if matrix.sample_access is None:  # else the file has samples that are not to be seen
+                yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
         for tracks in self.track_sets:
             owner = Owner("continuous", tracks.id, self.project_id, self.id)
             if tracks.path is not None:
