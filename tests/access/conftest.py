@@ -23,5 +23,5 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def client(marked: Path) -> Iterator[Client]:
     """A client of a server that sends nothing within tickets."""
-    with Client(create_app(Settings(data=marked, reload_seconds=0, max_inline_bytes=0))) as client:
+    with Client(create_app(Settings(data=marked, reload_seconds=60, max_inline_bytes=0))) as client:
         yield client

@@ -21,7 +21,7 @@ PATHS = (
         "/studies/s-zqox",
     ),
     *("/ena/portal/api/results", "/genomes/g-zqex", "/files", "/reads/r-zqox/1", "/search/suggestions?q=x", "/nothing"),
-    f"{SHARED}?start=1&end=3",
+    *(SHARED, f"{SHARED}?start=1&end=3"),
 )
 
 

@@ -28,6 +28,11 @@ WITHOUT_RECORDS = (
 )
 # These answer 403 without the URL of a ticket; see test_tickets.py.
 BY_TICKET = "/_block/"
+KEPT = {
+    *("get /rnaget/expressions/units", "get /rnaget/expressions/filters", "get /rnaget/continuous/filters"),
+    *("get /ena/portal/api/returnFields", "get /ena/portal/api/results", "get /rnaget/expressions/bytes"),
+    *("page /search/suggestions", "page /readyz", "get /reads/{id}", "get /sequence/{id}"),
+}
 # What depends on the time, or on how long a reply is.
 PASSING = ("date", "content-length", "age")
 OTHERS = [who for who in PEOPLE if who != "operator"]
@@ -87,6 +92,18 @@ def test_nothing_hidden_is_in_a_reply(server: Server, who: str) -> None:
         text = _text(reply)
         assert not [secret for secret in hidden if secret in text], request
         assert reply.status_code < 500, (request, reply.text)
+
+
+def test_what_was_kept_for_one_is_not_given_to_another(server: Server) -> None:
+    """Routes whose replies are made from something that is kept in memory or on disk."""
+    asked = [request for request in server.requests if request.route in KEPT]
+    assert {request.route for request in asked} == KEPT
+    for who in ("operator", *OTHERS, "none"):
+        hidden = [secret.lower() for secret in server.hidden(PEOPLE[who])]
+        for request in asked:
+            if not any(secret in request.words.lower() for secret in hidden):
+                text = _text(server.ask(PEOPLE[who], request))
+                assert not [secret for secret in hidden if secret in text], (who, request)
 
 
 @pytest.mark.parametrize("who", OTHERS)
