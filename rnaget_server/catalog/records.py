@@ -11,6 +11,7 @@ from typing import Literal
 from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
 from rnaget_server.catalog.offered import Group, OfferedFile, Owner, offered_id, with_distinct_names
 from rnaget_server.catalog.taxonomy import Taxon
+from rnaget_server.model.access import SampleAccess
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.parts import INDEX, LETTERS
 
@@ -66,6 +67,7 @@ class Matrix:
     filters: Mapping[str, Filter]
     tsv: Tsv
     default_format: str
+    sample_access: SampleAccess | None = None
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
@@ -198,7 +200,8 @@ class Study:
 
     def _files(self) -> Iterator[OfferedFile]:
         for matrix in self.matrices:
-            yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
+            if matrix.sample_access is None:  # else the file has samples that are not to be seen
+                yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
         for tracks in self.track_sets:
             owner = Owner("continuous", tracks.id, self.project_id, self.id)
             if tracks.path is not None:
