@@ -18,7 +18,7 @@ from rnaget_server.model.principal import Principal
 from tests.conftest import import_matrix
 
 GENES = [f"G{number}" for number in range(14)]
-SAMPLES = [f"s{number}" for number in range(20)]
+SAMPLES = [f"case-{number:02}" for number in range(20)]
 KINDS = ("dense", "sparse", "served", "dense_served", "text")
 """The native stores, h5ad files as they are, and a matrix that was text."""
 
