@@ -17,12 +17,14 @@ from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.model.access import SampleAccess, SampleRule
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.axis_part import axis_part
-from rnaget_server.model.columns import Column, Numbers
+from rnaget_server.model.columns import Column, Numbers, as_texts
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.stores.base import MatrixStore, Points
 from rnaget_server.stores.embeddings import paired
 
 Mask = NDArray[np.bool_]
+
+_ROWS_AT_ONCE = 4096
 
 _log = logging.getLogger(__name__)
 _LACKING = "the matrix %s: all its samples are hidden, since rules for them name attributes that they do not have: %s"
@@ -67,9 +69,21 @@ def _lacking(samples: Axis, access: SampleAccess) -> list[str]:
 def _concerned(samples: Axis, rule: SampleRule) -> Mask:
     concerned = np.ones(samples.size, bool)
     for attribute, values in rule.where.items():
-        # Not `Axis.where`, for which a comma may separate values.
-        concerned &= samples.read(attribute).among(sorted(values))[0]
+        concerned &= _having(samples.read(attribute), samples.size, values)
     return concerned
+
+
+def _having(column: Column, size: int, values: frozenset[str]) -> Mask:
+    """Return where a column has one of some values: as it compares them, or as they are shown.
+
+    The two differ where a number is written in two ways, and in a file of another program that has a text in a form of
+    its own. A sample that may be meant is hidden.
+    """
+    having = np.array(column.among(sorted(values))[0])
+    for start in range(0, size, _ROWS_AT_ONCE):
+        texts = as_texts(column.take(np.arange(start, min(start + _ROWS_AT_ONCE, size))))
+        having[start : start + len(texts)] |= np.fromiter((text in values for text in texts), bool, len(texts))
+    return having
 
 
 class _Masked:

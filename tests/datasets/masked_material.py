@@ -14,7 +14,6 @@ from scipy import sparse
 
 from rnaget_server.catalog import Catalog, Matrix
 from rnaget_server.model.access import Access, SampleAccess, SampleRule
-from rnaget_server.model.principal import Principal
 from tests.conftest import import_matrix
 
 GENES = [f"G{number}" for number in range(14)]
@@ -104,19 +103,6 @@ def rules(others_see: Any, *conditions: Mapping[str, object]) -> SampleAccess:
         for number, condition in enumerate(conditions)
     ]
     return SampleAccess(tuple(made), others_see)
-
-
-class HidingPolicy:
-    """Shows all matrices of some ids by these rules to those who do not hold the grant ``all``."""
-
-    def __init__(self, access: Mapping[str, SampleAccess]) -> None:
-        self.access = access
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        return catalog if "all" in principal.grants else with_rules(catalog, self.access)
-
-    def rights(self, principal: Principal) -> str:
-        return "all" if "all" in principal.grants else repr(sorted(self.access.items()))
 
 
 def with_rules(catalog: Catalog, access: Mapping[str, SampleAccess]) -> Catalog:

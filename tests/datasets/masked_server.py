@@ -5,7 +5,7 @@ The rights of its policy are the same whatever is hidden, so that no cache is ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,21 +18,31 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from rnaget_server import app as wiring
+from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.repository import open_repository
 from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.access import SampleAccess
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.settings import Settings
-from tests.datasets.masked_material import KINDS, HidingPolicy, Source, made_source, published, rules
+from tests.datasets.masked_material import KINDS, Source, made_source, published, rules, with_rules
 
 DISEASE = {"consent": ["disease", "disease,other"]}
 
 
-class OneRight(HidingPolicy):
-    """Gives all principals the same rights."""
+class OneRight:
+    """Shows matrices by some rules, by id, to those who do not hold the grant ``all``; all have the same rights."""
 
-    def rights(self, principal: Principal) -> str:
+    def __init__(self) -> None:
+        self.access: Mapping[str, SampleAccess] = {}
+
+    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
+        return catalog if "all" in principal.grants else with_rules(catalog, self.access)
+
+    def rights(self, *asked: object) -> str:
         return ""
+
+    def narrowed(self, catalog: Catalog, principal: Principal) -> Principal:
+        return principal
 
 
 class Server:
@@ -42,7 +52,7 @@ class Server:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.policy = OneRight({})
+        self.policy = OneRight()
         self.principal = ANYONE
 
     def hide(self, access: SampleAccess | None, *ids: str) -> None:

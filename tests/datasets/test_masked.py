@@ -15,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.datasets.guarded import GuardedStore
+from rnaget_server.datasets.masked import hidden_samples
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.model.access import PUBLIC, Access, SampleAccess, SampleRule
+from rnaget_server.model.axis import Axis
+from rnaget_server.model.columns import FixedText, Numbers
 from rnaget_server.settings import Settings
 from rnaget_server.testing.stores import check_sparse
 from tests.conftest import ROOT, examples
@@ -178,6 +181,22 @@ def test_a_comma_in_a_value_is_its_own(view: View, source: Source) -> None:
     assert store.samples.size == len(SAMPLES)  # no sample has both words
     store = opened(view, "text", rules("omit", {"consent": "disease,other"}))
     assert store.samples.size == (source.samples["consent"] != "disease,other").sum()
+
+
+def test_a_value_is_meant_however_the_file_has_it() -> None:
+    """What is shown as the value of a rule is hidden, and numbers are compared as such."""
+    texts = np.array(["caf\u00e9".encode(), b"caf&#233;", b"&lt;5", b"<5", b"cafe", b""])
+    columns = {"place": FixedText(texts), "age": Numbers(np.array([20.0, 2, np.nan, 20, 5, 200]))}
+    samples = Axis(len(texts), tuple(columns), columns.__getitem__)
+
+    def hidden(**where: str) -> list[bool]:
+        return list(hidden_samples(samples, rules("NaN", where)))
+
+    assert hidden(place="caf\u00e9") == [True, True, False, False, False, False]
+    assert hidden(place="<5") == [False, False, True, True, False, False]
+    assert hidden(age="20") == hidden(age="20.0") == [True, False, False, True, False, False]
+    assert hidden(age="20", place="<5") == [False, False, False, True, False, False]
+    assert hidden(age="") == [False, False, True, False, False, False]
 
 
 def test_rows_that_are_not_to_be_written_to(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
