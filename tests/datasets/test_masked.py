@@ -184,7 +184,7 @@ def test_a_comma_in_a_value_is_its_own(view: View, source: Source) -> None:
 
 
 def test_a_value_is_meant_however_the_file_has_it() -> None:
-    """What is shown as the value of a rule is hidden, and numbers are compared as such."""
+    """The value of a rule hides what is shown so, and numbers are compared as such."""
     texts = np.array(["caf\u00e9".encode(), b"caf&#233;", b"&lt;5", b"<5", b"cafe", b""])
     columns = {"place": FixedText(texts), "age": Numbers(np.array([20.0, 2, np.nan, 20, 5, 200]))}
     samples = Axis(len(texts), tuple(columns), columns.__getitem__)
