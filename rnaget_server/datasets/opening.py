@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
+from rnaget_server.datasets.masked import masked
 from rnaget_server.datasets.reads import IndexCache, OpenReads
 from rnaget_server.datasets.rule_check import vain_rules
 from rnaget_server.errors import CatalogChanged, StoreFailure
@@ -95,6 +97,8 @@ class StoreCache:
     def open(self, matrix: Matrix, cancellation: Cancellation | None = None) -> GuardedStore:
         """Return the open store of `matrix`; its cells are read until that is cancelled.
 
+        For a record with rules about its samples it is one in which those are hidden, over the same open file.
+
         Raises
         ------
         StoreFailure
@@ -102,7 +106,11 @@ class StoreCache:
         CatalogChanged
             If the file is missing since the catalogue names another by now.
         """
-        store = self._matrices.get(matrix)
+        access = matrix.sample_access
+        if access is None:
+            store = self._matrices.get(matrix)
+        else:
+            store = masked(self._matrices.get(replace(matrix, sample_access=None)), matrix.id, access)
         if cancellation is not None:
             store = copy(store)
             store.cancellation = cancellation

@@ -245,6 +245,8 @@ def cells_of(view: View, matrix: Matrix) -> Iterator[Cells]:
 
     Raises
     ------
+    UnknownId
+        If it has none.
     ResultTooLarge
         If it has more cells than a reply may have.
     Busy
@@ -253,6 +255,8 @@ def cells_of(view: View, matrix: Matrix) -> Iterator[Cells]:
         If the file cannot be read.
     """
     store = view.stores.open(matrix)
+    if not store.shape[1]:
+        raise UnknownId(f"{matrix.id} has no cells")
     view.limits.check_cells((2, store.shape[1]), "cells", _ask_for_fewer)
     reservation = view.memory.reservation()
     try:
