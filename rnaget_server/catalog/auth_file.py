@@ -6,14 +6,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from rnaget_server.auth_settings import AuthSettings, PassportsEntry, ProviderEntry, VisaIssuerEntry
+from rnaget_server.auth_settings import AuthSettings
 from rnaget_server.catalog.explained import explained
 from rnaget_server.catalog.yaml_text import read_yaml
 from rnaget_server.errors import CatalogError, Problem
-
-_KEYS = sorted(
-    key for model in (AuthSettings, ProviderEntry, PassportsEntry, VisaIssuerEntry) for key in model.model_fields
-)
 
 
 def read_auth(auth: AuthSettings, base: Path) -> AuthSettings:
@@ -44,4 +40,4 @@ def read_auth(auth: AuthSettings, base: Path) -> AuthSettings:
     try:
         return read_auth(AuthSettings.model_validate(content), path.parent)
     except ValidationError as error:
-        raise CatalogError(list(explained(path, error, known=_KEYS))) from None
+        raise CatalogError(list(explained(path, error))) from None

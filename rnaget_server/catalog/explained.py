@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from rnaget_server.auth_settings import AuthSettings, PassportsEntry, ProviderEntry, VisaIssuerEntry
 from rnaget_server.catalog.models import KEYS
 from rnaget_server.catalog.yaml_text import Places
 from rnaget_server.errors import Problem
 from rnaget_server.settings import Settings
 from rnaget_server.spelling import did_you_mean
 
-_KEYS = sorted(KEYS | set(Settings.model_fields))
+_MODELS = (Settings, AuthSettings, ProviderEntry, PassportsEntry, VisaIssuerEntry)
+_KEYS = sorted(KEYS | {key for model in _MODELS for key in model.model_fields})
 
 
-def explained(
-    path: Path, error: ValidationError, below: tuple[str, ...] = (), known: Collection[str] = _KEYS
-) -> Iterator[Problem]:
+def explained(path: Path, error: ValidationError, below: tuple[str, ...] = ()) -> Iterator[Problem]:
     """Yield the problems of a file.
 
     Parameters
@@ -31,8 +31,6 @@ def explained(
         The mistakes in it.
     below
         The keys under which the values are that were checked.
-    known
-        The keys that may have been meant.
     """
     try:
         places = Places(path)
@@ -40,16 +38,16 @@ def explained(
         return
     for mistake in error.errors():
         where = (*below, *(part for part in mistake["loc"] if part != "[key]"))
-        yield places.problem(where, _message(mistake, known))
+        yield places.problem(where, _message(mistake))
 
 
-def _message(mistake: Any, known: Collection[str]) -> str:
+def _message(mistake: Any) -> str:
     key = str(mistake["loc"][-1]) if mistake["loc"] else ""
     kind = mistake["type"]
     if kind == "missing":
         return f"the key {key!r} is missing: add it"
     if kind == "extra_forbidden":
-        return f"the key {key!r} is not known here: {did_you_mean(key, known) or 'remove it'}"
+        return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
     if kind == "value_error":
         return str(mistake["ctx"]["error"])
     if kind in ("string_type", "none_required"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,15 +50,13 @@ class CookieSessions:
 
     def cookie_of(self, scope: Scope) -> str | None:
         """Return the session that a request comes with."""
-        sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
-        name = self.cookie_name(scope.get("scheme", "http"))
-        if name.encode() not in sent:
-            return None
-        try:
-            morsel = SimpleCookie(sent.decode("latin-1")).get(name)
-        except CookieError:
-            return None
-        return morsel.value if morsel is not None and morsel.value else None
+        name = self.cookie_name(scope.get("scheme", "http")).encode()
+        for line in (value for header, value in scope["headers"] if header == b"cookie"):
+            for part in line.split(b";"):
+                key, _, value = part.strip().partition(b"=")
+                if key == name and value:
+                    return str(value, "latin-1")
+        return None
 
     def new_cookie(self, identity: Identity) -> str:
         """Return the session of somebody who has signed in.

@@ -40,6 +40,7 @@ def visas(_running_visas: Provider) -> Iterator[Provider]:
 @pytest.fixture
 def authenticator(provider: Provider, visas: Provider) -> Authenticator:
     """The check of tokens of a server that trusts both, which knows no keys yet."""
-    entry = {"issuer": provider.issuer, "audience": AUDIENCE, "grants": "rna_grants", "client_id": "rnaget"}
+    client = {"client_id": "rnaget", "client_secret": "secret of the client"}
+    entry = {"issuer": provider.issuer, "audience": AUDIENCE, "grants": "rna_grants", **client}
     passports = {"issuers": [visas.issuer], "jku": [f"{visas.issuer}/jwks"]}
     return Authenticator(AuthSettings.model_validate({"oidc": [entry], "passports": passports}))
