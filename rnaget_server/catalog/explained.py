@@ -10,14 +10,14 @@ import yaml
 from pydantic import ValidationError
 
 from rnaget_server.auth_settings import AuthSettings, PassportsEntry, ProviderEntry, VisaIssuerEntry
-from rnaget_server.catalog.models import KEYS
+from rnaget_server.catalog.fields import KEYS
 from rnaget_server.catalog.yaml_text import Places
 from rnaget_server.errors import Problem
 from rnaget_server.settings import Settings
 from rnaget_server.spelling import did_you_mean
 
 _MODELS = (Settings, AuthSettings, ProviderEntry, PassportsEntry, VisaIssuerEntry)
-_KEYS = sorted(KEYS | {key for model in _MODELS for key in model.model_fields})
+_OF_SETTINGS = {key for model in _MODELS for key in model.model_fields}
 
 
 def explained(path: Path, error: ValidationError, below: tuple[str, ...] = ()) -> Iterator[Problem]:
@@ -47,9 +47,11 @@ def _message(mistake: Any) -> str:
     if kind == "missing":
         return f"the key {key!r} is missing: add it"
     if kind == "extra_forbidden":
-        return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
+        return f"the key {key!r} is not known here: {did_you_mean(key, sorted(KEYS | _OF_SETTINGS)) or 'remove it'}"
     if kind == "value_error":
         return str(mistake["ctx"]["error"])
+    if kind == "too_short":
+        return f"the value of {key!r} is empty: there must be one at least"
     if kind in ("string_type", "none_required"):
         return f"the value of {key!r} must be text"
     if kind in ("tuple_type", "list_type"):

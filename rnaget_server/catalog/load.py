@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rnaget_server.catalog.access_entries import AccessEntry
 from rnaget_server.catalog.auth_file import read_auth
 from rnaget_server.catalog.explained import explained
 from rnaget_server.catalog.models import (
@@ -26,6 +27,7 @@ from rnaget_server.catalog.models import (
 )
 from rnaget_server.catalog.records import (
     Catalog,
+    Conditions,
     Filter,
     Genome,
     Matrix,
@@ -41,6 +43,7 @@ from rnaget_server.catalog.style import read_logo
 from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
+from rnaget_server.model.access import PUBLIC
 from rnaget_server.model.collector import uncollected
 from rnaget_server.settings import Settings
 
@@ -147,6 +150,7 @@ class _Loader:
             scientific_name=file.scientific_name,
             common_name=file.common_name,
             taxonomy_id=file.taxonomy_id,
+            access=_below((), file.access),
         )
 
     def _project(self, path: Path) -> Project | None:
@@ -164,6 +168,7 @@ class _Loader:
             description=file.description,
             tags=file.tags,
             studies=tuple(study for study in studies if study is not None),
+            access=_below((), file.access),
         )
 
     def _study(self, path: Path, project: ProjectFile | None) -> Study | None:
@@ -197,6 +202,7 @@ class _Loader:
                 for number, entry in enumerate(file.reads)
                 if self._claim(entry.kind, entry.id, path, ("reads", number, "id"))
             ),
+            access=_of_study(file, project),
         )
 
     def _read(self, path: Path, model: type[File]) -> File | None:
@@ -246,6 +252,8 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         filters=_filters(entry.filters),
         tsv=tsv,
         default_format=entry.default_format,
+        access=_below(_of_study(study, project), entry.access),
+        sample_access=entry.access.sample_access,
     )
 
 
@@ -268,6 +276,7 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
         filters=_filters(entry.filters),
         no_data=float(entry.no_data),
         default_format=entry.default_format,
+        access=_below(_of_study(study, project), entry.access),
     )
 
 
@@ -294,7 +303,16 @@ def _read_set(entry: ReadsEntry, study: StudyFile, project: ProjectFile, directo
         description=entry.description,
         samples=entry.samples,
         files=tuple(files),
+        access=_below(_of_study(study, project), entry.access),
     )
+
+
+def _of_study(study: StudyFile, project: ProjectFile) -> Conditions:
+    return _below(_below((), project.access), study.access)
+
+
+def _below(above: Conditions, entry: AccessEntry) -> Conditions:
+    return above if entry.access == PUBLIC or entry.access in above else (*above, entry.access)
 
 
 def _shared(attributes: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, MissingScope, RnagetError
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
@@ -179,6 +180,7 @@ def dispatch(
     limit: RateLimit | None = None,
     house: Callable[[], House] = House,
     gate: Gate | None = None,
+    privacy: Privacy | None = None,
 ) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
@@ -197,8 +199,8 @@ def dispatch(
         How much one client may ask for; None: any amount.
     house
         Returns the style of the pages; asked for each page that a standard shows.
-    gate
-        The check of credentials; None: everybody is anyone.
+    gate, privacy
+        The check of credentials, and what marks the replies that depend on them; None: none are looked at.
     """
 
     # Not a coroutine, nor are the next layers: they are left when they have passed a request on.
@@ -213,10 +215,10 @@ def dispatch(
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
-                return _limited(limit, _behind(gate, partial(_guarded, mount)), inside, receive, send)
+                return _limited(limit, _behind(gate, partial(_guarded, mount, privacy)), inside, receive, send)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
         counted = is_counted(path)
-        shown = _behind(gate if counted and path not in SIGN_IN_PATHS else None, partial(_page, pages))
+        shown = _behind(gate if counted and path not in SIGN_IN_PATHS else None, partial(_page, pages, privacy))
         return _limited(limit if counted else None, shown, page, receive, send)
 
     return application
@@ -227,9 +229,10 @@ def _behind(gate: Gate | None, handler: ASGIApp) -> ASGIApp:
     return handler if gate is None else partial(gate.answer, handler)
 
 
-def _page(pages: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+def _page(pages: ASGIApp, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     refused = _missing_scopes(scope, frozenset((PAGES_SCOPE,)))
-    return (pages if refused is None else error_response(Request(scope), refused))(scope, receive, send)
+    marked = send if privacy is None else privacy.marked(scope, send)
+    return (pages if refused is None else error_response(Request(scope), refused))(scope, receive, marked)
 
 
 def _inside(mount: Mount, scope: Scope, root: str, path: str) -> dict[str, Any]:
@@ -259,7 +262,7 @@ async def _begun(limit: RateLimit, lifespan: ASGIApp, scope: Scope, receive: Rec
     await lifespan(scope, receive, send)
 
 
-def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+def _guarded(mount: Mount, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Answer a request of a standard, or refuse it."""
     if mount.switched_off:
         group = scope[ROUTE_PATH_KEY].removeprefix(f"{mount.prefix}/").split("/")[0]
@@ -268,17 +271,18 @@ def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaita
             refusal = GroupSwitchedOff(f"this server does not offer {group}: {offers}")
             return error_response(Request(scope), refusal)(scope, receive, send)
     if mount.check is not None and mount.check.guards(scope):
-        return _checked(mount, mount.check, scope, receive, send)
-    return _routed(mount.routes, scope, receive, send)
+        return _checked(mount, privacy, scope, receive, send)
+    return _routed(mount.routes, scope, receive, send if privacy is None else privacy.marked(scope, send))
 
 
-async def _checked(mount: Mount, check: Check, scope: Scope, receive: Receive, send: Send) -> None:
+async def _checked(mount: Mount, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await check.check(scope)
+        if mount.check is not None:
+            await mount.check.check(scope)
     except RnagetError as refusal:
         await error_response(Request(scope), refusal)(scope, receive, send)
     else:
-        await _routed(mount.routes, scope, receive, send)
+        await _routed(mount.routes, scope, receive, send if privacy is None else privacy.marked(scope, send))
 
 
 def _routed(routes: Routes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.types import Scope
 
+from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.web import House, Visitor
 
 BEGAN_KEY = "rnaget_server.began"
@@ -21,8 +22,7 @@ LABEL_KEY = "rnaget_server.label"
 """The key of the name for people of the one who asks, None for anyone, where one can sign in by a browser."""
 
 PRINCIPAL_KEY = "rnaget_server.principal"
-"""The key of the one who asks; a sign-in check puts it into the scope."""
-
+"""The key of the one who asks; a sign-in check puts it into the scope, a signed URL the one whom it was given to."""
 
 ROOT_KEY = "rnaget_server.root"
 """The key of the path under which clients see the whole server; routers change the scope's own ``root_path``."""
@@ -35,6 +35,12 @@ def house_of(request: Request) -> House:
     """Return the style of the pages of this server."""
     made: House = request.scope.get(HOUSE_KEY, House)()
     return made
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Return the one who asks."""
+    principal: Principal = scope.get(PRINCIPAL_KEY, ANYONE)
+    return principal
 
 
 def visitor_of(scope: Scope) -> Visitor:

@@ -104,7 +104,7 @@ MISTAKES = [
     (f"{PROVIDER}\n  client_secret: abc", "2:", "a client_secret needs the client_id"),
     (f"{PROVIDER}\n  scope: profile", "2:", "scope must name openid"),
     (f"{PROVIDER}\n  audiance: y", "4:", "did you mean 'audience'?"),
-    (f"{PROVIDER}\npassports: {{issuers: []}}", "4:", "the value of 'issuers' is wrong"),
+    (f"{PROVIDER}\npassports: {{issuers: []}}", "4:", "the value of 'issuers' is empty"),
     (f"{PROVIDER}\npassports: {{issuers: [http://a.example]}}", "4:", "http only on this machine"),
     (f"{PROVIDER}\npassports: {{issuers: [https://a.example], jku: [ftp://a]}}", "4:", "http only on this machine"),
     ("passports: {issuers: [https://a.example]}", "1:", "passports come with the tokens of a broker"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import anyio
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import Busy, InvalidQuery, NotAuthenticated, RnagetError
 from rnaget_server.http.auth.authenticator import Authenticator
@@ -30,7 +30,6 @@ _KEPT_SECONDS = 300.0
 _MOST_KEPT = 10_000
 _AT_ONCE = 4
 _MOST_WAITING = 64
-_VARY = b"Authorization, Cookie"
 
 
 class Sessions(Protocol):
@@ -78,13 +77,13 @@ class SignIn:
         try:
             _refuse_token_in_query(scope["query_string"])
             if not headers and cookie is None:
-                return handler(self._without_principal(scope), receive, _with_headers(send, is_private=False))
+                return handler(self._without_principal(scope), receive, send)
             known = self._known_by(cookie) if cookie is not None else self._known_token(headers)
         except RnagetError as refusal:
             return self._refused(refusal, cookie, scope, receive, send)
         if known is None:
             return self._verified(_token(headers), handler, scope, receive, send)
-        return handler(self._with_principal(scope, known), receive, _with_headers(send, is_private=True))
+        return handler(self._with_principal(scope, known), receive, send)
 
     async def _verified(self, token: str, handler: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer after a look at a token that is not known."""
@@ -100,7 +99,7 @@ class SignIn:
             await self._refused(refusal, None, scope, receive, send)
             return
         known = self._keep(_digest(token), identity)
-        await handler(self._with_principal(scope, known), receive, _with_headers(send, is_private=True))
+        await handler(self._with_principal(scope, known), receive, send)
 
     def _known_token(self, headers: list[bytes]) -> _Known | None:
         """Return who has a token, None if it has to be verified first."""
@@ -139,7 +138,7 @@ class SignIn:
         response = error_response(Request(self._without_principal(scope)), refusal)
         if cookie is not None and self._sessions is not None:
             response.raw_headers.append((b"set-cookie", self._sessions.forget(scope)))
-        await response(scope, receive, _with_headers(send, is_private=True))
+        await response(scope, receive, send)
 
 
 def _as_known(identity: Identity) -> _Known:
@@ -181,28 +180,3 @@ def _refuse_token_in_query(query: bytes) -> None:
             "a token in an address is seen by logs and histories: send it as the header `Authorization: Bearer TOKEN`; "
             "have this one revoked"
         )
-
-
-def _with_headers(send: Send, *, is_private: bool) -> Callable[[Message], Awaitable[None]]:
-    """Return what sends a reply that no cache gives to somebody else."""
-
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": list(_guarded(message.get("headers", ()), is_private))}
-        await send(message)
-
-    return send_with_headers
-
-
-def _guarded(headers: Any, is_private: bool) -> Any:
-    cache_control = b"private"
-    for name, value in headers:
-        if is_private and name.lower() == b"cache-control":
-            parts = [part.strip() for part in value.split(b",")]
-            kept = [part for part in parts if part.lower() not in (b"public", b"private")]
-            cache_control = b", ".join(kept if b"no-store" in kept else [b"private", *kept])
-        else:
-            yield name, value
-    if is_private:
-        yield b"cache-control", cache_control
-    yield b"vary", _VARY

@@ -15,13 +15,17 @@ from rnaget_server.http.auth.authenticator import Authenticator
 from rnaget_server.http.auth.identity import Identity
 from tests.http.auth.provider import AUDIENCE, Provider
 
-NOW = int(time.time())
+
+def now() -> int:
+    return int(time.time())
+
+
 SCOPED = {"scope": "openid ga4gh_passport_v1"}
 
 
 def visa(issuer: Provider, grant: Any = "EGAD1", header: dict[str, Any] | None = None, **claims: Any) -> str:
     """Return a visa as AAI 1.2.1 has it: with the address of its keys, and for no audience."""
-    content = {"type": "ControlledAccessGrants", "value": grant, "source": "https://dac.example.org", "asserted": NOW}
+    content = {"type": "ControlledAccessGrants", "value": grant, "source": "https://dac.example.org", "asserted": now()}
     given = {"ga4gh_visa_v1": content, "aud": None, "sub": "anna at the committee", **claims}
     return issuer.token({"jku": f"{issuer.issuer}/jwks", **(header or {})}, **given)
 
@@ -37,12 +41,13 @@ def grants(identity: Identity) -> frozenset[str]:
 def test_visas_give_their_grants_until_they_end(
     authenticator: Authenticator, provider: Provider, visas: Provider
 ) -> None:
-    long, short = visa(visas, "EGAD1", exp=NOW + 5000), visa(visas, "EGAD2", exp=NOW + 60)
-    identity = authenticator.identify(passport(provider, long, short, exp=NOW + 600))
-    now = identity.principal(NOW)
-    assert (now.name, now.grants, now.expires) == (f"{provider.issuer}#anna", {"EGAD1", "EGAD2"}, NOW + 60)
-    later = identity.principal(NOW + 100)
-    assert (later.grants, later.expires) == ({"EGAD1"}, NOW + 600)
+    at = now()
+    long, short = visa(visas, "EGAD1", exp=at + 5000), visa(visas, "EGAD2", exp=at + 60)
+    identity = authenticator.identify(passport(provider, long, short, exp=at + 600))
+    first = identity.principal(at)
+    assert (first.name, first.grants, first.expires) == (f"{provider.issuer}#anna", {"EGAD1", "EGAD2"}, at + 60)
+    later = identity.principal(at + 100)
+    assert (later.grants, later.expires) == ({"EGAD1"}, at + 600)
     assert identity.remarks == ()
 
 
@@ -81,8 +86,8 @@ def of_broker(broker: Provider, visas: Provider) -> str:
 
 Make = Callable[[Provider, Provider], object]
 USELESS: dict[str, tuple[Make, str]] = {
-    "ended": (lambda broker, own: visa(own, exp=NOW - 90), "expired"),
-    "not yet": (lambda broker, own: visa(own, nbf=NOW + 900), "does not hold yet"),
+    "ended": (lambda broker, own: visa(own, exp=now() - 90), "expired"),
+    "not yet": (lambda broker, own: visa(own, nbf=now() + 900), "does not hold yet"),
     "without end": (lambda broker, own: visa(own, exp=None), "when it ends"),
     "issuer not listed": (lambda broker, own: visa(broker), "none that may grant"),
     "keys elsewhere": (

@@ -17,16 +17,20 @@ from rnaget_server.http.auth.authenticator import Authenticator
 from tests.http.auth.provider import AUDIENCE, Provider, encoded
 
 OTHER_KEY = RSAKey.generate_key(2048, private=True)
-NOW = int(time.time())
+
+
+def now() -> int:
+    return int(time.time())
 
 
 def test_a_token_that_holds(authenticator: Authenticator, provider: Provider) -> None:
-    token = provider.token(rna_grants=["EGAD1", "", 5, "EGAD2"], name="Anna Ek", exp=NOW + 500)
+    end = now() + 500
+    token = provider.token(rna_grants=["EGAD1", "", 5, "EGAD2"], name="Anna Ek", exp=end)
     identity = authenticator.identify(token)
     principal = identity.principal(time.time())
     assert (principal.name, identity.label) == (f"{provider.issuer}#anna", "Anna Ek")
     assert (principal.grants, principal.scopes, principal.projects) == (frozenset(("EGAD1", "EGAD2")), None, None)
-    assert principal.expires == NOW + 500
+    assert principal.expires == end
     assert principal.has_signed_in and not principal.is_operator
 
 
@@ -46,10 +50,10 @@ def test_one_audience_of_several_suffices(audience: object, authenticator: Authe
 
 
 def test_clocks_may_differ_by_half_a_minute(authenticator: Authenticator, provider: Provider) -> None:
-    for claims in ({"exp": NOW - 15}, {"nbf": NOW + 15}, {"iat": NOW + 15}):
+    for claims in ({"exp": now() - 15}, {"nbf": now() + 15}, {"iat": now() + 15}):
         assert authenticator.identify(provider.token(**claims))
     # A token that ended a moment ago grants nothing more.
-    late = authenticator.identify(provider.token(exp=NOW - 15, rna_grants=["EGAD1"]))
+    late = authenticator.identify(provider.token(exp=now() - 15, rna_grants=["EGAD1"]))
     assert late.principal(time.time()).grants == frozenset()
 
 
@@ -111,9 +115,9 @@ def with_critical_header(provider: Provider) -> str:
 
 
 HOSTILE: dict[str, tuple[Callable[[Provider], str], str]] = {
-    "expired": (lambda provider: provider.token(exp=NOW - 90), "has expired"),
-    "not yet valid": (lambda provider: provider.token(nbf=NOW + 90), "does not hold yet"),
-    "of tomorrow": (lambda provider: provider.token(iat=NOW + 90), "in the future"),
+    "expired": (lambda provider: provider.token(exp=now() - 90), "has expired"),
+    "not yet valid": (lambda provider: provider.token(nbf=now() + 90), "does not hold yet"),
+    "of tomorrow": (lambda provider: provider.token(iat=now() + 90), "in the future"),
     "without end": (lambda provider: provider.token(exp=None), "when it ends"),
     "end is text": (lambda provider: provider.token(exp="9999999999"), "when it ends"),
     "end is true": (lambda provider: provider.token(exp=True), "when it ends"),
