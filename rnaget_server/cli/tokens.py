@@ -80,7 +80,7 @@ def list_(data: Path) -> None:
 @click.argument("id")
 @data_option
 def revoke(id: str, data: Path) -> None:
-    """Revoke the token ID, as `token list` shows it; it ends within a second."""
+    """Revoke the token ID, as `token list` shows it; it ends within two seconds."""
     path = _file(data, "token revoke ID --data")
 
     def without(records: Sequence[TokenRecord]) -> Sequence[TokenRecord]:
