@@ -41,6 +41,10 @@ from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner, signer_of
 from rnaget_server.http.api import create_api
+from rnaget_server.http.auth.authenticator import Authenticator
+from rnaget_server.http.auth.browser import BrowserSignIn
+from rnaget_server.http.auth.sessions import CookieSessions
+from rnaget_server.http.auth.sign_in import SignIn
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
@@ -86,7 +90,8 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         *_files(repository, settings, budget, mount.workload),
         *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
     ]
-    site = Site(repository, formats, settings)
+    authenticator = Authenticator(settings.auth)
+    site = Site(repository, formats, settings, sign_in=_sign_in(settings, authenticator))
     if prepare:
         site.prepare()
     pages = WSGIMiddleware(create_pages(site))  # type: ignore[arg-type]
@@ -98,7 +103,8 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         root=urlsplit(settings.public_url).path,
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
-        privacy=Privacy(lambda: repository.is_restricted),
+        gate=SignIn(authenticator, site.sign_in.sessions if site.sign_in else None) if settings.auth.is_on else None,
+        privacy=Privacy(lambda: settings.auth.is_on or repository.is_restricted),
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
     return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
@@ -125,6 +131,14 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget
         switched_off=settings.switched_off,
         check=TicketCheck(signer, DATA_ROUTE),
     )
+
+
+def _sign_in(settings: Settings, authenticator: Authenticator) -> BrowserSignIn | None:
+    """Return what signs in those who come by a browser; None if no provider has this server as a client."""
+    if not settings.auth.browser_providers:
+        return None
+    sessions = CookieSessions(signing_keys(settings), settings.auth.session_seconds, settings.public_url)
+    return BrowserSignIn(authenticator, sessions)
 
 
 def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rnaget_server.auth_settings import AuthSettings
+
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
 _REGISTRY = "org.ga4gh:service-registry:1.0.0"
@@ -263,6 +265,9 @@ class Settings(BaseSettings):
         "second gets more. 0: any time.",
     )
     keep_alive: int = Field(75, ge=1, description="Seconds that a connection stays open without a request.")
+    auth: Annotated[AuthSettings, NoDecode] = Field(
+        AuthSettings(), description="Who may sign in, and how; or the path of a file that says it. Empty: nobody."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least grave messages that are logged."
     )

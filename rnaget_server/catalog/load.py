@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from sys import intern
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from rnaget_server.catalog.access_entries import AccessEntry
-from rnaget_server.catalog.fields import KEYS
+from rnaget_server.catalog.auth_file import read_auth
+from rnaget_server.catalog.explained import explained
 from rnaget_server.catalog.models import (
     KIND_OF_FORMAT,
     ContinuousEntry,
@@ -46,13 +46,11 @@ from rnaget_server.errors import CatalogError, Problem
 from rnaget_server.model.access import PUBLIC
 from rnaget_server.model.collector import uncollected
 from rnaget_server.settings import Settings
-from rnaget_server.spelling import did_you_mean
 
 GENOMES = "genomes"
 """The directory of the genomes of a catalogue."""
 
 File = TypeVar("File", bound=BaseModel)
-_KEYS = sorted(KEYS | set(Settings.model_fields))
 
 
 def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
@@ -117,9 +115,12 @@ class _Loader:
         service = self._read(path, ServiceFile)
         if service is not None:
             try:
-                Settings(**service.settings)
+                settings = Settings(**service.settings)
+                read_auth(settings.auth, data if "auth" in service.settings else Path.cwd())
             except ValidationError as error:
-                self.problems.extend(_explained(path, error, ("settings",)))
+                self.problems.extend(explained(path, error, ("settings",)))
+            except CatalogError as error:
+                self.problems.extend(error.problems)
             return self._with_logo(data, service)
         return None
 
@@ -215,7 +216,7 @@ class _Loader:
         try:
             return model.model_validate(content)
         except ValidationError as error:
-            self.problems.extend(_explained(path, error))
+            self.problems.extend(explained(path, error))
             return None
 
     def _claim(self, kind: str, id: str, path: Path, where: tuple[str | int, ...]) -> bool:
@@ -331,36 +332,6 @@ def _filters(entries: Mapping[str, FilterEntry]) -> dict[str, Filter]:
         )
         for name, entry in entries.items()
     }
-
-
-def _explained(path: Path, error: ValidationError, below: tuple[str, ...] = ()) -> Iterator[Problem]:
-    try:
-        places = Places(path)
-    except (OSError, yaml.YAMLError):  # the file changed between two reads
-        return
-    for mistake in error.errors():
-        where = (*below, *(part for part in mistake["loc"] if part != "[key]"))
-        yield places.problem(where, _message(mistake))
-
-
-def _message(mistake: Any) -> str:
-    key = str(mistake["loc"][-1]) if mistake["loc"] else ""
-    kind = mistake["type"]
-    if kind == "missing":
-        return f"the key {key!r} is missing: add it"
-    if kind == "extra_forbidden":
-        return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
-    if kind == "value_error":
-        return str(mistake["ctx"]["error"])
-    if kind == "too_short":
-        return f"the value of {key!r} is empty: there must be one at least"
-    if kind in ("string_type", "none_required"):
-        return f"the value of {key!r} must be text"
-    if kind in ("tuple_type", "list_type"):
-        return f"the value of {key!r} must be a list: lines that start with '- '"
-    if kind in ("dict_type", "model_type", "model_attributes_type"):
-        return f"the value of {key!r} must be `key: value` lines"
-    return f"the value of {key!r} is wrong: {mistake['msg']}"
 
 
 def entry_problem(study: Path, kind: str, id: str, message: str) -> Problem:

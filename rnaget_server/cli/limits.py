@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration, file_limits
 from rnaget_server.errors import CatalogError
-from rnaget_server.settings import load_settings
+from rnaget_server.settings import Settings, load_settings
 from rnaget_server.storage.access import FileLimits
 
 
@@ -26,6 +26,22 @@ def limits_for(data: Path) -> FileLimits:
             return file_limits(configuration(data=data))
         except CatalogError:  # reported by what reads the catalogue
             return file_limits(load_settings(data=data))
+    except ValidationError as error:
+        raise click.ClickException(settings_problem(error)) from None
+
+
+def settings_for(data: Path) -> Settings:
+    """Return the settings of a catalogue.
+
+    Raises
+    ------
+    click.ClickException
+        If the catalogue or a setting is wrong.
+    """
+    try:
+        return configuration(data=data, reload_seconds=0)
+    except CatalogError as error:
+        raise click.ClickException(f"the catalogue cannot be read:\n{error}") from None
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
 

@@ -29,6 +29,8 @@ from rnaget_server.cli.starting import (
     misspelt_settings,
     refuse_no_directory,
 )
+from rnaget_server.cli.tokens import token_command
+from rnaget_server.cli.who import who_command
 from rnaget_server.errors import CatalogError
 from rnaget_server.model.principal import OPERATOR
 from rnaget_server.plugins import STORES, Registry
@@ -46,7 +48,7 @@ def main() -> None:
     """Publish RNA expression matrices and signal tracks by the GA4GH RNAget standard."""
 
 
-for command in (import_command, export_command, remove_command, rename_command):
+for command in (import_command, export_command, remove_command, rename_command, token_command, who_command):
     main.add_command(command)
 
 

@@ -81,9 +81,9 @@ class Repository:
         """True if there is anything that not everybody may see."""
         return bool(self.policy.rights(self.live.loaded, ANYONE))
 
-    def loaded_catalog(self) -> Catalog:
-        """Return what everybody may see of the catalogue as it was read last, without a look at its files."""
-        return self.policy.visible(self.live.loaded, ANYONE)
+    def loaded_catalog(self, principal: Principal = ANYONE) -> Catalog:
+        """Return what a principal may see of the catalogue as it was read last, without a look at its files."""
+        return self.policy.visible(self.live.loaded, principal)
 
 
 @dataclass(frozen=True)

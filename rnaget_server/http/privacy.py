@@ -11,7 +11,7 @@ from starlette.types import Message, Scope, Send
 from rnaget_server.http.request import principal_of
 from rnaget_server.model.principal import ANYONE
 
-_CREDENTIALS = "Authorization"
+_CREDENTIALS = "Authorization, Cookie"
 
 
 @dataclass(frozen=True)

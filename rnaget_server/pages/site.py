@@ -12,6 +12,7 @@ from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.sizes import Size
 from rnaget_server.errors import Forbidden, GroupSwitchedOff
+from rnaget_server.http.auth.browser import BrowserSignIn
 from rnaget_server.http.request import principal_of
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.pages.compressed import MOST_BYTES, CompressedLibraries
@@ -43,6 +44,8 @@ class Site:
         Counts the values of attributes, and keeps them.
     searches
         The names that are searched.
+    sign_in
+        Signs in those who come by a browser, if they can.
     sizes
         How large the slices that were looked at last are in every format, or why one cannot hold them.
     """
@@ -54,6 +57,7 @@ class Site:
     counter: AttributeCounter = field(default_factory=AttributeCounter)
     sizes: Sizes = field(default_factory=lambda: Sizes(_MOST_SIZES))
     searches: SearchIndexes = field(default_factory=SearchIndexes)
+    sign_in: BrowserSignIn | None = None
 
     def check_values(self) -> None:
         """Do nothing, if pages may show values.
