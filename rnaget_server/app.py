@@ -45,6 +45,8 @@ from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watcher
+from rnaget_server.http.observing.logs import RequestLines
 from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
@@ -98,8 +100,14 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
     )
-    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
-    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
+    cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    return Observed(cors, _watchers(settings), settings.request_id_header)
+
+
+def _watchers(settings: Settings) -> list[Watcher]:
+    """Return what sees all requests."""
+    return [RequestLines()] if settings.log_requests else []
 
 
 def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:

@@ -18,6 +18,7 @@ _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "rnaget_server.worker.Worker"
+logger_class = "rnaget_server.worker.Log"
 timeout = _settings.timeout
 keepalive = _settings.keep_alive
 forwarded_allow_ips = _settings.forwarded_allow_ips

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from rnaget_server.operating import OperatingSettings
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
@@ -105,7 +107,7 @@ class Peer(BaseModel):
         return {name: value for name, value in payload.items() if value}
 
 
-class Settings(BaseSettings):
+class Settings(OperatingSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -263,9 +265,6 @@ class Settings(BaseSettings):
         "second gets more. 0: any time.",
     )
     keep_alive: int = Field(75, ge=1, description="Seconds that a connection stays open without a request.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least grave messages that are logged."
-    )
 
     @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", "rate_limit_exempt", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from rnaget_server.cli.starting import (
     check_catalog_directory,
     misspelt_settings,
     refuse_no_directory,
+    say_at_start,
 )
 from rnaget_server.errors import CatalogError
 from rnaget_server.plugins import STORES, Registry
@@ -60,16 +62,16 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     _data(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
+    say = partial(say_at_start, settings.log_format)
     for line in misspelt_settings(os.environ):
-        click.echo(f"Warning: {line}", err=True)
+        say(f"Warning: {line}")
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
-    click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)
+    say(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}")
     if settings.host not in _LOOPBACK and not settings.public_url:
-        click.echo(
+        say(
             "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "
-            "set it to the address that clients see",
-            err=True,
+            "set it to the address that clients see"
         )
     command = [sys.executable, "-m", "gunicorn", "-c", str(files("rnaget_server") / "gunicorn.conf.py")]
     command += ["--reload"] if reload else []

@@ -21,9 +21,11 @@ from rnaget_server.http.replies import DIALECT_KEY, error_response
 from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.observation import OTHER, note_route
 from rnaget_server.web import House
 
 MOUNT_KEY = "rnaget_server.mount"
+_PAGES = "pages"
 # A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
 _PARAMETER = re.compile(r"\{[^}]*\}")
@@ -185,8 +187,10 @@ def dispatch(
         path = path_below(scope["path"], below)
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
+                note_route(mount.prefix, OTHER)
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, partial(_guarded, mount), inside, receive, send)
+        note_route(_PAGES, OTHER)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
         return _limited(limit if is_counted(path) else None, pages, page, receive, send)
 

@@ -28,6 +28,7 @@ from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.observation import OTHER, note_route, stage
 
 Result = TypeVar("Result")
 AtOnce = Callable[..., Response | None]
@@ -56,16 +57,25 @@ class Handler:
     """Answers one route by its function: a coroutine in the event loop, any other in a thread.
 
     Large requests are all answered in threads, of which they have few, so that the others never wait for them.
+
+    Parameters
+    ----------
+    function
+        Answers.
+    route
+        The template of the path, by which requests are counted.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], route: str = OTHER) -> None:
         self._function = function
+        self._route = route
         self._is_coroutine = inspect.iscoroutinefunction(function)
         self._at_once: AtOnce | None = getattr(function, _AT_ONCE, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
         mount: Mount = scope[MOUNT_KEY]
+        note_route(mount.prefix, self._route)
         if scope["method"] == "POST" or len(scope["query_string"]) > LARGE_BYTES:
             received = await receive_parameters(scope, receive, mount)
             if received is not None:
@@ -85,6 +95,24 @@ class Handler:
             # By their order in the path, not by their names.
             return function(mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values())
 
+        with stage("answer"):
+            response = await self._respond_to(receive, mount, received, is_large, call, cancellation)
+        if is_large:
+            received.forget()
+        if response is not None:
+            # Without a last piece of the body, the server below cuts the connection.
+            with stage("send"), suppress(Cancelled, BrokenReplyError):
+                await response(scope, receive, send)
+
+    async def _respond_to(
+        self,
+        receive: Receive,
+        mount: Mount,
+        received: ReceivedParameters,
+        is_large: bool,
+        call: Callable[..., Any],
+        cancellation: Cancellation,
+    ) -> Response | None:
         response: Response | None = None
         if (self._at_once is not None or self._is_coroutine) and not is_large and mount.api.is_due:
             await run_sync(mount.api.look_for_changes, limiter=mount.workload.looking)
@@ -95,12 +123,7 @@ class Handler:
         elif response is None:
             work = partial(self._work, call)
             response = await run_while_wanted(work, _threads(mount, received, is_large), receive, cancellation)
-        if is_large:
-            received.forget()
-        if response is not None:
-            # Without a last piece of the body, the server below cuts the connection.
-            with suppress(Cancelled, BrokenReplyError):
-                await response(scope, receive, send)
+        return response
 
     def _work(self, call: Callable[[], Any]) -> Response:
         """Return the response; the handler is called again if a file is gone since the catalogue names another."""
@@ -169,7 +192,7 @@ class _Api(RoutedAPI[Handler]):  # type: ignore[misc]
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Handler:
-        return Handler(operation.function)
+        return Handler(operation.function, (self.base_path or "") + operation.path)
 
 
 class HandlerMiddleware(RoutedMiddleware[_Api]):  # type: ignore[misc]

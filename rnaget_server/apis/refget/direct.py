@@ -21,6 +21,7 @@ from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.http.rate_limit import RateLimit
 from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.model.observation import CURRENT, OTHER, note_route
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.store import SequenceStore
 
@@ -54,6 +55,8 @@ class _Kept:
         self.store, self.catalog = ref(located.store), ref(catalog)
         self.headers = [pair for pair in headers if pair[0] != b"content-length"]
         self.until = monotonic() + _KEPT_SECONDS
+        noted = CURRENT.get()
+        self.route = (noted.standard, noted.route) if noted is not None else (OTHER, OTHER)
 
 
 class DirectParts:
@@ -86,6 +89,7 @@ class DirectParts:
         letters = _letters(store, kept.sequence, int(span[1]), int(span[2]))
         if letters is None:
             return None
+        note_route(*kept.route)
         headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
         begin = {"type": "http.response.start", "status": 200, "headers": headers}
         return begin, {"type": "http.response.body", "body": letters}
