@@ -37,6 +37,7 @@ from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
+from rnaget_server.delivery.measures import measures
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
@@ -47,10 +48,12 @@ from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watcher
 from rnaget_server.http.observing.logs import RequestLines
+from rnaget_server.http.observing.measures import Measure
+from rnaget_server.http.observing.worker_slots import worker_slot
 from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
-from rnaget_server.model.limits import Limits
+from rnaget_server.operating import split_address
 from rnaget_server.pages.house import house_of
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
@@ -77,7 +80,8 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
-    mount = _rnaget(repository, settings, formats, budget)
+    cache = SliceCache(settings.cache_directory, settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE)
+    mount = _rnaget(repository, settings, formats, Delivery(cache, repository.limits, budget, settings.content_coding))
     upstream = Upstream(settings) if settings.cram_upstream else None
     sequences = RefgetApi(repository, settings, budget, upstream)
     mounts = [
@@ -102,15 +106,24 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
     cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
-    return Observed(cors, _watchers(settings), settings.request_id_header)
+    return _observed(cors, settings, measures(repository, cache, budget))
 
 
-def _watchers(settings: Settings) -> list[Watcher]:
-    """Return what sees all requests."""
-    return [RequestLines()] if settings.log_requests else []
+def _observed(app: ASGIApp, settings: Settings, measured: list[Measure]) -> ASGIApp:
+    """Return the server with those around it who see all requests."""
+    watchers: list[Watcher] = [RequestLines()] if settings.log_requests else []
+    if not settings.metrics_address:
+        return Observed(app, watchers, settings.request_id_header)
+    # Not at the top, for the package that they need is not needed else.
+    from rnaget_server.http.observing.metrics import Metrics
+    from rnaget_server.http.observing.metrics_page import MetricsPage
+
+    metrics = Metrics(measured, worker_slot())
+    port = split_address(settings.metrics_address)[1]
+    return MetricsPage(Observed(app, [*watchers, metrics], settings.request_id_header), port, metrics)
 
 
-def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:
+def _rnaget(repository: Repository, settings: Settings, formats: Formats, delivery: Delivery) -> Mount:
     """Return where matrices and tracks are found."""
     signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     return Mount(
@@ -120,7 +133,7 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget
         api=RnagetApi(
             repository=repository,
             formats=formats,
-            delivery=_delivery(settings, repository.limits, budget),
+            delivery=delivery,
             signer=signer,
             summaries=TTLCache(settings.reload_seconds),
             settings=settings,
@@ -131,12 +144,6 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget
         switched_off=settings.switched_off,
         check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
     )
-
-
-def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
-    slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
-    cache = SliceCache(settings.cache_directory, slices)
-    return Delivery(cache, limits, budget, settings.content_coding)
 
 
 def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_HIGHEST_PORT = (1 << 16) - 1
 # Their values are secrets, or what everybody sends.
 _NO_ID_HEADERS = frozenset(("authorization", "cookie", "host", "proxy-authorization"))
 
 
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of an address such as ``127.0.0.1:9090`` or ``[::1]:9090``.
+
+    Raises
+    ------
+    ValueError
+        If it is no such address.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not 0 < int(found[2]) <= _HIGHEST_PORT:
+        raise ValueError("it must be a host and a port, such as 127.0.0.1:9090 or [::1]:9090, or empty for none")
+    return found[1].strip("[]"), int(found[2])
+
+
 class OperatingSettings(BaseSettings):
-    """The log of a server."""
+    """The log and the metrics of a server."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least grave messages that are logged."
@@ -24,12 +41,17 @@ class OperatingSettings(BaseSettings):
     )
     log_requests: bool = Field(
         False,
-        description="Whether the log has a line for each request: method, path without query, status, bytes, time.",
+        description="Whether the log has a line for each request: method, path, status, bytes, time.",
     )
     request_id_header: str = Field(
         "",
         description="Header in which a proxy gives each request an id, such as X-Request-Id; only where all requests "
         "come through it. Empty: each id is made here.",
+    )
+    metrics_address: str = Field(
+        "",
+        description="Address, such as 127.0.0.1:9090, where Prometheus finds /metrics; no other one has it. Empty: "
+        "none.",
     )
 
     @field_validator("request_id_header")
@@ -37,4 +59,13 @@ class OperatingSettings(BaseSettings):
     def _header(cls, value: str) -> str:
         if value and (not _HEADER.fullmatch(value) or value.lower() in _NO_ID_HEADERS):
             raise ValueError("it must be the name of a header for ids, such as X-Request-Id, or empty")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _listens(cls, value: str) -> str:
+        if value:
+            split_address(value)
+            if find_spec("prometheus_client") is None:
+                raise ValueError("it needs a package: pip install 'rnaget-server[metrics]'")
         return value

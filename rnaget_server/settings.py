@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from rnaget_server.operating import OperatingSettings
+from rnaget_server.operating import OperatingSettings, split_address
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
@@ -343,6 +343,12 @@ class Settings(OperatingSettings):
         if find_spec("redis") is None:
             raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
         return SecretStr(address)
+
+    @model_validator(mode="after")
+    def _own_port_for_metrics(self) -> Self:
+        if self.metrics_address and split_address(self.metrics_address)[1] == self.port:
+            raise ValueError("metrics_address needs a port of its own, which is not that of the server")
+        return self
 
     @model_validator(mode="after")
     def _keys_for_tickets(self) -> Self:

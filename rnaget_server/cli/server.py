@@ -31,6 +31,7 @@ from rnaget_server.cli.starting import (
     say_at_start,
 )
 from rnaget_server.errors import CatalogError
+from rnaget_server.operating import split_address
 from rnaget_server.plugins import STORES, Registry
 from rnaget_server.settings import shipped
 from rnaget_server.storage.access import FileAccess
@@ -62,6 +63,8 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     _data(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
+    if settings.metrics_address:
+        check_address(*split_address(settings.metrics_address))
     say = partial(say_at_start, settings.log_format)
     for line in misspelt_settings(os.environ):
         say(f"Warning: {line}")

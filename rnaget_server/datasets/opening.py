@@ -19,6 +19,7 @@ from rnaget_server.datasets.reads import IndexCache, OpenReads
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.verify import verify
@@ -86,10 +87,12 @@ class StoreCache:
         def open_reads(file: ReadsFile, guard: Guard) -> OpenReads:
             return OpenReads(file, guard, indexes)
 
-        self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms)
-        self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
-        self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
-        self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", open_reads, most, confirms)
+        self.uses = UseCounts()
+        """How often a file was open when it was asked for."""
+        self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms, self.uses)
+        self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms, self.uses)
+        self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms, self.uses)
+        self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", open_reads, most, confirms, self.uses)
 
     def open(self, matrix: Matrix, cancellation: Cancellation | None = None) -> GuardedStore:
         """Return the open store of `matrix`; its cells are read until that is cancelled.
@@ -143,6 +146,16 @@ class StoreCache:
         """
         return self._reads.get(file)
 
+    def open_now(self) -> dict[str, int]:
+        """Return how many files of each kind are kept open."""
+        kinds: dict[str, _Kept[Any, Any]] = {
+            "matrix": self._matrices,
+            "track_set": self._tracks,
+            "genome": self._genomes,
+            "reads": self._reads,
+        }
+        return {kind: len(kept) for kind, kept in kinds.items()}
+
 
 class _Kept(Generic[_Record, _Store]):
     """The open stores of one kind of record, by id."""
@@ -153,7 +166,9 @@ class _Kept(Generic[_Record, _Store]):
         open: Callable[[_Record, Guard], _Store],
         most: int,
         confirms: Callable[[Record], bool],
+        uses: UseCounts,
     ) -> None:
+        self._uses = uses
         self._what = what
         self._open: Callable[[_Record, Guard], _Store] = open
         self._most = most
@@ -161,6 +176,9 @@ class _Kept(Generic[_Record, _Store]):
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _File[_Record, _Store]] = OrderedDict()
         self._logged: dict[str, _State] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def get(self, record: _Record) -> _Store:
         first = record.path if record.path is not None else record.tracks[0].path
@@ -175,6 +193,7 @@ class _Kept(Generic[_Record, _Store]):
                 if len(self._kept) > self._most:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(record.id)
+        self._uses.count(kept.store is not None)
         # Others need not wait while one file is opened.
         return kept.store if kept.store is not None else self._opened(record, kept)
 
