@@ -111,10 +111,16 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
 
 def _observed(app: ASGIApp, settings: Settings, measured: list[Measure]) -> ASGIApp:
     """Return the server with those around it who see all requests."""
-    watchers: list[Watcher] = [RequestLines()] if settings.log_requests else []
+    watchers: list[Watcher] = []
+    # Not at the top, for what they need is a package that is not needed else.
+    if settings.traces:
+        from rnaget_server.http.observing.traces import Traces
+
+        watchers.append(Traces())
+    if settings.log_requests:
+        watchers.append(RequestLines())
     if not settings.metrics_address:
         return Observed(app, watchers, settings.request_id_header)
-    # Not at the top, for the package that they need is not needed else.
     from rnaget_server.http.observing.metrics import Metrics
     from rnaget_server.http.observing.metrics_page import MetricsPage
 

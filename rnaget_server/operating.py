@@ -31,7 +31,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 class OperatingSettings(BaseSettings):
-    """The log and the metrics of a server."""
+    """The log, the metrics and the traces of a server."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least grave messages that are logged."
@@ -53,6 +53,9 @@ class OperatingSettings(BaseSettings):
         description="Address, such as 127.0.0.1:9090, where Prometheus finds /metrics; no other one has it. Empty: "
         "none.",
     )
+    traces: bool = Field(
+        False, description="Whether traces of requests are sent by OpenTelemetry, to where the variables OTEL_… say."
+    )
 
     @field_validator("request_id_header")
     @classmethod
@@ -69,3 +72,17 @@ class OperatingSettings(BaseSettings):
             if find_spec("prometheus_client") is None:
                 raise ValueError("it needs a package: pip install 'rnaget-server[metrics]'")
         return value
+
+    @field_validator("traces")
+    @classmethod
+    def _installed(cls, value: bool) -> bool:
+        if value and not _has_opentelemetry():
+            raise ValueError("it needs packages: pip install 'rnaget-server[otel]'")
+        return value
+
+
+def _has_opentelemetry() -> bool:
+    try:
+        return all(map(find_spec, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")))
+    except ModuleNotFoundError:
+        return False

@@ -19,6 +19,7 @@ from rnaget_server.datasets.reads import IndexCache, OpenReads
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.observation import stage
 from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
@@ -198,7 +199,7 @@ class _Kept(Generic[_Record, _Store]):
         return kept.store if kept.store is not None else self._opened(record, kept)
 
     def _opened(self, record: _Record, kept: _File[_Record, _Store]) -> _Store:
-        with kept.lock:
+        with stage("open file"), kept.lock:
             if kept.store is not None:
                 return kept.store
             if kept.failed is not None and kept.failed == _state(record) and monotonic() < kept.retry:
