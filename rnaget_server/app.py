@@ -32,7 +32,6 @@ from rnaget_server.apis.seqcol.context import SeqcolApi
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.ahead import compute_ahead
 from rnaget_server.datasets.archive_index import ArchiveIndexes
-from rnaget_server.datasets.files import OfferedFiles
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -41,7 +40,7 @@ from rnaget_server.delivery.measures import measures
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
-from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
+from rnaget_server.delivery.tickets import TicketCheck, TicketSigner, signer_of
 from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
@@ -50,9 +49,11 @@ from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watc
 from rnaget_server.http.observing.logs import RequestLines
 from rnaget_server.http.observing.measures import Measure
 from rnaget_server.http.observing.worker_slots import worker_slot
+from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
+from rnaget_server.model.principal import OPERATOR
 from rnaget_server.operating import split_address
 from rnaget_server.pages.house import house_of
 from rnaget_server.pages.pages import create_pages
@@ -76,7 +77,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
     if prepare:
         indexes.prepare(repository.visible_to)
-        compute_ahead(lambda: OfferedFiles(repository.live.current, repository.offer))
+        compute_ahead(lambda: repository.visible_to(OPERATOR).files)
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
@@ -103,6 +104,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         root=urlsplit(settings.public_url).path,
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
+        privacy=Privacy(lambda: repository.is_restricted),
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
     cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
@@ -131,7 +133,7 @@ def _observed(app: ASGIApp, settings: Settings, measured: list[Measure]) -> ASGI
 
 def _rnaget(repository: Repository, settings: Settings, formats: Formats, delivery: Delivery) -> Mount:
     """Return where matrices and tracks are found."""
-    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
+    signer = signer_of(settings)
     return Mount(
         prefix=rnaget.BASE_PATH,
         routes=create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH),
@@ -148,7 +150,7 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, delive
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
         switched_off=settings.switched_off,
-        check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
+        check=TicketCheck(signer, DATA_ROUTE),
     )
 
 
@@ -173,7 +175,6 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
 
 def _files(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
     """Return where data files are found as they are, and what else this server offers."""
-    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     return [
         Mount(
             FILES_PATH,
@@ -182,7 +183,7 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
             FilesApi(repository, settings, budget),
             workload,
             has_root=True,
-            check=TicketCheck(signer, FILE_ROUTE) if signer.keys else None,
+            check=TicketCheck(signer_of(settings), FILE_ROUTE),
         ),
         Mount(
             drs.BASE_PATH,

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from rnaget_server.catalog.access_entries import AccessEntry
+from rnaget_server.catalog.fields import KEYS
 from rnaget_server.catalog.models import (
-    KEYS,
     KIND_OF_FORMAT,
     ContinuousEntry,
     ExpressionEntry,
@@ -26,6 +27,7 @@ from rnaget_server.catalog.models import (
 )
 from rnaget_server.catalog.records import (
     Catalog,
+    Conditions,
     Filter,
     Genome,
     Matrix,
@@ -41,6 +43,7 @@ from rnaget_server.catalog.style import read_logo
 from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
+from rnaget_server.model.access import PUBLIC
 from rnaget_server.model.collector import uncollected
 from rnaget_server.settings import Settings
 from rnaget_server.spelling import did_you_mean
@@ -146,6 +149,7 @@ class _Loader:
             scientific_name=file.scientific_name,
             common_name=file.common_name,
             taxonomy_id=file.taxonomy_id,
+            access=_below((), file.access),
         )
 
     def _project(self, path: Path) -> Project | None:
@@ -163,6 +167,7 @@ class _Loader:
             description=file.description,
             tags=file.tags,
             studies=tuple(study for study in studies if study is not None),
+            access=_below((), file.access),
         )
 
     def _study(self, path: Path, project: ProjectFile | None) -> Study | None:
@@ -196,6 +201,7 @@ class _Loader:
                 for number, entry in enumerate(file.reads)
                 if self._claim(entry.kind, entry.id, path, ("reads", number, "id"))
             ),
+            access=_of_study(file, project),
         )
 
     def _read(self, path: Path, model: type[File]) -> File | None:
@@ -245,6 +251,8 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         filters=_filters(entry.filters),
         tsv=tsv,
         default_format=entry.default_format,
+        access=_below(_of_study(study, project), entry.access),
+        sample_access=entry.access.sample_access,
     )
 
 
@@ -267,6 +275,7 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
         filters=_filters(entry.filters),
         no_data=float(entry.no_data),
         default_format=entry.default_format,
+        access=_below(_of_study(study, project), entry.access),
     )
 
 
@@ -293,7 +302,16 @@ def _read_set(entry: ReadsEntry, study: StudyFile, project: ProjectFile, directo
         description=entry.description,
         samples=entry.samples,
         files=tuple(files),
+        access=_below(_of_study(study, project), entry.access),
     )
+
+
+def _of_study(study: StudyFile, project: ProjectFile) -> Conditions:
+    return _below(_below((), project.access), study.access)
+
+
+def _below(above: Conditions, entry: AccessEntry) -> Conditions:
+    return above if entry.access == PUBLIC or entry.access in above else (*above, entry.access)
 
 
 def _shared(attributes: Mapping[str, str]) -> dict[str, str]:
@@ -334,6 +352,8 @@ def _message(mistake: Any) -> str:
         return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
     if kind == "value_error":
         return str(mistake["ctx"]["error"])
+    if kind == "too_short":
+        return f"the value of {key!r} is empty: there must be one at least"
     if kind in ("string_type", "none_required"):
         return f"the value of {key!r} must be text"
     if kind in ("tuple_type", "list_type"):

@@ -18,6 +18,7 @@ from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.errors import InvalidQuery, UnknownParameter, listed, unknown_choice
 from rnaget_server.model.limits import Limits
+from rnaget_server.model.principal import OPERATOR
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import parse_matrix_query
@@ -122,7 +123,7 @@ def _is_folder(output: Path) -> bool:
 
 def _view(data: Path) -> View:
     try:
-        return open_repository(configuration(data=data, reload_seconds=0)).visible_to()
+        return open_repository(configuration(data=data, reload_seconds=0)).visible_to(OPERATOR)
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from rnaget_server import __version__
 from rnaget_server.catalog import load
+from rnaget_server.catalog.access_check import wider_than_above
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.cli.exporting import export_command
 from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
@@ -31,6 +32,7 @@ from rnaget_server.cli.starting import (
     say_at_start,
 )
 from rnaget_server.errors import CatalogError
+from rnaget_server.model.principal import OPERATOR
 from rnaget_server.operating import split_address
 from rnaget_server.plugins import STORES, Registry
 from rnaget_server.settings import shipped
@@ -92,8 +94,8 @@ def check(data: Path | None) -> None:
     problems += file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
-    for hint in missing_genomes(catalog) if catalog else ():
-        click.echo(hint)
+    for hint in (*missing_genomes(catalog), *wider_than_above(catalog)) if catalog else ():
+        click.echo(str(hint))
     for path in leftovers(directory):
         size = f"{path.stat().st_size:,} bytes"
         click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
@@ -108,6 +110,7 @@ def check(data: Path | None) -> None:
 @_DATA
 def list_(data: Path | None) -> None:
     """List what the catalogue in DATA offers."""
+    from rnaget_server.datasets.access import AccessPolicy
     from rnaget_server.datasets.opening import StoreCache
 
     directory = _data(data, "list")
@@ -117,7 +120,7 @@ def list_(data: Path | None) -> None:
     if catalog is None:
         sys.exit(1)
     stores = StoreCache(Registry(STORES), access=FileAccess(limits_for(directory)))
-    for line in catalog_lines(catalog, stores):
+    for line in catalog_lines(AccessPolicy().visible(catalog, OPERATOR), stores):
         click.echo(line)
 
 

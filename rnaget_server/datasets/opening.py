@@ -16,6 +16,7 @@ from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
 from rnaget_server.datasets.reads import IndexCache, OpenReads
+from rnaget_server.datasets.rule_check import vain_rules
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import read_labels
 from rnaget_server.model.cancellation import Cancellation
@@ -307,7 +308,8 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         read_labels(store.features, store.samples)
         for name in getattr(store, "embeddings", ()):
             store.embedding(name)
-        return validate_against_catalog(record, store)
+        problems = validate_against_catalog(record, store)
+        return problems + list(vain_rules(record.sample_access, store.samples))
     except UnfitFile as error:
         return [f"{_paths(record)[0].name} {error}"]
     except BaseException as error:
@@ -355,6 +357,9 @@ def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
     asked += [("tsv labels", "feature", name) for name in matrix.tsv.labels]
     asked += [("tsv column", "sample", name) for name in template_fields(matrix.tsv.column)]
     asked += [(f"filter {filter.name}", filter.axis, filter.attribute) for filter in matrix.filters.values()]
+    if matrix.sample_access is not None:
+        named = dict.fromkeys(name for rule in matrix.sample_access.rules for name in rule.where)
+        asked += [("access", "sample", name) for name in named]
     problems = [
         f"{what}: {matrix.path.name} has no {axis} attribute {name!r}; it has {', '.join(axes[axis].attributes)}"
         for what, axis, name in asked

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.catalog.offered import Group
+from rnaget_server.datasets.access import AccessPolicy, Policy
 from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import AmbiguousId, StoreFailure
@@ -29,28 +30,6 @@ _GROUPS: tuple[Group, ...] = ("expressions", "continuous", "reads", "variants")
 _MOST_CANDIDATES = 20
 SUMMARIES_SHARE = 4
 """Of the disk that caches may take, summaries of whole matrices have this part; the rest is for slices."""
-
-
-class Policy(Protocol):
-    """Decides who may see what."""
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        """Return the part of the catalogue that a principal may see."""
-
-    def rights(self, principal: Principal) -> str:
-        """Return a text that is equal for principals who may see the same; part of entity tags and cache keys."""
-
-
-class OpenPolicy:
-    """Everybody may see everything."""
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        """Return the whole catalogue."""
-        return catalog
-
-    def rights(self, principal: Principal) -> str:
-        """Return the same for all."""
-        return ""
 
 
 @dataclass(frozen=True)
@@ -81,12 +60,26 @@ class Repository:
     memory: MemoryBudget
     summaries: DiskCache
     offer: FileOffer
-    policy: Policy = field(default_factory=OpenPolicy)
+    policy: Policy = field(default_factory=AccessPolicy)
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
-        catalog, rights = self.policy.visible(self.live.current, principal), self.policy.rights(principal)
-        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer)
+        catalog, policy = self.live.current, self.policy
+        return View(
+            policy.visible(catalog, principal),
+            policy.rights(catalog, principal),
+            self.stores,
+            self.limits,
+            self.memory,
+            self.summaries,
+            self.offer,
+            policy.narrowed(catalog, principal),
+        )
+
+    @property
+    def is_restricted(self) -> bool:
+        """True if there is anything that not everybody may see."""
+        return bool(self.policy.rights(self.live.loaded, ANYONE))
 
     def loaded_catalog(self) -> Catalog:
         """Return what everybody may see of the catalogue as it was read last, without a look at its files."""
@@ -118,6 +111,8 @@ class View:
         The principal's rights, as far as replies depend on them.
     stores, limits, memory, summaries, offer
         Those of the repository.
+    principal
+        One who may see the same, with no grants but those that the catalogue asks for.
     """
 
     catalog: Catalog
@@ -127,6 +122,7 @@ class View:
     memory: MemoryBudget
     summaries: DiskCache
     offer: FileOffer
+    principal: Principal = ANYONE
 
     @property
     def files(self) -> OfferedFiles:

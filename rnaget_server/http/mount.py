@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, RnagetError
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
@@ -154,6 +155,7 @@ def dispatch(
     root: str = "",
     limit: RateLimit | None = None,
     house: Callable[[], House] = House,
+    privacy: Privacy | None = None,
 ) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
@@ -174,7 +176,12 @@ def dispatch(
         How much one client may ask for; None: any amount.
     house
         Returns the style of the pages; asked for each page that a standard shows.
+    privacy
+        Marks the replies that depend on who asks; None: none does.
     """
+
+    def paged(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return pages(scope, receive, send if privacy is None else privacy.marked(scope, send))
 
     # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -189,10 +196,10 @@ def dispatch(
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 note_route(mount.prefix, OTHER)
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
-                return _limited(limit, partial(_guarded, mount), inside, receive, send)
+                return _limited(limit, partial(_guarded, mount, privacy), inside, receive, send)
         note_route(_PAGES, OTHER)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
-        return _limited(limit if is_counted(path) else None, pages, page, receive, send)
+        return _limited(limit if is_counted(path) else None, paged, page, receive, send)
 
     return application
 
@@ -224,7 +231,7 @@ async def _begun(limit: RateLimit, lifespan: ASGIApp, scope: Scope, receive: Rec
     await lifespan(scope, receive, send)
 
 
-def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+def _guarded(mount: Mount, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Answer a request of a standard, or refuse it."""
     if mount.switched_off:
         group = scope[ROUTE_PATH_KEY].removeprefix(f"{mount.prefix}/").split("/")[0]
@@ -233,17 +240,18 @@ def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaita
             refusal = GroupSwitchedOff(f"this server does not offer {group}: {offers}")
             return error_response(Request(scope), refusal)(scope, receive, send)
     if mount.check is not None and mount.check.guards(scope):
-        return _checked(mount, mount.check, scope, receive, send)
-    return _routed(mount.routes, scope, receive, send)
+        return _checked(mount, privacy, scope, receive, send)
+    return _routed(mount.routes, scope, receive, send if privacy is None else privacy.marked(scope, send))
 
 
-async def _checked(mount: Mount, check: Check, scope: Scope, receive: Receive, send: Send) -> None:
+async def _checked(mount: Mount, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await check.check(scope)
+        if mount.check is not None:
+            await mount.check.check(scope)
     except RnagetError as refusal:
         await error_response(Request(scope), refusal)(scope, receive, send)
     else:
-        await _routed(mount.routes, scope, receive, send)
+        await _routed(mount.routes, scope, receive, send if privacy is None else privacy.marked(scope, send))
 
 
 def _routed(routes: Routes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

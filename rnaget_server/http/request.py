@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from starlette.requests import Request
+from starlette.types import Scope
 
+from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.web import House
 
 BEGAN_KEY = "rnaget_server.began"
@@ -15,8 +17,7 @@ HOUSE_KEY = "rnaget_server.house"
 """The key of the function that returns the style of the pages."""
 
 PRINCIPAL_KEY = "rnaget_server.principal"
-"""The key of the one who asks; a sign-in check puts it into the scope."""
-
+"""The key of the one who asks; a sign-in check puts it into the scope, a signed URL the one whom it was given to."""
 
 ROOT_KEY = "rnaget_server.root"
 """The key of the path under which clients see the whole server; routers change the scope's own ``root_path``."""
@@ -29,6 +30,12 @@ def house_of(request: Request) -> House:
     """Return the style of the pages of this server."""
     made: House = request.scope.get(HOUSE_KEY, House)()
     return made
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Return the one who asks."""
+    principal: Principal = scope.get(PRINCIPAL_KEY, ANYONE)
+    return principal
 
 
 def list_header(request: Request, name: str) -> str | None:
