@@ -29,9 +29,11 @@ from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
+from rnaget_server.catalog import LiveCatalog
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.ahead import compute_ahead
 from rnaget_server.datasets.archive_index import ArchiveIndexes
+from rnaget_server.datasets.controlled import ControlledReadings
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
@@ -45,6 +47,7 @@ from rnaget_server.http.api import create_api
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.observing.audit import Audited, AuditLog
 from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watcher
 from rnaget_server.http.observing.logs import RequestLines
 from rnaget_server.http.observing.measures import Measure
@@ -108,12 +111,15 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
     cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
-    return _observed(cors, settings, measures(repository, cache, budget))
+    return _observed(cors, settings, repository.live, measures(repository, cache, budget))
 
 
-def _observed(app: ASGIApp, settings: Settings, measured: list[Measure]) -> ASGIApp:
+def _observed(app: ASGIApp, settings: Settings, live: LiveCatalog, measured: list[Measure]) -> ASGIApp:
     """Return the server with those around it who see all requests."""
     watchers: list[Watcher] = []
+    if settings.audit_log:
+        log = AuditLog(settings.audit_log, settings.audit_key.get_secret_value())
+        app = Audited(app, log, ControlledReadings(live).among)
     # Not at the top, for what they need is a package that is not needed else.
     if settings.traces:
         from rnaget_server.http.observing.traces import Traces

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+STDERR = "stderr"
+"""The place of the audit log that is no file."""
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _HIGHEST_PORT = (1 << 16) - 1
+_SHORTEST_KEY = 16
 # Their values are secrets, or what everybody sends.
 _NO_ID_HEADERS = frozenset(("authorization", "cookie", "host", "proxy-authorization"))
 
@@ -31,7 +36,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 class OperatingSettings(BaseSettings):
-    """The log, the metrics and the traces of a server."""
+    """The log, the metrics, the traces and the audit log of a server."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least grave messages that are logged."
@@ -56,6 +61,13 @@ class OperatingSettings(BaseSettings):
     traces: bool = Field(
         False, description="Whether traces of requests are sent by OpenTelemetry, to where the variables OTEL_… say."
     )
+    audit_log: str = Field(
+        "", description="File, or stderr, that says who has read which data that not everybody may see. Empty: none."
+    )
+    audit_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret by which the audit log has hashes in place of names. Empty: it has the names.",
+    )
 
     @field_validator("request_id_header")
     @classmethod
@@ -78,6 +90,18 @@ class OperatingSettings(BaseSettings):
     def _installed(cls, value: bool) -> bool:
         if value and not _has_opentelemetry():
             raise ValueError("it needs packages: pip install 'rnaget-server[otel]'")
+        return value
+
+    @field_validator("audit_log")
+    @classmethod
+    def _place(cls, value: str) -> str:
+        return str(Path(value).absolute()) if value and value != STDERR else value
+
+    @field_validator("audit_key")
+    @classmethod
+    def _key(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < _SHORTEST_KEY:
+            raise ValueError(f"a key needs at least {_SHORTEST_KEY} characters, such as `openssl rand -hex 32` makes")
         return value
 
 

@@ -26,6 +26,7 @@ from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import (
     address_of,
     check_address,
+    check_audit_log,
     check_catalog_directory,
     misspelt_settings,
     refuse_no_directory,
@@ -65,6 +66,8 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     _data(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
+    if settings.audit_log:
+        check_audit_log(settings.audit_log)
     if settings.metrics_address:
         check_address(*split_address(settings.metrics_address))
     say = partial(say_at_start, settings.log_format)

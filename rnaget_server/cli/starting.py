@@ -167,6 +167,25 @@ def _is_near(name: str, near: Sequence[str]) -> bool:
     return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
 
 
+def check_audit_log(place: str) -> None:
+    """Refuse an audit log that cannot be written.
+
+    Raises
+    ------
+    click.ClickException
+        In one line, with what to do.
+    """
+    from rnaget_server.http.observing.audit import AuditLog
+
+    try:
+        AuditLog(place, "")
+    except OSError as error:
+        raise click.ClickException(
+            f"audit_log cannot be written: {place}: {error.strerror}; name a file in a directory that this user may "
+            "write to, or stderr"
+        ) from None
+
+
 def say_at_start(format: str, message: str) -> None:
     """Write a line to stderr in the format that the log is going to have."""
     if format == "json":

@@ -180,9 +180,6 @@ def dispatch(
         Marks the replies that depend on who asks; None: none does.
     """
 
-    def paged(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return pages(scope, receive, send if privacy is None else privacy.marked(scope, send))
-
     # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
@@ -197,11 +194,15 @@ def dispatch(
                 note_route(mount.prefix, OTHER)
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, partial(_guarded, mount, privacy), inside, receive, send)
-        note_route(_PAGES, OTHER)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
-        return _limited(limit if is_counted(path) else None, paged, page, receive, send)
+        return _limited(limit if is_counted(path) else None, partial(_paged, pages, privacy), page, receive, send)
 
     return application
+
+
+def _paged(pages: ASGIApp, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    note_route(_PAGES, OTHER)
+    return pages(scope, receive, send if privacy is None else privacy.marked(scope, send))
 
 
 def _inside(mount: Mount, scope: Scope, root: str, path: str) -> dict[str, Any]:

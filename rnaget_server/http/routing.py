@@ -28,7 +28,7 @@ from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
-from rnaget_server.model.observation import OTHER, note_route, stage
+from rnaget_server.model.observation import OTHER, note_route
 
 Result = TypeVar("Result")
 AtOnce = Callable[..., Response | None]
@@ -95,24 +95,6 @@ class Handler:
             # By their order in the path, not by their names.
             return function(mount.api.context(Request(scope), received, cancellation), *scope["path_params"].values())
 
-        with stage("answer"):
-            response = await self._respond_to(receive, mount, received, is_large, call, cancellation)
-        if is_large:
-            received.forget()
-        if response is not None:
-            # Without a last piece of the body, the server below cuts the connection.
-            with stage("send"), suppress(Cancelled, BrokenReplyError):
-                await response(scope, receive, send)
-
-    async def _respond_to(
-        self,
-        receive: Receive,
-        mount: Mount,
-        received: ReceivedParameters,
-        is_large: bool,
-        call: Callable[..., Any],
-        cancellation: Cancellation,
-    ) -> Response | None:
         response: Response | None = None
         if (self._at_once is not None or self._is_coroutine) and not is_large and mount.api.is_due:
             await run_sync(mount.api.look_for_changes, limiter=mount.workload.looking)
@@ -123,7 +105,12 @@ class Handler:
         elif response is None:
             work = partial(self._work, call)
             response = await run_while_wanted(work, _threads(mount, received, is_large), receive, cancellation)
-        return response
+        if is_large:
+            received.forget()
+        if response is not None:
+            # Without a last piece of the body, the server below cuts the connection.
+            with suppress(Cancelled, BrokenReplyError):
+                await response(scope, receive, send)
 
     def _work(self, call: Callable[[], Any]) -> Response:
         """Return the response; the handler is called again if a file is gone since the catalogue names another."""

@@ -9,6 +9,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rnaget_server.model.access import SampleAccess
+from rnaget_server.model.principal import ANYONE, Principal
+
 OTHER = "other"
 """The route of a request that was refused before its route was known, and of one that has none."""
 
@@ -21,6 +24,23 @@ class Stage(NamedTuple):
     name: str
     began: int
     ended: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A record that was read.
+
+    Attributes
+    ----------
+    kind, record
+        The record: ``expressions``, ``continuous``, ``reads``, ``variants`` or ``genomes``, and its id.
+    hidden
+        The rules for samples that kept some of them from being read.
+    """
+
+    kind: str
+    record: str
+    hidden: SampleAccess | None = None
 
 
 @dataclass(slots=True)
@@ -41,10 +61,16 @@ class Observation:
         Number of bytes of its body that were handed on to be sent.
     began
         When the request came, in seconds of `time.perf_counter`.
+    answered
+        When the head of the reply was handed on, in nanoseconds since 1970; 0 before.
     trace_id
         The trace that it is part of; empty if there is none.
     stages
         The parts of the work; None if nobody asks for them.
+    readings
+        What was read, by kind and id; None if nobody asks for it.
+    principal
+        The one who asks, as far as data were looked for.
     """
 
     request_id: str
@@ -55,8 +81,11 @@ class Observation:
     status: int = 0
     sent: int = 0
     began: float = field(default_factory=time.perf_counter)
+    answered: int = 0
     trace_id: str = ""
     stages: list[Stage] | None = None
+    readings: dict[tuple[str, str], Reading] | None = None
+    principal: Principal = ANYONE
 
     @property
     def seconds(self) -> float:
@@ -73,6 +102,20 @@ def note_route(standard: str, route: str) -> None:
     observation = CURRENT.get()
     if observation is not None:
         observation.standard, observation.route = standard, route
+
+
+def note_principal(principal: Principal) -> None:
+    """Note who asks."""
+    observation = CURRENT.get()
+    if observation is not None:
+        observation.principal = principal
+
+
+def note_reading(kind: str, record: str, hidden: SampleAccess | None = None) -> None:
+    """Note that a record is read, see `Reading`."""
+    observation = CURRENT.get()
+    if observation is not None and observation.readings is not None:
+        observation.readings[kind, record] = Reading(kind, record, hidden)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,7 +99,7 @@ def _noting(observation: Observation, send: Send) -> Send:
 
     def send_noted(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            observation.status = message["status"]
+            observation.status, observation.answered = message["status"], time.time_ns()
             pair = (_NAME, observation.request_id.encode())
             message = {**message, "headers": [*message.get("headers", ()), pair]}
         elif has_body:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagate import extract
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, format_trace_id, set_span_in_context
 from starlette.types import Scope
 
 from rnaget_server import __version__
 from rnaget_server.http.observing.layer import Watcher
-from rnaget_server.model.observation import OTHER, Observation
+from rnaget_server.model.observation import OTHER, Observation, Stage
 
 _NAME = "rnaget-server"
 _UNNAMED = "unknown_service"
@@ -55,7 +56,7 @@ class Traces(Watcher):
         if span is None:
             return
         within = set_span_in_context(span)
-        for stage in observation.stages or ():
+        for stage in (*_halves(span, observation), *(observation.stages or ())):
             child = self._tracer.start_span(stage.name, within, start_time=stage.began)
             child.end(stage.ended)
         if observation.route != OTHER:
@@ -64,6 +65,13 @@ class Traces(Watcher):
         if observation.status >= _SERVER_ERROR:
             span.set_status(Status(StatusCode.ERROR))
         span.end()
+
+
+def _halves(span: Span, observation: Observation) -> Iterator[Stage]:
+    """Yield the time until the head of the reply was known, and that from then on."""
+    if isinstance(span, ReadableSpan) and span.start_time is not None and observation.answered:
+        yield Stage("answer", span.start_time, observation.answered)
+        yield Stage("send", observation.answered, time.time_ns())
 
 
 def _attributes(observation: Observation) -> dict[str, Any]:
