@@ -22,6 +22,8 @@ _LONGEST = 16 << 10
 _LONGEST_PATH = 1024
 _LEFT_OUT = "***"
 _MILLISECONDS = 1000
+# A text with none of them has no secret that is known by its form: most lines need no further look.
+_MARKS = ("=", ":", "%3d", "authorization", "cookie", "bearer", "basic", "eyj")
 # What follows these names is a secret: in a query, a header, or a dictionary as Python writes it.
 _NAMED = re.compile(
     r"(?i)(?<![a-z])((?:_signature|signature|(?:access_|id_|refresh_)?token|client_secret|password|passwd|api_?key|code)"
@@ -35,6 +37,9 @@ _USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]+@")
 
 def without_secrets(text: str) -> str:
     """Return a text without what lets somebody in: signatures, tokens, passwords, cookies."""
+    small = text.lower()
+    if not any(mark in small for mark in _MARKS):
+        return text
     text = _HEADERS.sub(rf"\1\2{_LEFT_OUT}", text)
     text = _NAMED.sub(rf"\1{_LEFT_OUT}", text)
     text = _CREDENTIALS.sub(rf"\1 {_LEFT_OUT}", text)
