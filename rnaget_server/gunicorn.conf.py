@@ -10,14 +10,16 @@ from pathlib import Path
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.delivery.session_key import share_session_key
 from rnaget_server.http.log_once import share_written_lines
+from rnaget_server.http.observing.worker_slots import share_metrics, unshare_metrics
 from rnaget_server.http.shared_counts import share_counts
 
 _settings = configuration()
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
-bind = f"{_host}:{_settings.port}"
+bind = [f"{_host}:{_settings.port}", *([_settings.metrics_address] if _settings.metrics_address else [])]
 workers = _settings.workers
 worker_class = "rnaget_server.worker.Worker"
+logger_class = "rnaget_server.worker.Log"
 timeout = _settings.timeout
 keepalive = _settings.keep_alive
 forwarded_allow_ips = _settings.forwarded_allow_ips
@@ -36,3 +38,15 @@ def on_starting(server: object) -> None:
     share_written_lines()
     share_session_key()
     share_counts()
+    on_reload(server)
+
+
+def on_reload(server: object) -> None:
+    """Prepare what a setting may ask for that was not asked for before."""
+    if _settings.metrics_address:
+        share_metrics()
+
+
+def on_exit(server: object) -> None:
+    """Remove what the master has prepared."""
+    unshare_metrics()

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
+from rnaget_server.operating import OperatingSettings, split_address
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
@@ -107,7 +108,7 @@ class Peer(BaseModel):
         return {name: value for name, value in payload.items() if value}
 
 
-class Settings(BaseSettings):
+class Settings(OperatingSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -268,9 +269,6 @@ class Settings(BaseSettings):
     auth: Annotated[AuthSettings, NoDecode] = Field(
         AuthSettings(), description="Who may sign in, and how; or the path of a file that says it. Empty: nobody."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least grave messages that are logged."
-    )
 
     @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", "rate_limit_exempt", mode="before")
     @classmethod
@@ -349,6 +347,12 @@ class Settings(BaseSettings):
         if find_spec("redis") is None:
             raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
         return SecretStr(address)
+
+    @model_validator(mode="after")
+    def _own_port_for_metrics(self) -> Self:
+        if self.metrics_address and split_address(self.metrics_address)[1] == self.port:
+            raise ValueError("metrics_address needs a port of its own, which is not that of the server")
+        return self
 
     @model_validator(mode="after")
     def _keys_for_tickets(self) -> Self:

@@ -11,16 +11,27 @@ import sys
 from functools import partial
 from typing import Any, ClassVar
 
+from gunicorn.glogging import Logger
 from uvicorn_worker import UvicornWorker
 
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.http.connection import Connection, Patience
 from rnaget_server.http.heap import keep_few_arenas
 from rnaget_server.http.log_limit import limit_lines
+from rnaget_server.http.observing.logs import format_lines
 
 _DIE_WITH_PARENT = 1
 _TICK = 0.5
 _MOST_OPEN = 1 << 16
+
+
+class Log(Logger):  # type: ignore[misc]
+    """The log of gunicorn, in the format of all others; ``gunicorn.conf.py`` names it."""
+
+    def setup(self, cfg: Any) -> None:
+        """Begin, or begin again with other settings."""
+        super().setup(cfg)
+        format_lines(self.error_log.handlers, configuration().log_format, self.error_fmt)
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]

@@ -40,6 +40,8 @@ class ReplyBudget:
         self._held = 0
         self._lock = threading.Lock()
         self._released = 0
+        self.replies = 0
+        """Number of replies that have a share."""
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         # Few, so that those who ask for little find the processor free; the interpreter runs one at a time anyway.
@@ -54,6 +56,11 @@ class ReplyBudget:
     def held(self) -> int:
         """Number of bytes held or set aside."""
         return self._held
+
+    @property
+    def in_making(self) -> int:
+        """Number of threads that make large replies."""
+        return self.making.borrowed_tokens + self.making_whole.borrowed_tokens
 
     def refuse_if_full(self) -> None:
         """Refuse a reply that would find no room, and more waiting than may.
@@ -82,6 +89,7 @@ class ReplyBudget:
         size = held + _LEAST
         if self._waiting or not self._taken(size):
             await self._wait(size)
+        self.replies += 1
         return ReplyShare(self, held, size)
 
     def fits(self, more: int) -> bool:
@@ -179,4 +187,5 @@ class ReplyShare:
 
     def give_back(self) -> None:
         """Count the reply as gone."""
+        self._budget.replies -= 1
         self._budget.give_back(self._size)
