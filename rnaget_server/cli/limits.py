@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration, file_limits
 from rnaget_server.errors import CatalogError
-from rnaget_server.settings import load_settings
+from rnaget_server.settings import load_settings, settings_problem
 from rnaget_server.storage.access import FileLimits
 
 
@@ -28,8 +28,3 @@ def limits_for(data: Path) -> FileLimits:
             return file_limits(load_settings(data=data))
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
-
-
-def settings_problem(error: ValidationError) -> str:
-    """Return what is wrong with the settings."""
-    return "a setting is wrong:\n" + "\n".join(f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())
