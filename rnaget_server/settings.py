@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
@@ -256,6 +256,15 @@ class Settings(OperatingSettings):
         2.0, ge=0, description="How often, at most, changed catalogue files are looked for. 0: never."
     )
     timeout: int = Field(120, ge=1, description="Seconds after which a worker that hangs is replaced.")
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        description="Seconds for which a server goes on before it shuts down, while /readyz answers 503 so that a load "
+        "balancer sends it no more clients.",
+    )
+    shutdown_timeout: int = Field(
+        60, ge=0, description="Seconds that running replies have to finish when the server shuts down or is reloaded."
+    )
     send_timeout: int = Field(
         60, ge=0, description="Seconds after which a client is cut off that takes nothing of its reply. 0: never."
     )
@@ -376,3 +385,8 @@ def load_settings(in_file: dict[str, Any] | None = None, **given: Any) -> Settin
     """
     by_file = {key: value for key, value in (in_file or {}).items() if _PREFIX + key.upper() not in os.environ}
     return Settings(**{**by_file, **{key: value for key, value in given.items() if value is not None}})
+
+
+def settings_problem(error: ValidationError) -> str:
+    """Return what is wrong with the settings."""
+    return "a setting is wrong:\n" + "\n".join(f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())

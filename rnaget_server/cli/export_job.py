@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.located import RecordKind, is_used, located
-from rnaget_server.cli.limits import settings_problem
 from rnaget_server.cli.output_files import STDOUT, copy_file, size_of, write_attributes, write_body, write_folder
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.delivery.formats import Formats
@@ -22,6 +21,7 @@ from rnaget_server.model.principal import OPERATOR
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import parse_matrix_query
+from rnaget_server.settings import settings_problem
 from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.slicing.regions import region_by_id

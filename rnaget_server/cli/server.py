@@ -19,7 +19,7 @@ from rnaget_server.catalog.configuration import configuration
 from rnaget_server.cli.exporting import export_command
 from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
-from rnaget_server.cli.limits import limits_for, settings_problem
+from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.listing import catalog_lines, counts_in_words
 from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
@@ -38,7 +38,7 @@ from rnaget_server.errors import CatalogError
 from rnaget_server.model.principal import OPERATOR
 from rnaget_server.operating import split_address
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.settings import shipped
+from rnaget_server.settings import settings_problem, shipped
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.files import leftovers
 
