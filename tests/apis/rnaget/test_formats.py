@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from tests.conftest import ROOT, client_of, import_matrix
 
 FORMATS = ["tsv", "loom", "arrow", "h5ad", "json", "parquet", "tsv.gz", "tsv.zst"]
+OF_MATRICES = ["arrow.long", "json.sparse", "mtx", "parquet.long", "tsv.long"]
 BYTES = "/rnaget/expressions/marioni_counts/bytes"
 MEDIA_TYPES = {
     "arrow": "application/vnd.apache.arrow.stream",
@@ -55,7 +56,7 @@ def get(client: TestClient, format: str) -> bytes:
 
 
 def test_formats_are_listed_tsv_first(client: TestClient) -> None:
-    assert client.get("/rnaget/expressions/formats").json() == FORMATS
+    assert client.get("/rnaget/expressions/formats").json() == [*FORMATS[:2], *sorted(FORMATS[2:] + OF_MATRICES)]
     tracks = client.get("/rnaget/continuous/formats").json()
     assert set(tracks) == {*FORMATS, "bedgraph", "bigwig"} and tracks[0] == "tsv"
 
@@ -125,7 +126,7 @@ def test_a_server_without_pyarrow(serve: Callable[..., str], tmp_path: Path) -> 
     root = serve(ROOT / "data", PYTHONPATH=str(tmp_path))
     for group in ("expressions", "continuous"):
         listed = requests.get(f"{root}/rnaget/{group}/formats", timeout=30).json()
-        assert "h5ad" in listed and not {"parquet", "arrow"} & set(listed)
+        assert "h5ad" in listed and not {"parquet", "arrow", "parquet.long", "arrow.long"} & set(listed)
     for route in (BYTES, BYTES.replace("bytes", "ticket"), "/rnaget/expressions/bytes"):
         reply = requests.get(f"{root}{route}", params={"format": "parquet"}, timeout=30)
         assert reply.status_code == 400
