@@ -53,7 +53,7 @@ def _formats_of(name: str) -> tuple[tuple[str, ...], str]:
     if stems[-1] not in _SUFFIXES:
         return (), last
     # Of a name such as cells.long.parquet, the long form comes first.
-    formats = sorted(_SUFFIXES[stems[-1]], key=lambda format: format != f"{stems[-1]}.{stems[-2]}")
+    formats = sorted(_SUFFIXES[stems[-1]], key=lambda format: not format.endswith(f".{stems[-2]}"))
     return tuple(f"{format}{compression}" for format in formats), ""
 
 

@@ -15,7 +15,7 @@ KINDS <- c("data.frame", "matrix", "dgCMatrix", "SummarizedExperiment", "Seurat"
 #'   [rna_filters()] lists them.
 #' @param units The units of the values; without it, the main ones.
 #' @param group_by,summary One column for each value of an attribute of samples, with this summary of its samples:
-#'   `mean`, `median`, `q1`, `q3`, `min`, `max`, `std`, `fraction_nonzero` or `n`.
+#'   `mean`, `median`, `q1`, `q3`, `min`, `max`, `std`, `sum`, `fraction`, `fraction_nonzero` or `n`.
 #' @param top The features among so many highest of some sample.
 #' @param to `"data.frame"`, `"matrix"`, `"dgCMatrix"` (sparse), `"SummarizedExperiment"` or `"Seurat"`. The last two
 #'   need the packages SummarizedExperiment and SeuratObject; they come with the attributes of samples and features.
