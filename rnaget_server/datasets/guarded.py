@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import StoreFailure
-from rnaget_server.model.axis import Axis, Index, Positions
+from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
@@ -116,6 +116,13 @@ class GuardedAxis(Axis):
             if values is not None:
                 self._check_length(values, positions)
             return values
+
+    def factorized(self, attribute: str) -> Factorized:
+        """Return an attribute by its different values."""
+        with self._guard:
+            found = self._whole.factorized(attribute)
+            self._check_length(found.codes, None)
+            return found
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute."""

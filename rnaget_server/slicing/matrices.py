@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+import numpy as np
+
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
 from rnaget_server.model.cancellation import Cancellation
@@ -252,11 +254,15 @@ def _within_bounds(used: list[MatrixSelection], units: str) -> list[MatrixSelect
 
 def _grouping(used: list[MatrixSelection], name: str) -> Grouping:
     attributes = [group_attribute(name, selected.matrix, selected.store) or name for selected in used]
-    columns = [
-        selected.store.samples.column(attribute, selected.selection.samples)
-        for selected, attribute in zip(used, attributes, strict=True)
-    ]
-    grouping = Grouping(attributes[0], [text for column in columns for text in as_texts(column)])
+    texts: list[str] = []
+    codes = []
+    for selected, attribute in zip(used, attributes, strict=True):
+        axis, samples = selected.store.samples, selected.selection.samples
+        factorized = axis.factorized(attribute)
+        chosen = factorized.codes if samples is None else factorized.codes[samples]
+        codes.append(chosen if not texts else chosen.astype(np.int64) + len(texts))
+        texts += as_texts(axis.column(attribute, factorized.first))
+    grouping = Grouping(attributes[0], texts, np.concatenate(codes))
     if not grouping.values:
         raise UnknownId(f"no selected sample has a {name}, so there are no groups: group_by another attribute")
     return grouping
