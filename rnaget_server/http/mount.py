@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, RnagetError
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.pulse import PULSE_PATH, send_pulse
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
@@ -187,6 +188,8 @@ def dispatch(
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, partial(_guarded, mount), inside, receive, send)
+        if path == PULSE_PATH and scope["method"] in ("GET", "HEAD"):
+            return _limited(limit, send_pulse, scope, receive, send)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
         return _limited(limit if is_counted(path) else None, pages, page, receive, send)
 
