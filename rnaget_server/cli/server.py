@@ -16,6 +16,7 @@ from rnaget_server import __version__
 from rnaget_server.catalog import load
 from rnaget_server.catalog.access_check import wider_than_above
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.cli.doctor.command import doctor_command
 from rnaget_server.cli.exporting import export_command
 from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
@@ -25,9 +26,13 @@ from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import (
     address_of,
+    catalog_directory,
     check_address,
+<<<<<<< HEAD
     check_audit_log,
     check_catalog_directory,
+=======
+>>>>>>> deploy
     misspelt_settings,
     refuse_no_directory,
     say_at_start,
@@ -38,7 +43,7 @@ from rnaget_server.errors import CatalogError
 from rnaget_server.model.principal import OPERATOR
 from rnaget_server.operating import split_address
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.settings import settings_problem, shipped
+from rnaget_server.settings import settings_problem
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.files import leftovers
 
@@ -52,7 +57,11 @@ def main() -> None:
     """Publish RNA expression matrices and signal tracks by the GA4GH RNAget standard."""
 
 
+<<<<<<< HEAD
 for command in (import_command, export_command, remove_command, rename_command, token_command, who_command):
+=======
+for command in (import_command, export_command, remove_command, rename_command, doctor_command):
+>>>>>>> deploy
     main.add_command(command)
 
 
@@ -65,7 +74,7 @@ for command in (import_command, export_command, remove_command, rename_command, 
 def serve(data: Path | None, host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the catalogue in DATA; without DATA, the demo catalogue."""
     given = {"data": data, "host": host, "port": port, "workers": workers}
-    _data(data, "serve")
+    catalog_directory(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
     if settings.audit_log:
@@ -94,9 +103,9 @@ def check(data: Path | None) -> None:
     """Check the catalogue in DATA and every file it names; exit with 1 if anything is wrong."""
     from rnaget_server.cli.checking import file_problems
 
-    directory = _data(data, "check")
+    directory = catalog_directory(data, "check")
     catalog, problems = load(directory)
-    problems += file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
+    problems += file_problems(catalog, FileAccess(limits_for(directory)), click.echo) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
     for hint in (*missing_genomes(catalog), *wider_than_above(catalog)) if catalog else ():
@@ -118,7 +127,7 @@ def list_(data: Path | None) -> None:
     from rnaget_server.datasets.access import AccessPolicy
     from rnaget_server.datasets.opening import StoreCache
 
-    directory = _data(data, "list")
+    directory = catalog_directory(data, "list")
     catalog, problems = load(directory)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
@@ -150,15 +159,6 @@ def _configuration(given: dict[str, Any]) -> Any:
         raise click.ClickException(f"the catalogue cannot be served:\n{error}") from None
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
-
-
-def _data(data: Path | None, command: str) -> Path:
-    """Return the directory of the catalogue, or refuse what is none."""
-    given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
-    refuse_no_directory(given, command)
-    directory = given.absolute()
-    check_catalog_directory(directory, command)
-    return directory
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rnaget_server.settings import Settings
+from rnaget_server.settings import Settings, shipped
 from rnaget_server.spelling import most_alike
 
 _PREFIX = "RNAGET_"
@@ -28,6 +28,21 @@ _IMPORTABLE = (
     *(".bw", ".bigwig", ".bedgraph", ".bdg"),
 )
 _IDS = "--project P --study S --id ID --units TPM"
+
+
+def catalog_directory(data: Path | None, command: str) -> Path:
+    """Return the directory of the catalogue that a command is to use: the given one, or that of the settings.
+
+    Raises
+    ------
+    click.ClickException
+        If it is none, in one line.
+    """
+    given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
+    refuse_no_directory(given, command)
+    directory = given.absolute()
+    check_catalog_directory(directory, command)
+    return directory
 
 
 def refuse_no_directory(data: Path, command: str) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, MissingScope, RnagetError
 from rnaget_server.http.dialect import Dialect
 from rnaget_server.http.privacy import Privacy
+from rnaget_server.http.pulse import PULSE_PATH, send_pulse
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
@@ -219,6 +220,8 @@ def dispatch(
                 note_route(mount.prefix, OTHER)
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, _behind(gate, partial(_guarded, mount, privacy)), inside, receive, send)
+        if path == PULSE_PATH and scope["method"] in ("GET", "HEAD"):
+            return _limited(limit, send_pulse, scope, receive, send)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
         counted = is_counted(path)
         shown = _behind(gate if counted and path not in SIGN_IN_PATHS else None, partial(_page, pages, privacy))
