@@ -22,7 +22,10 @@ from tests.writers.readers import LONG, READERS
 
 GENES = [f"G{number}" for number in range(9)]
 WRITERS = Registry("rnaget_server.writers")
-SERVED = [format for format in READERS if "expressions" in WRITERS[format].groups]
+# Of the long tables, which have the same cells, one.
+SERVED = [
+    format for format in READERS if "expressions" in WRITERS[format].groups and format not in ("tsv.long", "arrow.long")
+]
 CELLS = st.sampled_from([0.0, 0.0, 0.1, 0.7, 1.5, 3.0, 1234.5, 16777217.0, 1e-7, float("nan")])
 
 

@@ -14,7 +14,7 @@ from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import GzWriter
 from rnaget_server.writers.csv import CsvWriter, csv_field
 from rnaget_server.writers.entries import Entries, nonzero_entries
-from rnaget_server.writers.tsv import TsvWriter, chunked, comment_lines, held_by_labels, line_texts, quoted
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, TsvWriter, chunked, comment_lines, line_texts, quoted
 
 COLUMNS = ("feature", "sample", "value")
 _ENTRIES = 1 << 15
@@ -30,14 +30,13 @@ class TsvLongWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the cells as UTF-8 text; its length is not known beforehand."""
-        labels = [line_texts(axis, axis.id) for axis in (slice.features, slice.samples)]
-        return Body(chunked(self._lines(slice)), held=sum(map(held_by_labels, labels)))
+        features, samples = (self._fields(axis) for axis in (slice.features, slice.samples))
+        return Body(chunked(self._lines(slice, features, samples)), held=_held(features) + _held(samples))
 
-    def _lines(self, slice: Slice) -> Iterator[bytes]:
+    def _lines(self, slice: Slice, features: NDArray[Any], samples: NDArray[Any]) -> Iterator[bytes]:
         yield self._head(slice)
         yield self.separator.join(name.encode() for name in COLUMNS) + b"\n"
         layer = slice.layers[0]
-        features, samples = (self._fields(axis) for axis in (slice.features, slice.samples))
 
         def lines(entries: Entries) -> bytes:
             rows, columns, values = entries
@@ -92,3 +91,7 @@ class CsvLongWriter(TsvLongWriter):
 
     def _field(self, text: str) -> str:
         return csv_field(text)
+
+
+def _held(fields: NDArray[Any]) -> int:
+    return fields.nbytes if fields.dtype.kind == "S" else len(fields) * BYTES_OF_TEXT

@@ -16,7 +16,7 @@ from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import gzipped
 from rnaget_server.writers.entries import Entries, lines_of, nonzero_entries
 from rnaget_server.writers.sink import zipped
-from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, held_by_labels, joined, line_texts, quoted
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, joined, line_texts, quoted
 
 FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
 _ONLY_TYPE = "Gene Expression"
@@ -35,8 +35,7 @@ class MtxWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the three files as a zip archive; its length is not known beforehand."""
-        held = slice.features.size * BYTES_OF_TEXT + held_by_labels(line_texts(slice.samples, slice.samples.id))
-        return Body(zipped(self.files(slice), compressed=False), held=held)
+        return Body(zipped(self.files(slice), compressed=False), held=sum(slice.shape) * BYTES_OF_TEXT)
 
     def files(self, slice: Slice) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield each file, its name and its bytes; the cells of a dense slice are read twice."""

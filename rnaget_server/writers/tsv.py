@@ -31,7 +31,7 @@ class TsvWriter(Writer):
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
         labels = [line_texts(slice.features, name) for name in slice.tsv_labels]
-        return Body(chunked(_lines(slice, labels)), held=sum(map(held_by_labels, labels)))
+        return Body(chunked(_lines(slice, labels)), held=sum(map(_bytes_of, labels)))
 
 
 def line_texts(labels: Labels, name: str) -> Texts:
@@ -40,7 +40,7 @@ def line_texts(labels: Labels, name: str) -> Texts:
     return as_texts(labels.column(name)) if texts is None else texts
 
 
-def held_by_labels(texts: Texts) -> int:
+def _bytes_of(texts: Texts) -> int:
     """Return about how many bytes texts take."""
     return texts.nbytes if isinstance(texts, np.ndarray) else len(texts) * BYTES_OF_TEXT
 
