@@ -28,11 +28,7 @@ from rnaget_server.cli.starting import (
     address_of,
     catalog_directory,
     check_address,
-<<<<<<< HEAD
     check_audit_log,
-    check_catalog_directory,
-=======
->>>>>>> deploy
     misspelt_settings,
     refuse_no_directory,
     say_at_start,
@@ -57,11 +53,15 @@ def main() -> None:
     """Publish RNA expression matrices and signal tracks by the GA4GH RNAget standard."""
 
 
-<<<<<<< HEAD
-for command in (import_command, export_command, remove_command, rename_command, token_command, who_command):
-=======
-for command in (import_command, export_command, remove_command, rename_command, doctor_command):
->>>>>>> deploy
+for command in (
+    import_command,
+    export_command,
+    remove_command,
+    rename_command,
+    token_command,
+    who_command,
+    doctor_command,
+):
     main.add_command(command)
 
 
