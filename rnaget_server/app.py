@@ -29,13 +29,16 @@ from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
+from rnaget_server.catalog import LiveCatalog
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.ahead import compute_ahead
 from rnaget_server.datasets.archive_index import ArchiveIndexes
+from rnaget_server.datasets.controlled import ControlledReadings
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
+from rnaget_server.delivery.measures import measures
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
@@ -48,12 +51,17 @@ from rnaget_server.http.auth.sign_in import SignIn
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.observing.audit import Audited, AuditLog
+from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watcher
+from rnaget_server.http.observing.logs import RequestLines
+from rnaget_server.http.observing.measures import Measure
+from rnaget_server.http.observing.worker_slots import worker_slot
 from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
-from rnaget_server.model.limits import Limits
 from rnaget_server.model.principal import OPERATOR
+from rnaget_server.operating import split_address
 from rnaget_server.pages.house import house_of
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
@@ -80,7 +88,8 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
-    mount = _rnaget(repository, settings, formats, budget)
+    cache = SliceCache(settings.cache_directory, settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE)
+    mount = _rnaget(repository, settings, formats, Delivery(cache, repository.limits, budget, settings.content_coding))
     upstream = Upstream(settings) if settings.cram_upstream else None
     sequences = RefgetApi(repository, settings, budget, upstream)
     mounts = [
@@ -106,11 +115,35 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         gate=SignIn(authenticator, site.sign_in.sessions if site.sign_in else None) if settings.auth.is_on else None,
         privacy=Privacy(lambda: settings.auth.is_on or repository.is_restricted),
     )
-    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
-    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
+    cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    return _observed(cors, settings, repository.live, measures(repository, cache, budget))
 
 
-def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:
+def _observed(app: ASGIApp, settings: Settings, live: LiveCatalog, measured: list[Measure]) -> ASGIApp:
+    """Return the server with those around it who see all requests."""
+    watchers: list[Watcher] = []
+    if settings.audit_log:
+        log = AuditLog(settings.audit_log, settings.audit_key.get_secret_value())
+        app = Audited(app, log, ControlledReadings(live).among)
+    # Not at the top, for what they need is a package that is not needed else.
+    if settings.traces:
+        from rnaget_server.http.observing.traces import Traces
+
+        watchers.append(Traces())
+    if settings.log_requests:
+        watchers.append(RequestLines())
+    if not settings.metrics_address:
+        return Observed(app, watchers, settings.request_id_header)
+    from rnaget_server.http.observing.metrics import Metrics
+    from rnaget_server.http.observing.metrics_page import MetricsPage
+
+    metrics = Metrics(measured, worker_slot())
+    port = split_address(settings.metrics_address)[1]
+    return MetricsPage(Observed(app, [*watchers, metrics], settings.request_id_header), port, metrics)
+
+
+def _rnaget(repository: Repository, settings: Settings, formats: Formats, delivery: Delivery) -> Mount:
     """Return where matrices and tracks are found."""
     signer = signer_of(settings)
     return Mount(
@@ -120,7 +153,7 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget
         api=RnagetApi(
             repository=repository,
             formats=formats,
-            delivery=_delivery(settings, repository.limits, budget),
+            delivery=delivery,
             signer=signer,
             summaries=TTLCache(settings.reload_seconds),
             settings=settings,
@@ -139,12 +172,6 @@ def _sign_in(settings: Settings, authenticator: Authenticator) -> BrowserSignIn 
         return None
     sessions = CookieSessions(signing_keys(settings), settings.auth.session_seconds, settings.public_url)
     return BrowserSignIn(authenticator, sessions)
-
-
-def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
-    slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
-    cache = SliceCache(settings.cache_directory, slices)
-    return Delivery(cache, limits, budget, settings.content_coding)
 
 
 def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:

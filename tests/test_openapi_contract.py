@@ -38,6 +38,7 @@ EXTRA_MEDIA = {
     "json": {"application/vnd.ga4gh.rnaget.v1.2.0+json"},
     "bytes": {
         *("application/json", "application/gzip", "application/zstd", "application/vnd.hdfgroup.hdf5"),
+        "application/zip",
         *("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"),
     },
 }

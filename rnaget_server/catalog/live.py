@@ -120,7 +120,10 @@ class LiveCatalog:
             Genome: catalog.genomes,
             ReadsFile: catalog.read_files,
         }
-        return kinds[type(record)].get(record.id) == record
+        found = kinds[type(record)].get(record.id)
+        if isinstance(found, Matrix) and isinstance(record, Matrix):  # which has the rules that bind who asks, or none
+            found = replace(found, sample_access=record.sample_access)
+        return found == record
 
     def _refresh(self) -> None:
         signature = self._sign()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,26 @@ from rnaget_server.catalog.configuration import configuration
 from rnaget_server.cli.exporting import export_command
 from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
-from rnaget_server.cli.limits import limits_for, settings_problem
+from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.listing import catalog_lines, counts_in_words
 from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import (
     address_of,
     check_address,
+    check_audit_log,
     check_catalog_directory,
     misspelt_settings,
     refuse_no_directory,
+    say_at_start,
 )
 from rnaget_server.cli.tokens import token_command
 from rnaget_server.cli.who import who_command
 from rnaget_server.errors import CatalogError
 from rnaget_server.model.principal import OPERATOR
+from rnaget_server.operating import split_address
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.settings import shipped
+from rnaget_server.settings import settings_problem, shipped
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.files import leftovers
 
@@ -64,16 +68,20 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
     _data(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
+    if settings.audit_log:
+        check_audit_log(settings.audit_log)
+    if settings.metrics_address:
+        check_address(*split_address(settings.metrics_address))
+    say = partial(say_at_start, settings.log_format)
     for line in misspelt_settings(os.environ):
-        click.echo(f"Warning: {line}", err=True)
+        say(f"Warning: {line}")
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
-    click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)
+    say(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}")
     if settings.host not in _LOOPBACK and not settings.public_url:
-        click.echo(
+        say(
             "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "
-            "set it to the address that clients see",
-            err=True,
+            "set it to the address that clients see"
         )
     command = [sys.executable, "-m", "gunicorn", "-c", str(files("rnaget_server") / "gunicorn.conf.py")]
     command += ["--reload"] if reload else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shlex
@@ -164,6 +165,36 @@ def misspelt_settings(environment: Mapping[str, str]) -> list[str]:
 def _is_near(name: str, near: Sequence[str]) -> bool:
     """Return whether the names are similar apart from the prefix that all settings have."""
     return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
+
+
+def check_audit_log(place: str) -> None:
+    """Refuse an audit log that cannot be written.
+
+    Raises
+    ------
+    click.ClickException
+        In one line, with what to do.
+    """
+    from rnaget_server.http.observing.audit import AuditLog
+
+    try:
+        AuditLog(place, "")
+    except OSError as error:
+        raise click.ClickException(
+            f"audit_log cannot be written: {place}: {error.strerror}; name a file in a directory that this user may "
+            "write to, or stderr"
+        ) from None
+
+
+def say_at_start(format: str, message: str) -> None:
+    """Write a line to stderr in the format that the log is going to have."""
+    if format == "json":
+        from rnaget_server.http.observing.logs import JsonLines
+
+        level = "WARNING" if message.startswith("Warning: ") else "INFO"
+        line = {"name": __name__, "levelname": level, "msg": message.removeprefix("Warning: ")}
+        message = JsonLines().format(logging.makeLogRecord(line))
+    click.echo(message, err=True)
 
 
 def check_address(host: str, port: int) -> None:

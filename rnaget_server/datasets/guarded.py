@@ -18,18 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import StoreFailure
-from rnaget_server.model.axis import Axis, Index, Positions
+from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
 from rnaget_server.sequences.store import SequenceStore
-from rnaget_server.storage.local import NO_FILE, FileVersion
+from rnaget_server.storage.local import NO_FILE
 from rnaget_server.stores.base import MatrixStore, Points, Ranges
 from rnaget_server.stores.embeddings import paired, points_from
 from rnaget_server.stores.failures import is_of_file
 from rnaget_server.stores.tracks.base import Run, TrackStore
 
 _TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_MOST_OTHERS = 8
 
 
 class Guard:
@@ -115,6 +117,13 @@ class GuardedAxis(Axis):
                 self._check_length(values, positions)
             return values
 
+    def factorized(self, attribute: str) -> Factorized:
+        """Return an attribute by its different values."""
+        with self._guard:
+            found = self._whole.factorized(attribute)
+            self._check_length(found.codes, None)
+            return found
+
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute."""
         with self._guard:
@@ -168,17 +177,18 @@ class GuardedStore:
     Attributes
     ----------
     version
-        The state of the file when it was opened.
+        The state of the file when it was opened, and the name of what is shown of it if that is not all.
     cancellation
         Until when cells are read; see `StoreCache.open`.
     """
 
     cancellation = Cancellation()
 
-    def __init__(self, whole: MatrixStore, guard: Guard, version: FileVersion = NO_FILE) -> None:
+    def __init__(self, whole: MatrixStore, guard: Guard, version: tuple[object, ...] = NO_FILE) -> None:
         self._whole = whole
         self._guard = guard
         self.version = version
+        self._others: RecentValues[str, GuardedStore] = RecentValues(_MOST_OTHERS)
         self._dtypes: dict[str, np.dtype[Any]] = {}
         self._wholes: dict[str, bool] = {}
         self._dense: set[str] = set()
@@ -192,6 +202,15 @@ class GuardedStore:
                 raise OSError("the labels do not fit the matrix")
             for name in self.units:
                 name.encode()
+
+    def shown_as(self, name: str, show: Callable[[MatrixStore], MatrixStore]) -> GuardedStore:
+        """Return a store of the same open file that has what `show` makes of it; made once, and kept by its name."""
+
+        def make() -> GuardedStore:
+            with self._guard:
+                return GuardedStore(show(self._whole), self._guard, (*self.version, name))
+
+        return self._others.get(name, make)
 
     def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
         """Return a selection of the cells in one unit, to be written."""

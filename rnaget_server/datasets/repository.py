@@ -16,6 +16,7 @@ from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import AmbiguousId, StoreFailure
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.memory import MemoryBudget
+from rnaget_server.model.observation import note_principal, note_reading
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.plugins import STORES, Registry
 from rnaget_server.sequences.digests import StoredSequence, is_digest
@@ -64,6 +65,7 @@ class Repository:
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
+        note_principal(principal)
         catalog, policy = self.live.current, self.policy
         return View(
             policy.visible(catalog, principal),
@@ -96,6 +98,7 @@ class LocatedSequence:
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield its letters, see `SequenceStore.read`."""
+        note_reading("genomes", self.genome.id)
         return self.store.read(self.sequence, start, stop)
 
 

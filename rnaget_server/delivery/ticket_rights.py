@@ -7,6 +7,7 @@ import json
 import zlib
 from typing import Any
 
+from rnaget_server.model.observation import CURRENT
 from rnaget_server.model.principal import ANYONE, Principal
 
 HOLDER = "ticket"
@@ -17,12 +18,15 @@ def rights_text(principal: Principal) -> str | None:
     """Return what a principal may see, without who it is; None for one who may see what everybody may."""
     if principal == ANYONE:
         return None
+    observation = CURRENT.get()
     held: dict[str, Any] = {
         "signed_in": principal.has_signed_in,
         "grants": sorted(principal.grants),
         "scopes": None if principal.scopes is None else sorted(principal.scopes),
         "projects": None if principal.projects is None else sorted(principal.projects),
         "operator": principal.is_operator,
+        # By which the audit log leads from what was read by a ticket to whoever asked for it.
+        "of": None if observation is None else observation.request_id,
     }
     # An empty list stays: it allows nothing, and none allows all.
     data = json.dumps({key: value for key, value in held.items() if value not in (None, False)}, separators=(",", ":"))
@@ -39,4 +43,5 @@ def principal_in(text: str, expires: float) -> Principal:
         projects=frozenset(held["projects"]) if "projects" in held else None,
         expires=expires,
         is_operator=held.get("operator", False),
+        ticket=held.get("of"),
     )

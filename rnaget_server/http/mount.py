@@ -22,10 +22,12 @@ from rnaget_server.http.replies import DIALECT_KEY, error_response
 from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.observation import OTHER, note_route
 from rnaget_server.model.principal import Principal
 from rnaget_server.web import House
 
 MOUNT_KEY = "rnaget_server.mount"
+_PAGES = "pages"
 
 PAGES_SCOPE = "read:pages"
 """The scope of the pages, which show of all data."""
@@ -214,6 +216,7 @@ def dispatch(
         path = path_below(scope["path"], below)
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
+                note_route(mount.prefix, OTHER)
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, _behind(gate, partial(_guarded, mount, privacy)), inside, receive, send)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
@@ -230,6 +233,7 @@ def _behind(gate: Gate | None, handler: ASGIApp) -> ASGIApp:
 
 
 def _page(pages: ASGIApp, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    note_route(_PAGES, OTHER)
     refused = _missing_scopes(scope, frozenset((PAGES_SCOPE,)))
     marked = send if privacy is None else privacy.marked(scope, send)
     return (pages if refused is None else error_response(Request(scope), refused))(scope, receive, marked)

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from rnaget_server.errors import Busy, NotAuthenticated, RnagetError, TooManyRequests, http_status
 from rnaget_server.http.replies import CHALLENGE
+from rnaget_server.model.observation import note_route
 from rnaget_server.pages.assets import add_assets
 from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
@@ -89,6 +90,7 @@ def create_pages(site: Site) -> Flask:
         add(pages, site)
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, site))
     pages.register_error_handler(RnagetError, lambda error: _refusal(error, site))
+    pages.before_request(_note_route)
     pages.after_request(_with_headers)
     add_conditions(pages, lambda refusal: _error_page(PreconditionFailed(str(refusal)), site))
     return pages
@@ -127,6 +129,12 @@ def _said(site: Site, status: int, heading: str, text: str) -> Response:
     reply.status_code = status
     reply.vary.add("Accept")
     return reply
+
+
+def _note_route() -> None:
+    """Note the template of the address, by which requests are counted."""
+    if request.url_rule is not None:
+        note_route("pages", request.url_rule.rule)
 
 
 def _with_headers(reply: Response) -> Response:

@@ -22,6 +22,7 @@ from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.http.rate_limit import RateLimit
 from rnaget_server.http.request import principal_of
+from rnaget_server.model.observation import CURRENT, OTHER, note_route
 from rnaget_server.model.principal import Principal
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.store import SequenceStore
@@ -60,6 +61,8 @@ class _Kept:
         self.until = monotonic() + _KEPT_SECONDS
         if self.principal.expires is not None:
             self.until = min(self.until, monotonic() + self.principal.expires - time())
+        noted = CURRENT.get()
+        self.route = (noted.standard, noted.route) if noted is not None else (OTHER, OTHER)
 
 
 class DirectParts:
@@ -92,6 +95,7 @@ class DirectParts:
         letters = _letters(store, kept.sequence, int(span[1]), int(span[2]))
         if letters is None:
             return None
+        note_route(*kept.route)
         headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
         begin = {"type": "http.response.start", "status": 200, "headers": headers}
         return begin, {"type": "http.response.body", "body": letters}
