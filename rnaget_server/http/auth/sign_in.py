@@ -66,7 +66,7 @@ class SignIn:
     def __init__(self, authenticator: Authenticator, sessions: Sessions | None) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes | str, _Known] = {}
         self._threads = anyio.CapacityLimiter(_AT_ONCE)
         self._waiting = 0
 
@@ -105,7 +105,10 @@ class SignIn:
         """Return who has a token, None if it has to be verified first."""
         token = _token(headers)
         if self._authenticator.is_own(token):
-            return _as_known(self._authenticator.identify(token))
+            identity = self._authenticator.identify(token)
+            known = self._known.get(identity.name)
+            is_same = known is not None and known.identity is identity and time.time() < known.until
+            return known if is_same else self._keep(identity.name, identity)
         known = self._known.get(_digest(token))
         return known if known is not None and time.time() < known.until else None
 
@@ -117,13 +120,13 @@ class SignIn:
             known = self._keep(digest, self._sessions.identity(cookie))
         return known
 
-    def _keep(self, digest: bytes, identity: Identity) -> _Known:
+    def _keep(self, key: bytes | str, identity: Identity) -> _Known:
         if len(self._known) >= _MOST_KEPT:
             # The oldest half, which are few for each new one.
             for old in list(self._known)[: _MOST_KEPT // 2]:
                 del self._known[old]
-        self._known.pop(digest, None)
-        self._known[digest] = known = _as_known(identity)
+        self._known.pop(key, None)
+        self._known[key] = known = _as_known(identity)
         return known
 
     def _with_principal(self, scope: Scope, known: _Known) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _LOOKED_AT_EVERY = 1.0
 _MOST_BYTES = 16 << 20
 _PRIVATE = 0o600
 _NOBODYS = hashlib.sha256(secrets.token_bytes()).hexdigest()
+_NONE: tuple[None, None] = (None, None)
 _log = logging.getLogger(__name__)
 
 
@@ -135,10 +136,10 @@ class TokenFile:
         self._path = path
         self._until = 0.0
         self._state: tuple[int, ...] | None = ()
-        self._by_id: dict[str, TokenRecord] | None = {}
+        self._by_id: dict[str, tuple[TokenRecord, Identity]] | None = {}
 
     def identify(self, token: str) -> Identity:
-        """Return who has a token.
+        """Return who has a token: the same object until the file changes.
 
         Raises
         ------
@@ -151,14 +152,14 @@ class TokenFile:
         if self._by_id is None:
             raise Unavailable("the tokens of this server cannot be read at the moment: try again later")
         match = _TOKEN.fullmatch(token)
-        record = self._by_id.get(match[1]) if match else None
+        record, identity = self._by_id.get(match[1], _NONE) if match else _NONE
         # For a token that is not there it takes as long, and how many letters are right shows in neither case.
         is_right = hmac.compare_digest(_hash(token), record.sha256 if record else _NOBODYS)
-        if record is None or not is_right:
+        if record is None or identity is None or not is_right:
             raise NotAuthenticated("this token is none of this server, or was revoked: ask its provider for another")
         if record.has_expired(time.time()):
             raise NotAuthenticated("this token has expired: ask the provider of this server for another")
-        return record.identity()
+        return identity
 
     def _look_for_changes(self) -> None:
         now = time.monotonic()
@@ -172,7 +173,7 @@ class TokenFile:
         if state == self._state:
             return
         try:
-            self._by_id = {record.id: record for record in read_tokens(self._path)}
+            self._by_id = {record.id: (record, record.identity()) for record in read_tokens(self._path)}
         except (OSError, ValueError) as error:
             _log.error("no token is taken: %s", error)
             self._by_id = None

@@ -262,6 +262,34 @@ def test_a_provider_that_is_slow_keeps_others_out_only_of_the_check(monkeypatch:
     assert asked(SignIn(Counted(expires=None), None), "good") == (503, None)
 
 
+def test_a_controlled_study_is_for_those_with_the_grant(provider: Provider, tmp_path: Path) -> None:
+    """By a token of the server, one of a provider, and a ticket, which needs neither."""
+    data, file = one_study(tmp_path / "demo"), tmp_path / "tokens.json"
+    with (data / "demo" / "marioni" / "study.yaml").open("a") as study:
+        study.write("access: {controlled: [EGAD1]}\n")
+    tokens = [new_token("x", grants=("EGAD1",)), new_token("y", grants=("EGAD2",)), new_token("z", projects=("other",))]
+    change_tokens(file, lambda _: [record for _, record in tokens])
+    entry = {"issuer": provider.issuer, "audience": AUDIENCE, "grants": "rna_grants"}
+    settings = Settings(data=data, auth={"tokens": str(file), "oidc": [entry]})  # type: ignore[arg-type]
+    granted = [tokens[0][0], provider.token(rna_grants=["EGAD1"])]
+    others = [tokens[1][0], tokens[2][0], provider.token(rna_grants=["EGAD10"]), provider.token(jti="no grants")]
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        never = client.get("/rnaget/studies/nothing-of-that-name").status_code
+        for token, sees in [*((token, True) for token in granted), *((token, False) for token in others), ("", False)]:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            assert len(client.get("/rnaget/studies", headers=headers).json()) == sees
+            for address in ("/rnaget/studies/marioni", "/rnaget/expressions/marioni_counts/ticket", "/studies/marioni"):
+                assert client.get(address, headers=headers).status_code == (200 if sees else never), address
+            assert ("marioni" in client.get("/", headers=headers).text) == sees
+        ticket = client.get(
+            "/rnaget/expressions/marioni_counts/ticket", headers={"Authorization": f"Bearer {granted[1]}"}
+        )
+        assert granted[1] not in ticket.text
+        url = ticket.json()["url"].removeprefix("http://testserver")
+        assert client.get(url).status_code == 200
+        assert client.get(url.partition("?")[0]).status_code == never
+
+
 def test_a_token_of_a_provider_on_a_whole_server(provider: Provider, tmp_path: Path) -> None:
     entry = {"issuer": provider.issuer, "audience": AUDIENCE}
     settings = Settings(data=one_study(tmp_path / "demo"), auth={"oidc": [entry]})  # type: ignore[arg-type]

@@ -216,5 +216,11 @@ def test_who_says_whose_a_token_is_and_what_it_may_see(data: Path) -> None:
     assert "scopes: all" in lines and lines[3].startswith("grant EGAD1, until ")
     assert lines[4:] == ["projects  p  public", "studies  s  public"]
     assert who("-", input=f"Bearer {token}\n").output == result.output
+    (data / "p" / "s" / "study.yaml").write_text("id: s\naccess: {controlled: [EGAD1, EGAD2]}\n")
+    assert who(token).output.splitlines()[4:] == ["projects  p  public", "studies  s  by the grant EGAD1"]
+    (data / "p" / "s" / "study.yaml").write_text("id: s\naccess: registered\n")
+    assert who(token).output.splitlines()[5:] == ["studies  s  for all who have signed in"]
+    (data / "p" / "s" / "study.yaml").write_text("id: s\naccess: {controlled: [EGAD2]}\n")
+    assert who(token).output.splitlines()[4:] == ["projects  p  public"]
     refused = who(token[:-1])
     assert refused.exit_code == 1 and "none of this server" in refused.output and token[:-1] not in refused.output
