@@ -113,7 +113,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
         gate=SignIn(authenticator, site.sign_in.sessions if site.sign_in else None) if settings.auth.is_on else None,
-        privacy=Privacy(lambda: settings.auth.is_on or repository.is_restricted),
+        privacy=Privacy(repository.policy, settings.auth.is_on),
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
     cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
