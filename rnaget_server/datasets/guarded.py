@@ -205,12 +205,8 @@ class GuardedStore:
 
     def shown_as(self, name: str, show: Callable[[MatrixStore], MatrixStore]) -> GuardedStore:
         """Return a store of the same open file that has what `show` makes of it; made once, and kept by its name."""
-
-        def make() -> GuardedStore:
-            with self._guard:
-                return GuardedStore(show(self._whole), self._guard, (*self.version, name))
-
-        return self._others.get(name, make)
+        with self._guard:
+            return self._others.get(name, lambda: GuardedStore(show(self._whole), self._guard, (*self.version, name)))
 
     def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
         """Return a selection of the cells in one unit, to be written."""

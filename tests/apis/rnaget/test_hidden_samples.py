@@ -114,6 +114,16 @@ def test_any_query_by_any_rules(
     check_slice(server, access, id, query, format)
 
 
+@pytest.mark.parametrize("id", KINDS)
+@pytest.mark.parametrize("others_see", ["NaN", "omit"])
+def test_thresholds_are_of_visible_cells(server: Server, others_see: str, id: str) -> None:
+    """The minima and maxima that a file has stored are of all samples."""
+    for hidden in ({"tissue": "liver"}, {"donor": ["d0", "d1", "d2", "d3"]}):
+        for query in ({}, {"tissue": ["heart", "β-cell"]}, {"sampleIDList": SAMPLES[16:]}):
+            for most in (1, 2, 3, 4):
+                check_slice(server, rules(others_see, hidden), id, {**query, "feature_max_value": most}, "json")
+
+
 @given(masks(), st.sampled_from(["tissue", "donor"]), st.sampled_from(KINDS), st.booleans())
 @settings(max_examples=examples(40), **MANY)
 def test_groups_are_those_of_pandas(server: Server, access: SampleAccess, by: str, id: str, of_part: bool) -> None:
@@ -230,8 +240,12 @@ def test_one_who_holds_the_grant_sees_all(server: Server) -> None:
         files = server.get("/files", study="s").json()["files"]
         (own,) = [file for file in files if file["name"] not in names]
         assert own["record"] == "text"
-        address, object = own["url"].removeprefix("http://testserver"), f"/ga4gh/drs/v1/objects/{own['file_id']}"
-        assert server.get(address).status_code == server.get(object).status_code == 200
+        # Without a signature, which would carry rights.
+        signed = own["url"].removeprefix("http://testserver")
+        address = signed.partition("?")[0]
+        object = f"/ga4gh/drs/v1/objects/{own['file_id']}"
+        assert server.get(signed).status_code == server.get(address).status_code == 200
+        assert server.get(object).status_code == 200
     finally:
         server.principal = ANYONE
     assert server.get(address).status_code == server.get(object).status_code == 404
