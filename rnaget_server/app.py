@@ -107,7 +107,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         root=urlsplit(settings.public_url).path,
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
-        privacy=Privacy(lambda: repository.is_restricted),
+        privacy=Privacy(repository.policy),
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
     cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))

@@ -20,7 +20,15 @@ _Restricted = tuple[tuple[str, str], Conditions, SampleAccess | None]
 
 
 class Policy(Protocol):
-    """Decides who may see what."""
+    """Decides who may see what.
+
+    Attributes
+    ----------
+    unrestricted
+        The catalogue that was asked for last, if everybody may see all of it.
+    """
+
+    unrestricted: Catalog | None
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
         """Return the part of a catalogue that a principal may see."""
@@ -40,6 +48,9 @@ class AccessPolicy:
     """
 
     def __init__(self, most: int = _MOST_KEPT) -> None:
+        self.unrestricted: Catalog | None = None
+        """The catalogue that was asked for last, if everybody may see all of it."""
+
         self._most = most
         self._lock = threading.Lock()
         self._asked: _Asked | None = None
@@ -51,6 +62,7 @@ class AccessPolicy:
         The rules for samples that a matrix in it has are those that do not admit the principal.
         """
         asked = self._asked_by(catalog)
+        self.unrestricted = None if asked.digest else catalog
         rights = asked.rights(principal)
         if not rights:
             return catalog

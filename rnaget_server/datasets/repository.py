@@ -66,22 +66,12 @@ class Repository:
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
         note_principal(principal)
-        catalog, policy = self.live.current, self.policy
-        return View(
-            policy.visible(catalog, principal),
-            policy.rights(catalog, principal),
-            self.stores,
-            self.limits,
-            self.memory,
-            self.summaries,
-            self.offer,
-            policy.narrowed(catalog, principal),
-        )
-
-    @property
-    def is_restricted(self) -> bool:
-        """True if there is anything that not everybody may see."""
-        return bool(self.policy.rights(self.live.loaded, ANYONE))
+        catalog, rights, policy = self.live.current, "", self.policy
+        # Most requests are by those who have not signed in, for what everybody may see.
+        if principal is not ANYONE or catalog is not policy.unrestricted:
+            visible, rights = policy.visible(catalog, principal), policy.rights(catalog, principal)
+            catalog, principal = visible, policy.narrowed(catalog, principal)
+        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer, principal)
 
     def loaded_catalog(self) -> Catalog:
         """Return what everybody may see of the catalogue as it was read last, without a look at its files."""
@@ -257,7 +247,7 @@ def open_repository(settings: Settings) -> Repository:
         If the catalogue has no valid ``catalog.yaml``.
     """
     live = LiveCatalog(settings.data, settings.reload_seconds)
-    return Repository(
+    repository = Repository(
         live=live,
         stores=StoreCache(Registry(STORES), access=FileAccess(file_limits(settings)), confirms=live.confirms),
         limits=Limits(settings.max_cells, settings.max_positions, settings.max_bytes, settings.max_body_bytes),
@@ -268,3 +258,5 @@ def open_repository(settings: Settings) -> Repository:
             [group for group in _GROUPS if group not in settings.switched_off] if settings.offer_files else [],
         ),
     )
+    repository.loaded_catalog()  # so that the first reply is marked rightly
+    return repository

@@ -15,8 +15,9 @@ from rnaget_server import __version__
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import json_response
-from rnaget_server.http.request import ROOT_KEY, principal_of
+from rnaget_server.http.request import PRINCIPAL_KEY, ROOT_KEY
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.principal import ANYONE
 from rnaget_server.query import Parameters
 from rnaget_server.settings import Settings
 
@@ -77,7 +78,7 @@ class RequestContext(Generic[Api]):
     @cached_property
     def view(self) -> View:
         """The data that the one who asks may see: the same for all of one answer."""
-        return self.api.repository.visible_to(principal_of(self.request.scope))
+        return self.api.repository.visible_to(self.request.scope.get(PRINCIPAL_KEY, ANYONE))
 
     @property
     def root(self) -> str:

@@ -51,6 +51,8 @@ class TicketSigner:
         self._seconds = seconds
         self._required = required
         self._signs_all = signs_all
+        self.marker = b"" if signs_all else _RIGHTS.encode()
+        """A part of the queries of all URLs that are to be checked."""
 
     def sign(self, path: str, parameters: Pairs, principal: Principal = ANYONE) -> list[tuple[str, str]]:
         """Return the parameters with those added that make the URL of `path` hold for a while.
@@ -65,10 +67,6 @@ class TicketSigner:
         carried = () if rights is None else ((_RIGHTS, rights),)
         limited = [*parameters, *carried, (_EXPIRES, str(expires))]
         return [*limited, (_SIGNATURE, _signature(self._keys[0], path, limited))]
-
-    def looks_at(self, query: bytes) -> bool:
-        """Return whether a URL with this query is to be checked."""
-        return self._signs_all or _RIGHTS.encode() in query
 
     def check(self, method: str, path: str, query: str) -> Principal | None:
         """Return the one whom a signed URL was given to, None for a URL that is not signed.
@@ -128,12 +126,14 @@ class TicketCheck:
 
     def __init__(self, signer: TicketSigner, data_route: re.Pattern[str]) -> None:
         self._signer = signer
+        self.marker = signer.marker
+        """A part of the queries of all URLs that are to be checked."""
+
         self._data_route = data_route
 
     def guards(self, scope: Scope) -> bool:
         """Return whether a request is for data."""
-        is_for_data = self._data_route.fullmatch(scope[ROUTE_PATH_KEY]) and scope["method"] != "OPTIONS"
-        return bool(is_for_data) and self._signer.looks_at(scope["query_string"])
+        return bool(self._data_route.fullmatch(scope[ROUTE_PATH_KEY])) and scope["method"] != "OPTIONS"
 
     async def check(self, scope: Scope) -> None:
         """Refuse a signed URL that does not hold, see `TicketSigner.check`.

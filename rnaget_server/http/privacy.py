@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
@@ -14,23 +14,33 @@ from rnaget_server.model.principal import ANYONE
 _CREDENTIALS = "Authorization"
 
 
+class Policy(Protocol):
+    """The part of a policy that is looked at here.
+
+    Attributes
+    ----------
+    unrestricted
+        All that there is, if everybody may see it; else None.
+    """
+
+    unrestricted: Any
+
+
 @dataclass(frozen=True)
 class Privacy:
     """Marks replies that others may not see, or would not have got.
 
     Attributes
     ----------
-    is_restricted
-        Returns whether there is anything that not everybody may see.
+    policy
+        Says whether there is anything that not everybody may see.
     """
 
-    is_restricted: Callable[[], bool]
+    policy: Policy
 
     def marked(self, scope: Scope, send: Send) -> Send:
         """Return the `send` of a request, of which it is known by now who asks."""
         is_of_one = principal_of(scope) != ANYONE
-        if not is_of_one and not self.is_restricted():
-            return send
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
