@@ -5,6 +5,7 @@ With gunicorn directly: ``RNAGET_DATA=DIR gunicorn -c .../rnaget_server/gunicorn
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from rnaget_server.http.shared_state import share_state
 from rnaget_server.master import AT_ONCE, Master
 
 _settings = configuration()
+# At a reload, gunicorn cannot listen on an address that is among others than before, and ends.
+for _name in ("host", "port", "metrics_address"):
+    os.environ[f"RNAGET_{_name.upper()}"] = str(getattr(_settings, _name))
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = [f"{_host}:{_settings.port}", *([_settings.metrics_address] if _settings.metrics_address else [])]
@@ -44,11 +48,6 @@ def on_starting(server: Any) -> None:
     share_written_lines()
     share_session_key()
     share_counts()
-    on_reload(server)
-
-
-def on_reload(server: object) -> None:
-    """Prepare what a setting may ask for that was not asked for before."""
     if _settings.metrics_address:
         share_metrics()
 

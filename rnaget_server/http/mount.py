@@ -225,7 +225,6 @@ def dispatch(
         path = path_below(scope["path"], below)
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
-                note_route(mount.prefix, OTHER)
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, _behind(gate, partial(_guarded, mount, privacy)), inside, receive, send)
         if path == PULSE_PATH and scope["method"] in ("GET", "HEAD"):
@@ -251,7 +250,8 @@ def _page(pages: ASGIApp, privacy: Privacy | None, scope: Scope, receive: Receiv
 
 
 def _inside(mount: Mount, scope: Scope, root: str, path: str) -> dict[str, Any]:
-    """Return the scope of a request of a standard."""
+    """Return the scope of a request of a standard, which is noted."""
+    note_route(mount.prefix, OTHER)
     return {
         **scope,
         MOUNT_KEY: mount,

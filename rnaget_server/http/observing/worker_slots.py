@@ -19,6 +19,8 @@ from rnaget_server.storage.temporary_directories import locked_directory, remove
 _VARIABLE = "_RNAGET_METRICS"
 _PREFIX = "rnaget-metrics-"
 _LOCK = "lock-"
+# By the types of metrics, and of gauges the way they are summed up: more than all routes with all statuses need.
+_FILES = {"counter": 1 << 20, "histogram": 1 << 20, "gauge_livesum": 1 << 16, "gauge_livemax": 1 << 16}
 
 
 class WorkerSlot:
@@ -33,11 +35,18 @@ class WorkerSlot:
     ----------
     number
         Its number.
+
+    Raises
+    ------
+    OSError
+        If there is no room for its files.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.number, self._lock = next(_free(directory))
+        for name, size in _FILES.items():
+            _reserve(directory / f"{name}_{self.number}.db", size)
 
     def close(self) -> None:
         """Leave the slot to another."""
@@ -93,10 +102,22 @@ def _free(directory: Path) -> Iterator[tuple[int, int]]:
         lock = os.open(directory / f"{_LOCK}{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(lock)
+        except OSError:  # no locks here, so that no slot is ever free
+            os.close(lock)
+            raise
         else:
             yield number, lock
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Take the room of a file on the disk, if it is new.
+
+    The file is written as memory, by which a full disk would end the process.
+    """
+    if not path.exists():
+        path.write_bytes(bytes(size))
 
 
 def _numbers(directory: Path) -> list[int]:
@@ -107,6 +128,6 @@ def _is_locked(path: Path) -> bool:
     with suppress(FileNotFoundError), path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return True
     return False

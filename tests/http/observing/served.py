@@ -39,12 +39,20 @@ class Served:
         started = [line["message"] for line in self.lines() if "Booting worker" in line["message"]]
         return {int(message.rpartition(" ")[2]) for message in started[-2:]}
 
+    def master(self) -> int:
+        """Return the process id of the one that starts them."""
+        return next(line["process"] for line in self.lines() if "Listening at" in line["message"])
+
+    def count(self, name: str) -> float:
+        """Return a metric without labels; -1 if the worker that was asked has just ended."""
+        try:
+            return total(self.numbers(), name)
+        except requests.ConnectionError:
+            return -1
+
     def alive(self) -> float:
         """Return how many workers say that they live."""
-        try:
-            return total(self.numbers(), "rnaget_workers")
-        except requests.ConnectionError:  # a worker died with the connection
-            return 0
+        return self.count("rnaget_workers")
 
 
 def samples(text: str) -> dict[tuple[str, Labels], float]:

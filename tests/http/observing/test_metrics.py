@@ -88,6 +88,23 @@ def test_a_killed_worker_takes_no_counts_with_it(server: Served) -> None:
     )
 
 
+def test_a_reload_keeps_the_counts_and_the_address(server: Served) -> None:
+    """Settings may name other addresses by then: gunicorn could not listen on them, and would end."""
+    before = server.numbers()
+    catalog = server.data / "catalog.yaml"
+    text = catalog.read_text()
+    starts = total(before, "rnaget_worker_starts_total")
+    try:
+        catalog.write_text(f"{text}\nsettings: {{host: 127.0.0.2}}\n")
+        os.kill(server.master(), signal.SIGHUP)
+        wait_for(lambda: server.count("rnaget_worker_starts_total") == starts + 2 and server.alive() == 2)
+    finally:
+        catalog.write_text(text)
+    after = server.numbers()
+    assert total(after, "rnaget_requests_total") >= total(before, "rnaget_requests_total") > 0
+    assert requests.get(f"{server.root}/rnaget/projects", timeout=30).ok
+
+
 def test_the_address_of_the_metrics_has_nothing_else(server: Served) -> None:
     for path in ("/", "/rnaget/projects", "/metrics/", "/healthz"):
         reply = requests.get(server.metrics + path, timeout=30)
