@@ -100,7 +100,7 @@ class SpooledCells:
 
     def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
         cells = np.empty((stop - start, self._stored[1]), self.dtype)
-        self._fill(cells, start * self._stored[1] * self.dtype.itemsize)
+        read_at(self._file, cells, start * self._stored[1] * self.dtype.itemsize)
         return cells
 
     def _read_columns(self, start: int, stop: int) -> NDArray[Any]:
@@ -109,21 +109,13 @@ class SpooledCells:
         cells = np.empty((rows, stop - start), self.dtype)
         if (columns - (stop - start)) * size > _SEEK_BYTES:
             for row in range(rows):
-                self._fill(cells[row], (row * columns + start) * size)
+                read_at(self._file, cells[row], (row * columns + start) * size)
             return cells
         step = max(1, _BUFFER // (columns * size))
         for first in range(0, rows, step):
             last = min(first + step, rows)
             cells[first:last] = self._read_rows(first, last)[:, start:stop]
         return cells
-
-    def _fill(self, cells: NDArray[Any], offset: int) -> None:
-        target = cells.data.cast("B") if cells.size else memoryview(b"")
-        while target:
-            read = os.preadv(self._file.fileno(), [target], offset)
-            if not read:
-                raise OSError("the temporary file is shorter than what was written to it")
-            target, offset = target[read:], offset + read
 
 
 class Spool:
@@ -202,6 +194,24 @@ class Spool:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._directory)
+
+
+def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+    """Write a contiguous array to an unbuffered temporary file, from `offset` on."""
+    source = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
+    while source:
+        written = os.pwrite(file.fileno(), source, offset)
+        source, offset = source[written:], offset + written
+
+
+def read_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+    """Fill a contiguous array with what is in a temporary file from `offset` on; several threads may do so at once."""
+    target = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
+    while target:
+        read = os.preadv(file.fileno(), [target], offset)
+        if not read:
+            raise OSError("the temporary file is shorter than what was written to it")
+        target, offset = target[read:], offset + read
 
 
 def refuse_too_large(values: NDArray[Any], least: float, most: float) -> None:
