@@ -69,6 +69,9 @@ class GctRows(TextLines):
     def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
         """Yield what is left, as line numbers and lines."""
         for numbers, block in super().blocks():
+            if self._is_plain(b"\n".join(block)):
+                yield numbers, block
+                continue
             rows = [
                 (number, self._cleaned(line))
                 for number, line in zip(numbers, block, strict=True)
@@ -76,6 +79,13 @@ class GctRows(TextLines):
             ]
             if rows:
                 yield [number for number, _ in rows], [line for _, line in rows]
+
+    def _is_plain(self, text: bytes) -> bool:
+        """Return whether none of these lines is blank, ends with an empty column, or holds what may mean missing."""
+        if text.endswith(_TAB) or text.startswith((b"\t", b" ")):
+            return False
+        null = () if self.counts.version == "1.2" else (_NULL_SIGN,)
+        return not any(sign in text for sign in (b"\t\n", b"\n\t", b"\n ", *_SIGNS, *null))
 
     def _cleaned(self, line: bytes) -> bytes:
         """Return the line with nothing in the place of cells that are missing, and as wide as the header at most."""
