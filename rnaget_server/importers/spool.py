@@ -22,6 +22,7 @@ _EXACT = 2.0**24
 _BUFFER = 16 << 20
 # Reading a stretch of every row costs about as much as reading this many bytes more of each.
 _SEEK_BYTES = 16 << 10
+_TILE = 256
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 _LARGEST = float(np.finfo(np.float32).max)
@@ -104,18 +105,24 @@ class SpooledCells:
         return cells
 
     def _read_columns(self, start: int, stop: int) -> NDArray[Any]:
+        """Return some columns, one after the other in memory."""
         rows, columns = self._stored
         size = self.dtype.itemsize
-        cells = np.empty((rows, stop - start), self.dtype)
-        if (columns - (stop - start)) * size > _SEEK_BYTES:
-            for row in range(rows):
-                read_at(self._file, cells[row], (row * columns + start) * size)
-            return cells
-        step = max(1, _BUFFER // (columns * size))
-        for first in range(0, rows, step):
-            last = min(first + step, rows)
-            cells[first:last] = self._read_rows(first, last)[:, start:stop]
-        return cells
+        by_column = np.empty((stop - start, rows), self.dtype)
+        scattered = (columns - (stop - start)) * size > _SEEK_BYTES
+        # Transposed tile by tile; at once, every cell copied would miss the processor's cache.
+        height = min(_TILE, rows) if scattered else max(1, min(_TILE, rows, _BUFFER // (columns * size)))
+        tile = np.empty((height, stop - start if scattered else columns), self.dtype)
+        for first in range(0, rows, height):
+            cells = tile[: rows - first]
+            if scattered:
+                for row in range(len(cells)):
+                    read_at(self._file, cells[row], ((first + row) * columns + start) * size)
+            else:
+                read_at(self._file, cells, first * columns * size)
+                cells = cells[:, start:stop]
+            by_column[:, first : first + len(cells)] = cells.T
+        return by_column.T
 
 
 class Spool:

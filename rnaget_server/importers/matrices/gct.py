@@ -28,10 +28,8 @@ _MISSING = frozenset(
 )
 # CMap's number for a missing value, of which GCT 1.2 knows nothing.
 _NULL = frozenset(("-666", "-666.0"))
-# One of these is in every cell that stands for a missing value here and not in all text tables. Single letters, of
-# which numbers have none, are looked for first, since that is fast.
-_LETTERS, _SIGNS = (b"#", b"n", b"N"), (b"#", b"na", b"None", b"-NaN")
 _NULL_SIGN = b"-666"
+_BLANKS = b"\t "
 _MOST_DIGITS = 18  # of a count
 
 
@@ -69,7 +67,7 @@ class GctRows(TextLines):
     def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
         """Yield what is left, as line numbers and lines."""
         for numbers, block in super().blocks():
-            if self._is_plain(b"\n".join(block)):
+            if not any(line[0] in _BLANKS or line.endswith(_TAB) or self._may_miss(line) for line in block):
                 yield numbers, block
                 continue
             rows = [
@@ -79,13 +77,6 @@ class GctRows(TextLines):
             ]
             if rows:
                 yield [number for number, _ in rows], [line for _, line in rows]
-
-    def _is_plain(self, text: bytes) -> bool:
-        """Return whether none of these lines is blank, ends with an empty column, or holds what may mean missing."""
-        if text.endswith(_TAB) or text.startswith((b"\t", b" ")):
-            return False
-        null = () if self.counts.version == "1.2" else (_NULL_SIGN,)
-        return not any(sign in text for sign in (b"\t\n", b"\n\t", b"\n ", *_SIGNS, *null))
 
     def _cleaned(self, line: bytes) -> bytes:
         """Return the line with nothing in the place of cells that are missing, and as wide as the header at most."""
@@ -103,10 +94,15 @@ class GctRows(TextLines):
         return _TAB.join([*first, *kept])
 
     def _may_miss(self, cells: bytes) -> bool:
-        """Return whether there may be a cell among these that stands for a missing value."""
+        """Return whether there may be a cell that stands for a missing value here, and not in all text tables.
+
+        Single letters, of which numbers have none, are looked for first, since that is fast.
+        """
         if self.counts.version != "1.2" and _NULL_SIGN in cells:
             return True
-        return any(letter in cells for letter in _LETTERS) and any(sign in cells for sign in _SIGNS)
+        if b"#" in cells or (b"n" in cells and (b"na" in cells or b"None" in cells)):
+            return True
+        return b"a" in cells and b"-NaN" in cells
 
 
 class GctImporter(Importer):
@@ -214,7 +210,7 @@ def _known(values: Sequence[str], counts: Counts) -> list[str]:
 
 def _is_blank(line: bytes) -> bool:
     """Return whether a spreadsheet program has written an empty row."""
-    return not line.strip(b"\t ")
+    return not line.strip(_BLANKS)
 
 
 def _without_blanks(line: bytes, fields: int) -> bytes:
