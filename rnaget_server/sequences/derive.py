@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cache
 from itertools import product
 
-import numpy as np
-
 _LETTERS = "TCAG"
 _STANDARD = "FFLLSSSSYY**CC*WLLLLPPPPHHQQRRRRIIIMTTTTNNKKSSRRVVVVAAAADDEEGGGG"
 # Each code as far as it differs from the standard one, and the codons that begin a protein by it.
@@ -45,10 +43,10 @@ _BASES = {
     **{"A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT"},
     **{"M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT", "X": "ACGT"},
 }
-# The bits of each letter as the first, second and third of a codon, by its place in `_LETTERS`; others have the top bit.
+# The bits of each letter as the first, second and third of a codon, by its place in `_LETTERS`; the top bit of others.
 _SEVERAL = 0x80
 _EVERY_LETTER = "".join(map(chr, range(256))).replace("U", "T")
-_NUMBERS = tuple(
+_BITS = tuple(
     bytes(_LETTERS.index(letter) << shift if letter in _LETTERS else _SEVERAL for letter in _EVERY_LETTER)
     for shift in (4, 2, 0)
 )
@@ -66,10 +64,8 @@ def reverse_complement(letters: bytes) -> bytes:
 def translate(letters: bytes, code: int) -> str:
     """Return the amino acids of a coding sequence, ``*`` where it stops; a codon that is cut off at the end is none."""
     whole = letters[: len(letters) - len(letters) % 3]
-    first, second, third = (
-        np.frombuffer(whole[at::3].translate(numbers), np.uint8) for at, numbers in enumerate(_NUMBERS)
-    )
-    aminos = bytearray((first | second | third).tobytes().translate(_aminos(code)))
+    first, second, third = (int.from_bytes(whole[at::3].translate(bits)) for at, bits in enumerate(_BITS))
+    aminos = bytearray((first | second | third).to_bytes(len(whole) // 3).translate(_aminos(code)))
     at = aminos.find(_SEVERAL)
     while at >= 0:
         aminos[at] = ord(_ambiguous(whole[3 * at : 3 * at + 3].decode("ascii"), code))
