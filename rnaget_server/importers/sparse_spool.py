@@ -93,8 +93,10 @@ class SpooledSparse:
                     run = cells[ends[number] - runs[number] : ends[number]]
                     write_at(file, run, int(places[number]) * cells.itemsize)
                 places += runs
-            for pieces in in_order(partial(buckets.sorted_pieces, file), range(len(buckets.starts))):
-                yield from pieces
+            sort = partial(buckets.sorted_pieces, file)
+            with contextlib.closing(in_order(sort, range(len(buckets.starts)))) as in_pieces:
+                for pieces in in_pieces:
+                    yield from pieces
 
     def _numbered(self) -> Iterator[tuple[int, CompressedBlock]]:
         """Yield pieces with the number of their first line."""

@@ -1,10 +1,13 @@
-"""Work on one piece after another by all processors, as far as it leaves the interpreter's lock alone."""
+"""Work on one piece after another by all processors, as far as it leaves the interpreter's lock alone.
+
+Who may break off before the end closes the generators, so that no thread is left at work on a file that is closed.
+"""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -13,7 +16,7 @@ Result = TypeVar("Result")
 _END: Any = object()
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """Yield the result of each item, in their order, each made in a thread.
 
     Parameters
@@ -38,7 +41,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
                 future.cancel()
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """Yield the items, each made in a thread while the one before it is used."""
     made = iter(items)
     with ThreadPoolExecutor(1) as thread:

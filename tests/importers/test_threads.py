@@ -31,7 +31,7 @@ def test_few_items_are_taken_ahead() -> None:
     results = in_order(abs, items())
     assert next(results) == 0
     assert len(taken) == (os.cpu_count() or 1) + 1
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
 
 def test_an_error_comes_in_its_place_and_ends_the_work() -> None:

@@ -123,8 +123,10 @@ def spool_lines(
     """
     kept = _kept(lines.data.dtype)
     total, done = max(1, lines.cells(None)), 0
-    pieces = ahead(lines.pieces(None, None, kept))
-    with filling(SparseSpool(directory, direction, lines.minor_size, kept), path) as spool:
+    with (
+        filling(SparseSpool(directory, direction, lines.minor_size, kept), path) as spool,
+        contextlib.closing(ahead(lines.pieces(None, None, kept))) as pieces,
+    ):
         while True:
             with as_import_failures(path):
                 piece = next(pieces, None)
