@@ -135,7 +135,7 @@ class _Buckets:
     def grouped(self, numbered: tuple[int, CompressedBlock]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the cells of a piece bucket by bucket, and how many each bucket gets; those of one keep their order.
 
-        Beside the piece is the number of its first line.
+        The piece comes with the number of its first line.
         """
         first, piece = numbered
         bucket = self._number[piece.indices]

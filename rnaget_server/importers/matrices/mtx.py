@@ -157,7 +157,7 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
 
 
 def _checked(path: Path, head: _Head, lines: tuple[Sequence[int], list[bytes]]) -> NDArray[np.float64]:
-    """Return the entries in some lines; the numbers of these are beside them. It is called by several threads."""
+    """Return the entries in lines that come with their numbers. It is called by several threads."""
     numbers, block = lines
     cells = _parsed(block, head.fields)
     if cells is None:
