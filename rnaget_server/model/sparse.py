@@ -21,7 +21,7 @@ class CompressedBlock:
     """
 
     indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    indices: NDArray[Any]
     data: NDArray[Any]
 
 

@@ -169,7 +169,13 @@ class RunWriter(_Writer):
 
     def append(self, cells: NDArray[Any]) -> None:
         """Write the next cells."""
-        cells = np.concatenate([self._held, cells.astype(self._held.dtype, copy=False)])
+        cells = cells.astype(self._held.dtype, copy=False)
+        if len(self._held):
+            lacking = self._chunk - len(self._held)
+            self._held, cells = np.concatenate([self._held, cells[:lacking]]), cells[lacking:]
+            if len(self._held) < self._chunk:
+                return
+            self._submit_cells(self._held)
         whole = len(cells) // self._chunk * self._chunk
         self._held = cells[whole:].copy()
         for start in range(0, whole, _AT_ONCE * self._chunk):
