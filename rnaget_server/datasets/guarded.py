@@ -21,7 +21,7 @@ from rnaget_server.errors import StoreFailure
 from rnaget_server.model.axis import Axis, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.slice import LayerInfo
-from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
+from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.local import NO_FILE, FileVersion
 from rnaget_server.stores.base import MatrixStore, Points, Ranges
@@ -300,7 +300,8 @@ class GuardedStore:
             self._dense.add(units)
             return None
         size = self._size(features, samples)
-        return SparseCells(partial(self._counted, cells), partial(self._pieces, cells, size))
+        without = cells.without and partial(self._pieces_without, cells.without, size)
+        return SparseCells(partial(self._counted, cells), partial(self._pieces, cells.compressed_along, size), without)
 
     def _held(self, units: str, features: Positions | None, samples: Positions | None) -> int:
         held: Callable[..., int] | None = getattr(self._whole, "held", None)
@@ -319,26 +320,43 @@ class GuardedStore:
         with self._guard:
             return cells.count()
 
-    def _pieces(self, cells: SparseCells, size: tuple[int, int], direction: Direction) -> Iterator[CompressedBlock]:
+    def _pieces(
+        self,
+        read: Callable[[Direction], Iterator[CompressedBlock]],
+        size: tuple[int, int],
+        direction: Direction,
+        without: Array | None = None,
+    ) -> Iterator[CompressedBlock]:
         left, across = size if direction == "features" else size[::-1]
         self._check_wanted()
         with self._guard:
-            for piece in cells.compressed_along(direction):
+            for piece in read(direction):
                 self._check_wanted()
                 left -= len(piece.indptr) - 1
-                _check_piece(piece, left, across)
+                _check_piece(piece, left, across, without)
                 yield piece
             if left:
                 raise OSError("the cells end before the last line")
 
+    def _pieces_without(
+        self,
+        read: Callable[[Direction, Array], Iterator[CompressedBlock]],
+        size: tuple[int, int],
+        direction: Direction,
+        array: Array,
+    ) -> Iterator[CompressedBlock]:
+        return self._pieces(lambda direction: read(direction, array), size, direction, array)
 
-def _check_piece(piece: CompressedBlock, left: int, across: int) -> None:
-    stored = len(piece.indices)
+
+def _check_piece(piece: CompressedBlock, left: int, across: int, without: Array | None) -> None:
+    stored = int(piece.indptr[-1])
     ascending = int(piece.indptr[0]) == 0 and not (np.diff(piece.indptr) < 0).any()
-    if left < 0 or not ascending or int(piece.indptr[-1]) != stored or len(piece.data) != stored:
+    lengths = {"indices": len(piece.indices), "data": len(piece.data)}
+    if without is not None and not lengths[without]:
+        lengths[without] = stored
+    if left < 0 or not ascending or any(length != stored for length in lengths.values()):
         raise OSError("the cells do not fit the matrix")
-    # What is negative is larger than all as an unsigned number, so that one look is enough.
-    if stored and int(piece.indices.astype(np.int64, copy=False).view(np.uint64).max()) >= across:
+    if len(piece.indices) and (int(piece.indices.max()) >= across or int(piece.indices.min()) < 0):
         raise OSError("a cell lies beyond the matrix")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Direction = Literal["features", "samples"]
+Array = Literal["indices", "data"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class CompressedBlock:
     """
 
     indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    indices: NDArray[Any]
+    """Of any type of whole numbers."""
+
     data: NDArray[Any]
 
 
@@ -34,3 +37,7 @@ class SparseCells:
 
     compressed_along: Callable[[Direction], Iterator[CompressedBlock]]
     """Yields the selection in bounded pieces, compressed along ``features`` (rows) or ``samples`` (columns)."""
+
+    without: Callable[[Direction, Array], Iterator[CompressedBlock]] | None = None
+    """Yields the same pieces with one of their arrays left empty, if the other can be had by itself: then it takes half
+    the time. The array is there all the same where it has to be read anyhow."""
