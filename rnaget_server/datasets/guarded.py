@@ -8,7 +8,7 @@ are refused here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import TracebackType
@@ -97,6 +97,8 @@ class GuardedAxis(Axis):
         self._guard = guard
         self.size = whole.size
         self.attributes = whole.attributes
+        self.key = object()
+        """Like no other: what is made of all labels is kept under it, and never taken for that of another file."""
         for name in whole.attributes:
             name.encode()  # half a character could not be sent
 
@@ -139,6 +141,11 @@ class GuardedLabels:
     def attributes(self) -> tuple[str, ...]:
         """The available attributes."""
         return self.axis.attributes
+
+    @property
+    def whole(self) -> Hashable | None:
+        """The key of all labels of an axis as they are in the open file; None for a part of them."""
+        return self.axis.key if self.positions is None else None
 
     def column(self, attribute: str) -> NDArray[Any]:
         """Return the values of one attribute."""
