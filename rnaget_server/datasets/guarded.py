@@ -21,7 +21,7 @@ from rnaget_server.errors import StoreFailure
 from rnaget_server.model.axis import Axis, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.slice import LayerInfo
-from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
+from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.local import NO_FILE, FileVersion
 from rnaget_server.stores.base import MatrixStore, Points, Ranges
@@ -307,8 +307,14 @@ class GuardedStore:
             self._dense.add(units)
             return None
         size = self._size(features, samples)
-        without = cells.without and partial(self._pieces_without, cells.without, size)
-        return SparseCells(partial(self._counted, cells), partial(self._pieces, cells.compressed_along, size), without)
+        pieces, without = partial(self._pieces, cells.compressed_along, size), cells.without
+        if without is None:
+            return SparseCells(partial(self._counted, cells), pieces)
+
+        def pieces_without(direction: Direction, array: Array) -> Iterator[CompressedBlock]:
+            return self._pieces(lambda along: without(along, array), size, direction, array)
+
+        return SparseCells(partial(self._counted, cells), pieces, pieces_without)
 
     def _held(self, units: str, features: Positions | None, samples: Positions | None) -> int:
         held: Callable[..., int] | None = getattr(self._whole, "held", None)
@@ -340,31 +346,10 @@ class GuardedStore:
             for piece in read(direction):
                 self._check_wanted()
                 left -= len(piece.indptr) - 1
-                _check_piece(piece, left, across, without)
+                check_block(piece, left, across, without)
                 yield piece
             if left:
                 raise OSError("the cells end before the last line")
-
-    def _pieces_without(
-        self,
-        read: Callable[[Direction, Array], Iterator[CompressedBlock]],
-        size: tuple[int, int],
-        direction: Direction,
-        array: Array,
-    ) -> Iterator[CompressedBlock]:
-        return self._pieces(lambda direction: read(direction, array), size, direction, array)
-
-
-def _check_piece(piece: CompressedBlock, left: int, across: int, without: Array | None) -> None:
-    stored = int(piece.indptr[-1])
-    ascending = int(piece.indptr[0]) == 0 and not (np.diff(piece.indptr) < 0).any()
-    lengths = {"indices": len(piece.indices), "data": len(piece.data)}
-    if without is not None and not lengths[without]:
-        lengths[without] = stored
-    if left < 0 or not ascending or any(length != stored for length in lengths.values()):
-        raise OSError("the cells do not fit the matrix")
-    if len(piece.indices) and (int(piece.indices.max()) >= across or int(piece.indices.min()) < 0):
-        raise OSError("a cell lies beyond the matrix")
 
 
 class GuardedTracks:

@@ -41,3 +41,33 @@ class SparseCells:
     without: Callable[[Direction, Array], Iterator[CompressedBlock]] | None = None
     """Yields the same pieces with one of their arrays left empty, if the other can be had by itself: then it takes half
     the time. The array is there all the same where it has to be read anyhow."""
+
+
+def check_block(block: CompressedBlock, rows: int, across: int, without: Array | None = None) -> None:
+    """Refuse a block whose arrays do not fit one another, or what is left of a matrix.
+
+    Parameters
+    ----------
+    block
+        The block.
+    rows
+        How many rows are left after it.
+    across
+        The length of a row.
+    without
+        The array that may be empty.
+
+    Raises
+    ------
+    OSError
+        If they do not.
+    """
+    stored = int(block.indptr[-1])
+    ascending = int(block.indptr[0]) == 0 and not (np.diff(block.indptr) < 0).any()
+    lengths = {"indices": len(block.indices), "data": len(block.data)}
+    if without is not None and not lengths[without]:
+        lengths[without] = stored
+    if rows < 0 or not ascending or any(length != stored for length in lengths.values()):
+        raise OSError("the cells do not fit the matrix")
+    if len(block.indices) and (int(block.indices.max()) >= across or int(block.indices.min()) < 0):
+        raise OSError("a cell lies beyond the matrix")
