@@ -127,7 +127,7 @@ def _few(cells: SparseCells, observations: int) -> list[CompressedBlock] | None:
     for piece in cells.compressed_along("samples"):
         rows += len(piece.indptr) - 1
         count += len(piece.data)
-        if count > _KEPT_CELLS or count * observations > 2 * _KEPT_CELLS * rows:
+        if count > _KEPT_CELLS or count * observations > _KEPT_CELLS * rows:
             return None
         kept.append(piece)
     return kept
