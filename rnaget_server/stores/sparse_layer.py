@@ -14,7 +14,7 @@ from rnaget_server.stores.base import selected
 from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.compressed import PIECE, CompressedMatrix, indptr_of, panels
 
-PANEL = 1 << 23
+PANEL = 3 << 20
 """Cells that are transposed at once; each takes 8 bytes, or 12."""
 
 SORTED = 1 << 21
