@@ -11,6 +11,8 @@ BIN    := .venv/bin
 SUITE  := .venv-compliance
 # A module of one suite has the name of one of the other.
 SUITES := .venv-sequences
+# The checkers of deploy/, which bring a library of 200 MB.
+DEPLOY := .venv-deploy
 # It needs older versions of packages that the server has, too.
 DRS    := .venv-drs
 # Packages that exist as sources only are built with the pinned tools of build.txt, not with what is newest that day.
@@ -45,10 +47,10 @@ serve: .venv/.serve
 TWO  := PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=
 BOTH := -n 2 --dist loadfile
 
-test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
+test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed $(DEPLOY)/.installed
 	@$(TWO) $(BIN)/python -m pytest -m "not long" $(BOTH) $(ARGS)
 
-test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed
+test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed $(DEPLOY)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
 
 # Both ends of what pyproject.toml allows, each in an environment of its own, which is brought up to date every time.
@@ -141,6 +143,13 @@ $(DRS)/.installed: $(PINS)/build.txt $(PINS)/drs.txt .venv/.build
 	@$(DRS)/bin/$(PIP) -r $(PINS)/drs.txt
 	@touch $@
 
+$(DEPLOY)/.installed: $(PINS)/build.txt $(PINS)/deploy.txt .venv/.build
+	@echo "Installing the checkers of deploy/ into $(DEPLOY)"
+	@$(BIN)/python -m venv $(DEPLOY)
+	@$(DEPLOY)/bin/$(PIP) -r $(PINS)/build.txt
+	@$(DEPLOY)/bin/$(PIP) -r $(PINS)/deploy.txt
+	@touch $@
+
 $(SUITE)/.installed: $(PINS)/build.txt $(PINS)/compliance.txt .venv/.build
 	@echo "Installing the compliance suite into $(SUITE)"
 	@$(BIN)/python -m venv $(SUITE)
@@ -157,11 +166,12 @@ CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
 
 pins: .venv-pins/.installed
 	@$(COMPILE) -o $(PINS)/build.txt $(PINS)/build.in
-	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt $(foreach extra,arrow excel graphql pages reads redis zarr,--extra $(extra)) $(PROJECTS)
+	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt $(foreach extra,arrow auth excel graphql metrics pages reads redis zarr,--extra $(extra)) $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS)
 	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
 	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
 	@$(COMPILE) -o $(PINS)/sequences.txt $(CHAIN) $(PINS)/sequences.in
+	@$(COMPILE) -o $(PINS)/deploy.txt $(CHAIN) $(PINS)/deploy.in
 	@$(COMPILE) -o $(PINS)/drs.txt -c $(PINS)/build.txt $(PINS)/drs.in
 
 .venv-pins/.installed: Makefile
@@ -172,6 +182,6 @@ pins: .venv-pins/.installed
 	@touch $@
 
 clean:
-	@rm -rf .venv .venv-compliance .venv-sequences .venv-drs .venv-newest .venv-oldest .venv-pins .bench build dist client/build client/dist \
+	@rm -rf .venv .venv-compliance .venv-sequences .venv-drs .venv-deploy .venv-newest .venv-oldest .venv-pins .bench build dist client/build client/dist \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,6 +77,10 @@ class Server:
         """The process that was started."""
         return self._process.pid
 
+    def wait(self, seconds: float) -> int:
+        """Return the exit code, once it has ended by itself or by a signal."""
+        return self._process.wait(seconds)
+
     @property
     def workers(self) -> list[int]:
         """The processes that answer."""

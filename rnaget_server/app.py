@@ -29,26 +29,39 @@ from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.apis.rnaget.dialect import RnagetDialect
 from rnaget_server.apis.rnaget.downloads import DATA_ROUTE
 from rnaget_server.apis.seqcol.context import SeqcolApi
+from rnaget_server.catalog import LiveCatalog
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.ahead import compute_ahead
 from rnaget_server.datasets.archive_index import ArchiveIndexes
-from rnaget_server.datasets.files import OfferedFiles
+from rnaget_server.datasets.controlled import ControlledReadings
 from rnaget_server.datasets.repository import SUMMARIES_SHARE, Repository, open_repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.download import Delivery
 from rnaget_server.delivery.formats import Formats
+from rnaget_server.delivery.measures import measures
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
 from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
-from rnaget_server.delivery.tickets import TicketCheck, TicketSigner
+from rnaget_server.delivery.tickets import TicketCheck, TicketSigner, signer_of
 from rnaget_server.http.api import create_api
+from rnaget_server.http.auth.authenticator import Authenticator
+from rnaget_server.http.auth.browser import BrowserSignIn
+from rnaget_server.http.auth.sessions import CookieSessions
+from rnaget_server.http.auth.sign_in import SignIn
 from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
+from rnaget_server.http.observing.audit import Audited, AuditLog
+from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watcher
+from rnaget_server.http.observing.logs import RequestLines
+from rnaget_server.http.observing.measures import Measure
+from rnaget_server.http.observing.worker_slots import worker_slot
+from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.rate_limit import LIMIT_HEADERS, rate_limit
 from rnaget_server.http.ttl_cache import TTLCache
 from rnaget_server.http.workload import Workload
-from rnaget_server.model.limits import Limits
+from rnaget_server.model.principal import OPERATOR
+from rnaget_server.operating import split_address
 from rnaget_server.pages.house import house_of
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
@@ -71,11 +84,12 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     indexes = ArchiveIndexes(settings.cache_directory / "archive", settings.reload_seconds)
     if prepare:
         indexes.prepare(repository.visible_to)
-        compute_ahead(lambda: OfferedFiles(repository.live.current, repository.offer))
+        compute_ahead(lambda: repository.visible_to(OPERATOR).files)
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
-    mount = _rnaget(repository, settings, formats, budget)
+    cache = SliceCache(settings.cache_directory, settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE)
+    mount = _rnaget(repository, settings, formats, Delivery(cache, repository.limits, budget, settings.content_coding))
     upstream = Upstream(settings) if settings.cram_upstream else None
     sequences = RefgetApi(repository, settings, budget, upstream)
     mounts = [
@@ -85,7 +99,8 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         *_files(repository, settings, budget, mount.workload),
         *_archive(EnaApi(repository, settings, indexes, budget), mount.workload),
     ]
-    site = Site(repository, formats, settings)
+    authenticator = Authenticator(settings.auth)
+    site = Site(repository, formats, settings, sign_in=_sign_in(settings, authenticator))
     if prepare:
         site.prepare()
     pages = WSGIMiddleware(create_pages(site))  # type: ignore[arg-type]
@@ -97,14 +112,40 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         root=urlsplit(settings.public_url).path,
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
+        gate=SignIn(authenticator, site.sign_in.sessions if site.sign_in else None) if settings.auth.is_on else None,
+        privacy=Privacy(repository.policy, settings.auth.is_on),
     )
-    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS)
-    return Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
+    cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    return _observed(cors, settings, repository.live, measures(repository, cache, budget))
 
 
-def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget: ReplyBudget) -> Mount:
+def _observed(app: ASGIApp, settings: Settings, live: LiveCatalog, measured: list[Measure]) -> ASGIApp:
+    """Return the server with those around it who see all requests."""
+    watchers: list[Watcher] = []
+    if settings.audit_log:
+        log = AuditLog(settings.audit_log, settings.audit_key.get_secret_value())
+        app = Audited(app, log, ControlledReadings(live).among)
+    # Not at the top, for what they need is a package that is not needed else.
+    if settings.traces:
+        from rnaget_server.http.observing.traces import Traces
+
+        watchers.append(Traces())
+    if settings.log_requests:
+        watchers.append(RequestLines())
+    if not settings.metrics_address:
+        return Observed(app, watchers, settings.request_id_header)
+    from rnaget_server.http.observing.metrics import Metrics
+    from rnaget_server.http.observing.metrics_page import MetricsPage
+
+    metrics = Metrics(measured, worker_slot())
+    port = split_address(settings.metrics_address)[1]
+    return MetricsPage(Observed(app, [*watchers, metrics], settings.request_id_header), port, metrics)
+
+
+def _rnaget(repository: Repository, settings: Settings, formats: Formats, delivery: Delivery) -> Mount:
     """Return where matrices and tracks are found."""
-    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
+    signer = signer_of(settings)
     return Mount(
         prefix=rnaget.BASE_PATH,
         routes=create_api(shipped("openapi") / "rnaget.yaml", rnaget.BASE_PATH),
@@ -112,7 +153,7 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget
         api=RnagetApi(
             repository=repository,
             formats=formats,
-            delivery=_delivery(settings, repository.limits, budget),
+            delivery=delivery,
             signer=signer,
             summaries=TTLCache(settings.reload_seconds),
             settings=settings,
@@ -121,14 +162,16 @@ def _rnaget(repository: Repository, settings: Settings, formats: Formats, budget
         example_body=rnaget.EXAMPLE_BODY,
         slow_parameters=SLOW_PARAMETERS,
         switched_off=settings.switched_off,
-        check=TicketCheck(signer, DATA_ROUTE) if signer.keys else None,
+        check=TicketCheck(signer, DATA_ROUTE),
     )
 
 
-def _delivery(settings: Settings, limits: Limits, budget: ReplyBudget) -> Delivery:
-    slices = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
-    cache = SliceCache(settings.cache_directory, slices)
-    return Delivery(cache, limits, budget, settings.content_coding)
+def _sign_in(settings: Settings, authenticator: Authenticator) -> BrowserSignIn | None:
+    """Return what signs in those who come by a browser; None if no provider has this server as a client."""
+    if not settings.auth.browser_providers:
+        return None
+    sessions = CookieSessions(signing_keys(settings), settings.auth.session_seconds, settings.public_url)
+    return BrowserSignIn(authenticator, sessions)
 
 
 def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
@@ -152,7 +195,6 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
 
 def _files(repository: Repository, settings: Settings, budget: ReplyBudget, workload: Workload) -> list[Mount]:
     """Return where data files are found as they are, and what else this server offers."""
-    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds, settings.require_tickets)
     return [
         Mount(
             FILES_PATH,
@@ -161,7 +203,7 @@ def _files(repository: Repository, settings: Settings, budget: ReplyBudget, work
             FilesApi(repository, settings, budget),
             workload,
             has_root=True,
-            check=TicketCheck(signer, FILE_ROUTE) if signer.keys else None,
+            check=TicketCheck(signer_of(settings), FILE_ROUTE),
         ),
         Mount(
             drs.BASE_PATH,

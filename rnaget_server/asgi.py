@@ -14,9 +14,12 @@ from rnaget_server.app import create_app  # noqa: E402
 from rnaget_server.catalog.configuration import configuration  # noqa: E402
 from rnaget_server.http.log_limit import limit_lines  # noqa: E402
 from rnaget_server.http.log_once import write_once  # noqa: E402
+from rnaget_server.http.observing.logs import format_lines  # noqa: E402
 
 _settings = configuration()
-logging.basicConfig(level=_settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+logging.basicConfig(level=_settings.log_level.upper())
+logging.captureWarnings(True)
+format_lines(logging.getLogger().handlers, _settings.log_format)
 # First, or lines that others have written would count as left out.
 write_once(logging.getLogger().handlers)
 limit_lines(logging.getLogger().handlers)

@@ -54,8 +54,20 @@ class AmbiguousId(UnknownId):
         super().__init__(f"{shown(id)} is the name of several sequences: ask for one by {listed(self.candidates)}")
 
 
+class NotAuthenticated(RnagetError):
+    """The credentials of a request are none that this server takes, or have expired."""
+
+
 class Forbidden(RnagetError):
     """The signed URL of a ticket was changed, or has expired."""
+
+
+class MissingScope(Forbidden):
+    """The credentials of a request do not allow what it asks for, which needs `scopes`."""
+
+    def __init__(self, message: str, scopes: Iterable[str]) -> None:
+        super().__init__(message)
+        self.scopes = tuple(scopes)
 
 
 class MethodNotAllowed(RnagetError):
@@ -148,6 +160,7 @@ class CatalogChanged(Busy):
 
 STATUS: dict[type[RnagetError], int] = {
     InvalidQuery: 400,
+    NotAuthenticated: 401,
     Forbidden: 403,
     UnknownId: 404,
     MethodNotAllowed: 405,
@@ -190,6 +203,7 @@ class CatalogError(Exception):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
 
 
 class ImportFailure(Exception):

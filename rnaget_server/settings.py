@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from rnaget_server.auth_settings import AuthSettings
+from rnaget_server.operating import OperatingSettings, split_address
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
@@ -105,7 +108,7 @@ class Peer(BaseModel):
         return {name: value for name, value in payload.items() if value}
 
 
-class Settings(BaseSettings):
+class Settings(OperatingSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -253,6 +256,15 @@ class Settings(BaseSettings):
         2.0, ge=0, description="How often, at most, changed catalogue files are looked for. 0: never."
     )
     timeout: int = Field(120, ge=1, description="Seconds after which a worker that hangs is replaced.")
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        description="Seconds for which a server goes on before it shuts down, while /readyz answers 503 so that a load "
+        "balancer sends it no more clients.",
+    )
+    shutdown_timeout: int = Field(
+        60, ge=0, description="Seconds that running replies have to finish when the server shuts down or is reloaded."
+    )
     send_timeout: int = Field(
         60, ge=0, description="Seconds after which a client is cut off that takes nothing of its reply. 0: never."
     )
@@ -263,8 +275,8 @@ class Settings(BaseSettings):
         "second gets more. 0: any time.",
     )
     keep_alive: int = Field(75, ge=1, description="Seconds that a connection stays open without a request.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least grave messages that are logged."
+    auth: Annotated[AuthSettings, NoDecode] = Field(
+        AuthSettings(), description="Who may sign in, and how; or the path of a file that says it. Empty: nobody."
     )
 
     @field_validator("switched_off", "cors_origins", "ticket_keys", "peers", "rate_limit_exempt", mode="before")
@@ -346,6 +358,12 @@ class Settings(BaseSettings):
         return SecretStr(address)
 
     @model_validator(mode="after")
+    def _own_port_for_metrics(self) -> Self:
+        if self.metrics_address and split_address(self.metrics_address)[1] == self.port:
+            raise ValueError("metrics_address needs a port of its own, which is not that of the server")
+        return self
+
+    @model_validator(mode="after")
     def _keys_for_tickets(self) -> Self:
         if self.require_tickets and not self.ticket_keys:
             raise ValueError("require_tickets needs ticket_keys: set at least one key, or leave require_tickets out")
@@ -367,3 +385,8 @@ def load_settings(in_file: dict[str, Any] | None = None, **given: Any) -> Settin
     """
     by_file = {key: value for key, value in (in_file or {}).items() if _PREFIX + key.upper() not in os.environ}
     return Settings(**{**by_file, **{key: value for key, value in given.items() if value is not None}})
+
+
+def settings_problem(error: ValidationError) -> str:
+    """Return what is wrong with the settings."""
+    return "a setting is wrong:\n" + "\n".join(f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import hypothesis
 import numpy as np
 import pandas as pd
@@ -121,6 +122,11 @@ def _shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCli
 def client_of(data: Path, **settings: object) -> Iterator[TestClient]:
     with TestClient(create_app(Settings(data=data, **settings)), raise_server_exceptions=False) as client:  # type: ignore[arg-type]
         yield client
+
+
+def headers_but_id(reply: httpx.Response) -> dict[str, str]:
+    """Return the headers of a reply without the id of its request, which no other has."""
+    return {name: value for name, value in reply.headers.items() if name != "x-request-id"}
 
 
 def new_study(data: Path, study: str = "id: s\n", catalog: str = "id: c\nname: C\n") -> Path:

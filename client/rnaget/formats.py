@@ -8,14 +8,14 @@ from rnaget.errors import ClientError
 
 # What servers call the format of files with such a name; the first is asked for where none is given.
 _SUFFIXES = {
-    "tsv": ("tsv",),
-    "csv": ("csv",),
-    "json": ("json",),
+    "tsv": ("tsv", "tsv.long"),
+    "csv": ("csv", "csv.long"),
+    "json": ("json", "json.sparse"),
     "loom": ("loom",),
     "h5ad": ("h5ad", "anndata"),
-    "parquet": ("parquet",),
-    "arrow": ("arrow",),
-    "arrows": ("arrow",),
+    "parquet": ("parquet", "parquet.long"),
+    "arrow": ("arrow", "arrow.long"),
+    "arrows": ("arrow", "arrow.long"),
     "bw": ("bigwig",),
     "bigwig": ("bigwig",),
     "bedgraph": ("bedgraph",),
@@ -48,16 +48,18 @@ def _formats_of(name: str) -> tuple[tuple[str, ...], str]:
     """Return the formats that a name may stand for, and its ending where that alone says too little."""
     endings = [suffix[1:].lower() for suffix in PurePath(name).suffixes]
     last = endings[-1] if endings else ""
-    if last in _SUFFIXES:
-        return _SUFFIXES[last], ""
-    if last in _COMPRESSIONS and len(endings) > 1 and endings[-2] in _SUFFIXES:
-        return tuple(f"{format}.{last}" for format in _SUFFIXES[endings[-2]]), ""
-    return (), last
+    compression = f".{last}" if last in _COMPRESSIONS else ""
+    stems = ["", "", *(endings[:-1] if compression else endings)]
+    if stems[-1] not in _SUFFIXES:
+        return (), last
+    # Of a name such as cells.long.parquet, the long form comes first.
+    formats = sorted(_SUFFIXES[stems[-1]], key=lambda format: not format.endswith(f".{stems[-2]}"))
+    return tuple(f"{format}{compression}" for format in formats), ""
 
 
 def same_format(wanted: str, offered: str) -> bool:
     """Return whether two names of formats may mean the same one; names that are not known here may mean anything."""
-    known = {name: formats[0] for formats in _SUFFIXES.values() for name in formats}
+    known = {name: name if "." in name else formats[0] for formats in _SUFFIXES.values() for name in formats}
     known |= {name: name for name in ("bam", "cram", "vcf", "bcf")}
     names = (known.get(wanted.lower()), known.get(offered.lower().lstrip(".")))
     return None in names or names[0] == names[1]

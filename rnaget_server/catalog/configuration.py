@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
+from rnaget_server.catalog.auth_file import read_auth
 from rnaget_server.catalog.load import settings_in
 from rnaget_server.settings import Settings, load_settings
 from rnaget_server.storage.access import FileLimits
@@ -15,12 +18,14 @@ def configuration(**given: Any) -> Settings:
     Raises
     ------
     CatalogError
-        If the catalogue has no valid ``catalog.yaml``.
+        If the catalogue has no valid ``catalog.yaml``, or the file that ``auth`` names is wrong.
     pydantic.ValidationError
         If a value in the environment is wrong.
     """
     data = load_settings(data=given.get("data")).data
-    return load_settings(settings_in(data), **given)
+    settings = load_settings(settings_in(data), **given)
+    base = Path.cwd() if "RNAGET_AUTH" in os.environ else data
+    return settings.model_copy(update={"auth": read_auth(settings.auth, base)})
 
 
 def file_limits(settings: Settings) -> FileLimits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from rnaget_server.errors import CatalogError, Problem
 
 _log = logging.getLogger(__name__)
 _MOST_LINES = 200
+_ACCESS = re.compile(rb"\baccess\b[\"']?\s*:")
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,15 @@ class CatalogState:
         The mistakes in it, for which parts are left out; file names are relative to its directory.
     refused
         The mistakes in changed files, for which they were not taken over; none if they are in service.
+    may_be_restricted
+        True if there are mistakes, and some file says who may see what, or cannot be read: the mistakes may be in what
+        not everybody may see.
     """
 
     read: datetime
     problems: tuple[Problem, ...] = ()
     refused: tuple[Problem, ...] = ()
+    may_be_restricted: bool = False
 
 
 class LiveCatalog:
@@ -60,7 +66,8 @@ class LiveCatalog:
         self._catalog = catalog
         self.changed = max(modified for modified, _ in self._signature.values())
         """When the catalogue in service was last changed, in nanoseconds since 1970."""
-        self._state = CatalogState(datetime.now(UTC), self._relative(problems))
+        restricted = bool(problems) and self._may_be_restricted()
+        self._state = CatalogState(datetime.now(UTC), self._relative(problems), may_be_restricted=restricted)
         self._say_all("left out: ", self._state.problems)
 
     @property
@@ -113,7 +120,10 @@ class LiveCatalog:
             Genome: catalog.genomes,
             ReadsFile: catalog.read_files,
         }
-        return kinds[type(record)].get(record.id) == record
+        found = kinds[type(record)].get(record.id)
+        if isinstance(found, Matrix) and isinstance(record, Matrix):  # which has the rules that bind who asks, or none
+            found = replace(found, sample_access=record.sample_access)
+        return found == record
 
     def _refresh(self) -> None:
         signature = self._sign()
@@ -122,7 +132,8 @@ class LiveCatalog:
         self._signature = signature
         catalog, problems = load(self._data)
         if catalog is None or problems:
-            self._state = replace(self._state, refused=self._relative(problems))
+            restricted = self._state.may_be_restricted or self._may_be_restricted()
+            self._state = replace(self._state, refused=self._relative(problems), may_be_restricted=restricted)
             self._say(logging.ERROR, "the changed catalogue does not check, the old one stays in service:")
             self._say_all("", self._state.refused)
             return
@@ -140,6 +151,17 @@ class LiveCatalog:
                 continue
             signature[path] = (status.st_mtime_ns, status.st_size)
         return signature
+
+    def _may_be_restricted(self) -> bool:
+        for path in watched_files(self._data):
+            try:
+                if _ACCESS.search(Path(path).read_bytes()):
+                    return True
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return True
+        return False
 
     def _say(self, level: int, message: str) -> None:
         # Once among all workers, for each state of the files.

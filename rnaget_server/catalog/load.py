@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from sys import intern
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from rnaget_server.catalog.access_entries import AccessEntry
+from rnaget_server.catalog.auth_file import read_auth
+from rnaget_server.catalog.explained import explained
 from rnaget_server.catalog.models import (
-    KEYS,
     KIND_OF_FORMAT,
     ContinuousEntry,
     ExpressionEntry,
@@ -26,6 +27,7 @@ from rnaget_server.catalog.models import (
 )
 from rnaget_server.catalog.records import (
     Catalog,
+    Conditions,
     Filter,
     Genome,
     Matrix,
@@ -41,15 +43,14 @@ from rnaget_server.catalog.style import read_logo
 from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
 from rnaget_server.errors import CatalogError, Problem
+from rnaget_server.model.access import PUBLIC
 from rnaget_server.model.collector import uncollected
 from rnaget_server.settings import Settings
-from rnaget_server.spelling import did_you_mean
 
 GENOMES = "genomes"
 """The directory of the genomes of a catalogue."""
 
 File = TypeVar("File", bound=BaseModel)
-_KEYS = sorted(KEYS | set(Settings.model_fields))
 
 
 def load(data: Path) -> tuple[Catalog | None, list[Problem]]:
@@ -114,9 +115,12 @@ class _Loader:
         service = self._read(path, ServiceFile)
         if service is not None:
             try:
-                Settings(**service.settings)
+                settings = Settings(**service.settings)
+                read_auth(settings.auth, data if "auth" in service.settings else Path.cwd())
             except ValidationError as error:
-                self.problems.extend(_explained(path, error, ("settings",)))
+                self.problems.extend(explained(path, error, ("settings",)))
+            except CatalogError as error:
+                self.problems.extend(error.problems)
             return self._with_logo(data, service)
         return None
 
@@ -146,6 +150,7 @@ class _Loader:
             scientific_name=file.scientific_name,
             common_name=file.common_name,
             taxonomy_id=file.taxonomy_id,
+            access=_below((), file.access),
         )
 
     def _project(self, path: Path) -> Project | None:
@@ -163,6 +168,7 @@ class _Loader:
             description=file.description,
             tags=file.tags,
             studies=tuple(study for study in studies if study is not None),
+            access=_below((), file.access),
         )
 
     def _study(self, path: Path, project: ProjectFile | None) -> Study | None:
@@ -196,6 +202,7 @@ class _Loader:
                 for number, entry in enumerate(file.reads)
                 if self._claim(entry.kind, entry.id, path, ("reads", number, "id"))
             ),
+            access=_of_study(file, project),
         )
 
     def _read(self, path: Path, model: type[File]) -> File | None:
@@ -209,7 +216,7 @@ class _Loader:
         try:
             return model.model_validate(content)
         except ValidationError as error:
-            self.problems.extend(_explained(path, error))
+            self.problems.extend(explained(path, error))
             return None
 
     def _claim(self, kind: str, id: str, path: Path, where: tuple[str | int, ...]) -> bool:
@@ -245,6 +252,8 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         filters=_filters(entry.filters),
         tsv=tsv,
         default_format=entry.default_format,
+        access=_below(_of_study(study, project), entry.access),
+        sample_access=entry.access.sample_access,
     )
 
 
@@ -267,6 +276,7 @@ def _track_set(entry: ContinuousEntry, study: StudyFile, project: ProjectFile, p
         filters=_filters(entry.filters),
         no_data=float(entry.no_data),
         default_format=entry.default_format,
+        access=_below(_of_study(study, project), entry.access),
     )
 
 
@@ -293,7 +303,16 @@ def _read_set(entry: ReadsEntry, study: StudyFile, project: ProjectFile, directo
         description=entry.description,
         samples=entry.samples,
         files=tuple(files),
+        access=_below(_of_study(study, project), entry.access),
     )
+
+
+def _of_study(study: StudyFile, project: ProjectFile) -> Conditions:
+    return _below(_below((), project.access), study.access)
+
+
+def _below(above: Conditions, entry: AccessEntry) -> Conditions:
+    return above if entry.access == PUBLIC or entry.access in above else (*above, entry.access)
 
 
 def _shared(attributes: Mapping[str, str]) -> dict[str, str]:
@@ -313,34 +332,6 @@ def _filters(entries: Mapping[str, FilterEntry]) -> dict[str, Filter]:
         )
         for name, entry in entries.items()
     }
-
-
-def _explained(path: Path, error: ValidationError, below: tuple[str, ...] = ()) -> Iterator[Problem]:
-    try:
-        places = Places(path)
-    except (OSError, yaml.YAMLError):  # the file changed between two reads
-        return
-    for mistake in error.errors():
-        where = (*below, *(part for part in mistake["loc"] if part != "[key]"))
-        yield places.problem(where, _message(mistake))
-
-
-def _message(mistake: Any) -> str:
-    key = str(mistake["loc"][-1]) if mistake["loc"] else ""
-    kind = mistake["type"]
-    if kind == "missing":
-        return f"the key {key!r} is missing: add it"
-    if kind == "extra_forbidden":
-        return f"the key {key!r} is not known here: {did_you_mean(key, _KEYS) or 'remove it'}"
-    if kind == "value_error":
-        return str(mistake["ctx"]["error"])
-    if kind in ("string_type", "none_required"):
-        return f"the value of {key!r} must be text"
-    if kind in ("tuple_type", "list_type"):
-        return f"the value of {key!r} must be a list: lines that start with '- '"
-    if kind in ("dict_type", "model_type", "model_attributes_type"):
-        return f"the value of {key!r} must be `key: value` lines"
-    return f"the value of {key!r} is wrong: {mistake['msg']}"
 
 
 def entry_problem(study: Path, kind: str, id: str, message: str) -> Problem:

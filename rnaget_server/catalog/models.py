@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from rnaget_server.catalog.access_entries import AccessEntry, MatrixAccess, MatrixAccessEntry, RecordAccess
+from rnaget_server.catalog.fields import CatalogModel, Text, TextList
 from rnaget_server.catalog.style import StyleEntry
 from rnaget_server.model.kinds import Kind
 from rnaget_server.query.table import RESERVED
@@ -73,20 +75,10 @@ def _check_parameter(value: str) -> str:
     return value
 
 
-def _check_text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("the value is empty: give one, or leave the key out")
-    return value
-
-
 def _check_taxonomy_id(value: str) -> str:
     if not _TAXONOMY_ID.fullmatch(value):
         raise ValueError(f"the taxonomy id {value!r} is no number: write that of NCBI's taxonomy, such as 9606")
     return value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 ReadsKind = Literal["reads", "variants"]
@@ -95,28 +87,19 @@ KIND_OF_FORMAT: Mapping[str, ReadsKind] = {"BAM": "reads", "CRAM": "reads", "VCF
 
 Id = Annotated[str, AfterValidator(check_id)]
 ReadsId = Annotated[str, AfterValidator(check_reads_id)]
-Text = Annotated[str, AfterValidator(_check_text)]
 Parameter = Annotated[str, AfterValidator(_check_parameter)]
 TaxonomyId = Annotated[str, AfterValidator(_check_taxonomy_id)]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
-
-KEYS: set[str] = set(StyleEntry.model_fields)
-"""Every key that some file of a catalogue may have."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        KEYS.update(cls.model_fields)
-
-
-class _Described(_Model):
+class _Described(CatalogModel):
     id: Id
     name: Text | None = None
     description: str | None = None
     tags: TextList = ()
+
+
+class _Restricted(CatalogModel):
+    access: RecordAccess = AccessEntry()
 
 
 class _Entry(_Described):
@@ -126,14 +109,14 @@ class _Entry(_Described):
     default_format: Text = "tsv"
 
 
-class Organization(_Model):
+class Organization(CatalogModel):
     """The organization that runs the service, as in GA4GH service-info."""
 
     name: Text
     url: Text
 
 
-class ServiceFile(_Model):
+class ServiceFile(CatalogModel):
     """``catalog.yaml``: the service as a whole."""
 
     id: Id
@@ -148,13 +131,13 @@ class ServiceFile(_Model):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
-class ProjectFile(_Described):
+class ProjectFile(_Described, _Restricted):
     """``project.yaml``: what RNAget calls a project."""
 
     version: Text = "1.0"
 
 
-class GenomeFile(_Described):
+class GenomeFile(_Described, _Restricted):
     """``genome.yaml``: a genome, whose sequences are in the same directory."""
 
     assembly: Text | None = None
@@ -164,7 +147,7 @@ class GenomeFile(_Described):
     taxonomy_id: TaxonomyId | None = None
 
 
-class FilterEntry(_Model):
+class FilterEntry(CatalogModel):
     """One metadata filter: a public query parameter that selects by an attribute of samples or features."""
 
     attribute: Text
@@ -174,7 +157,7 @@ class FilterEntry(_Model):
     ignore_case: bool = False
 
 
-class TsvEntry(_Model):
+class TsvEntry(CatalogModel):
     """The TSV form of a matrix."""
 
     labels: TextList | None = None
@@ -199,9 +182,10 @@ class ExpressionEntry(_Entry):
     sample_id: Text
     filters: dict[Parameter, FilterEntry] = Field(default_factory=dict)
     tsv: TsvEntry = TsvEntry()
+    access: MatrixAccess = MatrixAccessEntry()
 
 
-class TrackEntry(_Model):
+class TrackEntry(CatalogModel):
     """One signal track: a bigWig file of one sample."""
 
     sample: Text
@@ -215,7 +199,7 @@ class TrackFilterEntry(FilterEntry):
     axis: Literal["sample"] = "sample"
 
 
-class ContinuousEntry(_Entry):
+class ContinuousEntry(_Entry, _Restricted):
     """One set of signal tracks of a study: bigWig files, or one loom file with positions as columns."""
 
     tracks: tuple[TrackEntry, ...] = ()
@@ -237,7 +221,7 @@ class ContinuousEntry(_Entry):
         return self
 
 
-class ReadsFileEntry(_Model):
+class ReadsFileEntry(CatalogModel):
     """One file of alignments or variants, with its index."""
 
     format: Literal["BAM", "CRAM", "VCF", "BCF"]
@@ -248,7 +232,7 @@ class ReadsFileEntry(_Model):
     modified: int | None = None
 
 
-class ReadsEntry(_Model):
+class ReadsEntry(_Restricted):
     """Alignments (BAM, CRAM) or variants (VCF, BCF) of a study: the same content in one format or in two."""
 
     id: ReadsId
@@ -274,7 +258,7 @@ class ReadsEntry(_Model):
         return self
 
 
-class StudyFile(_Described):
+class StudyFile(_Described, _Restricted):
     """``study.yaml``: what RNAget calls a study, with its matrices."""
 
     version: Text = "1.0"

@@ -11,10 +11,13 @@ from typing import Literal
 from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
 from rnaget_server.catalog.offered import Group, OfferedFile, Owner, offered_id, with_distinct_names
 from rnaget_server.catalog.taxonomy import Taxon
+from rnaget_server.model.access import Access, SampleAccess
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.parts import INDEX, LETTERS
 
 Axis = Literal["sample", "feature"]
+Conditions = tuple[Access, ...]
+"""What has to be met for a record to be seen: its own condition and those of all above it, but for public ones."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Matrix:
     filters: Mapping[str, Filter]
     tsv: Tsv
     default_format: str
+    access: Conditions = ()
+    sample_access: SampleAccess | None = None
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
@@ -111,6 +116,7 @@ class TrackSet:
     filters: Mapping[str, Filter]
     no_data: float
     default_format: str
+    access: Conditions = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -157,6 +163,7 @@ class ReadSet:
     description: str | None
     samples: tuple[str, ...]
     files: tuple[ReadsFile, ...]
+    access: Conditions = ()
 
     @property
     def formats(self) -> Mapping[str, ReadsFile]:
@@ -181,6 +188,7 @@ class Study:
     track_sets: tuple[TrackSet, ...]
     read_sets: tuple[ReadSet, ...] = ()
     citation: str | None = None
+    access: Conditions = ()
 
     @cached_property
     def reads_by_sample(self) -> Mapping[str, tuple[ReadSet, ...]]:
@@ -198,7 +206,8 @@ class Study:
 
     def _files(self) -> Iterator[OfferedFile]:
         for matrix in self.matrices:
-            yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
+            if matrix.sample_access is None:  # else the file has samples that are not to be seen
+                yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
         for tracks in self.track_sets:
             owner = Owner("continuous", tracks.id, self.project_id, self.id)
             if tracks.path is not None:
@@ -224,6 +233,7 @@ class Project:
     description: str | None
     tags: tuple[str, ...]
     studies: tuple[Study, ...]
+    access: Conditions = ()
 
 
 @dataclass(frozen=True)
@@ -240,6 +250,7 @@ class Genome:
     scientific_name: str | None = None
     common_name: str | None = None
     taxonomy_id: str | None = None
+    access: Conditions = ()
 
     @property
     def path(self) -> Path:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-
-import click
 
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.catalog.load import entry_problem
@@ -19,8 +18,8 @@ from rnaget_server.stores.hdf5_file import check_file
 _FORMAT_GROUPS = ("expressions", "continuous")
 
 
-def file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
-    """Return what is wrong with the files, and print what is to be known of the others."""
+def file_problems(catalog: Catalog, access: FileAccess, note: Callable[[str], None]) -> list[Problem]:
+    """Return what is wrong with the files, and call `note` with what is to be known of the others."""
     kinds = Registry(STORES)
     writers = Registry(WRITERS).all()
     formats = {group: [name for name in writers if group in writers[name].groups] for group in _FORMAT_GROUPS}
@@ -33,7 +32,7 @@ def file_problems(catalog: Catalog, access: FileAccess) -> list[Problem]:
         found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
         found += _format_mistakes(record.default_format, formats[section])
         for remark in () if found else remarks_of(record, kinds, access):
-            click.echo(entry_problem(study, section, record.id, remark))
+            note(str(entry_problem(study, section, record.id, remark)))
         problems += [entry_problem(study, section, record.id, problem) for problem in found]
     problems += [
         entry_problem(catalog.studies[reads.study_id].path, "reads", reads.id, problem)

@@ -12,15 +12,16 @@ from pydantic import ValidationError
 from rnaget_server.catalog import Catalog, Matrix, TrackSet
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.located import RecordKind, is_used, located
-from rnaget_server.cli.limits import settings_problem
 from rnaget_server.cli.output_files import STDOUT, copy_file, size_of, write_attributes, write_body, write_folder
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.errors import InvalidQuery, UnknownParameter, listed, unknown_choice
 from rnaget_server.model.limits import Limits
+from rnaget_server.model.principal import OPERATOR
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import parse_matrix_query
+from rnaget_server.settings import settings_problem
 from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.slicing.regions import region_by_id
@@ -29,7 +30,11 @@ from rnaget_server.writers.base import Writer
 from rnaget_server.writers.gct import missing_words
 from rnaget_server.writers.mtx import FILES, MtxWriter
 
-_SUFFIXES = {"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv", "arrows": "arrow", "mtx.zip": "mtx", "zip": "mtx"}
+_SUFFIXES = {
+    **{"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv", "arrows": "arrow", "mtx.zip": "mtx", "zip": "mtx"},
+    **{"long.tsv": "tsv.long", "long.tsv.gz": "tsv.long.gz", "long.csv": "csv.long", "long.parquet": "parquet.long"},
+    **{"long.arrows": "arrow.long", "long.arrow": "arrow.long", "sparse.json": "json.sparse"},
+}
 _GROUPS: dict[RecordKind, str] = {"matrix": "exports", "tracks": "continuous"}
 # Formats that have label columns and no attributes of samples, those that have both, and those that have all layers.
 _TABLES = ("tsv", "csv", "xlsx")
@@ -122,7 +127,7 @@ def _is_folder(output: Path) -> bool:
 
 def _view(data: Path) -> View:
     try:
-        return open_repository(configuration(data=data, reload_seconds=0)).visible_to()
+        return open_repository(configuration(data=data, reload_seconds=0)).visible_to(OPERATOR)
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
 
@@ -132,7 +137,7 @@ def _writer(group: str, format: str | None, output: Path) -> tuple[str, Writer]:
     formats = Formats(Registry(WRITERS))
     if format is None:
         parts = output.name.lower().split(".")[1:]
-        candidates = [".".join(parts[-2:]), *parts[-1:]]
+        candidates = [*(".".join(parts[-count:]) for count in (3, 2)), *parts[-1:]]
         known = formats.of(group)
         format = next((name for end in candidates if (name := _SUFFIXES.get(end, end)) in known), None)
         if format is None and not parts:
@@ -174,7 +179,10 @@ def _label_columns(slice: Slice) -> tuple[str, ...]:
 
 def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
     """Yield what the format does not hold, and how a table of text is read."""
-    base = format.partition(".")[0]
+    base, _, form = format.partition(".")
+    if form.startswith("long"):
+        yield "cells that are 0 are not in it, and of attributes the ids alone"
+        base = ""
     if base in (*_TABLES, *_COLUMNAR) and len(labels := _label_columns(slice)) > 1:
         yield f"label columns: {', '.join(labels)} (import --label-columns {len(labels)})"
     if base == "gct" and (words := missing_words(slice)):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration, file_limits
 from rnaget_server.errors import CatalogError
-from rnaget_server.settings import load_settings
+from rnaget_server.settings import Settings, load_settings, settings_problem
 from rnaget_server.storage.access import FileLimits
 
 
@@ -30,6 +30,17 @@ def limits_for(data: Path) -> FileLimits:
         raise click.ClickException(settings_problem(error)) from None
 
 
-def settings_problem(error: ValidationError) -> str:
-    """Return what is wrong with the settings."""
-    return "a setting is wrong:\n" + "\n".join(f"{mistake['loc'][0]}: {mistake['msg']}" for mistake in error.errors())
+def settings_for(data: Path) -> Settings:
+    """Return the settings of a catalogue.
+
+    Raises
+    ------
+    click.ClickException
+        If the catalogue or a setting is wrong.
+    """
+    try:
+        return configuration(data=data, reload_seconds=0)
+    except CatalogError as error:
+        raise click.ClickException(f"the catalogue cannot be read:\n{error}") from None
+    except ValidationError as error:
+        raise click.ClickException(settings_problem(error)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,24 +14,32 @@ from pydantic import ValidationError
 
 from rnaget_server import __version__
 from rnaget_server.catalog import load
+from rnaget_server.catalog.access_check import wider_than_above
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.cli.doctor.command import doctor_command
 from rnaget_server.cli.exporting import export_command
 from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
 from rnaget_server.cli.importing import import_command
-from rnaget_server.cli.limits import limits_for, settings_problem
+from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.listing import catalog_lines, counts_in_words
 from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.cli.starting import (
     address_of,
+    catalog_directory,
     check_address,
-    check_catalog_directory,
+    check_audit_log,
     misspelt_settings,
     refuse_no_directory,
+    say_at_start,
 )
+from rnaget_server.cli.tokens import token_command
+from rnaget_server.cli.who import who_command
 from rnaget_server.errors import CatalogError
+from rnaget_server.model.principal import OPERATOR
+from rnaget_server.operating import split_address
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.settings import shipped
+from rnaget_server.settings import settings_problem
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.files import leftovers
 
@@ -44,7 +53,15 @@ def main() -> None:
     """Publish RNA expression matrices and signal tracks by the GA4GH RNAget standard."""
 
 
-for command in (import_command, export_command, remove_command, rename_command):
+for command in (
+    import_command,
+    export_command,
+    remove_command,
+    rename_command,
+    token_command,
+    who_command,
+    doctor_command,
+):
     main.add_command(command)
 
 
@@ -57,19 +74,23 @@ for command in (import_command, export_command, remove_command, rename_command):
 def serve(data: Path | None, host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the catalogue in DATA; without DATA, the demo catalogue."""
     given = {"data": data, "host": host, "port": port, "workers": workers}
-    _data(data, "serve")
+    catalog_directory(data, "serve")
     settings = _configuration(given)
     check_address(settings.host, settings.port)
+    if settings.audit_log:
+        check_audit_log(settings.audit_log)
+    if settings.metrics_address:
+        check_address(*split_address(settings.metrics_address))
+    say = partial(say_at_start, settings.log_format)
     for line in misspelt_settings(os.environ):
-        click.echo(f"Warning: {line}", err=True)
+        say(f"Warning: {line}")
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
-    click.echo(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}", err=True)
+    say(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}")
     if settings.host not in _LOOPBACK and not settings.public_url:
-        click.echo(
+        say(
             "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "
-            "set it to the address that clients see",
-            err=True,
+            "set it to the address that clients see"
         )
     command = [sys.executable, "-m", "gunicorn", "-c", str(files("rnaget_server") / "gunicorn.conf.py")]
     command += ["--reload"] if reload else []
@@ -82,13 +103,13 @@ def check(data: Path | None) -> None:
     """Check the catalogue in DATA and every file it names; exit with 1 if anything is wrong."""
     from rnaget_server.cli.checking import file_problems
 
-    directory = _data(data, "check")
+    directory = catalog_directory(data, "check")
     catalog, problems = load(directory)
-    problems += file_problems(catalog, FileAccess(limits_for(directory))) if catalog else []
+    problems += file_problems(catalog, FileAccess(limits_for(directory)), click.echo) if catalog else []
     for problem in problems:
         click.echo(str(problem), err=True)
-    for hint in missing_genomes(catalog) if catalog else ():
-        click.echo(hint)
+    for hint in (*missing_genomes(catalog), *wider_than_above(catalog)) if catalog else ():
+        click.echo(str(hint))
     for path in leftovers(directory):
         size = f"{path.stat().st_size:,} bytes"
         click.echo(f"{path} ({size}) was left by an import that was killed; the next one into that study removes it")
@@ -103,16 +124,17 @@ def check(data: Path | None) -> None:
 @_DATA
 def list_(data: Path | None) -> None:
     """List what the catalogue in DATA offers."""
+    from rnaget_server.datasets.access import AccessPolicy
     from rnaget_server.datasets.opening import StoreCache
 
-    directory = _data(data, "list")
+    directory = catalog_directory(data, "list")
     catalog, problems = load(directory)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     if catalog is None:
         sys.exit(1)
     stores = StoreCache(Registry(STORES), access=FileAccess(limits_for(directory)))
-    for line in catalog_lines(catalog, stores):
+    for line in catalog_lines(AccessPolicy().visible(catalog, OPERATOR), stores):
         click.echo(line)
 
 
@@ -137,15 +159,6 @@ def _configuration(given: dict[str, Any]) -> Any:
         raise click.ClickException(f"the catalogue cannot be served:\n{error}") from None
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
-
-
-def _data(data: Path | None, command: str) -> Path:
-    """Return the directory of the catalogue, or refuse what is none."""
-    given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
-    refuse_no_directory(given, command)
-    directory = given.absolute()
-    check_catalog_directory(directory, command)
-    return directory
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shlex
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from rnaget_server.settings import Settings
+from rnaget_server.settings import Settings, shipped
 from rnaget_server.spelling import most_alike
 
 _PREFIX = "RNAGET_"
@@ -27,6 +28,21 @@ _IMPORTABLE = (
     *(".bw", ".bigwig", ".bedgraph", ".bdg"),
 )
 _IDS = "--project P --study S --id ID --units TPM"
+
+
+def catalog_directory(data: Path | None, command: str) -> Path:
+    """Return the directory of the catalogue that a command is to use: the given one, or that of the settings.
+
+    Raises
+    ------
+    click.ClickException
+        If it is none, in one line.
+    """
+    given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
+    refuse_no_directory(given, command)
+    directory = given.absolute()
+    check_catalog_directory(directory, command)
+    return directory
 
 
 def refuse_no_directory(data: Path, command: str) -> None:
@@ -164,6 +180,36 @@ def misspelt_settings(environment: Mapping[str, str]) -> list[str]:
 def _is_near(name: str, near: Sequence[str]) -> bool:
     """Return whether the names are similar apart from the prefix that all settings have."""
     return bool(near) and bool(most_alike(name.removeprefix(_PREFIX), [near[0].removeprefix(_PREFIX)]))
+
+
+def check_audit_log(place: str) -> None:
+    """Refuse an audit log that cannot be written.
+
+    Raises
+    ------
+    click.ClickException
+        In one line, with what to do.
+    """
+    from rnaget_server.http.observing.audit import AuditLog
+
+    try:
+        AuditLog(place, "")
+    except OSError as error:
+        raise click.ClickException(
+            f"audit_log cannot be written: {place}: {error.strerror}; name a file in a directory that this user may "
+            "write to, or stderr"
+        ) from None
+
+
+def say_at_start(format: str, message: str) -> None:
+    """Write a line to stderr in the format that the log is going to have."""
+    if format == "json":
+        from rnaget_server.http.observing.logs import JsonLines
+
+        level = "WARNING" if message.startswith("Warning: ") else "INFO"
+        line = {"name": __name__, "levelname": level, "msg": message.removeprefix("Warning: ")}
+        message = JsonLines().format(logging.makeLogRecord(line))
+    click.echo(message, err=True)
 
 
 def check_address(host: str, port: int) -> None:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.files import OfferedFiles
 from rnaget_server.errors import Unavailable
-from rnaget_server.model.priority import stand_back
 
 _LOOKS_EVERY = 60.0
 
@@ -29,7 +28,6 @@ def compute_ahead(files: Callable[[], OfferedFiles]) -> None:
 
 
 def _work(files: Callable[[], OfferedFiles]) -> None:
-    stand_back()
     done: Catalog | None = None
     while True:
         with files().offer.checksums.ahead() as is_mine:

@@ -28,7 +28,7 @@ from rnaget_server.storage.local import version_at
 from rnaget_server.storage.temporary_directories import remove_abandoned, temporary_directory
 
 _log = logging.getLogger(__name__)
-_MOST_KEPT = 4
+_MOST_KEPT = 16
 _PATIENCE = 2.0
 _LOCK = "lock"
 _OWN = "rnaget-archive-"

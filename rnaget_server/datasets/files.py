@@ -15,6 +15,7 @@ from rnaget_server.catalog import Catalog, OfferedFile
 from rnaget_server.catalog.offered import Group
 from rnaget_server.datasets.checksums import Checksums, Sums, open_settled
 from rnaget_server.errors import Unavailable
+from rnaget_server.model.observation import note_reading
 from rnaget_server.storage.local import LocalFile
 
 _log = logging.getLogger(__name__)
@@ -152,6 +153,7 @@ class OfferedFiles:
         Unavailable
             If it is not there, or is not what the catalogue says.
         """
+        note_reading(file.group, file.record)
         with self._refusing(file):
             opened = open_settled(file.path)
             self._check(file, opened.status())

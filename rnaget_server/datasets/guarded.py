@@ -8,8 +8,7 @@ are refused here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any
@@ -18,18 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import StoreFailure
-from rnaget_server.model.axis import Axis, Index, Positions
+from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
 from rnaget_server.sequences.store import SequenceStore
-from rnaget_server.storage.local import NO_FILE, FileVersion
+from rnaget_server.storage.local import NO_FILE
 from rnaget_server.stores.base import MatrixStore, Points, Ranges
 from rnaget_server.stores.embeddings import paired, points_from
 from rnaget_server.stores.failures import is_of_file
 from rnaget_server.stores.tracks.base import Run, TrackStore
 
 _TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_MOST_OTHERS = 8
 
 
 class Guard:
@@ -117,6 +118,13 @@ class GuardedAxis(Axis):
                 self._check_length(values, positions)
             return values
 
+    def factorized(self, attribute: str) -> Factorized:
+        """Return an attribute by its different values."""
+        with self._guard:
+            found = self._whole.factorized(attribute)
+            self._check_length(found.codes, None)
+            return found
+
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute."""
         with self._guard:
@@ -125,35 +133,6 @@ class GuardedAxis(Axis):
     def _check_length(self, values: NDArray[Any], positions: Positions | None) -> None:
         if positions is None and len(values) != self.size:
             raise OSError(f"an attribute has {len(values)} values for {self.size}")
-
-
-@dataclass(frozen=True)
-class GuardedLabels:
-    """The labels of a selected part of an axis; see `Labels`."""
-
-    axis: GuardedAxis
-    positions: Positions | None
-    size: int
-    id: str
-    name: str | None
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The available attributes."""
-        return self.axis.attributes
-
-    @property
-    def whole(self) -> Hashable | None:
-        """The key of all labels of an axis as they are in the open file; None for a part of them."""
-        return self.axis.key if self.positions is None else None
-
-    def column(self, attribute: str) -> NDArray[Any]:
-        """Return the values of one attribute."""
-        return self.axis.column(attribute, self.positions)
-
-    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
-        """Return the values of one attribute as printable ASCII bytes, if they are stored so."""
-        return self.axis.ascii(attribute, self.positions)
 
 
 class GuardedSequences(SequenceStore):
@@ -175,17 +154,18 @@ class GuardedStore:
     Attributes
     ----------
     version
-        The state of the file when it was opened.
+        The state of the file when it was opened, and the name of what is shown of it if that is not all.
     cancellation
         Until when cells are read; see `StoreCache.open`.
     """
 
     cancellation = Cancellation()
 
-    def __init__(self, whole: MatrixStore, guard: Guard, version: FileVersion = NO_FILE) -> None:
+    def __init__(self, whole: MatrixStore, guard: Guard, version: tuple[object, ...] = NO_FILE) -> None:
         self._whole = whole
         self._guard = guard
         self.version = version
+        self._others: RecentValues[str, GuardedStore] = RecentValues(_MOST_OTHERS)
         self._dtypes: dict[str, np.dtype[Any]] = {}
         self._wholes: dict[str, bool] = {}
         self._dense: set[str] = set()
@@ -199,6 +179,11 @@ class GuardedStore:
                 raise OSError("the labels do not fit the matrix")
             for name in self.units:
                 name.encode()
+
+    def shown_as(self, name: str, show: Callable[[MatrixStore], MatrixStore]) -> GuardedStore:
+        """Return a store of the same open file that has what `show` makes of it; made once, and kept by its name."""
+        with self._guard:
+            return self._others.get(name, lambda: GuardedStore(show(self._whole), self._guard, (*self.version, name)))
 
     def layer(self, units: str, features: Positions | None, samples: Positions | None) -> LayerInfo:
         """Return a selection of the cells in one unit, to be written."""

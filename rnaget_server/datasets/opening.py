@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
-from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
+from rnaget_server.datasets.controlled import READS_FILE
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
+from rnaget_server.datasets.kept_stores import KeptStores, paths_of
+from rnaget_server.datasets.masked import masked
 from rnaget_server.datasets.reads import IndexCache, OpenReads
-from rnaget_server.errors import CatalogChanged, StoreFailure
+from rnaget_server.datasets.rule_check import vain_rules
 from rnaget_server.model.axis import read_labels
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.observation import note_reading
+from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.verify import verify
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.local import NO_FILE, FileVersion, version_at
+from rnaget_server.storage.local import version_at
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.tracks.base import TrackStore
 from rnaget_server.stores.tracks.bigwig import BigWigStore
 from rnaget_server.stores.tracks.bigwig_check import check_bigwig
 from rnaget_server.stores.tracks.loom import LoomTrackStore
-
-_log = logging.getLogger(__name__)
-# A file that could not be opened for another reason than damage, such as too many open files, is tried again then.
-_RETRY_SECONDS = 10.0
-_MOST_LOOKED_AT = 1000
-_State = tuple[FileVersion, ...]
-_Record = TypeVar("_Record", Matrix, TrackSet, Genome, ReadsFile)
-_Store = TypeVar("_Store")
 
 
 class StoreCache:
@@ -86,13 +80,17 @@ class StoreCache:
         def open_reads(file: ReadsFile, guard: Guard) -> OpenReads:
             return OpenReads(file, guard, indexes)
 
-        self._matrices: _Kept[Matrix, GuardedStore] = _Kept("matrix", open_matrix, most, confirms)
-        self._tracks: _Kept[TrackSet, TrackStore] = _Kept("set", open_tracks, most, confirms)
-        self._genomes: _Kept[Genome, GuardedSequences] = _Kept("genome", open_genome, most, confirms)
-        self._reads: _Kept[ReadsFile, OpenReads] = _Kept("file of", open_reads, most, confirms)
+        self.uses = UseCounts()
+        """How often a file was open when it was asked for."""
+        self._matrices = KeptStores[Matrix, GuardedStore]("matrix", open_matrix, most, confirms, self.uses)
+        self._tracks = KeptStores[TrackSet, TrackStore]("set", open_tracks, most, confirms, self.uses)
+        self._genomes = KeptStores[Genome, GuardedSequences]("genome", open_genome, most, confirms, self.uses)
+        self._reads = KeptStores[ReadsFile, OpenReads]("file of", open_reads, most, confirms, self.uses)
 
     def open(self, matrix: Matrix, cancellation: Cancellation | None = None) -> GuardedStore:
         """Return the open store of `matrix`; its cells are read until that is cancelled.
+
+        For a record with rules about its samples it is one in which those are hidden, over the same open file.
 
         Raises
         ------
@@ -101,7 +99,12 @@ class StoreCache:
         CatalogChanged
             If the file is missing since the catalogue names another by now.
         """
-        store = self._matrices.get(matrix)
+        access = matrix.sample_access
+        if access is None:
+            store = self._matrices.get(matrix)
+        else:
+            store = masked(self._matrices.get(replace(matrix, sample_access=None)), matrix.id, access)
+        note_reading("expressions", matrix.id, matrix.sample_access)
         if cancellation is not None:
             store = copy(store)
             store.cancellation = cancellation
@@ -117,6 +120,7 @@ class StoreCache:
         CatalogChanged
             If a file is missing since the catalogue names another by now.
         """
+        note_reading("continuous", record.id)
         return self._tracks.get(record)
 
     def open_genome(self, genome: Genome) -> GuardedSequences:
@@ -141,83 +145,18 @@ class StoreCache:
         CatalogChanged
             If it is missing since the catalogue names another by now.
         """
+        note_reading(READS_FILE, file.id)
         return self._reads.get(file)
 
-
-class _Kept(Generic[_Record, _Store]):
-    """The open stores of one kind of record, by id."""
-
-    def __init__(
-        self,
-        what: str,
-        open: Callable[[_Record, Guard], _Store],
-        most: int,
-        confirms: Callable[[Record], bool],
-    ) -> None:
-        self._what = what
-        self._open: Callable[[_Record, Guard], _Store] = open
-        self._most = most
-        self._confirms = confirms
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, _File[_Record, _Store]] = OrderedDict()
-        self._logged: dict[str, _State] = {}
-
-    def get(self, record: _Record) -> _Store:
-        first = record.path if record.path is not None else record.tracks[0].path
-        index = record.index if isinstance(record, ReadsFile) else None
-        key = (record, version_at(first), NO_FILE if index is None else version_at(index))
-        with self._lock:
-            kept = self._kept.get(record.id)
-            if kept is None or kept.key != key:
-                if kept is not None:
-                    _close_if_written_over(kept, key[1])
-                kept = self._kept[record.id] = _File(key)
-                if len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(record.id)
-        # Others need not wait while one file is opened.
-        return kept.store if kept.store is not None else self._opened(record, kept)
-
-    def _opened(self, record: _Record, kept: _File[_Record, _Store]) -> _Store:
-        with kept.lock:
-            if kept.store is not None:
-                return kept.store
-            if kept.failed is not None and kept.failed == _state(record) and monotonic() < kept.retry:
-                raise self._failure(record)
-            try:
-                kept.store = self._open(record, Guard(lambda error: self._failed(record, error)))
-            except BaseException as error:
-                if not (is_of_file(error) or isinstance(error, StoreFailure)):
-                    raise
-                if _is_gone(record) and not self._confirms(record):
-                    raise CatalogChanged("the catalogue has just changed: ask again") from None
-                kept.failed, kept.retry = _state(record), monotonic() + _RETRY_SECONDS
-                raise error if isinstance(error, StoreFailure) else self._failed(record, error) from None
-            return kept.store
-
-    def _failed(self, record: _Record, error: BaseException) -> StoreFailure:
-        state = _state(record)
-        if self._logged.get(record.id) != state:
-            self._logged[record.id] = state
-            # The id comes first: the log distinguishes kinds of lines by it.
-            _log.error(f"the {self._what} %s cannot be read: %s", record.id, reason(error, *_paths(record)))
-        return self._failure(record)
-
-    def _failure(self, record: _Record) -> StoreFailure:
-        return StoreFailure(
-            f"the {self._what} {record.id} cannot be read at the moment; the log of the server says why", record.id
-        )
-
-
-class _File(Generic[_Record, _Store]):
-    """A record in one state of its file: its store, or the state of all its files in which it could not be opened."""
-
-    def __init__(self, key: tuple[Record, FileVersion, FileVersion]) -> None:
-        self.key = key
-        self.lock = threading.Lock()
-        self.store: _Store | None = None
-        self.failed: _State | None = None
-        self.retry = 0.0
+    def open_now(self) -> dict[str, int]:
+        """Return how many files of each kind are kept open."""
+        kinds: dict[str, KeptStores[Any, Any]] = {
+            "matrix": self._matrices,
+            "track_set": self._tracks,
+            "genome": self._genomes,
+            "reads": self._reads,
+        }
+        return {kind: len(kept) for kind, kept in kinds.items()}
 
 
 def open_store(matrix: Matrix, kinds: Registry, access: FileAccess | None = None) -> MatrixStore:
@@ -287,13 +226,14 @@ def problems_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) 
         read_labels(store.features, store.samples)
         for name in getattr(store, "embeddings", ()):
             store.embedding(name)
-        return validate_against_catalog(record, store)
+        problems = validate_against_catalog(record, store)
+        return problems + list(vain_rules(record.sample_access, store.samples))
     except UnfitFile as error:
-        return [f"{_paths(record)[0].name} {error}"]
+        return [f"{paths_of(record)[0].name} {error}"]
     except BaseException as error:
         if not is_of_file(error):
             raise
-        return [reason(error, *_paths(record))]
+        return [reason(error, *paths_of(record))]
 
 
 def genome_problems(genome: Genome) -> list[str]:
@@ -335,6 +275,9 @@ def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
     asked += [("tsv labels", "feature", name) for name in matrix.tsv.labels]
     asked += [("tsv column", "sample", name) for name in template_fields(matrix.tsv.column)]
     asked += [(f"filter {filter.name}", filter.axis, filter.attribute) for filter in matrix.filters.values()]
+    if matrix.sample_access is not None:
+        named = dict.fromkeys(name for rule in matrix.sample_access.rules for name in rule.where)
+        asked += [("access", "sample", name) for name in named]
     problems = [
         f"{what}: {matrix.path.name} has no {axis} attribute {name!r}; it has {', '.join(axes[axis].attributes)}"
         for what, axis, name in asked
@@ -349,29 +292,3 @@ def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
         elif (twice := index.repeated) is not None:
             problems.append(f"{matrix.path.name} has the {axis} id {twice!r} more than once: ids must be unique")
     return problems
-
-
-def _close_if_written_over(kept: _File[Any, Any], state: FileVersion) -> None:
-    """Close the file of a store if it is the same file with other bytes in it, of which no reader may have more.
-
-    HDF5 would take what it knows of the open file for what is in it now.
-    """
-    before = kept.key[1]
-    if kept.store is not None and before.inode == state.inode and before != state:
-        getattr(kept.store, "close", lambda: None)()
-
-
-def _paths(record: Record) -> tuple[Path, ...]:
-    if isinstance(record, ReadsFile):
-        return record.paths
-    if record.path is not None:
-        return (record.path,)
-    return tuple(track.path for track in record.tracks[:_MOST_LOOKED_AT])
-
-
-def _state(record: Record) -> _State:
-    return tuple(version_at(path) for path in _paths(record))
-
-
-def _is_gone(record: Record) -> bool:
-    return NO_FILE in _state(record)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.catalog.offered import Group
+from rnaget_server.datasets.access import AccessPolicy, Policy
 from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import AmbiguousId, StoreFailure
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.memory import MemoryBudget
+from rnaget_server.model.observation import note_principal, note_reading
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.plugins import STORES, Registry
 from rnaget_server.sequences.digests import StoredSequence, is_digest
@@ -29,28 +31,6 @@ _GROUPS: tuple[Group, ...] = ("expressions", "continuous", "reads", "variants")
 _MOST_CANDIDATES = 20
 SUMMARIES_SHARE = 4
 """Of the disk that caches may take, summaries of whole matrices have this part; the rest is for slices."""
-
-
-class Policy(Protocol):
-    """Decides who may see what."""
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        """Return the part of the catalogue that a principal may see."""
-
-    def rights(self, principal: Principal) -> str:
-        """Return a text that is equal for principals who may see the same; part of entity tags and cache keys."""
-
-
-class OpenPolicy:
-    """Everybody may see everything."""
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        """Return the whole catalogue."""
-        return catalog
-
-    def rights(self, principal: Principal) -> str:
-        """Return the same for all."""
-        return ""
 
 
 @dataclass(frozen=True)
@@ -81,16 +61,21 @@ class Repository:
     memory: MemoryBudget
     summaries: DiskCache
     offer: FileOffer
-    policy: Policy = field(default_factory=OpenPolicy)
+    policy: Policy = field(default_factory=AccessPolicy)
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
-        catalog, rights = self.policy.visible(self.live.current, principal), self.policy.rights(principal)
-        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer)
+        catalog, rights, policy = self.live.current, "", self.policy
+        # Most requests are by those who have not signed in, for what everybody may see.
+        if principal is not ANYONE or catalog is not policy.unrestricted:
+            note_principal(principal)
+            visible, rights = policy.visible(catalog, principal), policy.rights(catalog, principal)
+            catalog, principal = visible, policy.narrowed(catalog, principal)
+        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer, principal)
 
-    def loaded_catalog(self) -> Catalog:
-        """Return what everybody may see of the catalogue as it was read last, without a look at its files."""
-        return self.policy.visible(self.live.loaded, ANYONE)
+    def loaded_catalog(self, principal: Principal = ANYONE) -> Catalog:
+        """Return what a principal may see of the catalogue as it was read last, without a look at its files."""
+        return self.policy.visible(self.live.loaded, principal)
 
 
 @dataclass(frozen=True)
@@ -103,6 +88,7 @@ class LocatedSequence:
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield its letters, see `SequenceStore.read`."""
+        note_reading("genomes", self.genome.id)
         return self.store.read(self.sequence, start, stop)
 
 
@@ -118,6 +104,8 @@ class View:
         The principal's rights, as far as replies depend on them.
     stores, limits, memory, summaries, offer
         Those of the repository.
+    principal
+        One who may see the same, with no grants but those that the catalogue asks for.
     """
 
     catalog: Catalog
@@ -127,6 +115,7 @@ class View:
     memory: MemoryBudget
     summaries: DiskCache
     offer: FileOffer
+    principal: Principal = ANYONE
 
     @property
     def files(self) -> OfferedFiles:
@@ -258,7 +247,7 @@ def open_repository(settings: Settings) -> Repository:
         If the catalogue has no valid ``catalog.yaml``.
     """
     live = LiveCatalog(settings.data, settings.reload_seconds)
-    return Repository(
+    repository = Repository(
         live=live,
         stores=StoreCache(Registry(STORES), access=FileAccess(file_limits(settings)), confirms=live.confirms),
         limits=Limits(settings.max_cells, settings.max_positions, settings.max_bytes, settings.max_body_bytes),
@@ -269,3 +258,5 @@ def open_repository(settings: Settings) -> Repository:
             [group for group in _GROUPS if group not in settings.switched_off] if settings.offer_files else [],
         ),
     )
+    repository.loaded_catalog()  # so that the first reply is marked rightly
+    return repository

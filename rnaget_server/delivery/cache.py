@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from rnaget_server.delivery.content import CachedContent
+from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter, DamagedFileError
 from rnaget_server.storage.disk_cache import DiskCache, Entry
 
@@ -43,6 +44,11 @@ class SliceCache:
         self.sums = Sums(DiskCache(directory / "sums", sums if self._files.max_bytes else 0))
         # In parallel with making the bytes, which would take a quarter longer otherwise.
         self._pool = ThreadPoolExecutor(2, "md5")
+
+    @property
+    def uses(self) -> UseCounts:
+        """The hits and misses of slices."""
+        return self._files.uses
 
     @property
     def on(self) -> bool:
@@ -146,6 +152,7 @@ class Sums:
 
     def __init__(self, files: DiskCache, most: int = 1000) -> None:
         self._files = files
+        self.uses = UseCounts()
         self._most = most
         self._lock = threading.Lock()
         self._last: OrderedDict[str, str] = OrderedDict()
@@ -155,8 +162,10 @@ class Sums:
         with self._lock:
             if key in self._last:
                 self._last.move_to_end(key)
+                self.uses.count(True)
                 return self._last[key]
         file = self._files.open(key)
+        self.uses.count(file is not None)
         if file is None:
             return None
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Self
 
 from rnaget_server.delivery.reply_budget import ReplyShare
@@ -74,7 +75,8 @@ class Prefetcher:
         at_it = self._task is not None and not (self._task.done() and self._task.exception() is None)
         if not (at_it or self._ended or self._stopped) and self._wanted():
             loop = asyncio.get_running_loop()
-            self._task = loop.run_in_executor(self._share.threads, self._make, loop)
+            # In the context of the request, whose id is in the lines of the log.
+            self._task = loop.run_in_executor(self._share.threads, copy_context().run, self._make, loop)
             self._task.add_done_callback(self._end_task)
 
     def _end_task(self, task: asyncio.Future[None]) -> None:

@@ -11,11 +11,9 @@ import anyio
 
 from rnaget_server.errors import Busy
 from rnaget_server.http.heap import trim
-from rnaget_server.model.priority import stand_back
 
 # A chunk on its way into the socket, the next one in hand, and what the connection itself takes.
 _LEAST = 1 << 20
-_MOST_THREADS = 2
 _MOST_MAKING = 2
 _MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 16
@@ -42,18 +40,27 @@ class ReplyBudget:
         self._held = 0
         self._lock = threading.Lock()
         self._released = 0
+        self.replies = 0
+        """Number of replies that have a share."""
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         # Few, so that those who ask for little find the processor free; the interpreter runs one at a time anyway.
         self.making = anyio.CapacityLimiter(_MOST_MAKING)
         # They may wait for another that makes the same, and must not hold the threads of all others meanwhile.
         self.making_whole = anyio.CapacityLimiter(_MOST_MAKING_WHOLE)
-        self.threads = ThreadPoolExecutor(_MOST_THREADS, "chunks", initializer=stand_back)
+        # The interpreter runs one thread at a time: with two here, each step of all others waits for both. A lower
+        # priority is worse, since a thread that holds the interpreter then waits for other processes.
+        self.threads = ThreadPoolExecutor(1, "chunk")
 
     @property
     def held(self) -> int:
         """Number of bytes held or set aside."""
         return self._held
+
+    @property
+    def in_making(self) -> int:
+        """Number of threads that make large replies."""
+        return self.making.borrowed_tokens + self.making_whole.borrowed_tokens
 
     def refuse_if_full(self) -> None:
         """Refuse a reply that would find no room, and more waiting than may.
@@ -82,6 +89,7 @@ class ReplyBudget:
         size = held + _LEAST
         if self._waiting or not self._taken(size):
             await self._wait(size)
+        self.replies += 1
         return ReplyShare(self, held, size)
 
     def fits(self, more: int) -> bool:
@@ -179,4 +187,5 @@ class ReplyShare:
 
     def give_back(self) -> None:
         """Count the reply as gone."""
+        self._budget.replies -= 1
         self._budget.give_back(self._size)

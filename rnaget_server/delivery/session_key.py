@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from functools import cache
 
 from pydantic import SecretStr
 
@@ -19,4 +20,9 @@ def share_session_key() -> None:
 
 def signing_keys(settings: Settings) -> tuple[SecretStr, ...]:
     """Return the secrets of the settings, or else that of this server."""
-    return settings.ticket_keys or (SecretStr(os.environ.get(_VARIABLE) or secrets.token_hex(32)),)
+    return settings.ticket_keys or (_session_key(),)
+
+
+@cache
+def _session_key() -> SecretStr:
+    return SecretStr(os.environ.get(_VARIABLE) or secrets.token_hex(32))

@@ -20,9 +20,10 @@ from rnaget_server.delivery.context import RequestContext
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
 from rnaget_server.delivery.tagged import ASKED_EACH_TIME
-from rnaget_server.delivery.tickets import TicketSigner
+from rnaget_server.delivery.tickets import signer_of
 from rnaget_server.http.preconditions import check_preconditions, is_not_modified
 from rnaget_server.http.ranges import has_usable_range, parse_range
+from rnaget_server.model.principal import ANYONE
 from rnaget_server.query.strings import query_string
 from rnaget_server.storage.local import LocalFile, version_of
 
@@ -34,13 +35,12 @@ _TAG_LENGTH = 40
 
 
 def file_address(context: RequestContext[Any], file: OfferedFile) -> str:
-    """Return the address of a file as the client sees it; signed, if only signed ones are answered."""
-    settings = context.api.settings
+    """Return the address of a file as the client sees it: signed if it carries rights, or others are not answered."""
+    settings, principal = context.api.settings, context.view.principal
     address = context.address(FILES_PATH.strip("/"), file.id)
-    if not settings.require_tickets:
+    if not settings.require_tickets and principal == ANYONE:
         return address
-    signer = TicketSigner(settings.ticket_keys, settings.ticket_seconds)
-    return f"{address}?{query_string(signer.sign(f'{FILES_PATH}/{file.id}', []))}"
+    return f"{address}?{query_string(signer_of(settings).sign(f'{FILES_PATH}/{file.id}', [], principal))}"
 
 
 class StoredContent(FileContent):

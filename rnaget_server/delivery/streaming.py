@@ -24,6 +24,7 @@ from rnaget_server.http.ranges import parse_range
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.routing import run_while_wanted
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.observation import stage
 
 _log = logging.getLogger(__name__)
 _GZIP = 31
@@ -152,7 +153,8 @@ class LargeReply(Response):
         self._budget.refuse_if_full()
         cancellation: Cancellation = scope[CANCELLATION_KEY]
         try:
-            reply = await run_while_wanted(self._make, self._limiter, receive, cancellation)
+            with stage("make reply"):
+                reply = await run_while_wanted(self._make, self._limiter, receive, cancellation)
             if reply is not None:
                 await reply(scope, receive, send)
         except Cancelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 import struct
@@ -22,6 +23,8 @@ _LEAST_RATE = 1024
 # How long a client is listened to after the notice that the connection ends, and how long without a byte from it.
 _LINGERS = 30.0
 _LINGERS_SILENT = 5.0
+# How long an idle client may still send a request when the server shuts down: one that is under way is not lost.
+_LAST_CALL = 1.0
 # So many requests may wait on one connection: each is a few letters to send, and takes kilobytes here.
 _MOST_WAITING = 100
 # A head and so many bytes are copied together, which costs less than to send them one after the other.
@@ -81,6 +84,8 @@ class _Cycle(RequestResponseCycle):
     async def send(self, message: Any) -> None:
         """Send a part of the reply."""
         if message["type"] == "http.response.start":
+            if self.connection.is_last:
+                self.keep_alive = False
             if not self.more_body:
                 self._head = message
                 return
@@ -107,6 +112,21 @@ class _Cycle(RequestResponseCycle):
                 gathered.flush()
 
 
+class Connections(set["Connection"]):
+    """All connections of a worker. Once it is `ending`, each of them ends with the reply that it has or waits for."""
+
+    ending = False
+
+    def cut(self) -> None:
+        """End all of them without waiting for their replies."""
+        if self:
+            logging.getLogger("uvicorn.error").warning(
+                "connections cut off: %d; shutdown_timeout gives replies more time", len(self)
+            )
+        for connection in tuple(self):
+            connection.reset()
+
+
 class Connection(HttpToolsProtocol):
     """HTTP/1.1 whose query strings may be longer than 64 KiB, for clients that are not waited for endlessly.
 
@@ -120,7 +140,7 @@ class Connection(HttpToolsProtocol):
         How long its client is waited for.
     """
 
-    def __init__(self, *args: Any, connections: set[Connection], patience: Patience, **others: Any) -> None:
+    def __init__(self, *args: Any, connections: Connections, patience: Patience, **others: Any) -> None:
         super().__init__(*args, **others)
         self._all = connections
         self._patience = patience
@@ -211,6 +231,14 @@ class Connection(HttpToolsProtocol):
         if self._head_began is None and not self.pipeline:
             self._idle_since = self.loop.time()
 
+    @property
+    def is_last(self) -> bool:
+        """True if the reply that begins is the last of its connection, since the server shuts down."""
+        return self._all.ending and not self.pipeline
+
+    def shutdown(self) -> None:
+        """Leave it to the next reply, or to `look`, to end: a request may be on its way."""
+
     def linger(self) -> None:
         """Take no more requests. What is still sent is thrown away, until the client has read the reply and ends."""
         self._lingers = self._is_deaf = True
@@ -228,7 +256,7 @@ class Connection(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """End the connection if its client has had its time."""
         if self._stuck(now):
-            self._reset()
+            self.reset()
         elif self.transport.is_closing():
             return
         elif self._lingers:
@@ -245,8 +273,12 @@ class Connection(HttpToolsProtocol):
             self._refuse(408, "The head of the request took too long.")
         elif self._late(self._body_began, now) or (self._body_began is not None and self._silent(now)):
             self._refuse(408, "The body of the request took too long.")
-        elif self._patience.keep_alive and self._idle_since and now - self._idle_since > self._patience.keep_alive:
+        elif self._idle_since and 0 < self._keep_alive < now - self._idle_since:
             self.transport.close()
+
+    @property
+    def _keep_alive(self) -> float:
+        return _LAST_CALL if self._all.ending else self._patience.keep_alive
 
     def _stuck(self, now: float) -> bool:
         """Return whether the client has taken nothing for too long of what waits to be sent."""
@@ -267,7 +299,7 @@ class Connection(HttpToolsProtocol):
         count: int = struct.unpack("i", found)[0]
         return count
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         """End the connection without waiting, here or in the system, for the client to take what is left."""
         with (
             suppress(OSError),

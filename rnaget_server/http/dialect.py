@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from rnaget_server.http.request import ROOT_KEY, house_of
+from rnaget_server.http.request import ROOT_KEY, house_of, visitor_of
 from rnaget_server.web import PAGE_HEADERS, json_page
 
 HTML = "text/html"
@@ -79,7 +79,8 @@ class BrowsedDialect(JsonDialect):
         path = f"{url.path}?{url.query}" if url.query else url.path
         root = request.scope.get(ROOT_KEY, "")
         address = self._address or f"{url.scheme}://{url.netloc}"
-        return json_page(payload, title, path, address=address, root=root, house=house_of(request))
+        house, visitor = house_of(request), visitor_of(request.scope)
+        return json_page(payload, title, path, address=address, root=root, house=house, visitor=visitor)
 
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types, without Vary."""

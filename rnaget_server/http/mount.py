@@ -13,17 +13,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, RnagetError
+from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, MissingScope, RnagetError
 from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.privacy import Privacy
+from rnaget_server.http.pulse import PULSE_PATH, send_pulse
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
-from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, ROOT_KEY, ROUTE_PATH_KEY
+from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.observation import OTHER, note_route
+from rnaget_server.model.principal import Principal
 from rnaget_server.web import House
 
 MOUNT_KEY = "rnaget_server.mount"
+_PAGES = "pages"
+
+PAGES_SCOPE = "read:pages"
+"""The scope of the pages, which show of all data."""
+
+SIGN_IN_PATHS = ("/signin", "/signin/callback", "/signout")
+"""Where one comes with any credentials, and without."""
+
 # A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
 _PARAMETER = re.compile(r"\{[^}]*\}")
@@ -47,7 +59,15 @@ class Api(Protocol):
 
 
 class Check(Protocol):
-    """A check of requests before anything else is done with them."""
+    """A check of requests before anything else is done with them.
+
+    Attributes
+    ----------
+    marker
+        A part of the query strings of the requests that are to be checked; empty for all.
+    """
+
+    marker: bytes
 
     def guards(self, scope: Scope) -> bool:
         """Return whether a request is to be checked."""
@@ -56,8 +76,26 @@ class Check(Protocol):
         """Refuse the request by an error, or do nothing."""
 
 
+@dataclass(frozen=True)
+class RouteRules:
+    """The methods that an address takes, and the scopes that credentials need which are limited to some."""
+
+    methods: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset()
+
+
+_NOTHING = RouteRules()
+
+
+class Gate(Protocol):
+    """The check of credentials."""
+
+    def answer(self, handler: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Have a request answered, with the one who asks in its scope, or refuse it."""
+
+
 class Methods:
-    """The methods of the routes of one OpenAPI document.
+    """The methods and scopes of the routes of one OpenAPI document, which has the latter as ``x-scopes``.
 
     Parameters
     ----------
@@ -78,23 +116,23 @@ class Methods:
         others: Sequence[str] = (),
         with_slashes: Collection[str] = (),
     ) -> None:
-        self._fixed = {f"{prefix}{path}": _methods(("get",)) for path in others}
-        self._patterns: list[tuple[re.Pattern[str], tuple[str, ...]]] = []
+        self._fixed = {f"{prefix}{path}": _rules_of({"get": {}}) for path in others}
+        self._patterns: list[tuple[re.Pattern[str], RouteRules]] = []
         for path, operations in paths.items():
             if "{" in path:
                 parts = _PARAMETER.split(prefix + path)
                 names = [name[1:-1] for name in _PARAMETER.findall(path)]
                 values = [".+" if name in with_slashes else "[^/]+" for name in names]
                 pattern = "".join(map("".join, zip(map(re.escape, parts), [*values, ""], strict=True)))
-                self._patterns.append((re.compile(pattern), _methods(operations)))
+                self._patterns.append((re.compile(pattern), _rules_of(operations)))
             else:
-                self._fixed[prefix + path] = _methods(operations)
+                self._fixed[prefix + path] = _rules_of(operations)
 
-    def of(self, path: str) -> tuple[str, ...]:
-        """Return the methods that an address takes; none, if there is no such address."""
+    def of(self, path: str) -> RouteRules:
+        """Return what an address takes; nothing, if there is no such address."""
         if path in self._fixed:
             return self._fixed[path]
-        return next((methods for pattern, methods in self._patterns if pattern.fullmatch(path)), ())
+        return next((rules for pattern, rules in self._patterns if pattern.fullmatch(path)), _NOTHING)
 
 
 @dataclass(frozen=True)
@@ -152,6 +190,8 @@ def dispatch(
     root: str = "",
     limit: RateLimit | None = None,
     house: Callable[[], House] = House,
+    gate: Gate | None = None,
+    privacy: Privacy | None = None,
 ) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
@@ -160,10 +200,8 @@ def dispatch(
 
     Parameters
     ----------
-    mounts
-        The standards.
-    pages
-        All other addresses.
+    mounts, pages
+        The standards, and all other addresses.
     lifespan
         Takes the start and the end of the server.
     root
@@ -172,6 +210,8 @@ def dispatch(
         How much one client may ask for; None: any amount.
     house
         Returns the style of the pages; asked for each page that a standard shows.
+    gate, privacy
+        The check of credentials, and what marks the replies that depend on them; None: none are looked at.
     """
 
     # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
@@ -186,15 +226,32 @@ def dispatch(
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
-                return _limited(limit, partial(_guarded, mount), inside, receive, send)
+                return _limited(limit, _behind(gate, partial(_guarded, mount, privacy)), inside, receive, send)
+        if path == PULSE_PATH and scope["method"] in ("GET", "HEAD"):
+            return _limited(limit, send_pulse, scope, receive, send)
         page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
-        return _limited(limit if is_counted(path) else None, pages, page, receive, send)
+        counted = is_counted(path)
+        shown = _behind(gate if counted and path not in SIGN_IN_PATHS else None, partial(_page, pages, privacy))
+        return _limited(limit if counted else None, shown, page, receive, send)
 
     return application
 
 
+def _behind(gate: Gate | None, handler: ASGIApp) -> ASGIApp:
+    """Return a handler of requests that have passed the check of credentials."""
+    return handler if gate is None else partial(gate.answer, handler)
+
+
+def _page(pages: ASGIApp, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    note_route(_PAGES, OTHER)
+    refused = _missing_scopes(scope, frozenset((PAGES_SCOPE,)))
+    marked = _marked(privacy, scope, send)
+    return (pages if refused is None else error_response(Request(scope), refused))(scope, receive, marked)
+
+
 def _inside(mount: Mount, scope: Scope, root: str, path: str) -> dict[str, Any]:
-    """Return the scope of a request of a standard."""
+    """Return the scope of a request of a standard, which is noted."""
+    note_route(mount.prefix, OTHER)
     return {
         **scope,
         MOUNT_KEY: mount,
@@ -220,7 +277,7 @@ async def _begun(limit: RateLimit, lifespan: ASGIApp, scope: Scope, receive: Rec
     await lifespan(scope, receive, send)
 
 
-def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+def _guarded(mount: Mount, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Answer a request of a standard, or refuse it."""
     if mount.switched_off:
         group = scope[ROUTE_PATH_KEY].removeprefix(f"{mount.prefix}/").split("/")[0]
@@ -228,34 +285,60 @@ def _guarded(mount: Mount, scope: Scope, receive: Receive, send: Send) -> Awaita
             offers = f"{mount.prefix}/service-info says what it offers"
             refusal = GroupSwitchedOff(f"this server does not offer {group}: {offers}")
             return error_response(Request(scope), refusal)(scope, receive, send)
-    if mount.check is not None and mount.check.guards(scope):
-        return _checked(mount, mount.check, scope, receive, send)
-    return _routed(mount.routes, scope, receive, send)
+    check = mount.check
+    if check is not None and check.marker in scope["query_string"] and check.guards(scope):
+        return _checked(mount, privacy, scope, receive, send)
+    return _routed(mount.routes, scope, receive, _marked(privacy, scope, send))
 
 
-async def _checked(mount: Mount, check: Check, scope: Scope, receive: Receive, send: Send) -> None:
+async def _checked(mount: Mount, privacy: Privacy | None, scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await check.check(scope)
+        if mount.check is not None:
+            await mount.check.check(scope)
     except RnagetError as refusal:
         await error_response(Request(scope), refusal)(scope, receive, send)
     else:
-        await _routed(mount.routes, scope, receive, send)
+        await _routed(mount.routes, scope, receive, _marked(privacy, scope, send))
+
+
+def _marked(privacy: Privacy | None, scope: Scope, send: Send) -> Send:
+    """Return the `send` of a request that marks replies which depend on who asks."""
+    # These looks take less time than a call.
+    if privacy is None:
+        return send
+    if PRINCIPAL_KEY not in scope and not privacy.always and privacy.policy.unrestricted is not None:
+        return send
+    return privacy.marked(scope, send)
 
 
 def _routed(routes: Routes, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
     """Answer a request whose address takes its method, and OPTIONS."""
-    method, allowed = scope["method"], routes.methods.of(scope[ROUTE_PATH_KEY])
+    rules = routes.methods.of(scope[ROUTE_PATH_KEY])
+    method, allowed = scope["method"], rules.methods
     if allowed and method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": ", ".join(allowed)})(scope, receive, send)
     if allowed and method not in allowed:
         refusal = MethodNotAllowed(f"this address takes {', '.join(allowed)} only: /docs lists all", allowed)
         return error_response(Request(scope), refusal)(scope, receive, send)
+    refused = _missing_scopes(scope, rules.scopes)
+    if refused is not None:
+        return error_response(Request(scope), refused)(scope, receive, send)
     return routes.app(scope, receive, send)
 
 
-def _methods(operations: Sequence[str] | Mapping[str, Any]) -> tuple[str, ...]:
+def _missing_scopes(scope: Scope, needed: frozenset[str]) -> MissingScope | None:
+    """Return the refusal of a request whose credentials are limited to scopes, and lack one that is needed."""
+    principal: Principal | None = scope.get(PRINCIPAL_KEY)
+    if principal is None or principal.scopes is None or needed <= principal.scopes:
+        return None
+    lacking = sorted(needed - principal.scopes)
+    return MissingScope(f"this token does not allow that: it needs the scope {' '.join(lacking)}", sorted(needed))
+
+
+def _rules_of(operations: Mapping[str, Any]) -> RouteRules:
     has = {method for method in ("GET", "POST") if method.lower() in operations}
-    return tuple(sorted({*has, "OPTIONS", *(("HEAD",) if "GET" in has else ())}))
+    scopes = frozenset(scope for method in has for scope in operations[method.lower()].get("x-scopes", ()))
+    return RouteRules(tuple(sorted({*has, "OPTIONS", *(("HEAD",) if "GET" in has else ())})), scopes)
 
 
 def path_below(path: str, root: str) -> str:

@@ -13,7 +13,9 @@ from starlette.responses import Response
 from rnaget_server.errors import (
     Busy,
     MethodNotAllowed,
+    MissingScope,
     NotAcceptable,
+    NotAuthenticated,
     RangeBeyondEnd,
     RnagetError,
     TooManyRequests,
@@ -27,6 +29,9 @@ from rnaget_server.query.plus import with_hint
 
 _log = logging.getLogger(__name__)
 DIALECT_KEY = "rnaget_server.dialect"
+
+CHALLENGE = 'Bearer realm="RNAget", error="invalid_token"'
+"""The header WWW-Authenticate of a reply that refuses credentials (RFC 6750)."""
 
 
 def json_response(request: Request, payload: Any, title: str) -> Response:
@@ -58,6 +63,11 @@ def error_response(request: Request, error: Exception) -> Response:
     response = _response(request, media_type, dialect.error_payload(status, message, error), status, f"Error {status}")
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.methods)
+    if isinstance(error, NotAuthenticated):
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    if isinstance(error, MissingScope):
+        needed = " ".join(error.scopes)
+        response.headers["WWW-Authenticate"] = f'Bearer realm="RNAget", error="insufficient_scope", scope="{needed}"'
     if isinstance(error, UnsupportedCoding):
         response.headers["Accept-Encoding"] = "identity"
     if isinstance(error, RangeBeyondEnd):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from urllib.parse import quote
 
-from rnaget_server.web import House
+from starlette.requests import Request
+from starlette.types import Scope
+
+from rnaget_server.model.principal import ANYONE, Principal
+from rnaget_server.web import House, Visitor
 
 BEGAN_KEY = "rnaget_server.began"
 CANCELLATION_KEY = "rnaget_server.cancellation"
@@ -14,9 +18,11 @@ CELLS_KEY = "rnaget_server.cells"
 HOUSE_KEY = "rnaget_server.house"
 """The key of the function that returns the style of the pages."""
 
-PRINCIPAL_KEY = "rnaget_server.principal"
-"""The key of the one who asks; a sign-in check puts it into the scope."""
+LABEL_KEY = "rnaget_server.label"
+"""The key of the name for people of the one who asks, None for anyone, where one can sign in by a browser."""
 
+PRINCIPAL_KEY = "rnaget_server.principal"
+"""The key of the one who asks; a sign-in check puts it into the scope, a signed URL the one whom it was given to."""
 
 ROOT_KEY = "rnaget_server.root"
 """The key of the path under which clients see the whole server; routers change the scope's own ``root_path``."""
@@ -29,6 +35,21 @@ def house_of(request: Request) -> House:
     """Return the style of the pages of this server."""
     made: House = request.scope.get(HOUSE_KEY, House)()
     return made
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Return the one who asks."""
+    principal: Principal = scope.get(PRINCIPAL_KEY, ANYONE)
+    return principal
+
+
+def visitor_of(scope: Scope) -> Visitor:
+    """Return the one who looks at a page, as its header shows it."""
+    if LABEL_KEY not in scope:
+        return Visitor()
+    path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+    query = scope["query_string"].decode("latin-1")
+    return Visitor(scope[LABEL_KEY], f"/signin?next={quote(f'{path}?{query}' if query else path, safe='/')}")
 
 
 def list_header(request: Request, name: str) -> str | None:

@@ -28,6 +28,7 @@ from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.observation import OTHER, note_route
 
 Result = TypeVar("Result")
 AtOnce = Callable[..., Response | None]
@@ -56,16 +57,25 @@ class Handler:
     """Answers one route by its function: a coroutine in the event loop, any other in a thread.
 
     Large requests are all answered in threads, of which they have few, so that the others never wait for them.
+
+    Parameters
+    ----------
+    function
+        Answers.
+    route
+        The template of the path, by which requests are counted.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], route: str = OTHER) -> None:
         self._function = function
+        self._route = route
         self._is_coroutine = inspect.iscoroutinefunction(function)
         self._at_once: AtOnce | None = getattr(function, _AT_ONCE, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
         mount: Mount = scope[MOUNT_KEY]
+        note_route(mount.prefix, self._route)
         if scope["method"] == "POST" or len(scope["query_string"]) > LARGE_BYTES:
             received = await receive_parameters(scope, receive, mount)
             if received is not None:
@@ -169,7 +179,7 @@ class _Api(RoutedAPI[Handler]):  # type: ignore[misc]
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> Handler:
-        return Handler(operation.function)
+        return Handler(operation.function, (self.base_path or "") + operation.path)
 
 
 class HandlerMiddleware(RoutedMiddleware[_Api]):  # type: ignore[misc]

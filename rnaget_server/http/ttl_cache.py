@@ -16,10 +16,13 @@ class TTLCache:
     ----------
     seconds
         How long a value is kept. 0: not at all.
+    most
+        How many are kept: those that were made last.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, most: int = 1_000) -> None:
         self._seconds = seconds
+        self._most = most
         self._values: dict[Hashable, tuple[object, float, Any]] = {}
 
     async def get(self, key: Hashable, basis: object, make: Callable[[], Any]) -> Any:
@@ -28,7 +31,7 @@ class TTLCache:
         Parameters
         ----------
         key
-            One of few: nothing is ever thrown out.
+            All that the value depends on, in addition to the basis.
         basis
             The object that the value is made from, such as the catalogue in service.
         make
@@ -39,5 +42,8 @@ class TTLCache:
             return value
         until = time.monotonic() + self._seconds
         value = await run_in_threadpool(make)
+        self._values.pop(key, None)
         self._values[key] = basis, until, value
+        if len(self._values) > self._most:
+            self._values.pop(next(iter(self._values)))
         return value

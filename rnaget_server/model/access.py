@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,10 @@ class Access:
 
     level: Level = "public"
     grants: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        # The same in every process, since entity tags and cache keys are made of it: a set has an order of its own.
+        return f"Access({self.level!r}, {sorted(self.grants)!r})"
 
     def admits(self, principal: Principal) -> bool:
         """Return whether a principal may see it."""
@@ -35,6 +40,14 @@ class SampleRule:
     where: Mapping[str, frozenset[str]]
     access: Access
 
+    def __repr__(self) -> str:
+        return f"SampleRule({self.condition!r}, {self.access!r})"
+
+    @property
+    def condition(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Attributes and values of `where` in one order."""
+        return tuple((name, tuple(sorted(values))) for name, values in sorted(self.where.items()))
+
 
 @dataclass(frozen=True)
 class SampleAccess:
@@ -50,3 +63,9 @@ class SampleAccess:
 
     rules: tuple[SampleRule, ...]
     others_see: Literal["NaN", "omit"]
+
+    @property
+    def mask(self) -> str:
+        """A name for what is hidden, and how, from one whom no rule admits: equal where that is equal."""
+        conditions = sorted({rule.condition for rule in self.rules})
+        return f"{self.others_see} {hashlib.sha256(repr(conditions).encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, members
+from rnaget_server.model.columns import Column, FixedText, Mask, as_text, as_texts, factorize, members
 from rnaget_server.model.kinds import Kind, is_date, kind_of, number_of
 from rnaget_server.model.lists import SEPARATOR, elements
+from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.search import locate
 from rnaget_server.model.suggestions import FEW, Suggestions, suggest_among, suggest_of_column
 from rnaget_server.model.text import decode, encode_all
@@ -26,6 +27,28 @@ Near = Callable[[], Suggestions]
 _FEW_TO_LIST = 20
 _LOOKED_AT = 4096
 _TEXTS_AT_ONCE = 1 << 14
+# For each axis of an open file.
+_FACTORIZED_BYTES = 16 << 20
+
+
+class Factorized(NamedTuple):
+    """An attribute by its different values; two of them may be the same text.
+
+    Attributes
+    ----------
+    codes
+        Which of the values each feature or sample has.
+    first
+        Where each value is first.
+    """
+
+    codes: NDArray[np.unsignedinteger[Any]]
+    first: Positions
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes held."""
+        return self.codes.nbytes + self.first.nbytes
 
 
 @dataclass(frozen=True)
@@ -101,6 +124,7 @@ class Axis:
         self._few: dict[tuple[str, int], list[str] | None] = {}
         self._kinds: dict[str, Kind] = {}
         self._in_one_case: dict[str, NDArray[Any]] = {}
+        self._factorized: RecentValues[str, Factorized] = RecentValues(_FACTORIZED_BYTES, lambda value: value.nbytes)
 
     def column(self, attribute: str, positions: Positions | None = None) -> NDArray[Any]:
         """Return the values of an attribute: an object array of str, or numbers as stored."""
@@ -109,6 +133,15 @@ class Axis:
     def ascii(self, attribute: str, positions: Positions | None = None) -> NDArray[np.bytes_] | None:
         """Return the texts of an attribute as fixed-width printable ASCII, None if they are not stored so."""
         return self.read(attribute).ascii(positions)
+
+    def factorized(self, attribute: str) -> Factorized:
+        """Return an attribute by its different values, remembered for a while."""
+
+        def make() -> Factorized:
+            codes, first = factorize(self.read(attribute))
+            return Factorized(codes.astype(np.min_scalar_type(len(first))), first)
+
+        return self._factorized.get(attribute, make)
 
     def index(self, attribute: str) -> Index:
         """Return the index of an attribute; made in memory where the file has none."""

@@ -21,6 +21,8 @@ _LOOKED_AT = 1 << 16
 _FIRST_PRINTED = 32
 # So many are compared one by one, which is faster than to sort.
 _FEW_VALUES = 4
+_WORD = 8
+_MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Column(Protocol):
@@ -203,6 +205,43 @@ def is_plain(raw: NDArray[np.bytes_]) -> bool:
     if not data.isascii() or b"&" in data or ((letters < _FIRST_PRINTED) & ~ended).any():
         return False
     return not (ended[:, :-1] & ~ended[:, 1:]).any()
+
+
+def factorize(column: Column) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of its different values each place of a column has, and where each value is first, ascending.
+
+    Texts are compared by their bytes, so that two values of a foreign file may stand for the same text.
+    """
+    if isinstance(column, FixedText):
+        return _factorized_bytes(column.raw)
+    values = column.take(None)
+    if column.is_number:
+        return _codes_of(values)
+    numbers: dict[str, int] = {}
+    codes = np.fromiter((numbers.setdefault(text, len(numbers)) for text in values), np.int64, len(values))
+    return codes, np.unique(codes, return_index=True)[1]
+
+
+def _factorized_bytes(raw: NDArray[np.bytes_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Factorize fixed-width bytes by a number made of each, many times as fast as by the bytes themselves."""
+    words = -(-raw.dtype.itemsize // _WORD)
+    letters = raw.astype(f"S{words * _WORD}").view(np.uint64).reshape(-1, words)
+    mixed = np.zeros(len(raw), np.uint64)
+    for word in letters.T:
+        mixed = (mixed ^ word) * _MIXER
+        mixed ^= mixed >> np.uint64(_WORD * 4)
+    codes, first = _codes_of(mixed)
+    if (letters == letters[first][codes]).all():
+        return codes, first
+    return _codes_of(raw)  # different texts have the same number
+
+
+def _codes_of(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    _, first, codes = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(first), np.int64)
+    rank[order] = np.arange(len(first))
+    return rank[codes], first[order]
 
 
 def column_of(raw: NDArray[Any]) -> Column:

@@ -27,6 +27,11 @@ class MemoryBudget:
         self._reserved = 0
         self._lock = threading.Lock()
 
+    @property
+    def reserved(self) -> int:
+        """Number of bytes that are taken."""
+        return self._reserved
+
     def reservation(self) -> MemoryReservation:
         """Return memory for one piece of work: none as yet."""
         return MemoryReservation(self)

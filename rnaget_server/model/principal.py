@@ -23,6 +23,8 @@ class Principal:
         When the credentials end, in seconds since 1970; None if they do not.
     is_operator
         True for whoever runs commands on the machine of the server, and may see all.
+    ticket
+        The id of the request that gave a ticket, of one who comes with it.
     """
 
     name: str | None = None
@@ -31,6 +33,7 @@ class Principal:
     projects: frozenset[str] | None = None
     expires: float | None = None
     is_operator: bool = False
+    ticket: str | None = None
 
     @property
     def has_signed_in(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 
+from rnaget_server.http.shared_state import shared_state
 from rnaget_server.pages.frame import page
 from rnaget_server.pages.status import status_lines, status_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 def add_checks(pages: Flask, site: Site) -> None:
     """Add ``/status``, ``/healthz`` and ``/readyz``."""
+    server = shared_state()
 
     @pages.get("/status")
     def status() -> Response:
@@ -27,6 +29,9 @@ def add_checks(pages: Flask, site: Site) -> None:
 
     @pages.get("/readyz")
     def ready() -> Response:
+        if server.stopping:
+            headers = {"Cache-Control": "no-store"}
+            return Response("this server shuts down: ask another\n", 503, mimetype="text/plain", headers=headers)
         if "verbose" in request.args:
             status = status_of(site)
             if request.accept_mimetypes.best_match(["text/plain", "application/json"]) == "application/json":

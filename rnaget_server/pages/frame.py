@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import abort, request
 
+from rnaget_server.http.request import visitor_of
 from rnaget_server.pages.house import house_of
 from rnaget_server.web import render
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def page(site: Site, template: str, **values: object) -> str:
     """Return the HTML of a template for the request that is being answered."""
-    return render(template, root=root_of(site), house=house_of(site.view.catalog.service), **values)
+    house, visitor = house_of(site.view.catalog.service), visitor_of(request.environ.get("asgi.scope", {}))
+    return render(template, root=root_of(site), house=house, visitor=visitor, **values)
 
 
 def root_of(site: Site) -> str:

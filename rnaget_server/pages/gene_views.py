@@ -122,7 +122,7 @@ def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool =
     one
         The feature.
     state
-        The choices. Where they name no group, the first filter of a suitable number of values is taken.
+        The choices. Where they name no group, the first filter of a suitable number of values is taken, or the samples.
     required
         Whether a problem is an error; else the section says what it is.
 
@@ -164,8 +164,9 @@ def gene_section(site: Site, one: Occurrence, state: GeneState, required: bool =
 
 
 def _default_group(one: Occurrence, choices: Sequence[GroupChoice]) -> str:
-    filters = one.matrix.filters
-    few = [choice.name for choice in choices if choice.values <= _MOST_DEFAULT_GROUPS and choice.name in filters]
+    """Return the first filter of few values; where there is none, the samples, if they are few; else nothing."""
+    names = (*one.matrix.filters, one.matrix.sample_id)
+    few = [choice.name for choice in choices if choice.values <= _MOST_DEFAULT_GROUPS and choice.name in names]
     return few[0] if few else ""
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, PreconditionFailed
 
-from rnaget_server.errors import Busy, RnagetError, TooManyRequests, http_status
+from rnaget_server.errors import Busy, NotAuthenticated, RnagetError, TooManyRequests, http_status
+from rnaget_server.http.replies import CHALLENGE
+from rnaget_server.model.observation import note_route
 from rnaget_server.pages.assets import add_assets
 from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
@@ -23,6 +25,7 @@ from rnaget_server.pages.landing import add_landing
 from rnaget_server.pages.matrix_page import add_matrices
 from rnaget_server.pages.samples import add_samples
 from rnaget_server.pages.search import add_search
+from rnaget_server.pages.sign_in import add_sign_in
 from rnaget_server.pages.studies import add_studies
 from rnaget_server.pages.track_set import add_track_sets
 from rnaget_server.web import PAGE_HEADERS, STATIC
@@ -47,6 +50,7 @@ _PARTS = (
     add_assets,
     add_checks,
     add_house,
+    add_sign_in,
 )
 """Each adds some addresses."""
 
@@ -58,7 +62,13 @@ _WORDS = {
     405: ("Only for reading", "This address can be read, but nothing can be sent to it."),
     500: ("Something went wrong", "The server made a mistake. It has been written to the log."),
 }
-_HEADINGS = {400: "That cannot be asked", 404: "Not found", 413: "Too much at once", 503: "Temporarily unavailable"}
+_HEADINGS = {
+    400: "That cannot be asked",
+    401: "Not signed in",
+    404: "Not found",
+    413: "Too much at once",
+    503: "Temporarily unavailable",
+}
 """Over the words of an error of the data."""
 
 
@@ -80,6 +90,7 @@ def create_pages(site: Site) -> Flask:
         add(pages, site)
     pages.register_error_handler(HTTPException, lambda error: _error_page(error, site))
     pages.register_error_handler(RnagetError, lambda error: _refusal(error, site))
+    pages.before_request(_note_route)
     pages.after_request(_with_headers)
     add_conditions(pages, lambda refusal: _error_page(PreconditionFailed(str(refusal)), site))
     return pages
@@ -101,6 +112,8 @@ def _refusal(error: RnagetError, site: Site) -> Response:
     reply = _said(site, status, heading, str(error))
     if isinstance(error, TooManyRequests):
         reply.headers.extend(error.headers)
+    if isinstance(error, NotAuthenticated):
+        reply.headers["WWW-Authenticate"] = CHALLENGE
     if isinstance(error, Busy | TooManyRequests):
         reply.retry_after = error.seconds
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -116,6 +129,12 @@ def _said(site: Site, status: int, heading: str, text: str) -> Response:
     reply.status_code = status
     reply.vary.add("Accept")
     return reply
+
+
+def _note_route() -> None:
+    """Note the template of the address, by which requests are counted."""
+    if request.url_rule is not None:
+        note_route("pages", request.url_rule.rule)
 
 
 def _with_headers(reply: Response) -> Response:

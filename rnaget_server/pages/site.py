@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from flask import g, has_request_context
+from flask import g, has_request_context, request
 
 from rnaget_server.datasets.repository import Repository, View
 from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.sizes import Size
 from rnaget_server.errors import Forbidden, GroupSwitchedOff
+from rnaget_server.http.auth.browser import BrowserSignIn
+from rnaget_server.http.request import principal_of
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.pages.compressed import MOST_BYTES, CompressedLibraries
 from rnaget_server.settings import Settings
@@ -42,6 +44,8 @@ class Site:
         Counts the values of attributes, and keeps them.
     searches
         The names that are searched.
+    sign_in
+        Signs in those who come by a browser, if they can.
     sizes
         How large the slices that were looked at last are in every format, or why one cannot hold them.
     """
@@ -53,6 +57,7 @@ class Site:
     counter: AttributeCounter = field(default_factory=AttributeCounter)
     sizes: Sizes = field(default_factory=lambda: Sizes(_MOST_SIZES))
     searches: SearchIndexes = field(default_factory=SearchIndexes)
+    sign_in: BrowserSignIn | None = None
 
     def check_values(self) -> None:
         """Do nothing, if pages may show values.
@@ -74,11 +79,11 @@ class Site:
 
     @property
     def view(self) -> View:
-        """The data that everybody may see; all of one request has the same, also if the catalogue changes meanwhile."""
+        """The data that the one who asks may see: the same for all of one reply, also if the catalogue changes."""
         if not has_request_context():
             return self.repository.visible_to()
         if "view" not in g:
-            g.view = self.repository.visible_to()
+            g.view = self.repository.visible_to(principal_of(request.environ.get("asgi.scope", {})))
         view: View = g.view
         return view
 

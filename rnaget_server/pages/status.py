@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
 
 _MOST_SHOWN = 1_000
+WITHHELD = "there are mistakes in files of the catalogue, some of which not everybody may see: see the server log"
 
 
 def status_of(site: Site) -> dict[str, Any]:
-    """Return the state of a server as JSON has it; files are named relative to the catalogue."""
+    """Return the state of a server as JSON has it; files are named relative to the catalogue.
+
+    Mistakes are withheld where they may be in what not everybody may see.
+    """
     catalog = site.view.catalog
     state = site.repository.live.state
+    is_withheld = state.may_be_restricted and not site.view.principal.is_operator
+    problems, refused = ((), ()) if is_withheld else (state.problems, state.refused)
     return {
         "status": "ready",
         "version": __version__,
@@ -30,8 +36,9 @@ def status_of(site: Site) -> dict[str, Any]:
         "tracks": sum(_tracks(site, record) for record in catalog.track_sets.values()),
         "genomes": len(catalog.genomes),
         "read": state.read.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "problems": _listed(state.problems),
-        "refused": _listed(state.refused),
+        "problems": _listed(problems),
+        "refused": _listed(refused),
+        "withheld": is_withheld,
     }
 
 
@@ -51,6 +58,7 @@ def status_lines(status: dict[str, Any]) -> str:
     lines += [f"{key}: {status[key]}" for key in facts]
     lines += [f"left out: {_line(problem)}" for problem in status["problems"]]
     lines += [f"not taken over: {_line(problem)}" for problem in status["refused"]]
+    lines += [f"left out or not taken over: {WITHHELD}"] if status["withheld"] else []
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from codecs import getincrementaldecoder
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
+from string import hexdigits
 from urllib.parse import quote, quote_plus
 
 from rnaget_server.model.lists import SEPARATOR, one_by_one
 
 Pair = tuple[str, str]
-# Up to 4096 escaped bytes in a row, as no other thread runs meanwhile; or percent signs that escape nothing, some of
-# them, so that a search for others is short. Atomic groups, since Python below 3.11.5 fails on possessive quantifiers
-# of groups; of 64, since longer ones are slow.
-_ESCAPES = re.compile(r"((?>(?:%[0-9A-Fa-f]{2}){1,64}){1,64})|(?>(?:%(?![0-9A-Fa-f]{2})[^%]{0,100}+){1,1000})")
-_LONGEST = 64 * 64 * len("%41")
-_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-_UTF8 = getincrementaldecoder("utf-8")
+# No other thread runs while so many characters are decoded.
+_PIECE = 64 << 10
+_BYTES = {f"{high}{low}": bytes.fromhex(f"{high}{low}") for high in hexdigits for low in hexdigits}
+_ASCII = {digits: byte.decode() for digits, byte in _BYTES.items() if byte.isascii()}
+_OTHERS = {digits: byte for digits, byte in _BYTES.items() if not byte.isascii()}
 _PART = re.compile("[^&]+")
 _NAME, _VALUE = itemgetter(0), itemgetter(1)
 # To sort a million texts takes half a second, in which no other thread runs.
@@ -128,16 +126,42 @@ def _unquote(text: str) -> str:
     text = text.replace("+", " ")
     if "%" not in text:
         return text
-    # The bytes of a character may be in two matches.
-    decoder = _UTF8("replace")
+    parts: list[str] = []
+    # Those of one character stand one after the other, but may be in two pieces.
+    waiting = bytearray()
+    for first, *escapes in _pieces(text):
+        if first and waiting:
+            parts.append(_taken(waiting))
+        parts.append(first)
+        for escape in escapes:
+            digits, rest = escape[:2], escape[2:]
+            if digits in _OTHERS:
+                waiting += _OTHERS[digits]
+                if rest:
+                    parts += (_taken(waiting), rest)
+                continue
+            if waiting:
+                parts.append(_taken(waiting))
+            parts.append(_ASCII.get(digits, "%" + digits) + rest)
+    return "".join([*parts, _taken(waiting)])
 
-    def decoded(escapes: re.Match[str]) -> str:
-        if escapes[1] is None:
-            return escapes[0]
-        is_last = len(escapes[1]) < _LONGEST or _ESCAPE.match(text, escapes.end()) is None
-        return decoder.decode(bytes.fromhex(escapes[1].replace("%", "")), is_last)
 
-    return _ESCAPES.sub(decoded, text)
+def _taken(waiting: bytearray) -> str:
+    text = waiting.decode("utf-8", "replace")
+    waiting.clear()
+    return text
+
+
+def _pieces(text: str) -> Iterator[list[str]]:
+    """Yield a text in pieces of at most `_PIECE` characters, split at percent signs and never within an escape."""
+    start = 0
+    while start < len(text):
+        stop = start + _PIECE
+        if stop < len(text):
+            cut = text.rfind("%", stop - 2, stop)
+            stop = cut if cut >= 0 else stop
+        yield text[start:stop].split("%")
+        start = stop
 
 
 def _quote(text: str, quoted: _Quoted) -> str:

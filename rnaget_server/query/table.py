@@ -11,7 +11,7 @@ from typing import Literal
 
 Axis = Literal["feature", "sample"]
 
-MATRIX_SUMMARIES = ("mean", "median", "q1", "q3", "min", "max", "std", "fraction_nonzero", "n")
+MATRIX_SUMMARIES = ("mean", "median", "q1", "q3", "min", "max", "std", "sum", "fraction", "fraction_nonzero", "n")
 BIN_SUMMARIES = ("mean", "min", "max", "coverage")
 
 

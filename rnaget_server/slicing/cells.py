@@ -14,7 +14,6 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
-from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.slicing.summaries.statistics import summarise
 from rnaget_server.writers.cells import table_lines
@@ -150,7 +149,8 @@ class Cells:
 
     def groups(self, attribute: str) -> Groups:
         """Return the cells by the values of an attribute, which has to be there."""
-        codes, values = _factorized(self.store.samples, attribute)
+        codes, first = self.store.samples.factorized(attribute)
+        values = as_texts(self.store.samples.column(attribute, first))
         empty = np.array([not value.strip() for value in values])
         order = np.argsort(-np.bincount(codes), kind="stable")
         order = order[~empty[order]]
@@ -245,6 +245,8 @@ def cells_of(view: View, matrix: Matrix) -> Iterator[Cells]:
 
     Raises
     ------
+    UnknownId
+        If it has none.
     ResultTooLarge
         If it has more cells than a reply may have.
     Busy
@@ -253,6 +255,8 @@ def cells_of(view: View, matrix: Matrix) -> Iterator[Cells]:
         If the file cannot be read.
     """
     store = view.stores.open(matrix)
+    if not store.shape[1]:
+        raise UnknownId(f"{matrix.id} has no cells")
     view.limits.check_cells((2, store.shape[1]), "cells", _ask_for_fewer)
     reservation = view.memory.reservation()
     try:
@@ -268,25 +272,6 @@ def statistics(numbers: Numbers, codes: NDArray[np.uint16], size: int) -> list[S
     starts = np.searchsorted(codes[order], np.arange(1, size))
     with np.errstate(all="ignore"):
         return [_statistics(part) for part in np.split(numbers[order], starts)]
-
-
-def _factorized(axis: Axis, attribute: str) -> tuple[NDArray[np.int64], list[str]]:
-    """Return which of its different values each member of an axis has, and these values as texts."""
-    from pandas import factorize  # takes 70 MB, for pages of cells alone
-
-    raw = axis.ascii(attribute)
-    if raw is None:
-        codes, _ = factorize(axis.column(attribute), use_na_sentinel=False)
-    else:
-        # Eight letters at a time, as whole numbers: many times as fast as texts.
-        words = -(-raw.dtype.itemsize // 8)
-        codes = np.zeros(len(raw), np.int64)
-        for letters in raw.astype(f"S{words * 8}").view(np.int64).reshape(-1, words).T:
-            numbers, different = factorize(letters)
-            codes, _ = factorize(codes * len(different) + numbers)
-    first = np.empty(codes.max() + 1, np.int64)
-    first[codes[::-1]] = np.arange(len(codes))[::-1]
-    return codes, as_texts(axis.column(attribute, first))
 
 
 def _statistics(numbers: Numbers) -> Statistics:

@@ -115,6 +115,8 @@ def not_found(
         looked = [candidate[name] for candidate in near if name in candidate][:_MOST_LOOKED_AT]
         hint = _hint(merged(suggest() for suggest in looked), len(values) > 1)
         return f"nothing here has the {name} {named}{more}: {hint}"
+    if len(missing) <= 1:  # all features, or those of one parameter
+        return "there are no samples here"
     return f"nothing matches {', '.join(missing)} together, though each alone matches: leave one out"
 
 

@@ -6,10 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+import numpy as np
+
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.observation import stage
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import value_list
@@ -68,6 +71,7 @@ class MatrixSlice(ResolvedSlice):
         return f"ask for fewer of both, such as featureIDList={value_list(some[:1])}&sampleIDList={column}"
 
 
+@stage("select")
 def slice_by_id(
     view: View, matrix_id: str, query: MatrixQuery, cancellation: Cancellation | None = None
 ) -> MatrixSlice:
@@ -109,6 +113,7 @@ def selection_by_id(
     return MatrixSelection(matrix, store, select(store, matrix, query))
 
 
+@stage("select")
 def slice_by_search(
     view: View, query: MatrixQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
 ) -> MatrixSlice:
@@ -249,11 +254,15 @@ def _within_bounds(used: list[MatrixSelection], units: str) -> list[MatrixSelect
 
 def _grouping(used: list[MatrixSelection], name: str) -> Grouping:
     attributes = [group_attribute(name, selected.matrix, selected.store) or name for selected in used]
-    columns = [
-        selected.store.samples.column(attribute, selected.selection.samples)
-        for selected, attribute in zip(used, attributes, strict=True)
-    ]
-    grouping = Grouping(attributes[0], [text for column in columns for text in as_texts(column)])
+    texts: list[str] = []
+    codes = []
+    for selected, attribute in zip(used, attributes, strict=True):
+        axis, samples = selected.store.samples, selected.selection.samples
+        factorized = axis.factorized(attribute)
+        chosen = factorized.codes if samples is None else factorized.codes[samples]
+        codes.append(chosen if not texts else chosen.astype(np.int64) + len(texts))
+        texts += as_texts(axis.column(attribute, factorized.first))
+    grouping = Grouping(attributes[0], texts, np.concatenate(codes))
     if not grouping.values:
         raise UnknownId(f"no selected sample has a {name}, so there are no groups: group_by another attribute")
     return grouping

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from rnaget_server.model.use_counts import UseCounts
+
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{16,128}")
 _PART = "part-"
@@ -65,6 +67,7 @@ class DiskCache:
         self._directory = directory
         self.max_bytes = max_bytes
         """0 from the moment on when the directory cannot be used."""
+        self.uses = UseCounts()
         self._logged: set[str] = set()
         self._log_lock = threading.Lock()
         if max_bytes > 0:
@@ -79,6 +82,11 @@ class DiskCache:
         path = self._path(key)
         if self.max_bytes <= 0:
             return None
+        file = self._opened(path)
+        self.uses.count(file is not None)
+        return file
+
+    def _opened(self, path: Path) -> BinaryIO | None:
         with self._forgiving(), suppress(FileNotFoundError):
             # Neither a link nor a pipe is followed or waited for: somebody else put it there.
             number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

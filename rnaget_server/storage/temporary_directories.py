@@ -18,7 +18,7 @@ OF_IMPORTS = "rnaget-import-"
 @contextlib.contextmanager
 def temporary_directory(prefix: str) -> Iterator[Path]:
     """Give a new directory of this prefix that is locked as long as its process lives, and remove it afterwards."""
-    path, handle = _created(prefix)
+    path, handle = locked_directory(prefix)
     try:
         yield path
     finally:
@@ -35,8 +35,8 @@ def remove_abandoned(prefix: str) -> None:
                     _remove(entry)
 
 
-def _created(prefix: str) -> tuple[Path, int]:
-    """Return a new directory, and the handle by which it is locked."""
+def locked_directory(prefix: str) -> tuple[Path, int]:
+    """Return a new directory, and the handle by which it is locked until that is closed, or its process ends."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix))
         try:

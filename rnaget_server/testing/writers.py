@@ -29,6 +29,15 @@ class Read:
     samples: list[str]
     cells: NDArray[Any]
 
+    def within(self, features: list[str], samples: list[str]) -> Read:
+        """Return the same with these features and samples; a cell that is not there is 0."""
+        cells = np.zeros((len(features), len(samples)))
+        rows, columns = (
+            [ids.index(id) for id in own] for ids, own in ((features, self.features), (samples, self.samples))
+        )
+        cells[np.ix_(rows, columns)] = self.cells
+        return Read(features, samples, cells)
+
 
 class WriterContract:
     """A writer of expression matrices passes all of these."""
@@ -41,6 +50,9 @@ class WriterContract:
 
     infinities: ClassVar[bool] = True
     """True if the format distinguishes infinities from NaN."""
+
+    long: ClassVar[bool] = False
+    """True if the format leaves out cells that are 0, and with them features and samples that have no others."""
 
     many: ClassVar[tuple[int, int]] = (4201, 301)
     """More rows than the writer takes at once, and samples; fewer where its reader is slow."""
@@ -97,7 +109,7 @@ class WriterContract:
         features = feature_labels(["gène 1", "a &lt; b", "遺伝子", "it's", "x" * 300])
         samples = sample_labels(["β-cell", "R&D", 'so "quoted"', "0012"])
         cells = np.arange(20, dtype=np.float32).reshape(5, 4)
-        found = self.read(self._bytes(slice_of(features, samples, self._layer(cells, False))), tmp_path)
+        found = self._read(slice_of(features, samples, self._layer(cells, False)), tmp_path)
         assert found.features == list(features.column("gene"))
         assert found.samples == list(samples.column("sample"))
         assert np.array_equal(found.cells, cells)
@@ -161,12 +173,18 @@ class WriterContract:
 
     def _same(self, directory: Path, cells: NDArray[Any], whole: bool) -> None:
         slice = self._slice(cells, whole)
-        found = self.read(self._bytes(slice), directory)
+        found = self._read(slice, directory)
         expected = cells if self.infinities else np.where(np.isinf(cells), np.nan, cells)
         assert found.features == slice.features.column("gene").tolist()
         assert found.samples == slice.samples.column("sample").tolist()
         assert found.cells.shape == cells.shape
         assert np.array_equal(found.cells.astype(cells.dtype), expected, equal_nan=True)
+
+    def _read(self, slice: Slice, directory: Path) -> Read:
+        found = self.read(self._bytes(slice), directory)
+        if self.long:
+            return found.within(*(axis.column(axis.id).tolist() for axis in (slice.features, slice.samples)))
+        return found
 
     def _slice(self, cells: NDArray[Any], whole: bool) -> Slice:
         features = feature_labels([f"ENSG{number:011d}.1" for number in range(len(cells))])

@@ -7,12 +7,14 @@ from rnaget_server.web.json_view import json_page
 from rnaget_server.web.libraries import Library, libraries
 from rnaget_server.web.numbers import plain_number
 from rnaget_server.web.render import PAGE_HEADERS, STATIC, render
+from rnaget_server.web.visitor import Visitor
 
 __all__ = [
     "PAGE_HEADERS",
     "STATIC",
     "House",
     "Library",
+    "Visitor",
     "json_page",
     "libraries",
     "plain_number",

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from rnaget_server.web.house import House
 from rnaget_server.web.render import render
+from rnaget_server.web.visitor import Visitor
 
 _MOST_LINES = 2_000
 
@@ -20,7 +21,14 @@ _LINK = re.compile(r"(https?://[^\s/]|/rnaget(?=[/?]|$))")
 
 
 def json_page(
-    payload: object, title: str, path: str, *, address: str = "", root: str = "", house: House | None = None
+    payload: object,
+    title: str,
+    path: str,
+    *,
+    address: str = "",
+    root: str = "",
+    house: House | None = None,
+    visitor: Visitor | None = None,
 ) -> str:
     """Return a page that shows `payload` as indented JSON, its addresses as links.
 
@@ -38,6 +46,8 @@ def json_page(
         Path under which the whole server is mounted; mostly empty.
     house
         The style of the provider.
+    visitor
+        The one who looks at it.
     """
     lines = json.dumps(payload, indent=2, ensure_ascii=False).split("\n")
     command = f"curl -H 'Accept: application/json' {shlex.quote(address + path)}"
@@ -47,6 +57,7 @@ def json_page(
         path=path,
         root=root,
         house=house or House(),
+        visitor=visitor,
         command=command,
         body=Markup("").join(_marked("\n".join(lines[:_MOST_LINES]))),
         left_out=max(0, len(lines) - _MOST_LINES),

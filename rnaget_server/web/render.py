@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rnaget_server.model.lists import SEPARATOR
 from rnaget_server.web.house import House
 from rnaget_server.web.numbers import plain_number
+from rnaget_server.web.visitor import Visitor
 
 _HERE = Path(__file__).parent
 
@@ -31,7 +32,7 @@ PAGE_HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def render(template: str, *, root: str, house: House, **values: object) -> str:
+def render(template: str, *, root: str, house: House, visitor: Visitor | None = None, **values: object) -> str:
     """Return the HTML of a template, every value escaped.
 
     Parameters
@@ -42,6 +43,8 @@ def render(template: str, *, root: str, house: House, **values: object) -> str:
         Path under which the whole server is mounted; mostly empty.
     house
         The style of the provider.
+    visitor
+        The one who looks at it; None: anyone, who cannot sign in.
     values
         What else the template shows.
 
@@ -50,7 +53,7 @@ def render(template: str, *, root: str, house: House, **values: object) -> str:
     jinja2.UndefinedError
         If the template uses a name that is not given.
     """
-    return _environment().get_template(template).render(root=root, house=house, **values)
+    return _environment().get_template(template).render(root=root, house=house, visitor=visitor or Visitor(), **values)
 
 
 @cache

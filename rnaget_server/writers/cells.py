@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 _COMMA, _TAB, _LINE_END = b",\t\n"
 _LONG_ROW = 1000
+_CELLS_AT_ONCE = 1 << 14
 _EXACT = 2**53
 _NON_FINITE = {"nan": b"NaN", "inf": b"Infinity", "-inf": b"-Infinity"}
 
@@ -31,7 +32,7 @@ def row_texts(block: NDArray[Any], whole: bool, separator: bytes, nan: bytes) ->
     """
     if not np.isfinite(block).all():
         return [_row_with_gaps(row, whole, separator, nan) for row in block]
-    rows = _finite_text(block, whole)[2:-2].split(b"],[")
+    rows = [row for part in _parts(block) for row in _finite_text(part, whole)[2:-2].split(b"],[")]
     return rows if separator == b"," else [row.replace(b",", separator) for row in rows]
 
 
@@ -40,7 +41,8 @@ def table_lines(block: NDArray[Any], whole: bool, labels: Sequence[bytes]) -> by
     if not np.isfinite(block).all():
         rows = [_row_with_gaps(row, whole, b"\t", b"NaN") for row in block]
     elif block.shape[1] < _LONG_ROW:
-        rows = _tabbed(_finite_text(block, whole))[2:-2].tobytes().split(b"]\t[")
+        texts = (_tabbed(_finite_text(part, whole)) for part in _parts(block))
+        rows = [row for text in texts for row in text[2:-2].tobytes().split(b"]\t[")]
     else:
         parts: list[bytes | memoryview] = []
         for label, row in zip(labels, block, strict=True):
@@ -49,6 +51,12 @@ def table_lines(block: NDArray[Any], whole: bool, labels: Sequence[bytes]) -> by
             parts += (label, text.data)
         return b"".join(parts)
     return b"".join([b"%b\t%b\n" % pair for pair in zip(labels, rows, strict=True)])
+
+
+def _parts(block: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Return the rows of a block in parts: no other thread runs while one of them becomes text."""
+    step = max(1, _CELLS_AT_ONCE // max(1, block.shape[1]))
+    return (block[start : start + step] for start in range(0, len(block), step))
 
 
 def _tabbed(text: bytes) -> NDArray[np.uint8]:

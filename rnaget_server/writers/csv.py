@@ -50,9 +50,10 @@ def _lines(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
 
 
 def _fields(texts: Sequence[str]) -> bytes:
-    return ",".join(map(_field, texts)).encode()
+    return ",".join(map(csv_field, texts)).encode()
 
 
-def _field(text: str) -> str:
+def csv_field(text: str) -> str:
+    """Return a text as a field, without line ends."""
     text = clean(text)
     return '"' + text.replace('"', '""') + '"' if _QUOTED & set(text) else text

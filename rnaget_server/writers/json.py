@@ -1,21 +1,25 @@
-"""JSON: the attributes of features and samples by column, the cells by row, NaN as null."""
+"""JSON: the attributes of features and samples by column, the cells by row or without their zeros, NaN as null."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from rnaget_server.model.slice import Labels, Slice
+from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
+from rnaget_server.writers.entries import nonzero_rows
 from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked
 
 _LABELS_AT_ONCE = 1 << 12
+_CELLS_AT_ONCE = 1 << 16
 
 
 class JsonWriter(Writer):
@@ -23,14 +27,25 @@ class JsonWriter(Writer):
 
     media_types = ("application/json",)
     extension = "json"
-    groups = ("expressions", "continuous")
+    groups: ClassVar[tuple[str, ...]] = ("expressions", "continuous")
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as ASCII JSON; its length is not known beforehand."""
-        return Body(chunked(_parts(slice)), held=max(map(_held, (slice.features, slice.samples))))
+        return Body(chunked(_parts(slice, _rows)), held=max(map(_held, (slice.features, slice.samples))))
 
 
-def _parts(slice: Slice) -> Iterator[bytes]:
+class SparseJsonWriter(JsonWriter):
+    """Writes the same with the cells that are not 0 alone, as the three arrays of a compressed sparse row matrix."""
+
+    extension = "sparse.json"
+    groups = ("expressions",)
+
+    def write(self, slice: Slice) -> Body:
+        """Return the slice as ASCII JSON; its length is not known beforehand. The cells are read twice."""
+        return Body(chunked(_parts(slice, _csr)), held=max(map(_held, (slice.features, slice.samples))))
+
+
+def _parts(slice: Slice, cells: Callable[[LayerInfo], Iterator[bytes]]) -> Iterator[bytes]:
     head = {"origin": dict(slice.origin), "units": slice.layers[0].units, "shape": slice.shape}
     yield json.dumps(head, allow_nan=False)[:-1].encode()
     yield b', "features": '
@@ -38,11 +53,11 @@ def _parts(slice: Slice) -> Iterator[bytes]:
     yield b', "samples": '
     yield from _axis(slice.samples)
     yield b', "values": '
-    yield from _rows(slice, 0)
+    yield from cells(slice.layers[0])
     yield b', "layers": {'
     for number, layer in enumerate(slice.layers[1:], 1):
         yield (", " if number > 1 else "").encode() + json.dumps(layer.units).encode() + b": "
-        yield from _rows(slice, number)
+        yield from cells(layer)
     yield b"}}\n"
 
 
@@ -84,12 +99,44 @@ def _column(values: NDArray[Any]) -> list[Any]:
     return [None if isinstance(value, float) and not math.isfinite(value) else value for value in values.tolist()]
 
 
-def _rows(slice: Slice, number: int) -> Iterator[bytes]:
-    layer = slice.layers[number]
-
+def _rows(layer: LayerInfo) -> Iterator[bytes]:
     def rows(block: NDArray[Any], before: bytes) -> bytes:
         return before + b"[" + b"],\n[".join(row_texts(block, layer.whole, b",", b"null")) + b"]"
 
     # Not by a loop, whose variable would hold on to the block while its text is sent.
     yield from map(rows, layer.blocks(), chain((b"[",), repeat(b",\n")))
     yield b"]"
+
+
+def _csr(layer: LayerInfo) -> Iterator[bytes]:
+    """Yield the arrays that scipy's `csr_matrix` takes; the one that is known at last comes last."""
+    lengths = [np.zeros(1, np.int64)]
+
+    def of_data() -> Iterator[bytes]:
+        for piece in nonzero_rows(layer):
+            lengths.append(np.diff(piece.indptr))
+            for part in _parts_of(piece.data):
+                yield row_texts(part[np.newaxis], layer.whole, b",", b"null")[0]
+
+    def of_indices() -> Iterator[bytes]:
+        return (_numbers(part) for piece in nonzero_rows(layer) for part in _parts_of(piece.indices))
+
+    def of_indptr() -> Iterator[bytes]:
+        return map(_numbers, _parts_of(np.cumsum(np.concatenate(lengths))))
+
+    for start, parts in ((b'{"data": [', of_data), (b', "indices": [', of_indices), (b', "indptr": [', of_indptr)):
+        yield start
+        for number, part in enumerate(parts()):
+            yield b",\n" if number else b""
+            yield part
+        yield b"]"
+    yield b"}"
+
+
+def _parts_of(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(values), _CELLS_AT_ONCE):
+        yield np.ascontiguousarray(values[start : start + _CELLS_AT_ONCE])
+
+
+def _numbers(values: NDArray[Any]) -> bytes:
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]

@@ -1,4 +1,4 @@
-"""MatrixMarket with its labels, as 10x writes them: three files, features as rows, the stored cells alone."""
+"""MatrixMarket with its labels, as Cell Ranger writes them: three files, features as rows, the stored cells alone."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import LayerInfo, Slice
-from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.tenx import FEATURE_TYPE
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import gzipped
+from rnaget_server.writers.entries import Entries, lines_of, nonzero_entries
 from rnaget_server.writers.sink import zipped
-from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, quoted
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, joined, line_texts, quoted
 
 FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
 _ONLY_TYPE = "Gene Expression"
@@ -31,7 +31,7 @@ class MtxWriter(Writer):
 
     media_types = ("application/zip",)
     extension = "mtx.zip"
-    groups = ("exports",)
+    groups = ("expressions",)
 
     def write(self, slice: Slice) -> Body:
         """Return the three files as a zip archive; its length is not known beforehand."""
@@ -54,7 +54,9 @@ def _features(slice: Slice) -> Iterator[bytes]:
 
 
 def _barcodes(slice: Slice) -> Iterator[bytes]:
-    yield from _table([as_texts(slice.samples.column(slice.samples.id))])
+    ids = line_texts(slice.samples, slice.samples.id)
+    for start in range(0, len(ids), _ROWS):
+        yield joined(ids[start : start + _ROWS], b"\n") + b"\n"
 
 
 def _table(columns: Sequence[Sequence[str]]) -> Iterator[bytes]:
@@ -66,11 +68,7 @@ def _table(columns: Sequence[Sequence[str]]) -> Iterator[bytes]:
 def _matrix(slice: Slice) -> Iterator[bytes]:
     """Yield the size, which must come first, then the entries: by samples if the source is sparse, or by features."""
     layer = slice.layers[0]
-    count, counts = 0, layer.whole
-    for _, _, values in _entries(layer):
-        count += len(values)
-        counts = counts and bool((np.abs(values) < _EXACT).all())
-    field = "integer" if counts else "real"
+    count, field = _counted(layer)
     features, samples = slice.shape
     yield f"%%MatrixMarket matrix coordinate {field} general\n{features} {samples} {count}\n".encode()
     for rows, columns, values in _entries(layer):
@@ -87,22 +85,23 @@ def _numbers(places: NDArray[np.int64]) -> list[bytes]:
     return text[1:-1].split(b",")
 
 
-_Entries = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating]]
-
-
-def _entries(layer: LayerInfo) -> Iterator[_Entries]:
-    """Yield rows, columns and values of the stored cells, those that are not 0 of a dense layer."""
-    start = 0
-    if layer.sparse is not None:
-        for piece in layer.sparse.compressed_along("samples"):
-            yield piece.indices, start + _lines_of(piece), piece.data
-            start += len(piece.indptr) - 1
+def _entries(layer: LayerInfo) -> Iterator[Entries]:
+    """Yield features, samples and values of the stored cells, those that are not 0 of a dense layer."""
+    if layer.sparse is None:
+        yield from nonzero_entries(layer, _ENTRIES)
         return
-    for block in layer.blocks():
-        rows, columns = np.nonzero(block)
-        yield rows + start, columns, block[rows, columns]
-        start += len(block)
+    start = 0
+    for piece in layer.sparse.compressed_along("samples"):
+        yield piece.indices, start + lines_of(piece), piece.data
+        start += len(piece.indptr) - 1
 
 
-def _lines_of(piece: CompressedBlock) -> NDArray[np.int64]:
-    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(piece.indptr))
+def _counted(layer: LayerInfo) -> tuple[int, str]:
+    """Return how many entries there are, and the field that says how their values are written."""
+    if layer.sparse is not None and not layer.whole:
+        return layer.sparse.count(), "real"
+    count, exact = 0, layer.whole
+    for _, _, values in _entries(layer):
+        count += len(values)
+        exact = exact and bool((np.abs(values) < _EXACT).all())
+    return count, "integer" if exact else "real"

@@ -18,7 +18,7 @@ _LABELS_AT_ONCE = 1 << 16
 BYTES_OF_TEXT = 80
 """About what Python takes for an id."""
 
-_Texts: TypeAlias = Sequence[str] | NDArray[np.bytes_]
+Texts: TypeAlias = Sequence[str] | NDArray[np.bytes_]
 
 
 class TsvWriter(Writer):
@@ -30,24 +30,32 @@ class TsvWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
-        labels = [_texts(slice.features, name) for name in slice.tsv_labels]
+        labels = [line_texts(slice.features, name) for name in slice.tsv_labels]
         return Body(chunked(_lines(slice, labels)), held=sum(map(_bytes_of, labels)))
 
 
-def _texts(labels: Labels, name: str) -> _Texts:
+def line_texts(labels: Labels, name: str) -> Texts:
+    """Return an attribute as texts, or as ASCII bytes where it is at hand so."""
     texts = labels.ascii(name)
     return as_texts(labels.column(name)) if texts is None else texts
 
 
-def _bytes_of(texts: _Texts) -> int:
+def _bytes_of(texts: Texts) -> int:
+    """Return about how many bytes texts take."""
     return texts.nbytes if isinstance(texts, np.ndarray) else len(texts) * BYTES_OF_TEXT
 
 
-def _lines(slice: Slice, labels: Sequence[_Texts]) -> Iterator[bytes]:
+def comment_lines(slice: Slice) -> bytes:
+    """Return the lines of where the slice comes from, if its provider wants them in TSV."""
+    if not slice.tsv_comments:
+        return b""
+    return b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
+
+
+def _lines(slice: Slice, labels: Sequence[Texts]) -> Iterator[bytes]:
     for key, value in slice.tsv_head.items():
         yield f"#{key}\t{clean(value)}\n".encode()
-    if slice.tsv_comments:
-        yield b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
+    yield comment_lines(slice)
     yield "\t".join(cleaned(slice.tsv_labels)).encode()
     for columns in slice.tsv_columns():
         for start in range(0, len(columns), _LABELS_AT_ONCE):
@@ -66,7 +74,7 @@ def _lines(slice: Slice, labels: Sequence[_Texts]) -> Iterator[bytes]:
     yield from map(lines, layer.blocks())
 
 
-def _row_labels(labels: Sequence[_Texts], start: int, stop: int) -> list[bytes]:
+def _row_labels(labels: Sequence[Texts], start: int, stop: int) -> list[bytes]:
     """Return the labels in front of the rows from one on up to another, joined by tabs.
 
     They are made for some rows at a time: those of all rows, of each reply, would be the most that a reply holds.
@@ -91,7 +99,7 @@ def held_by_texts(columns: Sequence[Sequence[str]]) -> int:
     return sum(map(len, columns)) * BYTES_OF_TEXT
 
 
-def joined(texts: _Texts, separator: bytes) -> bytes:
+def joined(texts: Texts, separator: bytes) -> bytes:
     """Return texts (or printable ASCII) without what would break a line of TSV, with a separator of a byte between."""
     if isinstance(texts, np.ndarray) and (texts.astype("S1") == b'"').any():
         texts = texts.astype(str).tolist()

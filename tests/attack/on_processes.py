@@ -29,7 +29,6 @@ def killed_master(directory: Path, short: bool) -> str:
             client.sendall(b"POST /rnaget/expressions/m/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
             os.kill(server.pid, signal.SIGKILL)
             began = time.monotonic()
-            # Threads of low priority end, and let go of the port, as late as they get a processor.
             while any(_alive(pid) for pid in workers) or not _free(port):
                 assert time.monotonic() - began < allowed, "workers go on without their master"
                 time.sleep(0.05)

@@ -64,6 +64,24 @@ def test_attributes_that_are_numbers_come_back_as_such(tmp_path: Path, format: s
     assert_frame_equal(pd.read_csv(tmp_path / "again.tsv", sep="\t"), pd.read_csv(source, sep="\t"), check_dtype=False)
 
 
+def test_long_tables_by_the_name_of_the_file(tmp_path: Path) -> None:
+    source = tmp_path / "source.tsv"
+    source.write_text("gene_id\tscore\ts1\ts2\ng1\t1.5\t0\t3\ng2\t2.5\t4\t0\n")
+    data = imported(source, tmp_path / "data", "--units", "TPM", "--label-columns", "2")
+    expected = pd.DataFrame({"feature": ["g1", "g2"], "sample": ["s2", "s1"], "value": [3, 4]})
+    readers = {
+        "x.long.tsv": lambda path: pd.read_csv(path, sep="\t"),
+        "x.long.tsv.gz": lambda path: pd.read_csv(path, sep="\t"),
+        "x.v2.long.csv": pd.read_csv,
+        "x.long.parquet": pd.read_parquet,
+    }
+    for name, read in readers.items():
+        _, said = run("export", "m", tmp_path / name, "--data", data)
+        assert "cells that are 0 are not in it" in said and "label columns" not in said
+        found = read(tmp_path / name).astype({"feature": object, "sample": object})
+        assert_frame_equal(found, expected, check_dtype=False)
+
+
 def test_a_table_of_real_data(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "uhlen" / "uhlen.htseq.raw.pooled.tsv.gz"
     data = imported(source, tmp_path / "data", "--units", "count")

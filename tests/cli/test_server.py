@@ -35,6 +35,35 @@ def test_check_finds_what_files_lack(demo: Path) -> None:
     assert "has no feature attribute 'geneid'; it has gene_id" in output
 
 
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("{Sample: R1L2Liver}", ""),
+        ("{sample: R1L2Liver}", "access: marioni_counts.h5 has no sample attribute 'sample'; it has Sample"),
+        ("{Sample: [R1L2Liver, R9L2Liver]}", "access: there is no value of the sample attribute Sample 'R9L2Liver'"),
+        ("{Sample: R1L2Liver, Tissue: Kidney}", "access: no sample has Sample R1L2Liver, Tissue Kidney together"),
+    ],
+)
+def test_check_finds_rules_for_no_sample(demo: Path, where: str, message: str) -> None:
+    study = next(demo.glob("*/*/study.yaml"))
+    rule = f"{{samples: [{{where: {where}, controlled: [x]}}], others_see: omit}}"
+    study.write_text(study.read_text().replace("    units: counts\n", f"    units: counts\n    access: {rule}\n"))
+    code, output = run("check", str(demo))
+    assert (code, message in output) == (1 if message else 0, True)
+
+
+def test_operators_see_everything(demo: Path, tmp_path: Path) -> None:
+    project, study = next(demo.glob("*/project.yaml")), next(demo.glob("*/*/study.yaml"))
+    project.write_text(f"{project.read_text()}access: {{controlled: [x]}}\n")
+    study.write_text(f"{study.read_text()}access: public\n")
+    code, output = run("check", str(demo))
+    assert code == 0 and "warning: the project above is controlled (x), which counts too" in output
+    assert "marioni_counts  5,088 features × 10 samples" in run("list", str(demo))[1]
+    code, output = run("export", "marioni_counts", str(tmp_path / "m.tsv"), "--data", str(demo), "--format", "tsv")
+    assert code == 0, output
+    assert len((tmp_path / "m.tsv").read_text().splitlines()) > 5_000
+
+
 def test_check_finds_duplicate_ids_in_a_loom_file(demo: Path) -> None:
     import h5py
 

@@ -257,6 +257,14 @@ def test_the_real_server_without_the_path_of_its_api(root: str) -> None:
         ("a.tsv", "TSV", "TSV"),
         ("a.gz", "tsv.gz", "tsv.gz"),
         ("a.dat", "loom", "loom"),
+        ("a.parquet", "parquet.long", "parquet.long"),
+        ("a.long.parquet", None, "parquet.long"),
+        ("a.long.parquet", "parquet", "parquet"),
+        ("a.long.arrows", None, "arrow.long"),
+        ("a.sparse.json", None, "json.sparse"),
+        ("a.long.tsv.gz", None, "tsv.long.gz"),
+        ("a.long.loom", None, "loom"),
+        ("long.tsv", None, "tsv"),
     ],
 )
 def test_the_name_of_the_file_chooses_the_format(name: str, given: str | None, asked: str | None) -> None:

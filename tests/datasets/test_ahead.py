@@ -20,7 +20,7 @@ from tests.apis.files.offered import make_study
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 600  # the work stands back for all others on the machine
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

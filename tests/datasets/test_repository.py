@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server import app as wiring
 from rnaget_server.catalog import Catalog
+from rnaget_server.datasets.access import AccessPolicy
 from rnaget_server.datasets.repository import Repository, open_repository
 from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.principal import ANYONE, Principal
@@ -19,13 +20,13 @@ OWNER = Principal("owner")
 MATRIX = "/rnaget/expressions/marioni_counts"
 
 
-class OwnersOnly:
+class OwnersOnly(AccessPolicy):
     """Shows everything to those who have signed in, and nothing to others."""
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
         return catalog if principal.name else dataclasses.replace(catalog, projects={})
 
-    def rights(self, principal: Principal) -> str:
+    def rights(self, catalog: Catalog, principal: Principal) -> str:
         return "all" if principal.name else "none"
 
 
@@ -67,7 +68,7 @@ def test_rights_are_part_of_the_entity_tag(demo: Path, monkeypatch: pytest.Monke
         def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
             return catalog
 
-        def rights(self, principal: Principal) -> str:
+        def rights(self, catalog: Catalog, principal: Principal) -> str:
             return principal.name or ""
 
     repository = dataclasses.replace(open_repository(Settings(data=demo)), policy=ByName())

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,32 +14,12 @@ from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
 from tests.conftest import ROOT, free_port
+from tests.deploy.nginx import NGINX, make_certificate, running, site
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-EXAMPLE = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 GENES = "ENSG00000188976"
 LETTERS = "".join(random.Random(13).choices("ACGT", k=300_000))
 MD5 = hashlib.md5(LETTERS.encode()).hexdigest()
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-
-
-def configuration(directory: Path, upstream: str, plain: int, tls: int) -> Path:
-    """Write the example with other ports and paths, and return its place."""
-    site = EXAMPLE.replace("127.0.0.1:8080", upstream)
-    site = site.replace("/var/cache/nginx/rnaget", str(directory / "cache"))
-    for name in ("fullchain.pem", "privkey.pem"):
-        site = site.replace(f"/etc/ssl/rna.example.org/{name}", str(directory / name))
-    site = "\n".join(line for line in site.splitlines() if "[::]:" not in line)
-    site = site.replace("listen 80", f"listen 127.0.0.1:{plain}").replace("listen 443", f"listen 127.0.0.1:{tls}")
-    temporary = "\n".join(
-        f"{kind}_temp_path {directory / kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    path = directory / "nginx.conf"
-    path.write_text(
-        f"user root; daemon off; pid {directory / 'pid'}; error_log {directory / 'error.log'};\nevents {{}}\n"
-        f"http {{ access_log off; {temporary}\n{site}\n}}\n"
-    )
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -60,26 +34,9 @@ def proxy(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -
     assert imported.exit_code == 0, imported.output
     tls, plain = free_port(), free_port()
     upstream = urlsplit(serve(data, RNAGET_PUBLIC_URL=f"https://rna.example.org:{tls}")).netloc
-    subject = ["-subj", "/CN=rna.example.org", "-days", "2", "-newkey", "rsa:2048", "-nodes"]
-    key, chain = directory / "privkey.pem", directory / "fullchain.pem"
-    made = subprocess.run(["openssl", "req", "-x509", *subject, "-keyout", key, "-out", chain], capture_output=True)
-    assert made.returncode == 0, made.stderr
-    command = [str(NGINX), "-p", str(directory), "-e", str(directory / "error.log")]
-    command += ["-c", str(configuration(directory, upstream, plain, tls))]
-    tested = subprocess.run([*command, "-t"], capture_output=True, text=True)
-    assert tested.returncode == 0, tested.stderr
-    environment = {**os.environ, "TMPDIR": str(directory)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", tls), timeout=5):
-                break
-            time.sleep(0.1)
-        assert process.poll() is None, (directory / "error.log").read_text()
+    make_certificate(directory, "rna.example.org")
+    with running(directory, site(directory, upstream, plain, tls), tls):
         yield tls
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def ask(port: int, path: str, host: str = "rna.example.org", **options: object) -> requests.Response:

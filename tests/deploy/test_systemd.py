@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from rnaget_server.settings import Settings
 from tests.conftest import ROOT
 
 UNIT = ROOT / "deploy" / "rnaget-server.service"
@@ -31,6 +33,12 @@ def test_the_unit_takes_away_what_is_not_needed(line: str) -> None:
 
 def test_the_unit_has_a_bound_of_memory() -> None:
     assert "\nMemoryMax=" in UNIT.read_text(encoding="utf-8")
+
+
+def test_the_unit_waits_longer_than_the_server_does() -> None:
+    found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    assert int(found.group(1)) > Settings().drain_seconds + Settings().shutdown_timeout
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

@@ -42,3 +42,8 @@ def test_age_makes_it_anew(numbers: Iterator[int]) -> None:
 def test_nothing_is_kept_for_no_time(numbers: Iterator[int]) -> None:
     remembered, basis = TTLCache(0), object()
     assert [ask(remembered, "a", basis, numbers) for _ in range(2)] == [0, 1]
+
+
+def test_few_values_are_kept(numbers: Iterator[int]) -> None:
+    remembered, basis = TTLCache(60, most=2), object()
+    assert [ask(remembered, key, basis, numbers) for key in "abcbca"] == [0, 1, 2, 1, 2, 3]

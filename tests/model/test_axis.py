@@ -140,3 +140,34 @@ def fastest(work: Callable[[], object]) -> float:
         work()
         times.append(time.thread_time() - began)
     return min(times)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cn", "Cs")), max_size=20),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_texts_are_factorized_as_one_by_one(stored: list[str]) -> None:
+    for column in columns_of(stored):
+        axis = Axis(len(stored), ["a"], lambda _, column=column: column)
+        codes, first = axis.factorized("a")
+        assert axis.column("a", first).tolist() == list(dict.fromkeys(stored))
+        assert axis.column("a", first[codes]).tolist() == stored
+        assert axis.factorized("a").codes is codes
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.5, np.nan, -np.inf, 1e300]), max_size=20))
+def test_numbers_are_factorized_with_nan_as_one_value(stored: list[float]) -> None:
+    values = np.array(stored)
+    codes, first = Axis(len(stored), ["a"], lambda _: Numbers(values)).factorized("a")
+    assert np.array_equal(values[first][codes], values, equal_nan=True)
+    assert len(first) == len({repr(value + 0.0) for value in stored})
+
+
+def test_texts_whose_numbers_are_the_same_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnaget_server.model.columns._MIXER", np.uint64(0))
+    stored = ["b", "a", "b", "c" * 30, "c" * 31]
+    codes, first = Axis(5, ["a"], lambda _: FixedText(encode_all(stored))).factorized("a")
+    assert codes.tolist() == [0, 1, 0, 2, 3] and first.tolist() == [0, 1, 3, 4]

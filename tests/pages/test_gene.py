@@ -216,8 +216,11 @@ def test_a_matrix_without_the_attribute_has_its_own_groups(client: TestClient) -
     assert "No values at the moment" not in page
     assert page.count("The samples of this matrix have no kind.") == 1
     assert table_of(page.partition('id="matrix-2"')[2]).to_dict("index") == {
-        "all samples": {"n": 2, "q1": 1.25, "median": 1.5, "q3": 1.75, "min": 1, "max": 2}
+        name: {"n": 1, "q1": value, "median": value, "q3": value, "min": value, "max": value}
+        for name, value in (("x1", 1), ("x2", 2))
     }
+    (whole,) = client.get("/genes/GENE0?matrix=other&group_by=&format=json").json()["groups"]
+    assert (whole["n"], whole["q1"], whole["median"], whole["q3"]) == (2, 1.25, 1.5, 1.75)
 
 
 def test_a_matrix_whose_file_is_gone_is_named(data: Path, tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,34 @@ def test_queries_of_the_pages_work(root: str) -> None:
             lines = [line for line in replies[url].text.splitlines() if not line.startswith("#")]
             assert len(table) == len(lines) - 1
     assert number >= 7
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is absent")
+def test_programs_in_r_give_the_tables_of_those_in_python(root: str, tmp_path: Path) -> None:
+    views = (
+        "/genes/INS?matrix=uhlen_tissues",
+        "/genes?ids=INS,ALB,GCG&matrix=uhlen_tissues",
+        "/genes?ids=INS,ALB&matrix=uhlen_tissues&group_by=",
+        "/samples/uhlen_tissues/Adipose",
+    )
+    tables, lines = [], []
+    for path in (*PAGES, *views):
+        page = requests.get(f"{root}{path}", timeout=30).text
+        pairs = list(zip(blocks(page, "Python (pandas)"), blocks(page, "R"), strict=True))
+        assert pairs, path
+        for python, r in pairs:
+            names: dict[str, Any] = {}
+            exec(python, names)
+            tables.append(names["table"])
+            file = json.dumps(str(tmp_path / f"{len(tables)}.tsv"))
+            lines.append(f"local({{\n{r}\nwrite.table(table, {file}, sep = '\\t', quote = FALSE, col.names = NA)\n}})")
+    (tmp_path / "all.R").write_text("\n".join(lines))
+    subprocess.run(["Rscript", "--vanilla", str(tmp_path / "all.R")], timeout=300, check=True, capture_output=True)
+    for number, table in enumerate(tables, 1):
+        by_r = pd.read_csv(tmp_path / f"{number}.tsv", sep="\t", index_col=0)
+        if table.index.name is None:
+            by_r = by_r.reset_index(drop=True)
+        pd.testing.assert_frame_equal(by_r, table, check_names=False, check_dtype=False)
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/matrices/marioni_counts?Tissue=Liver"])

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from rnaget_server.app import create_app
 from rnaget_server.catalog import Catalog
 from rnaget_server.cli.new import write_new_catalog
+from rnaget_server.datasets.access import AccessPolicy
 from rnaget_server.model.principal import Principal
 from rnaget_server.pages.pages import create_pages
 from rnaget_server.pages.site import Site
@@ -233,7 +234,7 @@ def suggested_soon(client: FlaskClient, text: str) -> dict[str, Any]:
     return {group["kind"]: group["results"] for group in payload["groups"]}
 
 
-class Hiding:
+class Hiding(AccessPolicy):
     """A policy that hides one study from all."""
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
@@ -243,7 +244,7 @@ class Hiding:
         }
         return replace(catalog, projects=projects)
 
-    def rights(self, principal: Principal) -> str:
+    def rights(self, catalog: Catalog, principal: Principal) -> str:
         return "hidden"
 
 

@@ -60,6 +60,26 @@ def test_a_sound_catalogue_has_nothing_left_out(demo: Path) -> None:
         assert "Nothing is left out." in client.get("/status").text
 
 
+@pytest.mark.parametrize("access", ["access: registered\n", '"access" : public\n'])
+def test_mistakes_are_not_for_all_where_not_all_is_for_all(faulty: Path, access: str) -> None:
+    study = next(faulty.glob("*/marioni/study.yaml"))
+    study.write_text(study.read_text() + access)
+    for client in client_of(faulty, reload_seconds=1e-9):
+        for path in ("/status", "/readyz?verbose"):
+            reply = client.get(path)
+            assert reply.status_code == 200 and "server log" in html.unescape(reply.text).replace(
+                "log of the server", "server log"
+            )
+            assert not any(word in reply.text for word in ("verson", "other/study", "twin"))
+        status = client.get("/readyz?verbose", headers={"Accept": "application/json"}).json()
+        assert (status["withheld"], status["problems"], status["refused"]) == (True, [], [])
+        study.write_text(study.read_text() + "secret: word\n")
+        status = client.get("/readyz?verbose", headers={"Accept": "application/json"}).json()
+        assert (status["withheld"], status["problems"], status["refused"]) == (True, [], [])
+        for path in ("/status", "/readyz?verbose"):
+            assert "secret" not in client.get(path).text
+
+
 def test_a_change_that_is_not_taken_over_is_said(demo: Path) -> None:
     for client in client_of(demo, reload_seconds=1e-9):
         before = client.get("/readyz?verbose", headers={"Accept": "application/json"}).json()

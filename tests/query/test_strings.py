@@ -56,9 +56,9 @@ def test_digests_differ_where_values_do(other: dict[str, list[str]]) -> None:
 @pytest.mark.parametrize("before", range(4))
 def test_long_rows_of_escapes_are_read_in_pieces(before: int, end: str) -> None:
     """A character in two pieces is whole, and no piece keeps other threads waiting."""
-    text = "%41" * before + "%E2%82%AC" * 5000 + end
+    text = "%41" * before + "%E2%82%AC" * 15_000 + end
     assert query_pairs(f"a={text}") == parse_qsl(f"a={text}", keep_blank_values=True)
-    assert max(len(piece[0]) for piece in strings._ESCAPES.finditer(text)) == strings._LONGEST
+    assert max(len("%".join(piece)) for piece in strings._pieces(text)) <= strings._PIECE
 
 
 @pytest.mark.parametrize("sign", ["%", "%4", "%41", "+", "=", "&", "é", "%e2", "a%41"])
@@ -66,7 +66,7 @@ def test_a_long_query_string_costs_little(sign: str) -> None:
     """urllib takes ten seconds for the first of these."""
     began = time.thread_time()
     query_pairs(sign * ((4 << 20) // len(sign)))
-    assert time.thread_time() - began < 5 * slowness()
+    assert time.thread_time() - began < 3 * slowness()
 
 
 def test_values_are_in_order_unless_they_are_very_many() -> None:

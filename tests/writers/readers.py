@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.io
+import scipy.sparse
 
 from rnaget_server.testing.writers import Read
 
@@ -129,6 +130,73 @@ def arrow(data: bytes, directory: Path) -> Read:
     return _arrow(table)
 
 
+def tsv_long(data: bytes, directory: Path) -> Read:
+    return _long(pd.read_csv(io.BytesIO(data), sep="\t", float_precision="round_trip", **_AS_IT_IS))
+
+
+def tsv_long_gz(data: bytes, directory: Path) -> Read:
+    return tsv_long(gzip.decompress(data), directory)
+
+
+def csv_long(data: bytes, directory: Path) -> Read:
+    return _long(pd.read_csv(io.BytesIO(data), float_precision="round_trip", **_AS_IT_IS))
+
+
+def parquet_long(data: bytes, directory: Path) -> Read:
+    table = pq.read_table(io.BytesIO(data))
+    table.validate(full=True)
+    _same_long(pd.read_parquet(io.BytesIO(data)), pl.read_parquet(io.BytesIO(data)))
+    return _long(table.to_pandas())
+
+
+def arrow_long(data: bytes, directory: Path) -> Read:
+    with pa.ipc.open_stream(data) as stream:
+        table = stream.read_all()
+    table.validate(full=True)
+    _same_long(table.to_pandas(), pl.read_ipc_stream(io.BytesIO(data)))
+    return _long(table.to_pandas())
+
+
+def json_sparse(data: bytes, directory: Path) -> Read:
+    found = json.loads(data)
+    features, samples = (found[axis]["attributes"][found[axis]["id"]] for axis in ("features", "samples"))
+    cells = {name: np.array(values, float if name == "data" else int) for name, values in found["values"].items()}
+    matrix = scipy.sparse.csr_matrix((cells["data"], cells["indices"], cells["indptr"]), found["shape"])
+    matrix.check_format()
+    assert not (matrix.data == 0).any()
+    return Read(features, samples, matrix.toarray())
+
+
+_AS_IT_IS: dict[str, Any] = {
+    "dtype": {"feature": str, "sample": str},
+    "keep_default_na": False,
+    "na_values": {"value": "NaN"},
+}
+
+
+def _long(table: pd.DataFrame) -> Read:
+    """Read a long table, which names only what has a cell that is not 0."""
+    assert list(table.columns) == ["feature", "sample", "value"]
+    assert not table.duplicated(["feature", "sample"]).any()
+    assert not (table["value"] == 0).any()
+    features, samples = (table[axis].astype(object).drop_duplicates().tolist() for axis in ("feature", "sample"))
+    cells = np.zeros((len(features), len(samples)))
+    places = [
+        pd.Index(ids).get_indexer(table[axis].astype(object))
+        for axis, ids in (("feature", features), ("sample", samples))
+    ]
+    assert (np.diff(places[0]) >= 0).all()
+    cells[tuple(places)] = table["value"]
+    return Read(features, samples, cells)
+
+
+def _same_long(by_pandas: pd.DataFrame, by_polars: pl.DataFrame) -> None:
+    assert {by_pandas[axis].dtype.name for axis in ("feature", "sample")} == {"category"}
+    for axis in ("feature", "sample"):
+        assert by_pandas[axis].astype(str).tolist() == by_polars[axis].cast(pl.String).to_list()
+    assert np.array_equal(by_pandas["value"], by_polars["value"].to_numpy(), equal_nan=True)
+
+
 def _arrow(table: pa.Table) -> Read:
     table.validate(full=True)
     samples = json.loads(table.schema.metadata[b"samples"])
@@ -164,5 +232,14 @@ READERS: dict[str, Callable[[bytes, Path], Read]] = {
     "h5ad": h5ad,
     "parquet": parquet,
     "arrow": arrow,
+    "tsv.long": tsv_long,
+    "tsv.long.gz": tsv_long_gz,
+    "csv.long": csv_long,
+    "parquet.long": parquet_long,
+    "arrow.long": arrow_long,
+    "json.sparse": json_sparse,
 }
 """For each format of matrices, what reads it."""
+
+LONG = [name for name in READERS if ".long" in name]
+"""Formats that name only what has a cell that is not 0."""

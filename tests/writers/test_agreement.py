@@ -17,7 +17,7 @@ from rnaget_server.plugins import Registry
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
 from tests.conftest import examples
 from tests.writers.digests import bytes_in, digests
-from tests.writers.readers import READERS
+from tests.writers.readers import LONG, READERS
 
 IDS = st.text("abcXYZ 0189-_.β%'&é", min_size=1, max_size=8).map(lambda text: f"i{text}i")
 CELLS = st.one_of(st.just(0.0), st.just(float("nan")), st.floats(width=32, allow_infinity=False), st.integers(0, 2**24))
@@ -38,8 +38,11 @@ def test_formats_agree(data: st.DataObject) -> None:
     slice = slice_of(feature_labels(features), sample_labels(samples), layer_of(cells, whole=whole))
     sparse = slice_of(slice.features, slice.samples, layer_of(cells, whole=whole, sparse=True))
     with TemporaryDirectory() as directory:
-        for format, written in [*((name, slice) for name in READERS), ("h5ad", sparse), ("mtx", sparse)]:
+        of_sparse = [(name, sparse) for name in ("h5ad", "mtx", "json.sparse", *LONG)]
+        for format, written in [*((name, slice) for name in READERS), *of_sparse]:
             found = READERS[format](bytes_in(format, written), Path(directory))
+            if format in LONG:
+                found = found.within(features, samples)
             assert (found.features, found.samples) == (features, samples), format
             assert np.array_equal(found.cells.astype(np.float32), cells, equal_nan=True), format
 

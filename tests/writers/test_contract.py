@@ -20,7 +20,9 @@ from rnaget_server.writers.csv import CsvGzWriter, CsvWriter
 from rnaget_server.writers.excel import ExcelWriter
 from rnaget_server.writers.gct import GctGzWriter, GctWriter
 from rnaget_server.writers.h5ad import H5adWriter
-from rnaget_server.writers.json import JsonWriter
+from rnaget_server.writers.json import JsonWriter, SparseJsonWriter
+from rnaget_server.writers.long_tables import ArrowLongWriter, ParquetLongWriter
+from rnaget_server.writers.long_text import CsvLongWriter, TsvLongGzWriter, TsvLongWriter
 from rnaget_server.writers.loom import LoomWriter
 from rnaget_server.writers.mtx import MtxWriter
 from rnaget_server.writers.parquet import ParquetWriter
@@ -134,6 +136,69 @@ class TestMtx(WriterContract):
 
 class TestSparseMtx(TestMtx):
     sparse = True
+
+    def test_starts_before_all_is_read(self) -> None:
+        """Stored cells that are no whole numbers are counted without being read."""
+        taken: list[int] = []
+        layer = counting(self._layer(np.random.default_rng(1).random((3000, 100)), False), taken)
+        slice = replace(self._slice(np.ones((3000, 100)), False), layers=(layer,))
+        *_, (name, chunks) = MtxWriter().files(slice)
+        assert name == "matrix.mtx.gz" and next(iter(chunks))
+        assert taken == [1]
+
+
+class TestTsvLong(WriterContract):
+    writer = TsvLongWriter
+    long = True
+    many = (4201, 31)
+    read = staticmethod(readers.tsv_long)
+
+
+class TestSparseTsvLong(TestTsvLong):
+    sparse = True
+
+
+class TestTsvLongGz(WriterContract):
+    writer = TsvLongGzWriter
+    long = True
+    read = staticmethod(readers.tsv_long_gz)
+    many = (4201, 31)
+
+
+class TestCsvLong(WriterContract):
+    writer = CsvLongWriter
+    long = True
+    read = staticmethod(readers.csv_long)
+    many = (4201, 31)
+
+
+class TestParquetLong(WriterContract):
+    writer = ParquetLongWriter
+    long = True
+    many = (4201, 7)
+    read = staticmethod(readers.parquet_long)
+
+
+class TestSparseParquetLong(TestParquetLong):
+    sparse = True
+
+
+class TestArrowLong(WriterContract):
+    writer = ArrowLongWriter
+    long = True
+    many = (4201, 7)
+    read = staticmethod(readers.arrow_long)
+
+
+class TestSparseArrowLong(TestArrowLong):
+    sparse = True
+
+
+class TestSparseJson(WriterContract):
+    writer = SparseJsonWriter
+    sparse = True
+    infinities = False
+    read = staticmethod(readers.json_sparse)
 
 
 class TestExcel(WriterContract):

@@ -15,7 +15,7 @@ KINDS <- c("data.frame", "matrix", "dgCMatrix", "SummarizedExperiment", "Seurat"
 #'   [rna_filters()] lists them.
 #' @param units The units of the values; without it, the main ones.
 #' @param group_by,summary One column for each value of an attribute of samples, with this summary of its samples:
-#'   `mean`, `median`, `q1`, `q3`, `min`, `max`, `std`, `fraction_nonzero` or `n`.
+#'   `mean`, `median`, `q1`, `q3`, `min`, `max`, `std`, `sum`, `fraction`, `fraction_nonzero` or `n`.
 #' @param top The features among so many highest of some sample.
 #' @param to `"data.frame"`, `"matrix"`, `"dgCMatrix"` (sparse), `"SummarizedExperiment"` or `"Seurat"`. The last two
 #'   need the packages SummarizedExperiment and SeuratObject; they come with the attributes of samples and features.
@@ -168,13 +168,18 @@ origin_list <- function(server, about, file, query, comments, kind = "matrix") {
 # The format to ask for: the one given, else the one that the name of the file says.
 format_of <- function(server, output, given = NULL) {
   formats <- c("tsv.gz", "tsv.zst", "tsv", "loom", "h5ad", "json", "parquet", "arrow", "bedgraph", "bigwig")
-  endings <- c(stats::setNames(formats, formats), arrows = "arrow", bw = "bigwig", bg = "bedgraph")
+  special <- c(
+    long.tsv = "tsv.long", long.parquet = "parquet.long", long.arrows = "arrow.long", sparse.json = "json.sparse",
+    mtx.zip = "mtx"
+  )
+  endings <- c(special, stats::setNames(formats, formats), arrows = "arrow", bw = "bigwig", bg = "bedgraph")
   said <- unname(endings[endsWith(tolower(output), paste0(".", names(endings)))])
   if (!length(said)) {
     if (!is.null(given)) return(given)
     fail(basename(output), " says no format: give format = one of ", paste(rna_formats(server), collapse = ", "))
   }
-  if (!is.null(given) && !same_format(given, said[1])) fail(basename(output), " is no name for the format ", given)
+  kind <- function(name) sub("[.](long|sparse)$", "", name)
+  if (!is.null(given) && !same_format(kind(given), kind(said[1]))) fail(basename(output), " is no name for the format ", given)
   given %||% said[1]
 }
 

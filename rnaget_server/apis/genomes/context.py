@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnaget_server.catalog import Genome
 from rnaget_server.delivery.context import DataApi, RequestContext
+from rnaget_server.model.observation import note_reading
 from rnaget_server.slicing.lookup import known_record
 
 
@@ -18,7 +19,9 @@ class Context(RequestContext["GenomesApi"]):
         UnknownId
             If there is none.
         """
-        return known_record("genome", id, self.view.catalog.genomes)
+        genome = known_record("genome", id, self.view.catalog.genomes)
+        note_reading("genomes", genome.id)
+        return genome
 
 
 class GenomesApi(DataApi):

@@ -18,7 +18,7 @@ from rnaget_server.catalog import Genome
 from rnaget_server.errors import InvalidQuery, UnknownId
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML, BrowsedDialect
-from rnaget_server.http.request import ROOT_KEY, house_of, list_header
+from rnaget_server.http.request import ROOT_KEY, house_of, list_header, visitor_of
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.web import PAGE_HEADERS, render
@@ -62,6 +62,7 @@ def genome_page(context: Context, genome: Genome, number: int, region: str | Non
         "genome.html",
         root=root,
         house=house_of(context.request),
+        visitor=visitor_of(context.request.scope),
         address=f"{root}{BASE_PATH}/{quote(genome.id, safe='')}",
         genome=genome,
         collection=collection.digest,

@@ -14,7 +14,7 @@ from rnaget_server.apis.graphql.context import Context
 from rnaget_server.errors import InvalidQuery, StoreFailure
 from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML
-from rnaget_server.http.request import ROOT_KEY, house_of, list_header
+from rnaget_server.http.request import ROOT_KEY, house_of, list_header, visitor_of
 from rnaget_server.settings import shipped
 from rnaget_server.web import PAGE_HEADERS, render
 
@@ -62,6 +62,7 @@ def editor(context: Context, query: str | None, variables: str | None, name: str
         "graphql.html",
         root=root,
         house=house_of(context.request),
+        visitor=visitor_of(context.request.scope),
         address=context.address(BASE_PATH.strip("/")),
         query=query,
         variables=variables or "{}",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import replace
 from tempfile import TemporaryFile
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
@@ -20,9 +18,7 @@ from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.delivery.streaming import DownloadHeaders, content_response
 from rnaget_server.errors import Gone, InvalidQuery
 from rnaget_server.http.ranges import has_usable_range
-from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.limits import check_made_reads
-from rnaget_server.model.principal import Principal
 from rnaget_server.query import Parameters
 from rnaget_server.reads.files import Piece
 from rnaget_server.storage.local import LocalFile
@@ -42,11 +38,7 @@ def get_block(context: Context, id: str) -> Response:
     Gone
         If the file that its ticket was made for has been replaced.
     """
-    parameters = context.parameters("format", "version", "principal", "ranges", "chunks", "regions", "kept")
-    name = parameters.text("principal")
-    # The signature shows that the ticket was given to this one.
-    if name is not None:
-        context = replace(context, request=Request({**context.request.scope, PRINCIPAL_KEY: Principal(name)}))
+    parameters = context.parameters("format", "version", "ranges", "chunks", "regions", "kept")
     reads = context.read_set(id)
     file = file_of(reads, parameters.text("format"))
     opened = context.view.stores.open_reads(file)

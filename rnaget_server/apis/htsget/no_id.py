@@ -13,6 +13,9 @@ from rnaget_server.http.request import ROUTE_PATH_KEY
 class IdCheck:
     """Refuses what names no id, in the words of the standard; all else is left to another check."""
 
+    marker = b""
+    """In all requests."""
+
     def __init__(self, other: Check) -> None:
         self._other = other
 

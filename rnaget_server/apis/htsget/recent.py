@@ -19,6 +19,7 @@ _EACH = 2 << 10
 _LARGEST = 256 << 10
 _BELIEVED_SECONDS = 1.0
 _MOST_FILES = 1_000
+_Key = tuple[ReadsFile, ReadsQuery, str]
 
 
 class RecentPlans:
@@ -34,7 +35,7 @@ class RecentPlans:
         self._most = most_bytes
         self._held = 0
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[ReadsFile, ReadsQuery], tuple[str, Sequence[Block], int]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[str, Sequence[Block], int]] = OrderedDict()
         # Not held: a file that was deleted would keep its place on the disk.
         self._seen: dict[ReadsFile, tuple[ref[OpenReads], float]] = {}
 
@@ -53,9 +54,9 @@ class RecentPlans:
             self._seen.clear()
         self._seen[opened.record] = ref(opened), monotonic() + _BELIEVED_SECONDS
 
-    def get(self, file: ReadsFile, version: str, query: ReadsQuery) -> Sequence[Block] | None:
-        """Return the blocks of a query for this version of a file."""
-        key = file, query
+    def get(self, file: ReadsFile, version: str, query: ReadsQuery, rights: str) -> Sequence[Block] | None:
+        """Return the blocks of a query for this version of a file, as those with these rights have them."""
+        key = file, query, rights
         with self._lock:
             found = self._kept.get(key)
             if found is None or found[0] != version:
@@ -63,7 +64,7 @@ class RecentPlans:
             self._kept.move_to_end(key)
             return found[1]
 
-    def keep(self, file: ReadsFile, version: str, query: ReadsQuery, blocks: Sequence[Block]) -> None:
+    def keep(self, file: ReadsFile, version: str, query: ReadsQuery, rights: str, blocks: Sequence[Block]) -> None:
         """Keep the blocks of a query, unless they are large or may become others without a change of the file."""
         regions = query.regions or ()
         # Only the sequences of the genome say which reference has a digest; they may be replaced.
@@ -72,7 +73,7 @@ class RecentPlans:
         size = _EACH + sum(7 * len(block.data or b"") // 3 + len(str(block.parameters)) for block in blocks)
         if size > _LARGEST:
             return
-        key = file, query
+        key = file, query, rights
         with self._lock:
             replaced = self._kept.pop(key, None)
             self._held += size - (replaced[2] if replaced else 0)

@@ -22,9 +22,7 @@ from rnaget_server.apis.htsget.values import Block, ReadsQuery
 from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.datasets.references import find_references
-from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.http.routing import answered_at_once
-from rnaget_server.model.principal import ANYONE
 from rnaget_server.query.strings import query_string
 
 
@@ -35,7 +33,7 @@ def _recent_ticket(context: Context, id: str) -> Response | None:
     file = file_of(reads, query.format)
     recent = context.api.recent
     opened = recent.opened(file)
-    blocks = None if opened is None else recent.get(file, opened.version, query)
+    blocks = None if opened is None else recent.get(file, opened.version, query, context.view.rights)
     return None if opened is None or blocks is None else _response(context, reads, opened, query, blocks)
 
 
@@ -57,10 +55,10 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
     opened = context.view.stores.open_reads(file)
     recent = context.api.recent
     recent.saw(opened)
-    blocks = recent.get(file, opened.version, query)
+    blocks = recent.get(file, opened.version, query, context.view.rights)
     if blocks is None:
         blocks = _blocks(context, reads, opened, query)
-        recent.keep(file, opened.version, query, blocks)
+        recent.keep(file, opened.version, query, context.view.rights, blocks)
     return _response(context, reads, opened, query, blocks)
 
 
@@ -94,10 +92,6 @@ def _url(context: Context, reads: ReadSet, file: ReadsFile, version: str, block:
     if block.data is not None:
         return {"url": block.inline, **kind}
     path = f"/{reads.kind}/{BLOCKS}/{reads.id}"
-    name = context.request.scope.get(PRINCIPAL_KEY, ANYONE).name
-    # Its URLs are fetched without the token that the ticket was asked for with.
-    rights = () if name is None else (("principal", name),)
-    parameters = context.api.signer.sign(
-        path, [("format", file.format), ("version", version), *rights, *block.parameters]
-    )
+    wanted = [("format", file.format), ("version", version), *block.parameters]
+    parameters = context.api.signer.sign(path, wanted, context.view.principal)
     return {"url": f"{context.root}{path}?{query_string(parameters)}", **kind}

@@ -1,16 +1,17 @@
 """Small parts of sequences that were asked for a moment ago, sent in front of all layers.
 
 Readers of a genome ask for thousands of parts of the same few sequences, with the same headers each time. What the
-layers do with a request, to refuse it or to add headers to its reply, they do by its path and headers alone. So the
-next request that has the same ones, and is for another part, needs none of them: its reply has the headers of the one
-before. All others, and all errors, are left to the routes, whose replies these are byte for byte.
+layers do with a request, to refuse it or to add headers to its reply, they do by its path and headers alone, of which
+credentials are a part. So the next request that has the same ones, and is for another part, needs none of them: its
+reply has the headers of the one before. All others, and all errors, are left to the routes, whose replies these are
+byte for byte.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 from weakref import ref
 
@@ -20,7 +21,9 @@ from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.http.rate_limit import RateLimit
-from rnaget_server.http.request import PRINCIPAL_KEY
+from rnaget_server.http.request import principal_of
+from rnaget_server.model.observation import CURRENT, OTHER, note_route
+from rnaget_server.model.principal import Principal
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.store import SequenceStore
 
@@ -30,34 +33,40 @@ MOST_BYTES = 64 << 10
 _FOUND_KEY = "rnaget_server.found_sequence"
 _KEPT_SECONDS = 1.0
 _MOST_KEPT = 4096
-_LONGEST = 2048
+# As long as most tokens of a provider.
+_LONGEST = 4096
 _SPAN = re.compile(rb"start=([0-9]{1,10})&end=([0-9]{1,10})")
-# Headers that ask for nothing. What CORS answers to an origin is kept for it alone.
+# Headers that ask for nothing. What CORS answers to an origin is kept for it alone, and for credentials as well.
 _IGNORED = frozenset(
     (
         *(b"host", b"user-agent", b"accept-encoding", b"accept-language", b"connection", b"via", b"x-real-ip"),
         *(b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"origin", b"referer"),
+        *(b"authorization", b"cookie"),
     )
 )
-_Found = tuple[LocatedSequence, Catalog]
+_Found = tuple[LocatedSequence, Catalog, Principal]
 
 
 class _Kept:
-    """A sequence that was found, the catalogue that has it, and the headers that a part of it has.
+    """A sequence that was found, by whom, the catalogue that has it, and the headers that a part of it has.
 
     It holds neither the catalogue nor the open files, so that those of a genome that was replaced are given back.
     """
 
     def __init__(self, found: _Found, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        located, catalog = found
+        located, catalog, self.principal = found
         self.sequence = located.sequence
         self.store, self.catalog = ref(located.store), ref(catalog)
         self.headers = [pair for pair in headers if pair[0] != b"content-length"]
         self.until = monotonic() + _KEPT_SECONDS
+        if self.principal.expires is not None:
+            self.until = min(self.until, monotonic() + self.principal.expires - time())
+        noted = CURRENT.get()
+        self.route = (noted.standard, noted.route) if noted is not None else (OTHER, OTHER)
 
 
 class DirectParts:
-    """The replies to requests for small parts of sequences that everybody may see and that are in memory.
+    """The replies to requests for small parts of sequences that are in memory.
 
     Parameters
     ----------
@@ -81,11 +90,12 @@ class DirectParts:
         if span is None or kept is None or monotonic() >= kept.until or not self._may_be_direct(scope):
             return None
         store = kept.store()
-        if store is None or kept.catalog() is not self._repository.loaded_catalog():
+        if store is None or kept.catalog() is not self._repository.loaded_catalog(kept.principal):
             return None
         letters = _letters(store, kept.sequence, int(span[1]), int(span[2]))
         if letters is None:
             return None
+        note_route(*kept.route)
         headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
         begin = {"type": "http.response.start", "status": 200, "headers": headers}
         return begin, {"type": "http.response.body", "body": letters}
@@ -108,15 +118,14 @@ class DirectParts:
 
     def _may_be_direct(self, scope: Scope) -> bool:
         client = scope.get("client")
-        uncounted = self._limit is None or (client is not None and client[0] in self._limit.exempt)
-        return uncounted and PRINCIPAL_KEY not in scope
+        return self._limit is None or (client is not None and client[0] in self._limit.exempt)
 
 
 def keep_found(scope: Scope, located: LocatedSequence, catalog: Catalog) -> None:
     """Note what a small part was read from, in the scope of its request, for the next one like it."""
     found: list[_Found] | None = scope.get(_FOUND_KEY)
     if found is not None:
-        found.append((located, catalog))
+        found.append((located, catalog, principal_of(scope)))
 
 
 def _key(scope: Scope) -> tuple[Any, ...]:

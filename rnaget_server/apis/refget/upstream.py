@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from functools import partial
 
 import httpx
@@ -98,7 +99,7 @@ class Upstream:
             if future is None:
                 if len(self._running) >= _MOST_WAITING:
                     raise Busy("many sequences are being fetched at the moment: ask again soon", 5)
-                future = self._running[digest] = self._pool.submit(self._fetch, digest, loop)
+                future = self._running[digest] = self._pool.submit(copy_context().run, self._fetch, digest, loop)
                 future.add_done_callback(partial(self._end, digest))
             return future
 

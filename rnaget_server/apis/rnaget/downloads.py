@@ -157,9 +157,8 @@ def _ticket(
         If a data file cannot be read.
     """
     api = context.api
-    parameters = api.signer.sign(
-        BASE_PATH + path, [*(pair for pair in given if pair[0] != "format"), ("format", format)]
-    )
+    wanted = [*(pair for pair in given if pair[0] != "format"), ("format", format)]
+    parameters = api.signer.sign(BASE_PATH + path, wanted, context.view.principal)
     payload: dict[str, Any] = {
         "url": f"{context.root}{BASE_PATH}{path}?{query_string(parameters)}",
         "units": resolved.slice.layers[0].units,

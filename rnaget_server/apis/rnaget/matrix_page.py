@@ -12,7 +12,7 @@ from rnaget_server.apis.rnaget.context import Context
 from rnaget_server.apis.rnaget.dialect import HTML, RnagetDialect, slice_headers
 from rnaget_server.catalog import Matrix
 from rnaget_server.http.accept import preferred
-from rnaget_server.http.request import house_of
+from rnaget_server.http.request import house_of, visitor_of
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import query_string
 from rnaget_server.slicing.matrices import MatrixSlice
@@ -45,6 +45,7 @@ def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: 
         "slice.html",
         root=root,
         house=house_of(context.request),
+        visitor=visitor_of(context.request.scope),
         matrix=matrix,
         study=study,
         address=address,

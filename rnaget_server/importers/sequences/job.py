@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from rnaget_server.catalog.edit import write_missing_service
 from rnaget_server.catalog.load import GENOMES
 from rnaget_server.catalog.models import check_id
+from rnaget_server.catalog.yaml_text import read_yaml
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import with_room
 from rnaget_server.importers.base import Progress
@@ -223,6 +224,17 @@ def _refuse_unknown(request: GenomeRequest, numbers: dict[str, Any]) -> None:
 
 def _write_yaml(request: GenomeRequest, directory: Path) -> None:
     names = ("id", "name", "assembly", "scientific_name", "common_name", "taxonomy_id")
-    content = {name: getattr(request, name) for name in names}
+    content = {name: getattr(request, name) for name in names} | _access_of_replaced(request)
     with (directory / "genome.yaml").open("w", encoding="utf-8") as file:
         YAML().dump({key: value for key, value in content.items() if value}, file)
+
+
+def _access_of_replaced(request: GenomeRequest) -> dict[str, Any]:
+    """Return the key that says who may see a genome, from that which is replaced: others are not to see the new one."""
+    path = request.data / GENOMES / request.id / "genome.yaml"
+    if not path.exists():
+        return {}
+    content, problems = read_yaml(path)
+    if problems:
+        raise ImportFailure(f"who may see the genome that is replaced cannot be read: {problems[0]}")
+    return {"access": content["access"]} if isinstance(content, dict) and "access" in content else {}

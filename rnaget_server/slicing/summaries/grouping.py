@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,13 @@ from numpy.typing import NDArray
 from rnaget_server.catalog import Matrix
 from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.query.recommended import as_known
+from rnaget_server.slicing.summaries.sparse import OF_STORED_CELLS, summarise_stored
 from rnaget_server.slicing.summaries.statistics import Cells, summarise
 from rnaget_server.stores.base import MatrixStore
 
 _GATHERED_BYTES = 256 << 10
+_EXACT_IN_FLOAT32 = 1 << 24
+_OF_WHOLE_NUMBERS = ("min", "max", "sum")
 
 
 def group_names(matrix: Matrix, store: MatrixStore) -> Mapping[str, str]:
@@ -41,6 +43,8 @@ class Grouping:
         The sample attribute that defines the groups.
     texts
         Its value for each sample, in order; a sample for which it is empty belongs to no group.
+    codes
+        Where `texts` are different values instead: which of them each sample has.
 
     Attributes
     ----------
@@ -54,13 +58,21 @@ class Grouping:
         For each sample, which of the groups it belongs to, or -1.
     """
 
-    def __init__(self, attribute: str, texts: Sequence[str]) -> None:
+    def __init__(self, attribute: str, texts: Sequence[str], codes: NDArray[Any] | None = None) -> None:
         self.attribute = attribute
-        self.values = tuple(text for text in dict.fromkeys(texts) if text.strip())
-        numbers = {text: number for number, text in enumerate(self.values)}
-        self.codes = np.fromiter(map(numbers.get, texts, repeat(-1)), int, len(texts))
-        self.sizes = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
-        self.ungrouped = int(np.count_nonzero(self.codes < 0))
+        chosen = np.arange(len(texts)) if codes is None else codes
+        first = np.full(len(texts), len(chosen))
+        first[chosen[::-1]] = np.arange(len(chosen))[::-1]  # the last that is put into a place stays
+        numbers: dict[str, int] = {}
+        group_of = np.full(len(texts), -1, np.int32)
+        for place in np.argsort(first, kind="stable")[: np.count_nonzero(first < len(chosen))].tolist():
+            if texts[place].strip():
+                group_of[place] = numbers.setdefault(texts[place], len(numbers))
+        self.values = tuple(numbers)
+        self.codes = group_of[chosen]
+        counts = np.bincount(self.codes + 1, minlength=len(numbers) + 1)
+        self.sizes = counts[1:]
+        self.ungrouped = int(counts[0])
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -190,13 +202,27 @@ def summarised_slice(slice: Slice, grouping: Grouping, summaries: Sequence[str],
 
 
 def _summarised(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> LayerInfo:
-    dtype = np.dtype(np.float32) if set(summaries) == {"n"} else layer.dtype
+    dtype = _dtype(layer, grouping, summaries)
+
+    def blocks() -> Iterator[NDArray[Any]]:
+        if layer.sparse is not None and OF_STORED_CELLS.issuperset(summaries):
+            return summarise_stored(layer.sparse, grouping.codes, grouping.sizes, summaries, dtype)
+        return (grouping.summarise(block, summaries, dtype) for block in layer.blocks())
+
     return LayerInfo(
         units=layer.units,
         dtype=dtype,
-        whole=all(summary == "n" or (layer.whole and summary in ("min", "max")) for summary in summaries),
-        blocks=lambda: gathered(grouping.summarise(block, summaries, dtype) for block in layer.blocks()),
+        whole=all(summary == "n" or (layer.whole and summary in _OF_WHOLE_NUMBERS) for summary in summaries),
+        blocks=lambda: gathered(blocks()),
+        held=lambda: layer.held() + grouping.codes.nbytes,
     )
+
+
+def _dtype(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> np.dtype[Any]:
+    """Return the type of the summaries: sums, and numbers of very many samples, are beyond what float32 holds."""
+    if "sum" in summaries or ("n" in summaries and len(grouping.codes) > _EXACT_IN_FLOAT32):
+        return np.dtype(np.float64)
+    return np.dtype(np.float32) if set(summaries) == {"n"} else layer.dtype
 
 
 def gathered(blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:

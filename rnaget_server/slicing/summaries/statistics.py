@@ -1,4 +1,4 @@
-"""The summaries of cells along their last axis, as pandas defines them: NaN is skipped, of nothing comes NaN.
+"""The summaries of cells along their last axis, as pandas defines them: NaN is skipped; of nothing comes NaN, 0 as sum.
 
 Each takes float32 or float64 cells and returns float64, one dimension less. They reckon in float64, and may divide 0
 by 0: call them with numpy's warnings off.
@@ -25,6 +25,18 @@ def fraction_nonzero(cells: Cells) -> Summary:
     """Return the share of the cells that are not NaN which are not 0."""
     nans = np.count_nonzero(np.isnan(cells), axis=-1)
     return np.asarray((np.count_nonzero(cells, axis=-1) - nans) / (cells.shape[-1] - nans))
+
+
+def fraction(cells: Cells) -> Summary:
+    """Return the share of the cells that are not NaN which are above 0."""
+    nans = np.count_nonzero(np.isnan(cells), axis=-1)
+    return np.asarray(np.count_nonzero(cells > 0, axis=-1) / (cells.shape[-1] - nans))
+
+
+def total(cells: Cells) -> Summary:
+    """Return the sum."""
+    found = cells.sum(axis=-1, dtype=np.float64)
+    return np.asarray(np.nansum(cells, axis=-1, dtype=np.float64) if np.isnan(found).any() else found)
 
 
 def mean(cells: Cells) -> Summary:
@@ -83,6 +95,8 @@ _OTHERS: Mapping[str, Callable[[Cells], Summary]] = {
     "min": least,
     "max": greatest,
     "std": deviation,
+    "sum": total,
+    "fraction": fraction,
     "fraction_nonzero": fraction_nonzero,
     "n": count,
 }

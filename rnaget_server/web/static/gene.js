@@ -39,7 +39,13 @@ function traces(values) {
   const places = drawn.map((_, number) => number);
   const column = (key) => drawn.map((group) => placed(group[key]));
   const found = [];
-  if (plot === "violin") {
+  if (drawn.length > 0 && drawn.every((group) => group.n === 1)) {
+    // A box of one value is a line.
+    found.push({
+      type: "bar", orientation: "h", x: column("median"), y: places, width: 0.64, hoverinfo: "skip",
+      marker: { color: colour("accent-soft"), line: { color: colour("accent"), width: 1 } },
+    });
+  } else if (plot === "violin") {
     // Plotly draws boxes below lines, so the quartiles are lines here.
     const ends = drawn.flatMap((group) => [placed(group.q1), placed(group.q3), null]);
     found.push(

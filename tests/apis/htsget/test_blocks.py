@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server import app as wiring
 from rnaget_server.catalog import Catalog
+from rnaget_server.datasets.access import AccessPolicy
 from rnaget_server.datasets.repository import open_repository
 from rnaget_server.delivery.pieces_content import PiecesContent
 from rnaget_server.http.request import PRINCIPAL_KEY
@@ -158,13 +159,13 @@ def test_two_servers_believe_each_other_by_their_key(catalog: Path) -> None:
         assert refusal(stranger, url) == (403, "PermissionDenied")
 
 
-class OwnersOnly:
+class OwnersOnly(AccessPolicy):
     """Shows everything to those who have signed in, and nothing to others."""
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
         return catalog if principal.name else dataclasses.replace(catalog, projects={})
 
-    def rights(self, principal: Principal) -> str:
+    def rights(self, catalog: Catalog, principal: Principal) -> str:
         return "all" if principal.name else "none"
 
 

@@ -73,21 +73,22 @@ def test_the_plans_are_bounded_and_of_one_version() -> None:
     recent, record = RecentPlans(100_000), Opened("file").record
     blocks = [Block("body", bytes(10_000))]
     for start in range(10):
-        recent.keep(record, "v", query(start), blocks)
-    kept = [start for start in range(10) if recent.get(record, "v", query(start)) is not None]
+        recent.keep(record, "v", query(start), "", blocks)
+    kept = [start for start in range(10) if recent.get(record, "v", query(start), "") is not None]
     assert kept == [7, 8, 9]  # each takes some 25 kB
-    assert recent.get(record, "w", query(9)) is None
-    recent.keep(record, "w", query(9), blocks)
-    assert recent.get(record, "w", query(9)) is blocks
-    assert recent.get(record, "v", query(9)) is None
+    assert recent.get(record, "w", query(9), "") is None
+    recent.keep(record, "w", query(9), "", blocks)
+    assert recent.get(record, "w", query(9), "") is blocks
+    assert recent.get(record, "v", query(9), "") is None
+    assert recent.get(record, "w", query(9), "of others") is None
 
 
 def test_what_may_change_without_the_file_is_not_kept() -> None:
     recent, record = RecentPlans(), Opened("file").record
     large = [Block("body", bytes(300_000))]
     for asked, blocks in [(query(1, "0" * 32), []), (ReadsQuery(tags=("NM",)), []), (query(1), large)]:
-        recent.keep(record, "v", asked, blocks)
-        assert recent.get(record, "v", asked) is None
+        recent.keep(record, "v", asked, "", blocks)
+        assert recent.get(record, "v", asked, "") is None
 
 
 def test_a_file_is_current_until_it_is_touched(files: dict[str, Path], tmp_path: Path) -> None:

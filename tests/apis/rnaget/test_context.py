@@ -9,7 +9,8 @@ from starlette.requests import Request
 
 from rnaget_server.apis.rnaget.context import RnagetApi
 from rnaget_server.catalog import Catalog
-from rnaget_server.datasets.repository import OpenPolicy, open_repository
+from rnaget_server.datasets.access import AccessPolicy
+from rnaget_server.datasets.repository import open_repository
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.cancellation import Cancellation
@@ -17,10 +18,11 @@ from rnaget_server.model.principal import Principal
 from rnaget_server.settings import Settings
 
 
-class WatchedPolicy(OpenPolicy):
+class WatchedPolicy(AccessPolicy):
     """Notes for whom the catalogue is looked at."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.looks: list[Principal] = []
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import requests
+import scipy.io
 from scipy.sparse import csr_matrix
 from starlette.testclient import TestClient
 
 from tests.conftest import ROOT, client_of, import_matrix
 
 FORMATS = ["tsv", "loom", "arrow", "h5ad", "json", "parquet", "tsv.gz", "tsv.zst"]
+OF_MATRICES = ["arrow.long", "json.sparse", "mtx", "parquet.long", "tsv.long"]
 BYTES = "/rnaget/expressions/marioni_counts/bytes"
 MEDIA_TYPES = {
     "arrow": "application/vnd.apache.arrow.stream",
@@ -55,7 +58,7 @@ def get(client: TestClient, format: str) -> bytes:
 
 
 def test_formats_are_listed_tsv_first(client: TestClient) -> None:
-    assert client.get("/rnaget/expressions/formats").json() == FORMATS
+    assert client.get("/rnaget/expressions/formats").json() == [*FORMATS[:2], *sorted(FORMATS[2:] + OF_MATRICES)]
     tracks = client.get("/rnaget/continuous/formats").json()
     assert set(tracks) == {*FORMATS, "bedgraph", "bigwig"} and tracks[0] == "tsv"
 
@@ -102,6 +105,72 @@ def test_sparse_cells_stay_sparse(shared_data: Path, tmp_path: Path, options: tu
     assert found.obs["cell_type"].tolist() == kept.obs["cell_type"].tolist()
 
 
+@pytest.fixture(scope="module")
+def cells(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server of real single cells, stored sparse."""
+    data = tmp_path_factory.mktemp("cells") / "data"
+    path = shared_data / "singlecell" / "infercnvpy" / "oligodendroglioma.h5ad"
+    import_matrix(data, path, "--id", "cells", "--units", "log")
+    yield from client_of(data)
+
+
+@pytest.fixture(scope="module")
+def kept(shared_data: Path) -> anndata.AnnData:
+    """Some of them, by anndata."""
+    source = anndata.read_h5ad(shared_data / "singlecell" / "infercnvpy" / "oligodendroglioma.h5ad")
+    return source[
+        (source.obs["cell_type"] == "malignant_93").to_numpy(), (source.var["chromosome"] == "chr7").to_numpy()
+    ]
+
+
+ASKED = {"cell_type": "malignant_93", "chromosome": "chr7"}
+
+
+def test_long_tables_have_the_cells_that_anndata_has(cells: TestClient, kept: anndata.AnnData) -> None:
+    expected = kept.to_df().T.stack()
+    expected = expected[expected != 0]
+    readers = {
+        "tsv.long": lambda data: pd.read_csv(io.BytesIO(data), sep="\t", float_precision="round_trip"),
+        "parquet.long": lambda data: pd.read_parquet(io.BytesIO(data)),
+        "arrow.long": lambda data: pa.ipc.open_stream(data).read_pandas(),
+    }
+    for format, read in readers.items():
+        reply = cells.get("/rnaget/expressions/cells/bytes", params={**ASKED, "format": format})
+        assert reply.status_code == 200 and ".long." in reply.headers["content-disposition"]
+        found = read(reply.content)
+        assert list(zip(found["feature"], found["sample"], strict=True)) == expected.index.tolist()
+        assert np.array_equal(found["value"].to_numpy(np.float32), expected.to_numpy())
+        ticket = cells.get("/rnaget/expressions/cells/ticket", params={**ASKED, "format": format}).json()
+        assert ticket["fileType"] == format and f"format={format}" in ticket["url"]
+
+
+def test_sparse_json_is_a_matrix_of_scipy(cells: TestClient, kept: anndata.AnnData) -> None:
+    found = cells.get("/rnaget/expressions/cells/bytes", params={**ASKED, "format": "json.sparse"}).json()
+    values = found["values"]
+    matrix = csr_matrix((values["data"], values["indices"], values["indptr"]), found["shape"], np.float32)
+    assert np.array_equal(matrix.toarray().T, kept.X.toarray())
+    assert found["samples"]["attributes"][found["samples"]["id"]] == kept.obs_names.tolist()
+
+
+def test_a_zip_of_matrixmarket_is_what_readers_of_10x_take(
+    cells: TestClient, kept: anndata.AnnData, tmp_path: Path
+) -> None:
+    """Unzipped, as `scanpy.read_10x_mtx` reads it: by the usual names, genes as rows."""
+    reply = cells.get("/rnaget/expressions/cells/bytes", params={**ASKED, "format": "mtx"})
+    assert reply.headers["content-type"] == "application/zip"
+    assert '.mtx.zip"' in reply.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"matrix.mtx.gz", "features.tsv.gz", "barcodes.tsv.gz"}
+    matrix = scipy.io.mmread(tmp_path / "matrix.mtx.gz")
+    features = pd.read_csv(tmp_path / "features.tsv.gz", sep="\t", header=None)
+    barcodes = pd.read_csv(tmp_path / "barcodes.tsv.gz", header=None)
+    assert np.array_equal(matrix.toarray().T.astype(np.float32), kept.X.toarray())
+    assert (features[0].tolist(), barcodes[0].tolist()) == (kept.var_names.tolist(), kept.obs_names.tolist())
+    assert set(features[2]) == {"Gene Expression"}
+
+
 def test_an_alias_is_the_format_itself(client: TestClient) -> None:
     one, other = (client.get(BYTES, params={"format": name}) for name in ("h5ad", "anndata"))
     assert one.content == other.content
@@ -125,7 +194,7 @@ def test_a_server_without_pyarrow(serve: Callable[..., str], tmp_path: Path) -> 
     root = serve(ROOT / "data", PYTHONPATH=str(tmp_path))
     for group in ("expressions", "continuous"):
         listed = requests.get(f"{root}/rnaget/{group}/formats", timeout=30).json()
-        assert "h5ad" in listed and not {"parquet", "arrow"} & set(listed)
+        assert "h5ad" in listed and not {"parquet", "arrow", "parquet.long", "arrow.long"} & set(listed)
     for route in (BYTES, BYTES.replace("bytes", "ticket"), "/rnaget/expressions/bytes"):
         reply = requests.get(f"{root}{route}", params={"format": "parquet"}, timeout=30)
         assert reply.status_code == 400

@@ -25,6 +25,13 @@ MATRIX_FORMATS = {
     "tsv.gz": ("application/gzip", "application/x-gzip", b"\x1f\x8b"),
     "tsv.zst": ("application/zstd", None, b"\x28\xb5\x2f\xfd"),
 }
+# Formats of matrices with the media type of another, which is the one that Accept chooses.
+OTHER_FORMATS = {
+    "tsv.long": (*MATRIX_FORMATS["tsv"][:2], b"feature\tsample\tvalue\n"),
+    "json.sparse": MATRIX_FORMATS["json"],
+    "parquet.long": MATRIX_FORMATS["parquet"],
+    "arrow.long": MATRIX_FORMATS["arrow"],
+}
 TRACK_FORMATS = {
     **MATRIX_FORMATS,
     "tsv": (*MATRIX_FORMATS["tsv"][:2], b"#labels\t"),
@@ -32,8 +39,8 @@ TRACK_FORMATS = {
     "bigwig": ("application/x-bigwig", None, b"\x26\xfc\x8f\x88"),
 }
 ROUTES = {
-    "/rnaget/expressions/m/bytes?sampleIDList=S%200": MATRIX_FORMATS,
-    "/rnaget/expressions/bytes?sampleIDList=S%200": MATRIX_FORMATS,
+    "/rnaget/expressions/m/bytes?sampleIDList=S%200": {**MATRIX_FORMATS, "mtx": ("application/zip", None, b"PK")},
+    "/rnaget/expressions/bytes?sampleIDList=S%200": {**MATRIX_FORMATS, **OTHER_FORMATS},
     "/rnaget/continuous/t/bytes?chr=chr1&start=0&end=40": TRACK_FORMATS,
     "/rnaget/continuous/bytes?chr=chr1&start=0&end=40": TRACK_FORMATS,
 }

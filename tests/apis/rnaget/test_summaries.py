@@ -237,7 +237,7 @@ def test_a_ticket_of_thresholds_can_be_used(client: TestClient) -> None:
         ("group_by=Tisue", 400, "did you mean 'Tissue'?"),
         ("group_by=xyz", 400, "there are Sample, Tissue, TissueRun"),
         ("summary=mean", 400, "add group_by"),
-        ("group_by=Tissue&summary=avg", 400, "mean, median, q1, q3, min, max, std, fraction_nonzero, n"),
+        ("group_by=Tissue&summary=avg", 400, "mean, median, q1, q3, min, max, std, sum, fraction, fraction_nonzero, n"),
         ("top=ten", 400, "whole number"),
         ("top=10001", 400, "from 1 to 10000"),
         ('feature_min_value={"ENSG00000187634"}', 400, "no JSON object"),

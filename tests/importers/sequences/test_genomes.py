@@ -10,9 +10,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnaget_server.catalog import load
 from rnaget_server.cli.server import main
 from rnaget_server.importers.sequences import fasta
 from rnaget_server.importers.sequences.fasta import Header, read_fasta
+from rnaget_server.model.access import Access
 from rnaget_server.sequences.store import SequenceStore
 
 
@@ -115,6 +117,22 @@ def test_a_genome_is_replaced_only_if_that_is_said(tmp_path: Path) -> None:
     assert run(tmp_path / "d", tmp_path / "b.fa", "--genome", "g", "--replace")[0] == 0
     assert letters_of(tmp_path / "d", "g", "g:a") == "TTTT"
     assert [path.name for path in (tmp_path / "d" / "genomes").iterdir()] == ["g"]
+
+
+def test_who_may_see_a_genome_stays_when_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g")[0] == 0
+    record = tmp_path / "d" / "genomes" / "g" / "genome.yaml"
+    record.write_text("id: g\naccess:\n  controlled: [x, '1']\n")
+    assert run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g", "--replace", "--common-name", "yeast")[0] == 0
+    catalog, _ = load(tmp_path / "d")
+    assert catalog is not None
+    genome = catalog.genomes["g"]
+    assert (genome.common_name, genome.access) == ("yeast", (Access("controlled", frozenset(("x", "1"))),))
+    record.write_text("access: [")
+    code, output = run(tmp_path / "d", tmp_path / "a.fa", "--genome", "g", "--replace")
+    assert code == 1 and "who may see the genome that is replaced cannot be read" in output
+    assert record.read_text() == "access: ["
 
 
 def test_options_of_matrices_are_refused(tmp_path: Path) -> None:

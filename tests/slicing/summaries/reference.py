@@ -20,9 +20,9 @@ def summary_by_pandas(cells: pd.DataFrame, groups: Sequence[object], summary: st
     grouped = numbers.groupby(keys, sort=False)
     if summary == "n":
         made = grouped.count()
-    elif summary == "fraction_nonzero":
-        nonzero = ((numbers != 0) & numbers.notna()).groupby(keys, sort=False)
-        made = nonzero.sum() / grouped.count()
+    elif summary in ("fraction", "fraction_nonzero"):
+        counted = numbers > 0 if summary == "fraction" else (numbers != 0) & numbers.notna()
+        made = counted.groupby(keys, sort=False).sum() / grouped.count()
     elif summary in ("q1", "q3"):
         made = grouped.quantile({"q1": 0.25, "q3": 0.75}[summary])
     else:

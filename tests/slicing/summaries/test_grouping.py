@@ -112,6 +112,9 @@ def test_every_layer_is_summarised(view: View, frames: dict[str, pd.DataFrame]) 
         ("counts", "min", np.float64, True),
         ("counts", "n", np.float32, True),
         ("TPM", "n", np.float32, True),
+        ("TPM", "sum", np.float64, False),
+        ("counts", "sum,n", np.float64, True),
+        ("counts", "sum,mean", np.float64, False),
     ],
 )
 def test_types(view: View, units: str, summary: str, dtype: type, whole: bool) -> None:
@@ -141,7 +144,7 @@ def test_a_group_may_be_called_by_its_attribute(view: View) -> None:
 @settings(deadline=None, max_examples=40)
 @given(
     texts=st.lists(st.sampled_from(["a", "a median", "a q1", " ", "", "median", "n"]), min_size=1, max_size=9),
-    summaries=st.lists(st.sampled_from(MATRIX_SUMMARIES), min_size=2, max_size=9, unique=True),
+    summaries=st.lists(st.sampled_from(MATRIX_SUMMARIES), min_size=2, max_size=11, unique=True),
     data=st.data(),
 )
 def test_several_summaries_are_those_of_pandas_group_by_group(

@@ -56,6 +56,8 @@ def test_values_by_hand() -> None:
         "min": [1, 7],
         "max": [4, 7],
         "std": [np.sqrt(5 / 3), np.nan],
+        "sum": [10, 7],
+        "fraction": [1, 1],
         "fraction_nonzero": [1, 1],
         "n": [4, 1],
     }
@@ -69,9 +71,9 @@ def test_values_by_hand() -> None:
 def test_equal_values_have_no_deviation_and_nothing_gives_nan(summary: str) -> None:
     cells = np.array([[0.7] * 5, [np.nan] * 5], np.float32)
     made = Grouping("x", ["a"] * 5).summarise(cells, (summary,), np.dtype(np.float32))
-    of_equal = {"std": 0, "fraction_nonzero": 1, "n": 5}
+    of_equal = {"std": 0, "sum": 5 * np.float64(np.float32(0.7)), "fraction": 1, "fraction_nonzero": 1, "n": 5}
     assert made[0, 0] == np.float32(of_equal.get(summary, 0.7))
-    assert made[1, 0] == 0 if summary == "n" else np.isnan(made[1, 0])
+    assert made[1, 0] == 0 if summary in ("n", "sum") else np.isnan(made[1, 0])
 
 
 def test_thousands_of_groups_of_many_sizes() -> None:

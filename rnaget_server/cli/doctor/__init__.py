@@ -1,0 +1,1 @@
+"""``rnaget-server doctor``: all that keeps a server from running well, and what to do about it."""

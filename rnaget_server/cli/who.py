@@ -1,0 +1,83 @@
+"""``rnaget-server who``: who a token is of, and what it may see, and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnaget_server.cli.limits import settings_for
+from rnaget_server.cli.managing import check_data, data_option
+from rnaget_server.errors import RnagetError
+
+if TYPE_CHECKING:
+    from rnaget_server.catalog import Catalog
+    from rnaget_server.datasets.repository import Repository
+    from rnaget_server.http.auth.identity import Identity
+    from rnaget_server.model.principal import Principal
+
+_KINDS = ("projects", "studies", "matrices", "track_sets", "read_sets", "genomes")
+_MOST_TOKEN = 64 << 10
+
+
+@click.command("who")
+@click.argument("token")
+@data_option
+def who_command(token: str, data: Path) -> None:
+    """Say who TOKEN is of, what it may see of the catalogue, and why; - reads it from the standard input."""
+    from rnaget_server.datasets.repository import open_repository
+    from rnaget_server.http.auth.authenticator import Authenticator
+
+    check_data(data, "who TOKEN --data")
+    settings = settings_for(data)
+    if not settings.auth.is_on:
+        raise click.ClickException("nobody can sign in here: set `auth`, or everybody sees what is public")
+    text = sys.stdin.read(_MOST_TOKEN + 1).strip() if token == "-" else token.strip()
+    try:
+        identity = Authenticator(settings.auth).identify(text.removeprefix("Bearer ").strip())
+    except RnagetError as refusal:
+        raise click.ClickException(str(refusal)) from None
+    for line in (*_of_identity(identity), *_visible(open_repository(settings), identity)):
+        click.echo(line)
+
+
+def _of_identity(identity: Identity) -> Iterator[str]:
+    yield f"{identity.name}  {identity.label}".rstrip()
+    yield f"until {_time(identity.expires)}" if identity.expires is not None else "never ends"
+    yield "scopes: " + ("all" if identity.scopes is None else ", ".join(sorted(identity.scopes)) or "none")
+    if identity.projects is not None:
+        yield f"projects: {', '.join(sorted(identity.projects)) or 'none'}"
+    for grant, end in sorted(identity.grants.items()):
+        yield f"grant {grant}" + ("" if end == float("inf") else f", until {_time(end)}")
+    yield from identity.remarks
+
+
+def _visible(repository: Repository, identity: Identity) -> Iterator[str]:
+    """Yield a line for each record that one may see, with the least that it takes to see it."""
+    principal = identity.principal(datetime.now(UTC).timestamp())
+    visible = repository.visible_to(principal).catalog
+    reasons = list(_reasons(repository, principal))
+    for kind in _KINDS:
+        for id in getattr(visible, kind):
+            why = next((reason for reason, catalog in reasons if id in getattr(catalog, kind)), "by several grants")
+            shown = id if isinstance(id, str) else "/".join(id)
+            yield f"{kind.replace('_', ' ')}  {shown}  {why}"
+
+
+def _reasons(repository: Repository, principal: Principal) -> Iterator[tuple[str, Catalog]]:
+    """Yield what suffices to see a part of the catalogue, and that part: from the least on."""
+    yield "public", repository.visible_to().catalog
+    without = replace(principal, grants=frozenset())
+    yield "for all who have signed in", repository.visible_to(without).catalog
+    for grant in sorted(principal.grants):
+        holder = replace(principal, grants=frozenset((grant,)))
+        yield f"by the grant {grant}", repository.visible_to(holder).catalog
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,90 @@
+"""From a token of any kind to the one who has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnaget_server.auth_settings import AuthSettings
+from rnaget_server.errors import NotAuthenticated
+from rnaget_server.http.auth.identity import Identity
+from rnaget_server.http.auth.token_file import PREFIX, TokenFile
+
+if TYPE_CHECKING:
+    from rnaget_server.http.auth.passports import Passports
+    from rnaget_server.http.auth.providers import Provider
+    from rnaget_server.http.auth.web_tokens import WebToken
+
+_UNKNOWN = "this is no token that this server takes: sign in again, or ask its provider for one"
+
+
+class Authenticator:
+    """The tokens that one server takes.
+
+    Parameters
+    ----------
+    settings
+        Say which.
+
+    Raises
+    ------
+    ValueError
+        If they name a file that was not read: nobody would be known.
+    """
+
+    def __init__(self, settings: AuthSettings) -> None:
+        if settings.file is not None:
+            raise ValueError("the file of the setting auth was not read")
+        self.tokens = TokenFile(settings.tokens) if settings.tokens is not None else None
+        self.providers: dict[str, Provider] = {}
+        self.passports: Passports | None = None
+        if settings.oidc:
+            # Not at the top, since they need packages that only such servers have.
+            from rnaget_server.http.auth.passports import Passports
+            from rnaget_server.http.auth.providers import Provider
+
+            self.providers = {entry.issuer: Provider(entry) for entry in settings.oidc}
+            entry = settings.passports
+            self.passports = Passports(entry.key_addresses()) if entry is not None else None
+
+    def is_own(self, token: str) -> bool:
+        """Return whether a token has the form of those of this server itself, which are looked up at once."""
+        return token.startswith(PREFIX)
+
+    def identify(self, token: str) -> Identity:
+        """Return who has a token; takes a while where a provider has to be asked.
+
+        Raises
+        ------
+        NotAuthenticated
+            If the token is not taken, or has expired.
+        Unavailable
+            If it cannot be checked at the moment.
+        """
+        if self.is_own(token) and self.tokens is not None:
+            return self.tokens.identify(token)
+        if not self.providers:
+            raise NotAuthenticated(_UNKNOWN)
+        from rnaget_server.http.auth.web_tokens import parse_web_token
+
+        return self._of_provider(parse_web_token(token))
+
+    def _of_provider(self, token: WebToken) -> Identity:
+        from rnaget_server.http.auth.passports import CLAIM, VISA_CLAIM
+        from rnaget_server.http.auth.web_tokens import verified_claims
+
+        provider = self.providers.get(token.issuer)
+        if provider is None:
+            raise NotAuthenticated("the issuer of this token is none that this server trusts")
+        key = provider.keys.find(token.algorithm, token.header.get("kid"))
+        claims = verified_claims(token, key, provider.entry.audience)
+        if VISA_CLAIM in claims:
+            raise NotAuthenticated("a visa is no token: send the passport that it is in, or the token of the broker")
+        if self.passports is None:
+            return provider.identity(claims, None)
+        passport = claims.get(CLAIM)
+        if passport is None and CLAIM in str(claims.get("scope", "")).split():
+            information = provider.user_info(token.text)
+            if information.get("sub") != claims["sub"]:
+                raise NotAuthenticated("the provider that has issued this token says that it is of somebody else")
+            passport = information.get(CLAIM, [])
+        return provider.identity(claims, self.passports.grants, passport)

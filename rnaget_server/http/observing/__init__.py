@@ -1,0 +1,1 @@
+"""The means by which operators watch a running server."""

@@ -1,0 +1,69 @@
+"""The cells of a layer that are not 0, in bounded pieces, whether its source is sparse or dense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.slice import LayerInfo
+from rnaget_server.model.sparse import CompressedBlock
+
+Entries = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""Feature, sample and value of some cells; both places count within the slice."""
+
+
+def nonzero_rows(layer: LayerInfo) -> Iterator[CompressedBlock]:
+    """Yield the cells that are not 0, feature by feature; NaN is one of them."""
+    if layer.sparse is not None:
+        yield from map(_without_zeros, layer.sparse.compressed_along("features"))
+        return
+    for block in layer.blocks():
+        rows, columns = np.nonzero(block)
+        yield CompressedBlock(np.searchsorted(rows, np.arange(len(block) + 1)), columns, block[rows, columns])
+
+
+def nonzero_entries(layer: LayerInfo, size: int) -> Iterator[Entries]:
+    """Yield the cells that are not 0, feature by feature and sample by sample, at most `size` at once."""
+    start = 0
+    for piece in nonzero_rows(layer):
+        rows = start + lines_of(piece)
+        for first in range(0, len(rows), size):
+            part = np.s_[first : first + size]
+            yield rows[part], piece.indices[part], piece.data[part]
+        start += len(piece.indptr) - 1
+
+
+def filled(entries: Iterator[Entries], size: int, dtype: np.dtype[Any]) -> Iterator[Entries]:
+    """Yield entries `size` at once, and the rest at last; what is yielded holds until the next is asked for."""
+    kept = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, dtype)
+    count = 0
+    for entry in entries:
+        start = 0
+        while start < len(entry[0]):
+            taken = min(size - count, len(entry[0]) - start)
+            for array, part in zip(kept, entry, strict=True):
+                array[count : count + taken] = part[start : start + taken]
+            start += taken
+            count += taken
+            if count == size:
+                yield kept
+                count = 0
+    if count:
+        rows, columns, values = (array[:count] for array in kept)
+        yield rows, columns, values
+
+
+def lines_of(piece: CompressedBlock) -> NDArray[np.int64]:
+    """Return the row (or column) of each cell of a piece, counted from its first."""
+    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(piece.indptr))
+
+
+def _without_zeros(piece: CompressedBlock) -> CompressedBlock:
+    kept = piece.data != 0
+    if kept.all():
+        return piece
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
+    return CompressedBlock(before[piece.indptr], piece.indices[kept], piece.data[kept])

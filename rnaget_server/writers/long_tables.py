@@ -1,0 +1,163 @@
+"""Long tables of Arrow and Parquet: a row for each cell that is not 0; ids are stored once, as dictionaries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.columns import as_texts
+from rnaget_server.model.slice import Labels, Slice
+from rnaget_server.writers.arrow import ArrowWriter
+from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.entries import Entries, filled, nonzero_entries
+from rnaget_server.writers.long_text import COLUMNS
+from rnaget_server.writers.parquet import ParquetWriter
+from rnaget_server.writers.sink import Sink
+from rnaget_server.writers.tables import unique_names
+from rnaget_server.writers.tsv import BYTES_OF_TEXT
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ENTRIES = 1 << 16
+_BATCH, _GROUP = 1 << 18, 1 << 20
+"""Rows that are written at once: of Arrow, and of Parquet, which has a dictionary for each of its groups of rows."""
+# As they come, as Arrow has them, and as they are written.
+_COPIES = 3
+_BYTES_OF_PLACES = 8
+# The ids that are in use, as Parquet looks them up, and as a page of the file.
+_DICTIONARIES = 3
+# So large that ids are never written out for want of room; there are as many as the slice has.
+_DICTIONARY_BYTES = 1 << 30
+
+
+class ArrowLongWriter(Writer):
+    """Writes the main layer, feature by feature, with the ids of all features and samples as dictionaries."""
+
+    media_types = ArrowWriter.media_types
+    extension = "long.arrows"
+    groups = ("expressions",)
+    requires: ClassVar[Mapping[str, str]] = ArrowWriter.requires
+
+    def write(self, slice: Slice) -> Body:
+        """Return the cells as a stream of record batches; its length is not known beforehand."""
+        return Body(_stream(slice), held=_held(slice, _BATCH, 1))
+
+
+class ParquetLongWriter(Writer):
+    """Writes the main layer, feature by feature."""
+
+    media_types = ParquetWriter.media_types
+    extension = "long.parquet"
+    groups = ("expressions",)
+    requires: ClassVar[Mapping[str, str]] = ParquetWriter.requires
+
+    def write(self, slice: Slice) -> Body:
+        """Return the cells as a file; its length is not known beforehand."""
+        return Body(_file(slice), held=_held(slice, _GROUP, _DICTIONARIES))
+
+
+def _stream(slice: Slice) -> Iterator[bytes]:
+    import pyarrow as pa
+
+    sink, schema = Sink(), _schema(slice)
+    features, samples = _ids(slice.features), _ids(slice.samples)
+
+    def batch(entries: Entries) -> pa.RecordBatch:
+        rows, columns, values = entries
+        coded = [pa.DictionaryArray.from_arrays(*pair) for pair in ((rows, features), (columns, samples))]
+        return pa.RecordBatch.from_arrays([*coded, pa.array(values)], schema=schema)
+
+    with pa.ipc.new_stream(sink, schema) as stream:
+        for entries in _entries(slice, _BATCH):
+            stream.write_batch(batch(entries))
+            yield from sink.taken()
+    yield from sink.taken()
+
+
+def _file(slice: Slice) -> Iterator[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink, schema = Sink(), _schema(slice)
+    features, samples = _ids(slice.features), _ids(slice.samples)
+    coded = ["feature", "sample", *(["value"] if slice.layers[0].whole else [])]
+
+    def table(entries: Entries) -> pa.Table:
+        rows, columns, values = entries
+        arrays = [_in_use(rows, features), _in_use(columns, samples), pa.array(values)]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+    with pq.ParquetWriter(
+        sink,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=coded,
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        write_statistics=["feature"],
+    ) as file:
+        for entries in _entries(slice, _GROUP):
+            file.write_table(table(entries), row_group_size=_GROUP)
+            yield from sink.taken()
+    yield from sink.taken()
+
+
+def _schema(slice: Slice) -> pa.Schema:
+    """Return the three columns, and what belongs to them all as JSON."""
+    import pyarrow as pa
+
+    ids = pa.dictionary(pa.int32(), pa.string())
+    types = (ids, ids, pa.from_numpy_dtype(slice.layers[0].dtype))
+    metadata = {
+        "origin": dict(slice.origin),
+        "units": slice.layers[0].units,
+        "shape": slice.shape,
+        "features": {"id": slice.features.id},
+        "samples": {"id": slice.samples.id},
+    }
+    fields = [pa.field(name, kind, False) for name, kind in zip(COLUMNS, types, strict=True)]
+    return pa.schema(fields, {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()})
+
+
+def _entries(slice: Slice, size: int) -> Iterator[Entries]:
+    layer = slice.layers[0]
+    features, samples = slice.shape
+    return filled(nonzero_entries(layer, _ENTRIES), min(size, features * samples), layer.dtype)
+
+
+def _ids(labels: Labels) -> pa.Array[Any]:
+    """Return the ids as a dictionary, in which no value may repeat: samples of a join may have the same id."""
+    import pyarrow as pa
+
+    plain = labels.ascii(labels.id)
+    if plain is not None:  # those of one matrix, which are different
+        ends = np.zeros(len(plain) + 1, np.int64)
+        np.cumsum(np.char.str_len(plain), out=ends[1:])
+        data = plain.tobytes().translate(None, b"\0")
+        # Several times as fast as pyarrow converts such an array.
+        texts = pa.LargeStringArray.from_buffers(len(plain), pa.py_buffer(ends), pa.py_buffer(data))
+        return texts.cast(pa.string())
+    names = as_texts(labels.column(labels.id))
+    return pa.array(names if len(set(names)) == len(names) else unique_names((), names), pa.string())
+
+
+def _in_use(places: NDArray[Any], ids: pa.Array[Any]) -> pa.DictionaryArray[Any]:
+    """Return the ids at some places, with a dictionary of no others."""
+    import pyarrow as pa
+
+    used = np.zeros(len(ids), bool)
+    used[places] = True
+    rank = np.cumsum(used, dtype=np.int32) - 1
+    return pa.DictionaryArray.from_arrays(rank[places], ids.filter(pa.array(used)))
+
+
+def _held(slice: Slice, size: int, dictionaries: int) -> int:
+    """Return about how many bytes a table takes of which so many rows are written at once, with copies of the ids."""
+    features, samples = slice.shape
+    entry = _BYTES_OF_PLACES + slice.layers[0].dtype.itemsize
+    return _COPIES * entry * min(size, features * samples) + dictionaries * sum(slice.shape) * BYTES_OF_TEXT

@@ -1,0 +1,184 @@
+"""Each check of ``rnaget-server doctor``, with something that is wrong and with nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from rnaget_server.catalog import load
+from rnaget_server.cli.doctor.clock import clock_findings
+from rnaget_server.cli.doctor.data import cache_findings, key_findings
+from rnaget_server.cli.doctor.findings import Finding
+from rnaget_server.cli.doctor.machine import machine_findings
+from rnaget_server.cli.doctor.proxy import Reply, ticket_findings
+from rnaget_server.cli.server import main
+from rnaget_server.settings import Settings
+from tests.conftest import one_study
+
+LIMITS = "Limit      Soft Limit  Hard Limit  Units\nMax open files   512   {most}   files\n"
+STRONG = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+def levels(findings: Iterator[Finding]) -> dict[str, str]:
+    found = list(findings)
+    assert all(one.remedy for one in found if one.level != "ok")
+    return {one.check: one.level for one in found}
+
+
+def a_process(directory: Path, most: str, group: str, **files: str) -> tuple[Path, Path]:
+    """Write what Linux says of a process and of its control group, whose parent has the files."""
+    process, groups = directory / "proc", directory / "cgroup"
+    process.mkdir()
+    (process / "limits").write_text(LIMITS.format(most=most))
+    (process / "cgroup").write_text(group)
+    for name, text in files.items():
+        place = groups / name.replace("_in_", "·in·").replace("__", "/").replace("·", "_")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return process, groups
+
+
+def test_limits_that_are_too_low_are_found(tmp_path: Path) -> None:
+    low = {"system.slice__memory.max": "1073741824\n", "system.slice__a__memory.max": "max\n"}
+    low |= {"system.slice__a__cpu.max": "100000 100000\n", "system.slice__pids.max": "99\n"}
+    place = a_process(tmp_path, "1024", "0::/system.slice/a\n", **low)
+    found = levels(machine_findings(Settings(workers=4), *place))
+    assert found == dict.fromkeys(("open files", "memory", "processors", "processes"), "warning")
+
+
+def test_limits_of_older_control_groups(tmp_path: Path) -> None:
+    low = {"memory__a__memory.limit_in_bytes": "1073741824\n", "cpu__a__cpu.cfs_period_us": "100000\n"}
+    low |= {"cpu__a__cpu.cfs_quota_us": "100000\n"}
+    place = a_process(tmp_path, "65536", "4:memory:/a\n3:cpu:/a\n", **low)
+    found = levels(machine_findings(Settings(workers=4), *place))
+    assert found == {"open files": "ok", "memory": "warning", "processors": "warning"}
+
+
+def test_no_limits_are_no_finding(tmp_path: Path) -> None:
+    place = a_process(tmp_path, "unlimited", "0::/\n", **{"memory.max": "max\n", "cpu.max": "max 100000\n"})
+    found = levels(machine_findings(Settings(workers=1), *place))
+    assert found == dict.fromkeys(("open files", "memory", "processors"), "ok")
+
+
+def test_keys(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(in_file: dict[str, str] | None = None, **settings: object) -> str:
+        found = levels(key_findings(Settings(data=demo, **settings), in_file or {}))  # type: ignore[arg-type]
+        return found["keys"]
+
+    assert of() == "ok"
+    assert of(public_url="https://rna.example.org") == "warning"
+    assert of(rate_limit_storage="redis://127.0.0.1:6379/0") == "error"
+    assert of(ticket_keys=STRONG) == "ok"
+    assert of(ticket_keys=f"{STRONG},{STRONG}") == "warning"
+    assert of(ticket_keys="correct horse battery") == "error"
+    assert of(ticket_keys="abc" * 20) == "error"
+    (demo / "catalog.yaml").chmod(0o644)
+    assert of({"ticket_keys": STRONG}, ticket_keys=STRONG) == "error"
+    (demo / "catalog.yaml").chmod(0o600)
+    assert of({"ticket_keys": STRONG}, ticket_keys=STRONG) == "ok"
+
+
+def test_the_cache(tmp_path: Path) -> None:
+    def of(place: Path, **settings: int) -> str:
+        return levels(cache_findings(Settings(cache_directory=place, **settings)))["cache"]  # type: ignore[arg-type]
+
+    assert of(tmp_path / "none" / "yet") == "ok"
+    assert not (tmp_path / "none").exists()
+    assert of(tmp_path, cache_bytes=0) == "warning"
+    assert of(tmp_path / "none", cache_bytes=1 << 60) == "warning"
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert of(shared) == "error"
+
+
+class _Clock(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response_only(200)
+        self.send_header("Date", formatdate(time.time() + float(self.path[1:]), usegmt=True))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_clock(demo: Path, tmp_path: Path) -> None:
+    catalog, _ = load(demo)
+    assert levels(clock_findings(catalog, tmp_path)) == {"clock": "ok"}
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Clock) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for skew, level in ((0, "ok"), (-30, "warning"), (3600, "error")):
+            address = f"http://127.0.0.1:{server.server_port}/{skew}"
+            assert levels(clock_findings(None, tmp_path, address))["clock"] == level
+        server.shutdown()
+    later = time.time() + 3600
+    os.utime(next(demo.rglob("study.yaml")), (later, later))
+    assert levels(clock_findings(catalog, tmp_path)) == {"clock": "warning"}
+
+
+class _Replies:
+    """A site whose proxy drops the header Range."""
+
+    url = "https://rna.example.org"
+
+    def ask(self, path: str, method: str = "GET", **_: object) -> Reply:
+        ticket = json.dumps({"url": f"{self.url}/rnaget/expressions/marioni_counts/bytes"}).encode()
+        return Reply(200, httpx.Headers(), ticket if "/ticket" in path else b"x" * 1000)
+
+
+def test_a_proxy_that_sends_no_parts(demo: Path) -> None:
+    catalog, _ = load(demo)
+    assert catalog is not None
+    assert levels(ticket_findings(_Replies(), catalog)) == {"tickets": "ok", "ranges": "error"}  # type: ignore[arg-type]
+
+
+def run(*arguments: str) -> tuple[int, dict[str, list[str]]]:
+    result = CliRunner().invoke(main, ["doctor", *arguments, "--json"])
+    found: dict[str, list[str]] = {}
+    for one in json.loads(result.stdout)["findings"]:
+        found.setdefault(f"{one['level']} {one['check']}", []).append(one["message"])
+    return result.exit_code, found
+
+
+def test_the_command_finds_damaged_files_mistakes_and_wrong_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo = one_study(tmp_path / "demo")
+    code, found = run(str(demo))
+    assert code == 0 and "ok files" in found and "ok catalogue" in found
+    text = CliRunner().invoke(main, ["doctor", str(demo), "--pid", str(os.getpid())]).stdout
+    assert "ok       files: each can be read" in text and text.splitlines()[-1].startswith("errors: 0, ")
+    file = next(path for path in demo.rglob("*") if path.suffix in (".loom", ".h5", ".rna"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    monkeypatch.setenv("RNAGET_PROT", "1")
+    monkeypatch.setenv("RNAGET_WORKERS", "0")
+    code, found = run(str(demo))
+    assert code == 1 and "warning settings" in found
+    assert "workers" in found["error settings"][0]
+    monkeypatch.setenv("RNAGET_WORKERS", "1")
+    code, found = run(str(demo))
+    assert code == 1 and file.stem in found["error files"][0] and "error settings" not in found
+    with (demo / "catalog.yaml").open("a") as catalog:
+        catalog.write("\nsettings: {max_cells: many}\n")
+    code, found = run(str(demo))
+    assert code == 1 and "max_cells" in found["error catalogue"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--url", "rna.example.org"], "https://rna.example.org"), (["--pid", "99999999"], "no process")],
+)
+def test_what_is_given_and_is_none(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, ["doctor", *arguments])
+    assert result.exit_code in (1, 2) and message in result.output
