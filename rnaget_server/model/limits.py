@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rnaget_server.errors import ResultTooLarge
 
-MAX_VALUES = 500_000
+MAX_VALUES = 1_100_000
 MAX_REGIONS = 5_000
 """A request may have no more values, names of parameters included."""
 MAX_HEAT_MAP = 500
@@ -136,7 +136,7 @@ def check_values(count: int) -> None:
     Raises
     ------
     ResultTooLarge
-        If there are more than 500,000.
+        If there are more than 1,100,000.
     """
     if count > MAX_VALUES:
         raise too_many_values()
