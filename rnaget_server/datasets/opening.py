@@ -12,7 +12,8 @@ from typing import Any
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.datasets.controlled import READS_FILE
-from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
+from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore
+from rnaget_server.datasets.guarded_tracks import GuardedTracks
 from rnaget_server.datasets.kept_stores import KeptStores, paths_of
 from rnaget_server.datasets.masked import masked
 from rnaget_server.datasets.reads import IndexCache, OpenReads
