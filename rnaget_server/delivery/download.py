@@ -307,13 +307,7 @@ class Delivery:
     def _file(self, download: Download, path: Path) -> tuple[Content, EntityTag | None]:
         """Return a file of the provider as content, and its tag."""
         file = LocalFile.open(path)
-        content = FileContent(file)
-        try:
-            self._check(download, content.length)
-        except BaseException:
-            content.close()
-            raise
-        return content, file_tag(path, file.status())
+        return self._checked(download, FileContent(file)), file_tag(path, file.status())
 
     def _md5_of_file(self, download: Download, path: Path) -> str | None:
         content, tag = self._file(download, path)
@@ -343,12 +337,15 @@ class Delivery:
 
     def _kept(self, download: Download) -> Content | None:
         content = self._cache.get(download.tag.key) if download.tag is not None else None
-        if content is not None:
-            try:
-                self._check(download, content.length)
-            except BaseException:
-                content.close()
-                raise
+        return self._checked(download, content) if content is not None else None
+
+    def _checked(self, download: Download, content: Content) -> Content:
+        """Return content that is no larger than a reply may be; what is larger is closed."""
+        try:
+            self._check(download, content.length)
+        except BaseException:
+            content.close()
+            raise
         return content
 
     def _make(self, download: Download, body: Body, chunks: Iterator[bytes], part: bool) -> Content | None:

@@ -107,5 +107,5 @@ def file_tag(path: Path, status: os.stat_result) -> EntityTag:
 
 
 def _state_of(status: os.stat_result) -> tuple[int, int, int]:
-    """Return what tells a file from another, without its device: another machine gives that another number."""
+    """Return the state of a file without its device, whose number another machine has another of."""
     return status.st_ino, status.st_size, status.st_mtime_ns
