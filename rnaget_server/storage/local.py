@@ -43,11 +43,6 @@ def version_at(path: Path) -> FileVersion:
         return NO_FILE
 
 
-def state_of(status: os.stat_result) -> tuple[int, int, int]:
-    """Return the version without the device, whose number another machine has another of for the same files."""
-    return version_of(status)[1:]
-
-
 class LocalFile:
     """An open file as the system has it, closed with its last user; a `ByteSource`.
 
