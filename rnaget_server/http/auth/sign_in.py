@@ -114,10 +114,11 @@ class SignIn:
 
     def _known_by(self, cookie: str) -> _Known:
         assert self._sessions is not None
-        digest = _digest(cookie)
-        known = self._known.get(digest)
+        # Apart from tokens: neither counts in the place of the other.
+        key = f"session:{_digest(cookie).hex()}"
+        known = self._known.get(key)
         if known is None or time.time() >= known.until:
-            known = self._keep(digest, self._sessions.identity(cookie))
+            known = self._keep(key, self._sessions.identity(cookie))
         return known
 
     def _keep(self, key: bytes | str, identity: Identity) -> _Known:

@@ -145,6 +145,17 @@ def test_a_token_goes_before_a_session(client: TestClient) -> None:
     assert client.get("/rnaget/projects", headers={"Authorization": "Bearer wrong"}).status_code == 401
 
 
+def test_a_session_is_no_token_and_a_token_no_session(client: TestClient, provider: Provider) -> None:
+    """Nor is one that was believed a moment ago, in its own place."""
+    signed_in(client)
+    session, token = str(client.cookies[SESSION]), provider.token()
+    assert client.get("/rnaget/projects").status_code == 200
+    client.cookies.clear()
+    assert client.get("/rnaget/projects", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert client.get("/rnaget/projects", headers={"Authorization": f"Bearer {session}"}).status_code == 401
+    assert client.get("/rnaget/projects", headers={"Cookie": f"{SESSION}={token}"}).status_code == 401
+
+
 @pytest.mark.parametrize("value", ["x", "eyJ.x.y", "a" * 5000, "\xe9", '"'])
 def test_a_session_that_is_none_is_refused_and_forgotten(value: str, client: TestClient) -> None:
     cookie = {"Cookie": f"{SESSION}={value}".encode("latin-1")}
