@@ -118,7 +118,10 @@ class SignIn:
         key = f"session:{_digest(cookie).hex()}"
         known = self._known.get(key)
         if known is None or time.time() >= known.until:
-            known = self._keep(key, self._sessions.identity(cookie))
+            identity = self._sessions.identity(cookie)
+            if not self._authenticator.trusts(identity):
+                raise NotAuthenticated("your sign-in was at a provider that no longer counts here: sign in again")
+            known = self._keep(key, identity)
         return known
 
     def _keep(self, key: bytes | str, identity: Identity) -> _Known:
