@@ -20,9 +20,11 @@ from rnaget_server.apis.htsget.plan import (
 from rnaget_server.apis.htsget.query import query_of_body, query_of_url
 from rnaget_server.apis.htsget.values import Block, ReadsQuery
 from rnaget_server.catalog import ReadSet, ReadsFile
+from rnaget_server.datasets.controlled import READS_FILE
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.datasets.references import find_references
 from rnaget_server.http.routing import answered_at_once
+from rnaget_server.model.observation import note_reading
 from rnaget_server.query.strings import query_string
 
 
@@ -34,7 +36,10 @@ def _recent_ticket(context: Context, id: str) -> Response | None:
     recent = context.api.recent
     opened = recent.opened(file)
     blocks = None if opened is None else recent.get(file, opened.version, query, context.view.rights)
-    return None if opened is None or blocks is None else _response(context, reads, opened, query, blocks)
+    if opened is None or blocks is None:
+        return None
+    note_reading(READS_FILE, file.id)  # small blocks are in the ticket itself
+    return _response(context, reads, opened, query, blocks)
 
 
 @answered_at_once(_recent_ticket)
