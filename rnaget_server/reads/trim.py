@@ -28,7 +28,7 @@ class RegionFinder:
     Parameters
     ----------
     exact
-        Whether no other record may be in the ranges that are found, whatever it takes to look at all around them.
+        Whether no other record may be in the ranges that are found, though more has to be decoded for it.
     """
 
     def __init__(self, scanner: Scanner, header: Header, index: BinIndex, exact: bool = False) -> None:
