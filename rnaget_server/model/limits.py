@@ -174,6 +174,18 @@ def check_made_reads(size: int, most: int) -> None:
         )
 
 
+def check_cut_reads(decoded: int, most: int) -> None:
+    """Refuse regions for which too many bytes are decoded to leave out all other records.
+
+    Raises
+    ------
+    ResultTooLarge
+        If they are.
+    """
+    if decoded > most:
+        raise ResultTooLarge("these regions take too much work to leave out the records around them: ask for fewer")
+
+
 def check_ticket_url(tags: int, places: int, regions: int, most: int) -> None:
     """Refuse fields, tags and regions that take more letters than a URL of a ticket can have.
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.htsget import BLOCKS
 from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.permitted import must_be_exact, version_for
 from rnaget_server.apis.htsget.plan import (
     blocks_of,
     can_transcode,
@@ -23,6 +24,7 @@ from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.datasets.controlled import READS_FILE
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.datasets.references import find_references
+from rnaget_server.errors import Forbidden
 from rnaget_server.http.routing import answered_at_once
 from rnaget_server.model.observation import note_reading
 from rnaget_server.query.strings import query_string
@@ -69,10 +71,14 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
 
 def _blocks(context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery) -> list[Block]:
     regions = regions_of(context, reads, opened, query)
-    if query.is_partial and can_transcode(reads.kind):
+    format = opened.record.format
+    exact = query.only is None and must_be_exact(reads, format, regions)
+    if exact and format == "CRAM" and not can_transcode(reads.kind):
+        raise Forbidden(f"{reads.id} as CRAM can be sent in containers alone, which hold more than is for you")
+    if can_transcode(reads.kind) and (query.is_partial or (exact and format == "CRAM")):
         find_references(context.view, reads, opened, regions)  # refuses what could not be decoded
         return [transcoded_block(query, regions)]
-    pieces = opened.pieces(regions, query.only)
+    pieces = opened.pieces(regions, query.only, exact)
     settings = context.api.settings
     most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
     if sum(piece.length for piece in pieces) <= settings.max_inline_bytes:
@@ -84,7 +90,8 @@ def _response(
     context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery, blocks: Sequence[Block]
 ) -> Response:
     file = opened.record
-    urls = [_url(context, reads, file, opened.version, block) for block in blocks]
+    version = version_for(reads, opened.version)
+    urls = [_url(context, reads, file, version, block) for block in blocks]
     ticket: dict[str, Any] = {"format": file.format, "urls": urls}
     is_whole = query.regions is None and query.only is None and not any(block.is_transcoded for block in blocks)
     if is_whole and opened.md5 is not None:
