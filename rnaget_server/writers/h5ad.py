@@ -6,7 +6,6 @@ only h5py and streamed with its length known from the start.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from rnaget_server.stores.tracks.columns import PositionLabels
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr, held_of
 from rnaget_server.writers.h5ad_tables import set_encoding, write_table, write_text
-from rnaget_server.writers.prepared import PreparedFiles
+from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
 from rnaget_server.writers.skeleton import Place, create, streamed
 
 # The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
@@ -62,7 +61,7 @@ class H5adWriter(Writer):
 
     def _begin(self, slice: Slice, path: Path) -> None:
         """Write the part of a file that others share: whole tables, and the groups that every file has."""
-        key = tuple(_whole(labels) for labels in _axes(slice))
+        key = (*map(whole_key, _axes(slice)), *shared_origin(slice).items())
         self._prepared.write(key, path, partial(_write_shared, slice))
 
 
@@ -72,18 +71,20 @@ def _write_shared(slice: Slice, path: Path) -> None:
         for name in _GROUPS:
             set_encoding(file.create_group(name), "dict", "0.1.0")
         for name, labels in zip(_TABLES, _axes(slice), strict=True):
-            if _whole(labels) is not None:
+            if whole_key(labels) is not None:
                 write_table(file, name, labels)
+        origin = set_encoding(file["uns"].create_group("origin"), "dict", "0.1.0")
+        for key, value in shared_origin(slice).items():
+            write_text(origin, key, value)
 
 
 def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     """Write everything but the cells; return where they go."""
     for name, labels in zip(_TABLES, _axes(slice), strict=True):
-        if _whole(labels) is None:
+        if whole_key(labels) is None:
             write_table(file, name, labels)
-    origin = set_encoding(file["uns"].create_group("origin"), "dict", "0.1.0")
-    for key, value in slice.origin.items():
-        write_text(origin, key, value)
+    if OWN in slice.origin:
+        write_text(file["uns/origin"], OWN, slice.origin[OWN])
     for name, points in slice.embeddings():
         link = link_name(file["obsm"], name)
         set_encoding(file["obsm"].create_dataset(link, data=points), "array", "0.2.0")
@@ -92,12 +93,6 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     for layer in slice.layers[1:]:
         places += _write_layer(further, link_name(further, layer.units), slice, layer)
     return places
-
-
-def _whole(labels: Labels) -> Hashable | None:
-    """Return the key of a table that other slices have as well; None of one that is made for this slice alone."""
-    key: Hashable | None = getattr(labels, "whole", None)
-    return None if key is None else (key, labels.id)
 
 
 def _axes(slice: Slice) -> tuple[Labels, Labels]:

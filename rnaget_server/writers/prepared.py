@@ -9,10 +9,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
+from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.storage.local import LocalFile
 
 _KEPT_BYTES = 512 << 20
 _KEPT_FILES = 64
+OWN = "query"
+"""What of the origin of a slice is its own."""
+
+
+def whole_key(labels: Labels) -> Hashable | None:
+    """Return the key of labels that other slices have as well; None of those that are of this slice alone."""
+    key: Hashable | None = getattr(labels, "whole", None)
+    return None if key is None else (key, labels.id)
+
+
+def shared_origin(slice: Slice) -> dict[str, str]:
+    """Return what of the origin of a slice others share: all but its query."""
+    return {key: value for key, value in slice.origin.items() if key != OWN}
 
 
 class PreparedFiles:
