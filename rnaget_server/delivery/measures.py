@@ -8,6 +8,7 @@ from rnaget_server.datasets.repository import Repository
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.http.observing.measures import Measure
+from rnaget_server.model.principal import OPERATOR
 from rnaget_server.model.use_counts import UseCounts
 
 
@@ -56,7 +57,7 @@ def _problems(repository: Repository) -> dict[str, float]:
 
 
 def _records(repository: Repository) -> dict[str, float]:
-    catalog = repository.live.loaded
+    catalog = repository.loaded_catalog(OPERATOR)
     return {
         "project": len(catalog.projects),
         "study": len(catalog.studies),

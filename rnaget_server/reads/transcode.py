@@ -107,9 +107,12 @@ def transcode(
         )
     blanks = [name for name in FIELDS if name not in _with_needed(kept, header.format)]
     arguments = [header.format, ",".join(blanks), "*" if tags is None else ",".join(tags), ",".join(notags)]
-    # Compressed, since an argument has at most 128 KiB.
-    wanted = "" if only is None else base64.b64encode(zlib.compress(json.dumps(merged(only)).encode())).decode()
-    return _run(file, pieces, [*arguments, wanted], references)
+    return _run(file, pieces, [*arguments, "" if only is None else _packed(only)], references)
+
+
+def _packed(regions: Sequence[Region]) -> str:
+    # An argument has at most 128 KiB.
+    return base64.b64encode(zlib.compress(json.dumps(merged(regions)).encode())).decode()
 
 
 def _check(fields: set[str], tags: set[str], notags: set[str]) -> None:

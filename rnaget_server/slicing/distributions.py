@@ -141,8 +141,7 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
     grouping = Grouping(attribute, texts)
     if not grouping.values:
         raise UnknownId(f"no selected sample has a {group_by}, so there are no groups: group_by another attribute")
-    present = cells[~np.isnan(cells)]
-    least = float(present.min()) if present.size else None
+    least = None if np.isnan(cells).all() else float(np.nanmin(cells))
     if shape == "log" and least is not None and least < 0:
         shape = "linear"
     return Distribution(
