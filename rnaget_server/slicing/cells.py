@@ -15,6 +15,7 @@ from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
 from rnaget_server.model.columns import as_texts
+from rnaget_server.slicing.matrix_genes import positions_of, similar_names
 from rnaget_server.slicing.summaries.statistics import summarise
 from rnaget_server.writers.cells import table_lines
 from rnaget_server.writers.tsv import cleaned
@@ -92,6 +93,7 @@ class AmbiguousGene(InvalidQuery):
 class Cells:
     """The cells of one matrix. Made by `cells_of`, within which alone it is used."""
 
+    view: View
     matrix: Matrix
     store: GuardedStore
 
@@ -180,7 +182,7 @@ class Cells:
         return self.store.samples.column(attribute).astype(np.float64)
 
     def gene(self, name: str, units: str | None) -> Gene:
-        """Return the feature of an id, or of a name that no other feature has.
+        """Return the feature of an id, or of a name or an alias that no other feature has; see `matrix_genes`.
 
         Raises
         ------
@@ -194,13 +196,9 @@ class Cells:
         matrix, axis = self.matrix, self.store.features
         if units is not None and units not in self.store.units:
             raise InvalidQuery(unknown_name("unit", units, self.store.units))
-        for attribute in filter(None, (matrix.feature_id, matrix.feature_name)):
-            positions = np.unique(axis.index(attribute).locate([name])[0])
-            if len(positions):
-                break
-        else:
-            attribute = matrix.feature_name or matrix.feature_id
-            near = axis.suggest(attribute, [name]).alike.get(name, ())
+        positions = np.array(positions_of(self.view, matrix, self.store, [name]).get(name, []), np.int64)
+        if not len(positions):
+            near = similar_names(self.store, matrix, [name])[name]
             hint = f": did you mean {' or '.join(map(shown, near))}?" if near else ""
             raise UnknownId(f"{matrix.id} has no feature {shown(name)}{hint}")
         ids = as_texts(axis.column(matrix.feature_id, positions))
@@ -261,7 +259,7 @@ def cells_of(view: View, matrix: Matrix) -> Iterator[Cells]:
     reservation = view.memory.reservation()
     try:
         reservation.grow_in_thread(store.shape[1] * _BYTES_OF_CELL)
-        yield Cells(matrix, store)
+        yield Cells(view, matrix, store)
     finally:
         reservation.release()
 

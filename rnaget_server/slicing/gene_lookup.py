@@ -13,6 +13,7 @@ from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.sequences.genes import Gene, split_version
+from rnaget_server.slicing.matrix_genes import cases
 from rnaget_server.spelling import most_alike
 
 _MOST_CANDIDATES = 50
@@ -118,10 +119,15 @@ class _Search:
 def find_gene(view: View, name: str) -> FoundGene | None:
     """Return where a gene is, by its id with or without version, its symbol, or a synonym of it that a genome knows.
 
-    A name that is written otherwise than any is looked for in upper case as well. None: nothing has that name.
+    One that is written otherwise than any is looked for in the cases of symbols as well. None: nothing has that name.
     """
-    found = _find(view, name)
-    return found if found is not None or name == name.upper() else _find(view, name.upper())
+    unavailable: FoundGene | None = None
+    for form in cases(name):
+        found = _find(view, form)
+        if found is not None and (found.occurrences or found.places or found.candidates):
+            return found
+        unavailable = unavailable or found
+    return unavailable
 
 
 def _find(view: View, name: str) -> FoundGene | None:
