@@ -12,10 +12,10 @@ from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import CatalogChanged, InvalidQuery, StoreFailure, UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import address_of, page, root_of
+from rnaget_server.pages.genome_browser import Shown, browser_view
 from rnaget_server.pages.paging import Page
+from rnaget_server.pages.track_detail import run_with_data
 from rnaget_server.pages.track_links import region_links, region_queries, whole_files
-from rnaget_server.pages.track_view import Shown, browser_view
-from rnaget_server.pages.tracks import run_with_data
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.slicing.binned import EXACT_BASES, bin_borders, binned_means
 from rnaget_server.slicing.genomes import genome_of
