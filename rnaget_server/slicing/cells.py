@@ -20,7 +20,7 @@ from rnaget_server.slicing.summaries.statistics import summarise
 from rnaget_server.writers.cells import table_lines
 from rnaget_server.writers.tsv import cleaned
 
-MOST_GROUPS = 100
+MOST_CELL_GROUPS = 100
 """So many values of an attribute have a group of their own; the cells of all others are one."""
 
 _FEW_NUMBERS = 50
@@ -62,7 +62,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Gene:
+class FeatureInUnits:
     """A feature in some units: where it is, its id and its name."""
 
     position: int
@@ -156,7 +156,7 @@ class Cells:
         empty = np.array([not value.strip() for value in values])
         order = np.argsort(-np.bincount(codes), kind="stable")
         order = order[~empty[order]]
-        named = order[:MOST_GROUPS]
+        named = order[:MOST_CELL_GROUPS]
         number_of = np.full(len(values), len(named), np.uint16)
         number_of[named] = np.arange(len(named))
         number_of[empty] = len(named) + 1
@@ -172,7 +172,7 @@ class Cells:
         by_name = {name.casefold(): name for name in reversed(known)}
         usual = [by_name[name] for name in _USUAL if name in by_name]
         for attribute in dict.fromkeys([*usual, *known[:_LOOKED_AT]]):
-            values = self.store.samples.values(attribute, MOST_GROUPS)
+            values = self.store.samples.values(attribute, MOST_CELL_GROUPS)
             if values is not None and len(values) > 1 and not self.is_continuous(attribute):
                 return attribute
         return None
@@ -181,7 +181,7 @@ class Cells:
         """Return the values of a numeric attribute, as float64."""
         return self.store.samples.column(attribute).astype(np.float64)
 
-    def gene(self, name: str, units: str | None) -> Gene:
+    def gene(self, name: str, units: str | None) -> FeatureInUnits:
         """Return the feature of an id, or of a name or an alias that no other feature has; see `matrix_genes`.
 
         Raises
@@ -205,9 +205,9 @@ class Cells:
         if len(ids) > 1:
             raise AmbiguousGene(name, ids)
         called = as_texts(axis.column(matrix.feature_name, positions))[0] if matrix.feature_name else ids[0]
-        return Gene(int(positions[0]), ids[0], called, units or self.store.units[0])
+        return FeatureInUnits(int(positions[0]), ids[0], called, units or self.store.units[0])
 
-    def expression(self, gene: Gene) -> Numbers:
+    def expression(self, gene: FeatureInUnits) -> Numbers:
         """Return the value of a feature in each cell, as float32, or float64 where the layer has that."""
         blocks = self.store.blocks(gene.units, np.array([gene.position], np.int64))
         return np.concatenate([block.ravel() for block in blocks])

@@ -13,7 +13,7 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import StoreFailure
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.limits import MAX_HEAT_MAP, check_genes
+from rnaget_server.model.limits import MAX_HEAT_MAP, check_heat_map_genes
 from rnaget_server.sequences.genes import split_version
 from rnaget_server.slicing.matrix_genes import NamedFeatures, positions_by_genome, similar_names
 from rnaget_server.stores.base import MatrixStore
@@ -124,7 +124,7 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
     """
     words = sum(len(_BETWEEN_WORDS.split(given)) for given in lists)
     if words > _MOST_WORDS:
-        check_genes(words)
+        check_heat_map_genes(words)
     named = NamedFeatures(store, matrix, _parts(lists))
     texts: dict[str, None] = {}
     for given in lists:
@@ -133,7 +133,7 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
             continue
         for part in filter(None, map(str.strip, _ENDS.split(given))):
             texts |= dict.fromkeys([part] if named.positions(part) else part.split())
-    check_genes(len(texts))
+    check_heat_map_genes(len(texts))
     return list(texts), {text: positions for text in texts if (positions := named.positions(text))}
 
 

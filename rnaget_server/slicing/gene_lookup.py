@@ -36,7 +36,7 @@ class Occurrence:
 
 
 @dataclass(frozen=True)
-class Place:
+class GeneInGenome:
     """A genome, and the gene as it is there."""
 
     genome: Genome
@@ -76,7 +76,7 @@ class FoundGene:
 
     id: str
     symbol: str | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[GeneInGenome, ...] = ()
     occurrences: tuple[Occurrence, ...] = ()
     candidates: tuple[GeneCandidate, ...] = ()
     more_candidates: int = 0
@@ -90,14 +90,16 @@ class _Search:
     view: View
     unavailable: dict[str, None] = field(default_factory=dict)
 
-    def places(self, name: str) -> list[Place]:
+    def places(self, name: str) -> list[GeneInGenome]:
         """Return the genes of a name, or that it is a synonym of, in all genomes."""
         found = []
         for genome in self.view.catalog.genomes.values():
             try:
                 store = self.view.stores.open_genome(genome)
                 match = store.find_genes(name)
-                found += [Place(genome, gene) for gene in (store.genes(match.genes) if match is not None else ())]
+                found += [
+                    GeneInGenome(genome, gene) for gene in (store.genes(match.genes) if match is not None else ())
+                ]
             except (StoreFailure, CatalogChanged):
                 self.unavailable[genome.name or genome.id] = None
         return found
@@ -148,7 +150,7 @@ def _find(view: View, name: str) -> FoundGene | None:
     return FoundGene(id, symbol, tuple(places), tuple(occurrences), unavailable=tuple(search.unavailable))
 
 
-def _distinct(places: Sequence[Place], rows: Sequence[Occurrence], stem: str) -> dict[str, GeneCandidate]:
+def _distinct(places: Sequence[GeneInGenome], rows: Sequence[Occurrence], stem: str) -> dict[str, GeneCandidate]:
     """Return the genes that a name means, by id; those of one kind of id are different ones.
 
     In a matrix that calls its features otherwise, several features of the name are different genes as well.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.limits import MAX_HEAT_MAP, check_groups
+from rnaget_server.model.limits import MAX_HEAT_MAP, check_heat_map_columns
 from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.clustering import clustered
 from rnaget_server.slicing.gene_list import ListedGene
@@ -141,7 +141,7 @@ def heat_map(
     query = MatrixQuery(feature_ids=ids, group_by=by, summaries=(grouped.summary,), units=matrix.units)
     resolved = slice_by_id(view, matrix.id, query)
     slice = resolved.slice
-    check_groups(slice.shape[1], resolved.columns)
+    check_heat_map_columns(slice.shape[1], resolved.columns)
     count(slice.shape[0] * slice.shape[1])
     rows = {id: row for row, id in enumerate(as_texts(slice.features.column(slice.features.id)))}
     cells = np.concatenate(list(slice.layers[0].blocks()))

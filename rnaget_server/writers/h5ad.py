@@ -17,7 +17,7 @@ from rnaget_server.stores.tracks.columns import PositionLabels
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr
 from rnaget_server.writers.h5ad_tables import set_encoding, write_table, write_text
-from rnaget_server.writers.skeleton import Place, streamed
+from rnaget_server.writers.skeleton import Gap, streamed
 
 # The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
 _MOST_ATTRIBUTES = 4_000
@@ -52,7 +52,7 @@ class H5adWriter(Writer):
         return streamed(partial(_lay_out, slice), HELD + 8 * sum(slice.shape))
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
+def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     """Write everything but the cells; return where they go."""
     set_encoding(file, "anndata", "0.1.0")
     observations, variables = _axes(slice)
@@ -68,10 +68,10 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     for name, points in slice.embeddings():
         link = link_name(multidimensional, name)
         set_encoding(multidimensional.create_dataset(link, data=points), "array", "0.2.0")
-    places = _write_layer(file, "X", slice, slice.layers[0])
+    gaps = _write_layer(file, "X", slice, slice.layers[0])
     for layer in slice.layers[1:]:
-        places += _write_layer(further, link_name(further, layer.units), slice, layer)
-    return places
+        gaps += _write_layer(further, link_name(further, layer.units), slice, layer)
+    return gaps
 
 
 def _axes(slice: Slice) -> tuple[Labels, Labels]:
@@ -81,7 +81,7 @@ def _axes(slice: Slice) -> tuple[Labels, Labels]:
     return slice.samples, slice.features
 
 
-def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo) -> list[Place]:
+def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo) -> list[Gap]:
     features, samples = slice.shape
     if isinstance(slice.samples, PositionLabels):
         return by_rows(group, link, layer, (features, samples))

@@ -11,7 +11,7 @@ from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.model.text import encode, encode_all, padding, write_padded
 from rnaget_server.stores import layout
 from rnaget_server.writers.base import Body, Writer
-from rnaget_server.writers.skeleton import Place, allocate, row_pieces, streamed
+from rnaget_server.writers.skeleton import Gap, allocate, row_pieces, streamed
 
 
 class LoomWriter(Writer):
@@ -26,7 +26,7 @@ class LoomWriter(Writer):
         return streamed(partial(_lay_out, slice))
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
+def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     """Write everything but the cells; return where they go."""
     for key, value in {"LOOM_SPEC_VERSION": layout.LOOM_VERSION, **slice.origin}.items():
         file.attrs[key] = np.bytes_(encode(value))
@@ -36,16 +36,16 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     attributes = file[layout.SAMPLES.attributes]
     for name, points in slice.embeddings():
         attributes.create_dataset(layout.link_name(attributes, name), data=points)
-    places = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
+    gaps = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
     for layer in slice.layers[1:]:
-        places += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)
-    return places
+        gaps += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)
+    return gaps
 
 
-def _write_layer(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
-    dataset, places = allocate(group, link, layer.dtype, shape, row_pieces(layer))
+def _write_layer(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+    dataset, gaps = allocate(group, link, layer.dtype, shape, row_pieces(layer))
     dataset.attrs[layout.UNITS] = np.bytes_(encode(layer.units))
-    return places
+    return gaps
 
 
 def _write_axis(file: h5py.File, axis: layout.AxisLayout, labels: Labels) -> None:
