@@ -7,37 +7,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from rnaget_server.catalog import Catalog, Matrix
 from rnaget_server.catalog.records import Conditions, Project, Study
-from rnaget_server.model.access import Access, SampleAccess
+from rnaget_server.model.access import SampleAccess
 from rnaget_server.model.principal import Principal
 
 _MOST_KEPT = 64
 _DIGITS = 24
 _Restricted = tuple[tuple[str, str], Conditions, SampleAccess | None]
-
-
-class Policy(Protocol):
-    """Decides who may see what.
-
-    Attributes
-    ----------
-    unrestricted
-        The catalogue that was asked for last, if everybody may see all of it.
-    """
-
-    unrestricted: Catalog | None
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        """Return the part of a catalogue that a principal may see."""
-
-    def rights(self, catalog: Catalog, principal: Principal) -> str:
-        """Return a text that is equal for principals who may see the same; part of entity tags and cache keys."""
-
-    def narrowed(self, catalog: Catalog, principal: Principal) -> Principal:
-        """Return one who may see the same, with nothing that the catalogue does not ask for."""
 
 
 class AccessPolicy:
@@ -204,7 +182,8 @@ def _asked_by(catalog: Catalog) -> _Asked:
         projects=frozenset(catalog.projects),
         grants=frozenset(grant for access in named for grant in access.grants),
         of_registered=any(access.level == "registered" for access in named),
-        digest=_digest("\n".join(map(_line, found))) if found else "",
+        # The text of conditions is the same in every process.
+        digest=_digest(repr(found)) if found else "",
     )
 
 
@@ -232,20 +211,6 @@ def _restricted(catalog: Catalog) -> Iterator[_Restricted]:
 
 def _of_samples(samples: SampleAccess | None) -> Conditions:
     return () if samples is None else tuple(rule.access for rule in samples.rules)
-
-
-def _line(restricted: _Restricted) -> str:
-    """Return all that is said of a record, the same in every process."""
-    record, conditions, samples = restricted
-    rules = () if samples is None else samples.rules
-    said = [
-        (sorted((name, sorted(values)) for name, values in rule.where.items()), _words(rule.access)) for rule in rules
-    ]
-    return repr((record, [_words(access) for access in conditions], said, samples.others_see if samples else None))
-
-
-def _words(access: Access) -> tuple[str, list[str]]:
-    return access.level, sorted(access.grants)
 
 
 def _digest(text: str) -> str:
