@@ -43,7 +43,7 @@ def text_options(command: _Command) -> _Command:
 
 
 @dataclass
-class Place:
+class ImportPlace:
     """The place of an import, and what is said of it, as far as the options do; `decide` fills in the rest."""
 
     sources: tuple[Path | Address, ...]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaget_server.cli.deciding import Place, text_options
+from rnaget_server.cli.deciding import ImportPlace, text_options
 from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome, is_genome
 from rnaget_server.cli.importing_reads import import_reads
 from rnaget_server.cli.limits import limits_for
@@ -229,7 +229,7 @@ def import_command(
         return
     # With units, the file is taken for a matrix, and the message says what to do.
     reads = first if first and not units and _is_reads(first) else None
-    place = Place(sources, data, project, study, id, units, genome, license, replace, special["member"])
+    place = ImportPlace(sources, data, project, study, id, units, genome, license, replace, special["member"])
     place.take_texts(special)
     found = None if reads else find_quantifications(sources, special, units)
     place.decide(has_units=not (reads or found))

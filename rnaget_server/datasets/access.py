@@ -7,38 +7,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from rnaget_server.catalog import Catalog, Matrix
 from rnaget_server.catalog.records import Conditions, Project, ReadSet, Study
-from rnaget_server.model.access import Access, RegionAccess, SampleAccess
+from rnaget_server.model.access import RegionAccess, SampleAccess
 from rnaget_server.model.principal import Principal
 
 _MOST_KEPT = 64
 _DIGITS = 24
 _Parts = SampleAccess | tuple[RegionAccess, ...] | None
 _Restricted = tuple[tuple[str, str], Conditions, _Parts]
-
-
-class Policy(Protocol):
-    """Decides who may see what.
-
-    Attributes
-    ----------
-    unrestricted
-        The catalogue that was asked for last, if everybody may see all of it.
-    """
-
-    unrestricted: Catalog | None
-
-    def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
-        """Return the part of a catalogue that a principal may see."""
-
-    def rights(self, catalog: Catalog, principal: Principal) -> str:
-        """Return a text that is equal for principals who may see the same; part of entity tags and cache keys."""
-
-    def narrowed(self, catalog: Catalog, principal: Principal) -> Principal:
-        """Return one who may see the same, with nothing that the catalogue does not ask for."""
 
 
 class AccessPolicy:
@@ -219,7 +197,8 @@ def _asked_by(catalog: Catalog) -> _Asked:
         projects=frozenset(catalog.projects),
         grants=frozenset(grant for access in named for grant in access.grants),
         of_registered=any(access.level == "registered" for access in named),
-        digest=_digest("\n".join(map(_line, found))) if found else "",
+        # The text of conditions is the same in every process.
+        digest=_digest(repr(found)) if found else "",
     )
 
 
@@ -248,16 +227,6 @@ def _restricted(catalog: Catalog) -> Iterator[_Restricted]:
 def _of_parts(parts: _Parts) -> Conditions:
     some = parts.rules if isinstance(parts, SampleAccess) else parts or ()
     return tuple(part.access for part in some)
-
-
-def _line(restricted: _Restricted) -> str:
-    """Return all that is said of a record, the same in every process."""
-    record, conditions, parts = restricted
-    return repr((record, [_words(access) for access in conditions], parts))
-
-
-def _words(access: Access) -> tuple[str, list[str]]:
-    return access.level, sorted(access.grants)
 
 
 def _digest(text: str) -> str:

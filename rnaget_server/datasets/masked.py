@@ -17,12 +17,10 @@ from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.model.access import SampleAccess, SampleRule
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.axis_part import axis_part
-from rnaget_server.model.columns import Column, Numbers, as_texts
+from rnaget_server.model.columns import Column, Mask, Numbers, as_texts
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.stores.base import MatrixStore, Points
 from rnaget_server.stores.embeddings import paired
-
-Mask = NDArray[np.bool_]
 
 _ROWS_AT_ONCE = 4096
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.catalog.offered import Group
-from rnaget_server.datasets.access import AccessPolicy, Policy
+from rnaget_server.datasets.access import AccessPolicy
 from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
 from rnaget_server.datasets.opening import StoreCache
 from rnaget_server.errors import AmbiguousId, StoreFailure
@@ -61,7 +61,7 @@ class Repository:
     memory: MemoryBudget
     summaries: DiskCache
     offer: FileOffer
-    policy: Policy = field(default_factory=AccessPolicy)
+    policy: AccessPolicy = field(default_factory=AccessPolicy)
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""

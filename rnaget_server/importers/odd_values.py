@@ -12,7 +12,7 @@ from rnaget_server.model.sparse import CompressedBlock
 
 
 @dataclass(frozen=True)
-class Place:
+class CellPlace:
     """A cell: its line, its place in that, and its value."""
 
     line: int
@@ -24,8 +24,8 @@ class OddValues:
     """The first negative and the first infinite value of a matrix, as it is read line by line."""
 
     def __init__(self) -> None:
-        self.negative: Place | None = None
-        self.infinite: Place | None = None
+        self.negative: CellPlace | None = None
+        self.infinite: CellPlace | None = None
 
     def look_at(self, block: NDArray[Any], first: int) -> tuple[float, float]:
         """Return the least and the most in lines that are full; `first` is the number of the first of them."""
@@ -49,12 +49,12 @@ class OddValues:
         return least, most
 
 
-def _first(block: NDArray[Any], odd: NDArray[np.bool_], first: int) -> Place:
+def _first(block: NDArray[Any], odd: NDArray[np.bool_], first: int) -> CellPlace:
     line, across = (int(at) for at in np.unravel_index(int(np.argmax(odd)), block.shape))
-    return Place(first + line, across, float(block[line, across]))
+    return CellPlace(first + line, across, float(block[line, across]))
 
 
-def _in_matrix(place: Place, piece: CompressedBlock, first: int) -> Place:
+def _in_matrix(place: CellPlace, piece: CompressedBlock, first: int) -> CellPlace:
     """Return the cell that is at a place among the stored ones."""
     line = int(np.searchsorted(piece.indptr, place.across, "right")) - 1
-    return Place(first + line, int(piece.indices[place.across]), place.value)
+    return CellPlace(first + line, int(piece.indices[place.across]), place.value)

@@ -242,7 +242,7 @@ def check_client_cells(cells: int, most: int) -> None:
         )
 
 
-def check_genes(number: int) -> None:
+def check_heat_map_genes(number: int) -> None:
     """Refuse a heat map of too many genes.
 
     Raises
@@ -257,7 +257,7 @@ def check_genes(number: int) -> None:
         )
 
 
-def check_groups(number: int, columns: str) -> None:
+def check_heat_map_columns(number: int, columns: str) -> None:
     """Refuse a heat map of too many columns; `columns` says what they are.
 
     Raises

@@ -14,10 +14,10 @@ from rnaget_server.pages.cells_data import add_cells_data, read_expression, show
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.queries import cells_query
 from rnaget_server.slicing.cells import (
-    MOST_GROUPS,
+    MOST_CELL_GROUPS,
     AmbiguousGene,
     Cells,
-    Gene,
+    FeatureInUnits,
     Groups,
     Statistics,
     cells_of,
@@ -51,7 +51,7 @@ class Choice:
     embedding: str
     colour: str | None
     by: str | None
-    gene: Gene | None
+    gene: FeatureInUnits | None
     problem: RnagetError | None
 
     @property
@@ -127,7 +127,7 @@ def _values(site: Site, cells: Cells, choice: Choice) -> dict[str, object]:
         "count": cells.count,
         "placed": cells.placed(choice.embedding),
         "groups": groups,
-        "most_groups": MOST_GROUPS,
+        "most_groups": MOST_CELL_GROUPS,
         "rows": list(_rows(cells, choice, groups)),
         "candidates": choice.problem.ids[:20] if isinstance(choice.problem, AmbiguousGene) else (),
         "log": bool(request.args.get("log")),

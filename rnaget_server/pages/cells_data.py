@@ -14,7 +14,7 @@ from flask import Flask, Response, jsonify, request
 from rnaget_server.delivery.etags import software
 from rnaget_server.errors import Busy, InvalidQuery, UnknownId
 from rnaget_server.pages.fair_share import count_cells
-from rnaget_server.slicing.cells import Cells, Gene, cells_of
+from rnaget_server.slicing.cells import Cells, FeatureInUnits, cells_of
 from rnaget_server.slicing.lookup import matrix_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def shown_matrix(site: Site, id: str) -> Matrix:
     return matrix_of(site.view, id)
 
 
-def read_expression(cells: Cells, gene: Gene) -> Any:
+def read_expression(cells: Cells, gene: FeatureInUnits) -> Any:
     """Return the value of a feature in each cell, which counts for the fair share of the client.
 
     Raises

@@ -16,11 +16,11 @@ from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.pages.axes import first_of_axis
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.genomes import genome_views
-from rnaget_server.pages.matrices import matrix_detail, matrix_queries
+from rnaget_server.pages.matrix_detail import matrix_detail, matrix_queries
 from rnaget_server.pages.paging import Page
 from rnaget_server.pages.queries import Query
 from rnaget_server.pages.studies import data_view
-from rnaget_server.pages.tracks import track_detail
+from rnaget_server.pages.track_detail import track_detail
 from rnaget_server.pages.views import StudyCard
 from rnaget_server.slicing.preview import named_features
 

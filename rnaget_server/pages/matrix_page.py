@@ -17,7 +17,7 @@ from rnaget_server.errors import InvalidQuery, ResultTooLarge, StoreFailure, Unk
 from rnaget_server.model.observation import stage
 from rnaget_server.pages.attributes import Links, ValueView, attribute_views, filter_of
 from rnaget_server.pages.frame import address_of, page, root_of
-from rnaget_server.pages.matrices import matrix_queries
+from rnaget_server.pages.matrix_detail import matrix_queries
 from rnaget_server.pages.paging import Span
 from rnaget_server.pages.queries import data_route
 from rnaget_server.pages.studies import genome_of_study

@@ -27,7 +27,7 @@ from rnaget_server.pages.samples import add_samples
 from rnaget_server.pages.search import add_search
 from rnaget_server.pages.sign_in import add_sign_in
 from rnaget_server.pages.studies import add_studies
-from rnaget_server.pages.track_set import add_track_sets
+from rnaget_server.pages.track_set_page import add_track_sets
 from rnaget_server.web import PAGE_HEADERS, STATIC
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from flask import Flask, Response, abort, jsonify, redirect, request
 
 from rnaget_server.pages.frame import page, root_of
 from rnaget_server.slicing.search.names import LONGEST
-from rnaget_server.slicing.search.results import Group, Place, best, exact_gene, find
+from rnaget_server.slicing.search.results import Group, PageAddress, best, exact_gene, find
 from rnaget_server.slicing.search.similar import similar_names
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def add_search(pages: Flask, site: Site) -> None:
         return reply
 
 
-def address_of(site: Site, place: Place) -> str:
+def address_of(site: Site, place: PageAddress) -> str:
     """Return the address of a page of this server."""
     path = "/".join(quote(part, safe="") for part in place.path)
     query = f"?{urlencode(place.query, quote_via=quote)}" if place.query else ""

@@ -13,10 +13,10 @@ from rnaget_server.catalog.records import Genome, Matrix, ReadSet, Study, TrackS
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.pages.files import files_view
 from rnaget_server.pages.frame import address_of, page
-from rnaget_server.pages.matrices import matrix_detail
+from rnaget_server.pages.matrix_detail import matrix_detail
 from rnaget_server.pages.paging import Page
 from rnaget_server.pages.reads import reads_view
-from rnaget_server.pages.tracks import track_detail
+from rnaget_server.pages.track_detail import track_detail
 from rnaget_server.pages.views import DataView, Detail, Record, StudyView
 from rnaget_server.slicing.lookup import known_record
 

@@ -11,7 +11,7 @@ from rnaget_server.catalog.records import TrackSet
 from rnaget_server.delivery.stored_files import FILES_PATH
 from rnaget_server.errors import Unavailable
 from rnaget_server.pages.queries import Query, Source
-from rnaget_server.slicing.places import Place
+from rnaget_server.slicing.named_regions import NamedRegion
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -38,16 +38,16 @@ class WholeFile:
     size: int | None
 
 
-def region_links(site: Site, record: TrackSet, place: Place, samples: Sequence[str], tracks: int) -> list[Link]:
+def region_links(site: Site, record: TrackSet, region: NamedRegion, samples: Sequence[str], tracks: int) -> list[Link]:
     """Return a link for each format of a region, base by base or in bins where that is too much.
 
     `samples` are chosen of so many `tracks`.
     """
     if not samples or site.settings.require_tickets:
         return []
-    bins = _bins(site, place, len(samples))
-    content = f"{bins:,} bins" if bins else f"{len(place):,} bases"
-    asked = {**_asked(place, samples, tracks), **({"bins": str(bins)} if bins else {})}
+    bins = _bins(site, region, len(samples))
+    content = f"{bins:,} bins" if bins else f"{len(region):,} bases"
+    asked = {**_asked(region, samples, tracks), **({"bins": str(bins)} if bins else {})}
     path = f"/rnaget/continuous/{quote(record.id)}/bytes"
     return [
         Link(format, f"{path}?{urlencode({**asked, 'format': format}, quote_via=quote)}", content)
@@ -57,16 +57,16 @@ def region_links(site: Site, record: TrackSet, place: Place, samples: Sequence[s
 
 
 def region_queries(
-    site: Site, record: TrackSet, place: Place, samples: Sequence[str], tracks: int, base: str
+    site: Site, record: TrackSet, region: NamedRegion, samples: Sequence[str], tracks: int, base: str
 ) -> Iterator[Query]:
     """Yield commands for the region; `base` is the address of the server."""
     source = Source(base, f"continuous/{record.id}", True, True, site.settings.require_tickets)
     if samples:
-        bins = _bins(site, place, len(samples)) or min(_BINS, len(place))
-        asked = {**_asked(place, samples, tracks), "bins": str(bins)}
+        bins = _bins(site, region, len(samples)) or min(_BINS, len(region))
+        asked = {**_asked(region, samples, tracks), "bins": str(bins)}
         yield source.part(f"This region in {bins:,} bins", asked)
         if not source.by_ticket and _ONE_TRACK in site.formats.of("continuous") and "," not in samples[0]:
-            yield source.browsed(f"{samples[0]} in another genome browser", samples[0], _asked(place, (), 0))
+            yield source.browsed(f"{samples[0]} in another genome browser", samples[0], _asked(region, (), 0))
 
 
 def whole_files(site: Site, record: TrackSet, first: int, most: int) -> dict[int, WholeFile]:
@@ -84,14 +84,14 @@ def whole_files(site: Site, record: TrackSet, first: int, most: int) -> dict[int
     return found
 
 
-def _asked(place: Place, samples: Sequence[str], tracks: int) -> dict[str, str]:
-    asked = {"chr": place.chromosome, "start": str(place.start), "end": str(place.end)}
+def _asked(region: NamedRegion, samples: Sequence[str], tracks: int) -> dict[str, str]:
+    asked = {"chr": region.chromosome, "start": str(region.start), "end": str(region.end)}
     if 0 < len(samples) < tracks and not any("," in name for name in samples):
         asked["sampleIDList"] = ",".join(samples)
     return asked
 
 
-def _bins(site: Site, place: Place, tracks: int) -> int | None:
+def _bins(site: Site, region: NamedRegion, tracks: int) -> int | None:
     """Return how many bins a region is asked for in; None if it can be had base by base."""
     most = min(site.view.limits.max_columns(tracks) or _MANY_COLUMNS, _MANY_COLUMNS)
-    return min(_BINS, most) if len(place) > most else None
+    return min(_BINS, most) if len(region) > most else None

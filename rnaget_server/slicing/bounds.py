@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.model.axis import Near, Positions
+from rnaget_server.model.columns import Mask
 from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery
 from rnaget_server.stores.base import MatrixStore
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, shown, unknown_name
 from rnaget_server.model.columns import as_texts
+from rnaget_server.slicing.matrix_genes import positions_of, similar_names
 from rnaget_server.slicing.summaries.statistics import summarise
 from rnaget_server.writers.cells import table_lines
 from rnaget_server.writers.tsv import cleaned
 
-MOST_GROUPS = 100
+MOST_CELL_GROUPS = 100
 """So many values of an attribute have a group of their own; the cells of all others are one."""
 
 _FEW_NUMBERS = 50
@@ -61,7 +62,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class Gene:
+class FeatureInUnits:
     """A feature in some units: where it is, its id and its name."""
 
     position: int
@@ -92,6 +93,7 @@ class AmbiguousGene(InvalidQuery):
 class Cells:
     """The cells of one matrix. Made by `cells_of`, within which alone it is used."""
 
+    view: View
     matrix: Matrix
     store: GuardedStore
 
@@ -154,7 +156,7 @@ class Cells:
         empty = np.array([not value.strip() for value in values])
         order = np.argsort(-np.bincount(codes), kind="stable")
         order = order[~empty[order]]
-        named = order[:MOST_GROUPS]
+        named = order[:MOST_CELL_GROUPS]
         number_of = np.full(len(values), len(named), np.uint16)
         number_of[named] = np.arange(len(named))
         number_of[empty] = len(named) + 1
@@ -170,7 +172,7 @@ class Cells:
         by_name = {name.casefold(): name for name in reversed(known)}
         usual = [by_name[name] for name in _USUAL if name in by_name]
         for attribute in dict.fromkeys([*usual, *known[:_LOOKED_AT]]):
-            values = self.store.samples.values(attribute, MOST_GROUPS)
+            values = self.store.samples.values(attribute, MOST_CELL_GROUPS)
             if values is not None and len(values) > 1 and not self.is_continuous(attribute):
                 return attribute
         return None
@@ -179,8 +181,8 @@ class Cells:
         """Return the values of a numeric attribute, as float64."""
         return self.store.samples.column(attribute).astype(np.float64)
 
-    def gene(self, name: str, units: str | None) -> Gene:
-        """Return the feature of an id, or of a name that no other feature has.
+    def gene(self, name: str, units: str | None) -> FeatureInUnits:
+        """Return the feature of an id, or of a name or an alias that no other feature has; see `matrix_genes`.
 
         Raises
         ------
@@ -194,22 +196,18 @@ class Cells:
         matrix, axis = self.matrix, self.store.features
         if units is not None and units not in self.store.units:
             raise InvalidQuery(unknown_name("unit", units, self.store.units))
-        for attribute in filter(None, (matrix.feature_id, matrix.feature_name)):
-            positions = np.unique(axis.index(attribute).locate([name])[0])
-            if len(positions):
-                break
-        else:
-            attribute = matrix.feature_name or matrix.feature_id
-            near = axis.suggest(attribute, [name]).alike.get(name, ())
+        positions = np.array(positions_of(self.view, matrix, self.store, [name]).get(name, []), np.int64)
+        if not len(positions):
+            near = similar_names(self.store, matrix, [name])[name]
             hint = f": did you mean {' or '.join(map(shown, near))}?" if near else ""
             raise UnknownId(f"{matrix.id} has no feature {shown(name)}{hint}")
         ids = as_texts(axis.column(matrix.feature_id, positions))
         if len(ids) > 1:
             raise AmbiguousGene(name, ids)
         called = as_texts(axis.column(matrix.feature_name, positions))[0] if matrix.feature_name else ids[0]
-        return Gene(int(positions[0]), ids[0], called, units or self.store.units[0])
+        return FeatureInUnits(int(positions[0]), ids[0], called, units or self.store.units[0])
 
-    def expression(self, gene: Gene) -> Numbers:
+    def expression(self, gene: FeatureInUnits) -> Numbers:
         """Return the value of a feature in each cell, as float32, or float64 where the layer has that."""
         blocks = self.store.blocks(gene.units, np.array([gene.position], np.int64))
         return np.concatenate([block.ravel() for block in blocks])
@@ -261,7 +259,7 @@ def cells_of(view: View, matrix: Matrix) -> Iterator[Cells]:
     reservation = view.memory.reservation()
     try:
         reservation.grow_in_thread(store.shape[1] * _BYTES_OF_CELL)
-        yield Cells(matrix, store)
+        yield Cells(view, matrix, store)
     finally:
         reservation.release()
 

@@ -23,8 +23,8 @@ from rnaget_server.stores.base import MatrixStore
 SUMMARIES = ("n", "q1", "median", "q3", "min", "max")
 """The numbers of a group, by the names that a query has for them."""
 
-MOST_GROUPS = 60
-"""So many groups are shown, those with the highest medians."""
+# So many groups are shown, those with the highest medians.
+_MOST_GROUPS = 60
 
 MOST_CHOICES = 2_000
 """An attribute of more values is not offered for groups."""
@@ -166,7 +166,7 @@ def _attribute(matrix: Matrix, store: MatrixStore, group_by: str) -> str:
 def _groups(cells: NDArray[Any], grouping: Grouping, shape: str) -> list[GroupValues]:
     exact = grouping.summarise(cells[np.newaxis], SUMMARIES, np.dtype(np.float64)).reshape(-1, len(SUMMARIES))
     medians = exact[:, SUMMARIES.index("median")]
-    order = np.lexsort((np.arange(len(medians)), -medians, np.isnan(medians)))[:MOST_GROUPS]
+    order = np.lexsort((np.arange(len(medians)), -medians, np.isnan(medians)))[:_MOST_GROUPS]
     by_group = np.argsort(grouping.codes, kind="stable")
     ends = np.searchsorted(grouping.codes[by_group], np.arange(len(medians)), side="right")
     most = _MOST_OUTLIERS // max(1, len(order))

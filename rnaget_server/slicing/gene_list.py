@@ -13,13 +13,11 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import StoreFailure
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.limits import MAX_HEAT_MAP, check_genes
-from rnaget_server.model.suggestions import MOST_NAMES, merged
-from rnaget_server.sequences.genes import split_version, with_version
-from rnaget_server.slicing.genomes import genome_of
+from rnaget_server.model.limits import MAX_HEAT_MAP, check_heat_map_genes
+from rnaget_server.sequences.genes import split_version
+from rnaget_server.slicing.matrix_genes import NamedFeatures, positions_by_genome, similar_names
 from rnaget_server.stores.base import MatrixStore
 
-_MOST_SUGGESTED = 12
 _MOST_MATRICES = 200
 _ENDS = re.compile(r"[,;\t\r\n]+")
 # More words than these are more than 500 names, with blanks in them or not, and are not looked for at all.
@@ -79,7 +77,7 @@ def find_genes(view: View, matrix: Matrix, lists: Sequence[str]) -> GeneList:
     """
     store = view.stores.open(matrix)
     texts, found = _found(store, matrix, lists)
-    found |= _by_genome(view, matrix, store, [text for text in texts if text not in found])
+    found |= positions_by_genome(view, matrix, store, [text for text in texts if text not in found])
     positions = np.array(list(dict.fromkeys(place for text in texts for place in found.get(text, ()))), np.int64)
     ids = as_texts(store.features.column(matrix.feature_id, positions))
     names = as_texts(store.features.column(matrix.feature_name, positions)) if matrix.feature_name else ids
@@ -94,7 +92,7 @@ def find_genes(view: View, matrix: Matrix, lists: Sequence[str]) -> GeneList:
             id, name = labels[place]
             genes.setdefault(place, ListedGene(text, place, id, name, "" if _is_same(text, id, name) else id))
     missing = [text for text in texts if not found.get(text)]
-    return GeneList(tuple(genes.values()), ambiguous, _similar(store, matrix, missing))
+    return GeneList(tuple(genes.values()), ambiguous, similar_names(store, matrix, missing))
 
 
 def matrix_with_most(view: View, lists: Sequence[str]) -> Matrix | None:
@@ -126,17 +124,17 @@ def _found(store: MatrixStore, matrix: Matrix, lists: Sequence[str]) -> tuple[li
     """
     words = sum(len(_BETWEEN_WORDS.split(given)) for given in lists)
     if words > _MOST_WORDS:
-        check_genes(words)
-    forms = _Forms(store, matrix, [form for text in _parts(lists) for form in _variants(text)])
+        check_heat_map_genes(words)
+    named = NamedFeatures(store, matrix, _parts(lists))
     texts: dict[str, None] = {}
     for given in lists:
-        if "\n" not in given and forms.places(given.strip()):
+        if "\n" not in given and named.positions(given.strip()):
             texts[given.strip()] = None
             continue
         for part in filter(None, map(str.strip, _ENDS.split(given))):
-            texts |= dict.fromkeys([part] if forms.places(part) else part.split())
-    check_genes(len(texts))
-    return list(texts), {text: places for text in texts if (places := forms.places(text))}
+            texts |= dict.fromkeys([part] if named.positions(part) else part.split())
+    check_heat_map_genes(len(texts))
+    return list(texts), {text: positions for text in texts if (positions := named.positions(text))}
 
 
 def _parts(lists: Iterable[str]) -> Iterator[str]:
@@ -148,68 +146,6 @@ def _parts(lists: Iterable[str]) -> Iterator[str]:
             yield from part.split()
 
 
-def _variants(text: str) -> list[str]:
-    """Return a text, the same without the version of an id, and in the cases that symbols are written in."""
-    stem, _ = split_version(text)
-    return list(dict.fromkeys([text, stem, text.upper(), stem.upper(), text.capitalize()]))
-
-
-class _Forms:
-    """The places of the features that have one of some ids or names."""
-
-    def __init__(self, store: MatrixStore, matrix: Matrix, texts: Iterable[str]) -> None:
-        wanted = list(dict.fromkeys(filter(None, texts)))
-        attributes = dict.fromkeys((matrix.feature_id, matrix.feature_name or matrix.feature_id))
-        self._by_attribute = [_located(store, attribute, wanted) for attribute in attributes]
-
-    def places(self, text: str) -> list[int]:
-        """Return the positions of what has the text as its id, else as its name, else another form of it."""
-        for form in _variants(text):
-            for located in self._by_attribute:
-                if form in located:
-                    return sorted(located[form])
-        return []
-
-
-def _located(store: MatrixStore, attribute: str, texts: Sequence[str]) -> dict[str, list[int]]:
-    located: dict[str, list[int]] = {}
-    positions, owners = store.features.index(attribute).locate(texts)
-    for position, owner in zip(positions.tolist(), owners.tolist(), strict=True):
-        located.setdefault(texts[owner], []).append(position)
-    return located
-
-
-def _by_genome(view: View, matrix: Matrix, store: MatrixStore, texts: Sequence[str]) -> dict[str, list[int]]:
-    """Return where the genes are that the genome of the matrix knows under these names, aliases most of all."""
-    genome = genome_of(view, matrix)
-    found: dict[str, list[int]] = {}
-    if genome is None or not texts:
-        return found
-    with suppress(StoreFailure):
-        genes = view.stores.open_genome(genome)
-        existing = genes.existing_names(texts[:MAX_HEAT_MAP])
-        for text in sorted(existing, key=texts.index):
-            match = genes.find_genes(text)
-            meant = genes.genes(match.genes) if match is not None else []
-            names = [(with_version(gene.id, gene.version), gene.id, gene.symbol or "") for gene in meant]
-            forms = _Forms(store, matrix, [name for of_gene in names for name in of_gene])
-            places = [next(filter(None, map(forms.places, of_gene)), []) for of_gene in names]
-            if any(places):
-                found[text] = sorted({place for some in places for place in some})
-    return found
-
-
 def _is_same(text: str, id: str, name: str) -> bool:
     """Return whether a text is an id or a name in any case, or the id without its version."""
     return text.lower() in (id.lower(), name.lower(), split_version(id)[0].lower())
-
-
-def _similar(store: MatrixStore, matrix: Matrix, missing: Sequence[str]) -> dict[str, list[str]]:
-    """Return for each text ids and names like it; of very many, for the first dozen."""
-    attributes = dict.fromkeys((matrix.feature_name or matrix.feature_id, matrix.feature_id))
-    similar: dict[str, list[str]] = {text: [] for text in missing}
-    for start in range(0, min(len(missing), _MOST_SUGGESTED), MOST_NAMES):
-        some = missing[start : start + MOST_NAMES]
-        found = merged(store.features.suggest(attribute, some) for attribute in attributes)
-        similar |= {text: list(found.alike.get(text, ()))[:3] for text in some}
-    return similar

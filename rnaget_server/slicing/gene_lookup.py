@@ -14,6 +14,7 @@ from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.observation import note_reading
 from rnaget_server.sequences.genes import Gene, split_version
+from rnaget_server.slicing.matrix_genes import cases
 from rnaget_server.spelling import most_alike
 
 _MOST_CANDIDATES = 50
@@ -36,7 +37,7 @@ class Occurrence:
 
 
 @dataclass(frozen=True)
-class Place:
+class GeneInGenome:
     """A genome, and the gene as it is there."""
 
     genome: Genome
@@ -76,7 +77,7 @@ class FoundGene:
 
     id: str
     symbol: str | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[GeneInGenome, ...] = ()
     occurrences: tuple[Occurrence, ...] = ()
     candidates: tuple[GeneCandidate, ...] = ()
     more_candidates: int = 0
@@ -90,7 +91,7 @@ class _Search:
     view: View
     unavailable: dict[str, None] = field(default_factory=dict)
 
-    def places(self, name: str) -> list[Place]:
+    def places(self, name: str) -> list[GeneInGenome]:
         """Return the genes of a name, or that it is a synonym of, in all genomes."""
         found = []
         for genome in self.view.catalog.genomes.values():
@@ -99,7 +100,7 @@ class _Search:
                 match = store.find_genes(name)
                 if match is not None:
                     note_reading("genomes", genome.id)
-                    found += [Place(genome, gene) for gene in store.genes(match.genes)]
+                    found += [GeneInGenome(genome, gene) for gene in store.genes(match.genes)]
             except (StoreFailure, CatalogChanged):
                 self.unavailable[genome.name or genome.id] = None
         return found
@@ -121,10 +122,15 @@ class _Search:
 def find_gene(view: View, name: str) -> FoundGene | None:
     """Return where a gene is, by its id with or without version, its symbol, or a synonym of it that a genome knows.
 
-    A name that is written otherwise than any is looked for in upper case as well. None: nothing has that name.
+    One that is written otherwise than any is looked for in the cases of symbols as well. None: nothing has that name.
     """
-    found = _find(view, name)
-    return found if found is not None or name == name.upper() else _find(view, name.upper())
+    unavailable: FoundGene | None = None
+    for form in cases(name):
+        found = _find(view, form)
+        if found is not None and (found.occurrences or found.places or found.candidates):
+            return found
+        unavailable = unavailable or found
+    return unavailable
 
 
 def _find(view: View, name: str) -> FoundGene | None:
@@ -145,7 +151,7 @@ def _find(view: View, name: str) -> FoundGene | None:
     return FoundGene(id, symbol, tuple(places), tuple(occurrences), unavailable=tuple(search.unavailable))
 
 
-def _distinct(places: Sequence[Place], rows: Sequence[Occurrence], stem: str) -> dict[str, GeneCandidate]:
+def _distinct(places: Sequence[GeneInGenome], rows: Sequence[Occurrence], stem: str) -> dict[str, GeneCandidate]:
     """Return the genes that a name means, by id; those of one kind of id are different ones.
 
     In a matrix that calls its features otherwise, several features of the name are different genes as well.

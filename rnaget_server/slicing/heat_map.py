@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.limits import MAX_HEAT_MAP, check_groups
+from rnaget_server.model.limits import MAX_HEAT_MAP, check_heat_map_columns
 from rnaget_server.model.observation import stage
 from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.clustering import clustered
@@ -143,7 +143,7 @@ def heat_map(
     with stage("select"):
         resolved = slice_by_id(view, matrix.id, query)
     slice = resolved.slice
-    check_groups(slice.shape[1], resolved.columns)
+    check_heat_map_columns(slice.shape[1], resolved.columns)
     count(slice.shape[0] * slice.shape[1])
     rows = {id: row for row, id in enumerate(as_texts(slice.features.column(slice.features.id)))}
     cells = np.concatenate(list(slice.layers[0].blocks()))

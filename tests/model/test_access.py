@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnaget_server.model.access import PUBLIC, Access
+from rnaget_server.model.access import PUBLIC, Access, SampleAccess, SampleRule
 from rnaget_server.model.principal import ANYONE, OPERATOR, Principal
 
 REGISTERED = Access("registered")
@@ -24,3 +24,11 @@ CONTROLLED = Access("controlled", frozenset(("a", "b")))
 )
 def test_levels(principal: Principal, admitted: list[Access]) -> None:
     assert [access for access in (PUBLIC, REGISTERED, CONTROLLED) if access.admits(principal)] == admitted
+
+
+def test_the_text_of_rules_has_one_order() -> None:
+    where = {"b": frozenset("zyx"), "a": frozenset("mn")}
+    access = SampleAccess((SampleRule(where, Access("controlled", frozenset("kji"))),), "omit")
+    condition = "(('a', ('m', 'n')), ('b', ('x', 'y', 'z')))"
+    rule = f"SampleRule({condition}, Access('controlled', ['i', 'j', 'k']))"
+    assert repr(access) == f"SampleAccess(rules=({rule},), others_see='omit')"

@@ -231,6 +231,7 @@ def test_a_matrix_whose_file_is_gone_is_named(data: Path, tmp_path: Path) -> Non
         page = client.get("/genes/GENE0")
         assert page.status_code == 200
         assert "Temporarily unavailable:</strong> odd" in page.text
+        assert "GENE0" in client.get("/genes/gene0?format=json").text
         assert client.get("/genes/GENE0?matrix=odd&format=json").status_code == 503
 
 

@@ -9,7 +9,9 @@ import pytest
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.errors import ResultTooLarge
 from rnaget_server.settings import Settings
+from rnaget_server.slicing.cells import cells_of
 from rnaget_server.slicing.gene_list import GeneList, find_genes, matrix_with_most
+from rnaget_server.slicing.gene_lookup import find_gene
 from tests.conftest import import_matrix, new_study
 from tests.importers.sequences.annotated import run_import
 
@@ -116,7 +118,7 @@ def test_too_many_are_refused(view: View) -> None:
 
 
 def test_very_many_are_refused_before_they_are_looked_for(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnaget_server.slicing.gene_list._Forms", None)
+    monkeypatch.setattr("rnaget_server.slicing.gene_list.NamedFeatures", None)
     with pytest.raises(ResultTooLarge, match="200,000 genes are more than the 500"):
         found(view, " ".join(["g"] * 200_000))
 
@@ -131,3 +133,24 @@ def test_a_matrix_whose_file_is_gone_is_passed_over(tmp_path: Path) -> None:
     view = open_repository(Settings(data=data, reload_seconds=0)).visible_to()
     matrix = matrix_with_most(view, ["A"])
     assert matrix is not None and matrix.id == "here"
+
+
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [
+        ("AB1", "ENSG00000000011.4"),
+        ("ab1", "ENSG00000000011.4"),
+        ("ENSG00000000011", "ENSG00000000011.4"),
+        ("ENSG00000000011.9", "ENSG00000000011.4"),
+        ("ensg00000000011", "ENSG00000000011.4"),
+        ("OLD1", "CD2"),
+        ("c1ORF7", "a,b"),
+    ],
+)
+def test_each_page_finds_the_same_feature(view: View, name: str, id: str) -> None:
+    assert ids(found(view, name)) == [id]
+    with cells_of(view, view.catalog.matrices["versioned"]) as cells:
+        assert cells.gene(name, None).id == id
+    gene = find_gene(view, name)
+    assert gene is not None
+    assert [row.feature for row in gene.occurrences if row.matrix.id == "versioned"] == [id]

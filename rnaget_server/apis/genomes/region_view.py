@@ -12,7 +12,7 @@ from rnaget_server.catalog import Genome
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.sequences.genes import Gene
 from rnaget_server.sequences.store import SequenceStore
-from rnaget_server.slicing.places import Place, find_place
+from rnaget_server.slicing.named_regions import NamedRegion, find_region
 from rnaget_server.web import libraries
 
 _MOST_GENES = 50
@@ -35,8 +35,10 @@ def region_view(root: str, genome: Genome, store: SequenceStore, asked: str | No
     attributes = store.collection().attributes
     lengths = dict(zip(attributes["names"], attributes["lengths"], strict=True))
     names = {name: name for name in lengths}
-    place = _place(store, lengths, names, asked)
-    found = store.genes_within(place.chromosome, place.start, place.end, _MOST_GENES + 1) if place is not None else []
+    region = _shown_region(store, lengths, names, asked)
+    found = (
+        store.genes_within(region.chromosome, region.start, region.end, _MOST_GENES + 1) if region is not None else []
+    )
     view = {
         "id": genome.id,
         "name": genome.name or genome.id,
@@ -46,7 +48,7 @@ def region_view(root: str, genome: Genome, store: SequenceStore, asked: str | No
         "genome": {"id": genome.id, "sequences": dict(islice(names.items(), _MOST_NAMES)), "root": root},
     }
     return {
-        "region": place,
+        "region": region,
         "asked": asked,
         "found": [_line(gene) for gene in found[:_MOST_GENES]],
         "more": len(found) > _MOST_GENES,
@@ -55,12 +57,14 @@ def region_view(root: str, genome: Genome, store: SequenceStore, asked: str | No
     }
 
 
-def _place(store: SequenceStore, lengths: dict[str, int], names: dict[str, str], asked: str | None) -> Place | None:
+def _shown_region(
+    store: SequenceStore, lengths: dict[str, int], names: dict[str, str], asked: str | None
+) -> NamedRegion | None:
     wanted = asked or store.example_gene()
     if wanted is not None:
-        return find_place(wanted, lengths, store, names)
+        return find_region(wanted, lengths, store, names)
     first = next(((name, length) for name, length in lengths.items() if length), None)
-    return first and Place(first[0], 0, min(first[1], _FIRST_BASES))
+    return first and NamedRegion(first[0], 0, min(first[1], _FIRST_BASES))
 
 
 def _line(gene: Gene) -> dict[str, Any]:
@@ -69,5 +73,5 @@ def _line(gene: Gene) -> dict[str, Any]:
         "name": gene.symbol or gene.id,
         "biotype": gene.biotype,
         "strand": {1: "+", -1: "-"}.get(gene.strand, ""),
-        "region": str(Place(gene.contig, gene.start, min(gene.stop, gene.length))),
+        "region": str(NamedRegion(gene.contig, gene.start, min(gene.stop, gene.length))),
     }

@@ -44,7 +44,7 @@ class Reply:
         return {}
 
 
-class Site:
+class ProxiedServer:
     """The address of a server, and what it answers.
 
     Parameters
@@ -86,12 +86,12 @@ def proxy_findings(url: str, settings: Settings, catalog: Catalog) -> Iterator[F
         yield found
         if found.level == "error":
             return
-    site = Site(url, context)
+    server = ProxiedServer(url, context)
     try:
-        found = _answers(site, catalog)
+        found = _answers(server, catalog)
         yield found
         if found.level != "error":
-            yield from _checks(site, settings, catalog)
+            yield from _checks(server, settings, catalog)
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         yield error("proxy", f"{url} does not answer: {failure}", "see if the proxy and the server run, and their logs")
 
@@ -119,37 +119,37 @@ def certificate_finding(url: str, context: ssl.SSLContext) -> Finding:
     return ok("certificate", f"it holds for {left} more days")
 
 
-def _answers(site: Site, catalog: Catalog) -> Finding:
-    reply = site.ask("/readyz")
+def _answers(server: ProxiedServer, catalog: Catalog) -> Finding:
+    reply = server.ask("/readyz")
     if reply.status == 503 and reply.body.startswith(b"this server"):
-        return error("proxy", f"{site.url} shuts down", "start the server again")
+        return error("proxy", f"{server.url} shuts down", "start the server again")
     if reply.status != 200 or not reply.body.startswith(b"ready:"):
-        message = f"{site.url}/readyz is answered by {reply.status}, and not by this server"
+        message = f"{server.url}/readyz is answered by {reply.status}, and not by this server"
         remedy = "pass all paths on; for a path of its own, take it away, as by location /rna/ with proxy_pass http://rnaget/;"
         return error("proxy", message, remedy)
-    found = site.ask("/rnaget/service-info").json().get("id")
+    found = server.ask("/rnaget/service-info").json().get("id")
     if found != catalog.service.id:
-        message = f"{site.url} serves {found!r}, and the catalogue here is {catalog.service.id!r}"
+        message = f"{server.url} serves {found!r}, and the catalogue here is {catalog.service.id!r}"
         return error("proxy", message, "give the address or the catalogue of the other")
-    return ok("proxy", f"{site.url} answers")
+    return ok("proxy", f"{server.url} answers")
 
 
-def _checks(site: Site, settings: Settings, catalog: Catalog) -> Iterator[Finding]:
-    if settings.public_url != site.url:
+def _checks(server: ProxiedServer, settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    if settings.public_url != server.url:
         said = f"it is {settings.public_url!r}" if settings.public_url else "it is not set"
         message = f"{said}: tickets have the address that a request claims to be for"
-        yield warning("public_url", message, f"set public_url to {site.url}")
-    yield from ticket_findings(site, catalog)
-    yield _long_urls(site)
-    yield _bodies(site, settings)
-    yield _coding(site, settings)
-    yield _buffering(site)
+        yield warning("public_url", message, f"set public_url to {server.url}")
+    yield from ticket_findings(server, catalog)
+    yield _long_urls(server)
+    yield _bodies(server, settings)
+    yield _coding(server, settings)
+    yield _buffering(server)
 
 
-def ticket_findings(site: Site, catalog: Catalog) -> Iterator[Finding]:
+def ticket_findings(server: ProxiedServer, catalog: Catalog) -> Iterator[Finding]:
     """Yield whether a ticket leads to data, and parts of them, by the address that clients see."""
     for id in list(catalog.matrices)[:_MATRICES_TRIED]:
-        reply = site.ask(f"/rnaget/expressions/{id}/ticket?format=tsv")
+        reply = server.ask(f"/rnaget/expressions/{id}/ticket?format=tsv")
         if reply.status == 200:
             break
     else:
@@ -158,17 +158,17 @@ def ticket_findings(site: Site, catalog: Catalog) -> Iterator[Finding]:
         )
         return
     address = str(reply.json().get("url"))
-    if not address.startswith(f"{site.url}/"):
+    if not address.startswith(f"{server.url}/"):
         parts = urlsplit(address)
         yield error(
             "tickets",
-            f"they lead to {parts.scheme}://{parts.netloc}…, and not to {site.url}",
-            f"set public_url to {site.url}; have the proxy pass Host ($http_host) and X-Forwarded-Proto on, and its "
+            f"they lead to {parts.scheme}://{parts.netloc}…, and not to {server.url}",
+            f"set public_url to {server.url}; have the proxy pass Host ($http_host) and X-Forwarded-Proto on, and its "
             "address in forwarded_allow_ips",
         )
         return
     yield ok("tickets", "they lead to the address that clients see")
-    part = site.ask(address.removeprefix(site.url), headers={"Range": "bytes=3-12"})
+    part = server.ask(address.removeprefix(server.url), headers={"Range": "bytes=3-12"})
     if part.status == 206 and len(part.body) == 10 and part.headers.get("content-range", "").startswith("bytes 3-12/"):
         yield ok("ranges", "parts of downloads are sent")
     else:
@@ -176,19 +176,19 @@ def ticket_findings(site: Site, catalog: Catalog) -> Iterator[Finding]:
         yield error("ranges", message, "have the proxy pass the headers Range and If-Range on")
 
 
-def _long_urls(site: Site) -> Finding:
-    reply = site.ask(f"/rnaget/projects?version={'v' * _LONG_QUERY}")
+def _long_urls(server: ProxiedServer) -> Finding:
+    reply = server.ask(f"/rnaget/projects?version={'v' * _LONG_QUERY}")
     if reply.status == 200:
         return ok("long URLs", f"{_LONG_QUERY:,} letters pass")
     remedy = "allow more in the proxy: large_client_header_buffers 8 64k; in nginx"
     return warning("long URLs", f"one of {_LONG_QUERY:,} letters is answered by {reply.status}", remedy)
 
 
-def _bodies(site: Site, settings: Settings) -> Finding:
+def _bodies(server: ProxiedServer, settings: Settings) -> Finding:
     size = settings.max_body_bytes
     try:
         # The server refuses it, once it has all of it, since it is no JSON.
-        status = site.ask("/rnaget/expressions/bytes", "POST", content=b"x" * size).status
+        status = server.ask("/rnaget/expressions/bytes", "POST", content=b"x" * size).status
     except httpx.TransportError:  # the proxy has closed the connection
         status = 413
     if status == 413:
@@ -197,8 +197,8 @@ def _bodies(site: Site, settings: Settings) -> Finding:
     return ok("large bodies", f"{size:,} bytes pass")
 
 
-def _coding(site: Site, settings: Settings) -> Finding:
-    reply = site.ask("/rnaget/service-info", headers={"Accept-Encoding": "gzip"})
+def _coding(server: ProxiedServer, settings: Settings) -> Finding:
+    reply = server.ask("/rnaget/service-info", headers={"Accept-Encoding": "gzip"})
     if "content-encoding" in reply.headers and not settings.content_coding:
         return warning(
             "content coding", "the proxy compresses, which RNAget rules out", "turn it off: gzip off; in nginx"
@@ -206,11 +206,11 @@ def _coding(site: Site, settings: Settings) -> Finding:
     return ok("content coding", "replies come as the server sends them")
 
 
-def _buffering(site: Site) -> Finding:
+def _buffering(server: ProxiedServer) -> Finding:
     pauses = []
     for _ in range(_TRIES):
         # On a busy machine the first piece may be seen late, but not each time.
-        pauses.append(site.pause())
+        pauses.append(server.pause())
         if pauses[-1] > PAUSE / 2:
             return ok("buffering", "replies come while they are made")
     message = "the proxy keeps replies back until they are whole, and whole matrices on its disk"

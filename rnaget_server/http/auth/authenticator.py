@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 from rnaget_server.auth_settings import AuthSettings
 from rnaget_server.errors import NotAuthenticated
-from rnaget_server.http.auth.identity import Identity
+from rnaget_server.http.auth.identity import NO_TOKEN, Identity
 from rnaget_server.http.auth.token_file import PREFIX, TokenFile
 
 if TYPE_CHECKING:
     from rnaget_server.http.auth.passports import Passports
     from rnaget_server.http.auth.providers import Provider
     from rnaget_server.http.auth.web_tokens import WebToken
-
-_UNKNOWN = "this is no token that this server takes: sign in again, or ask its provider for one"
 
 
 class Authenticator:
@@ -67,7 +65,7 @@ class Authenticator:
         if self.is_own(token) and self.tokens is not None:
             return self.tokens.identify(token)
         if not self.providers:
-            raise NotAuthenticated(_UNKNOWN)
+            raise NotAuthenticated(NO_TOKEN)
         from rnaget_server.http.auth.web_tokens import parse_web_token
 
         return self._of_provider(parse_web_token(token))
@@ -87,8 +85,5 @@ class Authenticator:
             return provider.identity(claims, None)
         passport = claims.get(CLAIM)
         if passport is None and CLAIM in str(claims.get("scope", "")).split():
-            information = provider.user_info(token.text)
-            if information.get("sub") != claims["sub"]:
-                raise NotAuthenticated("the provider that has issued this token says that it is of somebody else")
-            passport = information.get(CLAIM, [])
+            passport = provider.user_info(token.text, claims["sub"]).get(CLAIM, [])
         return provider.identity(claims, self.passports.grants, passport)

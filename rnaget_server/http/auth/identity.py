@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from rnaget_server.model.principal import Principal
 
+NO_TOKEN = "this is no token that this server takes: sign in again, or ask its provider for one"
+"""The refusal of what is no token, or that of somebody else."""
+
 
 @dataclass(frozen=True)
 class Identity:

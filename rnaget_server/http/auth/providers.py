@@ -87,22 +87,25 @@ class Provider:
             raise Unavailable("the provider of the sign-in could not be asked a moment ago: try again later")
         return endpoint(self._document, name, self.entry.issuer)
 
-    def user_info(self, access_token: str) -> dict[str, Any]:
-        """Return what the provider says of the one who has an access token.
+    def user_info(self, access_token: str, subject: str) -> dict[str, Any]:
+        """Return what the provider says of the one who has an access token, and who has to be `subject`.
 
         Raises
         ------
         NotAuthenticated
-            If the provider does not take the token.
+            If the provider does not take the token, or it is somebody else's.
         Unavailable
             If it does not answer.
         """
         try:
-            return fetch_json(self.endpoint("userinfo_endpoint"), access_token)
+            information = fetch_json(self.endpoint("userinfo_endpoint"), access_token)
         except FetchFailed as failure:
             if failure.status in (400, 401, 403):
                 raise NotAuthenticated("the provider that has issued this token no longer takes it") from None
             raise
+        if information.get("sub") != subject:
+            raise NotAuthenticated("the provider that has issued this token says that it is of somebody else")
+        return information
 
     def identity(self, claims: Mapping[str, Any], visas: Visas | None, passport: object = None) -> Identity:
         """Return who verified claims are of.

@@ -15,6 +15,7 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
 
 from rnaget_server.errors import NotAuthenticated
+from rnaget_server.http.auth.identity import NO_TOKEN
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """The signatures that are believed: by keys that are public, and never by a secret or none."""
@@ -64,7 +65,7 @@ def parse_web_token(text: str) -> WebToken:
     """
     parts = text.split(".", 3) if len(text) <= _LONGEST_TOKEN else []
     if len(parts) != 3 or len(parts[0]) > _LONGEST_HEADER or not text.isascii():
-        raise NotAuthenticated("this is no token that this server takes: sign in again, or ask its provider for one")
+        raise NotAuthenticated(NO_TOKEN)
     header, claims = _json_object(parts[0]), _json_object(parts[1])
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
@@ -130,5 +131,5 @@ def _json_object(part: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise NotAuthenticated("this is no token that this server takes: sign in again, or ask its provider for one")
+        raise NotAuthenticated(NO_TOKEN)
     return value

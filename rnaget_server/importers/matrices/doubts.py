@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from rnaget_server.importers.base import SourceMatrix
-from rnaget_server.importers.odd_values import Place
+from rnaget_server.importers.odd_values import CellPlace
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.tables import listed
 
@@ -21,7 +21,7 @@ def doubts_about(source: SourceMatrix, units: str) -> tuple[str, ...]:
     """Return warnings on values that are rarely meant, and on axes that may be the wrong way round."""
     features, samples = (axis.columns[axis.id] for axis in (source.features, source.samples))
 
-    def words(place: Place, by_sample: bool) -> str:
+    def words(place: CellPlace, by_sample: bool) -> str:
         feature, sample = (place.across, place.line) if by_sample else (place.line, place.across)
         ids = shortened(str(features[feature])), shortened(str(samples[sample]))
         return f"{place.value:g} of the feature {ids[0]} in the sample {ids[1]}"

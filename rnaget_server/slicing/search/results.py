@@ -38,7 +38,7 @@ _MOST_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True)
-class Place:
+class PageAddress:
     """An address: the parts of its path, and the parameters of its query."""
 
     label: str
@@ -54,8 +54,8 @@ class Result:
     rank: int
     label: str
     note: str
-    place: Place
-    places: tuple[Place, ...] = ()
+    place: PageAddress
+    places: tuple[PageAddress, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _genes(view: View, index: SearchIndex, key: str) -> Iterator[Result]:
             notes = [id if name and name != id else "", _in_matrices(matrices)]
             notes += [f"also called {aliases[hit.entry]}"] if hit.rank == ALIAS else []
             note = " · ".join(filter(None, notes))
-            yield Result("gene", hit.rank, name or id, note, Place(name or id, ("genes", address_of_gene(id))))
+            yield Result("gene", hit.rank, name or id, note, PageAddress(name or id, ("genes", address_of_gene(id))))
 
 
 def address_of_gene(id: str) -> str:
@@ -155,7 +155,9 @@ def _samples(index: SearchIndex, key: str) -> Iterator[Result]:
         id = entries.ids[hit.entry]
         matrices = index.matrices_with("samples", index.samples.axes_of(hit.entry))
         if matrices:
-            places = [Place(matrix.name or matrix.id, ("samples", matrix.id, id)) for matrix in matrices[:_MOST_PLACES]]
+            places = [
+                PageAddress(matrix.name or matrix.id, ("samples", matrix.id, id)) for matrix in matrices[:_MOST_PLACES]
+            ]
             note = f"sample {_in_matrices(matrices)}"
             yield Result("sample", hit.rank, id, note, places[0], tuple(places) if len(places) > 1 else ())
 
@@ -178,14 +180,14 @@ def _attributes(index: SearchIndex, key: str) -> Iterator[Result]:
         yield Result("attribute", hit.rank, name, note, places[0], tuple(places) if len(places) > 1 else ())
 
 
-def _place(index: SearchIndex, attribute: ValuesOfAttribute, value: str | None = None) -> Place:
+def _place(index: SearchIndex, attribute: ValuesOfAttribute, value: str | None = None) -> PageAddress:
     """Return the page of what has a value, or of all values of an attribute where no filter selects by it."""
     matrix = index.labels[attribute.matrix].matrix
     label, path = matrix.name or matrix.id, ("matrices", matrix.id)
     if attribute.filter is not None and value is not None:
-        return Place(label, path, ((attribute.filter, value),))
+        return PageAddress(label, path, ((attribute.filter, value),))
     query = (("attribute", attribute.attribute), ("axis", attribute.axis.removesuffix("s")))
-    return Place(label, (*path, "values"), query)
+    return PageAddress(label, (*path, "values"), query)
 
 
 def _records(index: SearchIndex, kind: str, key: str) -> Iterator[Result]:
@@ -194,7 +196,7 @@ def _records(index: SearchIndex, kind: str, key: str) -> Iterator[Result]:
         record = records.records[hit.entry]
         note = " · ".join(filter(None, [record.id if record.name else "", record.note]))
         label = record.name or record.id
-        yield Result(kind, hit.rank, label, note, Place(label, record.path))
+        yield Result(kind, hit.rank, label, note, PageAddress(label, record.path))
 
 
 def _bounded(hits: Iterator[Hit]) -> Iterator[Hit]:

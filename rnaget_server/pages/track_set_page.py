@@ -12,14 +12,14 @@ from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import CatalogChanged, InvalidQuery, StoreFailure, UnknownId, unknown_name
 from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import address_of, page, root_of
+from rnaget_server.pages.genome_browser import Shown, browser_view
 from rnaget_server.pages.paging import Page
+from rnaget_server.pages.track_detail import run_with_data
 from rnaget_server.pages.track_links import region_links, region_queries, whole_files
-from rnaget_server.pages.track_view import Shown, browser_view
-from rnaget_server.pages.tracks import run_with_data
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.slicing.binned import EXACT_BASES, bin_borders, binned_means
 from rnaget_server.slicing.genomes import genome_of
-from rnaget_server.slicing.places import Place, find_place, sequence_names
+from rnaget_server.slicing.named_regions import NamedRegion, find_region, sequence_names
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -104,9 +104,9 @@ def _values(site: Site, record: TrackSet) -> tuple[int, dict[str, Any]]:
         shown = _shown(site, record, names)
         part = Page.named(request.args.get("page", "1"), len(names), _ROWS)
         values |= {"page": part, "shown": shown, **_samples(site, opened, names, shown, part.start)}
-        place = _place(opened)
-        if place is not None and values["offered"]:
-            values |= {"region": place, **_region(site, opened, place, shown)}
+        region = _shown_region(opened)
+        if region is not None and values["offered"]:
+            values |= {"region": region, **_region(site, opened, region, shown)}
     except InvalidQuery as error:
         return 400, {**values, "problem": str(error), "shown": values.get("shown")}
     except UnknownId as error:
@@ -127,15 +127,15 @@ def _opened(site: Site, record: TrackSet) -> _Open:
     return _Open(record, store, genome, names)
 
 
-def _place(opened: _Open) -> Place | None:
+def _shown_region(opened: _Open) -> NamedRegion | None:
     """Return the region that is asked for, or else one with data; None if no data are found soon."""
     asked = request.args.get("region", "").strip()
     if len(asked) > _LONGEST_REGION:
         raise InvalidQuery(f"a region has at most {_LONGEST_REGION} letters: write it like chr1:1001-2000")
     if asked:
-        return find_place(asked, opened.store.chromosomes, opened.genome, opened.names)
+        return find_region(asked, opened.store.chromosomes, opened.genome, opened.names)
     run = run_with_data(opened.store)
-    return Place(run.chromosome, run.start, min(run.stop, run.start + _FIRST_BASES)) if run is not None else None
+    return NamedRegion(run.chromosome, run.start, min(run.stop, run.start + _FIRST_BASES)) if run is not None else None
 
 
 def _shown(site: Site, record: TrackSet, names: list[str]) -> Shown:
@@ -175,24 +175,24 @@ def _samples(site: Site, opened: _Open, names: list[str], shown: Shown, first: i
     return {"attributes": attributes, "samples": rows, "has_files": bool(files)}
 
 
-def _region(site: Site, opened: _Open, place: Place, shown: Shown) -> dict[str, Any]:
+def _region(site: Site, opened: _Open, region: NamedRegion, shown: Shown) -> dict[str, Any]:
     """Return a region as a table, links to it in each format, commands, and what the browser draws."""
     record, store = opened.record, opened.store
     names = opened.samples()
     samples = [names[at] for at in shown.tracks]
-    borders = bin_borders(place, _BINS)
+    borders = bin_borders(region, _BINS)
     means: list[tuple[str, list[float | None] | None]] = []
     if not site.settings.require_tickets:  # a table would show values without one
-        means = list(zip(samples, binned_means(store, record, shown.tracks, place, _BINS), strict=True))
+        means = list(zip(samples, binned_means(store, record, shown.tracks, region, _BINS), strict=True))
     library = library_address(site, "igv")
     return {
         "borders": [start + 1 for start in borders[:-1]],
         "means": means,
         "drawn": len(samples),
         "unreadable": [name for name, values in means if values is None],
-        "about": len(place) > EXACT_BASES and record.path is None,
-        "links": region_links(site, record, place, samples, len(names)),
-        "queries": region_queries(site, record, place, samples, len(names), address_of(site)),
+        "about": len(region) > EXACT_BASES and record.path is None,
+        "links": region_links(site, record, region, samples, len(names)),
+        "queries": region_queries(site, record, region, samples, len(names), address_of(site)),
         "library": library,
         "view": browser_view(
             site,

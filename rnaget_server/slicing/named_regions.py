@@ -20,7 +20,7 @@ _MOST_NAMES = 1_000
 
 
 @dataclass(frozen=True)
-class Place:
+class NamedRegion:
     """A stretch of a chromosome: 0-based, half-open; `gene` is the name that it was found by."""
 
     chromosome: str
@@ -37,7 +37,7 @@ class Place:
         return f"{self.chromosome}:{self.start + 1}-{self.end}"
 
 
-def parse_place(text: str, chromosomes: Mapping[str, int]) -> Place | None:
+def parse_region(text: str, chromosomes: Mapping[str, int]) -> NamedRegion | None:
     """Return the stretch that a text names, or the whole of a chromosome; None if it names neither.
 
     Raises
@@ -48,7 +48,7 @@ def parse_place(text: str, chromosomes: Mapping[str, int]) -> Place | None:
         If there is no such chromosome.
     """
     if text in chromosomes:
-        return Place(text, 0, chromosomes[text])
+        return NamedRegion(text, 0, chromosomes[text])
     match = _REGION.fullmatch(text)
     if match is None:
         if _LIKE_A_REGION.fullmatch(text):
@@ -61,12 +61,12 @@ def parse_place(text: str, chromosomes: Mapping[str, int]) -> Place | None:
     size = chromosomes[name]
     if start > size:
         raise InvalidQuery(f"{shown(text)} lies beyond the end of {name}, which has {size:,} bases")
-    return _with_surroundings(Place(name, start - 1, min(end or start, size)), size)
+    return _with_surroundings(NamedRegion(name, start - 1, min(end or start, size)), size)
 
 
-def find_place(
+def find_region(
     text: str, chromosomes: Mapping[str, int], genome: SequenceStore | None, names: Mapping[str, str]
-) -> Place:
+) -> NamedRegion:
     """Return the region that a text names, or that of a gene with a tenth of its length on both sides.
 
     Parameters
@@ -85,23 +85,23 @@ def find_place(
     InvalidQuery, UnknownId
         If there is none such; the message says what to write.
     """
-    place = parse_place(text, chromosomes)
-    if place is not None:
-        return place
+    region = parse_region(text, chromosomes)
+    if region is not None:
+        return region
     match = genome.find_genes(text) if genome is not None else None
     if genome is None or match is None:
         try:
             whole = own_name(text, chromosomes)
         except UnknownId:
             raise UnknownId(_unknown(text, chromosomes, genome)) from None
-        return Place(whole, 0, chromosomes[whole])
+        return NamedRegion(whole, 0, chromosomes[whole])
     places = {contig: name for name, contig in names.items()}
     for gene in genome.genes(match.genes):
         chromosome = places.get(gene.contig)
         margin = max(_LEAST, (gene.stop - gene.start) // 10)
         start, end = max(0, gene.start - margin), gene.stop + margin
         if chromosome is not None and start < chromosomes[chromosome]:
-            return Place(chromosome, start, min(end, chromosomes[chromosome]), gene.symbol or gene.id)
+            return NamedRegion(chromosome, start, min(end, chromosomes[chromosome]), gene.symbol or gene.id)
     raise UnknownId(f"the gene {shown(text)} is on no chromosome that has data here")
 
 
@@ -127,11 +127,11 @@ def _spellings(name: str) -> Iterator[str]:
         yield from (other, f"chr{other}")
 
 
-def _with_surroundings(place: Place, size: int) -> Place:
-    if len(place) >= _LEAST:
-        return place
-    start = max(0, min((place.start + place.end - _LEAST) // 2, size - _LEAST))
-    return Place(place.chromosome, start, min(size, start + _LEAST))
+def _with_surroundings(region: NamedRegion, size: int) -> NamedRegion:
+    if len(region) >= _LEAST:
+        return region
+    start = max(0, min((region.start + region.end - _LEAST) // 2, size - _LEAST))
+    return NamedRegion(region.chromosome, start, min(size, start + _LEAST))
 
 
 def _unknown(text: str, chromosomes: Mapping[str, int], genome: SequenceStore | None) -> str:
