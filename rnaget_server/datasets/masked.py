@@ -17,10 +17,11 @@ from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.model.access import SampleAccess, SampleRule
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.axis_part import axis_part
-from rnaget_server.model.columns import Column, Mask, Numbers, as_texts
+from rnaget_server.model.columns import Column, FixedText, Mask, Numbers, as_texts
 from rnaget_server.model.sparse import SparseCells
+from rnaget_server.model.text import encode_all
 from rnaget_server.stores.base import MatrixStore, Points
-from rnaget_server.stores.embeddings import paired
+from rnaget_server.stores.embeddings import coordinates
 
 _ROWS_AT_ONCE = 4096
 
@@ -172,18 +173,18 @@ def _held(whole: MatrixStore, units: str, features: Positions | None, samples: P
 
 def _without_places(samples: Axis, hidden: Mask) -> Axis:
     """Return the samples without the attributes of hidden ones that are coordinates of an embedding."""
-    coordinates = frozenset(name for pair in paired(samples.attributes).values() for name in pair)
-    if not coordinates:
+    places = coordinates(samples.attributes)
+    if not places:
         return samples
 
     def read(attribute: str) -> Column:
         column = samples.read(attribute)
-        if attribute not in coordinates or not column.is_number:
+        if attribute not in places or samples.kind(attribute) != "number":
             return column
-        return Numbers(partial(_blanked, column, hidden))
+        return Numbers(partial(_blanked, column, hidden)) if column.is_number else _blanked_texts(column, hidden)
 
     def index(attribute: str) -> Any:
-        return None if attribute in coordinates else samples.index(attribute)
+        return None if attribute in places else samples.index(attribute)
 
     return Axis(samples.size, samples.attributes, read, index)
 
@@ -192,3 +193,8 @@ def _blanked(column: Column, hidden: Mask) -> NDArray[np.float64]:
     numbers = column.take(None).astype(np.float64)
     numbers[hidden] = np.nan
     return numbers
+
+
+def _blanked_texts(column: Column, hidden: Mask) -> Column:
+    texts = zip(as_texts(column.take(None)), hidden.tolist(), strict=True)
+    return FixedText(encode_all("" if is_hidden else text for text, is_hidden in texts))

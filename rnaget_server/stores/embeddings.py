@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +42,29 @@ def points_from(coordinates: NDArray[Any]) -> Points:
 
 def paired(attributes: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return the embeddings whose two coordinates are attributes of samples, as their names say: name → attributes."""
-    known = set(attributes)
     pairs: dict[str, tuple[str, str]] = {}
+    for name, first, second in _pairs(attributes):
+        pairs.setdefault(name, (first, second))
+    return pairs
+
+
+def coordinates(attributes: Sequence[str]) -> frozenset[str]:
+    """Return the attributes that say where samples are: those of all pairs, and the third of them and further ones."""
+    further = [
+        re.compile(re.escape(first[:-1]) + ("[0-9]+" if first[-1] == "1" else "[xyzXYZ]"))
+        for _, first, _ in _pairs(attributes)
+    ]
+    return frozenset(name for name in attributes if any(pattern.fullmatch(name) for pattern in further))
+
+
+def _pairs(attributes: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the name of an embedding, and the attributes that are its two coordinates."""
+    known = set(attributes)
     for first in attributes:
         for pattern, second in ((_PAIRED, "2"), (_LETTERED, "Y" if first[-1:] == "X" else "y")):
             match = pattern.fullmatch(first)
             if match and first[:-1] + second in known:
-                pairs.setdefault(match[1].strip(" _.-") or "coordinates", (first, first[:-1] + second))
-    return pairs
+                yield match[1].strip(" _.-") or "coordinates", first, first[:-1] + second
 
 
 def read_obsm(file: File, place: str, samples: int) -> Embeddings:

@@ -9,20 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnaget_server.datasets.guarded import GuardedStore
-from rnaget_server.datasets.masked import hidden_samples
+from rnaget_server.datasets.guarded import Guard, GuardedStore
+from rnaget_server.datasets.masked import hidden_samples, masked
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.model.access import PUBLIC, Access, SampleAccess, SampleRule
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import FixedText, Numbers
 from rnaget_server.settings import Settings
+from rnaget_server.stores.loom import LoomStore
 from rnaget_server.testing.stores import check_sparse
+from tests.access.marked import write_loom
 from tests.conftest import ROOT, examples
 from tests.datasets.masked_material import (
     GENES,
@@ -112,6 +115,33 @@ def test_cells_are_those_that_pandas_leaves(
     assert np.isnan(tsne[hidden[samples.index]]).all()
     assert not np.isnan(tsne[~hidden[samples.index]]).any()
     assert np.array_equal(store.samples.column("tsne_1").astype(np.float32), tsne[:, 0], equal_nan=True)
+
+
+def test_every_coordinate_is_hidden(tmp_path: Path) -> None:
+    """A third one, those of a second embedding whose name differs in a letter, and numbers that are text."""
+    path = tmp_path / "m.loom"
+    texts = {"UMAP_1": ["1.5", "2.5", "3.5"], "UMAP_2": ["4", "5", "6"], "UMAP_3": ["7", "8", "9"]}
+    others = {
+        "sample": ["a", "b", "c"],
+        "UMAP_type": ["x", "y", "z"],
+        "pos_x": ["p", "q", "r"],
+        "pos_y": ["s", "t", "u"],
+    }
+    write_loom(path, np.ones((1, 3), np.float32), {"gene": ["g"]}, {**others, **texts})
+    numbers = {"UMAP.1": [1, 2, 3], "UMAP.2": [4, 5, 6], "UMAP.10": [7, 8, 9], "x.x": [1, 2, 3], "x.y": [4, 5, 6]}
+    with h5py.File(path, "a") as file:
+        for name, values in {**numbers, "x.z": [7, 8, 9]}.items():
+            file[f"col_attrs/{name}"] = np.array(values, np.float64)
+    whole = GuardedStore(LoomStore(path, "counts"), Guard(lambda error: StoreFailure(str(error), "m")))
+    store = masked(whole, "m", rules("NaN", {"sample": "b"}))
+    for name, text in texts.items():
+        assert store.samples.column(name).tolist() == [text[0], "", text[2]]
+        assert store.samples.where(name, [text[1]])[1] == [text[1]]
+    for name in (*numbers, "x.z"):
+        first, second, third = store.samples.column(name).tolist()
+        assert (first, third) == tuple(whole.samples.column(name)[[0, 2]]) and np.isnan(second), name
+    for name, values in others.items():
+        assert store.samples.column(name).tolist() == values
 
 
 @pytest.mark.parametrize("id", KINDS)
