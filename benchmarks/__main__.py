@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks import (
+    access,
     archive,
     cells,
     fetching,
@@ -47,6 +48,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "htsget": htsget.rows,
     "client": fetching.rows,
     "http": http.rows,
+    "access": access.rows,
     "memory": memory.rows,
     "starting": starting.rows,
     "pages": pages.rows,
@@ -56,7 +58,9 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"archive", "cells", "client", "importing", "pages", "search", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset(
+    {"access", "archive", "cells", "client", "importing", "pages", "search", "sequences", "htsget"}
+)
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

@@ -149,7 +149,13 @@ def drained(port: int, target: str, body: bytes | None = None) -> int:
     return size
 
 
-def flood(port: int, targets: Sequence[str], requests: int, connections: int = 8) -> float:
+def flood(
+    port: int,
+    targets: Sequence[str],
+    requests: int,
+    connections: int = 8,
+    headers: dict[str, str] | None = None,
+) -> float:
     """Send so many requests, in turns of the targets, over some connections at once; return seconds for each.
 
     Raises
@@ -157,7 +163,7 @@ def flood(port: int, targets: Sequence[str], requests: int, connections: int = 8
     RuntimeError
         If a status is not 200.
     """
-    asked = [_request("GET", target, port, {}) for target in targets]
+    asked = [_request("GET", target, port, headers or {}) for target in targets]
     sent = done = 0
     waiting = {connected(port): _Arriving() for _ in range(min(connections, requests))}
     with selectors.DefaultSelector() as ready:

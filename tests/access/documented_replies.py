@@ -19,7 +19,8 @@ HEADERS: dict[str, str] = json.loads(os.environ["HEADERS"])
 ALLOWED: list[int] = json.loads(os.environ["ALLOWED"])
 """The only statuses that there may be; none means all that the document has."""
 
-app = create_app(Settings(data=os.environ["DATA"], reload_seconds=0, rate_limit=""))
+tokens = {"tokens": os.environ["TOKENS"]}
+app = create_app(Settings(data=os.environ["DATA"], auth=tokens, reload_seconds=0, rate_limit=""))
 
 
 def add_test(name: str, address: str) -> None:
