@@ -89,10 +89,12 @@ def trace_one_gene(directory: Path) -> Trace:
     """Return what ran for one gene, of a matrix that is made in a directory."""
     ids = _write_catalogue(directory)
     trace = Trace()
+    # The catalogue is not looked at again meanwhile, however slow the machine is.
+    settings = Settings(data=directory, cache_directory=directory / "cache", reload_seconds=3600)
     threading.setprofile(trace)
     sys.setprofile(trace)
     try:
-        asyncio.run(_answer(create_app(Settings(data=directory, cache_directory=directory / "cache")), ids, trace))
+        asyncio.run(_answer(create_app(settings), ids, trace))
     finally:
         sys.setprofile(None)
         threading.setprofile(None)

@@ -195,8 +195,7 @@ def dispatch(
 ) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
-    Slashes at the end of a path are ignored (``/projects/`` is ``/projects``, as some clients write it). The address
-    of a standard itself, such as ``/rnaget``, is a page.
+    Slashes at the end of a path are ignored (as some clients write them). That of a standard itself is a page.
 
     Parameters
     ----------
@@ -209,7 +208,7 @@ def dispatch(
     limit
         How much one client may ask for; None: any amount.
     house
-        Returns the style of the pages; asked for each page that a standard shows.
+        Returns the style of each page that a standard shows.
     gate, privacy
         The check of credentials, and what marks the replies that depend on them; None: none are looked at.
     """
@@ -221,8 +220,7 @@ def dispatch(
         if not _has_valid_host(scope):
             refusal = InvalidQuery("the header Host is no host name: send the address of this server there")
             return error_response(Request({**scope, DIALECT_KEY: mounts[0].dialect}), refusal)(scope, receive, send)
-        below = scope.get("root_path", "")
-        path = path_below(scope["path"], below)
+        path = path_below(scope["path"], below := scope.get("root_path", ""))
         for mount in mounts:
             if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}

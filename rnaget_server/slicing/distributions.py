@@ -131,8 +131,7 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
     """
     with stage("select"):
         found = slice_by_id(view, matrix_id, query)
-    matrix = view.catalog.matrices[matrix_id]
-    layer = found.slice.layers[0]
+    matrix, layer = view.catalog.matrices[matrix_id], found.slice.layers[0]
     cells = np.concatenate(list(layer.blocks()))[0]
     texts = ["all samples"] * len(cells)
     attribute = "" if group_by is None else _attribute(matrix, view.stores.open(matrix), group_by)
