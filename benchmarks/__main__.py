@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import (
     archive,
+    cells,
     fetching,
     htsget,
     http,
@@ -38,6 +39,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "reads": reads.rows,
     "writing": writing.rows,
     "importing": importing.rows,
+    "cells": cells.rows,
     "signal": signal.rows,
     "sequences": sequences.rows,
     "archive": archive.rows,
@@ -54,7 +56,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "scale": scale.rows,
 }
 SOAK = "soak"
-_WITHOUT_MATRICES = frozenset({"archive", "client", "importing", "pages", "search", "sequences", "htsget"})
+_WITHOUT_MATRICES = frozenset({"archive", "cells", "client", "importing", "pages", "search", "sequences", "htsget"})
 """Parts for which the large matrices need not be made."""
 
 _SOAK_SECONDS = 600.0

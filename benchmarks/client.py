@@ -114,8 +114,10 @@ def connected(port: int, buffer: int | None = None) -> socket.socket:
     return one
 
 
-def drained(port: int, target: str) -> int:
-    """Download a reply and forget it; return how many bytes of it there were, framing included.
+def drained(port: int, target: str, body: bytes | None = None) -> int:
+    """Download a reply to GET, or to POST of a JSON body, and forget it.
+
+    Returns how many bytes of it there were, framing included.
 
     Raises
     ------
@@ -124,7 +126,10 @@ def drained(port: int, target: str) -> int:
     """
     buffer = bytearray(_PIECE)
     with connected(port) as one:
-        one.sendall(_request("GET", target, port, {"Connection": "close"}))
+        headers = {"Connection": "close"}
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        one.sendall(_request("GET" if body is None else "POST", target, port, headers) + (body or b""))
         head = b""
         while b"\r\n\r\n" not in head:
             if not (piece := one.recv(1 << 16)):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -61,7 +61,7 @@ def rows(material: Material) -> Iterator[Row | Note]:
     """Yield a row for each peer and read."""
     yield from _files(material)
     yield from _to_csv(material)
-    tools, problem = _installed((material.directory.parent / "peers").absolute())
+    tools, problem = installed((material.directory.parent / "peers").absolute(), _PINNED)
     if tools is None:
         yield Note(f"HSDS and tiled could not be installed: {problem}")
         return
@@ -142,20 +142,23 @@ def _to_csv(material: Material) -> Iterator[Row]:
     yield Row("TSV of {:,} × {:,}".format(*SMALL), "pandas.to_csv", taken["ours"], taken["pandas"], least=0)
 
 
-def _installed(directory: Path) -> tuple[Path | None, str]:
-    """Return where the programs of the peers are, or why they are not there."""
+def installed(directory: Path, packages: Sequence[str]) -> tuple[Path | None, str]:
+    """Return where the programs of an environment of these packages are, or why they are not there.
+
+    It is made the first time.
+    """
     tools = directory / "bin"
     mark = directory / "installed"
-    if not mark.exists() or mark.read_text() != " ".join(_PINNED):
-        print("installing HSDS and tiled …", file=sys.stderr, flush=True)
+    if not mark.exists() or mark.read_text() != " ".join(packages):
+        print(f"installing {', '.join(packages)} …", file=sys.stderr, flush=True)
         try:
             subprocess.run([sys.executable, "-m", "venv", directory], check=True, capture_output=True)
-            command = [str(tools / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *_PINNED]
+            command = [str(tools / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.SubprocessError) as error:
             lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
             return None, lines[-1] if lines else type(error).__name__
-        mark.write_text(" ".join(_PINNED))
+        mark.write_text(" ".join(packages))
     return tools, ""
 
 

@@ -11,9 +11,12 @@ from typing import Any
 import yaml
 
 from compliance.server import COMMAND
+from rnaget_server.http.auth.token_file import change_tokens, new_token
 
 _EXPRESSION_ID = "ac3e9279efd02f1c98de4ed3d335b98e"
 _UNITS = "TPM"
+_GRANT = "official-dataset"
+_TOKENS = "tokens.json"
 _CONTINUOUS_ID = "5e22e009f41fc53cbea094a41de8798f"
 
 
@@ -68,6 +71,18 @@ def from_tsv(official: Path, data: Path) -> None:
     expression["tsv"] = expression.get("tsv", {}) | {"comments": True}
     _write(path, record | {"continuous": [_continuous("tsv")]})
     shutil.copyfile(official / "continuous.loom", directory / "continuous.loom")
+
+
+def controlled(data: Path) -> str:
+    """Return a token by which alone the study of a catalogue is seen from now on."""
+    token, record = new_token("the suite", grants=(_GRANT,))
+    change_tokens(data / _TOKENS, lambda _: [record])
+    for path, keys in (
+        (data / "catalog.yaml", {"settings": {"auth": {"tokens": _TOKENS}}}),
+        (data / "project" / "study" / "study.yaml", {"access": {"controlled": [_GRANT]}}),
+    ):
+        _write(path, yaml.safe_load(path.read_text(encoding="utf-8")) | keys)
+    return token
 
 
 def _continuous(default_format: str) -> dict[str, Any]:

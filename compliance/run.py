@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compliance import suite
-from compliance.catalogues import from_loom, from_tsv
+from compliance.catalogues import controlled, from_loom, from_tsv
 from compliance.server import serving
 
 _DATASET = Path(__file__).parents[2] / "shared" / "data" / "compliance"
@@ -22,17 +22,22 @@ _DATASET = Path(__file__).parents[2] / "shared" / "data" / "compliance"
 
 @dataclass(frozen=True)
 class Mode:
-    """One way of serving the dataset: how its catalogue is made, and which groups are switched off."""
+    """One way of serving the dataset: how its catalogue is made, and which groups are switched off.
+
+    If the study `is_controlled`, only the token of the suite admits to it.
+    """
 
     name: str
     build: Callable[[Path, Path], None]
     switched_off: tuple[str, ...] = ()
+    is_controlled: bool = False
 
 
 MODES = (
     Mode("loom", from_loom),
     Mode("tsv", from_tsv),
     Mode("switched off", from_loom, suite.GROUPS),
+    Mode("controlled", from_tsv, is_controlled=True),
 )
 
 
@@ -52,9 +57,10 @@ def run(mode: Mode) -> suite.Outcome:
     with tempfile.TemporaryDirectory() as directory:
         data = Path(directory, "data")
         mode.build(dataset(), data)
+        token = controlled(data) if mode.is_controlled else None
         with serving(data, mode.switched_off) as address:
             served = set(suite.GROUPS) - set(mode.switched_off)
-            return suite.run(f"{address}/rnaget/", served)
+            return suite.run(f"{address}/rnaget/", served, token)
 
 
 def main() -> int:

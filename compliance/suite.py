@@ -73,8 +73,10 @@ class Outcome:
         return self.passed == self.expected == len(self.cases)
 
 
-def run(base_url: str, served: set[str]) -> Outcome:
+def run(base_url: str, served: set[str], token: str | None = None) -> Outcome:
     """Run the suite against `base_url`, whose groups `served` are there and whose other groups answer 501.
+
+    With a token, the suite signs in by it.
 
     Raises
     ------
@@ -85,6 +87,7 @@ def run(base_url: str, served: set[str]) -> Outcome:
         "server_name": "rnaget-server",
         "base_url": base_url.rstrip("/") + "/",
         "implemented": {group: group in served for group in GROUPS},
+        **({} if token is None else {"token": token}),
     }
     expected = sum(SERVED[group] if group in served else SWITCHED_OFF[group] for group in GROUPS)
     with _alone(), tempfile.TemporaryDirectory() as directory:

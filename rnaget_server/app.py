@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
@@ -52,7 +54,7 @@ from rnaget_server.http.cors import Cors
 from rnaget_server.http.dialect import BrowsedDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.observing.audit import Audited, AuditLog
-from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Observed, Watcher
+from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Notes, Observed, Watcher
 from rnaget_server.http.observing.logs import RequestLines
 from rnaget_server.http.observing.measures import Measure
 from rnaget_server.http.observing.worker_slots import worker_slot
@@ -116,12 +118,18 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
         privacy=Privacy(repository.policy, settings.auth.is_on),
     )
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
-    cors = Cors(served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
+    cors = partial(Cors, served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
     return _observed(cors, settings, repository.live, measures(repository, cache, budget))
 
 
-def _observed(app: ASGIApp, settings: Settings, live: LiveCatalog, measured: list[Measure]) -> ASGIApp:
-    """Return the server with those around it who see all requests."""
+def _observed(
+    cors: Callable[[Notes | None], ASGIApp], settings: Settings, live: LiveCatalog, measured: list[Measure]
+) -> ASGIApp:
+    """Return the server with those around it who see all requests, if there are any."""
+    notes = Notes(settings.request_id_header)
+    if not (settings.audit_log or settings.traces or settings.log_requests or settings.metrics_address):
+        return cors(notes)
+    app = cors(None)
     watchers: list[Watcher] = []
     if settings.audit_log:
         log = AuditLog(settings.audit_log, settings.audit_key.get_secret_value())
@@ -134,13 +142,13 @@ def _observed(app: ASGIApp, settings: Settings, live: LiveCatalog, measured: lis
     if settings.log_requests:
         watchers.append(RequestLines())
     if not settings.metrics_address:
-        return Observed(app, watchers, settings.request_id_header)
+        return Observed(app, watchers, notes)
     from rnaget_server.http.observing.metrics import Metrics
     from rnaget_server.http.observing.metrics_page import MetricsPage
 
     metrics = Metrics(measured, worker_slot())
     port = split_address(settings.metrics_address)[1]
-    return MetricsPage(Observed(app, [*watchers, metrics], settings.request_id_header), port, metrics)
+    return MetricsPage(Observed(app, [*watchers, metrics], notes), port, metrics)
 
 
 def _rnaget(repository: Repository, settings: Settings, formats: Formats, delivery: Delivery) -> Mount:

@@ -219,11 +219,17 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(20)
+        process.wait(120)
+
+
+@pytest.fixture(scope="session")
+def demo_root(serve: Callable[..., str]) -> str:
+    """A server of the demo catalogue, for all tests that only read from it."""
+    return serve(ROOT / "data")
 
 
 def _is_ready(root: str) -> bool:
     try:
-        return requests.get(f"{root}/readyz", timeout=5).ok
+        return requests.get(f"{root}/readyz", timeout=30).ok
     except requests.RequestException:  # a worker that still imports takes the connection and does not reply
         return False

@@ -8,9 +8,9 @@ from benchmarks.moves import trace_one_gene
 from tests.conftest import ROOT
 
 # Half of them are between the layers that data pass through: HTTP, query, slicing, guarded store, file, writer,
-# delivery. A tenth leads to the notes that are taken of a request, and one more to who may see what. A new step has to
+# delivery. Three lead to the notes that are taken of a request, and one more to who may see what. A new step has to
 # save another one.
-MOST_MOVES = 76
+MOST_MOVES = 60
 
 
 def test_a_request_of_one_gene_moves_between_few_files(tmp_path: Path) -> None:

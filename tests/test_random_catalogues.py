@@ -17,7 +17,7 @@ from rnaget_server.app import create_app
 from rnaget_server.plugins import Registry
 from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.settings import Settings
-from tests.conftest import import_matrix
+from tests.conftest import examples, import_matrix
 from tests.writers.readers import LONG, READERS
 
 GENES = [f"G{number}" for number in range(9)]
@@ -115,7 +115,7 @@ def published(catalogue: list[Source], directory: Path) -> TestClient:
 
 
 @given(sources(), st.lists(queries(), min_size=1, max_size=3), st.booleans())
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(18), deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_format_holds_what_pandas_selects(
     catalogue: list[Source], asked: list[dict[str, object]], posted: bool
 ) -> None:
@@ -142,7 +142,7 @@ def test_every_format_holds_what_pandas_selects(
 
 
 @given(sources(), st.sampled_from(MATRIX_SUMMARIES))
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(18), deadline=None, suppress_health_check=list(HealthCheck))
 def test_groups_are_those_of_pandas(catalogue: list[Source], summary: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)

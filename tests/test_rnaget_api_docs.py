@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 import yaml
 
@@ -19,11 +17,6 @@ CATALOGUE = (ROOT / "docs/catalogue.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8080"
 TRACKS = "/continuous/"
 SOME_ERRORS = {"Tisue=Kidney": 400}
-
-
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., str]) -> str:
-    return serve(ROOT / "data")
 
 
 def test_the_set_of_tracks_is_published_as_the_page_on_the_catalogue_has_it() -> None:
@@ -39,43 +32,43 @@ def test_every_parameter_and_status_is_described() -> None:
     assert {code for code in codes if f"| {code} |" not in TEXT} == set()
 
 
-def test_commands_answer(server: str) -> None:
+def test_commands_answer(demo_root: str) -> None:
     commands = [one for one in re.findall(r"^\s*(curl .*)$", TEXT, re.MULTILINE) if TRACKS not in one]
     assert len(commands) >= 8
     for command in commands:
         url = shlex.split(command)[-1]
         expected = next((status for part, status in SOME_ERRORS.items() if part in url), 200)
-        reply = requests.get(url.replace(ADDRESS, server), timeout=30)
+        reply = requests.get(url.replace(ADDRESS, demo_root), timeout=30)
         assert reply.status_code == expected, command
         assert expected == 200 or reply.text in TEXT
 
 
-def test_python_examples_give_tables(server: str) -> None:
+def test_python_examples_give_tables(demo_root: str) -> None:
     names: dict[str, Any] = {}
     programs = [one for one in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "loompy" not in one]
     programs = [one for one in programs if TRACKS not in one]
     assert len(programs) == 4
     for program in programs:
-        exec(program.replace(ADDRESS, server), names)
+        exec(program.replace(ADDRESS, demo_root), names)
         assert list(names["table"].index) == ["ENSG00000177757", "ENSG00000187634"]
         assert all("Liver" in name for name in names["table"].columns)
 
 
-def test_first_example_shows_what_comes(server: str) -> None:
+def test_first_example_shows_what_comes(demo_root: str) -> None:
     asked = "featureIDList=ENSG00000177757&Tissue=Kidney&format=tsv"
-    reply = requests.get(f"{server}/rnaget/expressions/marioni_counts/bytes?{asked}", timeout=30)
+    reply = requests.get(f"{demo_root}/rnaget/expressions/marioni_counts/bytes?{asked}", timeout=30)
     shown = [re.split(r"\s{2,}", line.strip()) for line in TEXT.splitlines()]
     for line in reply.text.splitlines():
         assert line.split("\t") in shown
 
 
-def test_commands_for_tracks_answer_what_is_shown(server: str) -> None:
+def test_commands_for_tracks_answer_what_is_shown(demo_root: str) -> None:
     commands = [one for one in re.findall(r"^\s*(curl .*)$", TEXT, re.MULTILINE) if TRACKS in one]
     assert len(commands) >= 5
     shown = TEXT.splitlines()
     compared = 0
     for command in commands:
-        reply = requests.get(shlex.split(command)[-1].replace(ADDRESS, server), timeout=30)
+        reply = requests.get(shlex.split(command)[-1].replace(ADDRESS, demo_root), timeout=30)
         assert reply.status_code == 200, command
         if "bins=4" in command or "start=76800299" in command:
             assert {line for line in reply.text.splitlines() if not line.startswith("#")} <= set(shown)
@@ -83,19 +76,19 @@ def test_commands_for_tracks_answer_what_is_shown(server: str) -> None:
     assert compared == 2
 
 
-def test_python_example_for_tracks_finds_the_peak(server: str) -> None:
+def test_python_example_for_tracks_finds_the_peak(demo_root: str) -> None:
     names: dict[str, Any] = {}
     (program,) = (one for one in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if TRACKS in one)
-    exec(program.replace(ADDRESS, server), names)
+    exec(program.replace(ADDRESS, demo_root), names)
     assert list(names["signal"].index) == ["ER1", "ER2", "input"]
     assert names["peak"] == 76_822_000
 
 
-def test_track_for_a_browser_answers(server: str) -> None:
+def test_track_for_a_browser_answers(demo_root: str) -> None:
     (address,) = re.findall(r'url: "(.*?)"', TEXT)
-    assert requests.get(address.replace(ADDRESS, server), timeout=30).content[:4] == bytes.fromhex("26fc8f88")
+    assert requests.get(address.replace(ADDRESS, demo_root), timeout=30).content[:4] == bytes.fromhex("26fc8f88")
     (address,) = re.findall(r"^(https://rna\.example\.org\S*)$", TEXT, re.MULTILINE)
-    assert "track type=bedGraph" in requests.get(address.replace("https://rna.example.org", server), timeout=30).text
+    assert "track type=bedGraph" in requests.get(address.replace("https://rna.example.org", demo_root), timeout=30).text
 
 
 def test_every_page_of_the_contents_exists() -> None:

@@ -13,7 +13,7 @@ _FORMS = "write `public`, `registered` or `{controlled: [GRANT]}`"
 _SAMPLES = "`samples: [{where: {ATTRIBUTE: VALUE}, controlled: [GRANT]}]`"
 
 
-def _keys_of(value: Any) -> Any:
+def keys_of(value: Any) -> Any:
     """Return the keys that a value stands for, which may be one word."""
     if isinstance(value, dict) and value:
         return value
@@ -86,5 +86,5 @@ class MatrixAccessEntry(AccessEntry):
         )
 
 
-RecordAccess = Annotated[AccessEntry, BeforeValidator(_keys_of)]
-MatrixAccess = Annotated[MatrixAccessEntry, BeforeValidator(_keys_of)]
+RecordAccess = Annotated[AccessEntry, BeforeValidator(keys_of)]
+MatrixAccess = Annotated[MatrixAccessEntry, BeforeValidator(keys_of)]

@@ -304,6 +304,7 @@ def _read_set(entry: ReadsEntry, study: StudyFile, project: ProjectFile, directo
         samples=entry.samples,
         files=tuple(files),
         access=_below(_of_study(study, project), entry.access),
+        region_access=entry.region_access,
     )
 
 

@@ -13,7 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rnaget_server.catalog.access_entries import AccessEntry, MatrixAccess, MatrixAccessEntry, RecordAccess
 from rnaget_server.catalog.fields import CatalogModel, Text, TextList
+from rnaget_server.catalog.region_entries import ReadsAccess, ReadsAccessEntry
 from rnaget_server.catalog.style import StyleEntry
+from rnaget_server.model.access import RegionAccess
 from rnaget_server.model.kinds import Kind
 from rnaget_server.query.table import RESERVED
 
@@ -232,7 +234,7 @@ class ReadsFileEntry(CatalogModel):
     modified: int | None = None
 
 
-class ReadsEntry(_Restricted):
+class ReadsEntry(CatalogModel):
     """Alignments (BAM, CRAM) or variants (VCF, BCF) of a study: the same content in one format or in two."""
 
     id: ReadsId
@@ -240,6 +242,7 @@ class ReadsEntry(_Restricted):
     description: str | None = None
     samples: TextList = ()
     files: tuple[ReadsFileEntry, ...] = Field(min_length=1)
+    access: ReadsAccess = ReadsAccessEntry()
 
     @property
     def kind(self) -> ReadsKind:
@@ -255,7 +258,13 @@ class ReadsEntry(_Restricted):
             raise ValueError(
                 f"{self.id} has alignments and variants: make two entries of them, which may have the same id"
             )
+        self.region_access  # noqa: B018  (refuses rules that are about others alone)
         return self
+
+    @property
+    def region_access(self) -> tuple[RegionAccess, ...]:
+        """The conditions for seeing regions of them; none if all who may see them see all."""
+        return self.access.region_access(self.kind, self.id)
 
 
 class StudyFile(_Described, _Restricted):

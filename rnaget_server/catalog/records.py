@@ -11,7 +11,7 @@ from typing import Literal
 from rnaget_server.catalog.models import ReadsKind, ServiceFile, template_fields
 from rnaget_server.catalog.offered import Group, OfferedFile, Owner, offered_id, with_distinct_names
 from rnaget_server.catalog.taxonomy import Taxon
-from rnaget_server.model.access import Access, SampleAccess
+from rnaget_server.model.access import Access, RegionAccess, RegionRule, SampleAccess
 from rnaget_server.model.kinds import Kind
 from rnaget_server.sequences.parts import INDEX, LETTERS
 
@@ -153,7 +153,10 @@ class ReadsFile:
 
 @dataclass(frozen=True)
 class ReadSet:
-    """Alignments or variants of some samples: the same content in one format or in two, the usual one first."""
+    """Alignments or variants of some samples: the same content in one format or in two, the usual one first.
+
+    Whoever is admitted by a condition of `region_access` sees what its rules name; without any, all is seen.
+    """
 
     id: str
     kind: ReadsKind
@@ -164,6 +167,14 @@ class ReadSet:
     samples: tuple[str, ...]
     files: tuple[ReadsFile, ...]
     access: Conditions = ()
+    region_access: tuple[RegionAccess, ...] = ()
+
+    @property
+    def allowed(self) -> tuple[RegionRule, ...] | None:
+        """The regions that are to be seen by whom all conditions admit; None means all."""
+        if not self.region_access or any(regions.rules is None for regions in self.region_access):
+            return None
+        return tuple(rule for regions in self.region_access for rule in regions.rules or ())
 
     @property
     def formats(self) -> Mapping[str, ReadsFile]:
@@ -215,6 +226,8 @@ class Study:
             for track in tracks.tracks:
                 yield owner.file("tracks", track.path, track.sample, samples=(track.sample,))
         for reads in self.read_sets:
+            if reads.region_access:  # the file has more than the regions that are to be seen
+                continue
             owner = Owner(reads.kind, reads.id, self.project_id, self.id)
             for file in reads.files:
                 yield owner.file(reads.kind, file.path, file.format, file.format, reads.samples, file.size)

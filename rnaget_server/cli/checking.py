@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rnaget_server.catalog import Catalog, Matrix, TrackSet
+from rnaget_server.catalog import Catalog, Matrix, ReadSet, TrackSet
 from rnaget_server.catalog.load import entry_problem
 from rnaget_server.datasets.opening import genome_problems, problems_of, remarks_of
 from rnaget_server.datasets.reads import reads_problems
@@ -38,13 +38,19 @@ def file_problems(catalog: Catalog, access: FileAccess, note: Callable[[str], No
         entry_problem(catalog.studies[reads.study_id].path, "reads", reads.id, problem)
         for reads in catalog.read_sets.values()
         for file in reads.files
-        for problem in reads_problems(file)
+        for problem in reads_problems(file, _named_references(reads, file.format))
     ]
     return problems + [
         Problem(genome.directory / "genome.yaml", None, None, problem)
         for genome in catalog.genomes.values()
         for problem in genome_problems(genome)
     ]
+
+
+def _named_references(reads: ReadSet, format: str) -> set[str]:
+    """Return the references that rules about regions in a format name."""
+    rules = (rule for regions in reads.region_access for rule in regions.rules or ())
+    return {rule.reference for rule in rules if rule.reference is not None and rule.format in (None, format)}
 
 
 def _format_mistakes(name: str, formats: list[str]) -> list[str]:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rnaget_server.catalog import Catalog, Matrix
-from rnaget_server.catalog.records import Conditions, Project, Study
-from rnaget_server.model.access import SampleAccess
+from rnaget_server.catalog.records import Conditions, Project, ReadSet, Study
+from rnaget_server.model.access import RegionAccess, SampleAccess
 from rnaget_server.model.principal import Principal
 
 _MOST_KEPT = 64
 _DIGITS = 24
-_Restricted = tuple[tuple[str, str], Conditions, SampleAccess | None]
+_Parts = SampleAccess | tuple[RegionAccess, ...] | None
+_Restricted = tuple[tuple[str, str], Conditions, _Parts]
 
 
 class AccessPolicy:
@@ -108,7 +109,9 @@ class _Asked:
             return ""
         has_signed_in = self.of_registered and principal.has_signed_in
         shown = None if projects is None else sorted(projects)
-        return _digest(repr((self.digest, sorted(self._held(principal)), has_signed_in, shown)))
+        # One who holds all grants may still see some regions only of reads.
+        is_all = principal.is_operator
+        return _digest(repr((self.digest, sorted(self._held(principal)), has_signed_in, shown, is_all)))
 
     def narrowed(self, principal: Principal) -> Principal:
         """Return a principal without what is not asked for."""
@@ -155,7 +158,7 @@ class _Part:
     def _study(self, study: Study) -> Study:
         matrices = tuple(self._matrix(matrix) for matrix in study.matrices if self._admits(matrix.access))
         track_sets = tuple(tracks for tracks in study.track_sets if self._admits(tracks.access))
-        read_sets = tuple(reads for reads in study.read_sets if self._admits(reads.access))
+        read_sets = tuple(self._reads(reads) for reads in study.read_sets if self._admits_to_reads(reads))
         before = (*study.matrices, *study.track_sets, *study.read_sets)
         if _same((*matrices, *track_sets, *read_sets), before):
             return study
@@ -170,13 +173,25 @@ class _Part:
         others_see = matrix.sample_access.others_see
         return replace(matrix, sample_access=SampleAccess(rules, others_see) if rules else None)
 
+    def _admits_to_reads(self, reads: ReadSet) -> bool:
+        """Return whether a principal may see them, or some of their regions."""
+        some = not reads.region_access or any(one.access.admits(self._principal) for one in reads.region_access)
+        return some and self._admits(reads.access)
+
+    def _reads(self, reads: ReadSet) -> ReadSet:
+        """Return reads with those conditions for regions that admit the principal; none if he may see all."""
+        regions = tuple(one for one in reads.region_access if one.access.admits(self._principal))
+        if self._principal.is_operator or any(one.rules is None for one in regions):
+            regions = ()
+        return reads if len(regions) == len(reads.region_access) else replace(reads, region_access=regions)
+
     def _admits(self, conditions: Conditions) -> bool:
         return all(condition.admits(self._principal) for condition in conditions)
 
 
 def _asked_by(catalog: Catalog) -> _Asked:
     found = list(_restricted(catalog))
-    named = [access for _, conditions, samples in found for access in (*conditions, *_of_samples(samples))]
+    named = [access for _, conditions, parts in found for access in (*conditions, *_of_parts(parts))]
     return _Asked(
         catalog=catalog,
         projects=frozenset(catalog.projects),
@@ -205,12 +220,13 @@ def _restricted(catalog: Catalog) -> Iterator[_Restricted]:
                 if tracks.access:
                     yield ("tracks", tracks.id), tracks.access, None
             for reads in study.read_sets:
-                if reads.access:
-                    yield (reads.kind, reads.id), reads.access, None
+                if reads.access or reads.region_access:
+                    yield (reads.kind, reads.id), reads.access, reads.region_access
 
 
-def _of_samples(samples: SampleAccess | None) -> Conditions:
-    return () if samples is None else tuple(rule.access for rule in samples.rules)
+def _of_parts(parts: _Parts) -> Conditions:
+    some = parts.rules if isinstance(parts, SampleAccess) else parts or ()
+    return tuple(part.access for part in some)
 
 
 def _digest(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rnaget_server.catalog import Catalog, LiveCatalog
 from rnaget_server.catalog.records import Conditions
-from rnaget_server.model.access import SampleAccess
+from rnaget_server.model.access import PUBLIC, SampleAccess
 from rnaget_server.model.observation import Reading
 
 READS_FILE = "reads file"
@@ -57,7 +57,8 @@ class _Conditions:
             self._add("genomes", genome.id, genome.access)
         for study in catalog.studies.values():
             for reads in study.read_sets:
-                self._add(reads.kind, reads.id, reads.access)
+                of_regions = tuple(one.access for one in reads.region_access if one.access != PUBLIC)
+                self._add(reads.kind, reads.id, (*reads.access, *of_regions))
                 self._sets.update({file.id: Reading(reads.kind, reads.id) for file in reads.files})
 
     def _add(self, kind: str, id: str, access: Conditions) -> None:

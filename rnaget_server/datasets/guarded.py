@@ -8,8 +8,7 @@ are refused here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any
@@ -22,13 +21,12 @@ from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
-from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
+from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.storage.local import NO_FILE
 from rnaget_server.stores.base import MatrixStore, Points, Ranges
 from rnaget_server.stores.embeddings import paired, points_from
 from rnaget_server.stores.failures import is_of_file
-from rnaget_server.stores.tracks.base import Run, TrackStore
 
 _TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _MOST_OTHERS = 8
@@ -99,6 +97,8 @@ class GuardedAxis(Axis):
         self._guard = guard
         self.size = whole.size
         self.attributes = whole.attributes
+        self.key = object()
+        """Like no other: what is made of all labels is kept under it, and never taken for that of another file."""
         for name in whole.attributes:
             name.encode()  # half a character could not be sent
 
@@ -132,30 +132,6 @@ class GuardedAxis(Axis):
     def _check_length(self, values: NDArray[Any], positions: Positions | None) -> None:
         if positions is None and len(values) != self.size:
             raise OSError(f"an attribute has {len(values)} values for {self.size}")
-
-
-@dataclass(frozen=True)
-class GuardedLabels:
-    """The labels of a selected part of an axis; see `Labels`."""
-
-    axis: GuardedAxis
-    positions: Positions | None
-    size: int
-    id: str
-    name: str | None
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The available attributes."""
-        return self.axis.attributes
-
-    def column(self, attribute: str) -> NDArray[Any]:
-        """Return the values of one attribute."""
-        return self.axis.column(attribute, self.positions)
-
-    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
-        """Return the values of one attribute as printable ASCII bytes, if they are stored so."""
-        return self.axis.ascii(attribute, self.positions)
 
 
 class GuardedSequences(SequenceStore):
@@ -315,7 +291,14 @@ class GuardedStore:
             self._dense.add(units)
             return None
         size = self._size(features, samples)
-        return SparseCells(partial(self._counted, cells), partial(self._pieces, cells, size))
+        pieces, without = partial(self._pieces, cells.compressed_along, size), cells.without
+        if without is None:
+            return SparseCells(partial(self._counted, cells), pieces)
+
+        def pieces_without(direction: Direction, array: Array) -> Iterator[CompressedBlock]:
+            return self._pieces(lambda along: without(along, array), size, direction, array)
+
+        return SparseCells(partial(self._counted, cells), pieces, pieces_without)
 
     def _held(self, units: str, features: Positions | None, samples: Positions | None) -> int:
         held: Callable[..., int] | None = getattr(self._whole, "held", None)
@@ -334,70 +317,20 @@ class GuardedStore:
         with self._guard:
             return cells.count()
 
-    def _pieces(self, cells: SparseCells, size: tuple[int, int], direction: Direction) -> Iterator[CompressedBlock]:
+    def _pieces(
+        self,
+        read: Callable[[Direction], Iterator[CompressedBlock]],
+        size: tuple[int, int],
+        direction: Direction,
+        without: Array | None = None,
+    ) -> Iterator[CompressedBlock]:
         left, across = size if direction == "features" else size[::-1]
         self._check_wanted()
         with self._guard:
-            for piece in cells.compressed_along(direction):
+            for piece in read(direction):
                 self._check_wanted()
                 left -= len(piece.indptr) - 1
-                _check_piece(piece, left, across)
+                check_block(piece, left, across, without)
                 yield piece
             if left:
                 raise OSError("the cells end before the last line")
-
-
-def _check_piece(piece: CompressedBlock, left: int, across: int) -> None:
-    stored = len(piece.indices)
-    ascending = int(piece.indptr[0]) == 0 and not (np.diff(piece.indptr) < 0).any()
-    if left < 0 or not ascending or int(piece.indptr[-1]) != stored or len(piece.data) != stored:
-        raise OSError("the cells do not fit the matrix")
-    # What is negative is larger than all as an unsigned number, so that one look is enough.
-    if stored and int(piece.indices.astype(np.int64, copy=False).view(np.uint64).max()) >= across:
-        raise OSError("a cell lies beyond the matrix")
-
-
-class GuardedTracks:
-    """An open set of signal tracks behind a guard; see `TrackStore`. Made within the guard itself."""
-
-    def __init__(self, whole: TrackStore, guard: Guard) -> None:
-        self._whole = whole
-        self._guard = guard
-        with guard:
-            self.tracks = GuardedAxis(whole.tracks, guard)
-            self.chromosomes: Mapping[str, int] = dict(whole.chromosomes)
-            for name in self.chromosomes:
-                name.encode()
-
-    def close(self) -> None:
-        """Close the file, if it is kept open."""
-        getattr(self._whole, "close", lambda: None)()
-
-    def runs(self, chromosome: str | None, start: int, stop: int | None) -> tuple[Run, ...]:
-        """Return the runs of bases that the set has in a range."""
-        with self._guard:
-            return self._whole.runs(chromosome, start, stop)
-
-    def read(self, track: int, run: Run) -> NDArray[np.float32]:
-        """Return the value at each base of a run."""
-        with self._guard:
-            return _of_length(self._whole.read(track, run), len(run))
-
-    def first(self, track: int, run: Run) -> int | None:
-        """Return the first base of a run that has a value."""
-        with self._guard:
-            return self._whole.first(track, run)
-
-    def summary(
-        self, track: int, run: Run, bins: int, summary: str, no_data: float, exact: bool
-    ) -> NDArray[np.float32] | None:
-        """Return a value for each bin, None if the file can do no better than give the single bases."""
-        with self._guard:
-            values = self._whole.summary(track, run, bins, summary, no_data, exact)
-            return None if values is None else _of_length(values, bins)
-
-
-def _of_length(values: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    if values.shape != (length,):
-        raise OSError("the values do not fill the range")
-    return values

@@ -41,7 +41,7 @@ class KeptStores(Generic[_Record, _Store]):
     confirms
         Return whether the catalogue still has a record as it is; called where its file is gone.
     uses
-        Counts how often a file was open when it was asked for.
+        Counts how often a file was open when it was asked for; its lock guards what is kept.
     """
 
     def __init__(
@@ -57,7 +57,6 @@ class KeptStores(Generic[_Record, _Store]):
         self._open: Callable[[_Record, Guard], _Store] = open
         self._most = most
         self._confirms = confirms
-        self._lock = threading.Lock()
         self._kept: OrderedDict[str, _File[_Record, _Store]] = OrderedDict()
         self._logged: dict[str, _State] = {}
 
@@ -69,7 +68,7 @@ class KeptStores(Generic[_Record, _Store]):
         first = record.path if record.path is not None else record.tracks[0].path
         index = record.index if isinstance(record, ReadsFile) else None
         key = (record, version_at(first), NO_FILE if index is None else version_at(index))
-        with self._lock:
+        with self._uses.lock:
             kept = self._kept.get(record.id)
             if kept is None or kept.key != key:
                 if kept is not None:
@@ -78,7 +77,11 @@ class KeptStores(Generic[_Record, _Store]):
                 if len(self._kept) > self._most:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(record.id)
-        self._uses.count(kept.store is not None)
+            # Counted here, under the lock that is held anyway.
+            if kept.store is None:
+                self._uses.misses += 1
+            else:
+                self._uses.hits += 1
         # Others need not wait while one file is opened.
         return kept.store if kept.store is not None else self._opened(record, kept)
 

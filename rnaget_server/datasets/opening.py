@@ -12,14 +12,15 @@ from typing import Any
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.datasets.controlled import READS_FILE
-from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore, GuardedTracks
+from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore
+from rnaget_server.datasets.guarded_tracks import GuardedTracks
 from rnaget_server.datasets.kept_stores import KeptStores, paths_of
 from rnaget_server.datasets.masked import masked
 from rnaget_server.datasets.reads import IndexCache, OpenReads
 from rnaget_server.datasets.rule_check import vain_rules
 from rnaget_server.model.axis import read_labels
 from rnaget_server.model.cancellation import Cancellation
-from rnaget_server.model.observation import note_reading
+from rnaget_server.model.observation import CURRENT, note_reading
 from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
@@ -104,7 +105,10 @@ class StoreCache:
             store = self._matrices.get(matrix)
         else:
             store = masked(self._matrices.get(replace(matrix, sample_access=None)), matrix.id, access)
-        note_reading("expressions", matrix.id, matrix.sample_access)
+        noted = CURRENT.get()
+        # Mostly nobody asks for it, which a look shows sooner than a call.
+        if noted is not None and noted.readings is not None:
+            note_reading("expressions", matrix.id, matrix.sample_access)
         if cancellation is not None:
             store = copy(store)
             store.cancellation = cancellation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from itertools import count
@@ -15,8 +15,9 @@ from typing import Literal
 from rnaget_server import __version__
 from rnaget_server.catalog.records import ReadsFile
 from rnaget_server.datasets.guarded import Guard
-from rnaget_server.errors import DamagedFile
+from rnaget_server.errors import DamagedFile, unknown_name
 from rnaget_server.reads.files import (
+    UNPLACED,
     Header,
     Index,
     NeededReferences,
@@ -155,8 +156,11 @@ class OpenReads:
         tags: Sequence[str] | None,
         notags: Sequence[str],
         references: FoundReferences | None = None,
+        exact: bool = False,
     ) -> Generator[bytes, None, None]:
         """Yield the reads of some regions, or all, without some of their fields and tags; see `transcode`.
+
+        If `exact`, no other reads are among them.
 
         Raises
         ------
@@ -164,10 +168,14 @@ class OpenReads:
             If they cannot be read or decoded.
         """
         with self._guard, _naming(self.record.path):
-            yield from transcode(self.file, self.pieces(regions), self.header, fields, tags, notags, references)
+            only = regions if exact else None
+            pieces = self.pieces(regions, exact=exact)
+            yield from transcode(self.file, pieces, self.header, fields, tags, notags, references, only)
             self.file.check_unchanged()
 
-    def pieces(self, regions: Sequence[Region] | None, only: Literal["header"] | None = None) -> list[Piece]:
+    def pieces(
+        self, regions: Sequence[Region] | None, only: Literal["header"] | None = None, exact: bool = False
+    ) -> list[Piece]:
         """Return the bytes of the file that hold some regions, or all of it; see `find_pieces`.
 
         Raises
@@ -177,7 +185,7 @@ class OpenReads:
         """
         with self._guard, _naming(self.record.path):
             index = None if regions is None else self._parsed_index()
-            return find_pieces(self.file, index, self.header, regions, only)
+            return find_pieces(self.file, index, self.header, regions, only, exact)
 
     def pieces_of_chunks(self, chunks: Sequence[tuple[int, int]]) -> list[Piece]:
         """Return the bytes of ranges of virtual offsets; see `reads.files.pieces_of_chunks`.
@@ -262,14 +270,17 @@ def _naming(path: Path) -> Iterator[None]:
         raise OSError(f"{path.name}: {error}") from None
 
 
-def reads_problems(record: ReadsFile) -> list[str]:
-    """Return what is wrong with a file; empty if all is well. It is read from end to end, for its digest."""
+def reads_problems(record: ReadsFile, named: Collection[str] = ()) -> list[str]:
+    """Return what is wrong with a file; empty if all is well. It is read from end to end, for its digest.
+
+    `named` are the references that rules about its regions name, which it has to have.
+    """
     opened: tuple[LocalFile | None, ...] = ()
     try:
         opened = open_files(record)
         file, index = opened
         assert file is not None
-        checked_header(record, file, index)
+        header, parsed = checked_header(record, file, index)
         digest = None if record.md5 is None else _md5_of(file)
     except OSError as error:
         return [str(error)]
@@ -282,7 +293,11 @@ def reads_problems(record: ReadsFile) -> list[str]:
             f"{record.path.name} has the MD5 digest {digest}, and the catalogue says {record.md5}: "
             "import it again with --replace"
         ]
-    return []
+    names = reference_names(header, parsed)
+    return [
+        f"a rule of `regions` is about nothing: {unknown_name('reference', name, names)}"
+        for name in sorted(set(named) - {*names, UNPLACED})
+    ]
 
 
 def _md5_of(file: LocalFile) -> str:

@@ -25,7 +25,7 @@ from rnaget_server.delivery.content import (
 )
 from rnaget_server.delivery.context import RequestContext
 from rnaget_server.delivery.etags import EntityTag, TagBasis, file_tag, software
-from rnaget_server.delivery.filenames import content_disposition
+from rnaget_server.delivery.filenames import content_disposition, short_name
 from rnaget_server.delivery.formats import ChosenFormat
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.streaming import DownloadHeaders, LargeReply, content_response, unreadable
@@ -39,7 +39,7 @@ from rnaget_server.model.slice import ResolvedSlice
 from rnaget_server.storage.checked_file import DamagedFileError
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.blocks import BLOCK_BYTES
-from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.base import Body, Writer, nothing
 
 _IN_MEMORY = 1 << 20
 _TAG_DIGITS = 40
@@ -88,7 +88,7 @@ class Download:
     @property
     def logged_name(self) -> str:
         """Its name in the log, which has nothing that a client sent."""
-        return f"{self.resolved.name}.{self.writer.extension}"
+        return f"{short_name(self.resolved)}.{self.writer.extension}"
 
     @cached_property
     def disposition(self) -> str:
@@ -98,7 +98,7 @@ class Download:
     @cached_property
     def stored_file(self) -> Path | None:
         """The file of the provider that holds exactly this, if there is one; see `ResolvedSlice.stored_file`."""
-        return self.resolved.stored_file(self.writer.media_types[0])
+        return self.resolved.stored_file(self.writer.media_types[0]) if self.resolved.may_be_stored else None
 
     @property
     def is_text(self) -> bool:
@@ -246,7 +246,8 @@ class Delivery:
                 else:
                     data = b"".join(first)
                     self._check(download, len(data))
-                    body.close()
+                    if body.close is not nothing:
+                        body.close()
                     return MemoryContent(data, len(data))
             content = self._make(download, body, resume_chunks(first, body.chunks), part)
         except BaseException:
@@ -277,7 +278,6 @@ class Delivery:
                 tag = download.tag
             etag = None if tag is None else f'"{tag.key[:_TAG_DIGITS]}{_GZIP_SUFFIX if gzipped else ""}"'
             headers |= {"ETag": etag} if etag else {}
-            described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
             conditional = not CONDITIONAL.isdisjoint(request.headers.keys())
             if conditional:
                 check_preconditions(request, etag, max(tag.newest, download.changed) if tag is not None else None)
@@ -290,6 +290,7 @@ class Delivery:
                     headers |= {"Accept-Ranges": "bytes"} if etag else {}
                     headers["Content-Disposition"] = download.disposition
                     return Response(content.data, 200, headers, media_type)
+                described = DownloadHeaders(media_type, download.logged_name, download.disposition, headers)
                 return content_response(request, content, described, gzipped, part, self._budget)
         except BaseException as error:
             if content is not None:
@@ -306,13 +307,7 @@ class Delivery:
     def _file(self, download: Download, path: Path) -> tuple[Content, EntityTag | None]:
         """Return a file of the provider as content, and its tag."""
         file = LocalFile.open(path)
-        content = FileContent(file)
-        try:
-            self._check(download, content.length)
-        except BaseException:
-            content.close()
-            raise
-        return content, file_tag(path, file.status())
+        return self._checked(download, FileContent(file)), file_tag(path, file.status())
 
     def _md5_of_file(self, download: Download, path: Path) -> str | None:
         content, tag = self._file(download, path)
@@ -342,12 +337,15 @@ class Delivery:
 
     def _kept(self, download: Download) -> Content | None:
         content = self._cache.get(download.tag.key) if download.tag is not None else None
-        if content is not None:
-            try:
-                self._check(download, content.length)
-            except BaseException:
-                content.close()
-                raise
+        return self._checked(download, content) if content is not None else None
+
+    def _checked(self, download: Download, content: Content) -> Content:
+        """Return content that is no larger than a reply may be; what is larger is closed."""
+        try:
+            self._check(download, content.length)
+        except BaseException:
+            content.close()
+            raise
         return content
 
     def _make(self, download: Download, body: Body, chunks: Iterator[bytes], part: bool) -> Content | None:

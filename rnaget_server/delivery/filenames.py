@@ -23,17 +23,22 @@ _UNSAFE = re.compile(r"[^\w.+]+")
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9._+-]+")
 
 
+def short_name(resolved: ResolvedSlice) -> str:
+    """Return the id of the matrix or set that a slice comes from, without anything that a client sent."""
+    return resolved.sources[0].id if len(resolved.sources) == 1 else "joined"
+
+
 def filename(resolved: ResolvedSlice, extension: str) -> str:
     """Return the name of a file of a slice, which may hold letters of any script.
 
     That of a whole matrix or set is its id; any other has up to two values of the query, and a digest of it.
     """
-    asked = asked_in(resolved.slice.origin.get("query", ""))
+    asked, name = asked_in(resolved.slice.origin.get("query", "")), short_name(resolved)
     if not asked and len(resolved.sources) == 1:
-        return f"{resolved.name}.{extension}"
-    digest = hashlib.sha256(f"{resolved.name}\n{resolved.query}".encode()).hexdigest()[:_DIGITS]
+        return f"{name}.{extension}"
+    digest = hashlib.sha256(f"{name}\n{resolved.query}".encode()).hexdigest()[:_DIGITS]
     parts = [part for part in _parts(asked) if part][:_PARTS]
-    return f"{'-'.join([resolved.name[:_LONGEST_ID], *parts, digest])}.{extension}"
+    return f"{'-'.join([name[:_LONGEST_ID], *parts, digest])}.{extension}"
 
 
 def content_disposition(resolved: ResolvedSlice, extension: str) -> str:

@@ -65,9 +65,11 @@ class Formats:
         raise InvalidQuery(unknown_choice(f"there is no format {shown(name)}", name, self.of(group)))
 
     def writer(self, group: str, name: str) -> Writer:
-        """Return the writer of a format; see `resolve`."""
-        writer: Writer = self._classes[self.resolve(group, name)]()
-        return writer
+        """Return the writer of a format, which is the same for all requests; see `resolve`."""
+        name = self.resolve(group, name)
+        if name not in self._made:
+            self._made[name] = self._classes[name]()
+        return self._made[name]
 
     def choose(self, request: Request, group: str, asked: str | None, default: str | None) -> ChosenFormat:
         """Return the writer for the format `asked`, or for what `default` and the Accept header say together.
@@ -90,6 +92,10 @@ class Formats:
             f"the format {names[0]} is sent as {self.writer(group, names[0]).media_types[0]}, which Accept does "
             "not name: add it, leave Accept out, or ask for another format"
         )
+
+    @cached_property
+    def _made(self) -> dict[str, Writer]:
+        return {}
 
     @cached_property
     def _classes(self) -> Mapping[str, Any]:

@@ -74,7 +74,7 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     # Innermost is a router without routes, which says that there is nothing.
     app = ConnexionMiddleware(Router(), import_name="rnaget_server", middlewares=list(_LAYERS))
     content = _read(document)
-    app.apis.append(API(_Document(content), base_path=prefix, document=f"{below}/openapi"))
+    app.apis.append(API(_specification(document, prefix), base_path=prefix, document=f"{below}/openapi"))
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
     documents = [f"{below}{name}" for name in _DOCUMENTS]
@@ -84,6 +84,12 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     ]
     with_slashes = {parameter["name"] for parameter in parameters if parameter["schema"].get("format") == "path"}
     return Routes(app, Methods(content["paths"], prefix, documents, with_slashes))
+
+
+@cache
+def _specification(document: Path, prefix: str) -> _Document:
+    """Return a document for Connexion, which copies it twice, resolves its references, and notes its prefix in it."""
+    return _Document(_read(document))
 
 
 @cache

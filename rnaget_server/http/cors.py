@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnaget_server.http.mount import path_below
+from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Notes
 
 _EXPOSED = (
     "Accept-Ranges",
@@ -61,6 +62,8 @@ class Cors(CORSMiddleware):
         The prefixes of standards that want the origin named where any may read; a ``*`` suffices for the others.
     direct
         Answers requests that no layer has to see.
+    notes
+        Begins the notes of each request; None where a layer around this one does, for those who watch.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Cors(CORSMiddleware):
         exposed: Sequence[str],
         echoing: Sequence[str],
         direct: Direct | None = None,
+        notes: Notes | None = None,
     ) -> None:
         given: dict[str, Any] = {
             "allow_methods": _METHODS,
@@ -81,18 +85,24 @@ class Cors(CORSMiddleware):
         self._echoing = CORSMiddleware(app, allow_origin_regex=".*", **given) if _ANY in origins else None
         self._starts = tuple(f"{prefix}/" for prefix in echoing)
         self._direct = direct
+        self._notes = notes
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Return the answer to a preflight, which names the origin: that is right for every standard."""
-        if self._echoing is not None:
-            return self._echoing.preflight_response(request_headers)
-        return super().preflight_response(request_headers)
+        echoing = self._echoing
+        preflight = super().preflight_response if echoing is None else echoing.preflight_response
+        response = preflight(request_headers)
+        if self._notes is not None:
+            response.headers[REQUEST_ID_HEADER] = self._notes.id_of(request_headers.raw)
+        return response
 
     # Not a coroutine: what only passes a request on is left when it has.
     def simple_response(
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> Coroutine[Any, Any, None]:
         """Answer a request that is no preflight."""
+        if self._notes is not None:
+            _, send = self._notes.begin(scope, send)
         direct = self._direct
         if direct is not None and scope["query_string"].startswith(direct.begins):
             reply = direct.reply(scope)

@@ -23,7 +23,7 @@ from rnaget_server.http.replies import DIALECT_KEY, error_response
 from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
-from rnaget_server.model.observation import OTHER, note_route
+from rnaget_server.model.observation import CURRENT, OTHER, note_route
 from rnaget_server.model.principal import Principal
 from rnaget_server.web import House
 
@@ -251,7 +251,9 @@ def _page(pages: ASGIApp, privacy: Privacy | None, scope: Scope, receive: Receiv
 
 def _inside(mount: Mount, scope: Scope, root: str, path: str) -> dict[str, Any]:
     """Return the scope of a request of a standard, which is noted."""
-    note_route(mount.prefix, OTHER)
+    noted = CURRENT.get()
+    if noted is not None:
+        noted.standard = mount.prefix
     return {
         **scope,
         MOUNT_KEY: mount,

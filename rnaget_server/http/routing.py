@@ -28,7 +28,7 @@ from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.request import CANCELLATION_KEY, BrokenReplyError
 from rnaget_server.http.workload import LARGE_BYTES
 from rnaget_server.model.cancellation import Cancellation, Cancelled
-from rnaget_server.model.observation import OTHER, note_route
+from rnaget_server.model.observation import CURRENT, OTHER
 
 Result = TypeVar("Result")
 AtOnce = Callable[..., Response | None]
@@ -75,7 +75,9 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what the function returns; nothing, if the client goes before."""
         mount: Mount = scope[MOUNT_KEY]
-        note_route(mount.prefix, self._route)
+        noted = CURRENT.get()
+        if noted is not None:
+            noted.standard, noted.route = mount.prefix, self._route
         if scope["method"] == "POST" or len(scope["query_string"]) > LARGE_BYTES:
             received = await receive_parameters(scope, receive, mount)
             if received is not None:

@@ -22,6 +22,7 @@ _EXACT = 2.0**24
 _BUFFER = 16 << 20
 # Reading a stretch of every row costs about as much as reading this many bytes more of each.
 _SEEK_BYTES = 16 << 10
+_TILE = 256
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 _LARGEST = float(np.finfo(np.float32).max)
@@ -100,30 +101,28 @@ class SpooledCells:
 
     def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
         cells = np.empty((stop - start, self._stored[1]), self.dtype)
-        self._fill(cells, start * self._stored[1] * self.dtype.itemsize)
+        read_at(self._file, cells, start * self._stored[1] * self.dtype.itemsize)
         return cells
 
     def _read_columns(self, start: int, stop: int) -> NDArray[Any]:
+        """Return some columns, one after the other in memory."""
         rows, columns = self._stored
         size = self.dtype.itemsize
-        cells = np.empty((rows, stop - start), self.dtype)
-        if (columns - (stop - start)) * size > _SEEK_BYTES:
-            for row in range(rows):
-                self._fill(cells[row], (row * columns + start) * size)
-            return cells
-        step = max(1, _BUFFER // (columns * size))
-        for first in range(0, rows, step):
-            last = min(first + step, rows)
-            cells[first:last] = self._read_rows(first, last)[:, start:stop]
-        return cells
-
-    def _fill(self, cells: NDArray[Any], offset: int) -> None:
-        target = cells.data.cast("B") if cells.size else memoryview(b"")
-        while target:
-            read = os.preadv(self._file.fileno(), [target], offset)
-            if not read:
-                raise OSError("the temporary file is shorter than what was written to it")
-            target, offset = target[read:], offset + read
+        by_column = np.empty((stop - start, rows), self.dtype)
+        scattered = (columns - (stop - start)) * size > _SEEK_BYTES
+        # Transposed tile by tile; at once, every cell copied would miss the processor's cache.
+        height = min(_TILE, rows) if scattered else max(1, min(_TILE, rows, _BUFFER // (columns * size)))
+        tile = np.empty((height, stop - start if scattered else columns), self.dtype)
+        for first in range(0, rows, height):
+            cells = tile[: rows - first]
+            if scattered:
+                for row in range(len(cells)):
+                    read_at(self._file, cells[row], ((first + row) * columns + start) * size)
+            else:
+                read_at(self._file, cells, first * columns * size)
+                cells = cells[:, start:stop]
+            by_column[:, first : first + len(cells)] = cells.T
+        return by_column.T
 
 
 class Spool:
@@ -202,6 +201,24 @@ class Spool:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._directory)
+
+
+def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+    """Write a contiguous array to an unbuffered temporary file, from `offset` on."""
+    source = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
+    while source:
+        written = os.pwrite(file.fileno(), source, offset)
+        source, offset = source[written:], offset + written
+
+
+def read_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+    """Fill a contiguous array with what is in a temporary file from `offset` on; several threads may do so at once."""
+    target = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
+    while target:
+        read = os.preadv(file.fileno(), [target], offset)
+        if not read:
+            raise OSError("the temporary file is shorter than what was written to it")
+        target, offset = target[read:], offset + read
 
 
 def refuse_too_large(values: NDArray[Any], least: float, most: float) -> None:

@@ -69,3 +69,31 @@ class SampleAccess:
         """A name for what is hidden, and how, from one whom no rule admits: equal where that is equal."""
         conditions = sorted({rule.condition for rule in self.rules})
         return f"{self.others_see} {hashlib.sha256(repr(conditions).encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class RegionRule:
+    """A part of alignments or variants: a reference, bases of it, and a format.
+
+    Attributes
+    ----------
+    reference
+        Its name; None means all, and reads without a place too.
+    start, end
+        0-based and half-open; no `end` means up to that of the reference.
+    format
+        None means all formats.
+    """
+
+    reference: str | None = None
+    start: int = 0
+    end: int | None = None
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class RegionAccess:
+    """The condition for seeing some regions of alignments or variants; no `rules` mean all of them."""
+
+    access: Access
+    rules: tuple[RegionRule, ...] | None = None

@@ -26,6 +26,7 @@ Near = Callable[[], Suggestions]
 
 _FEW_TO_LIST = 20
 _LOOKED_AT = 4096
+_TEXTS_AT_ONCE = 1 << 14
 # For each axis of an open file.
 _FACTORIZED_BYTES = 16 << 20
 
@@ -280,7 +281,7 @@ def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterab
     listed: set[str] = set()
     all_texts = "".join(texts)
     if "," not in all_texts and SEPARATOR not in all_texts:
-        return list(missing_from([text for text in dict.fromkeys(texts) if text]))
+        return list(missing_from([text for text in _distinct_texts(texts) if text]))
     wanted: dict[str, None] = {}
     for text in texts:
         values = elements(text) if SEPARATOR in text else [text]
@@ -306,6 +307,14 @@ def look_up(texts: Sequence[str], missing_from: Callable[[Sequence[str]], Iterab
         joined = set()
         absent = missing_from(list(wanted)) if wanted else ()
     return missing
+
+
+def _distinct_texts(texts: Sequence[str]) -> dict[str, None]:
+    """Return texts, each once, in steps between which other requests get their turn."""
+    distinct: dict[str, None] = {}
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        distinct.update(dict.fromkeys(texts[start : start + _TEXTS_AT_ONCE]))
+    return distinct
 
 
 def _distinct(positions: Positions) -> Positions:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rnaget_server.errors import ResultTooLarge
 
-MAX_VALUES = 500_000
+MAX_VALUES = 1_100_000
 MAX_REGIONS = 5_000
 """A request may have no more values, names of parameters included."""
 MAX_HEAT_MAP = 500
@@ -136,7 +136,7 @@ def check_values(count: int) -> None:
     Raises
     ------
     ResultTooLarge
-        If there are more than 500,000.
+        If there are more than 1,100,000.
     """
     if count > MAX_VALUES:
         raise too_many_values()
@@ -172,6 +172,18 @@ def check_made_reads(size: int, most: int) -> None:
             f"these reads take more than the {most:,} bytes that this server sends in one reply: ask for smaller "
             "regions, or without fields, tags and notags, which is sent by several URLs"
         )
+
+
+def check_cut_reads(decoded: int, most: int) -> None:
+    """Refuse regions for which too many bytes are decoded to leave out all other records.
+
+    Raises
+    ------
+    ResultTooLarge
+        If they are.
+    """
+    if decoded > most:
+        raise ResultTooLarge("these regions take too much work to leave out the records around them: ask for fewer")
 
 
 def check_ticket_url(tags: int, places: int, regions: int, most: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,9 @@ class ResolvedSlice(ABC):
         The genome of each source.
     """
 
+    may_be_stored: ClassVar[bool] = False
+    """Whether `stored_file` has to be asked for."""
+
     slice: Slice
     sources: tuple[Source, ...]
     missing: tuple[str, ...]
@@ -150,11 +153,6 @@ class ResolvedSlice(ABC):
         """The digest of the sequence collection that all sources are on; None if they differ, or it is not known."""
         collections = {reference.collection for reference in self.references}
         return collections.pop() if len(collections) == 1 else None
-
-    @cached_property
-    def name(self) -> str:
-        """The name of a file of it, without an extension."""
-        return self.sources[0].id if len(self.sources) == 1 else "joined"
 
     @abstractmethod
     def suggest_smaller(self, cells: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Direction = Literal["features", "samples"]
+Array = Literal["indices", "data"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class CompressedBlock:
     """
 
     indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    indices: NDArray[Any]
+    """Of any type of whole numbers."""
+
     data: NDArray[Any]
 
 
@@ -34,3 +37,37 @@ class SparseCells:
 
     compressed_along: Callable[[Direction], Iterator[CompressedBlock]]
     """Yields the selection in bounded pieces, compressed along ``features`` (rows) or ``samples`` (columns)."""
+
+    without: Callable[[Direction, Array], Iterator[CompressedBlock]] | None = None
+    """Yields the same pieces with one of their arrays left empty, if the other can be had by itself: then it takes half
+    the time. The array is there all the same where it has to be read anyhow."""
+
+
+def check_block(block: CompressedBlock, rows: int, across: int, without: Array | None = None) -> None:
+    """Refuse a block whose arrays do not fit one another, or what is left of a matrix.
+
+    Parameters
+    ----------
+    block
+        The block.
+    rows
+        How many rows are left after it.
+    across
+        The length of a row.
+    without
+        The array that may be empty.
+
+    Raises
+    ------
+    OSError
+        If they do not.
+    """
+    stored = int(block.indptr[-1])
+    ascending = int(block.indptr[0]) == 0 and not (np.diff(block.indptr) < 0).any()
+    lengths = {"indices": len(block.indices), "data": len(block.data)}
+    if without is not None and not lengths[without]:
+        lengths[without] = stored
+    if rows < 0 or not ascending or any(length != stored for length in lengths.values()):
+        raise OSError("the cells do not fit the matrix")
+    if len(block.indices) and (int(block.indices.max()) >= across or int(block.indices.min()) < 0):
+        raise OSError("a cell lies beyond the matrix")

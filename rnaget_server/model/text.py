@@ -60,14 +60,17 @@ def padding(texts: Texts) -> tuple[int, bool]:
 def decode(raw: NDArray[Any]) -> NDArray[Any]:
     """Return the texts of a column of bytes as an object array of str."""
     values: list[bytes] = raw.tolist()
-    # All at once, where no text has a line end in it. Another program's loom may hold UTF-8 as it is.
-    decoded = b"\n".join(values).decode("utf-8", "replace")
-    texts = decoded.split("\n")
-    if len(texts) != len(values):
-        texts = [value.decode("utf-8", "replace") for value in values]
-    column = np.empty(len(values), object)
-    column[:] = [_unescape(text) for text in texts] if "&" in decoded else texts
+    texts = from_utf8(values)
+    column = np.empty(len(texts), object)
+    column[:] = [_unescape(text) for text in texts] if b"&" in b"".join(values) else texts
     return column
+
+
+def from_utf8(values: Sequence[bytes]) -> list[str]:
+    """Return the texts of bytes that are UTF-8, as another program's loom may hold it, with marks for what is not."""
+    # All at once, where no text has a line end in it.
+    texts = b"\n".join(values).decode("utf-8", "replace").split("\n")
+    return texts if len(texts) == len(values) else [value.decode("utf-8", "replace") for value in values]
 
 
 def _is_plain(texts: Iterable[str]) -> bool:

@@ -14,6 +14,7 @@ from flask import Flask, redirect, request
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.delivery.sizes import Sample, Size, size_of
 from rnaget_server.errors import InvalidQuery, ResultTooLarge, StoreFailure, UnknownId, unknown_name
+from rnaget_server.model.observation import stage
 from rnaget_server.pages.attributes import Links, ValueView, attribute_views, filter_of
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.matrix_detail import matrix_queries
@@ -79,7 +80,8 @@ def _matrix_page(site: Site, matrix: Matrix, given: Sequence[Pair]) -> str:
     selected = selection_by_id(view, matrix.id, query)
     resolved, refusal = None, ""
     try:
-        resolved = slice_by_id(view, matrix.id, query)
+        with stage("select"):
+            resolved = slice_by_id(view, matrix.id, query)
     except ResultTooLarge as error:
         refusal = str(error)
     offered = _is_offered(site)

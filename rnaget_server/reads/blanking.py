@@ -2,15 +2,19 @@
 
 It is a process of its own, since pysam holds Python's lock while it writes what is left at the end, and since what
 damaged input does to a library in C must not be done to a server. Its arguments are the output format, the fields to
-blank, and the tags to keep and to drop, each a list with commas, where ``*`` keeps all tags, and the file of references
-of CRAM, or nothing.
+blank, and the tags to keep and to drop, each a list with commas, where ``*`` keeps all tags, the regions whose reads
+alone are copied, as compressed JSON, or nothing, and the file of references of CRAM, or nothing.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import sys
-from collections.abc import Callable
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pysam
@@ -86,7 +90,29 @@ def _fit_for_cram(read: pysam.AlignedSegment) -> None:
         read.flag |= _UNMAPPED
 
 
-def copy(format: str, blanks: list[str], kept: list[str] | None, dropped: list[str], references: str) -> None:
+def is_wanted(read: pysam.AlignedSegment, regions: Mapping[str, list[tuple[int, int | None]]]) -> bool:
+    """Return whether a read overlaps one of some intervals by reference, sorted and apart from each other."""
+    if read.reference_id < 0:
+        return "*" in regions
+    # As everywhere else, position 0 counts as the first base, and a read is one base long at least.
+    start = max(read.reference_start, 0)
+    end = max(read.reference_end or 0, start + 1)
+    intervals = regions.get(str(read.reference_name), [])
+    last = bisect_left(intervals, end, key=lambda interval: interval[0]) - 1
+    if last < 0:
+        return False
+    stop = intervals[last][1]
+    return stop is None or stop > start
+
+
+def copy(
+    format: str,
+    blanks: list[str],
+    kept: list[str] | None,
+    dropped: list[str],
+    regions: Mapping[str, list[tuple[int, int | None]]] | None,
+    references: str,
+) -> None:
     """Copy reads from standard input to standard output."""
     steps = [BLANKS[name] for name in blanks]
     if format == "CRAM" and "FLAG" in blanks:
@@ -95,6 +121,8 @@ def copy(format: str, blanks: list[str], kept: list[str] | None, dropped: list[s
     with pysam.AlignmentFile("-", "r", check_sq=False, reference_filename=references or None) as source:
         target = pysam.AlignmentFile("-", mode, template=source, format_options=options)
         for read in source.fetch(until_eof=True):
+            if regions is not None and not is_wanted(read, regions):
+                continue
             for step in steps:
                 step(read)
             if kept is not None or dropped:
@@ -107,10 +135,12 @@ def copy(format: str, blanks: list[str], kept: list[str] | None, dropped: list[s
 
 def main() -> None:
     """Run as a program; after a failure nothing is written that would end the output properly."""
-    format, blanks, kept, dropped, references = sys.argv[1:]
+    format, blanks, kept, dropped, wanted, references = sys.argv[1:]
     pysam.set_verbosity(0)
     try:
-        copy(format, _listed(blanks), None if kept == "*" else _listed(kept), _listed(dropped), references)
+        regions = json.loads(zlib.decompress(base64.b64decode(wanted))) if wanted else None
+        tags = None if kept == "*" else _listed(kept)
+        copy(format, _listed(blanks), tags, _listed(dropped), regions, references)
     except BaseException as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(FAILED)

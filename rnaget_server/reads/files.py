@@ -89,6 +89,7 @@ def find_pieces(
     header: Header,
     regions: Sequence[Region] | None,
     only: Literal["header"] | None = None,
+    exact: bool = False,
 ) -> list[Piece]:
     """Return the pieces of a reply in their order, which together are a valid file of the same format.
 
@@ -102,6 +103,8 @@ def find_pieces(
         The regions whose records are wanted; none at all means everything, which is the file as it is stored.
     only
         The header alone, with the end marker.
+    exact
+        Whether there may be no record outside of the regions. Containers of CRAM have such: see `transcode`.
 
     Raises
     ------
@@ -109,6 +112,8 @@ def find_pieces(
         If the file or its index turns out to be damaged.
     UnknownId
         If there is no such reference.
+    ResultTooLarge
+        If too much work is needed to leave out all other records.
     OSError
         If one of them cannot be read.
     """
@@ -123,7 +128,7 @@ def find_pieces(
         blocks = Blocks(file)
         scanner = Scanner(blocks, layout_of(header, parsed.names))
         try:
-            body = body_pieces(blocks, RegionFinder(scanner, header, parsed).find(regions))
+            body = body_pieces(blocks, RegionFinder(scanner, header, parsed, exact).find(regions))
         except NoBlock as error:
             raise DamagedFile(f"{_NOT_TOGETHER}: {error}") from error
     return [*_header_pieces(header), *body]

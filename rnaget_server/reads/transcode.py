@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +18,8 @@ from threading import Thread
 
 from rnaget_server.errors import DamagedFile, GroupSwitchedOff, InvalidQuery, shown, unknown_name
 from rnaget_server.reads.bgzf import Blocks
-from rnaget_server.reads.pieces import Header, Piece
+from rnaget_server.reads.pieces import Header, Piece, Region
+from rnaget_server.reads.trim import merged
 from rnaget_server.storage.source import ByteSource
 
 FIELDS = ("QNAME", "FLAG", "RNAME", "POS", "MAPQ", "CIGAR", "RNEXT", "PNEXT", "TLEN", "SEQ", "QUAL")
@@ -62,6 +66,7 @@ def transcode(
     tags: Collection[str] | None,
     notags: Collection[str],
     references: FoundReferences | None = None,
+    only: Sequence[Region] | None = None,
 ) -> Iterator[bytes]:
     """Return the reads of pieces as a file of the same format, in which what is not wanted has its missing value.
 
@@ -79,6 +84,8 @@ def transcode(
         The tags to keep, where none at all means every one, and those to drop.
     references
         The sequences that the CRAM file was compressed by, where it needs any.
+    only
+        The regions whose reads are wanted; none at all means all of the pieces.
 
     Raises
     ------
@@ -100,7 +107,9 @@ def transcode(
         )
     blanks = [name for name in FIELDS if name not in _with_needed(kept, header.format)]
     arguments = [header.format, ",".join(blanks), "*" if tags is None else ",".join(tags), ",".join(notags)]
-    return _run(file, pieces, arguments, references)
+    # Compressed, since an argument has at most 128 KiB.
+    wanted = "" if only is None else base64.b64encode(zlib.compress(json.dumps(merged(only)).encode())).decode()
+    return _run(file, pieces, [*arguments, wanted], references)
 
 
 def _check(fields: set[str], tags: set[str], notags: set[str]) -> None:

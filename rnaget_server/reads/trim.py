@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from rnaget_server.errors import DamagedFile, UnknownId, shown
+from rnaget_server.model.limits import check_cut_reads
 from rnaget_server.reads.bgzf import END_MARKER
 from rnaget_server.reads.bins import Chunk, ReferenceIndex, union
 from rnaget_server.reads.index import BinIndex
@@ -15,18 +16,27 @@ from rnaget_server.reads.records import OTHER, Scanner
 
 MOST_DECODED = 64 << 20
 """The number of bytes decoded for one request, beyond which ranges are sent as the index has them."""
+MOST_CUT = 512 << 20
+"""The number of bytes decoded where ranges must hold no other record, beyond which the request is refused."""
 _MOST_IN_CHUNK = 8 << 20
 _SMALL_GAP = 2048
 
 
 class RegionFinder:
-    """The search for the records of regions in one file."""
+    """The search for the records of regions in one file.
 
-    def __init__(self, scanner: Scanner, header: Header, index: BinIndex) -> None:
+    Parameters
+    ----------
+    exact
+        Whether no other record may be in the ranges that are found, though more has to be decoded for it.
+    """
+
+    def __init__(self, scanner: Scanner, header: Header, index: BinIndex, exact: bool = False) -> None:
         self._scanner = scanner
         self._header = header
         self._index = index
-        self._header = header
+        self._exact = exact
+        self._gap = 0 if exact else _SMALL_GAP
 
     def find(self, regions: Iterable[Region]) -> list[Chunk]:
         """Return the ranges of all regions, each record once, in the order of the file.
@@ -37,6 +47,8 @@ class RegionFinder:
             If a reference is none of the file.
         DamagedFile
             If the file or the index is damaged.
+        ResultTooLarge
+            If too much has to be decoded to leave out all others.
         """
         ranges: list[Chunk] = []
         for reference, intervals in merged(regions).items():
@@ -47,6 +59,7 @@ class RegionFinder:
             if number is not None and number < len(self._index.references):
                 for start, end in intervals:
                     ranges += self._interval(number, start, end)
+                    self._check_work()
         return union(ranges)
 
     def _number(self, name: str) -> int | None:
@@ -78,12 +91,17 @@ class RegionFinder:
     def _trimmed(self, chunk: Chunk, reference: ReferenceIndex, number: int, start: int, end: int) -> list[Chunk]:
         """Return the parts of a range whose records overlap an interval."""
         scanner = self._scanner
-        most = min(_MOST_IN_CHUNK, MOST_DECODED - scanner.decoded)
+        most = MOST_CUT if self._exact else min(_MOST_IN_CHUNK, MOST_DECODED - scanner.decoded)
         if most <= 0:
             return [chunk]
+        enough = scanner.decoded + _MOST_IN_CHUNK
+        is_within = False
         parts: list[Chunk] = []
         begin: int | None = None
         for batch in scanner.scan(chunk, most):
+            if is_within and scanner.decoded > enough:
+                break  # all from `scanner.reached` on begin within the interval, or behind it
+            self._check_work()
             if (batch.reference != number).any():
                 raise DamagedFile("the index is not that of the file: a range of it has records of another reference")
             # Position 0 is before the first base; such records are taken for ones on it, so that they are not lost.
@@ -96,13 +114,14 @@ class RegionFinder:
             for place in np.flatnonzero(np.diff(overlaps, prepend=begin is not None)).tolist():
                 virtual = int(batch.virtual[place])
                 if begin is not None:
-                    _close(parts, begin, virtual)
+                    _close(parts, begin, virtual, self._gap)
                 begin = virtual if begin is None else None
                 if len(behind) and place >= behind[0]:
                     break
             if len(behind):
                 return parts
-        _close(parts, begin, scanner.reached)
+            is_within = bool(batch.start[-1] >= start)
+        _close(parts, begin, scanner.reached, self._gap)
         if scanner.reached < chunk.end:
             parts.append(Chunk(scanner.reached, self._cut(Chunk(scanner.reached, chunk.end), reference, end)))
         return parts
@@ -124,11 +143,16 @@ class RegionFinder:
                 first, begin = middle + 1, offset
             else:
                 last = middle
-        for batch in self._scanner.scan(Chunk(begin, chunk.end), _MOST_IN_CHUNK):
+        for batch in self._scanner.scan(Chunk(begin, chunk.end), MOST_CUT if self._exact else _MOST_IN_CHUNK):
+            self._check_work()
             behind = np.flatnonzero(batch.start >= end)
             if len(behind):
                 return int(batch.virtual[behind[0]])
         return chunk.end
+
+    def _check_work(self) -> None:
+        if self._exact:
+            check_cut_reads(self._scanner.decoded, MOST_CUT)
 
     def _unplaced(self) -> list[Chunk]:
         """Return the range of the reads without a place, which are the last of a file."""
@@ -139,11 +163,11 @@ class RegionFinder:
         return union([chunk])
 
 
-def _close(parts: list[Chunk], begin: int | None, end: int) -> None:
+def _close(parts: list[Chunk], begin: int | None, end: int, gap: int) -> None:
     """Add a range, or let the last one go on over a small gap."""
     if begin is None or begin >= end:
         return
-    if parts and begin - parts[-1].end <= _SMALL_GAP:
+    if parts and begin - parts[-1].end <= gap:
         parts[-1] = Chunk(parts[-1].begin, end)
     else:
         parts.append(Chunk(begin, end))

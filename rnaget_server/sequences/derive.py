@@ -43,6 +43,13 @@ _BASES = {
     **{"A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT"},
     **{"M": "AC", "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT", "X": "ACGT"},
 }
+# The bits of each letter as the first, second and third of a codon, by its place in `_LETTERS`; the top bit of others.
+_SEVERAL = 0x80
+_EVERY_LETTER = "".join(map(chr, range(256))).replace("U", "T")
+_BITS = tuple(
+    bytes(_LETTERS.index(letter) << shift if letter in _LETTERS else _SEVERAL for letter in _EVERY_LETTER)
+    for shift in (4, 2, 0)
+)
 NUCLEOTIDES = "".join(_BASES).encode()
 _COMPLEMENT = bytes.maketrans(b"ACGTURYKMBVDH", b"TGCAAYRMKVBHD")
 _EITHER = {frozenset("DN"): "B", frozenset("EQ"): "Z", frozenset("IL"): "J"}
@@ -56,10 +63,14 @@ def reverse_complement(letters: bytes) -> bytes:
 
 def translate(letters: bytes, code: int) -> str:
     """Return the amino acids of a coding sequence, ``*`` where it stops; a codon that is cut off at the end is none."""
-    table = _table(code)
-    text = letters.decode("ascii")
-    whole = len(text) - len(text) % 3
-    return "".join([table.get(codon) or _ambiguous(codon, code) for codon in map("".join, _triples(text[:whole]))])
+    whole = letters[: len(letters) - len(letters) % 3]
+    first, second, third = (int.from_bytes(whole[at::3].translate(bits)) for at, bits in enumerate(_BITS))
+    aminos = bytearray((first | second | third).to_bytes(len(whole) // 3).translate(_aminos(code)))
+    at = aminos.find(_SEVERAL)
+    while at >= 0:
+        aminos[at] = ord(_ambiguous(whole[3 * at : 3 * at + 3].decode("ascii"), code))
+        at = aminos.find(_SEVERAL, at + 1)
+    return aminos.decode("ascii")
 
 
 def begins_protein(codon: bytes, code: int) -> bool:
@@ -67,8 +78,10 @@ def begins_protein(codon: bytes, code: int) -> bool:
     return codon.decode("ascii").replace("U", "T") in _CODES[code][1].split()
 
 
-def _triples(text: str) -> zip[tuple[str, str, str]]:
-    return zip(text[::3], text[1::3], text[2::3], strict=True)
+@cache
+def _aminos(code: int) -> bytes:
+    """Return for each number of a codon its amino acid, `_SEVERAL` for those of letters that stand for several."""
+    return "".join(_table(code).values()).encode().ljust(256, bytes([_SEVERAL]))
 
 
 @cache

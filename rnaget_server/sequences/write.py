@@ -101,8 +101,7 @@ class SequenceWriter:
             number = self._numbers[digests.ga4gh] = len(self._numbers)
             row = (number, *digests, self._end, length, int(circular))
             self._index.execute("INSERT INTO sequences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-            for id in digests:
-                self._index.execute("INSERT OR IGNORE INTO ids VALUES (?, ?)", (id, number))
+            self._index.executemany("INSERT OR IGNORE INTO ids VALUES (?, ?)", [(id, number) for id in digests])
             self._end += length
         else:
             self._file.seek(self._end)

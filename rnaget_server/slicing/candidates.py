@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
 from rnaget_server.catalog.models import fill_template
-from rnaget_server.datasets.guarded import GuardedLabels, GuardedStore
+from rnaget_server.datasets.guarded import GuardedStore
+from rnaget_server.datasets.guarded_labels import GuardedLabels
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels, LayerInfo, Slice

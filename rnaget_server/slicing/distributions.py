@@ -13,6 +13,7 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, UnknownId, unknown_name
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.observation import stage
 from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.densities import Density, density
 from rnaget_server.slicing.matrices import slice_by_id
@@ -128,7 +129,8 @@ def distribution(view: View, matrix_id: str, query: MatrixQuery, group_by: str |
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
-    found = slice_by_id(view, matrix_id, query)
+    with stage("select"):
+        found = slice_by_id(view, matrix_id, query)
     matrix = view.catalog.matrices[matrix_id]
     layer = found.slice.layers[0]
     cells = np.concatenate(list(layer.blocks()))[0]

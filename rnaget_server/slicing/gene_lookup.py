@@ -12,6 +12,7 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.observation import note_reading
 from rnaget_server.sequences.genes import Gene, split_version
 from rnaget_server.slicing.matrix_genes import cases
 from rnaget_server.spelling import most_alike
@@ -97,9 +98,9 @@ class _Search:
             try:
                 store = self.view.stores.open_genome(genome)
                 match = store.find_genes(name)
-                found += [
-                    GeneInGenome(genome, gene) for gene in (store.genes(match.genes) if match is not None else ())
-                ]
+                if match is not None:
+                    note_reading("genomes", genome.id)
+                    found += [GeneInGenome(genome, gene) for gene in store.genes(match.genes)]
             except (StoreFailure, CatalogChanged):
                 self.unavailable[genome.name or genome.id] = None
         return found

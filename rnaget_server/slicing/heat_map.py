@@ -13,6 +13,7 @@ from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.limits import MAX_HEAT_MAP, check_heat_map_columns
+from rnaget_server.model.observation import stage
 from rnaget_server.query import MatrixQuery
 from rnaget_server.slicing.clustering import clustered
 from rnaget_server.slicing.gene_list import ListedGene
@@ -139,7 +140,8 @@ def heat_map(
     is_grouped = grouped.attribute != matrix.sample_id
     by, ids = grouped.attribute if is_grouped else None, tuple(gene.id for gene in genes)
     query = MatrixQuery(feature_ids=ids, group_by=by, summaries=(grouped.summary,), units=matrix.units)
-    resolved = slice_by_id(view, matrix.id, query)
+    with stage("select"):
+        resolved = slice_by_id(view, matrix.id, query)
     slice = resolved.slice
     check_heat_map_columns(slice.shape[1], resolved.columns)
     count(slice.shape[0] * slice.shape[1])

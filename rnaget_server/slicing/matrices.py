@@ -12,7 +12,6 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.observation import stage
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import value_list
@@ -71,7 +70,6 @@ class MatrixSlice(ResolvedSlice):
         return f"ask for fewer of both, such as featureIDList={value_list(some[:1])}&sampleIDList={column}"
 
 
-@stage("select")
 def slice_by_id(
     view: View, matrix_id: str, query: MatrixQuery, cancellation: Cancellation | None = None
 ) -> MatrixSlice:
@@ -113,7 +111,6 @@ def selection_by_id(
     return MatrixSelection(matrix, store, select(store, matrix, query))
 
 
-@stage("select")
 def slice_by_search(
     view: View, query: MatrixQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
 ) -> MatrixSlice:

@@ -17,7 +17,6 @@ from rnaget_server.errors import InvalidQuery, RnagetError, StoreFailure, Unavai
 from rnaget_server.model.axis import Near, Positions
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.limits import Limits
-from rnaget_server.model.observation import stage
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
 from rnaget_server.slicing.lookup import (
@@ -59,6 +58,8 @@ class RegionSlice(ResolvedSlice):
         The file that holds exactly what is asked for: one whole track as it was published.
     """
 
+    may_be_stored = True
+
     columns: Columns
     limits: Limits
     stored: Path | None
@@ -85,7 +86,6 @@ class RegionSlice(ResolvedSlice):
         return None
 
 
-@stage("select")
 def region_by_id(view: View, set_id: str, query: RegionQuery, cancellation: Cancellation | None = None) -> RegionSlice:
     """Return a range of one set of tracks, which are read until that is cancelled.
 
@@ -106,7 +106,6 @@ def region_by_id(view: View, set_id: str, query: RegionQuery, cancellation: Canc
     return _resolve(view, query, [_candidate(view, record, query)], (), cancellation or Cancellation())
 
 
-@stage("select")
 def region_by_search(
     view: View, query: RegionQuery, without: Collection[str] = (), cancellation: Cancellation | None = None
 ) -> RegionSlice:

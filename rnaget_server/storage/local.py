@@ -43,11 +43,6 @@ def version_at(path: Path) -> FileVersion:
         return NO_FILE
 
 
-def state_of(status: os.stat_result) -> tuple[int, int, int]:
-    """Return the version without the device, whose number another machine has another of for the same files."""
-    return version_of(status)[1:]
-
-
 class LocalFile:
     """An open file as the system has it, closed with its last user; a `ByteSource`.
 
@@ -113,6 +108,15 @@ class LocalFile:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""
         for offset, size in ranges:
             yield self.read(offset, size)
+
+    def copy_to(self, number: int) -> None:
+        """Write all bytes to another open file, by its number; the system copies them."""
+        at = 0
+        while at < self.size:
+            sent = os.sendfile(number, self._number, at, self.size - at)
+            if not sent:
+                raise OSError("the file has become shorter since it was opened")
+            at += sent
 
     def check_unchanged(self) -> None:
         """Refuse to go on with a file that was written to since it was opened.

@@ -19,7 +19,7 @@ from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Points
-from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, open_compressed
+from rnaget_server.stores.compressed import CompressedMatrix, open_compressed
 from rnaget_server.stores.dtypes import check_cells, output_dtype
 from rnaget_server.stores.embeddings import read_obsm, read_points
 from rnaget_server.stores.failures import UnfitFile
@@ -27,6 +27,7 @@ from rnaget_server.stores.h5ad_encodings import attribute_text, encoding_of, is_
 from rnaget_server.stores.h5ad_frame import Frame, read_frame
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
+from rnaget_server.stores.sparse_layer import SparseLayer
 from rnaget_server.stores.transposed import TransposedLayer
 
 MAIN = "X"

@@ -11,6 +11,7 @@ import numpy as np
 from h5py import h5d, h5f, h5p
 from numpy.typing import NDArray
 
+from rnaget_server.model.text import from_utf8
 from rnaget_server.storage.access import FileLimits
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.chunk_check import ChunkCheck
@@ -131,7 +132,9 @@ class Dataset:
     def texts(self) -> NDArray[Any]:
         """Return a column of text of fixed or variable length as an object array of str."""
         self._check_whole()
-        texts = np.asarray(self._opened.asstr("utf-8", "replace")[()], object).reshape(self.size)
+        raw: list[bytes] = np.asarray(self._opened[()]).ravel().tolist()
+        texts = np.empty(self.size, object)
+        texts[:] = from_utf8(raw)
         self._descriptor.check_unchanged()
         return texts
 

@@ -73,6 +73,14 @@ def chunks(number: int, orientation: str) -> str:
     return f"rnaget/chunks/{number}/{orientation}"
 
 
+def run_chunks(number: int, direction: str, part: str) -> str:
+    """Return where the places of the chunks of layer `number` of a sparse store are, of its indices or its values.
+
+    `direction` is ``features`` or ``samples``.
+    """
+    return f"rnaget/chunks/{number}/{direction}_{part}"
+
+
 def ranges(number: int) -> str:
     """Return the group of the ranges of layer `number`."""
     return f"rnaget/ranges/{number}"

@@ -18,12 +18,13 @@ from rnaget_server.model.columns import Column, Numbers
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores.base import Points
-from rnaget_server.stores.compressed import SparseLayer, open_compressed
+from rnaget_server.stores.compressed import open_compressed
 from rnaget_server.stores.dtypes import check_cells, check_column, output_dtype
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad_frame import Categories, text_column
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
+from rnaget_server.stores.sparse_layer import SparseLayer
 
 FEATURE_ID, FEATURE_NAME, FEATURE_TYPE, SAMPLE_ID = "feature_id", "feature_name", "feature_type", "barcode"
 _GENOME = "genome"

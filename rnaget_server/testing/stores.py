@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
-from rnaget_server.model.sparse import Direction, SparseCells
+from rnaget_server.model.sparse import Array, Direction, SparseCells
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
 
@@ -127,6 +127,19 @@ def check_sparse(sparse: SparseCells, expected: NDArray[Any]) -> None:
         assert row == len(cells)
         assert count == sparse.count()
         assert np.array_equal(found, cells, equal_nan=True)
+        for array in ("indices", "data"):
+            _check_without(sparse, direction, array)
+
+
+def _check_without(sparse: SparseCells, direction: Direction, array: Array) -> None:
+    """Check that the pieces without an array are the same otherwise, and that it is whole or empty."""
+    if sparse.without is None:
+        return
+    other = "data" if array == "indices" else "indices"
+    for whole, part in zip(sparse.compressed_along(direction), sparse.without(direction, array), strict=True):
+        assert np.array_equal(part.indptr, whole.indptr)
+        assert np.array_equal(getattr(part, other), getattr(whole, other), equal_nan=other == "data")
+        assert len(getattr(part, array)) in (0, len(getattr(whole, array)))
 
 
 def _selected(cells: NDArray[Any], rows: list[int] | None, columns: list[int] | None) -> NDArray[Any]:

@@ -29,7 +29,8 @@ class Body:
 class Writer(Protocol):
     """One output format, which an entry point of the group ``rnaget_server.writers`` names.
 
-    A class that inherits from this one has the defaults below; one that does not has to have all of it.
+    A class that inherits from this one has the defaults below; one that does not has to have all of it. It is made
+    once, without arguments, for all requests, which use it at the same time.
     """
 
     media_types: ClassVar[tuple[str, ...]]

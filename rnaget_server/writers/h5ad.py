@@ -7,6 +7,7 @@ only h5py and streamed with its length known from the start.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import h5py
 
@@ -15,12 +16,15 @@ from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.stores.layout import link_name
 from rnaget_server.stores.tracks.columns import PositionLabels
 from rnaget_server.writers.base import Body, Writer
-from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr
+from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr, held_of
 from rnaget_server.writers.h5ad_tables import set_encoding, write_table, write_text
-from rnaget_server.writers.skeleton import Gap, streamed
+from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
+from rnaget_server.writers.skeleton import Gap, create, streamed
 
 # The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
 _MOST_ATTRIBUTES = 4_000
+_TABLES = ("obs", "var")
+_GROUPS = ("layers", "obsm", "varm", "obsp", "varp", "uns")
 
 
 class H5adWriter(Writer):
@@ -46,29 +50,46 @@ class H5adWriter(Writer):
                 "ask for another format, such as loom"
             )
 
+    def __init__(self) -> None:
+        self._prepared = PreparedFiles()
+
     def write(self, slice: Slice) -> Body:
         """Return the slice as an h5ad file and its exact length; see `check` for what is refused."""
         self.check(slice)
-        return streamed(partial(_lay_out, slice), HELD + 8 * sum(slice.shape))
+        held = HELD + 8 * sum(slice.shape) + sum(held_of(layer, slice.shape) for layer in slice.layers)
+        return streamed(partial(_lay_out, slice), held, partial(self._begin, slice))
+
+    def _begin(self, slice: Slice, path: Path) -> None:
+        """Write the part of a file that others share: whole tables, and the groups that every file has."""
+        key = (*map(whole_key, _axes(slice)), *shared_origin(slice).items())
+        self._prepared.write(key, path, partial(_write_shared, slice))
+
+
+def _write_shared(slice: Slice, path: Path) -> None:
+    with create(path) as file:
+        set_encoding(file["/"], "anndata", "0.1.0")
+        for name in _GROUPS:
+            set_encoding(file.create_group(name), "dict", "0.1.0")
+        for name, labels in zip(_TABLES, _axes(slice), strict=True):
+            if whole_key(labels) is not None:
+                write_table(file, name, labels)
+        origin = set_encoding(file["uns"].create_group("origin"), "dict", "0.1.0")
+        for key, value in shared_origin(slice).items():
+            write_text(origin, key, value)
 
 
 def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     """Write everything but the cells; return where they go."""
-    set_encoding(file, "anndata", "0.1.0")
-    observations, variables = _axes(slice)
-    write_table(file, "obs", observations)
-    write_table(file, "var", variables)
-    further, multidimensional, _, _, _, unstructured = (
-        set_encoding(file.create_group(name), "dict", "0.1.0")
-        for name in ("layers", "obsm", "varm", "obsp", "varp", "uns")
-    )
-    origin = set_encoding(unstructured.create_group("origin"), "dict", "0.1.0")
-    for key, value in slice.origin.items():
-        write_text(origin, key, value)
+    for name, labels in zip(_TABLES, _axes(slice), strict=True):
+        if whole_key(labels) is None:
+            write_table(file, name, labels)
+    if OWN in slice.origin:
+        write_text(file["uns/origin"], OWN, slice.origin[OWN])
     for name, points in slice.embeddings():
-        link = link_name(multidimensional, name)
-        set_encoding(multidimensional.create_dataset(link, data=points), "array", "0.2.0")
+        link = link_name(file["obsm"], name)
+        set_encoding(file["obsm"].create_dataset(link, data=points), "array", "0.2.0")
     gaps = _write_layer(file, "X", slice, slice.layers[0])
+    further = file["layers"]
     for layer in slice.layers[1:]:
         gaps += _write_layer(further, link_name(further, layer.units), slice, layer)
     return gaps

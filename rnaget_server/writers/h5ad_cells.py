@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import h5py
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.slice import LayerInfo
-from rnaget_server.model.sparse import CompressedBlock, SparseCells
+from rnaget_server.model.sparse import Array, CompressedBlock, SparseCells
 from rnaget_server.writers.h5ad_tables import set_encoding
 from rnaget_server.writers.skeleton import Gap, allocate, cell_bytes, row_pieces
 from rnaget_server.writers.transposed import transposed_runs
@@ -20,6 +21,9 @@ HELD = _CHUNK_BYTES + (256 << 10)
 """The most bytes of cells that are transposed or cut at once."""
 _PIECE = 512 << 10
 _INDPTR_AT_ONCE = 1 << 17
+_KEPT_CELLS = 1 << 21
+# Index and value.
+_BYTES_OF_CELL = 8
 
 
 def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
@@ -62,41 +66,68 @@ def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], 
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
     arrays = _CsrArrays(cells, shape[0])
-    count = cells.count()
     index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
-    _, gaps = allocate(matrix, "data", dtype, (count,), arrays.data(dtype))
-    gaps += allocate(matrix, "indices", index, (count,), arrays.indices(index))[1]
+    _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
+    gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
     gaps += allocate(matrix, "indptr", np.dtype(np.int64), (shape[0] + 1,), arrays.indptr())[1]
     return gaps
 
 
+def held_of(layer: LayerInfo, shape: tuple[int, int]) -> int:
+    """Return how many bytes of a sparse layer are kept while it is sent, at most."""
+    return 0 if layer.sparse is None else min(_KEPT_CELLS, prod(shape)) * _BYTES_OF_CELL
+
+
 class _CsrArrays:
-    """The arrays of a CSR matrix: a pass over the cells for each of the two large ones."""
+    """The arrays of a CSR matrix: few cells are kept, of others each of the two large arrays takes a pass."""
 
     def __init__(self, cells: SparseCells, observations: int) -> None:
         self._cells = cells
+        self._kept = _few(cells, observations)
         self._indptr = np.zeros(observations + 1, np.int64)
         self._known = 0
+        self.count = cells.count() if self._kept is None else sum(len(piece.data) for piece in self._kept)
 
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
-        for piece in self._cells.compressed_along("samples"):
+        for piece in self._pieces("indices"):
             yield cell_bytes(piece.data, dtype)
 
     def indices(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
-        for piece in self._pieces():
+        for piece in self._rows():
             yield cell_bytes(piece.indices, dtype)
 
     def indptr(self) -> Iterator[bytes]:
         if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
-            for _ in self._pieces():
+            for _ in self._rows():
                 pass
         for start in range(0, len(self._indptr), _INDPTR_AT_ONCE):
             yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], self._indptr.dtype)
 
-    def _pieces(self) -> Iterator[CompressedBlock]:
+    def _rows(self) -> Iterator[CompressedBlock]:
+        """Yield the pieces, and note where their rows start."""
         self._known = 0
-        for piece in self._cells.compressed_along("samples"):
+        for piece in self._pieces("data"):
             rows = len(piece.indptr) - 1
             self._indptr[self._known + 1 : self._known + rows + 1] = self._indptr[self._known] + piece.indptr[1:]
             self._known += rows
             yield piece
+
+    def _pieces(self, without: Array) -> Iterator[CompressedBlock]:
+        if self._kept is not None:
+            return iter(self._kept)
+        if self._cells.without is not None:
+            return self._cells.without("samples", without)
+        return self._cells.compressed_along("samples")
+
+
+def _few(cells: SparseCells, observations: int) -> list[CompressedBlock] | None:
+    """Return all cells, None if they are more than are kept, or likely to be."""
+    kept: list[CompressedBlock] = []
+    rows = count = 0
+    for piece in cells.compressed_along("samples"):
+        rows += len(piece.indptr) - 1
+        count += len(piece.data)
+        if count > _KEPT_CELLS or count * observations > _KEPT_CELLS * rows:
+            return None
+        kept.append(piece)
+    return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,7 +12,8 @@ from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.model.text import encode, encode_all, padding, write_padded
 from rnaget_server.stores import layout
 from rnaget_server.writers.base import Body, Writer
-from rnaget_server.writers.skeleton import Gap, allocate, row_pieces, streamed
+from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
+from rnaget_server.writers.skeleton import Gap, allocate, create, row_pieces, streamed
 
 
 class LoomWriter(Writer):
@@ -21,22 +23,43 @@ class LoomWriter(Writer):
     extension = "loom"
     groups = ("expressions", "continuous")
 
+    def __init__(self) -> None:
+        self._prepared = PreparedFiles()
+
     def write(self, slice: Slice) -> Body:
         """Return the slice as a loom file and its exact length."""
-        return streamed(partial(_lay_out, slice))
+        return streamed(partial(_lay_out, slice), begin=partial(self._begin, slice))
+
+    def _begin(self, slice: Slice, path: Path) -> None:
+        """Write the part of a file that others share: the labels of whole axes, and what every file has."""
+        key = (*(whole_key(labels) for _, labels in _axes(slice)), *shared_origin(slice).items())
+        self._prepared.write(key, path, partial(_write_shared, slice))
+
+
+def _write_shared(slice: Slice, path: Path) -> None:
+    with create(path) as file:
+        for key, value in {"LOOM_SPEC_VERSION": layout.LOOM_VERSION, **shared_origin(slice)}.items():
+            file.attrs[key] = np.bytes_(encode(value))
+        file.create_group(layout.LAYERS)
+        for axis, labels in _axes(slice):
+            file.create_group(axis.attributes)
+            file.create_group(axis.graphs)
+            if whole_key(labels) is not None:
+                _write_labels(file[axis.attributes], labels)
 
 
 def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     """Write everything but the cells; return where they go."""
-    for key, value in {"LOOM_SPEC_VERSION": layout.LOOM_VERSION, **slice.origin}.items():
-        file.attrs[key] = np.bytes_(encode(value))
-    further = file.create_group(layout.LAYERS)
-    _write_axis(file, layout.FEATURES, slice.features)
-    _write_axis(file, layout.SAMPLES, slice.samples)
+    if OWN in slice.origin:
+        file.attrs[OWN] = np.bytes_(encode(slice.origin[OWN]))
+    for axis, labels in _axes(slice):
+        if whole_key(labels) is None:
+            _write_labels(file[axis.attributes], labels)
     attributes = file[layout.SAMPLES.attributes]
     for name, points in slice.embeddings():
         attributes.create_dataset(layout.link_name(attributes, name), data=points)
     gaps = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
+    further = file[layout.LAYERS]
     for layer in slice.layers[1:]:
         gaps += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)
     return gaps
@@ -48,9 +71,12 @@ def _write_layer(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[in
     return gaps
 
 
-def _write_axis(file: h5py.File, axis: layout.AxisLayout, labels: Labels) -> None:
-    group = file.create_group(axis.attributes)
-    file.create_group(axis.graphs)
+def _axes(slice: Slice) -> tuple[tuple[layout.AxisLayout, Labels], ...]:
+    """Return where the labels of each axis are, and the labels."""
+    return (layout.FEATURES, slice.features), (layout.SAMPLES, slice.samples)
+
+
+def _write_labels(group: h5py.Group, labels: Labels) -> None:
     for name in labels.attributes:
         texts = labels.ascii(name)
         values = labels.column(name) if texts is None else texts

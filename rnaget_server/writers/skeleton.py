@@ -24,6 +24,7 @@ from rnaget_server.writers.base import Body
 
 _PIECE = 256 << 10
 _BYTES_OF_GAP = 256
+_VERSIONS = ("earliest", "v110")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,15 @@ class Gap:
     """The next pieces out of here fill it exactly. Gaps whose offsets ascend may share one iterator."""
 
 
-def streamed(lay_out: Callable[[h5py.File], list[Gap]], held: int = 0) -> Body:
+def create(path: Path) -> h5py.File:
+    """Return a new HDF5 file in which equal content gives equal bytes."""
+    # Groups in their earliest form have no times in them.
+    return h5py.File(path, "w", libver=_VERSIONS)
+
+
+def streamed(
+    lay_out: Callable[[h5py.File], list[Gap]], held: int = 0, begin: Callable[[Path], None] | None = None
+) -> Body:
     """Return the file that `lay_out` writes, with what it leaves out put in, and its exact length.
 
     Parameters
@@ -45,11 +54,14 @@ def streamed(lay_out: Callable[[h5py.File], list[Gap]], held: int = 0) -> Body:
         Writes everything but the cells into the open file, and returns where the cells go.
     held
         About how many bytes are held while the cells are made, without those of the source.
+    begin
+        Writes the file to which `lay_out` adds; by default, an empty one.
     """
     with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
         path = Path(directory) / "skeleton"
-        # Groups in their earliest form have no times in them, so that equal slices give equal bytes.
-        with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+        if begin is not None:
+            begin(path)
+        with create(path) if begin is None else h5py.File(path, "r+", libver=_VERSIONS) as file:
             gaps = sorted(lay_out(file), key=lambda gap: gap.offset)
         skeleton = path.open("rb")
     length = skeleton.seek(0, 2)

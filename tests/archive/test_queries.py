@@ -22,6 +22,7 @@ from rnaget_server.archive.index import ArchiveIndex, Search
 from rnaget_server.archive.writing import IndexWriter
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.model.cancellation import Cancelled
+from tests.conftest import examples
 
 ROWS = 400
 Mask = "pd.Series[bool]"
@@ -171,7 +172,7 @@ QUERIES = st.recursive(
 
 
 @given(drawn=QUERIES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_queries(index: ArchiveIndex, drawn: Drawn) -> None:
     expected = {f"S{number}" for number in TABLE.index[drawn.mask.to_numpy(bool)]}
     found = search(index, drawn.text)

@@ -87,7 +87,7 @@ def foreign_served(directory: Path, short: bool) -> str:
         for number, (place, way, name) in enumerate(cases):
             elsewhere(study / f"m{number}.loom", place, way, targets[name])
         with rnaget(directory / "data", directory / "log") as server:
-            replies = [ask(server, f"m{number}", timeout=10) for number in range(len(cases))]
+            replies = [ask(server, f"m{number}", timeout=60) for number in range(len(cases))]
             sound = ask(server, "sound")
     log = (directory / "log").read_text()
     assert {reply.status_code for reply in replies} == {503}, [reply.status_code for reply in replies]

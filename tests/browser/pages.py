@@ -12,6 +12,18 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+_LONG = pytest.mark.long
+looks = pytest.mark.parametrize(
+    ("width", "colours"),
+    [
+        (390, "dark"),
+        pytest.param(390, "light", marks=_LONG),
+        pytest.param(1400, "dark", marks=_LONG),
+        pytest.param(1400, "light", marks=_LONG),
+    ],
+)
+"""Marks a test of a page for phones and screens, light and dark; the normal run has the first of them."""
+
 
 @dataclass
 class Visit:

@@ -1,9 +1,13 @@
-"""Every page by axe-core, light, and dark on a phone; printed, and in the colours that a reader chooses."""
+"""Every page by axe-core, light, and dark on a phone; printed, and in the colours that a reader chooses.
+
+The normal run has each page in one of the two, in turns.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,7 +15,6 @@ from playwright.sync_api import Browser
 
 from tests.browser.pages import Visit, visit
 from tests.browser.screenshots import PLACES
-from tests.conftest import ROOT
 
 PAGES = (
     *PLACES.values(),
@@ -23,28 +26,29 @@ PAGES = (
 """The pages that are looked at, served from the demo."""
 
 
-@pytest.fixture(scope="module")
-def root(serve: Callable[..., str]) -> str:
-    return serve(ROOT / "data")
-
-
 @pytest.fixture
-def page(browser: Browser, root: str) -> Iterator[Visit]:
-    with visit(browser, root) as seen:
+def page(browser: Browser, demo_root: str) -> Iterator[Visit]:
+    with visit(browser, demo_root) as seen:
         yield seen
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing(page: Visit, path: str) -> None:
-    for theme, width in (("light", 1400), ("dark", 390)):
-        page.page.emulate_media(color_scheme=theme)
-        page.page.set_viewport_size({"width": width, "height": 900})
-        reply = page.page.goto(path)
-        assert reply is not None and reply.status == (404 if path == "/nothing" else 200)
-        page.page.wait_for_load_state("networkidle")
-        found = Axe().run(page.page, options={"resultTypes": ["violations"]})  # what passes takes the longest to tell
-        assert found.violations_count == 0, f"{theme}, {width} pixels: {found.generate_report()}"
-        assert page.page.evaluate("document.documentElement.scrollWidth") == width, f"{path} is too wide"
+@pytest.mark.parametrize(
+    ("path", "theme", "width"),
+    [
+        pytest.param(path, theme, width, marks=pytest.mark.long if (number + turn) % 2 else ())
+        for number, path in enumerate(PAGES)
+        for turn, (theme, width) in enumerate((("light", 1400), ("dark", 390)))
+    ],
+)
+def test_axe_finds_nothing(page: Visit, path: str, theme: Literal["light", "dark"], width: int) -> None:
+    page.page.emulate_media(color_scheme=theme)
+    page.page.set_viewport_size({"width": width, "height": 900})
+    reply = page.page.goto(path)
+    assert reply is not None and reply.status == (404 if path == "/nothing" else 200)
+    page.page.wait_for_load_state("networkidle")
+    found = Axe().run(page.page, options={"resultTypes": ["violations"]})  # what passes takes the longest to tell
+    assert found.violations_count == 0, found.generate_report()
+    assert page.page.evaluate("document.documentElement.scrollWidth") == width, f"{path} is too wide"
     assert page.foreign == []
     assert [error for error in page.errors if path != "/nothing" or "404" not in error] == []
 
@@ -85,8 +89,8 @@ def test_printed_pages_are_light_and_have_no_bars(page: Visit, tmp_path: Path) -
     page.check()
 
 
-def test_without_scripts_the_colours_are_those_of_the_system(browser: Browser, root: str) -> None:
-    context = browser.new_context(base_url=root, java_script_enabled=False, color_scheme="dark")
+def test_without_scripts_the_colours_are_those_of_the_system(browser: Browser, demo_root: str) -> None:
+    context = browser.new_context(base_url=demo_root, java_script_enabled=False, color_scheme="dark")
     page = context.new_page()
     page.goto("/status")
     assert not page.locator("#theme").is_visible()

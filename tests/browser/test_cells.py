@@ -16,7 +16,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.pages import Visit, visit
+from tests.browser.pages import Visit, looks, visit
 from tests.pages.cells_material import TYPES, catalogue_of, made_cells
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -211,8 +211,7 @@ def test_without_javascript_the_table_is_complete(browser: Browser, root: str, c
     context.close()
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 390])
+@looks
 def test_accessible(browser: Browser, root: str, width: int, colours: Literal["light", "dark"]) -> None:
     with visit(browser, root, width, colours) as seen:
         for address in ("/matrices/sc/cells", "/matrices/sc/cells?gene=CD3D&log=1"):

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.pages import Visit, visit
-from tests.conftest import ROOT
+from tests.browser.pages import Visit, looks, visit
 
 GENE = "/genes/ENSG00000206172"
 BOX = "input[role=combobox]"
 OPTION = "[role=listbox] [role=option]"
 
 
-@pytest.fixture(scope="module")
-def server(serve: Callable[..., str]) -> str:
-    return serve(ROOT / "data")
-
-
 @pytest.fixture
-def seen(browser: Browser, server: str) -> Iterator[Visit]:
-    with visit(browser, server) as seen:
+def seen(browser: Browser, demo_root: str) -> Iterator[Visit]:
+    with visit(browser, demo_root) as seen:
         seen.page.goto("/search")
         yield seen
 
@@ -125,10 +119,9 @@ def test_names_are_shown_as_text(seen: Visit) -> None:
     check(seen)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 390])
-def test_accessible(browser: Browser, server: str, width: int, colours: str) -> None:
-    with visit(browser, server, width, colours) as seen:  # type: ignore[arg-type]
+@looks
+def test_accessible(browser: Browser, demo_root: str, width: int, colours: str) -> None:
+    with visit(browser, demo_root, width, colours) as seen:  # type: ignore[arg-type]
         for address in ("/search?q=liver", "/search?q=HBA9"):
             seen.page.goto(address)
             violations = Axe().run(seen.page).response["violations"]
@@ -141,8 +134,8 @@ def test_accessible(browser: Browser, server: str, width: int, colours: str) -> 
         check(seen)
 
 
-def test_without_scripts_the_form_finds(browser: Browser, server: str) -> None:
-    context = browser.new_context(base_url=server, java_script_enabled=False)
+def test_without_scripts_the_form_finds(browser: Browser, demo_root: str) -> None:
+    context = browser.new_context(base_url=demo_root, java_script_enabled=False)
     page = context.new_page()
     page.goto("/")
     page.locator("#find").fill("liver")

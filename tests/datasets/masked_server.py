@@ -34,6 +34,7 @@ class OneRight:
 
     def __init__(self) -> None:
         self.access: Mapping[str, SampleAccess] = {}
+        self.unrestricted: Catalog | None = None
 
     def visible(self, catalog: Catalog, principal: Principal) -> Catalog:
         return catalog if "all" in principal.grants else with_rules(catalog, self.access)

@@ -137,7 +137,7 @@ def test_requests_are_answered_from_the_old_one_meanwhile(
     write, wait = archive_index.write_records, threading.Event()
 
     def slow(*given: object) -> None:
-        wait.wait(30)
+        wait.wait(120)
         write(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(archive_index, "write_records", slow)
@@ -147,9 +147,9 @@ def test_requests_are_answered_from_the_old_one_meanwhile(
     started = time.monotonic()
     assert samples(indexes.current(repository.visible_to())) == 10
     assert samples(indexes.current(repository.visible_to())) == 10
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     wait.set()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while samples(indexes.current(repository.visible_to())) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert samples(indexes.current(repository.visible_to())) == 0

@@ -86,13 +86,13 @@ def test_a_stop_waits_for_the_thread_and_nothing_is_made_after_it() -> None:
         for chunk in chunks(100, made):
             if len(made) == 2:
                 at_second.set()
-                go_on.wait(10)
+                go_on.wait(60)
             yield chunk
 
     async def run() -> None:
         ahead = Prefetcher(slow(), share_of())
         assert await anext(ahead) == b"0"
-        assert at_second.wait(10)
+        assert at_second.wait(60)
         stop = asyncio.ensure_future(ahead.stop())
         await asyncio.sleep(0.05)
         assert not stop.done()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ print(json.dumps({"box": box, "heat": heat, "tracks": tracks, "signal": signal.t
 
 
 @pytest.fixture(scope="module")
-def cells(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+def cells(demo_root: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """The outputs of each cell by its id, run as Jupyter runs it; those of ``drawn`` are what is on the figures."""
     directory = tmp_path_factory.mktemp("notebook")
     notebook = nbformat.read(PATH, as_version=4)
@@ -55,7 +54,7 @@ def cells(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -
         patch.setenv("JUPYTER_RUNTIME_DIR", str(directory))
         runner = NotebookClient(notebook, timeout=300, kernel_name="python3", startup_timeout=300)
         runner.resources = {"metadata": {"path": str(directory)}}
-        runner.execute(env={**os.environ, **places, "RNAGET_SERVER": serve(ROOT / "data")})
+        runner.execute(env={**os.environ, **places, "RNAGET_SERVER": demo_root})
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 

@@ -16,7 +16,7 @@ def main() -> int:
     """Run the parts that are named (all by default); return 1 if anything differed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{' or '.join(_PARTS)} (both by default)")
-    parser.add_argument("--seconds", type=float, default=600, help="for each part (default 600)")
+    parser.add_argument("--seconds", type=float, default=600, help="of processor time for each part (default 600)")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first file (default: the time)")
     given = parser.parse_args()
     if unknown := set(given.parts) - _PARTS.keys():

@@ -1,9 +1,12 @@
-"""Half of the 30 s of random files in a normal run: tracks; `make fuzz` draws for longer."""
+"""Random tracks for some seconds of processor time; `make fuzz` draws for longer."""
 
 from __future__ import annotations
+
+import pytest
 
 from tests.fuzz import tracks
 
 
-def test_random_tracks() -> None:
-    assert tracks.run(15, 1) > 0
+@pytest.mark.parametrize("seconds", [3, pytest.param(15, marks=pytest.mark.long)])
+def test_random_tracks(seconds: float) -> None:
+    assert tracks.run(seconds, 1) > 0

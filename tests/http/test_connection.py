@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from tests.conftest import ROOT
-
 BYTES = b"/rnaget/expressions/marioni_counts/bytes"
 NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 _STATUS = re.compile(rb"HTTP/1.1 (\d+)")
 LARGE = b"x" * (9 << 20)
-
-
-@pytest.fixture(scope="module")
-def root(serve: Callable[..., str]) -> str:
-    return serve(ROOT / "data")
 
 
 def post(body: bytes, path: bytes = BYTES, more: bytes = b"", length: int | None = None) -> bytes:
@@ -75,18 +67,20 @@ def talk(root: str, *pieces: bytes | float, last: int | None = None) -> tuple[li
         ((b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n", 0.5, NEXT), [200]),
     ],
 )
-def test_what_comes_behind_a_refused_request(root: str, pieces: tuple[bytes | float, ...], statuses: list[int]) -> None:
-    found, says_close, closed = talk(root, *pieces, last=len(statuses) if len(statuses) > 1 else None)
+def test_what_comes_behind_a_refused_request(
+    demo_root: str, pieces: tuple[bytes | float, ...], statuses: list[int]
+) -> None:
+    found, says_close, closed = talk(demo_root, *pieces, last=len(statuses) if len(statuses) > 1 else None)
     if len(statuses) > 1:
         assert (found, says_close) == (statuses, False)
     else:
         assert (found, says_close, closed) == (statuses, True, True)
 
 
-def test_requests_before_one_that_is_no_http_are_answered(root: str) -> None:
-    assert talk(root, NEXT * 2 + b"nonsense\r\n\r\n") == ([200, 200], True, True)
-    whole = requests.get(f"{root}{BYTES.decode()}?format=json", timeout=30).content
-    with socket.create_connection(("127.0.0.1", int(urlsplit(root).port or 0)), timeout=10) as client:
+def test_requests_before_one_that_is_no_http_are_answered(demo_root: str) -> None:
+    assert talk(demo_root, NEXT * 2 + b"nonsense\r\n\r\n") == ([200, 200], True, True)
+    whole = requests.get(f"{demo_root}{BYTES.decode()}?format=json", timeout=30).content
+    with socket.create_connection(("127.0.0.1", int(urlsplit(demo_root).port or 0)), timeout=60) as client:
         client.sendall(b"GET %b?format=json HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n" % BYTES)
         received = b""
         while piece := client.recv(1 << 16):
@@ -102,11 +96,11 @@ H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: A
 
 
 @pytest.mark.parametrize("header", [WEBSOCKET, H2C], ids=["websocket", "h2c"])
-def test_another_protocol_is_not_spoken(root: str, header: bytes) -> None:
+def test_another_protocol_is_not_spoken(demo_root: str, header: bytes) -> None:
     asked = b"GET /rnaget/projects HTTP/1.1\r\nHost: x\r\n%b\r\n" % header
-    assert talk(root, NEXT, 0.3, asked, 0.3, NEXT, last=3) == ([200, 200, 200], False, False)
+    assert talk(demo_root, NEXT, 0.3, asked, 0.3, NEXT, last=3) == ([200, 200, 200], False, False)
     # Content-Length: 0 is what Java's client sends.
-    assert talk(root, asked.replace(b"Host", b"Content-Length: 0\r\nHost"), 0.3, NEXT, last=2) == (
+    assert talk(demo_root, asked.replace(b"Host", b"Content-Length: 0\r\nHost"), 0.3, NEXT, last=2) == (
         [200, 200],
         False,
         False,
@@ -115,27 +109,27 @@ def test_another_protocol_is_not_spoken(root: str, header: bytes) -> None:
 
 @pytest.mark.parametrize("pause", [0.0, 0.3])
 @pytest.mark.parametrize("header", [WEBSOCKET, H2C], ids=["websocket", "h2c"])
-def test_a_body_behind_another_protocol_is_no_request(root: str, header: bytes, pause: float) -> None:
+def test_a_body_behind_another_protocol_is_no_request(demo_root: str, header: bytes, pause: float) -> None:
     head = post(b"", more=header, length=len(NEXT))
-    assert talk(root, head, pause, NEXT)[0] == [400]
+    assert talk(demo_root, head, pause, NEXT)[0] == [400]
     chunked = head.replace(b"Content-Length: %d" % len(NEXT), b"Transfer-Encoding: chunked")
-    assert talk(root, chunked, pause, b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT))[0] == [400]
+    assert talk(demo_root, chunked, pause, b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT))[0] == [400]
 
 
-def test_requests_that_wait_on_a_connection_are_bounded(root: str) -> None:
-    assert talk(root, NEXT * 101, last=101) == ([200] * 101, False, False)
-    statuses, _, closed = talk(root, NEXT * 5000)
+def test_requests_that_wait_on_a_connection_are_bounded(demo_root: str) -> None:
+    assert talk(demo_root, NEXT * 101, last=101) == ([200] * 101, False, False)
+    statuses, _, closed = talk(demo_root, NEXT * 5000)
     assert (statuses, closed) == ([200] * 101, True)
 
 
-def test_a_client_that_sends_all_of_a_refused_body_reads_the_refusal(root: str) -> None:
+def test_a_client_that_sends_all_of_a_refused_body_reads_the_refusal(demo_root: str) -> None:
     for _ in range(5):
-        reply = requests.post(f"{root}{BYTES.decode()}", data=LARGE, timeout=30)
+        reply = requests.post(f"{demo_root}{BYTES.decode()}", data=LARGE, timeout=30)
         assert (reply.status_code, "message" in reply.json()) == (413, True)
 
 
-def test_a_client_that_goes_on_sending_is_let_go(root: str) -> None:
-    with socket.create_connection(("127.0.0.1", int(urlsplit(root).port or 0)), timeout=20) as client:
+def test_a_client_that_goes_on_sending_is_let_go(demo_root: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(urlsplit(demo_root).port or 0)), timeout=60) as client:
         client.sendall(post(b"", length=len(LARGE)))
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 413")
         began = time.monotonic()
@@ -147,4 +141,4 @@ def test_a_client_that_goes_on_sending_is_let_go(root: str) -> None:
             for _ in range(3):
                 client.sendall(b"x" * 1000)
                 time.sleep(0.2)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60

@@ -91,7 +91,7 @@ class Servers:
 def servers(valkey: Valkey, serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Servers:
     logs = tuple(tmp_path_factory.mktemp("server") / "log" for _ in range(2))
     settings = {
-        "RNAGET_RATE_LIMIT": "50/10second",
+        "RNAGET_RATE_LIMIT": "50/10minute",
         "RNAGET_RATE_LIMIT_EXEMPT": "",
         "RNAGET_RATE_LIMIT_STORAGE": f"valkey://:{PASSWORD}@127.0.0.1:{valkey.port}/0",
     }
@@ -140,7 +140,7 @@ def test_exactly_fifty_of_sixty_pass_in_four_processes(servers: Servers) -> None
 
 
 def test_all_processes_of_a_server_count_together_in_memory(serve: Callable[..., str]) -> None:
-    settings = {"RNAGET_RATE_LIMIT": "50/20second", "RNAGET_RATE_LIMIT_EXEMPT": ""}
+    settings = {"RNAGET_RATE_LIMIT": "50/20minute", "RNAGET_RATE_LIMIT_EXEMPT": ""}
     root = serve(ROOT / "data", workers=4, **settings)
     assert ask((root,), 60, "spread").count(200) == 50
     # A client that stays on one connection, and so with one process, has all of the limit.

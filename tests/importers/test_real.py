@@ -13,12 +13,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from tests.conftest import read_source
+
 Write = Callable[..., Path]
-
-
-def source_frame(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(path, sep="\t", index_col=0, dtype=str)
-    return frame.map(float).astype(np.float32)  # Python's float is correctly rounded, whatever pandas' default is
 
 
 def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
@@ -27,7 +24,7 @@ def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
 
 
-@pytest.mark.parametrize("order", [("tpm", "raw"), ("raw", "tpm")])
+@pytest.mark.parametrize("order", [("tpm", "raw"), pytest.param(("raw", "tpm"), marks=pytest.mark.long)])
 def test_uhlen_in_two_units(workshop: Any, shared_data: Path, order: tuple[str, str]) -> None:
     genes = shared_data / "genes" / "geneInfoEns76.tsv.gz"
     first, second = (shared_data / "uhlen" / f"uhlen.htseq.{kind}.pooled.tsv.gz" for kind in order)
@@ -36,7 +33,7 @@ def test_uhlen_in_two_units(workshop: Any, shared_data: Path, order: tuple[str, 
     assert workshop.store().units == order
     assert workshop.matrix().units == order[0]
     for kind, path in zip(order, (first, second), strict=True):
-        expected = source_frame(path)
+        expected = read_source(path)
         assert_same(workshop.frame(kind), expected)
         np.testing.assert_array_equal(workshop.by_columns(kind), expected.to_numpy())
         assert not workshop.store().whole(kind)
@@ -50,7 +47,7 @@ def test_uhlen_in_two_units(workshop: Any, shared_data: Path, order: tuple[str, 
 @pytest.mark.parametrize("order", [("raw", "fpkm"), ("fpkm", "raw")])
 def test_bodymap_whose_units_differ_by_four_genes(workshop: Any, shared_data: Path, order: tuple[str, str]) -> None:
     paths = {kind: shared_data / "bodymap" / f"ibm.htseq.{kind}.tsv.gz" for kind in order}
-    frames = {kind: source_frame(path) for kind, path in paths.items()}
+    frames = {kind: read_source(path) for kind, path in paths.items()}
     outcomes = [workshop.run(paths[kind], units=kind) for kind in order]
     extra = frames["raw"].index.difference(frames["fpkm"].index)
     assert len(extra) == 4
@@ -72,7 +69,7 @@ def test_bodymap_whose_units_differ_by_four_genes(workshop: Any, shared_data: Pa
 def test_brawand(workshop: Any, shared_data: Path) -> None:
     path = shared_data / "brawand" / "brawand.htseq.fpkm.tsv.gz"
     outcome = workshop.run(path, units="FPKM")
-    assert_same(workshop.frame("FPKM"), source_frame(path))
+    assert_same(workshop.frame("FPKM"), read_source(path))
     assert "44479 features × 21 samples, in FPKM" in outcome.remarks[0]
     assert outcome.query.endswith("featureIDList=ENSG00000000003")
     matrix = workshop.matrix()
@@ -84,7 +81,7 @@ def test_brawand(workshop: Any, shared_data: Path) -> None:
 def test_marioni_with_both_tables(workshop: Any, shared_data: Path) -> None:
     folder = shared_data / "marioni"
     workshop.run(folder / "counts.tsv", units="count", samples=folder / "samples.tsv", features=folder / "genes.tsv")
-    assert_same(workshop.frame("count"), source_frame(folder / "counts.tsv"))
+    assert_same(workshop.frame("count"), read_source(folder / "counts.tsv"))
     store, matrix = workshop.store(), workshop.matrix()
     assert store.whole("count")
     assert store.dtype("count") == np.float32
@@ -113,8 +110,8 @@ def test_tcga_transposed(workshop: Any, shared_data: Path) -> None:
         samples=folder / "samples.tsv.gz",
         features=folder / "expression-genes.tsv.gz",
     )
-    assert_same(workshop.frame("log2"), source_frame(path).T)
-    np.testing.assert_array_equal(workshop.by_columns("log2"), source_frame(path).to_numpy().T)
+    assert_same(workshop.frame("log2"), read_source(path).T)
+    np.testing.assert_array_equal(workshop.by_columns("log2"), read_source(path).to_numpy().T)
     store, matrix = workshop.store(), workshop.matrix()
     assert (matrix.feature_id, matrix.feature_name, matrix.sample_id) == ("entrez_gene_id", "symbol", "sample_id")
     assert store.features.column("entrez_gene_id")[0] == "1634"
@@ -135,7 +132,7 @@ def test_tcga_transposed(workshop: Any, shared_data: Path) -> None:
 def test_tcga_of_many_genes(workshop: Any, shared_data: Path) -> None:
     path = shared_data / "tcga" / "expression-matrix-all-genes.tsv.gz"
     outcome = workshop.run(path, units="log2", transpose=True, samples=shared_data / "tcga" / "samples.tsv.gz")
-    assert_same(workshop.frame("log2"), source_frame(path).T)
+    assert_same(workshop.frame("log2"), read_source(path).T)
     assert workshop.matrix().feature_id == "feature_id"
     assert any("8706 rows left out" in remark for remark in outcome.remarks)
 
@@ -195,7 +192,7 @@ def test_gct(workshop: Any, write: Write, shared_data: Path, version: str, packe
     text = pd.read_csv(path, sep="\t", index_col=0, dtype=str).head(500)
     content = _gct(text, version).encode()
     workshop.run(write(gzip.compress(content) if packed else content, "any.name"))
-    assert_same(workshop.frame(), source_frame(path).head(500))
+    assert_same(workshop.frame(), read_source(path).head(500))
     store, matrix = workshop.store(), workshop.matrix()
     names = [f"SYM{number}" for number in range(500)]
     if version == "1.2":

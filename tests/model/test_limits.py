@@ -63,5 +63,5 @@ def test_bytes_of_replies_and_bodies() -> None:
 
 def test_values() -> None:
     check_values(MAX_VALUES)
-    with pytest.raises(ResultTooLarge, match="more than 500,000 values"):
+    with pytest.raises(ResultTooLarge, match="more than 1,100,000 values"):
         check_values(MAX_VALUES + 1)

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +28,16 @@ def blocks(page: str, label: str) -> list[str]:
 PAGES = ("/", "/matrices/marioni_counts", "/matrices/gtex_medians", "/studies/mcf7")
 
 
-@pytest.fixture(scope="module")
-def root(serve: Callable[..., str]) -> str:
-    return serve(ROOT / "data")
-
-
-def test_queries_of_the_pages_work(root: str) -> None:
+def test_queries_of_the_pages_work(demo_root: str) -> None:
     number = 0
     for path in PAGES:
-        page = requests.get(f"{root}{path}", timeout=30).text
+        page = requests.get(f"{demo_root}{path}", timeout=30).text
         commands, programs = blocks(page, "curl"), blocks(page, "Python (pandas)")
         replies = {}
         for command in commands:
             tool, *_, url = shlex.split(command)
             assert tool == "curl"
-            assert url.startswith((f"{root}/rnaget/expressions/", f"{root}/rnaget/continuous/"))
+            assert url.startswith((f"{demo_root}/rnaget/expressions/", f"{demo_root}/rnaget/continuous/"))
             replies[url] = requests.get(url, timeout=30)
             assert replies[url].status_code == 200, replies[url].text
             assert "RNAget-Missing" not in replies[url].headers
@@ -62,7 +56,7 @@ def test_queries_of_the_pages_work(root: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is absent")
-def test_programs_in_r_give_the_tables_of_those_in_python(root: str, tmp_path: Path) -> None:
+def test_programs_in_r_give_the_tables_of_those_in_python(demo_root: str, tmp_path: Path) -> None:
     views = (
         "/genes/INS?matrix=uhlen_tissues",
         "/genes?ids=INS,ALB,GCG&matrix=uhlen_tissues",
@@ -71,7 +65,7 @@ def test_programs_in_r_give_the_tables_of_those_in_python(root: str, tmp_path: P
     )
     tables, lines = [], []
     for path in (*PAGES, *views):
-        page = requests.get(f"{root}{path}", timeout=30).text
+        page = requests.get(f"{demo_root}{path}", timeout=30).text
         pairs = list(zip(blocks(page, "Python (pandas)"), blocks(page, "R"), strict=True))
         assert pairs, path
         for python, r in pairs:
@@ -90,17 +84,17 @@ def test_programs_in_r_give_the_tables_of_those_in_python(root: str, tmp_path: P
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/matrices/marioni_counts?Tissue=Liver"])
-def test_every_link_of_a_page_answers(root: str, path: str) -> None:
+def test_every_link_of_a_page_answers(demo_root: str, path: str) -> None:
     browser = {"Accept": "text/html,*/*;q=0.8"}
-    page = requests.get(f"{root}{path}", headers=browser, timeout=30).text
+    page = requests.get(f"{demo_root}{path}", headers=browser, timeout=30).text
     links = {html.unescape(link) for link in re.findall(r'href="(/[^"]*)"', page)}
     assert len(links) >= 8
     for link in links:
-        assert requests.get(root + link, headers=browser, timeout=30).status_code == 200, link
+        assert requests.get(demo_root + link, headers=browser, timeout=30).status_code == 200, link
 
 
-def test_the_api_is_described(root: str) -> None:
-    assert requests.get(f"{root}/rnaget/openapi.json", timeout=30).json()["openapi"].startswith("3.0")
+def test_the_api_is_described(demo_root: str) -> None:
+    assert requests.get(f"{demo_root}/rnaget/openapi.json", timeout=30).json()["openapi"].startswith("3.0")
 
 
 @pytest.mark.parametrize("host", ["http://x'y", 'http://x"y', "http://x$(id)", "http://x`id`y", "http://x\\y"])

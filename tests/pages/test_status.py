@@ -129,9 +129,9 @@ def ask_until(root: str, log: Path, text: str) -> None:
     """Ask until the log has a line, and then so often that every worker has been asked."""
     deadline = time.monotonic() + 60
     while text not in log.read_text() and time.monotonic() < deadline:
-        requests.get(f"{root}/readyz", timeout=5)
+        requests.get(f"{root}/readyz", timeout=60)
     for _ in range(60):
-        requests.get(f"{root}/readyz", timeout=5, headers={"Connection": "close"})
+        requests.get(f"{root}/readyz", timeout=60, headers={"Connection": "close"})
 
 
 def test_the_log_of_a_server_with_several_workers_says_each_problem_once(serve, faulty: Path, tmp_path: Path) -> None:

@@ -67,3 +67,11 @@ def test_a_long_query_string_costs_little(sign: str) -> None:
     began = time.thread_time()
     query_pairs(sign * ((4 << 20) // len(sign)))
     assert time.thread_time() - began < 3 * slowness()
+
+
+def test_values_are_in_order_unless_they_are_very_many() -> None:
+    few = [("b", "2"), ("a", "y"), ("b", "1"), ("a", "x")]
+    assert by_name(few) == {"a": ["x", "y"], "b": ["1", "2"]} and list(by_name(few)) == ["a", "b"]
+    many = [("id", str(number)) for number in range(70_000, 0, -1)]
+    assert by_name([*many, *few]) == {"a": ["x", "y"], "b": ["1", "2"], "id": [value for _, value in many]}
+    assert digest(by_name(many)) == digest(by_name(list(many))) != digest(by_name(many[::-1]))

@@ -12,6 +12,7 @@ from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.write_dense import LayerSource, write_native
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, InMemory, example_axes, example_cells
+from tests.conftest import examples
 
 _, CELLS, _ = example_cells()[0]
 NUMBERS = st.one_of(st.none(), st.sampled_from([0.0, 0.7, 1.0, 50.0, 1e300]))
@@ -38,7 +39,7 @@ class Unranged:
         return None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(
     bounds=st.builds(Bounds, low=NUMBERS, high=NUMBERS, lows=OF_SOME, highs=OF_SOME),
     features=st.one_of(st.none(), st.sets(st.integers(0, FEATURES - 1), min_size=1)),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rnaget_server.slicing.densities import density
 from rnaget_server.slicing.distributions import SUMMARIES, GroupValues, _groups
 from rnaget_server.slicing.summaries import Grouping
+from tests.conftest import examples
 
 CELLS = st.one_of(st.sampled_from([0.0, -0.0, 1.0, 1e6, np.nan]), st.floats(-1000, 1000, width=32))
 
@@ -22,7 +23,7 @@ def fenced(values: pd.Series) -> tuple[list[float], list[float]]:
     return sorted(values[inside]), sorted(values[~inside])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), CELLS), min_size=1, max_size=40))
 def test_groups_of_random_values(pairs: list[tuple[str, float]]) -> None:
     texts, cells = [text for text, _ in pairs], np.array([value for _, value in pairs], np.float32)

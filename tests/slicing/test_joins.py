@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
-from tests.conftest import client_of, new_study
+from tests.conftest import client_of, examples, new_study
 
 GENES = "ABCD"
 # Of each matrix the order of the features, and how many of them it has.
@@ -74,7 +74,7 @@ def client(catalogue: _Catalogue) -> Iterator[TestClient]:
 
 
 @given(CATALOGUES, st.sets(st.sampled_from(GENES)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_cells_stay_with_their_features_and_samples(
     catalogue: _Catalogue, client: TestClient, features: list[tuple[list[str], int]], chosen: set[str]
 ) -> None:

@@ -157,7 +157,7 @@ with cache.put("a" * 64) as file:
             assert writer.stdout is not None and writer.stdout.readline() == "written\n"
         assert len(leftovers(tmp_path / "c")) == 2
         killed.send_signal(signal.SIGKILL)
-        killed.wait(10)
+        killed.wait(60)
         cache = DiskCache(tmp_path / "c", 1 << 20)
         assert len(leftovers(tmp_path / "c")) == 1
         assert cache.open("a" * 64) is None

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rnaget_server.catalog import load
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
 from rnaget_server.plugins import Registry
-from rnaget_server.stores import blocks, compressed, transposed
+from rnaget_server.stores import blocks, compressed, sparse_layer, transposed
 from rnaget_server.stores.h5ad import H5adStore
 from rnaget_server.stores.loom import LoomStore
 from rnaget_server.stores.native import write_sparse as sparse_writer
@@ -45,8 +45,9 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed, "PIECE", 16)
     monkeypatch.setattr(compressed, "_SPAN", 64)
-    monkeypatch.setattr(compressed, "PANEL", 100)
-    monkeypatch.setattr(compressed.panels, "__defaults__", (100,))
+    monkeypatch.setattr(sparse_layer, "PANEL", 100)
+    monkeypatch.setattr(sparse_layer, "SORTED", 50)
+    monkeypatch.setattr(sparse_layer, "PIECE", 16)
     monkeypatch.setattr(sparse_writer, "CHUNK", 8)
     monkeypatch.setattr(transposed, "_PANEL_BYTES", 256)
     monkeypatch.setattr(transposed, "_READ_BYTES", 128)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import anndata
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.model.slice import Labels, Slice
+from rnaget_server.model.sparse import Array, CompressedBlock, Direction
 from rnaget_server.stores.tracks.base import Run
 from rnaget_server.stores.tracks.columns import Columns, PositionLabels
 from rnaget_server.testing.slices import (
@@ -23,6 +29,7 @@ from rnaget_server.testing.slices import (
     slice_of,
     texts,
 )
+from rnaget_server.writers import h5ad, h5ad_cells, h5ad_tables
 from rnaget_server.writers.h5ad import H5adWriter
 
 FEATURES = feature_labels(["g1", "g2", "g3", "g4", "g5"])
@@ -170,3 +177,73 @@ def test_too_many_attributes_are_refused_before_anything_is_written() -> None:
     most = InMemoryLabels({f"a{number}": texts(["x"]) for number in range(4000)}, "a0")
     body = H5adWriter().write(slice_of(most, of_columns(s=["x"]), layer_of(np.ones((1, 1)))))
     assert sum(len(chunk) for chunk in body.chunks) == body.length
+
+
+@dataclass(frozen=True)
+class WholeLabels(InMemoryLabels):
+    """All labels of an axis of an open file."""
+
+    whole: object = None
+
+
+def test_tables_of_whole_axes_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def write_table(file: h5py.File, link: str, labels: Labels) -> None:
+        written.append(link)
+        h5ad_tables.write_table(file, link, labels)
+
+    monkeypatch.setattr(h5ad, "write_table", write_table)
+    whole = WholeLabels(SAMPLES.columns, SAMPLES.id, whole=object())
+    other = WholeLabels(sample_labels(["t1", "t2", "t3", "t4"]).columns, SAMPLES.id, whole=object())
+    writer = H5adWriter()
+
+    def bytes_of(features: Labels, samples: Labels, cells: NDArray[Any]) -> bytes:
+        return b"".join(writer.write(slice_of(features, samples, layer_of(cells, sparse=True))).chunks)
+
+    def found(data: bytes) -> anndata.AnnData:
+        (tmp_path / "found.h5ad").write_bytes(data)
+        return anndata.read_h5ad(tmp_path / "found.h5ad")
+
+    first = bytes_of(FEATURES, whole, CELLS)
+    assert sorted(written) == ["obs", "var"]
+    written.clear()
+    assert bytes_of(FEATURES, whole, CELLS) == first
+    part = found(bytes_of(feature_labels(["g2", "g3"]), whole, CELLS[1:3]))
+    assert written == ["var", "var"]
+    assert list(part.obs_names) == list(SAMPLES.columns["sample"]) and list(part.var_names) == ["g2", "g3"]
+    assert np.array_equal(part.X.toarray().T, CELLS[1:3], equal_nan=True)
+    plain = read(slice_of(FEATURES, SAMPLES, layer_of(CELLS, sparse=True)), tmp_path)
+    pd.testing.assert_frame_equal(found(first).obs, plain.obs)
+    pd.testing.assert_frame_equal(found(first).var, plain.var)
+    # The labels of another file are never taken for these, nor those of other ids.
+    assert list(found(bytes_of(FEATURES, other, CELLS)).obs_names) == ["t1", "t2", "t3", "t4"]
+    by_tissue = WholeLabels(SAMPLES.columns, "tissue", whole=whole.whole)
+    assert found(bytes_of(FEATURES, by_tissue, CELLS)).obs.index.name == "tissue"
+
+
+@pytest.mark.parametrize("kept", [0, 3, 1 << 21])
+@pytest.mark.parametrize("separately", [False, True])
+def test_few_cells_are_read_once_and_many_array_by_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, separately: bool
+) -> None:
+    monkeypatch.setattr(h5ad_cells, "_KEPT_CELLS", kept)
+    passes: list[str] = []
+    layer = layer_of(CELLS, sparse=True)
+    assert layer.sparse is not None
+    whole = layer.sparse.compressed_along
+
+    def along(direction: Direction) -> Iterator[CompressedBlock]:
+        passes.append("both")
+        return whole(direction)
+
+    def without(direction: Direction, array: Array) -> Iterator[CompressedBlock]:
+        passes.append(f"no {array}")
+        empty = np.empty(0, np.float32)
+        return (replace(piece, **{array: empty}) for piece in whole(direction))
+
+    cells = replace(layer.sparse, compressed_along=along, without=without if separately else None)
+    found = read(slice_of(FEATURES, SAMPLES, replace(layer, sparse=cells)), tmp_path)
+    assert np.array_equal(found.X.toarray().T, CELLS, equal_nan=True)
+    both = ["both"] if kept > CELLS.size else ["both", "no indices", "no data"] if separately else ["both"] * 3
+    assert passes == both

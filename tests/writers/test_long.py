@@ -31,6 +31,7 @@ from rnaget_server.writers.base import Writer
 from rnaget_server.writers.entries import filled, nonzero_entries
 from rnaget_server.writers.long_tables import ArrowLongWriter, ParquetLongWriter
 from rnaget_server.writers.long_text import CsvLongWriter, TsvLongWriter
+from tests.conftest import examples
 
 CELLS = np.array([[0, 1.5, np.nan], [0, 0, 0], [7, 0, 2]], np.float32)
 BOTH = pytest.mark.parametrize("writer", [ParquetLongWriter(), ArrowLongWriter()], ids=["parquet", "arrow"])
@@ -147,7 +148,7 @@ def test_stored_zeros_are_left_out_as_others_are() -> None:
     assert bytes_of(TsvLongWriter(), slice).decode().splitlines()[1:] == ["g1\tc\t3.0", "g3\ta\t4.0"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     cells=st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
         lambda shape: arrays(np.float32, shape, elements=st.sampled_from([0.0, -0.0, 1.0, 2.5, np.nan, np.inf]))

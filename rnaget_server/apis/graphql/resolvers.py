@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from rnaget_server.apis.graphql.cost import Cost
 from rnaget_server.catalog import Genome
 from rnaget_server.datasets.repository import View
+from rnaget_server.model.observation import note_reading
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.genes import Derived, Exon, Gene, Transcript, answers_to, split_version, with_version
 from rnaget_server.sequences.store import SequenceStore
@@ -71,6 +72,7 @@ class Resolvers:
         genome = self._view.catalog.genomes.get(genome_id)
         if genome is None:
             raise _missing("GENOME_NOT_FOUND", f"there is no genome {genome_id}", genome_id=genome_id)
+        note_reading("genomes", genome.id)
         return self._view.stores.open_genome(genome)
 
     def _genome(self, _: Any, by_genome_id: Value) -> Value:

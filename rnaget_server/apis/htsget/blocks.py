@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from starlette.responses import Response
 
 from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.permitted import version_for
 from rnaget_server.apis.htsget.plan import file_of, pieces_of_chunks, pieces_of_ranges, transcoded
 from rnaget_server.catalog import ReadSet
 from rnaget_server.datasets.reads import OpenReads
@@ -36,13 +37,13 @@ def get_block(context: Context, id: str) -> Response:
     Raises
     ------
     Gone
-        If the file that its ticket was made for has been replaced.
+        If the file that its ticket was made for, or what somebody may see of it, is another.
     """
     parameters = context.parameters("format", "version", "ranges", "chunks", "regions", "kept")
     reads = context.read_set(id)
     file = file_of(reads, parameters.text("format"))
     opened = context.view.stores.open_reads(file)
-    if parameters.text("version") != opened.version:
+    if parameters.text("version") != version_for(reads, opened.version):
         raise Gone(f"the file of {reads.id} has been replaced since the ticket was made: ask for a new ticket")
     content = _content(context, reads, opened, parameters)
     fields = {"Cache-Control": "private, max-age=3600"}

@@ -19,6 +19,7 @@ from rnaget_server.apis.htsget.compact import (
     regions_text,
 )
 from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.permitted import must_be_exact
 from rnaget_server.apis.htsget.query import UNPLACED
 from rnaget_server.apis.htsget.values import Block, ReadsQuery, RequestedRegion
 from rnaget_server.catalog import ReadSet, ReadsFile
@@ -209,11 +210,18 @@ def transcoded_block(query: ReadsQuery, regions: Sequence[Region] | None) -> Blo
 def transcoded(
     context: Context, reads: ReadSet, opened: OpenReads, regions: str, kept: str
 ) -> Generator[bytes, None, None]:
-    """Return the bytes that such a URL sends."""
+    """Return the bytes that such a URL sends.
+
+    Raises
+    ------
+    Forbidden
+        If its regions are not all for the one who asks.
+    """
     fields, tags, notags = json_in(kept)
     found = regions_in(regions)
     references = find_references(context.view, reads, opened, found)
-    return opened.transcoded(found, fields, tags, notags, references)
+    exact = must_be_exact(reads, opened.record.format, found)
+    return opened.transcoded(found, fields, tags, notags, references, exact)
 
 
 def can_transcode(kind: ReadsKind) -> bool:

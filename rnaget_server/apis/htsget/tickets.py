@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rnaget_server.apis.htsget import BLOCKS
 from rnaget_server.apis.htsget.context import Context
+from rnaget_server.apis.htsget.permitted import must_be_exact, version_for
 from rnaget_server.apis.htsget.plan import (
     blocks_of,
     can_transcode,
@@ -20,9 +21,12 @@ from rnaget_server.apis.htsget.plan import (
 from rnaget_server.apis.htsget.query import query_of_body, query_of_url
 from rnaget_server.apis.htsget.values import Block, ReadsQuery
 from rnaget_server.catalog import ReadSet, ReadsFile
+from rnaget_server.datasets.controlled import READS_FILE
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.datasets.references import find_references
+from rnaget_server.errors import Forbidden
 from rnaget_server.http.routing import answered_at_once
+from rnaget_server.model.observation import note_reading
 from rnaget_server.query.strings import query_string
 
 
@@ -34,7 +38,10 @@ def _recent_ticket(context: Context, id: str) -> Response | None:
     recent = context.api.recent
     opened = recent.opened(file)
     blocks = None if opened is None else recent.get(file, opened.version, query, context.view.rights)
-    return None if opened is None or blocks is None else _response(context, reads, opened, query, blocks)
+    if opened is None or blocks is None:
+        return None
+    note_reading(READS_FILE, file.id)  # small blocks are in the ticket itself
+    return _response(context, reads, opened, query, blocks)
 
 
 @answered_at_once(_recent_ticket)
@@ -64,10 +71,14 @@ def _ticket(context: Context, id: str, parse: Callable[[Context], ReadsQuery]) -
 
 def _blocks(context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery) -> list[Block]:
     regions = regions_of(context, reads, opened, query)
-    if query.is_partial and can_transcode(reads.kind):
+    format = opened.record.format
+    exact = query.only is None and must_be_exact(reads, format, regions)
+    if exact and format == "CRAM" and not can_transcode(reads.kind):
+        raise Forbidden(f"{reads.id} as CRAM can be sent in containers alone, which hold more than is for you")
+    if can_transcode(reads.kind) and (query.is_partial or (exact and format == "CRAM")):
         find_references(context.view, reads, opened, regions)  # refuses what could not be decoded
         return [transcoded_block(query, regions)]
-    pieces = opened.pieces(regions, query.only)
+    pieces = opened.pieces(regions, query.only, exact)
     settings = context.api.settings
     most = min(settings.max_block_bytes, settings.max_bytes or settings.max_block_bytes)
     if sum(piece.length for piece in pieces) <= settings.max_inline_bytes:
@@ -79,7 +90,8 @@ def _response(
     context: Context, reads: ReadSet, opened: OpenReads, query: ReadsQuery, blocks: Sequence[Block]
 ) -> Response:
     file = opened.record
-    urls = [_url(context, reads, file, opened.version, block) for block in blocks]
+    version = version_for(reads, opened.version)
+    urls = [_url(context, reads, file, version, block) for block in blocks]
     ticket: dict[str, Any] = {"format": file.format, "urls": urls}
     is_whole = query.regions is None and query.only is None and not any(block.is_transcoded for block in blocks)
     if is_whole and opened.md5 is not None:

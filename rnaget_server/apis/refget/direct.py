@@ -22,7 +22,7 @@ from rnaget_server.datasets.repository import LocatedSequence, Repository
 from rnaget_server.errors import StoreFailure
 from rnaget_server.http.rate_limit import RateLimit
 from rnaget_server.http.request import principal_of
-from rnaget_server.model.observation import CURRENT, OTHER, note_route
+from rnaget_server.model.observation import CURRENT, OTHER, note_principal, note_reading, note_route
 from rnaget_server.model.principal import Principal
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.store import SequenceStore
@@ -56,6 +56,7 @@ class _Kept:
     def __init__(self, found: _Found, headers: Sequence[tuple[bytes, bytes]]) -> None:
         located, catalog, self.principal = found
         self.sequence = located.sequence
+        self.genome = located.genome.id
         self.store, self.catalog = ref(located.store), ref(catalog)
         self.headers = [pair for pair in headers if pair[0] != b"content-length"]
         self.until = monotonic() + _KEPT_SECONDS
@@ -96,6 +97,8 @@ class DirectParts:
         if letters is None:
             return None
         note_route(*kept.route)
+        note_principal(kept.principal)
+        note_reading("genomes", kept.genome)
         headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
         begin = {"type": "http.response.start", "status": 200, "headers": headers}
         return begin, {"type": "http.response.body", "body": letters}

@@ -15,6 +15,7 @@ from rnaget_server.apis.rnaget.paging import paging_of, respond_page
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import StoreFailure
+from rnaget_server.model.observation import stage
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.parameters import parameter_names
 from rnaget_server.query.table import SEARCH_PARAMETERS
@@ -71,7 +72,8 @@ def get_expression_by_id(context: Context, expression_id: str) -> Response:
     rest = [pair for pair in pairs if pair[0] != "download"]
     view = context.view
     query = matrix_query_of(view, expression_id, rest)
-    resolved = slice_by_id(view, expression_id, query, context.cancellation)
+    with stage("select"):
+        resolved = slice_by_id(view, expression_id, query, context.cancellation)
     if query.format is None and not saved and wants_page(context.request):
         return matrix_page(context, view.catalog.matrices[expression_id], query, resolved)
     chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)

@@ -63,6 +63,7 @@ def get_attribute(context: Context, attribute: str, digest: str) -> Response:
         raise UnknownId(f"there is no attribute {shown(attribute)} with values of its own: there are {', '.join(kept)}")
     for collection in context.collections.values():
         if collection.digests[attribute] == digest:
+            context.note(collection)
             return _tagged(context, collection.attributes[attribute], f"Attribute {attribute}")
     raise UnknownId(f"no collection has {attribute} of the digest {shown(digest)}")
 

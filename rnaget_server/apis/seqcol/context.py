@@ -6,6 +6,7 @@ from functools import cached_property
 
 from rnaget_server.delivery.context import DataApi, RequestContext
 from rnaget_server.errors import StoreFailure, UnknownId, shown
+from rnaget_server.model.observation import note_reading
 from rnaget_server.sequences.store import Collection
 
 
@@ -40,7 +41,13 @@ class Context(RequestContext["SeqcolApi"]):
         found = self.collections.get(digest)
         if found is None:
             raise UnknownId(f"there is no collection {shown(digest)}: /seqcol/list/collection lists all")
+        self.note(found)
         return found
+
+    def note(self, collection: Collection) -> None:
+        """Note that values of a collection are sent: as those of the first genome that has it."""
+        for id in self.genomes_of(collection.digest)[:1]:
+            note_reading("genomes", id)
 
 
 class SeqcolApi(DataApi):

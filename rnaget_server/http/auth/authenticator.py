@@ -48,6 +48,10 @@ class Authenticator:
         """Return whether a token has the form of those of this server itself, which are looked up at once."""
         return token.startswith(PREFIX)
 
+    def trusts(self, identity: Identity) -> bool:
+        """Return whether somebody who has signed in a while ago has done so at a provider that still counts."""
+        return any(identity.name.startswith(f"{issuer}#") for issuer in self.providers)
+
     def identify(self, token: str) -> Identity:
         """Return who has a token; takes a while where a provider has to be asked.
 

@@ -137,8 +137,8 @@ class Provider:
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[str] | None:
         """Return the scopes that limit what may be read; None if the token is not limited by any."""
-        value = claims.get("scope", claims.get("scp"))
-        names = value.split() if isinstance(value, str) else _texts(value)
+        # Some providers have one of these, some both; one is no reason to forget the other.
+        names = (name for claim in ("scope", "scp") for name in _words(claims.get(claim)))
         scopes = frozenset(name for name in names if name.startswith(SCOPE_START))
         return scopes if scopes or self.entry.require_scopes else None
 
@@ -147,6 +147,12 @@ def _texts(value: object) -> list[str]:
     """Return the texts of a list, or one text."""
     values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     return [each for each in values[:_MOST_GRANTS] if isinstance(each, str) and 0 < len(each) <= _LONGEST_GRANT]
+
+
+def _words(value: object) -> list[str]:
+    """Return the words of a text, or of the texts in a list."""
+    texts = value if isinstance(value, list) else [value]
+    return [word for text in texts if isinstance(text, str) for word in text.split()]
 
 
 def _label(claims: Mapping[str, Any]) -> str:

@@ -114,10 +114,14 @@ class SignIn:
 
     def _known_by(self, cookie: str) -> _Known:
         assert self._sessions is not None
-        digest = _digest(cookie)
-        known = self._known.get(digest)
+        # Apart from tokens: neither counts in the place of the other.
+        key = f"session:{_digest(cookie).hex()}"
+        known = self._known.get(key)
         if known is None or time.time() >= known.until:
-            known = self._keep(digest, self._sessions.identity(cookie))
+            identity = self._sessions.identity(cookie)
+            if not self._authenticator.trusts(identity):
+                raise NotAuthenticated("your sign-in was at a provider that no longer counts here: sign in again")
+            known = self._keep(key, identity)
         return known
 
     def _keep(self, key: bytes | str, identity: Identity) -> _Known:

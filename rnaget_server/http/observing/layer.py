@@ -1,11 +1,11 @@
-"""The outermost layer: gives each request an id, and lets watchers see how it is answered."""
+"""The notes of a request, which begin with its id, and the outermost layer, by which watchers see all of them."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +38,33 @@ class Watcher:
         """See a request whose reply was handed on to be sent, or has broken off."""
 
 
+class Notes:
+    """Begins the notes of requests.
+
+    Parameters
+    ----------
+    trusted
+        The header in which a proxy gives the id of a request; empty: every id is made here.
+    """
+
+    def __init__(self, trusted: str = "") -> None:
+        self._trusted = trusted.lower().encode("latin-1")
+
+    def begin(self, scope: Scope, send: Send) -> tuple[Observation, Send]:
+        """Return the notes of a request, which are `CURRENT` from then on, and what sends its reply, which is noted."""
+        observation = Observation(self.id_of(scope["headers"]), scope["method"], scope["path"])
+        CURRENT.set(observation)
+        return observation, _noting(observation, send)
+
+    def id_of(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the id of a request: that of the proxy, if it is one that may stand in a log, or a new one."""
+        if self._trusted:
+            given = [value for name, value in headers if name == self._trusted]
+            if len(given) == 1 and _ID.fullmatch(given[0]):
+                return str(given[0].decode("ascii"))
+        return os.urandom(_ID_BYTES).hex()
+
+
 class Observed:
     """ASGI layer around all others.
 
@@ -47,26 +74,25 @@ class Observed:
         The server behind it.
     watchers
         See all requests.
-    trusted
-        The header in which a proxy gives the id of a request; empty: every id is made here.
+    notes
+        Begins the notes of each.
     """
 
-    def __init__(self, app: ASGIApp, watchers: Sequence[Watcher], trusted: str = "") -> None:
+    def __init__(self, app: ASGIApp, watchers: Sequence[Watcher], notes: Notes) -> None:
         self._app = app
         self._watchers = tuple(watchers)
-        self._trusted = trusted.lower().encode("latin-1")
+        self._notes = notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and note how."""
         if scope["type"] != "http":
             await self._living(scope, receive, send)
             return
-        observation = Observation(self._id(scope), scope["method"], scope["path"])
-        CURRENT.set(observation)
+        observation, send = self._notes.begin(scope, send)
         for watcher in self._watchers:
             watcher.began(observation, scope)
         try:
-            await self._app(scope, receive, _noting(observation, send))
+            await self._app(scope, receive, send)
         except Exception:
             observation.status = observation.status or _SERVER_ERROR
             raise
@@ -83,14 +109,6 @@ class Observed:
         finally:
             for watcher in self._watchers:
                 watcher.closed()
-
-    def _id(self, scope: Scope) -> str:
-        """Return the id of a request: that of the proxy, if it is one that may stand in a log, or a new one."""
-        if self._trusted:
-            given = [value for name, value in scope["headers"] if name == self._trusted]
-            if len(given) == 1 and _ID.fullmatch(given[0]):
-                return str(given[0].decode("ascii"))
-        return os.urandom(_ID_BYTES).hex()
 
 
 def _noting(observation: Observation, send: Send) -> Send:

@@ -23,7 +23,7 @@ _LONGEST_PATH = 1024
 _LEFT_OUT = "***"
 _MILLISECONDS = 1000
 # A text with none of them has no secret that is known by its form: most lines need no further look.
-_MARKS = ("=", ":", "%3d", "authorization", "cookie", "bearer", "basic", "eyj")
+_MARKS = ("=", ":", "%3d", "authorization", "cookie", "bearer", "basic", "eyj", "rnaget_")
 # What follows these names is a secret: in a query, a header, or a dictionary as Python writes it.
 _NAMED = re.compile(
     r"(?i)(?<![a-z])((?:_signature|signature|(?:access_|id_|refresh_)?token|client_secret|password|passwd|api_?key|code)"
@@ -32,6 +32,8 @@ _NAMED = re.compile(
 _HEADERS = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)\b(['\"]?\s*[:=,]\s*)[^\r\n]+")
 _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)*")
+# A token of this server; the id by which its owner finds it stays.
+_OWN = re.compile(r"(?i)(rnaget_[0-9a-f]{12}_)[0-9a-f]{16,}")
 _USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)[^/\s@]+@")
 
 
@@ -44,6 +46,7 @@ def without_secrets(text: str) -> str:
     text = _NAMED.sub(rf"\1{_LEFT_OUT}", text)
     text = _CREDENTIALS.sub(rf"\1 {_LEFT_OUT}", text)
     text = _JWT.sub(_LEFT_OUT, text)
+    text = _OWN.sub(rf"\1{_LEFT_OUT}", text)
     return _USER.sub(rf"\1{_LEFT_OUT}@", text)
 
 

@@ -17,6 +17,7 @@ from rnaget_server.importers.matrices.attributes import id_attribute, name_attri
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.columns import text_column
+from rnaget_server.importers.threads import ahead
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.sparse import Direction
@@ -122,8 +123,10 @@ def spool_lines(
     """
     kept = _kept(lines.data.dtype)
     total, done = max(1, lines.cells(None)), 0
-    pieces = lines.pieces(None, None, kept)
-    with filling(SparseSpool(directory, direction, lines.minor_size, kept), path) as spool:
+    with (
+        filling(SparseSpool(directory, direction, lines.minor_size, kept), path) as spool,
+        contextlib.closing(ahead(lines.pieces(None, None, kept))) as pieces,
+    ):
         while True:
             with as_import_failures(path):
                 piece = next(pieces, None)

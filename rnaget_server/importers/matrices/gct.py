@@ -28,10 +28,8 @@ _MISSING = frozenset(
 )
 # CMap's number for a missing value, of which GCT 1.2 knows nothing.
 _NULL = frozenset(("-666", "-666.0"))
-# One of these is in every cell that stands for a missing value here and not in all text tables. Single letters, of
-# which numbers have none, are looked for first, since that is fast.
-_LETTERS, _SIGNS = (b"#", b"n", b"N"), (b"#", b"na", b"None", b"-NaN")
 _NULL_SIGN = b"-666"
+_BLANKS = b"\t "
 _MOST_DIGITS = 18  # of a count
 
 
@@ -69,6 +67,9 @@ class GctRows(TextLines):
     def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
         """Yield what is left, as line numbers and lines."""
         for numbers, block in super().blocks():
+            if not any(line[0] in _BLANKS or line.endswith(_TAB) or self._may_miss(line) for line in block):
+                yield numbers, block
+                continue
             rows = [
                 (number, self._cleaned(line))
                 for number, line in zip(numbers, block, strict=True)
@@ -93,10 +94,15 @@ class GctRows(TextLines):
         return _TAB.join([*first, *kept])
 
     def _may_miss(self, cells: bytes) -> bool:
-        """Return whether there may be a cell among these that stands for a missing value."""
+        """Return whether there may be a cell that stands for a missing value here, and not in all text tables.
+
+        Single letters, of which numbers have none, are looked for first, since that is fast.
+        """
         if self.counts.version != "1.2" and _NULL_SIGN in cells:
             return True
-        return any(letter in cells for letter in _LETTERS) and any(sign in cells for sign in _SIGNS)
+        if b"#" in cells or (b"n" in cells and (b"na" in cells or b"None" in cells)):
+            return True
+        return b"a" in cells and b"-NaN" in cells
 
 
 class GctImporter(Importer):
@@ -204,7 +210,7 @@ def _known(values: Sequence[str], counts: Counts) -> list[str]:
 
 def _is_blank(line: bytes) -> bool:
     """Return whether a spreadsheet program has written an empty row."""
-    return not line.strip(b"\t ")
+    return not line.strip(_BLANKS)
 
 
 def _without_blanks(line: bytes, fields: int) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +24,15 @@ from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, fil
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.numbers import CHANGED, TOO_LARGE, is_changed, is_too_large
+from rnaget_server.importers.text.words import numbers_of
+from rnaget_server.importers.threads import in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import canonical
 
 _MAGIC = b"%%matrixmarket"
 _SIZES = re.compile(rb"\s*(?:\d{1,18}(?:\s+|$)){3}")
 _MOST_LOOKED_AT = 8
-_DIGITS = b"0123456789"
-_EXACT = 2**53
+_NUMBER_LETTERS = b"0123456789.eE+-"
 # Beyond the standard, STARsolo writes float, and others double and unsigned-integer.
 _FIELDS = {"integer": 3, "unsigned-integer": 3, "real": 3, "float": 3, "double": 3, "pattern": 2}
 _REWRITE = "write it again, as by scipy.io.mmwrite(FILE, {}) in Python"
@@ -142,31 +145,7 @@ def _order(blocks: Iterator[NDArray[np.float64]]) -> tuple[list[NDArray[np.float
 def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
     """Yield row, column (from 0) and value of the entries, as three rows of an array."""
     found = 0
-    for numbers, block in lines.blocks():
-        cells = _parsed(block, head.fields)
-        if cells is None:
-            at = next(at for at, line in enumerate(block) if _parsed([line], head.fields) is None)
-            raise ImportFailure(
-                f"an entry has {head.fields} numbers, and this line is {shortened(block[at])}", lines.path, numbers[at]
-            )
-        if head.fields == 2:
-            cells = np.vstack([cells, np.ones(cells.shape[1])])
-        cells[:2] -= 1
-        wrong = np.zeros(cells.shape[1], bool)
-        for places, size in zip(cells[:2], (head.rows, head.columns), strict=True):
-            wrong |= ~((places >= 0) & (places < size) & (np.rint(places) == places))
-        if wrong.any():
-            at = int(np.flatnonzero(wrong)[0])
-            raise ImportFailure(
-                f"the entry {shortened(block[at])} is not within {head.rows} rows and {head.columns} columns",
-                lines.path,
-                numbers[at],
-            )
-        for at in np.flatnonzero(np.abs(cells[2]) >= 2**53).tolist():
-            text = block[at].split()[2]
-            wrong_value = CHANGED if is_changed(text) else TOO_LARGE if is_too_large(text) else None
-            if wrong_value is not None:
-                raise ImportFailure(f"the third field, {shortened(text)}, {wrong_value}", lines.path, numbers[at])
+    for cells in in_order(partial(_checked, lines.path, head), lines.blocks()):
         found += cells.shape[1]
         yield cells
     if found != head.entries:
@@ -177,12 +156,43 @@ def _entries(lines: TextLines, head: _Head) -> Iterator[NDArray[np.float64]]:
         )
 
 
+def _checked(path: Path, head: _Head, lines: tuple[Sequence[int], list[bytes]]) -> NDArray[np.float64]:
+    """Return the entries in lines that come with their numbers. It is called by several threads."""
+    numbers, block = lines
+    cells = _parsed(block, head.fields)
+    if cells is None:
+        at = next(at for at, line in enumerate(block) if _parsed([line], head.fields) is None)
+        raise ImportFailure(
+            f"an entry has {head.fields} numbers, and this line is {shortened(block[at])}", path, numbers[at]
+        )
+    if head.fields == 2:
+        cells = np.vstack([cells, np.ones(cells.shape[1])])
+    cells[:2] -= 1
+    wrong = np.zeros(cells.shape[1], bool)
+    for places, size in zip(cells[:2], (head.rows, head.columns), strict=True):
+        wrong |= ~((places >= 0) & (places < size) & (np.rint(places) == places))
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise ImportFailure(
+            f"the entry {shortened(block[at])} is not within {head.rows} rows and {head.columns} columns",
+            path,
+            numbers[at],
+        )
+    for at in np.flatnonzero(np.abs(cells[2]) >= 2**53).tolist():
+        text = block[at].split()[2]
+        wrong_value = CHANGED if is_changed(text) else TOO_LARGE if is_too_large(text) else None
+        if wrong_value is not None:
+            raise ImportFailure(f"the third field, {shortened(text)}, {wrong_value}", path, numbers[at])
+    return cells
+
+
 def _parsed(block: list[bytes], fields: int) -> NDArray[np.float64] | None:
     """Return the numbers of some lines, one field a row; None if they are not so many, or no numbers."""
     text = b"\n".join(block)
-    numbers = _whole_numbers(text, len(block), fields)
-    if numbers is None:
-        numbers = _json_numbers(text, len(block), fields)
+    numbers: NDArray[Any] | None = None
+    with contextlib.suppress(ValueError):
+        numbers = numbers_of(text, ord(" "), fields, _other_number)
+    numbers = numbers.reshape(-1, fields) if numbers is not None else _json_numbers(text, len(block), fields)
     if numbers is None:
         try:
             numbers = np.loadtxt(block, np.float64, ndmin=2, comments=None)
@@ -191,30 +201,20 @@ def _parsed(block: list[bytes], fields: int) -> NDArray[np.float64] | None:
     return numbers.T.astype(np.float64, order="C") if numbers.shape == (len(block), fields) else None
 
 
-def _whole_numbers(text: bytes, lines: int, fields: int) -> NDArray[Any] | None:
-    """Return numbers of digits alone with one blank between them, as most files have them; None of others."""
-    if not _is_regular(text, lines, fields, _DIGITS):
-        return None
-    numbers = np.fromstring(text, np.int64, sep=" ")
-    # numpy gives the largest number in place of one that has no room.
-    return numbers.reshape(lines, fields) if numbers.size == lines * fields and numbers.max() < _EXACT else None
+def _other_number(cell: bytes) -> float:
+    raise ValueError(cell)
 
 
 def _json_numbers(text: bytes, lines: int, fields: int) -> NDArray[Any] | None:
-    """Return numbers as JSON has them, too, with one blank between them; None of others."""
-    if not _is_regular(text, lines, fields, _DIGITS + b".eE+-"):
+    """Return numbers as JSON has them, with one blank between them; None of others."""
+    blanks = b" " * (fields - 1)
+    if text.translate(None, _NUMBER_LETTERS) != (blanks + b"\n") * (lines - 1) + blanks:
         return None
     try:
         numbers = orjson.loads(b"[" + text.replace(b" ", b",").replace(b"\n", b",") + b"]")
     except orjson.JSONDecodeError:
         return None
     return np.array(numbers, np.float64).reshape(lines, fields)
-
-
-def _is_regular(text: bytes, lines: int, fields: int, letters: bytes) -> bool:
-    """Return whether every line has so many fields of these letters, with one blank between them."""
-    blanks = b" " * (fields - 1)
-    return text.translate(None, letters) == (blanks + b"\n") * (lines - 1) + blanks
 
 
 def _pieces(path: Path, blocks: Iterable[NDArray[np.float64]], axis: int, size: int) -> Iterator[CompressedBlock]:

@@ -38,6 +38,7 @@ from rnaget_server.importers.sequences.gene_models import (
 from rnaget_server.sequences.derive import CODES
 from rnaget_server.sequences.genes import split_version
 
+_SKIPPED = frozenset(name.decode() for name in SKIPPED)
 _EXONS = frozenset({"exon", "pseudogenic_exon", "noncoding_exon"})
 _SELENOCYSTEINE = frozenset({"Selenocysteine", "selenocysteine", "stop_codon_redefined_as_selenocysteine"})
 _PARTS = _EXONS | _SELENOCYSTEINE | {"CDS", "start_codon", "stop_codon"}
@@ -79,7 +80,7 @@ class Annotation:
             if isinstance(line, Directive):
                 contigs.check_length(line, path)
                 continue
-            if line.type.encode() in SKIPPED:
+            if line.type in _SKIPPED:
                 contigs.check_length(Directive(line.number, line.contig, line.stop, True), path)
                 if says_circular(line):
                     contigs.make_circular(line, path)

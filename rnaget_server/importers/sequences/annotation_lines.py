@@ -15,6 +15,7 @@ from rnaget_server.importers.text.lines import TextLines
 
 _FIELDS = 9
 _TABS = _FIELDS - 1
+_OTHER_LINES = b"#>"
 _STRANDS = {b"+": 1, b"-": -1, b".": 0, b"?": 0}
 _PHASES = {b"0": 0, b"1": 1, b"2": 2, b".": -1}
 # Each name is tried at its first letter only, and nothing is given back: time grows with the length alone.
@@ -74,7 +75,7 @@ class AttributeForm(NamedTuple):
 
 
 def read_lines(
-    path: Path, progress: Callable[[float], None], adds_nothing: Callable[[bytes], bool] = lambda _: False
+    path: Path, progress: Callable[[float], None], adds_nothing: Callable[[bytes], bool] | None = None
 ) -> Iterator[FeatureLine | Directive]:
     """Yield the lines that may describe genes, and what is said of the lengths of contigs.
 
@@ -95,11 +96,14 @@ def read_lines(
             for numbers, block in lines.blocks():
                 progress(lines.share)
                 for number, line in zip(numbers, block, strict=True):
-                    if line.count(b"\t") == _TABS and adds_nothing(line):
+                    if adds_nothing is not None and line.count(b"\t") == _TABS and adds_nothing(line):
                         continue
-                    if line.startswith((b"##FASTA", b">")):
+                    if line[0] not in _OTHER_LINES:
+                        feature: FeatureLine | Directive | None = _feature(number, line, path)
+                    elif line.startswith((b"##FASTA", b">")):
                         return
-                    feature = _directive(number, line) if line.startswith(b"#") else _feature(number, line, path)
+                    else:
+                        feature = _directive(number, line)
                     if feature is not None:
                         yield feature
     except OSError as error:
@@ -124,7 +128,7 @@ def _feature(number: int, line: bytes, path: Path) -> FeatureLine | None:
     contig, _, type_, first, last, _, strand, phase, attributes = fields
     if type_ in SKIPPED and not (type_ in _LANDMARKS and first == b"1"):
         return None
-    if not first.isdigit() or not last.isdigit() or first.strip(b"0") == b"" or len(first) > 12 or len(last) > 12:
+    if not (first.isdigit() and last.isdigit() and len(first) <= 12 and len(last) <= 12 and int(first)):
         raise ImportFailure(
             f"start {_text(first)} and end {_text(last)} must be whole numbers, counted from 1", path, number
         )

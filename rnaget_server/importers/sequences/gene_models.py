@@ -132,21 +132,19 @@ class Parts:
         """Yield each node that has parts: its number, its exons and its coding parts, both sorted by position."""
         if not len(self):
             return
-        nodes = np.frombuffer(self._nodes, np.dtype("I"))
-        kinds, phases = np.frombuffer(self._kinds, np.int8), np.frombuffer(self._phases, np.int8)
-        starts, stops = np.frombuffer(self._starts, np.int64), np.frombuffer(self._stops, np.int64)
-        lines, numbers = np.frombuffer(self._lines, np.dtype("I")), np.frombuffer(self._id_numbers, np.dtype("I"))
+        nodes, kinds = np.frombuffer(self._nodes, np.dtype("I")), np.frombuffer(self._kinds, np.int8)
+        starts, lines = np.frombuffer(self._starts, np.int64), np.frombuffer(self._lines, np.dtype("I"))
         order = np.lexsort((lines, starts, kinds, nodes))
-        ids = list(self._ids)
-        sorted_nodes = nodes[order]
-        bounds = [0, *(np.flatnonzero(np.diff(sorted_nodes)) + 1).tolist(), len(order)]
+        stops, phases = np.frombuffer(self._stops, np.int64), np.frombuffer(self._phases, np.int8)
+        columns = [column[order] for column in (starts, stops, phases, lines)]
+        numbers = np.frombuffer(self._id_numbers, np.dtype("I"))[order]
+        ids, nodes, is_exon = list(self._ids), nodes[order], kinds[order] == EXON
+        bounds = [0, *(np.flatnonzero(np.diff(nodes)) + 1).tolist(), len(order)]
         for first, last in pairwise(bounds):
-            at = order[first:last]
-            columns = (starts[at].tolist(), stops[at].tolist(), phases[at].tolist(), lines[at].tolist())
-            texts = [ids[number] for number in numbers[at].tolist()]
-            parts = [Part(*values) for values in zip(*columns, texts, strict=True)]
-            exons = int(np.count_nonzero(kinds[at] == EXON))
-            yield int(nodes[at[0]]), parts[:exons], parts[exons:]
+            texts = [ids[number] for number in numbers[first:last].tolist()]
+            parts = list(map(Part, *(column[first:last].tolist() for column in columns), texts))
+            exons = int(np.count_nonzero(is_exon[first:last]))
+            yield int(nodes[first]), parts[:exons], parts[exons:]
 
 
 def bare_id(key: str) -> str:

@@ -156,9 +156,11 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
 
 
 def _check_within(node: Node, exons: Sequence[Part], coding: Sequence[Part], path: Path) -> None:
-    whole = _joined(exons)
+    whole, at = _joined(exons), 0
     for part in coding:
-        if not any(exon.start <= part.start and part.stop <= exon.stop for exon in whole):
+        while at < len(whole) and whole[at].stop < part.stop:
+            at += 1
+        if at == len(whole) or part.start < whole[at].start:
             raise ImportFailure(f"the CDS of {shown(node.key)} is not within its exons", path, part.line)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from rnaget_server.importers.text.words import numbers_of
+
 MISSING = frozenset((b"", b"NA", b"N/A", b"NaN", b"nan", b"null", b"NULL"))
 _INFINITE = re.compile(rb"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -45,8 +47,8 @@ def parse_cells(lines: Sequence[bytes], separator: bytes, width: int, single: bo
     """Return the numbers in `lines` as a matrix, as float64, or as float32 if `single`.
 
     Each is the float64 nearest to its text (and the float32 nearest to that). Empty cells and `MISSING`
-    are NaN; ``Inf`` and ``-Inf`` are taken. The JSON parser, the fastest correct reader of numbers at hand,
-    only sees text of digits, signs, points and exponents.
+    are NaN; ``Inf`` and ``-Inf`` are taken. Where many numbers are more than digits and a point, the JSON parser reads
+    them, which only sees text of digits, signs, points and exponents.
 
     Raises
     ------
@@ -55,8 +57,30 @@ def parse_cells(lines: Sequence[bytes], separator: bytes, width: int, single: bo
     BadCell
         If a cell is not a number, is beyond what float32 holds, or is a whole number that float64 would change.
     """
-    _refuse_ragged(lines, separator, width)
     text = b"\n".join(lines)
+    found = _by_words(text, separator, width)
+    with np.errstate(over="ignore"):  # looked for next
+        if found is None:
+            _refuse_ragged(lines, separator, width)
+            cells = _cells(text, lines, separator, width)
+            numbers: NDArray[Any] = np.fromiter(cells, np.float32 if single else np.float64, len(cells))
+        else:
+            numbers = found.astype(np.float32) if single else found
+    numbers = numbers.reshape(len(lines), width)
+    _refuse_too_large(numbers, lines, separator)
+    _refuse_changed(numbers, lines, separator)
+    return numbers
+
+
+def _by_words(text: bytes, separator: bytes, width: int) -> NDArray[np.float64] | None:
+    try:
+        return numbers_of(text, separator[0], width, _float)
+    except BadCell:  # named by its place, by what reads the block next
+        return None
+
+
+def _cells(text: bytes, lines: Sequence[bytes], separator: bytes, width: int) -> list[float | None]:
+    """Return the numbers by the JSON parser, or one by one where that does not take them."""
     plain = _PLAIN + separator
     cells: list[float | None] | None = None
     if text.translate(None, plain):
@@ -67,12 +91,7 @@ def parse_cells(lines: Sequence[bytes], separator: bytes, width: int, single: bo
         cells = _by_json(text, separator)
     if cells is None or len(cells) != len(lines) * width:
         cells = _by_token(lines, separator)
-    with np.errstate(over="ignore"):  # looked for next
-        numbers: NDArray[Any] = np.fromiter(cells, np.float32 if single else np.float64, len(cells))
-    numbers = numbers.reshape(len(lines), width)
-    _refuse_too_large(numbers, lines, separator)
-    _refuse_changed(numbers, lines, separator)
-    return numbers
+    return cells
 
 
 def is_number(text: bytes) -> bool:
@@ -130,12 +149,21 @@ def _by_token(lines: Sequence[bytes], separator: bytes) -> list[float | None]:
 
 
 def _number(row: int, column: int, cell: bytes) -> float:
+    try:
+        return _float(cell)
+    except BadCell:
+        raise BadCell(row, column, cell) from None
+
+
+def _float(cell: bytes) -> float:
     text = cell.strip()
+    if _WHOLE.fullmatch(text):
+        return float(text) + 0.0  # `-0` is 0, as in JSON and in pandas' whole numbers, whatever else its block holds
     if _NUMBER.fullmatch(text) or _INFINITE.fullmatch(text):
         return float(text)
     if text in MISSING:
         return np.nan
-    raise BadCell(row, column, cell)
+    raise BadCell(0, 0, cell)
 
 
 def _refuse_ragged(lines: Sequence[bytes], separator: bytes, width: int) -> None:

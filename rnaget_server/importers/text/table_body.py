@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
@@ -17,6 +21,7 @@ from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.mistakes import BLANK_STARTS, SHOWN, RowCheck, is_blank
 from rnaget_server.importers.text.numbers import BadCell, RaggedRow, parse_cells
 from rnaget_server.importers.text.repeats import Repeats
+from rnaget_server.importers.threads import in_order
 from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.stores.hdf5_dataset import shown_bytes
 
@@ -107,8 +112,10 @@ class TableBody:
         try:
             if mistakes:
                 raise RowMistake(*mistakes[0])
-            for numbers, block in lines.blocks():
-                self._read_block(layout, decimal, numbers, block, spool)
+            blocks = (self._texts(layout, decimal, numbers, block) for numbers, block in lines.blocks())
+            for cells in in_order(partial(self._parsed, spool), blocks):
+                if cells is not None:
+                    spool.append(cells)
                 progress(lines.share)
         except RowMistake as error:
             raise self._all_mistakes(layout, decimal, lines, first, mistakes) or ImportFailure(
@@ -128,24 +135,32 @@ class TableBody:
         """Return the cells of the rows that were read; `directory` is that of temporary files."""
         return spool.finish() if self.repeats is None else self.repeats.finish(spool, directory, len(self.names))
 
-    def _read_block(
-        self, layout: TableLayout, decimal: DecimalMark, numbers: Sequence[int], block: Sequence[bytes], spool: Spool
-    ) -> None:
+    def _texts(
+        self, layout: TableLayout, decimal: DecimalMark, numbers: Sequence[int], block: Sequence[bytes]
+    ) -> tuple[Sequence[int], Sequence[bytes]]:
+        """Return the cells of the lines that are not left out, as text with points, and the numbers of these lines."""
         rows = [self._row(layout, number, line) for number, line in zip(numbers, block, strict=True)]
         cells = [row for row in rows if row is not None]
         if len(cells) < len(rows):
             numbers = [number for number, row in zip(numbers, rows, strict=True) if row is not None]
-        if not cells:
-            return
+        if cells and self._bytes > self.most_bytes:
+            raise too_many_labels(self.path, self.kind, self.most_bytes, numbers[-1])
         try:
-            texts = decimal.with_points(cells, numbers)
-            spool.append(parse_cells(texts, self.separator, len(self.names), single=not spool.whole))
+            return numbers, decimal.with_points(cells, numbers) if cells else ()
         except BadCell as error:
-            raise RowMistake(numbers[error.row], f"the cell {shortened(error.text)} {error.wrong}") from None
+            raise _bad_cell(numbers, error) from None
+
+    def _parsed(self, spool: Spool, texts: tuple[Sequence[int], Sequence[bytes]]) -> NDArray[Any] | None:
+        """Return the numbers in cells; None if there are none. It is called by several threads at once."""
+        numbers, cells = texts
+        if not cells:
+            return None
+        try:
+            return parse_cells(cells, self.separator, len(self.names), single=not spool.whole)
+        except BadCell as error:
+            raise _bad_cell(numbers, error) from None
         except RaggedRow as error:
             raise RowMistake(numbers[error.row], f"this line has {error.found} cells") from None
-        if self._bytes > self.most_bytes:
-            raise too_many_labels(self.path, self.kind, self.most_bytes, numbers[-1])
 
     def _row(self, layout: TableLayout, number: int, line: bytes) -> bytes | None:
         """Return the cells of a line, having kept its labels; None if the line is left out."""
@@ -201,6 +216,10 @@ class TableBody:
         )
         with lines.again() as rows:
             return check.failure(rows, first, before)
+
+
+def _bad_cell(numbers: Sequence[int], error: BadCell) -> RowMistake:
+    return RowMistake(numbers[error.row], f"the cell {shortened(error.text)} {error.wrong}")
 
 
 def too_many_labels(path: Path, kind: str, most: int, line: int) -> ImportFailure:

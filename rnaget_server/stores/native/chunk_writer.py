@@ -24,9 +24,10 @@ from rnaget_server.stores.chunk_reader import chunk_places
 # LZ4 decodes some five times faster than zstd, and its thorough form takes hardly more room on expression values.
 _CODEC: Final = "lz4hc"
 _LEVEL = 3
-# The codec of sparse cells.
-_RUN_CODEC: Final = "zstd"
-_RUN_LEVEL = 1
+# The codec of sparse cells: it decodes two to five times as fast as zstd and takes a fifth more room for counts, half
+# as much again for logarithms. Counts take half of the room if bits are shuffled, indices are decoded faster by bytes.
+_RUN_CODEC: Final = "lz4"
+_RUN_LEVEL = 5
 # Chunks that a thread encodes before it takes the next ones.
 _AT_ONCE = 32
 # Such batches of a run that wait to be written, at most.
@@ -70,6 +71,11 @@ class _Writer:
     def finish(self) -> None:
         """Write what has not been written yet."""
         self._write_encoded(most_pending=0)
+
+    def write_places(self, file: h5py.File, name: str) -> None:
+        """Write where the chunks are, once all are written."""
+        self.finish()
+        file.create_dataset(name, data=chunk_places(self.dataset))
 
     def _submit(self, corners: Sequence[tuple[int, ...]], encoded: Callable[[], list[bytes]]) -> None:
         self._pending.append((corners, self._threads.submit(encoded)))
@@ -119,11 +125,6 @@ class ChunkWriter(_Writer):
             self._submit(places, partial(self._encoded_batch, block, batch))
         self._write_encoded(most_pending=len(batches))
 
-    def write_places(self, file: h5py.File, name: str) -> None:
-        """Write where the chunks are, once all are written."""
-        self.finish()
-        file.create_dataset(name, data=chunk_places(self.dataset))
-
     def _corners(self, block: NDArray[Any]) -> Iterator[tuple[int, int]]:
         height, width = self._chunks
         for row in range(0, block.shape[0], height):
@@ -158,10 +159,11 @@ class RunWriter(_Writer):
     """
 
     def __init__(self, group: h5py.Group, name: str, size: int, dtype: np.dtype[Any], chunk: int) -> None:
-        compression = hdf5plugin.Blosc(cname=_RUN_CODEC, clevel=_RUN_LEVEL, shuffle=hdf5plugin.Blosc.SHUFFLE)
+        shuffle = blosc.BITSHUFFLE if dtype.kind == "f" else blosc.SHUFFLE
+        compression = hdf5plugin.Blosc(cname=_RUN_CODEC, clevel=_RUN_LEVEL, shuffle=shuffle)
         # HDF5 has no chunks in a dataset of nothing.
         stored = {"chunks": (min(chunk, size),), "compression": compression} if size else {}
-        codec = blosc.Blosc(_RUN_CODEC, _RUN_LEVEL, blosc.SHUFFLE)
+        codec = blosc.Blosc(_RUN_CODEC, _RUN_LEVEL, shuffle)
         super().__init__(group.create_dataset(name, (size,), dtype, **stored), codec)
         self._chunk = max(1, min(chunk, size))
         self._held = np.empty(0, dtype)
@@ -169,7 +171,13 @@ class RunWriter(_Writer):
 
     def append(self, cells: NDArray[Any]) -> None:
         """Write the next cells."""
-        cells = np.concatenate([self._held, cells.astype(self._held.dtype, copy=False)])
+        cells = cells.astype(self._held.dtype, copy=False)
+        if len(self._held):
+            lacking = self._chunk - len(self._held)
+            self._held, cells = np.concatenate([self._held, cells[:lacking]]), cells[lacking:]
+            if len(self._held) < self._chunk:
+                return
+            self._submit_cells(self._held)
         whole = len(cells) // self._chunk * self._chunk
         self._held = cells[whole:].copy()
         for start in range(0, whole, _AT_ONCE * self._chunk):
@@ -181,6 +189,7 @@ class RunWriter(_Writer):
         if len(self._held):
             last = np.zeros(self._chunk, self._held.dtype)
             last[: len(self._held)] = self._held
+            self._held = self._held[:0]
             self._submit_cells(last)
         super().finish()
 

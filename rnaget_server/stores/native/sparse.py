@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
-from rnaget_server.model.sparse import SparseCells
+from rnaget_server.model.sparse import Direction, SparseCells
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
-from rnaget_server.stores.compressed import CompressedMatrix, SparseLayer, check_parts
+from rnaget_server.stores.chunk_reader import ChunkedRun, chunk_places, is_only_blosc
+from rnaget_server.stores.compressed import CompressedMatrix, check_parts
+from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import Group, closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
+from rnaget_server.stores.runs import Hdf5Run, Run
+from rnaget_server.stores.sparse_layer import SparseLayer
 
 
 class NativeSparseStore(NativeFile):
@@ -77,12 +81,14 @@ class NativeSparseStore(NativeFile):
         features, samples = (group.dataset(layout.INDPTR).size - 1 for group in (by_feature, by_sample))
         return SparseLayer(
             {
-                "features": self._matrix(by_feature, features, samples),
-                "samples": self._matrix(by_sample, samples, features),
+                "features": self._matrix(number, "features", by_feature, features, samples),
+                "samples": self._matrix(number, "samples", by_sample, samples, features),
             }
         )
 
-    def _matrix(self, group: Group, major_size: int, minor_size: int) -> CompressedMatrix:
+    def _matrix(
+        self, number: int, direction: Direction, group: Group, major_size: int, minor_size: int
+    ) -> CompressedMatrix:
         indices, data = group.dataset(layout.INDICES), group.dataset(layout.VALUES)
         if data.dtype not in (np.float32, np.float64):
             raise OSError(f"{data.name} holds neither float32 nor float64")
@@ -91,4 +97,19 @@ class NativeSparseStore(NativeFile):
             check_parts(indptr, indices, data)
 
         indptr = self._stored(group.dataset(layout.INDPTR), check)
-        return CompressedMatrix(indptr, major_size, indices, data, minor_size, canonical=True)
+        runs = (
+            self._run(indices, layout.run_chunks(number, direction, layout.INDICES)),
+            self._run(data, layout.run_chunks(number, direction, layout.VALUES)),
+        )
+        return CompressedMatrix(indptr, major_size, indices, data, minor_size, canonical=True, runs=runs)
+
+    def _run(self, dataset: Dataset, places: str) -> Run:
+        """Return what reads a dataset: past HDF5, if it is still as it was written."""
+        if not is_only_blosc(dataset):
+            return Hdf5Run(dataset)
+        stored = self._file.get(places)
+        if isinstance(stored, Dataset):
+            return ChunkedRun(self._file.descriptor, dataset, self._stored(stored))
+        # A store of an earlier version has no table of them.
+        arrays, key = self._file.access.arrays, (*self._file.descriptor.version, dataset.name)
+        return ChunkedRun(self._file.descriptor, dataset, lambda: arrays.get(key, lambda: chunk_places(dataset)))

@@ -2,7 +2,7 @@
 
 The cells of a layer are stored twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
 ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
-starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells.
+starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells, whose places are in ``/rnaget/chunks/N``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.native.chunk_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
-CHUNK = 8192
+CHUNK = 4096
 
 
 class SparseValues(Protocol):
@@ -69,14 +69,15 @@ def _write_layer(file: h5py.File, number: int, layer: SparseLayerSource, progres
     group = file.create_group(layout.by_feature(number))
     group.attrs[layout.UNITS] = layer.units
     group.attrs[layout.WHOLE] = layer.whole
-    _fill(group, features, layer, "features", ranges.take, lambda done: progress(done / 2))
+    _fill(group, number, features, layer, "features", ranges.take, lambda done: progress(done / 2))
     write_ranges(file, number, ranges.ranges)
     group = file.create_group(layout.by_sample(number))
-    _fill(group, samples, layer, "samples", lambda _: None, lambda done: progress(0.5 + done / 2))
+    _fill(group, number, samples, layer, "samples", lambda _: None, lambda done: progress(0.5 + done / 2))
 
 
 def _fill(
     group: h5py.Group,
+    number: int,
     size: int,
     layer: SparseLayerSource,
     direction: Direction,
@@ -100,6 +101,9 @@ def _fill(
             values.append(piece.data)
             take(piece)
             progress(at / max(1, count))
+        if (row, at) == (size, count) and count:  # HDF5 has no chunks in a dataset of nothing
+            indices.write_places(group.file, layout.run_chunks(number, direction, layout.INDICES))
+            values.write_places(group.file, layout.run_chunks(number, direction, layout.VALUES))
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
     group.create_dataset(layout.INDPTR, data=indptr)

@@ -62,13 +62,25 @@ def ask(client: TestClient, query: str, status: int = 200) -> Any:
     return response.json()
 
 
-@pytest.mark.parametrize("field", ["stable_id", "__typename", "slice { default }"])
-def test_fields_are_counted_by_their_records(genes: TestClient, field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "bound"),
+    [
+        ("stable_id", 200_000),
+        ("__typename", 200_000),
+        ("slice { default }", 20_000),
+        pytest.param("slice { default }", 200_000, marks=pytest.mark.long),
+    ],
+)
+def test_fields_are_counted_by_their_records(
+    genes: TestClient, field: str, bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if bound < cost._MOST_VALUES:
+        monkeypatch.setattr(cost, "_MOST_VALUES", bound)
     many = " ".join(f"a{number}: {field}" for number in range(480))
     reply = ask(genes, f"{{ {SLICE} {{ genes {{ transcripts {{ spliced_exons {{ exon {{ {many} }} }} }} }} }} }}")
     (error,) = reply["errors"]
     assert reply["data"] is None and error["extensions"]["code"] == "QUERY_TOO_COSTLY"
-    assert "200,000 values" in error["message"]
+    assert f"{bound:,} values" in error["message"]
 
 
 def values(client: TestClient, query: str, monkeypatch: pytest.MonkeyPatch, bound: int) -> bool:
@@ -160,9 +172,9 @@ def test_fragments_that_are_wrong(genes: TestClient, query: str) -> None:
 @pytest.mark.parametrize("begin", ["{ version { api { major } } } fragment a on ApiVersion {", "{ version { api {"])
 def test_repeated_fields_are_refused_before_they_are_compared(genes: TestClient, begin: str) -> None:
     query = begin + " major" * 3_900 + " }" * (begin.count("{") - begin.count("}"))
-    started = time.monotonic()
+    began = time.process_time()
     assert "more than 1,000 fields" in ask(genes, query, 400)["errors"][0]["message"]
-    assert time.monotonic() - started < 2
+    assert time.process_time() - began < 4
 
 
 HALF = "\\ud800"

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from rnaget_server.model.lists import SEPARATOR, elements
 from rnaget_server.query.strings import by_name, digest, query_pairs, query_string, value_list
-from tests.conftest import client_of, import_matrix
+from tests.conftest import client_of, examples, import_matrix
 
 BYTES = "/rnaget/expressions/m/bytes"
 IDS = [
@@ -51,7 +51,7 @@ def in_order(values: list[str]) -> list[str]:
 
 some = st.lists(st.sampled_from(IDS), min_size=1, max_size=5, unique=True)
 encodings = st.sampled_from([quote, quote_plus, lambda value: quote(value, safe="/:?@!$'()*;")])
-quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(60))
 
 
 @quick

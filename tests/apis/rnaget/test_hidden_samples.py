@@ -26,6 +26,8 @@ from tests.writers.readers import READERS
 WRITERS = Registry("rnaget_server.writers")
 FORMATS = [format for format in READERS if "expressions" in WRITERS[format].groups]
 SUMMARIES = ("mean", "median", "min", "max", "std", "n", "fraction_nonzero", "q1", "q3")
+# Of a sparse layer, these are made of the stored cells alone.
+OF_STORED = ("mean", "sum", "min", "max", "std", "n", "fraction_nonzero")
 MANY = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
@@ -124,21 +126,29 @@ def test_thresholds_are_of_visible_cells(server: Server, others_see: str, id: st
                 check_slice(server, rules(others_see, hidden), id, {**query, "feature_max_value": most}, "json")
 
 
-@given(masks(), st.sampled_from(["tissue", "donor"]), st.sampled_from(KINDS), st.booleans())
+@given(
+    masks(),
+    st.sampled_from(["tissue", "donor"]),
+    st.sampled_from(KINDS),
+    st.booleans(),
+    st.sampled_from([SUMMARIES, OF_STORED]),
+)
 @settings(max_examples=examples(40), **MANY)
-def test_groups_are_those_of_pandas(server: Server, access: SampleAccess, by: str, id: str, of_part: bool) -> None:
+def test_groups_are_those_of_pandas(
+    server: Server, access: SampleAccess, by: str, id: str, of_part: bool, summaries: tuple[str, ...]
+) -> None:
     server.hide(access)
     cells, samples = server.visible(access)
     cells, query = (cells[::2], {"featureIDList": GENES[::2]}) if of_part else (cells, {})
-    reply = server.get(f"{id}/bytes", group_by=by, summary=",".join(SUMMARIES), format="json", **query)
+    reply = server.get(f"{id}/bytes", group_by=by, summary=",".join(summaries), format="json", **query)
     assert reply.status_code == (200 if cells.size else 404), reply.text
     if not cells.size:
         return
     found = reply.json()
     groups, order = cells.T.groupby(samples[by], sort=False), list(dict.fromkeys(samples[by]))
-    assert found["samples"]["attributes"][by][:: len(SUMMARIES)] == order
-    values = np.array(found["values"], float).reshape(len(cells), -1, len(SUMMARIES))
-    for number, summary in enumerate(SUMMARIES):
+    assert found["samples"]["attributes"][by][:: len(summaries)] == order
+    values = np.array(found["values"], float).reshape(len(cells), -1, len(summaries))
+    for number, summary in enumerate(summaries):
         wanted = summarised(groups, summary).T[order].to_numpy(float)
         np.testing.assert_allclose(values[:, :, number], wanted, 1e-6, 1e-12, err_msg=summary)
 

@@ -145,6 +145,27 @@ def test_a_token_goes_before_a_session(client: TestClient) -> None:
     assert client.get("/rnaget/projects", headers={"Authorization": "Bearer wrong"}).status_code == 401
 
 
+def test_a_session_is_no_token_and_a_token_no_session(client: TestClient, provider: Provider) -> None:
+    """Nor is one that was believed a moment ago, in its own place."""
+    signed_in(client)
+    session, token = str(client.cookies[SESSION]), provider.token()
+    assert client.get("/rnaget/projects").status_code == 200
+    client.cookies.clear()
+    assert client.get("/rnaget/projects", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert client.get("/rnaget/projects", headers={"Authorization": f"Bearer {session}"}).status_code == 401
+    assert client.get("/rnaget/projects", headers={"Cookie": f"{SESSION}={token}"}).status_code == 401
+
+
+def test_a_session_ends_with_the_trust_in_its_provider(client: TestClient, demo: Path) -> None:
+    """Also where the keys that have signed it are still believed."""
+    signed_in(client)
+    cookie = {"Cookie": f"{SESSION}={client.cookies[SESSION]}"}
+    with running_provider() as other, server(demo, entry(other)) as changed:
+        reply = changed.get("/rnaget/projects", headers=cookie)
+    assert reply.status_code == 401 and "no longer counts" in reply.text
+    assert cookie_lines(reply)[SESSION].startswith(f"{SESSION}=; Path=/; Max-Age=0")
+
+
 @pytest.mark.parametrize("value", ["x", "eyJ.x.y", "a" * 5000, "\xe9", '"'])
 def test_a_session_that_is_none_is_refused_and_forgotten(value: str, client: TestClient) -> None:
     cookie = {"Cookie": f"{SESSION}={value}".encode("latin-1")}
@@ -160,12 +181,13 @@ def sessions(key: str = KEYS[0]) -> CookieSessions:
     return CookieSessions([SecretStr(key)], 3600, "")
 
 
-def test_sessions_end_and_cannot_be_made_up(client: TestClient) -> None:
-    now = time.time()
-    good = sessions().new_cookie(Identity("i#anna", "Anna", now + 60, {"EGAD1": now + 60}))
-    ended = sessions().new_cookie(Identity("i#anna", "Anna", now - 1))
-    forged = sessions("a key that is another one").new_cookie(Identity("i#anna", "Anna", now + 60))
-    changed = good[:-1] + ("A" if good[-1] != "A" else "B")
+def test_sessions_end_and_cannot_be_made_up(client: TestClient, provider: Provider) -> None:
+    now, anna = time.time(), f"{provider.issuer}#anna"
+    good = sessions().new_cookie(Identity(anna, "Anna", now + 60, {"EGAD1": now + 60}))
+    ended = sessions().new_cookie(Identity(anna, "Anna", now - 1))
+    forged = sessions("a key that is another one").new_cookie(Identity(anna, "Anna", now + 60))
+    # The last letter of a signature has bits that mean nothing.
+    changed = ("A" if good[0] != "A" else "B") + good[1:]
     statuses = [
         client.get("/rnaget/projects", headers={"Cookie": f"{SESSION}={cookie}"}).status_code
         for cookie in (good, ended, forged, changed)

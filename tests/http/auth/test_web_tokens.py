@@ -42,6 +42,13 @@ def test_scopes_of_this_server_limit_a_token(claim: str, authenticator: Authenti
     assert scopes("openid read:project read:study") == {"read:project", "read:study"}
     assert scopes(["read:files", "email"]) == {"read:files"}
     assert scopes("openid profile") is None
+    assert scopes(f"{'x' * 3000} read:study") == {"read:study"}
+
+
+def test_scopes_in_one_claim_hold_beside_another_claim(authenticator: Authenticator, provider: Provider) -> None:
+    for one, other in (("scope", "scp"), ("scp", "scope")):
+        token = provider.token(**{one: "openid", other: ["read:study"]})
+        assert authenticator.identify(token).scopes == {"read:study"}
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, ["https://other.example.org", AUDIENCE]])

@@ -8,13 +8,13 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnaget_server.app import create_app
-from rnaget_server.http.observing.layer import CLIENT_GONE, Observed, Watcher
+from rnaget_server.http.observing.layer import CLIENT_GONE, Notes, Observed, Watcher
 from rnaget_server.model.observation import CURRENT, Observation
 from rnaget_server.settings import Settings
 from tests.conftest import one_study
 
 
-class Notes(Watcher):
+class Seen(Watcher):
     """Keeps what it sees."""
 
     def __init__(self) -> None:
@@ -30,15 +30,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def notes() -> Notes:
-    return Notes()
+def notes() -> Seen:
+    return Seen()
 
 
 @pytest.fixture(scope="module")
-def client(data: Path, notes: Notes) -> TestClient:
-    app = create_app(Settings(data=data))
+def client(data: Path, notes: Seen) -> TestClient:
+    app = create_app(Settings(data=data, log_requests=True, request_id_header="X-Proxy-Id"))
     assert isinstance(app, Observed)
-    return TestClient(Observed(app._app, [notes], "X-Proxy-Id"), raise_server_exceptions=False)
+    app._watchers = (notes,)
+    return TestClient(app, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def unwatched(data: Path) -> TestClient:
+    app = create_app(Settings(data=data, request_id_header="X-Proxy-Id"))
+    assert not isinstance(app, Observed)
+    return TestClient(app, raise_server_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,7 @@ def client(data: Path, notes: Notes) -> TestClient:
     ],
 )
 def test_requests_are_noted_by_template(
-    client: TestClient, notes: Notes, method: str, path: str, standard: str, route: str, status: int
+    client: TestClient, notes: Seen, method: str, path: str, standard: str, route: str, status: int
 ) -> None:
     reply = client.request(method, path)
     noted = notes.seen[-1]
@@ -72,9 +80,15 @@ def test_requests_are_noted_by_template(
     assert 0 < noted.seconds < 60
 
 
-def test_ids_are_new_or_those_of_the_proxy(client: TestClient) -> None:
+@pytest.mark.parametrize("watching", ["client", "unwatched"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_ids_are_new_or_those_of_the_proxy(request: pytest.FixtureRequest, watching: str, method: str) -> None:
+    client = request.getfixturevalue(watching)
+    preflight = {"Origin": "https://other.example", "Access-Control-Request-Method": "GET"}
+
     def id_for(*headers: tuple[str, str]) -> str:
-        reply = client.get("/rnaget/projects", headers=list(headers))
+        given = [*headers, *(preflight.items() if method == "OPTIONS" else ())]
+        reply = client.request(method, "/rnaget/projects", headers=given)
         return ", ".join(reply.headers.get_list("x-request-id"))
 
     assert id_for(("X-Proxy-Id", "a.b:C-1_2")) == "a.b:C-1_2"
@@ -90,7 +104,7 @@ def test_scripts_of_other_sites_may_read_the_id(client: TestClient) -> None:
     assert "X-Request-Id" in reply.headers["access-control-expose-headers"]
 
 
-def answer(app: ASGIApp, notes: Notes) -> list[Message]:
+def answer(app: ASGIApp, notes: Seen) -> list[Message]:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -99,13 +113,13 @@ def answer(app: ASGIApp, notes: Notes) -> list[Message]:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
 
     async def run() -> None:
-        await Observed(app, [notes])(scope, None, send)  # type: ignore[arg-type]
+        await Observed(app, [notes], Notes())(scope, None, send)  # type: ignore[arg-type]
 
     asyncio.run(run())
     return sent
 
 
-def test_a_failure_is_noted_and_goes_on(notes: Notes) -> None:
+def test_a_failure_is_noted_and_goes_on(notes: Seen) -> None:
     async def fails(scope: Scope, receive: Receive, send: Send) -> None:
         assert CURRENT.get() is not None
         raise ZeroDivisionError
@@ -115,9 +129,38 @@ def test_a_failure_is_noted_and_goes_on(notes: Notes) -> None:
     assert notes.seen[-1].status == 500
 
 
-def test_a_client_that_goes_is_noted(notes: Notes) -> None:
+def test_a_client_that_goes_is_noted(notes: Seen) -> None:
     async def answers_nothing(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
     assert answer(answers_nothing, notes) == []
     assert notes.seen[-1].status == CLIENT_GONE
+
+
+def test_requests_at_once_have_notes_of_their_own(data: Path) -> None:
+    """Those of one connection, as a server of HTTP/1.1 or 2 has them: each in a task of its own."""
+    app = create_app(Settings(data=data))
+
+    async def id_of(path: str) -> tuple[str, str]:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            observation = CURRENT.get()
+            assert observation is not None
+            sent.append({**message, "noted": (observation.path, observation.request_id)})
+
+        async def receive() -> Message:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": []}
+        await app({**scope, "query_string": b"", "scheme": "http", "server": ("localhost", 80)}, receive, send)
+        (noted,) = {message["noted"] for message in sent}
+        assert noted == (path, dict(sent[0]["headers"])[b"x-request-id"].decode())
+        return noted
+
+    async def run() -> list[tuple[str, str]]:
+        return await asyncio.gather(*(id_of(f"/rnaget/{group}") for group in ("projects", "studies", "expressions")))
+
+    assert len({id for _, id in asyncio.run(run())}) == 3
+    assert CURRENT.get() is None

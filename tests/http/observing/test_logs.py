@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from rnaget_server.http.auth.token_file import new_token
 from rnaget_server.http.observing.logs import JsonLines, RequestLines, TextLines, without_secrets
 from rnaget_server.model.observation import CURRENT, Observation
 
@@ -52,6 +53,8 @@ def test_no_secret_is_in_a_line(text: str) -> None:
 def test_a_token_is_known_by_its_form_alone() -> None:
     assert JWT not in without_secrets(f"the token {JWT} has expired")
     assert without_secrets(f"a {JWT} b") == "a *** b"
+    token, record = new_token("Anna's pipeline")
+    assert without_secrets(f"GET /sequence/{token}/x") == f"GET /sequence/rnaget_{record.id}_***/x"
 
 
 @pytest.mark.parametrize(

@@ -46,15 +46,15 @@ class RandomTable:
 
 
 def run(seconds: float, seed: int) -> int:
-    """Try random tables for some seconds, and return how many.
+    """Try random tables for some seconds of processor time, and return how many.
 
     Raises
     ------
     AssertionError
         If one is imported otherwise than pandas reads it, or ends in an error that is no refusal; with its text.
     """
-    count, end = 0, time.monotonic() + seconds
-    while time.monotonic() < end or not count:
+    count, end = 0, time.process_time() + seconds
+    while time.process_time() < end or not count:
         random_ = random.Random(f"{seed}-{count}")
         table = draw(random_)
         try:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import math
 import string
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +67,14 @@ def test_text_is_a_number_or_refused_by_name(text: str) -> None:
 def test_what_python_or_json_take_but_tables_do_not_mean(cell: str) -> None:
     with pytest.raises(BadCell):
         parse_cells([f"0.5\t{cell}\t1".encode()], b"\t", 3)
+
+
+@pytest.mark.parametrize("others", [["1"] * 200, ["+1", "-2"], ["NA", "+1"], ["3"]])
+def test_a_negative_zero_is_what_pandas_reads_as_a_whole_number(others: list[str]) -> None:
+    cells = ["-0", "-00", "-0.0", "-0e0", *others]
+    found = parse_cells(["\t".join(cells).encode()], b"\t", len(cells))[0]
+    expected = [pd.read_csv(io.StringIO(f"a\n{cell}\n"))["a"][0] for cell in cells[:4]]
+    assert np.signbit(found[:4]).tolist() == np.signbit(expected).tolist() == [False, False, True, True]
 
 
 def test_neighbouring_holes() -> None:

@@ -18,6 +18,7 @@ from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.slicing.matrices import MatrixSlice, slice_by_id, slice_by_search
 from rnaget_server.slicing.summaries import Grouping
 from rnaget_server.slicing.summaries.grouping import SummaryLabels
+from tests.conftest import examples
 from tests.slicing.summaries.reference import example_groups, summary_by_pandas
 
 GROUPS = example_groups()
@@ -47,7 +48,7 @@ def some(labels: Sequence[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(list(labels)), min_size=1, max_size=8, unique=True)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(data=st.data())
 def test_random_selections_of_one_matrix(view: View, frames: dict[str, pd.DataFrame], data: st.DataObject):
     matrix, name = data.draw(st.sampled_from(list(GROUPS)))
@@ -141,7 +142,7 @@ def test_a_group_may_be_called_by_its_attribute(view: View) -> None:
     assert frame_of(ask(view, "two", ("group_by", "remark"))).equals(frame_of(ask(view, "two", ("group_by", "note"))))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     texts=st.lists(st.sampled_from(["a", "a median", "a q1", " ", "", "median", "n"]), min_size=1, max_size=9),
     summaries=st.lists(st.sampled_from(MATRIX_SUMMARIES), min_size=2, max_size=11, unique=True),

@@ -20,7 +20,7 @@ from rnaget_server.settings import Settings
 from rnaget_server.slicing.summaries import Grouping, summarised_slice
 from rnaget_server.slicing.summaries.sparse import OF_STORED_CELLS
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
-from tests.conftest import import_matrix
+from tests.conftest import examples, import_matrix
 from tests.slicing.summaries.reference import summary_by_pandas
 from tests.slicing.summaries.test_grouping import ask, frame_of
 
@@ -48,7 +48,7 @@ def cells_of(layer: LayerInfo) -> np.ndarray:
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]))
 def test_groups_of_random_cells(summary: str, data: st.DataObject, dtype: type) -> None:
     rows, columns = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 12))
@@ -72,7 +72,7 @@ def test_a_median_is_made_of_all_cells() -> None:
     assert cells_of(made).tolist() == [[0, 5, 1, 1], [0, 2, 3, 3]]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(
     values=st.lists(st.floats(-1e300, 1e300, allow_subnormal=True), min_size=1, max_size=60),
     groups=st.lists(st.sampled_from("ab"), min_size=60, max_size=60),

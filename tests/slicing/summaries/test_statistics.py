@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.slicing.summaries import Grouping
 from rnaget_server.slicing.summaries.statistics import summarise
+from tests.conftest import examples
 from tests.slicing.summaries.reference import summary_by_pandas
 
 CELLS = st.one_of(
@@ -28,7 +29,7 @@ def test_every_summary_of_a_query_is_there() -> None:
 
 
 @pytest.mark.parametrize("summary", MATRIX_SUMMARIES)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]))
 def test_groups_of_random_cells(summary: str, data: st.DataObject, dtype: type) -> None:
     rows, columns = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 12))

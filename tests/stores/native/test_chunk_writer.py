@@ -13,7 +13,7 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.storage.local import LocalFile
-from rnaget_server.stores.chunk_reader import ChunkedCells
+from rnaget_server.stores.chunk_reader import ChunkedCells, ChunkedRun, chunk_places, is_only_blosc
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, RunWriter, smallest_codec
 
 RANDOM = np.random.default_rng(20_261_121)
@@ -67,6 +67,56 @@ def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype
     with h5py.File(path, "r") as file:
         assert file["cells"].dtype == dtype
         np.testing.assert_array_equal(file["cells"][()], cells)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64])
+def test_ranges_of_a_run(tmp_path: Path, dtype: type) -> None:
+    cells = RANDOM.integers(0, 1000, 1_003).astype(dtype)
+    path = tmp_path / "cells.h5"
+    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
+        writer.append(cells)
+        writer.write_places(file, "places")
+    with h5py.File(path, "r") as file:
+        places = file["places"][()]
+        np.testing.assert_array_equal(places, chunk_places(file["cells"]))
+        run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
+        for _ in range(200):
+            edges = np.sort(RANDOM.integers(0, len(cells) + 1, 2 * RANDOM.integers(1, 60)))
+            begin, end = edges[::2], edges[1::2]
+            expected = np.concatenate([cells[a:b] for a, b in zip(begin, end, strict=True)])
+            np.testing.assert_array_equal(run.read(begin, end), expected)
+        assert run.read(np.empty(0, np.int64), np.empty(0, np.int64)).shape == (0,)
+        np.testing.assert_array_equal(run.read(np.array([0]), np.array([1_003])), cells)
+
+
+@pytest.mark.parametrize("damage", ["table", "header", "beyond", "none"])
+def test_a_damaged_run_is_refused(tmp_path: Path, damage: str) -> None:
+    cells = np.arange(100, dtype=np.int32)
+    path = tmp_path / "cells.h5"
+    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
+        writer.append(cells)
+    with h5py.File(path, "r") as file:
+        places = chunk_places(file["cells"])
+        if damage == "table":
+            places = places[:-1]
+        elif damage == "header":
+            places[3, 0] += 1
+        elif damage == "beyond":
+            places[3, 0] = 1 << 40
+        else:
+            places[3] = 0
+        run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
+        with pytest.raises(OSError, match=r"damaged|cut off"):
+            run.read(np.array([30]), np.array([40]))
+
+
+def test_a_run_that_somebody_has_written_again_is_left_to_hdf5(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "cells.h5", "w") as file:
+        with RunWriter(file, "own", 100, np.dtype(np.int32), 8) as writer:
+            writer.append(np.arange(100))
+        file.create_dataset("gzip", data=np.arange(100), chunks=(8,), compression="gzip")
+        file.create_dataset("contiguous", data=np.arange(100))
+        assert [is_only_blosc(file[name]) for name in ("own", "gzip", "contiguous")] == [True, False, False]
 
 
 def test_a_failure_ends_the_threads_that_encode(tmp_path: Path) -> None:

@@ -1,0 +1,215 @@
+"""Single cells: slices over HTTP as h5ad against what others read in process, out of files of their own.
+
+anndata reads its own file and zarr; BPCells and TileDB-SOMA run in an environment of their own under ``.bench``, where
+they are installed the first time. A peer that is not to be had is left out, with a note.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import IO, Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import cells_peers
+from benchmarks.cells_material import GENES, MATRIX, Cells, gene_ids
+from benchmarks.client import Client, drained
+from benchmarks.material import Material
+from benchmarks.measure import Figures, Note, Row, side_by_side
+from benchmarks.peers import installed
+from benchmarks.servers import Server, rnaget
+
+_COUNTS = {"quick": 200_000}
+_COUNT = 1_000_000
+_PINNED = ("tiledbsoma==2.3.0", "bpcells==0.3.0rc2", "anndata==0.12.19")
+_TARGET = f"/rnaget/expressions/{MATRIX}/bytes?format="
+_GROWTH = 64
+_FEWER = 2
+"""Repeats of a peer that has to read its whole file for it."""
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """A slice, and the limits of its ratio to the peers (ours ÷ peer)."""
+
+    what: str
+    kind: str
+    count: int
+    limits: Mapping[str, float]
+    query: str = ""
+    format: str = "h5ad"
+
+
+_ASKS = (
+    _Ask("1 gene", "genes", 1, {}),
+    _Ask("100 genes", "genes", 100, {"bpcells": 1, "tiledbsoma": 1}),
+    _Ask("1,000 scattered cells", "cells", 1_000, {"bpcells": 1, "tiledbsoma": 1}),
+    _Ask("10,000 scattered cells", "cells", 10_000, {"anndata": 2}),
+    _Ask("means of 20 genes by cell type", "means", 20, {}, "&group_by=cell_type&summary=mean", "tsv"),
+)
+
+
+def rows(material: Material) -> Iterator[Row | Note]:
+    """Yield each slice against each peer, what a gene takes in other formats, and the memory of the worker."""
+    count = _COUNTS.get(material.size.name, _COUNT)
+    cells = Cells((material.directory.parent / "cells" / str(count)).absolute(), count)
+    catalogue = cells.catalogue
+    with ExitStack() as stack:
+        server = stack.enter_context(rnaget(catalogue, material.directory.parent / "cells.log"))
+        client = stack.enter_context(Client(server.port))
+        peers, notes = _peers(cells, material.directory.parent, stack)
+        yield from notes
+        for ask in _ASKS:
+            yield from _against_peers(ask, cells, server, client, peers, material.size.slow_repeats * 2 + 1)
+        yield from _formats(client, material.size.slow_repeats * 4)
+        yield from _import(cells, peers)
+    yield from _memory(cells, material.directory.parent / "cells.log")
+
+
+def _against_peers(
+    ask: _Ask, cells: Cells, server: Server, client: Client, peers: Mapping[str, _Peer], repeats: int
+) -> Iterator[Row]:
+    random = np.random.default_rng(ask.count)
+    size = cells.count if ask.kind == "cells" else GENES
+    drawn = [np.sort(random.choice(size, ask.count, replace=False)) for _ in range(repeats + 1)]
+    processor: dict[str, list[float]] = {name: [] for name in ("ours", *peers)}
+
+    def ours(number: int) -> None:
+        before = server.busy()
+        client.post(f"{_TARGET}{ask.format}{ask.query}", _body(ask, cells, drawn[number]))
+        processor["ours"].append(server.busy() - before)
+
+    def theirs(peer: _Peer) -> Callable[[int], float]:
+        def call(number: int) -> float:
+            # Other cells than ours has just read, so that none finds them in a cache.
+            seconds, busy, _ = peer.ask(ask.kind, drawn[number - 1])
+            processor[peer.name].append(busy)
+            return seconds
+
+        return call
+
+    ways: dict[str, Callable[[int], object]] = {"ours": ours, **{name: theirs(peer) for name, peer in peers.items()}}
+    slow = {name: _FEWER for name in ("anndata", "zarr") if ask.kind != "cells"}
+    taken = side_by_side(ways, repeats, slow)
+    busy = {name: Figures((float(np.mean(seconds[1:])),)) for name, seconds in processor.items()}
+    for name in peers:
+        yield Row(f"{ask.what} of {cells.count:,} cells", name, taken["ours"], taken[name], most=ask.limits.get(name))
+        yield Row(f"{ask.what}, time of the processor", name, busy["ours"], busy[name])
+
+
+def _body(ask: _Ask, cells: Cells, positions: Positions) -> bytes:
+    ids = ("sampleIDList", cells.ids(positions)) if ask.kind == "cells" else ("featureIDList", gene_ids(positions))
+    return json.dumps(dict([ids])).encode()
+
+
+def _formats(client: Client, repeats: int) -> Iterator[Row]:
+    """Yield one gene as h5ad and as loom against the same as TSV."""
+
+    def get(format: str) -> Callable[[int], object]:
+        return lambda number: client.get(f"{_TARGET}{format}&featureIDList={gene_ids(np.array([number * 997]))[0]}")
+
+    taken = side_by_side({format: get(format) for format in ("h5ad", "loom", "tsv")}, repeats)
+    yield Row("1 gene as h5ad", "the same as TSV", taken["h5ad"], taken["tsv"], most=2)
+    yield Row("1 gene as loom", "the same as TSV", taken["loom"], taken["tsv"])
+
+
+def _import(cells: Cells, peers: Mapping[str, _Peer]) -> Iterator[Row]:
+    """Yield how long it took to make what each side reads, if that was in this run."""
+    ours = cells.seconds.get("catalogue")
+    for name, peer in peers.items():
+        if ours is not None and name != "anndata":
+            made = Figures((peer.made_in,))
+            yield Row(f"import of {cells.count:,} cells", name, Figures((ours,)), made, least=0)
+
+
+def _memory(cells: Cells, log: Path) -> Iterator[Row]:
+    """Yield how much a worker grows while it sends cells, a part of them and all."""
+    some = _body(_ASKS[3], cells, np.arange(0, cells.count, cells.count // 10_000))
+    for what, body in (("10,000 scattered cells", some), ("the whole matrix", b"{}")):
+        with rnaget(cells.catalogue, log) as server:
+            drained(server.port, f"{_TARGET}h5ad&featureIDList={gene_ids(np.array([1]))[0]}")
+            with server.watched() as peak:
+                drained(server.port, f"{_TARGET}h5ad", body)
+        yield Row(f"growth of the worker, {what} as h5ad", "", Figures((peak.growth,), "MB"), most=_GROWTH)
+
+
+class _Peer:
+    """A peer in a process of its own; see `cells_peers`."""
+
+    def __init__(self, name: str, python: Path, cells: Cells, codes: Path) -> None:
+        self.name = name
+        # Without -P, modules of this package would pass for those of the standard library.
+        command: list[str | Path] = [
+            python,
+            "-P",
+            "-W",
+            "ignore",
+            cells_peers.__file__,
+            name,
+            cells.h5ad,
+            cells.directory,
+            codes,
+        ]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.made_in: float = self._line()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pipe(self._process.stdin).close()
+        self._process.wait()
+
+    def ask(self, kind: str, positions: Positions) -> tuple[float, float, int]:
+        """Return the seconds by the clock and by the processor, and the number of stored cells."""
+        pipe = self._pipe(self._process.stdin)
+        pipe.write(json.dumps([kind, positions.tolist()]) + "\n")
+        pipe.flush()
+        seconds, busy, stored = self._line()
+        return seconds, busy, stored
+
+    def _line(self) -> Any:
+        line = self._pipe(self._process.stdout).readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with {self._process.wait()}")
+        return json.loads(line)
+
+    @staticmethod
+    def _pipe(pipe: IO[str] | None) -> IO[str]:
+        assert pipe is not None
+        return pipe
+
+
+def _peers(cells: Cells, directory: Path, stack: ExitStack) -> tuple[dict[str, _Peer], list[Note]]:
+    """Return the peers that are to be had, and why others are not."""
+    codes = cells.directory / "types.npy"
+    with h5py.File(cells.h5ad, locking=False) as file:
+        np.save(codes, file["obs/cell_type/codes"][()].astype(np.int64))
+    own = Path(sys.executable)
+    tools, problem = installed((directory / "cells-peers").absolute(), _PINNED)
+    notes = [] if tools is not None else [Note(f"BPCells and TileDB-SOMA could not be installed: {problem}")]
+    pythons = {"anndata": own, "zarr": own}
+    pythons |= {} if tools is None else dict.fromkeys(("bpcells", "tiledbsoma"), tools / "python")
+    peers: dict[str, _Peer] = {}
+    for name, python in pythons.items():
+        began = perf_counter()
+        try:
+            peers[name] = stack.enter_context(_Peer(name, python, cells, codes))
+        except (OSError, RuntimeError) as error:
+            notes.append(Note(f"{name} was not measured: {error}"))
+        print(f"cells: {name} is there after {perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    return peers, notes

@@ -1,0 +1,107 @@
+"""Single cells made from a seed and kept between runs: an AnnData file, and a catalogue that offers them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from anndata.io import sparse_dataset, write_elem
+from numpy.typing import NDArray
+
+from benchmarks.import_runs import import_command
+from rnaget_server.cli.new import write_new_catalog
+
+GENES = 30_000
+TYPES = 54
+STORED = 1_000
+"""About how many genes are drawn for each cell; some more than once, so that fewer are stored."""
+
+MATRIX = "m"
+"""The id of the matrix in the catalogue."""
+
+_SEED = 20_261_127
+_CELLS_AT_ONCE = 20_000
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The files of one number of cells."""
+
+    directory: Path
+    count: int
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    """What was made in this run, and how long that took."""
+
+    @property
+    def h5ad(self) -> Path:
+        """As anndata writes it: cells as rows, contiguous, not compressed."""
+        return self._kept("cells.h5ad", self._write_h5ad)
+
+    @property
+    def catalogue(self) -> Path:
+        """A catalogue that offers the cells out of the store of this server."""
+        return self._kept("catalogue", self._import)
+
+    def ids(self, positions: NDArray[np.int64]) -> list[str]:
+        """Return the ids of some cells."""
+        return [barcode(position) for position in positions.tolist()]
+
+    def _kept(self, name: str, make: Callable[[Path], None]) -> Path:
+        """Return what is made if it is not there; half of it is none."""
+        path = self.directory / name
+        if not path.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"partial-{name}")
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
+            began = perf_counter()
+            make(partial)
+            self.seconds[name] = perf_counter() - began
+            partial.rename(path)
+        return path
+
+    def _write_h5ad(self, path: Path) -> None:
+        random = np.random.default_rng(_SEED)
+        types = np.char.add("Type ", random.integers(0, TYPES, self.count).astype(str))
+        cells = pd.DataFrame({"cell_type": pd.Categorical(types)}, self.ids(np.arange(self.count)))
+        genes = pd.DataFrame({"gene_name": [f"GENE{number}" for number in range(GENES)]}, gene_ids(np.arange(GENES)))
+        anndata.AnnData(obs=cells, var=genes).write_h5ad(path)
+        level = np.cumsum(random.gamma(0.3, 1, GENES))
+        with h5py.File(path, "a") as file:
+            write_elem(file, "X", scipy.sparse.csr_matrix((0, GENES), dtype=np.float32))
+            for start in range(0, self.count, _CELLS_AT_ONCE):
+                some = _drawn(random, level, min(_CELLS_AT_ONCE, self.count - start))
+                sparse_dataset(file["X"]).append(some)
+
+    def _import(self, path: Path) -> None:
+        write_new_catalog(path, None)
+        subprocess.run(import_command(self.h5ad, path), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def barcode(position: int) -> str:
+    """Return the id of a cell: sixteen letters, as 10x tools write them, in no order."""
+    scattered = position * 2_654_435_761 % (1 << 32)
+    return "".join("ACGT"[scattered >> 2 * digit & 3] for digit in range(16)) + "-1"
+
+
+def gene_ids(positions: NDArray[np.int64]) -> list[str]:
+    """Return the ids of some genes."""
+    return [f"ENSG{position:011}" for position in positions.tolist()]
+
+
+def _drawn(random: np.random.Generator, level: NDArray[np.float64], cells: int) -> scipy.sparse.csr_matrix:
+    lengths = random.poisson(STORED, cells)
+    genes = np.searchsorted(level, random.random(int(lengths.sum())) * level[-1]).astype(np.int32)
+    counts = (random.poisson(0.6, len(genes)) + 1).astype(np.float32)
+    matrix = scipy.sparse.csr_matrix((counts, genes, np.cumsum([0, *lengths])), (cells, GENES))
+    matrix.sum_duplicates()
+    return matrix

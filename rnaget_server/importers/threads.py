@@ -1,0 +1,51 @@
+"""Work on one piece after another by all processors, as far as it leaves the interpreter's lock alone.
+
+Who may break off before the end closes the generators, so that no thread is left at work on a file that is closed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_END: Any = object()
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+    """Yield the result of each item, in their order, each made in a thread.
+
+    Parameters
+    ----------
+    work
+        Makes a result; what it raises is raised in the place of its result.
+    items
+        Taken in the thread of the caller, no more of them ahead than there are processors.
+    """
+    processors = os.cpu_count() or 1
+    with ThreadPoolExecutor(processors) as threads:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(threads.submit(work, item))
+                if len(pending) > processors:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Yield the items, each made in a thread while the one before it is used."""
+    made = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, made, _END)
+        while (item := following.result()) is not _END:
+            following = thread.submit(next, made, _END)
+            yield item

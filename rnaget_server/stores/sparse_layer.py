@@ -1,0 +1,229 @@
+"""A layer whose zeros are not stored: read along either axis, out of the cells compressed along it, or transposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.model.axis import Positions
+from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
+from rnaget_server.stores.base import selected
+from rnaget_server.stores.blocks import BLOCK_BYTES
+from rnaget_server.stores.compressed import PIECE, CompressedMatrix, indptr_of, panels
+
+PANEL = 3 << 20
+"""Cells that are transposed at once; each takes 8 bytes, or 12."""
+
+SORTED = 1 << 21
+"""Cells that are transposed by sorting them; each takes 32 bytes."""
+
+_RADIX = 1 << 16
+_PLACE_BITS = 32
+_OTHER: Mapping[Direction, Direction] = {"features": "samples", "samples": "features"}
+# Index and value, the former twice as wide where the source has it so.
+_BYTES_OF_CELL = 12
+
+_Selection: TypeAlias = Mapping[Direction, Positions | None]
+
+
+class SparseLayer:
+    """A layer whose zeros are not stored, compressed along features, along samples, or both ways.
+
+    Parameters
+    ----------
+    matrices
+        The cells, by the axis along which they are compressed; at least one.
+    """
+
+    def __init__(self, matrices: Mapping[Direction, CompressedMatrix]) -> None:
+        self._matrices = matrices
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of features and of samples."""
+        if "features" in self._matrices:
+            return self._matrices["features"].major_size, self._matrices["features"].minor_size
+        return self._matrices["samples"].minor_size, self._matrices["samples"].major_size
+
+    def blocks(
+        self, dtype: np.dtype[Any], features: Positions | None, samples: Positions | None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the selection as dense blocks of rows."""
+        width = self.shape[1] if samples is None else len(samples)
+        return dense(self.compressed_along("features", dtype, features, samples), width, dtype)
+
+    def sparse(self, dtype: np.dtype[Any], features: Positions | None, samples: Positions | None) -> SparseCells:
+        """Return the selection without its zeros."""
+        return SparseCells(
+            count=lambda: self._count(features, samples),
+            compressed_along=lambda direction: self.compressed_along(direction, dtype, features, samples),
+            without=lambda direction, array: self.compressed_along(direction, dtype, features, samples, array),
+        )
+
+    def held(self, features: Positions | None, samples: Positions | None) -> int:
+        """Return what `blocks` and `sparse` hold of the selection between two pieces, at most; in bytes."""
+        selection: _Selection = {"features": features, "samples": samples}
+        direct = all(self._is_direct(direction, selection) for direction in _OTHER)
+        max_cells = PIECE if direct else PIECE + PANEL
+        return min(max_cells, selected(self.shape, features, samples)) * _BYTES_OF_CELL
+
+    def compressed_along(
+        self,
+        direction: Direction,
+        dtype: np.dtype[Any],
+        features: Positions | None,
+        samples: Positions | None,
+        without: Array | None = None,
+    ) -> Iterator[CompressedBlock]:
+        """Yield the selection compressed along `direction`, out of the cells that are read with less decoding.
+
+        For `without` see `SparseCells`.
+        """
+        selection: _Selection = {"features": features, "samples": samples}
+        other = _OTHER[direction]
+        if self._is_direct(direction, selection):
+            return self._matrices[direction].pieces(selection[direction], selection[other], dtype, without)
+        return transposed(self._matrices[other], selection[other], selection[direction], dtype)
+
+    def _is_direct(self, direction: Direction, selection: _Selection) -> bool:
+        """Return whether to read the cells that are compressed along `direction`, rather than transpose the others."""
+        other = _OTHER[direction]
+        if other not in self._matrices:
+            return True
+        if direction not in self._matrices:
+            return False
+        if selection[other] is None:
+            return True
+        source = self._matrices[other]
+        cost = source.decoded_cells(selection[other]) * passes(source, selection[other], selection[direction])
+        return self._matrices[direction].decoded_cells(selection[direction]) <= cost
+
+    def _count(self, features: Positions | None, samples: Positions | None) -> int:
+        selection: _Selection = {"features": features, "samples": samples}
+        for direction, matrix in self._matrices.items():
+            if matrix.canonical and selection[_OTHER[direction]] is None:
+                return matrix.cells(selection[direction])
+        cheapest = min(
+            self._matrices, key=lambda direction: self._matrices[direction].decoded_cells(selection[direction])
+        )
+        return int(self._matrices[cheapest].counts(selection[cheapest], selection[_OTHER[cheapest]]).sum())
+
+
+def dense(pieces: Iterable[CompressedBlock], width: int, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Yield pieces compressed along rows as blocks of `width` cells a row, each of at most `BLOCK_BYTES` or one row."""
+    height = max(1, BLOCK_BYTES // max(1, width * dtype.itemsize))
+    for piece in pieces:
+        rows = len(piece.indptr) - 1
+        for first in range(0, rows, height):
+            last = min(first + height, rows)
+            block = np.zeros((last - first, width), dtype)
+            cells = slice(int(piece.indptr[first]), int(piece.indptr[last]))
+            row = np.repeat(np.arange(last - first), np.diff(piece.indptr[first : last + 1]))
+            block[row, piece.indices[cells]] = piece.data[cells]
+            yield block
+
+
+class Panel:
+    """A collector of cells in any number of pieces, which gives them compressed along the other axis.
+
+    Parameters
+    ----------
+    room
+        For each row to come, the most cells that it may get.
+    dtype
+        Of the values.
+    """
+
+    def __init__(self, room: NDArray[np.int64], dtype: np.dtype[Any]) -> None:
+        self._starts = np.cumsum(room) - room
+        self._next = self._starts.copy()
+        # What is never written to takes no memory, so room for too many costs nothing.
+        self._indices = np.empty(int(room.sum()), np.int32)
+        self._data = np.empty(len(self._indices), dtype)
+
+    def add(self, rows: NDArray[Any], indices: NDArray[Any], data: NDArray[Any]) -> None:
+        """Take cells; within each row, indices ascend from piece to piece."""
+        counts = np.bincount(rows, minlength=len(self._next))
+        # numpy sorts 16-bit numbers in linear time.
+        order = np.argsort(rows.astype(np.uint16) if len(counts) <= _RADIX else rows, kind="stable")
+        targets = np.arange(len(rows)) + np.repeat(self._next - (np.cumsum(counts) - counts), counts)
+        self._indices[targets] = indices[order]
+        self._data[targets] = data[order]
+        self._next += counts
+
+    def pieces(self) -> Iterator[CompressedBlock]:
+        """Yield what was taken, compressed along the rows."""
+        used = self._next - self._starts
+        for first, last in panels(used, PIECE):
+            indptr = indptr_of(used[first:last])
+            take = np.arange(indptr[-1]) + np.repeat(self._starts[first:last] - indptr[:-1], used[first:last])
+            yield CompressedBlock(indptr, self._indices[take], self._data[take])
+
+
+def transposed(
+    source: CompressedMatrix, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any]
+) -> Iterator[CompressedBlock]:
+    """Yield the selection compressed along the minor axis of `source`.
+
+    The rows of the major axis are read once for each panel; where a panel may not hold all, once more to count. If they
+    have few cells, they are sorted instead.
+    """
+    height, width, fits = _extent(source, major, minor)
+    if source.cells(major) <= SORTED:
+        yield from _by_sorting(source.pieces(major, minor, dtype), width)
+        return
+    room = np.full(width, height, np.int64) if fits else source.counts(major, minor)
+    positions = np.arange(source.minor_size) if minor is None else minor
+    for first, last in panels(room, PANEL):
+        panel = Panel(room[first:last], dtype)
+        at = 0
+        for piece in source.pieces(major, positions[first:last], dtype):
+            panel.add(piece.indices, _lines_of(piece, at), piece.data)
+            at += len(piece.indptr) - 1
+        yield from panel.pieces()
+
+
+def _by_sorting(pieces: Iterable[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
+    """Yield few cells compressed along the other axis, which is `width` long."""
+    at, parts = 0, []
+    for piece in pieces:
+        parts.append((piece.indices, _lines_of(piece, at), piece.data))
+        at += len(piece.indptr) - 1
+    if not parts:
+        parts = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))]
+    indices, lines, data = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    del parts
+    # Position and place in one number: numpy sorts these much faster than it finds their order.
+    keys = indices.astype(np.uint64) << np.uint64(_PLACE_BITS)
+    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys.sort()
+    keys &= np.uint64((1 << _PLACE_BITS) - 1)
+    order = keys.view(np.int64)
+    counts = np.bincount(indices, minlength=width)
+    start = 0
+    for first, last in panels(counts, PIECE):
+        indptr = indptr_of(counts[first:last])
+        taken = order[start : start + int(indptr[-1])]
+        start += len(taken)
+        yield CompressedBlock(indptr, lines[taken], data[taken])
+
+
+def _lines_of(piece: CompressedBlock, start: int) -> NDArray[np.int32]:
+    """Return the row of each cell of a piece, the first row being `start`."""
+    rows = len(piece.indptr) - 1
+    return np.repeat(np.arange(start, start + rows, dtype=np.int32), np.diff(piece.indptr))
+
+
+def passes(source: CompressedMatrix, major: Positions | None, minor: Positions | None) -> int:
+    """Return about how many times `transposed` reads the rows."""
+    return 1 if source.cells(major) <= SORTED or _extent(source, major, minor)[2] else 2 + source.cells(major) // PANEL
+
+
+def _extent(source: CompressedMatrix, major: Positions | None, minor: Positions | None) -> tuple[int, int, bool]:
+    """Return the height and width of a selection, and whether a panel holds it however many cells are stored."""
+    height = source.major_size if major is None else len(major)
+    width = source.minor_size if minor is None else len(minor)
+    return height, width, height * width <= PANEL
