@@ -19,7 +19,7 @@ from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr, held_of
 from rnaget_server.writers.h5ad_tables import set_encoding, write_table, write_text
 from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
-from rnaget_server.writers.skeleton import Place, create, streamed
+from rnaget_server.writers.skeleton import Gap, create, streamed
 
 # The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
 _MOST_ATTRIBUTES = 4_000
@@ -78,7 +78,7 @@ def _write_shared(slice: Slice, path: Path) -> None:
             write_text(origin, key, value)
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
+def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     """Write everything but the cells; return where they go."""
     for name, labels in zip(_TABLES, _axes(slice), strict=True):
         if whole_key(labels) is None:
@@ -88,11 +88,11 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     for name, points in slice.embeddings():
         link = link_name(file["obsm"], name)
         set_encoding(file["obsm"].create_dataset(link, data=points), "array", "0.2.0")
-    places = _write_layer(file, "X", slice, slice.layers[0])
+    gaps = _write_layer(file, "X", slice, slice.layers[0])
     further = file["layers"]
     for layer in slice.layers[1:]:
-        places += _write_layer(further, link_name(further, layer.units), slice, layer)
-    return places
+        gaps += _write_layer(further, link_name(further, layer.units), slice, layer)
+    return gaps
 
 
 def _axes(slice: Slice) -> tuple[Labels, Labels]:
@@ -102,7 +102,7 @@ def _axes(slice: Slice) -> tuple[Labels, Labels]:
     return slice.samples, slice.features
 
 
-def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo) -> list[Place]:
+def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo) -> list[Gap]:
     features, samples = slice.shape
     if isinstance(slice.samples, PositionLabels):
         return by_rows(group, link, layer, (features, samples))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, SparseCells
 from rnaget_server.writers.h5ad_tables import set_encoding
-from rnaget_server.writers.skeleton import Place, allocate, cell_bytes, row_pieces
+from rnaget_server.writers.skeleton import Gap, allocate, cell_bytes, row_pieces
 from rnaget_server.writers.transposed import transposed_runs
 
 _CHUNK_BYTES = 2 << 20
@@ -26,15 +26,15 @@ _KEPT_CELLS = 1 << 21
 _BYTES_OF_CELL = 8
 
 
-def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
-    """Allocate cells whose blocks are observations as they come; return their places."""
-    dataset, places = allocate(group, link, layer.dtype, shape, row_pieces(layer))
+def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+    """Allocate cells whose blocks are observations as they come; return the gaps that they fill."""
+    dataset, gaps = allocate(group, link, layer.dtype, shape, row_pieces(layer))
     set_encoding(dataset, "array", "0.2.0")
-    return places
+    return gaps
 
 
-def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
-    """Allocate cells whose blocks are variables; return their places.
+def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+    """Allocate cells whose blocks are variables; return the gaps that they fill.
 
     A chunk is all observations of some variables, so that chunk after chunk can be filled while blocks arrive.
     """
@@ -42,9 +42,9 @@ def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int
     count = max(1, -(-observations * variables * layer.dtype.itemsize // _CHUNK_BYTES))
     width = -(-variables // min(count, variables))
     pieces = _chunks(layer, observations, width)
-    dataset, places = allocate(group, link, layer.dtype, shape, pieces, chunk=(observations, width))
+    dataset, gaps = allocate(group, link, layer.dtype, shape, pieces, chunk=(observations, width))
     set_encoding(dataset, "array", "0.2.0")
-    return places
+    return gaps
 
 
 def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
@@ -61,16 +61,16 @@ def _cut(run: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[bytes]:
         yield cell_bytes(run[start : start + step], dtype)
 
 
-def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], shape: tuple[int, int]) -> list[Place]:
-    """Allocate the three arrays of a sparse matrix, compressed by observations; return their places."""
+def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], shape: tuple[int, int]) -> list[Gap]:
+    """Allocate the three arrays of a sparse matrix, compressed by observations; return the gaps that they fill."""
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
     arrays = _CsrArrays(cells, shape[0])
     index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
-    _, places = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
-    places += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
-    places += allocate(matrix, "indptr", np.dtype(np.int64), (shape[0] + 1,), arrays.indptr())[1]
-    return places
+    _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
+    gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
+    gaps += allocate(matrix, "indptr", np.dtype(np.int64), (shape[0] + 1,), arrays.indptr())[1]
+    return gaps
 
 
 def held_of(layer: LayerInfo, shape: tuple[int, int]) -> int:

@@ -13,7 +13,7 @@ from rnaget_server.model.text import encode, encode_all, padding, write_padded
 from rnaget_server.stores import layout
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
-from rnaget_server.writers.skeleton import Place, allocate, create, row_pieces, streamed
+from rnaget_server.writers.skeleton import Gap, allocate, create, row_pieces, streamed
 
 
 class LoomWriter(Writer):
@@ -48,7 +48,7 @@ def _write_shared(slice: Slice, path: Path) -> None:
                 _write_labels(file[axis.attributes], labels)
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
+def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     """Write everything but the cells; return where they go."""
     if OWN in slice.origin:
         file.attrs[OWN] = np.bytes_(encode(slice.origin[OWN]))
@@ -58,17 +58,17 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
     attributes = file[layout.SAMPLES.attributes]
     for name, points in slice.embeddings():
         attributes.create_dataset(layout.link_name(attributes, name), data=points)
-    places = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
+    gaps = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
     further = file[layout.LAYERS]
     for layer in slice.layers[1:]:
-        places += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)
-    return places
+        gaps += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)
+    return gaps
 
 
-def _write_layer(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
-    dataset, places = allocate(group, link, layer.dtype, shape, row_pieces(layer))
+def _write_layer(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+    dataset, gaps = allocate(group, link, layer.dtype, shape, row_pieces(layer))
     dataset.attrs[layout.UNITS] = np.bytes_(encode(layer.units))
-    return places
+    return gaps
 
 
 def _axes(slice: Slice) -> tuple[tuple[layout.AxisLayout, Labels], ...]:

@@ -23,18 +23,18 @@ from rnaget_server.model.slice import LayerInfo
 from rnaget_server.writers.base import Body
 
 _PIECE = 256 << 10
-_BYTES_OF_PLACE = 256
+_BYTES_OF_GAP = 256
 _VERSIONS = ("earliest", "v110")
 
 
 @dataclass(frozen=True)
-class Place:
+class Gap:
     """A run of bytes in the file that is left out of the skeleton."""
 
     offset: int
     size: int
     pieces: Iterator[bytes]
-    """The next pieces out of here fill it exactly. Places whose offsets ascend may share one iterator."""
+    """The next pieces out of here fill it exactly. Gaps whose offsets ascend may share one iterator."""
 
 
 def create(path: Path) -> h5py.File:
@@ -44,7 +44,7 @@ def create(path: Path) -> h5py.File:
 
 
 def streamed(
-    lay_out: Callable[[h5py.File], list[Place]], held: int = 0, begin: Callable[[Path], None] | None = None
+    lay_out: Callable[[h5py.File], list[Gap]], held: int = 0, begin: Callable[[Path], None] | None = None
 ) -> Body:
     """Return the file that `lay_out` writes, with what it leaves out put in, and its exact length.
 
@@ -62,10 +62,10 @@ def streamed(
         if begin is not None:
             begin(path)
         with create(path) if begin is None else h5py.File(path, "r+", libver=_VERSIONS) as file:
-            places = sorted(lay_out(file), key=lambda place: place.offset)
+            gaps = sorted(lay_out(file), key=lambda gap: gap.offset)
         skeleton = path.open("rb")
     length = skeleton.seek(0, 2)
-    return Body(_stream(skeleton, length, places), length, skeleton.close, held + len(places) * _BYTES_OF_PLACE)
+    return Body(_stream(skeleton, length, gaps), length, skeleton.close, held + len(gaps) * _BYTES_OF_GAP)
 
 
 def allocate(
@@ -75,8 +75,8 @@ def allocate(
     shape: tuple[int, ...],
     pieces: Iterator[bytes],
     chunk: tuple[int, ...] | None = None,
-) -> tuple[h5py.Dataset, list[Place]]:
-    """Return a new dataset that is never written, and the places of its cells.
+) -> tuple[h5py.Dataset, list[Gap]]:
+    """Return a new dataset that is never written, and the gaps that its cells fill.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def allocate(
     if 0 in shape:
         return dataset, []
     if chunk is None:
-        return dataset, [Place(dataset.id.get_offset(), dataset.id.get_storage_size(), pieces)]
-    return dataset, _chunk_places(dataset, pieces)
+        return dataset, [Gap(dataset.id.get_offset(), dataset.id.get_storage_size(), pieces)]
+    return dataset, _chunk_gaps(dataset, pieces)
 
 
 def row_pieces(layer: LayerInfo) -> Iterator[bytes]:
@@ -116,26 +116,26 @@ def cell_bytes(cells: NDArray[Any], dtype: np.dtype[Any]) -> bytes:
     return cells.astype(dtype.newbyteorder("<"), order="C", copy=False).tobytes()
 
 
-def _chunk_places(dataset: h5py.Dataset, pieces: Iterator[bytes]) -> list[Place]:
+def _chunk_gaps(dataset: h5py.Dataset, pieces: Iterator[bytes]) -> list[Gap]:
     chunks: list[Any] = []
     dataset.id.chunk_iter(chunks.append)
     chunks.sort(key=lambda chunk: chunk.chunk_offset)
     if any(first.byte_offset > second.byte_offset for first, second in itertools.pairwise(chunks)):
         raise RuntimeError("HDF5 has not laid out the chunks of a dataset in their order")
-    return [Place(chunk.byte_offset, chunk.size, pieces) for chunk in chunks]
+    return [Gap(chunk.byte_offset, chunk.size, pieces) for chunk in chunks]
 
 
-def _stream(skeleton: BinaryIO, length: int, places: list[Place]) -> Iterator[bytes]:
+def _stream(skeleton: BinaryIO, length: int, gaps: list[Gap]) -> Iterator[bytes]:
     with skeleton:
         at = 0
-        for place in places:
-            yield from _copied(skeleton, at, place.offset)
-            left = place.size
+        for gap in gaps:
+            yield from _copied(skeleton, at, gap.offset)
+            left = gap.size
             while left > 0:
-                piece = next(place.pieces)
+                piece = next(gap.pieces)
                 left -= len(piece)
                 yield piece
-            at = place.offset + place.size
+            at = gap.offset + gap.size
         yield from _copied(skeleton, at, length)
 
 
