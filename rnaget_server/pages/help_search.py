@@ -1,4 +1,4 @@
-"""Where the documentation has some words: sections by their headings and texts."""
+"""Search of the documentation: sections that have some words, by their headings and texts."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def reads_view(record: ReadSet, study: Study, base: str) -> ReadsView:
 
 
 def is_drawable(record: ReadSet) -> bool:
-    """Return whether the genome browser can draw them beside tracks."""
+    """Return whether the genome browser can draw them with tracks."""
     return record.kind == "reads" and "BAM" in record.formats
 
 
