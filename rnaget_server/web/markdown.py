@@ -85,7 +85,10 @@ def sections_of(text: str) -> list[Section]:
         if token.type == "heading_open":
             found.append((next(headings), []))
         elif token.type in ("inline", "fence", "code_block") and found and before != "heading_open":
-            found[-1][1].append(_text(token.children) if token.children else token.content)
+            parts = [
+                Token("text", "", 0, content=" ") if part.type == "softbreak" else part for part in token.children or ()
+            ]
+            found[-1][1].append(_text(parts) if parts else token.content)
         before = token.type
     return [Section(heading, " ".join(" ".join(texts).split())) for heading, texts in found]
 

@@ -120,6 +120,10 @@ def test_sections_are_found_by_their_words(client: FlaskClient, asked: str, plac
     assert not anchor or f'id="{anchor}"' in client.get(path).text
 
 
+def test_the_ends_of_lines_part_words(client: FlaskClient) -> None:
+    assert "exp, nbf and iat" in client.get("/help", query_string={"q": "tokens of a provider nbf"}).text
+
+
 def test_all_words_are_needed_and_nothing_of_them_is_markup(client: FlaskClient) -> None:
     text = client.get("/help", query_string={"q": "tokens <script>zebra"}).text
     assert "No section has all of these words" in text and "<script>zebra" not in text
