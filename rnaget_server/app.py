@@ -195,6 +195,7 @@ def _reads(repository: Repository, settings: Settings, budget: ReplyBudget, work
             workload,
             htsget.EXAMPLE_BODY,
             has_root=True,
+            has_page=True,
             check=IdCheck(TicketCheck(signer, htsget.BLOCK_ROUTE)),
         )
         for kind in kinds

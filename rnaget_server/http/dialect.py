@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from rnaget_server.http.request import ROOT_KEY, house_of, visitor_of
-from rnaget_server.web import PAGE_HEADERS, json_page
+from rnaget_server.web import PAGE_HEADERS, error_page, json_page
 
 HTML = "text/html"
 """The media type of pages."""
@@ -87,3 +87,19 @@ class BrowsedDialect(JsonDialect):
         if media_type == HTML:
             return {**PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"}
         return super().headers(media_type)
+
+
+class PagesDialect(BrowsedDialect):
+    """The speech of the pages: errors are pages of their own, or JSON for a client that does not ask for HTML."""
+
+    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
+        """Return what a page says of an error; the JSON has the message of it."""
+        return {"status": status, "message": message}
+
+    def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
+        """Return an error as JSON, or as a page."""
+        if media_type != HTML:
+            return super().body(request, media_type, {"message": payload["message"]}, title)
+        root = request.scope.get(ROOT_KEY, "")
+        house, visitor = house_of(request), visitor_of(request.scope)
+        return error_page(payload["status"], payload["message"], root=root, house=house, visitor=visitor)

@@ -14,13 +14,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, MissingScope, RnagetError
-from rnaget_server.http.dialect import Dialect
+from rnaget_server.http.accept import preferred
+from rnaget_server.http.dialect import HTML, Dialect, PagesDialect
 from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.pulse import PULSE_PATH, send_pulse
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
-from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY
+from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY, list_header
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.observation import CURRENT, OTHER, note_route
@@ -38,6 +39,7 @@ SIGN_IN_PATHS = ("/signin", "/signin/callback", "/signout")
 
 # A registered name or IPv4 address, or an IPv6 address in brackets, and a port (RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
+_OF_PAGES = PagesDialect()
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -165,6 +167,8 @@ class Mount:
         Parameters by which very much is read before a reply begins.
     has_root
         Whether the prefix itself is a route.
+    has_page
+        Whether browsers find a page there.
     switched_off
         The groups of routes that are not offered: they answer 501 with any parameters.
     check
@@ -179,6 +183,7 @@ class Mount:
     example_body: str = "{}"
     slow_parameters: frozenset[str] = frozenset()
     has_root: bool = False
+    has_page: bool = False
     switched_off: Collection[str] = ()
     check: Check | None = None
 
@@ -222,17 +227,25 @@ def dispatch(
             return error_response(Request({**scope, DIALECT_KEY: mounts[0].dialect}), refusal)(scope, receive, send)
         path = path_below(scope["path"], below := scope.get("root_path", ""))
         for mount in mounts:
-            if path.startswith(f"{mount.prefix}/") or (mount.has_root and path == mount.prefix):
+            if path.startswith(f"{mount.prefix}/") or (path == mount.prefix and _takes_root(mount, scope)):
                 inside = {**_inside(mount, scope, root or below, path), HOUSE_KEY: house}
                 return _limited(limit, _behind(gate, partial(_guarded, mount, privacy)), inside, receive, send)
         if path == PULSE_PATH and scope["method"] in ("GET", "HEAD"):
             return _limited(limit, send_pulse, scope, receive, send)
-        page = {**scope, DIALECT_KEY: mounts[0].dialect, HOUSE_KEY: house, "path": below + path}
+        kept = {DIALECT_KEY: _OF_PAGES, HOUSE_KEY: house, ROOT_KEY: root or below}
+        page = {**scope, **kept, "path": below + path}
         counted = is_counted(path)
         shown = _behind(gate if counted and path not in SIGN_IN_PATHS else None, partial(_page, pages, privacy))
         return _limited(limit if counted else None, shown, page, receive, send)
 
     return application
+
+
+def _takes_root(mount: Mount, scope: Scope) -> bool:
+    """Return whether a standard answers at its prefix; where a page is there as well, browsers get that."""
+    if not (mount.has_root and mount.has_page and scope["method"] in ("GET", "HEAD")):
+        return mount.has_root
+    return preferred(list_header(Request(scope), "accept"), (*mount.dialect.media_types, HTML)) != HTML
 
 
 def _behind(gate: Gate | None, handler: ASGIApp) -> ASGIApp:

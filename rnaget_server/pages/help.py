@@ -6,9 +6,10 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, abort, send_from_directory
+from flask import Flask, Response, abort, request, send_from_directory
 
 from rnaget_server.pages.frame import page, root_of
+from rnaget_server.pages.help_search import MOST, find_passages
 from rnaget_server.settings import shipped
 from rnaget_server.web.markdown import Article, render_markdown
 
@@ -27,6 +28,9 @@ def add_help(pages: Flask, site: Site) -> None:
 
     @pages.get("/help")
     def help_index() -> str:
+        asked = request.args.get("q", "").strip()
+        if asked:
+            return page(site, "help_found.html", asked=asked, passages=find_passages(asked), most=MOST, index=_INDEX)
         return _shown(site, _INDEX)
 
     @pages.get("/help/<name>")

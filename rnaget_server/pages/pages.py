@@ -10,25 +10,27 @@ from werkzeug.exceptions import HTTPException, PreconditionFailed
 
 from rnaget_server.errors import Busy, NotAuthenticated, RnagetError, TooManyRequests, http_status
 from rnaget_server.http.replies import CHALLENGE
+from rnaget_server.http.request import visitor_of
 from rnaget_server.model.observation import note_route
 from rnaget_server.pages.assets import add_assets
 from rnaget_server.pages.cells import add_cells
 from rnaget_server.pages.checks import add_checks
 from rnaget_server.pages.conditions import add_conditions
 from rnaget_server.pages.docs import add_docs
-from rnaget_server.pages.frame import page
+from rnaget_server.pages.frame import root_of
 from rnaget_server.pages.gene import add_gene
 from rnaget_server.pages.gene_list import add_gene_list
 from rnaget_server.pages.help import add_help
-from rnaget_server.pages.house import add_house
+from rnaget_server.pages.house import add_house, house_of
 from rnaget_server.pages.landing import add_landing
 from rnaget_server.pages.matrix_page import add_matrices
+from rnaget_server.pages.reads import add_reads
 from rnaget_server.pages.samples import add_samples
 from rnaget_server.pages.search import add_search
 from rnaget_server.pages.sign_in import add_sign_in
 from rnaget_server.pages.studies import add_studies
 from rnaget_server.pages.track_set_page import add_track_sets
-from rnaget_server.web import PAGE_HEADERS, STATIC
+from rnaget_server.web import PAGE_HEADERS, STATIC, error_page
 
 if TYPE_CHECKING:
     from rnaget_server.pages.site import Site
@@ -42,6 +44,7 @@ _PARTS = (
     add_help,
     add_track_sets,
     add_studies,
+    add_reads,
     add_matrices,
     add_gene,
     add_gene_list,
@@ -62,14 +65,6 @@ _WORDS = {
     405: ("Only for reading", "This address can be read, but nothing can be sent to it."),
     500: ("Something went wrong", "The server made a mistake. It has been written to the log."),
 }
-_HEADINGS = {
-    400: "That cannot be asked",
-    401: "Not signed in",
-    404: "Not found",
-    413: "Too much at once",
-    503: "Temporarily unavailable",
-}
-"""Over the words of an error of the data."""
 
 
 def create_pages(site: Site) -> Flask:
@@ -108,8 +103,7 @@ def _error_page(error: HTTPException, site: Site) -> Response:
 def _refusal(error: RnagetError, site: Site) -> Response:
     """Return an error of the data, whose words are for those who ask."""
     status = http_status(error)
-    heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
-    reply = _said(site, status, heading, str(error))
+    reply = _said(site, status, "", str(error))
     if isinstance(error, TooManyRequests):
         reply.headers.extend(error.headers)
     if isinstance(error, NotAuthenticated):
@@ -123,7 +117,9 @@ def _refusal(error: RnagetError, site: Site) -> Response:
 
 def _said(site: Site, status: int, heading: str, text: str) -> Response:
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        reply = Response(page(site, "error.html", status=status, heading=heading, text=text))
+        house, visitor = house_of(site.view.catalog.service), visitor_of(request.environ.get("asgi.scope", {}))
+        said = error_page(status, text, root=root_of(site), house=house, visitor=visitor, heading=heading)
+        reply = Response(said)
     else:
         reply = jsonify(message=text)
     reply.status_code = status

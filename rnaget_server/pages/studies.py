@@ -78,6 +78,6 @@ def _view(site: Site, study: Study, shown: Sequence[Matrix | TrackSet | ReadSet]
         study,
         tuple(data_view(matrix_detail, site, record, base) for record in shown if isinstance(record, Matrix)),
         tuple(data_view(track_detail, site, record, base) for record in shown if isinstance(record, TrackSet)),
-        tuple(reads_view(record, base) for record in shown if isinstance(record, ReadSet)),
+        tuple(reads_view(record, study, base) for record in shown if isinstance(record, ReadSet)),
         files_view(site, study, base),
     )

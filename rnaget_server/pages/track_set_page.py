@@ -14,6 +14,7 @@ from rnaget_server.pages.assets import library_address
 from rnaget_server.pages.frame import address_of, page, root_of
 from rnaget_server.pages.genome_browser import Shown, browser_view
 from rnaget_server.pages.paging import Page
+from rnaget_server.pages.reads import is_drawable
 from rnaget_server.pages.track_detail import run_with_data
 from rnaget_server.pages.track_links import region_links, region_queries, whole_files
 from rnaget_server.sequences.store import SequenceStore
@@ -142,7 +143,7 @@ def _shown(site: Site, record: TrackSet, names: list[str]) -> Shown:
     """Return the tracks and reads that are asked for, or else the first ones."""
     samples, reads = request.args.getlist("sample"), request.args.getlist("reads")
     sets = [] if "reads" in site.settings.switched_off else site.view.catalog.studies[record.study_id].read_sets
-    drawable = {one.id: one for one in sets if one.kind == "reads" and "BAM" in one.formats}
+    drawable = {one.id: one for one in sets if is_drawable(one)}
     if not samples and not reads:
         return Shown(tuple(range(min(_DRAWN, len(names)))), tuple(drawable.values())[:_READ_SETS_DRAWN], drawable)
     if len(samples) > _MOST_DRAWN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnaget_server.web.error_page import error_page
 from rnaget_server.web.house import House, style_sheet
 from rnaget_server.web.json_view import json_page
 from rnaget_server.web.libraries import Library, libraries
@@ -15,6 +16,7 @@ __all__ = [
     "House",
     "Library",
     "Visitor",
+    "error_page",
     "json_page",
     "libraries",
     "plain_number",

@@ -67,6 +67,32 @@ def render_markdown(text: str, linked: Linked) -> Article:
     return Article(title, body, tuple(heading for heading in headings if heading.level in _LISTED))
 
 
+@dataclass(frozen=True)
+class Section:
+    """A heading with the text below it, up to the next one; without marks, in one line."""
+
+    heading: Heading
+    text: str
+
+
+def sections_of(text: str) -> list[Section]:
+    """Return the sections of Markdown, the first of which has the title."""
+    tokens = _parser().parse(text)
+    headings = iter(_add_anchors(tokens))
+    found: list[tuple[Heading, list[str]]] = []
+    before = ""
+    for token in tokens:
+        if token.type == "heading_open":
+            found.append((next(headings), []))
+        elif token.type in ("inline", "fence", "code_block") and found and before != "heading_open":
+            parts = [
+                Token("text", "", 0, content=" ") if part.type == "softbreak" else part for part in token.children or ()
+            ]
+            found[-1][1].append(_text(parts) if parts else token.content)
+        before = token.type
+    return [Section(heading, " ".join(" ".join(texts).split())) for heading, texts in found]
+
+
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -118,6 +118,17 @@ def test_each_standard_refuses_in_its_own_form(path: str, accept: str) -> None:
             assert error["message"].startswith("Too Many Requests")
 
 
+def test_pages_refuse_by_a_page() -> None:
+    client = client_at(app_of(rate_limit="1/hour"))
+    assert client.get("/").status_code == 200
+    reply = client.get("/genes/TP53", headers={"Accept": "text/html"})
+    assert reply.status_code == 429 and reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<h1>Too many requests</h1>" in reply.text and '<p class="status">429</p>' in reply.text
+    assert f"1 requests in an hour: try again after {int(reply.headers['Retry-After']):,} seconds" in reply.text
+    assert "Content-Security-Policy" in reply.headers and "curl" not in reply.text
+    assert list(client.get("/genes/TP53").json()) == ["message"]
+
+
 def test_what_machines_and_pages_need_is_not_counted() -> None:
     client = client_at(app_of(rate_limit="1/hour"))
     assert client.get("/").status_code == 200

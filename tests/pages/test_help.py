@@ -102,3 +102,34 @@ def test_links_keep_the_path_of_a_proxy(data: Path) -> None:
     client = create_pages(site_of(data, **settings)).test_client()
     assert 'href="/rna/help/settings"' in client.get("/help").text
     assert client.get("/help/index").headers["Location"] == "/rna/help"
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        ("tokens of a provider", "/help/access#tokens-of-a-provider"),
+        ("RNAGET_AUTH", "/help/access"),
+        ("violin scott", "/help/pages#a-gene"),
+    ],
+)
+def test_sections_are_found_by_their_words(client: FlaskClient, asked: str, place: str) -> None:
+    text = client.get("/help", query_string={"q": asked}).text
+    found = [link for link in links(text.partition('<section class="found"')[2]) if link.startswith("/help/")]
+    assert found[0] == place
+    path, _, anchor = place.partition("#")
+    assert not anchor or f'id="{anchor}"' in client.get(path).text
+
+
+def test_the_ends_of_lines_part_words(client: FlaskClient) -> None:
+    assert "exp, nbf and iat" in client.get("/help", query_string={"q": "tokens of a provider nbf"}).text
+
+
+def test_all_words_are_needed_and_nothing_of_them_is_markup(client: FlaskClient) -> None:
+    text = client.get("/help", query_string={"q": "tokens <script>zebra"}).text
+    assert "No section has all of these words" in text and "<script>zebra" not in text
+    many = client.get("/help", query_string={"q": "a"}).text
+    assert "The first 30 sections" in many and many.count("<li>") == 30
+
+
+def test_no_words_show_the_first_page(client: FlaskClient, texts: dict[str, str]) -> None:
+    assert client.get("/help", query_string={"q": " "}).text == texts["/help"]

@@ -147,7 +147,7 @@ def test_queries_start_where_the_data_does(tmp_path: Path, start: int) -> None:
 
 
 def test_no_query_is_offered_that_would_be_refused(data: Path) -> None:
-    assert "First queries" not in page_of_study(data, switched_off=("continuous",))
+    assert "Commands to copy" not in page_of_study(data, switched_off=("continuous",))
     few = section(page_of_study(data, max_positions=50), "er")
     assert "A few bases of all tracks" in few
     assert "bins=" not in few

@@ -159,7 +159,7 @@ def test_the_browser_reads_from_this_server_alone(client: FlaskClient, server: T
 
 def test_every_way_to_a_file_is_answered(client: FlaskClient, server: TestClient, data: Path) -> None:
     text = text_of(client, "/tracks/er?region=chr18:76940001-76945000&sample=ER1")
-    links = dict(re.findall(r'<a href="([^"]*)" data-of-region download>([^<]*)</a>', text))
+    links = dict(re.findall(r'<a href="([^"]*)" data-of-region download><span class="format">([^<]*)</span>', text))
     assert set(links.values()) >= {"tsv", "bigwig", "bedgraph", "json", "loom"}
     for link in links:
         reply = server.get(html.unescape(link))
@@ -172,7 +172,7 @@ def test_every_way_to_a_file_is_answered(client: FlaskClient, server: TestClient
 def test_a_long_region_is_offered_in_bins(data: Path, client: FlaskClient, server: TestClient) -> None:
     text = text_of(client, "/tracks/er?region=chr18&sample=ER1&sample=ER2")
     assert "about, from the zoom levels" in text
-    link = re.search(r'<a href="([^"]*)" data-of-region download>tsv<', text)
+    link = re.search(r'<a href="([^"]*)" data-of-region download><span class="format">tsv<', text)
     assert link is not None and "bins=1000" in link[1]
     limited = create_pages(site_of(data, max_cells=1000)).test_client()
     few = re.search(r"bins=(\d+)&amp;format=tsv", text_of(limited, "/tracks/er?region=chr18&sample=ER1&sample=ER2"))

@@ -36,7 +36,7 @@ class IdCheck:
         if _has_no_id(scope):
             path = scope[ROUTE_PATH_KEY]
             raise UnknownId(
-                f"name what is wanted: {path}/ID; the page / lists the ids, and {path}/service-info the rest"
+                f"name what is wanted: {path}/ID; the page {path} lists the ids, and {path}/service-info the rest"
             )
         await self._other.check(scope)
 

@@ -221,6 +221,35 @@ def test_thresholds_of_single_features(bulk: TestClient, frames: dict[str, pd.Da
     same(read(reply.content), frame[keep])
 
 
+@pytest.mark.parametrize("id", ["brawand/", ""])
+def test_several_summaries_of_the_highest_features_within_thresholds(
+    bulk: TestClient, frames: dict[str, pd.DataFrame], id: str
+) -> None:
+    summaries = ["q1", "mean", "n"]
+    one, two = frames["bodymap"], frames["brawand"]
+    order = [*one.index, *two.index.difference(one.index, sort=False)]
+    frame = two if id else pd.concat([one, two], axis=1).reindex(order)
+    known = frame.dropna().iloc[:300]
+    low = {gene: float(value) for gene, value in known.quantile(0.1, axis=1).items()}
+    low |= {gene: float(value) for gene, value in known.iloc[::2].min(axis=1).items()}
+    keep = [(cells >= np.float32(low[gene])).all() for gene, cells in known.iterrows()]
+    within = known[keep]
+    texts = [tissue(sample) for sample in frame.columns]
+    alone = {summary: summary_by_pandas(within, texts, summary) for summary in summaries}
+    groups = alone["n"].columns
+    expected = pd.DataFrame({f"{group} {name}": alone[name][group] for group in groups for name in summaries})
+    chosen = {gene for name in expected for gene in expected[name].nlargest(2, keep="first").index}
+    expected = expected[expected.index.isin(chosen)]
+    assert len(chosen) < len(within) < len(known)
+    query = {"group_by": "Tissue", "summary": summaries, "top": 2, "units": "FPKM", "format": "tsv"}
+    query |= {"featureIDList": known.index.tolist(), "feature_min_value": low}
+    reply = bulk.post(f"/rnaget/expressions/{id}bytes", json=query)
+    assert reply.status_code == 200, reply.text
+    same(read(reply.content), expected)
+    ticket = bulk.post(f"/rnaget/expressions/{id}ticket", json=query)
+    assert bulk.get(ticket.json()["url"]).content == reply.content
+
+
 def test_a_ticket_of_thresholds_can_be_used(client: TestClient) -> None:
     body = {"feature_min_value": {"ENSG00000187634": 24, "ENSG00000177757": 1.5}, "length_min": 20000}
     posted = client.post(BYTES.format("marioni_counts"), json=body)
