@@ -32,27 +32,32 @@ class H5adWriter(Writer):
     groups = ("expressions", "continuous")
 
     def check(self, slice: Slice) -> None:
-        """Refuse what has more attributes than the format can name.
-
-        Raises
-        ------
-        InvalidQuery
-            If features or samples have too many.
-        """
-        count = max(len(slice.features.attributes), len(slice.samples.attributes))
-        if count > _MOST_ATTRIBUTES:
-            raise InvalidQuery(
-                f"h5ad holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {count:,}: "
-                "ask for another format, such as loom"
-            )
+        """Refuse what has more attributes than the format can name."""
+        check_attributes(slice, "h5ad")
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as an h5ad file and its exact length; see `check` for what is refused."""
         self.check(slice)
-        return streamed(partial(_lay_out, slice), HELD + 8 * sum(slice.shape))
+        return streamed(partial(lay_out, slice), HELD + 8 * sum(slice.shape))
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Place]:
+def check_attributes(slice: Slice, format: str) -> None:
+    """Refuse what has more attributes than AnnData's tables can name.
+
+    Raises
+    ------
+    InvalidQuery
+        If features or samples have too many.
+    """
+    count = max(len(slice.features.attributes), len(slice.samples.attributes))
+    if count > _MOST_ATTRIBUTES:
+        raise InvalidQuery(
+            f"{format} holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {count:,}: "
+            "ask for another format, such as loom"
+        )
+
+
+def lay_out(slice: Slice, file: h5py.Group) -> list[Place]:
     """Write everything but the cells; return where they go."""
     set_encoding(file, "anndata", "0.1.0")
     observations, variables = _axes(slice)

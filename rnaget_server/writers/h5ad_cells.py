@@ -30,17 +30,23 @@ def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, in
 
 
 def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Place]:
-    """Allocate cells whose blocks are variables; return their places.
-
-    A chunk is all observations of some variables, so that chunk after chunk can be filled while blocks arrive.
-    """
-    observations, variables = shape
-    count = max(1, -(-observations * variables * layer.dtype.itemsize // _CHUNK_BYTES))
-    width = -(-variables // min(count, variables))
-    pieces = _chunks(layer, observations, width)
-    dataset, places = allocate(group, link, layer.dtype, shape, pieces, chunk=(observations, width))
+    """Allocate cells whose blocks are variables; return their places."""
+    dataset, places = feature_chunks(group, link, layer, shape)
     set_encoding(dataset, "array", "0.2.0")
     return places
+
+
+def feature_chunks(
+    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]
+) -> tuple[h5py.Dataset, list[Place]]:
+    """Return a new dataset of samples × features out of blocks that are features, and the places of its cells.
+
+    A chunk is all samples of some features, so that chunk after chunk can be filled while blocks arrive.
+    """
+    samples, features = shape
+    count = max(1, -(-samples * features * layer.dtype.itemsize // _CHUNK_BYTES))
+    width = -(-features // min(count, features))
+    return allocate(group, link, layer.dtype, shape, _chunks(layer, samples, width), chunk=(samples, width))
 
 
 def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
@@ -61,7 +67,7 @@ def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], 
     """Allocate the three arrays of a sparse matrix, compressed by observations; return their places."""
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
-    arrays = _CsrArrays(cells, shape[0])
+    arrays = CsrArrays(cells, shape[0])
     count = cells.count()
     index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
     _, places = allocate(matrix, "data", dtype, (count,), arrays.data(dtype))
@@ -70,7 +76,7 @@ def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], 
     return places
 
 
-class _CsrArrays:
+class CsrArrays:
     """The arrays of a CSR matrix: a pass over the cells for each of the two large ones."""
 
     def __init__(self, cells: SparseCells, observations: int) -> None:
@@ -79,14 +85,17 @@ class _CsrArrays:
         self._known = 0
 
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
+        """Yield the values."""
         for piece in self._cells.compressed_along("samples"):
             yield cell_bytes(piece.data, dtype)
 
     def indices(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
+        """Yield the variable of each value."""
         for piece in self._pieces():
             yield cell_bytes(piece.indices, dtype)
 
     def indptr(self) -> Iterator[bytes]:
+        """Yield the place of the first value of each observation, and their number."""
         if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
             for _ in self._pieces():
                 pass
