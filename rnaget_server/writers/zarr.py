@@ -6,7 +6,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import h5py
 import numpy as np
@@ -22,7 +22,7 @@ from rnaget_server.writers.skeleton import Place
 _METADATA = (".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json")
 _ANNDATA = ("X", "layers", "obs", "obsm", "obsp", "raw", "uns", "var", "varm", "varp")
 _CHUNK_BYTES = 2 << 20
-_FORMAT = 2  # what anndata writes by default, and every reader reads
+_FORMAT: Final = 2  # what anndata writes by default, and every reader reads
 
 
 class ZarrWriter(FolderWriter):
