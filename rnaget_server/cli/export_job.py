@@ -25,13 +25,14 @@ from rnaget_server.settings import settings_problem
 from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.slicing.regions import region_by_id
-from rnaget_server.stores.tenx import FEATURE_TYPE
-from rnaget_server.writers.base import Writer
+from rnaget_server.stores.tenx import FEATURE_TYPE, TenXStore
+from rnaget_server.writers.base import FolderWriter, Writer
 from rnaget_server.writers.gct import missing_words
-from rnaget_server.writers.mtx import FILES, MtxWriter
+from rnaget_server.writers.gctx import attributes_with_null
 
 _SUFFIXES = {
     **{"bw": "bigwig", "bdg": "bedgraph", "txt": "tsv", "arrows": "arrow", "mtx.zip": "mtx", "zip": "mtx"},
+    **{"h5": "10x", "zarr.zip": "zarr"},
     **{"long.tsv": "tsv.long", "long.tsv.gz": "tsv.long.gz", "long.csv": "csv.long", "long.parquet": "parquet.long"},
     **{"long.arrows": "arrow.long", "long.arrow": "arrow.long", "sparse.json": "json.sparse"},
 }
@@ -39,7 +40,9 @@ _GROUPS: dict[RecordKind, str] = {"matrix": "exports", "tracks": "continuous"}
 # Formats that have label columns and no attributes of samples, those that have both, and those that have all layers.
 _TABLES = ("tsv", "csv", "xlsx")
 _COLUMNAR = ("parquet", "arrow")
-_ALL_LAYERS = ("h5ad", "loom", "json")
+_ALL_LAYERS = ("h5ad", "h5mu", "zarr", "loom", "json")
+# The extension of 10x, which our own store has as well.
+_SHARED = "h5"
 # Formats of tracks that do not grow with the bases of a chromosome; in all others the limits of the server hold.
 _COMPACT = ("bigwig", "bedgraph")
 
@@ -109,8 +112,8 @@ def _write(export: Export, record: Matrix | TrackSet, resolved: ResolvedSlice, w
     if isinstance(record, Matrix):
         slice = replace(slice, tsv_labels=_label_columns(slice))
     writer.check(slice)
-    if isinstance(writer, MtxWriter) and _is_folder(export.output):
-        write_folder(writer.files(slice), export.output, FILES)
+    if isinstance(writer, FolderWriter) and _is_folder(export.output):
+        write_folder(writer.files(slice), export.output, writer.parts)
     elif export.output.is_dir():
         raise ValueError(f"{export.output} is a directory: name a file")
     else:
@@ -167,7 +170,9 @@ def _stored_file(
     """Return the provider's own file, if that is what is asked for."""
     if isinstance(record, TrackSet):
         return resolved.stored_file(writer.media_types[0])
-    return record.path if not pairs and record.path.suffix == f".{writer.extension}" else None
+    if pairs or record.path.suffix != f".{writer.extension}":
+        return None
+    return record.path if writer.extension != _SHARED or TenXStore.recognises(record.path) else None
 
 
 def _label_columns(slice: Slice) -> tuple[str, ...]:
@@ -187,6 +192,8 @@ def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
         yield f"label columns: {', '.join(labels)} (import --label-columns {len(labels)})"
     if base == "gct" and (words := missing_words(slice)):
         yield f"attributes with these values are missing ones to readers of GCT: {', '.join(words)}"
+    if base == "gctx" and (names := attributes_with_null(slice)):
+        yield f"-666 is a missing value to readers of GCTX, and these attributes have it: {', '.join(names)}"
     if base == "mtx":
         features = slice.features
         held = (features.id, features.name, FEATURE_TYPE)
@@ -194,7 +201,7 @@ def _remarks(slice: Slice, export: Export, format: str) -> Iterator[str]:
         if others and export.feature_table is None:
             yield f"further attributes of features are not in it: add --feature-table FILE ({', '.join(others)})"
     attributes = [name for name in slice.samples.attributes if name != slice.samples.id]
-    if base in (*_TABLES, "mtx") and attributes and export.sample_table is None:
+    if base in (*_TABLES, "mtx", "10x") and attributes and export.sample_table is None:
         yield f"attributes of samples are not in it: add --sample-table FILE ({', '.join(attributes)})"
     if base in _COLUMNAR and attributes and export.sample_table is None:
         listed = ", ".join(attributes)

@@ -49,6 +49,7 @@ def write_folder(files: Iterable[tuple[str, Iterator[bytes]]], output: Path, nam
         made = Path(directory, "new")
         made.mkdir()
         for name, chunks in files:
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
             with (made / name).open("wb") as file:
                 file.writelines(chunks)
                 file.flush()
@@ -65,8 +66,9 @@ def write_folder(files: Iterable[tuple[str, Iterator[bytes]]], output: Path, nam
 
 
 def size_of(output: Path) -> int:
-    """Return the bytes of a file, or of the files in a directory."""
-    return sum(path.stat().st_size for path in (output.iterdir() if output.is_dir() else (output,)))
+    """Return the bytes of a file, or of all files in a directory."""
+    paths = output.rglob("*") if output.is_dir() else (output,)
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def copy_file(source: Path, output: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import h5py
@@ -35,7 +35,9 @@ def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     return column if column.dtype.itemsize else column.astype("S1")
 
 
-def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py.Dataset:
+def write_padded(
+    group: h5py.Group, link: str, texts: Texts, width: int, encoded: Callable[[str], bytes] = encode
+) -> h5py.Dataset:
     """Write a column of fixed-width bytes compressed and in pieces, and return it.
 
     For long texts: padded to the longest, a column may be a hundred times larger than its texts.
@@ -46,13 +48,13 @@ def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py
         link, (len(texts),), kind, chunks=(min(rows, len(texts)),), compression="gzip", compression_opts=1
     )
     for start in range(0, len(texts), rows):
-        column[start : start + rows] = np.array([encode(text) for text in texts[start : start + rows]], kind)
+        column[start : start + rows] = np.array([encoded(text) for text in texts[start : start + rows]], kind)
     return column
 
 
-def padding(texts: Texts) -> tuple[int, bool]:
+def padding(texts: Texts, encoded: Callable[[str], bytes] = encode) -> tuple[int, bool]:
     """Return the width of the longest text, and whether padding all to it would be a waste."""
-    lengths = list(map(len, texts)) if _is_plain(texts) else [len(encode(text)) for text in texts]
+    lengths = list(map(len, texts)) if _is_plain(texts) else [len(encoded(text)) for text in texts]
     width = max(1, *lengths)
     return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -61,3 +62,14 @@ class Writer(Protocol):
 
         Equal slices give equal bytes, at any time and on any machine.
         """
+
+
+class FolderWriter(Writer, ABC):
+    """A format of several files, which `write` returns as a zip archive."""
+
+    parts: ClassVar[tuple[str, ...]]
+    """What the directory of such files may hold, by name."""
+
+    @abstractmethod
+    def files(self, slice: Slice) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Yield each file, its path and its bytes."""

@@ -36,19 +36,8 @@ class H5adWriter(Writer):
     groups = ("expressions", "continuous")
 
     def check(self, slice: Slice) -> None:
-        """Refuse what has more attributes than the format can name.
-
-        Raises
-        ------
-        InvalidQuery
-            If features or samples have too many.
-        """
-        count = max(len(slice.features.attributes), len(slice.samples.attributes))
-        if count > _MOST_ATTRIBUTES:
-            raise InvalidQuery(
-                f"h5ad holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {count:,}: "
-                "ask for another format, such as loom"
-            )
+        """Refuse what has more attributes than the format can name."""
+        check_attributes(slice, "h5ad")
 
     def __init__(self) -> None:
         self._prepared = PreparedFiles()
@@ -65,21 +54,47 @@ class H5adWriter(Writer):
         self._prepared.write(key, path, partial(_write_shared, slice))
 
 
+def check_attributes(slice: Slice, format: str) -> None:
+    """Refuse what has more attributes than AnnData's tables can name.
+
+    Raises
+    ------
+    InvalidQuery
+        If features or samples have too many.
+    """
+    count = max(len(slice.features.attributes), len(slice.samples.attributes))
+    if count > _MOST_ATTRIBUTES:
+        raise InvalidQuery(
+            f"{format} holds at most {_MOST_ATTRIBUTES:,} attributes of samples or features, and there are {count:,}: "
+            "ask for another format, such as loom"
+        )
+
+
 def _write_shared(slice: Slice, path: Path) -> None:
     with create(path) as file:
-        set_encoding(file["/"], "anndata", "0.1.0")
-        for name in _GROUPS:
-            set_encoding(file.create_group(name), "dict", "0.1.0")
-        for name, labels in zip(_TABLES, _axes(slice), strict=True):
-            if whole_key(labels) is not None:
-                write_table(file, name, labels)
-        origin = set_encoding(file["uns"].create_group("origin"), "dict", "0.1.0")
-        for key, value in shared_origin(slice).items():
-            write_text(origin, key, value)
+        _lay_out_shared(slice, file)
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
-    """Write everything but the cells; return where they go."""
+def lay_out(slice: Slice, file: h5py.Group) -> list[Gap]:
+    """Write everything but the cells into a group; return where they go."""
+    _lay_out_shared(slice, file)
+    return _lay_out(slice, file)
+
+
+def _lay_out_shared(slice: Slice, file: h5py.Group) -> None:
+    set_encoding(file, "anndata", "0.1.0")
+    for name in _GROUPS:
+        set_encoding(file.create_group(name), "dict", "0.1.0")
+    for name, labels in zip(_TABLES, _axes(slice), strict=True):
+        if whole_key(labels) is not None:
+            write_table(file, name, labels)
+    origin = set_encoding(file["uns"].create_group("origin"), "dict", "0.1.0")
+    for key, value in shared_origin(slice).items():
+        write_text(origin, key, value)
+
+
+def _lay_out(slice: Slice, file: h5py.Group) -> list[Gap]:
+    """Write what is not shared, but for the cells; return where they go."""
     for name, labels in zip(_TABLES, _axes(slice), strict=True):
         if whole_key(labels) is None:
             write_table(file, name, labels)

@@ -34,17 +34,23 @@ def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, in
 
 
 def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
-    """Allocate cells whose blocks are variables; return the gaps that they fill.
-
-    A chunk is all observations of some variables, so that chunk after chunk can be filled while blocks arrive.
-    """
-    observations, variables = shape
-    count = max(1, -(-observations * variables * layer.dtype.itemsize // _CHUNK_BYTES))
-    width = -(-variables // min(count, variables))
-    pieces = _chunks(layer, observations, width)
-    dataset, gaps = allocate(group, link, layer.dtype, shape, pieces, chunk=(observations, width))
+    """Allocate cells whose blocks are variables; return the gaps that they fill."""
+    dataset, gaps = feature_chunks(group, link, layer, shape)
     set_encoding(dataset, "array", "0.2.0")
     return gaps
+
+
+def feature_chunks(
+    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]
+) -> tuple[h5py.Dataset, list[Gap]]:
+    """Return a new dataset of samples × features out of blocks that are features, and the gaps that its cells fill.
+
+    A chunk is all samples of some features, so that chunk after chunk can be filled while blocks arrive.
+    """
+    samples, features = shape
+    count = max(1, -(-samples * features * layer.dtype.itemsize // _CHUNK_BYTES))
+    width = -(-features // min(count, features))
+    return allocate(group, link, layer.dtype, shape, _chunks(layer, samples, width), chunk=(samples, width))
 
 
 def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
@@ -65,7 +71,7 @@ def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], 
     """Allocate the three arrays of a sparse matrix, compressed by observations; return the gaps that they fill."""
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
-    arrays = _CsrArrays(cells, shape[0])
+    arrays = CsrArrays(cells, shape[0])
     index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
     _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
     gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
@@ -78,7 +84,7 @@ def held_of(layer: LayerInfo, shape: tuple[int, int]) -> int:
     return 0 if layer.sparse is None else min(_KEPT_CELLS, prod(shape)) * _BYTES_OF_CELL
 
 
-class _CsrArrays:
+class CsrArrays:
     """The arrays of a CSR matrix: few cells are kept, of others each of the two large arrays takes a pass."""
 
     def __init__(self, cells: SparseCells, observations: int) -> None:
@@ -89,14 +95,17 @@ class _CsrArrays:
         self.count = cells.count() if self._kept is None else sum(len(piece.data) for piece in self._kept)
 
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
+        """Yield the values."""
         for piece in self._pieces("indices"):
             yield cell_bytes(piece.data, dtype)
 
     def indices(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
+        """Yield the variable of each value."""
         for piece in self._rows():
             yield cell_bytes(piece.indices, dtype)
 
     def indptr(self) -> Iterator[bytes]:
+        """Yield the place of the first value of each observation, and their number."""
         if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
             for _ in self._rows():
                 pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import h5py
@@ -36,13 +36,13 @@ def write_text(group: h5py.Group, link: str, text: str) -> None:
     set_encoding(_new_dataset(group, link, np.array(_without_nul([text])[0], _TEXT)), "string", "0.2.0")
 
 
-def write_table(file: h5py.File, link: str, labels: Labels) -> None:
-    """Write the attributes along an axis: the ids as the index, every other one as a column."""
+def write_table(file: h5py.Group, link: str, labels: Labels, attributes: Iterable[str] | None = None) -> None:
+    """Write the attributes along an axis, or some of them: the ids as the index, every other one as a column."""
     table = set_encoding(file.create_group(link), "dataframe", "0.2.0")
     index = link_name(table, labels.id)
     _write_texts(table, index, labels.column(labels.id))
     columns = []
-    for name in labels.attributes:
+    for name in labels.attributes if attributes is None else attributes:
         if name != labels.id:
             free = link_name(table, f"{name}_" if name in _RESERVED else name)
             columns.append(free)

@@ -11,27 +11,28 @@ from numpy.typing import NDArray
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.stores.tenx import FEATURE_TYPE
-from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.base import Body, FolderWriter
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import gzipped
 from rnaget_server.writers.entries import Entries, lines_of, nonzero_entries
 from rnaget_server.writers.sink import zipped
 from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, joined, line_texts, quoted
 
-FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
-_ONLY_TYPE = "Gene Expression"
+_FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
+ONLY_TYPE = "Gene Expression"
 _ROWS = 1 << 12
 _ENTRIES = 1 << 16
 # Larger numbers are written with an exponent, of which readers of integers take the digits before the point.
 _EXACT = 1 << 53
 
 
-class MtxWriter(Writer):
+class MtxWriter(FolderWriter):
     """Writes the main layer as a folder of three files, which is a zip archive where one file is asked for."""
 
     media_types = ("application/zip",)
     extension = "mtx.zip"
     groups = ("expressions",)
+    parts = _FILES
 
     def write(self, slice: Slice) -> Body:
         """Return the three files as a zip archive; its length is not known beforehand."""
@@ -39,7 +40,7 @@ class MtxWriter(Writer):
 
     def files(self, slice: Slice) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield each file, its name and its bytes; the cells of a dense slice are read twice."""
-        for name, chunks in zip(FILES, (_features(slice), _barcodes(slice), _matrix(slice)), strict=True):
+        for name, chunks in zip(_FILES, (_features(slice), _barcodes(slice), _matrix(slice)), strict=True):
             yield name, gzipped(Body(chunked(chunks))).chunks
 
 
@@ -49,7 +50,7 @@ def _features(slice: Slice) -> Iterator[bytes]:
     ids = as_texts(features.column(features.id))
     names = as_texts(features.column(features.name)) if features.name else ids
     typed = FEATURE_TYPE in features.attributes and features.id != FEATURE_TYPE
-    types = as_texts(features.column(FEATURE_TYPE)) if typed else [_ONLY_TYPE] * len(ids)
+    types = as_texts(features.column(FEATURE_TYPE)) if typed else [ONLY_TYPE] * len(ids)
     yield from _table([ids, names, types])
 
 

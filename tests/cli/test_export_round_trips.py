@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow.ipc
@@ -220,6 +221,121 @@ def test_all_layers_of_annotated_data(sparse: bool, tmp_path: Path) -> None:
         assert axis.index.tolist() == wanted.index.tolist()
         for name in wanted:
             np.testing.assert_array_equal(axis[name].astype(wanted[name].dtype), wanted[name])
+
+
+def annotated(sparse: bool) -> anndata.AnnData:
+    form = scipy.sparse.csr_matrix if sparse else np.asarray
+    var = pd.DataFrame({"Gene Name": NAMES, "len": LENGTHS}, IDS)
+    obs = pd.DataFrame({"Tissue": TISSUES, "age": AGES}, SAMPLES)
+    return anndata.AnnData(form(VALUES.T), obs, var, obsm={"X_pca": np.arange(8, dtype=np.float32).reshape(4, 2)})
+
+
+def write_h5mu(data: anndata.AnnData, path: Path) -> None:
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.attrs["encoding-type"] = "MuData"
+        anndata.io.write_elem(file.create_group("mod"), "prot", data)
+
+
+def read_h5mu(path: Path) -> anndata.AnnData:
+    with h5py.File(path) as file:
+        return anndata.io.read_elem(file["mod/rna"])
+
+
+@pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
+@pytest.mark.parametrize("name", ["m.h5mu", "m.zarr", "m.zarr.zip"])
+def test_annotated_data_in_other_containers(name: str, sparse: bool, tmp_path: Path) -> None:
+    made, output = annotated(sparse), tmp_path / "out" / name
+    output.parent.mkdir()
+    source = tmp_path / name.removesuffix(".zip")
+    if name == "m.h5mu":
+        write_h5mu(made, source)
+    else:
+        made.write_zarr(source)
+    there_and_back(source, output, "--units", "TPM")
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(output) as archive:
+            archive.extractall(output := output.with_suffix(""))
+    found = read_h5mu(output) if name == "m.h5mu" else anndata.io.read_zarr(output)
+    assert scipy.sparse.issparse(found.X) == sparse
+    np.testing.assert_array_equal(found.X.toarray() if sparse else found.X, VALUES.T)
+    np.testing.assert_array_equal(found.obsm["X_pca"], made.obsm["X_pca"])
+    for axis, wanted in ((found.obs, made.obs), (found.var, made.var)):
+        assert axis.index.tolist() == wanted.index.tolist()
+        for column in wanted:
+            np.testing.assert_array_equal(axis[column].astype(wanted[column].dtype), wanted[column])
+    again = tmp_path / "again"
+    again.mkdir()
+    run("import", output, "--data", again, "--project", "p", "--study", "s", "--id", "m", "--units", "TPM")
+
+
+def texts_of(group: h5py.Group, name: str) -> list[str]:
+    return [text.decode() for text in group[name][:]]
+
+
+@pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
+def test_10x(sparse: bool, tmp_path: Path) -> None:
+    source, output = tmp_path / "m.h5ad", tmp_path / "out.h5"
+    made = annotated(sparse)
+    made.X = scipy.sparse.csr_matrix(COUNTS.T) if sparse else COUNTS.T.copy()
+    made.write_h5ad(source)
+    said = there_and_back(source, output, "--units", "count")
+    assert "attributes of samples are not in it: add --sample-table FILE (Tissue, age)" in said
+    again = tmp_path / "again" / "out.h5"
+    again.parent.mkdir()
+    there_and_back(output, again, "--units", "count")
+    assert again.read_bytes() == output.read_bytes()
+    with h5py.File(output) as file:
+        matrix = file["matrix"]
+        assert matrix["data"].dtype == np.int32 and matrix["shape"][:].tolist() == [6, 4]
+        parts = tuple(matrix[name][:] for name in ("data", "indices", "indptr"))
+        np.testing.assert_array_equal(scipy.sparse.csc_matrix(parts, (6, 4)).toarray(), COUNTS)
+        assert len(parts[0]) == np.count_nonzero(COUNTS)
+        assert (texts_of(matrix, "barcodes"), texts_of(matrix["features"], "id")) == (SAMPLES, IDS)
+        assert texts_of(matrix["features"], "name") == NAMES
+        assert texts_of(matrix["features"], "feature_type") == ["Gene Expression"] * 6
+        np.testing.assert_array_equal(matrix["features/len"][:], LENGTHS)
+
+
+def test_a_10x_file_that_is_served_as_it_is_is_copied(tmp_path: Path) -> None:
+    annotated(True).write_h5ad(tmp_path / "m.h5ad")
+    source, output = tmp_path / "source.h5", tmp_path / "again" / "out.h5"
+    output.parent.mkdir()
+    there_and_back(tmp_path / "m.h5ad", source, "--units", "TPM")
+    with h5py.File(source, "a") as file:
+        file.attrs["chemistry"] = "mine"
+    there_and_back(source, output, "--units", "TPM", "--as-is")
+    assert output.read_bytes() == source.read_bytes()
+
+
+def test_gctx(tmp_path: Path) -> None:
+    source, output = tmp_path / "m.gctx", tmp_path / "out.gctx"
+    text = h5py.string_dtype()
+    columns = {"ROW": {"id": IDS, "pr_gene_symbol": NAMES, "len": LENGTHS}}
+    columns["COL"] = {"id": SAMPLES, "Tissue": TISSUES, "age": AGES, "lot": ["-667", "a", "b", "c"]}
+    with h5py.File(source, "w") as file:
+        file["0/DATA/0/matrix"] = VALUES.T
+        for side, table in columns.items():
+            for name, values in table.items():
+                of_text = isinstance(values[0], str)
+                file.create_dataset(f"0/META/{side}/{name}", data=values, dtype=text if of_text else np.float64)
+    assert "-666" not in there_and_back(source, output, "--units", "z")
+    with h5py.File(output) as file:
+        assert file.attrs["version"] == b"GCTX1.0"
+        np.testing.assert_array_equal(file["0/DATA/0/matrix"][:], VALUES.T)
+        for side, table in columns.items():
+            assert set(file[f"0/META/{side}"]) == set(table)
+            for name, values in table.items():
+                found = file[f"0/META/{side}/{name}"]
+                if isinstance(values[0], str):
+                    assert texts_of(file[f"0/META/{side}"], name) == values
+                else:
+                    np.testing.assert_array_equal(found[:], values)
+
+
+def test_nulls_of_gctx_are_named(tmp_path: Path) -> None:
+    (tmp_path / "source.tsv").write_text("gene_id\tscore\ts1\ng1\t-666\t1\ng2\t2\t3\n")
+    said = there_and_back(tmp_path / "source.tsv", tmp_path / "m.gctx", "--units", "TPM", "--label-columns", "2")
+    assert "missing value to readers of GCTX, and these attributes have it: score" in said
 
 
 def test_json_holds_all(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import subprocess
 import warnings
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import h5py
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -115,6 +117,51 @@ def h5ad(data: bytes, directory: Path) -> Read:
         found = anndata.read_h5ad(path)
     cells = found.X.toarray() if hasattr(found.X, "toarray") else found.X
     return Read(list(found.var_names), list(found.obs_names), cells.T)
+
+
+def h5mu(data: bytes, directory: Path) -> Read:
+    assert data[:6] == b"MuData"
+    path = directory / "read.h5mu"
+    path.write_bytes(data)
+    with h5py.File(path) as file:
+        found = anndata.io.read_elem(file["mod/rna"])
+        for axis in ("obs", "var"):
+            assert list(anndata.io.read_elem(file[axis]).index) == list(getattr(found, axis).index)
+    cells = found.X.toarray() if hasattr(found.X, "toarray") else found.X
+    return Read(list(found.var_names), list(found.obs_names), cells.T)
+
+
+def zarr(data: bytes, directory: Path) -> Read:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(directory / "read.zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found: Any = anndata.io.read_zarr(directory / "read.zarr")
+    shutil.rmtree(directory / "read.zarr")
+    cells = found.X.toarray() if hasattr(found.X, "toarray") else found.X
+    return Read(list(found.var_names), list(found.obs_names), cells.T)
+
+
+def tenx(data: bytes, directory: Path) -> Read:
+    """Read as scanpy's `read_10x_h5` does, which is not installed."""
+    with h5py.File(io.BytesIO(data)) as file:
+        matrix = file["matrix"]
+        parts = (matrix["data"][:], matrix["indices"][:], matrix["indptr"][:])
+        features, samples = matrix["shape"][:]
+        cells = scipy.sparse.csr_matrix(parts, (samples, features))
+        assert cells.has_sorted_indices and cells.has_canonical_format
+        for name in ("name", "feature_type", "genome"):
+            assert matrix[f"features/{name}"].shape == (features,)
+        ids, barcodes = (np.char.decode(matrix[name][:], "utf-8") for name in ("features/id", "barcodes"))
+        return Read(ids.tolist(), barcodes.tolist(), cells.toarray().T)
+
+
+def gctx(data: bytes, directory: Path) -> Read:
+    """Read as cmapPy's `parse_gctx` does, which is not installed."""
+    with h5py.File(io.BytesIO(data)) as file:
+        assert file.attrs["version"] == b"GCTX1.0"
+        ids, samples = (np.char.decode(file[f"0/META/{side}/id"][:], "utf-8") for side in ("ROW", "COL"))
+        return Read(ids.tolist(), samples.tolist(), file["0/DATA/0/matrix"][:].T)
 
 
 def parquet(data: bytes, directory: Path) -> Read:
@@ -230,6 +277,10 @@ READERS: dict[str, Callable[[bytes, Path], Read]] = {
     "json": json_object,
     "loom": loom,
     "h5ad": h5ad,
+    "h5mu": h5mu,
+    "zarr": zarr,
+    "10x": tenx,
+    "gctx": gctx,
     "parquet": parquet,
     "arrow": arrow,
     "tsv.long": tsv_long,

@@ -38,7 +38,7 @@ def test_formats_agree(data: st.DataObject) -> None:
     slice = slice_of(feature_labels(features), sample_labels(samples), layer_of(cells, whole=whole))
     sparse = slice_of(slice.features, slice.samples, layer_of(cells, whole=whole, sparse=True))
     with TemporaryDirectory() as directory:
-        of_sparse = [(name, sparse) for name in ("h5ad", "mtx", "json.sparse", *LONG)]
+        of_sparse = [(name, sparse) for name in ("h5ad", "h5mu", "zarr", "10x", "mtx", "json.sparse", *LONG)]
         for format, written in [*((name, slice) for name in READERS), *of_sparse]:
             found = READERS[format](bytes_in(format, written), Path(directory))
             if format in LONG:

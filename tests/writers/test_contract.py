@@ -19,14 +19,18 @@ from rnaget_server.writers.compressed_tsv import TsvGzWriter, TsvZstWriter
 from rnaget_server.writers.csv import CsvGzWriter, CsvWriter
 from rnaget_server.writers.excel import ExcelWriter
 from rnaget_server.writers.gct import GctGzWriter, GctWriter
+from rnaget_server.writers.gctx import GctxWriter
 from rnaget_server.writers.h5ad import H5adWriter
+from rnaget_server.writers.h5mu import H5muWriter
 from rnaget_server.writers.json import JsonWriter, SparseJsonWriter
 from rnaget_server.writers.long_tables import ArrowLongWriter, ParquetLongWriter
 from rnaget_server.writers.long_text import CsvLongWriter, TsvLongGzWriter, TsvLongWriter
 from rnaget_server.writers.loom import LoomWriter
 from rnaget_server.writers.mtx import MtxWriter
 from rnaget_server.writers.parquet import ParquetWriter
+from rnaget_server.writers.tenx import TenXWriter
 from rnaget_server.writers.tsv import TsvWriter
+from rnaget_server.writers.zarr import ZarrWriter
 from tests.writers import readers
 
 
@@ -65,6 +69,45 @@ class TestH5ad(WriterContract):
 
 class TestSparseH5ad(TestH5ad):
     sparse = True
+
+
+class TestH5mu(WriterContract):
+    writer = H5muWriter
+    read = staticmethod(readers.h5mu)
+
+
+class TestSparseH5mu(TestH5mu):
+    sparse = True
+
+
+class TestZarr(WriterContract):
+    writer = ZarrWriter
+    read = staticmethod(readers.zarr)
+
+    @pytest.fixture(autouse=True)
+    def _with_the_thread_of_zarr(self, _own_temporary_files: None) -> None:
+        self._bytes(self._slice(np.ones((1, 1), np.float32), False))
+
+
+class TestSparseZarr(TestZarr):
+    sparse = True
+
+
+class TestTenX(WriterContract):
+    writer = TenXWriter
+    read = staticmethod(readers.tenx)
+
+    def test_starts_before_all_is_read(self) -> None:
+        """The cells go by samples, and are counted first."""
+
+
+class TestSparseTenX(TestTenX):
+    sparse = True
+
+
+class TestGctx(WriterContract):
+    writer = GctxWriter
+    read = staticmethod(readers.gctx)
 
 
 class TestParquet(WriterContract):

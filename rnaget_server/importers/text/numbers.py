@@ -158,7 +158,7 @@ def _number(row: int, column: int, cell: bytes) -> float:
 def _float(cell: bytes) -> float:
     text = cell.strip()
     if _WHOLE.fullmatch(text):
-        return float(text) + 0.0  # `-0` is 0, as in JSON and in pandas' whole numbers, in any block
+        return float(text) + 0.0  # `-0` is 0 in any block, as in JSON and in whole numbers of pandas
     if _NUMBER.fullmatch(text) or _INFINITE.fullmatch(text):
         return float(text)
     if text in MISSING:
