@@ -19,6 +19,9 @@ from rnaget_server.query.json_object import NestedValue, RepeatedName, TooManyVa
 from rnaget_server.query.plus import refuse_blanks
 from rnaget_server.query.strings import Pair, query_pairs
 
+# So many pairs are made before others have their turn.
+_AT_ONCE = 1 << 14
+
 
 @dataclass
 class ReceivedParameters:
@@ -125,7 +128,9 @@ def _pairs(parsed: dict[str, Any]) -> list[Pair]:
         elif isinstance(value, list):
             if not value:
                 raise InvalidQuery(f"the list {name} is empty: name at least one value, or leave it out")
-            pairs += zip(repeat(name), _list(name, value))
+            texts = _list(name, value)
+            for start in range(0, len(texts), _AT_ONCE):
+                pairs += zip(repeat(name), texts[start : start + _AT_ONCE])
         else:
             pairs.append((name, _text(name, value)))
     return pairs

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, KeysView, Mapping
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any
 
 from rnaget_server.errors import InvalidQuery, UnknownParameter, shown
 from rnaget_server.model.kinds import is_date, number_of
 from rnaget_server.model.lists import SEPARATOR, plain
 from rnaget_server.query.recommended import SUFFIXES, as_known
-from rnaget_server.query.strings import runs
 from rnaget_server.spelling import did_you_mean
 
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 _BLANKS = (" ", ",", SEPARATOR)
 
 
@@ -57,15 +58,20 @@ class Parameters:
         given: list[tuple[str, str]] = []
         lists: dict[str, list[str]] = {}
         # One look at all values of a list spares a look at each of a hundred thousand.
-        for name, values in runs(pairs):
+        for name, several in groupby(pairs, _NAME):
             if name[:1] == "_":
                 continue
-            if of_slice and name in known and not name.removesuffix("_not").endswith("List"):
-                values = list(map(plain, values)) if SEPARATOR in "".join(values) else values
+            same = list(several)
+            values = list(map(_VALUE, same))
+            is_list = not of_slice or name not in known or name.removesuffix("_not").endswith("List")
+            if not is_list and SEPARATOR in "".join(values):
+                values = list(map(plain, values))
+                same = list(zip(repeat(name), values))
             if name not in lists:
                 lists[name] = self._values.setdefault(_resolve(name, known, filters), [])
             lists[name] += values
-            given += zip(repeat(name), values)
+            # Not made again: a million new pairs are a reason for the cycle collector to go through all of them.
+            given += same
         self.given = tuple(given)
 
     def fields(self, lists: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, Any]:

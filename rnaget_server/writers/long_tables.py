@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _ENTRIES = 1 << 16
 _BATCH, _GROUP = 1 << 18, 1 << 20
 """Rows that are written at once: of Arrow, and of Parquet, which has a dictionary for each of its groups of rows."""
+_SMALL_GROUP = 1 << 17
+"""Rows of such a group if there are more samples than that: a dictionary has an id for nearly each row then."""
 # As they come, as Arrow has them, and as they are written.
 _COPIES = 3
 _BYTES_OF_PLACES = 8
@@ -58,7 +60,7 @@ class ParquetLongWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the cells as a file; its length is not known beforehand."""
-        return Body(_file(slice), held=_held(slice, _GROUP, _DICTIONARIES))
+        return Body(_file(slice), held=_held(slice, _group(slice), _DICTIONARIES))
 
 
 def _stream(slice: Slice) -> Iterator[bytes]:
@@ -101,10 +103,16 @@ def _file(slice: Slice) -> Iterator[bytes]:
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
         write_statistics=["feature"],
     ) as file:
-        for entries in _entries(slice, _GROUP):
-            file.write_table(table(entries), row_group_size=_GROUP)
+        size = _group(slice)
+        for entries in _entries(slice, size):
+            file.write_table(table(entries), row_group_size=size)
             yield from sink.taken()
     yield from sink.taken()
+
+
+def _group(slice: Slice) -> int:
+    """Return how many rows Parquet writes at once, so that they and the ids that they use are of bounded size."""
+    return min(_GROUP, _SMALL_GROUP) if slice.samples.size > _SMALL_GROUP else _GROUP
 
 
 def _schema(slice: Slice) -> pa.Schema:
