@@ -21,6 +21,8 @@ from tests.writers.readers import LONG, READERS
 
 IDS = st.text("abcXYZ 0189-_.β%'&é", min_size=1, max_size=8).map(lambda text: f"i{text}i")
 CELLS = st.one_of(st.just(0.0), st.just(float("nan")), st.floats(width=32, allow_infinity=False), st.integers(0, 2**24))
+# Its reader takes a second for each file; what it holds is that of h5ad, and the contract reads it.
+SLOW = ("zarr",)
 
 
 def test_every_format_of_matrices_is_compared() -> None:
@@ -38,8 +40,8 @@ def test_formats_agree(data: st.DataObject) -> None:
     slice = slice_of(feature_labels(features), sample_labels(samples), layer_of(cells, whole=whole))
     sparse = slice_of(slice.features, slice.samples, layer_of(cells, whole=whole, sparse=True))
     with TemporaryDirectory() as directory:
-        of_sparse = [(name, sparse) for name in ("h5ad", "h5mu", "zarr", "10x", "mtx", "json.sparse", *LONG)]
-        for format, written in [*((name, slice) for name in READERS), *of_sparse]:
+        of_sparse = [(name, sparse) for name in ("h5ad", "h5mu", "10x", "mtx", "json.sparse", *LONG)]
+        for format, written in [*((name, slice) for name in READERS if name not in SLOW), *of_sparse]:
             found = READERS[format](bytes_in(format, written), Path(directory))
             if format in LONG:
                 found = found.within(features, samples)
