@@ -76,7 +76,8 @@ class ZarrWriter(FolderWriter):
 def _copied(source: h5py.Group, target: Any, places: dict[int, Gap]) -> Iterator[None]:
     """Copy a group of HDF5 with all that is in it; yield whenever chunks have been written."""
     target.attrs.update(_attributes(source))
-    for name, item in source.items():
+    # h5py would keep its lock while its items are gone through, and the thread of Zarr may have to wait for that.
+    for name, item in list(source.items()):
         if isinstance(item, h5py.Group):
             yield from _copied(item, target.create_group(name), places)
             continue

@@ -383,7 +383,8 @@ def test_ctrl_c_ends_a_download_and_the_next_goes_on(r: R, library: Path, site: 
     head = f'HTTP/1.1 200 OK\r\nETag: "{md5(DATA)}"\r\nContent-Length: {len(DATA)}\r\n\r\n'.encode()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stalled = get.replace(site.address, f"http://127.0.0.1:{listener.getsockname()[1]}")
-        command = ["Rscript", "--vanilla", "-e", f"library(rnaget); {stalled}"]
+        # A shell lets what it starts in the background ignore this signal.
+        command = ["env", "--default-signal=INT", "Rscript", "--vanilla", "-e", f"library(rnaget); {stalled}"]
         environment = {**os.environ, "R_LIBS": str(library)}
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             connection, _ = listener.accept()
