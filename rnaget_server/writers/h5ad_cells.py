@@ -62,7 +62,7 @@ def _chunks(layer: LayerInfo, observations: int, width: int) -> Iterator[bytes]:
 
 def _cut(run: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[bytes]:
     """Yield cells as `cell_bytes` gives them in pieces, so that few bytes wait to be sent in addition to the cells."""
-    step = max(1, _PIECE // max(1, run.shape[1] * dtype.itemsize))
+    step = max(1, _PIECE // max(1, prod(run.shape[1:]) * dtype.itemsize))
     for start in range(0, len(run), step):
         yield cell_bytes(run[start : start + step], dtype)
 
@@ -97,12 +97,12 @@ class CsrArrays:
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         """Yield the values."""
         for piece in self._pieces("indices"):
-            yield cell_bytes(piece.data, dtype)
+            yield from _cut(piece.data, dtype)
 
     def indices(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         """Yield the variable of each value."""
         for piece in self._rows():
-            yield cell_bytes(piece.indices, dtype)
+            yield from _cut(piece.indices, dtype)
 
     def indptr(self) -> Iterator[bytes]:
         """Yield the place of the first value of each observation, and their number."""

@@ -215,10 +215,8 @@ def test_a_matrix_without_the_attribute_has_its_own_groups(client: TestClient) -
     page = client.get("/genes/GENE0?group_by=kind").text
     assert "No values at the moment" not in page
     assert page.count("The samples of this matrix have no kind.") == 1
-    assert table_of(page.partition('id="matrix-2"')[2]).to_dict("index") == {
-        name: {"n": 1, "q1": value, "median": value, "q3": value, "min": value, "max": value}
-        for name, value in (("x1", 1), ("x2", 2))
-    }
+    groups = client.get("/genes/GENE0?matrix=other&format=json").json()["groups"]
+    assert sorted((group["name"], group["n"], group["median"]) for group in groups) == [("x1", 1, 1), ("x2", 1, 2)]
     (whole,) = client.get("/genes/GENE0?matrix=other&group_by=&format=json").json()["groups"]
     assert (whole["n"], whole["q1"], whole["median"], whole["q3"]) == (2, 1.25, 1.5, 1.75)
 
