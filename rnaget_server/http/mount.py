@@ -200,25 +200,23 @@ def dispatch(
 ) -> Handler:
     """Return the application that sends a request to the standard whose prefix it has, else to the pages.
 
-    Slashes at the end of a path are ignored (as some clients write them). That of a standard itself is a page.
+    Slashes at the end of a path are ignored. The address of a standard itself is a page. No layer is a coroutine: what
+    only passes a request on is left when it has.
 
     Parameters
     ----------
-    mounts, pages
-        The standards, and all other addresses.
-    lifespan
-        Takes the start and the end of the server.
+    mounts, pages, lifespan
+        The standards, all other addresses, and what takes the start and the end of the server.
     root
-        The path under which clients see the server where a proxy takes it away, such as ``/data``.
+        The path under which clients see the server where a proxy takes it away.
     limit
         How much one client may ask for; None: any amount.
     house
-        Returns the style of each page that a standard shows.
+        Returns the style of pages.
     gate, privacy
         The check of credentials, and what marks the replies that depend on them; None: none are looked at.
     """
 
-    # Not a coroutine, nor are the next layers: what only passes a request on is left when it has.
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
             return lifespan(scope, receive, send) if limit is None else _begun(limit, lifespan, scope, receive, send)
@@ -234,9 +232,10 @@ def dispatch(
             return _limited(limit, send_pulse, scope, receive, send)
         kept = {DIALECT_KEY: _OF_PAGES, HOUSE_KEY: house, ROOT_KEY: root or below}
         page = {**scope, **kept, "path": below + path}
-        counted = is_counted(path)
-        shown = _behind(gate if counted and path not in SIGN_IN_PATHS else None, partial(_page, pages, privacy))
-        return _limited(limit if counted else None, shown, page, receive, send)
+        shown = partial(_page, pages, privacy)
+        if not is_counted(path):
+            return shown(page, receive, send)
+        return _limited(limit, _behind(None if path in SIGN_IN_PATHS else gate, shown), page, receive, send)
 
     return application
 
