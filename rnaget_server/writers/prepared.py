@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
+from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.storage.local import LocalFile
 
@@ -39,30 +36,20 @@ class PreparedFiles:
     """
 
     def __init__(self, max_bytes: int = _KEPT_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._files: OrderedDict[Hashable, LocalFile] = OrderedDict()
+        self._files: RecentValues[Hashable, LocalFile] = RecentValues(
+            max_bytes, lambda file: max(file.size, max_bytes // _KEPT_FILES)
+        )
 
     def write(self, key: Hashable, path: Path, make: Callable[[Path], None]) -> None:
-        """Write the file of a key to a path that is free: a copy of the one that is kept, or what `make` writes."""
-        with self._lock:
-            kept = self._files.get(key)
-            if kept is not None:
-                self._files.move_to_end(key)
-        if kept is not None:
-            with path.open("xb") as target:
-                kept.copy_to(target.fileno())
-            return
-        make(path)
-        if path.stat().st_size <= self._max_bytes:
-            self._keep(key, path)
+        """Write the file of a key to a path that is free: a copy of the one that is kept, which `make` writes once."""
+        kept = self._files.get(key, lambda: _made(path, make))
+        with path.open("xb") as target:
+            kept.copy_to(target.fileno())
 
-    def _keep(self, key: Hashable, path: Path) -> None:
-        with tempfile.TemporaryFile() as target:
-            LocalFile.open(path).copy_to(target.fileno())
-            copy = LocalFile(os.dup(target.fileno()))
-        with self._lock:
-            self._files[key] = copy
-            # What is let go is closed with the last thread that copies it.
-            while len(self._files) > _KEPT_FILES or sum(file.size for file in self._files.values()) > self._max_bytes:
-                self._files.popitem(last=False)
+
+def _made(path: Path, make: Callable[[Path], None]) -> LocalFile:
+    """Return the file that `make` writes at a path, without a name: it is gone when nobody holds it any more."""
+    make(path)
+    file = LocalFile.open(path)
+    path.unlink()
+    return file

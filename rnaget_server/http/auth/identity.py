@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 
 from rnaget_server.model.principal import Principal
 
+LONGEST_TOKEN = 64 << 10
+"""The most characters of a token that is looked at."""
+
+LONGEST_GRANT = 2048
+"""The most characters of the name of a grant; longer ones do not count."""
+
 NO_TOKEN = "this is no token that this server takes: sign in again, or ask its provider for one"
 """The refusal of what is no token, or that of somebody else."""
 

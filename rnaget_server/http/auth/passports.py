@@ -7,6 +7,7 @@ from typing import Any
 
 from rnaget_server.errors import NotAuthenticated
 from rnaget_server.http.auth.fetch import fetch_json
+from rnaget_server.http.auth.identity import LONGEST_GRANT
 from rnaget_server.http.auth.keys import PublishedKeys
 from rnaget_server.http.auth.providers import discovered_keys
 from rnaget_server.http.auth.web_tokens import parse_web_token, verified_claims
@@ -18,7 +19,6 @@ VISA_CLAIM = "ga4gh_visa_v1"
 
 MOST_VISAS = 256
 _LONGEST_VISA = 16 << 10
-_LONGEST_GRANT = 2048
 _GRANTING = "ControlledAccessGrants"
 
 
@@ -94,6 +94,6 @@ def _grant_of(claims: Mapping[str, Any]) -> str:
     if visa.get("conditions"):
         raise NotAuthenticated("it has conditions, which are not looked at here")
     value = visa.get("value")
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_GRANT:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_GRANT:
         raise NotAuthenticated("it does not say what it grants")
     return value

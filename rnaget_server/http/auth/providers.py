@@ -10,12 +10,11 @@ from typing import Any
 from rnaget_server.auth_settings import ProviderEntry, is_trustworthy_address
 from rnaget_server.errors import NotAuthenticated, Unavailable
 from rnaget_server.http.auth.fetch import FetchFailed, fetch_json
-from rnaget_server.http.auth.identity import Identity
+from rnaget_server.http.auth.identity import LONGEST_GRANT, Identity
 from rnaget_server.http.auth.keys import FRESH_SECONDS, PAUSE_SECONDS, PublishedKeys
 
 SCOPE_START = "read:"
 _MOST_GRANTS = 10_000
-_LONGEST_GRANT = 2048
 _LONGEST_LABEL = 60
 
 Visas = Callable[[object], tuple[dict[str, float], tuple[str, ...]]]
@@ -146,7 +145,7 @@ class Provider:
 def _texts(value: object) -> list[str]:
     """Return the texts of a list, or one text."""
     values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return [each for each in values[:_MOST_GRANTS] if isinstance(each, str) and 0 < len(each) <= _LONGEST_GRANT]
+    return [each for each in values[:_MOST_GRANTS] if isinstance(each, str) and 0 < len(each) <= LONGEST_GRANT]
 
 
 def _words(value: object) -> list[str]:

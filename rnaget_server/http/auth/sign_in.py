@@ -16,13 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import Busy, InvalidQuery, NotAuthenticated, RnagetError
 from rnaget_server.http.auth.authenticator import Authenticator
-from rnaget_server.http.auth.identity import Identity
+from rnaget_server.http.auth.identity import LONGEST_TOKEN, Identity
 from rnaget_server.http.replies import error_response
 from rnaget_server.http.request import LABEL_KEY, PRINCIPAL_KEY
 from rnaget_server.model.principal import Principal
 
 _BEARER = b"bearer "
-_LONGEST_TOKEN = 64 << 10
 _IN_QUERY = ("access_token", "id_token", "bearer_token")
 _KEPT_SECONDS = 300.0
 """So long a token is believed that was verified, so that keys which were taken back are noticed."""
@@ -171,7 +170,7 @@ def _token(headers: list[bytes]) -> str:
     if (
         len(headers) > 1
         or value[: len(_BEARER)].lower() != _BEARER
-        or len(value) > _LONGEST_TOKEN
+        or len(value) > LONGEST_TOKEN
         or not value.isascii()
     ):
         raise NotAuthenticated("this server takes one header `Authorization: Bearer TOKEN`, and no other credentials")

@@ -15,7 +15,7 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
 
 from rnaget_server.errors import NotAuthenticated
-from rnaget_server.http.auth.identity import NO_TOKEN
+from rnaget_server.http.auth.identity import LONGEST_TOKEN, NO_TOKEN
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """The signatures that are believed: by keys that are public, and never by a secret or none."""
@@ -24,13 +24,12 @@ LEEWAY = 30
 """The seconds by which clocks may differ."""
 
 _LONGEST_HEADER = 4096
-_LONGEST_TOKEN = 64 << 10
 _LONGEST_SUBJECT = 255
 
 
 class _Registry(JWSRegistry):
     max_header_length = _LONGEST_HEADER
-    max_payload_length = _LONGEST_TOKEN
+    max_payload_length = LONGEST_TOKEN
 
 
 _SIGNATURES = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
@@ -63,7 +62,7 @@ def parse_web_token(text: str) -> WebToken:
     NotAuthenticated
         If it is no such token.
     """
-    parts = text.split(".", 3) if len(text) <= _LONGEST_TOKEN else []
+    parts = text.split(".", 3) if len(text) <= LONGEST_TOKEN else []
     if len(parts) != 3 or len(parts[0]) > _LONGEST_HEADER or not text.isascii():
         raise NotAuthenticated(NO_TOKEN)
     header, claims = _json_object(parts[0]), _json_object(parts[1])
