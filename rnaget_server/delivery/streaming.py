@@ -28,7 +28,7 @@ from rnaget_server.model.observation import stage
 
 _log = logging.getLogger(__name__)
 _GZIP = 31
-_GZIP_LEVEL = 1
+_GZIP_LEVEL = 2  # see compressed_tsv
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,13 @@ def visit(
         if urlsplit(url).scheme in ("http", "https", "ws", "wss") and urlsplit(url).netloc != home:
             seen.foreign.append(url)
 
+    def failed(url: str, failure: str) -> None:
+        # The browser asks for the icon by itself, and gives up when the page is left.
+        if not (url.endswith("/favicon.svg") and "ERR_ABORTED" in failure):
+            seen.errors.append(f"{url}: {failure}")
+
     seen.page.on("request", lambda request: ask(request.url))
-    seen.page.on("requestfailed", lambda request: seen.errors.append(f"{request.url}: {request.failure}"))
+    seen.page.on("requestfailed", lambda request: failed(request.url, str(request.failure)))
     seen.page.on("console", lambda said: said.type in ("error", "warning") and seen.errors.append(said.text))
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
     yield seen

@@ -146,7 +146,7 @@ def test_the_log_of_a_server_with_several_workers_says_each_problem_once(serve, 
     ask_until(root, log, "does not check")
     assert lines_of(log, "does not check, the old one stays in service") == 1
     for place, line in PLACES[:2]:
-        assert lines_of(log, f": {place}:{line}:") == 2
+        assert lines_of(log, f" {place}:{line}:") == 2
     shutil.rmtree(faulty / "demo" / "other")
     ask_until(root, log, "is in service")
     assert lines_of(log, "the changed catalogue is in service") == 1
