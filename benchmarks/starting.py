@@ -37,7 +37,7 @@ def rows(material: Material) -> Iterator[Row]:
     yield Row(
         "start of a worker, until it has sent a gene", "beyond importing packages", Figures(tuple(taken)), most=1.5
     )
-    yield Row("memory of a worker that has sent a gene", "beyond a bare app", Figures(tuple(memory), "MB"), most=40)
+    yield Row("memory of a worker that has sent a gene", "beyond a bare app", Figures(tuple(memory), "MB"), most=64)
     yield Row("start of the server, until it answers", "a bare app", Figures(tuple(whole)), Figures(tuple(plain_whole)))
 
 
