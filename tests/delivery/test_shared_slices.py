@@ -6,13 +6,17 @@ import logging
 import os
 import random
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from rnaget_server.delivery.availability import Availability
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.shared_slices import SharedSlices
 from rnaget_server.settings import Settings
@@ -234,6 +238,66 @@ def test_a_store_that_was_killed_is_done_without(
     valkey.start()
     wait_for(lambda: read(cache, key_of(99)) is None and cache.shared.uses.misses >= 2)  # type: ignore[union-attr]
     wait_for(lambda: not make(cache, key_of(random.getrandbits(64)), b"x") and store.keys(f"{ENTRY}*"))
+
+
+@pytest.fixture
+def dripping(valkey: Valkey) -> Iterator[int]:
+    """The port of a way to Valkey on which each answer comes byte by byte."""
+    ended = threading.Event()
+
+    def drip(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", valkey.port)) as server, suppress(OSError):
+            client.settimeout(0.02)
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    asked = client.recv(1 << 16)
+                    if not asked:
+                        return
+                    server.sendall(asked)
+                server.settimeout(0.02)
+                with suppress(TimeoutError):
+                    for byte in server.recv(1 << 16):
+                        client.sendall(bytes((byte,)))
+                        ended.wait(0.03)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.1)
+
+        def accept() -> None:
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    threading.Thread(target=drip, args=(listening.accept()[0],), daemon=True).start()
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        yield listening.getsockname()[1]
+        ended.set()
+        accepting.join()
+
+
+def test_a_store_that_answers_byte_by_byte_is_not_waited_for(
+    valkey: Valkey, dripping: int, cache_of: Caches, store: Redis, tmp_path: Path
+) -> None:
+    make(cache_of(), key_of(1), bytes_of(MIB))
+    wait_for(lambda: store.exists(ENTRY + key_of(1)))
+    address = valkey.address.replace(str(valkey.port), str(dripping))
+    slow = SliceCache(tmp_path / "slow", 256 * MIB, SharedSlices(address, 64 * MIB, KEYS))
+    assert all(timed(slow, key_of(1)) < OVER + 0.5 for _ in range(5))
+
+
+def test_a_state_that_all_threads_notice_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    state, looks = Availability("a_setting", "goes on"), []
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            state.leave("Gone")
+        for _ in range(3):
+            assert not state.is_usable(lambda: looks.append(1))
+        assert looks == []
+        for _ in range(3):
+            state.return_()
+    assert state.is_usable(lambda: looks.append(1))
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["a_setting cannot be used (Gone): goes on", "a_setting is back"]
 
 
 def test_the_setting_needs_keys_and_an_address(tmp_path: Path) -> None:

@@ -236,6 +236,19 @@ def test_no_slice_is_of_a_file_that_was_replaced(grown: Site) -> None:
     assert after[0].headers["ETag"] == after[1].headers["ETag"] != before.headers["ETag"]
 
 
+def test_an_entry_that_was_changed_is_not_sent(grown: Site) -> None:
+    made = read(grown.of(0) + SLICE)
+    until(lambda: grown.entries() == 1)
+    with Redis(port=grown.valkey.port, password=PASSWORD) as client:
+        (entry,) = client.keys("{rnaget-slices}:e:*")
+        piece = bytearray(client.hget(entry, "5"))
+        piece[1000] ^= 4
+        client.hset(entry, "5", bytes(piece))
+        assert read(grown.of(1) + SLICE).content == made.content
+        until(lambda: client.hget(entry, "5") not in (None, bytes(piece)))
+    assert "a damaged slice was removed from shared_cache" in grown.log(1)
+
+
 class Load:
     """Clients that ask through nginx all the time, each time on a new connection or on one that is kept."""
 
