@@ -19,9 +19,11 @@ from benchmarks import (
     htsget,
     http,
     importing,
+    many,
     memory,
     pages,
     peers,
+    plan,
     processes,
     profile,
     reads,
@@ -56,10 +58,12 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "profile": profile.rows,
     "processes": processes.rows,
     "scale": scale.rows,
+    "servers": many.rows,
+    "plan": plan.rows,
 }
 SOAK = "soak"
 _WITHOUT_MATRICES = frozenset(
-    {"access", "archive", "cells", "client", "importing", "pages", "search", "sequences", "htsget"}
+    {"access", "archive", "cells", "client", "htsget", "importing", "pages", "plan", "search", "sequences", "servers"}
 )
 """Parts for which the large matrices need not be made."""
 

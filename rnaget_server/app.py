@@ -43,6 +43,7 @@ from rnaget_server.delivery.formats import Formats
 from rnaget_server.delivery.measures import measures
 from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.delivery.session_key import signing_keys
+from rnaget_server.delivery.shared_slices import shared_slices
 from rnaget_server.delivery.stored_files import FILE_ROUTE, FILES_PATH
 from rnaget_server.delivery.tickets import TicketCheck, TicketSigner, signer_of
 from rnaget_server.http.api import create_api
@@ -90,7 +91,8 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     formats = Formats(Registry(WRITERS))
     # Half is left for what no reply knows that it holds, and for gaps between pieces of memory.
     budget = ReplyBudget((settings.max_reply_bytes + 1) // 2)
-    cache = SliceCache(settings.cache_directory, settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE)
+    most = settings.cache_bytes - settings.cache_bytes // SUMMARIES_SHARE
+    cache = SliceCache(settings.cache_directory, most, shared_slices(settings))
     mount = _rnaget(repository, settings, formats, Delivery(cache, repository.limits, budget, settings.content_coding))
     upstream = Upstream(settings) if settings.cram_upstream else None
     sequences = RefgetApi(repository, settings, budget, upstream)

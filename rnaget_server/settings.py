@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
-from rnaget_server.operating import OperatingSettings, split_address
+from rnaget_server.operating import split_address
+from rnaget_server.shared_settings import SharedSettings
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
@@ -108,7 +108,7 @@ class Peer(BaseModel):
         return {name: value for name, value in payload.items() if value}
 
 
-class Settings(OperatingSettings):
+class Settings(SharedSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -245,10 +245,6 @@ class Settings(OperatingSettings):
     rate_limit_exempt: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.0/8", "::1"), description="Addresses and networks whose requests are not counted."
     )
-    rate_limit_storage: SecretStr = Field(
-        SecretStr("memory"),
-        description="The place of the counts: memory, of this server, or redis://… or valkey://…, of all that name it.",
-    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",), description="Origins whose pages may read the replies; * for all."
     )
@@ -339,24 +335,6 @@ class Settings(OperatingSettings):
         except ValueError:
             raise ValueError("it must be addresses and networks, such as 192.0.2.7, 10.0.0.0/8") from None
 
-    @field_validator("rate_limit_storage")
-    @classmethod
-    def _storage(cls, value: SecretStr) -> SecretStr:
-        address = value.get_secret_value().strip() or "memory"
-        if address == "memory":
-            return SecretStr(address)
-        wrong = "it must be memory, or an address such as redis://127.0.0.1:6379/0 or valkey://…"
-        try:
-            parts = urlsplit(address)
-            is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:
-            is_address = False
-        if not is_address or parts.scheme not in ("redis", "rediss", "valkey", "valkeys"):
-            raise ValueError(wrong)
-        if find_spec("redis") is None:
-            raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
-        return SecretStr(address)
-
     @model_validator(mode="after")
     def _own_port_for_metrics(self) -> Self:
         if self.metrics_address and split_address(self.metrics_address)[1] == self.port:
@@ -367,6 +345,10 @@ class Settings(OperatingSettings):
     def _keys_for_tickets(self) -> Self:
         if self.require_tickets and not self.ticket_keys:
             raise ValueError("require_tickets needs ticket_keys: set at least one key, or leave require_tickets out")
+        if self.shared_cache.get_secret_value() and not self.ticket_keys:
+            raise ValueError(
+                "shared_cache needs ticket_keys, by which its entries are signed: set the same on all servers"
+            )
         return self
 
     @field_validator("data", "cache_directory")

@@ -88,7 +88,7 @@ def test_every_extra_can_be_asked_for(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("rnaget_server-*.whl"))) as wheel:
         metadata = _metadata(wheel)
     known = {"all", "dev", "otel", "soma"} | {
-        *("arrow", "auth", "excel", "graphql", "metrics", "pages", "reads", "redis", "zarr"),
+        *("arrow", "auth", "cloud", "excel", "graphql", "metrics", "pages", "reads", "redis", "zarr"),
     }
     assert set(metadata.get_all("Provides-Extra", [])) == known
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]

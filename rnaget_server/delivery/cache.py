@@ -10,9 +10,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
 
 from rnaget_server.delivery.content import CachedContent
+from rnaget_server.delivery.shared_slices import SharedSlices
 from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter, DamagedFileError
 from rnaget_server.storage.disk_cache import DiskCache, Entry
@@ -36,12 +38,15 @@ class SliceCache:
         Where they are.
     most_bytes
         Most bytes on disk. 0: nothing is kept there.
+    shared
+        Those that other servers have made.
     """
 
-    def __init__(self, directory: Path, most_bytes: int) -> None:
+    def __init__(self, directory: Path, most_bytes: int, shared: SharedSlices | None = None) -> None:
         sums = most_bytes // _SUMS_SHARE
         self._files = DiskCache(directory, most_bytes - sums)
         self.sums = Sums(DiskCache(directory / "sums", sums if self._files.max_bytes else 0))
+        self.shared = shared
         # In parallel with making the bytes, which would take a quarter longer otherwise.
         self._pool = ThreadPoolExecutor(2, "md5")
 
@@ -65,13 +70,14 @@ class SliceCache:
         return 0 < estimate <= self._files.max_bytes // _LIKELY_SHARE
 
     def get(self, key: str) -> CachedContent | None:
-        """Return the bytes of that key, None if they are not kept or the file is not whole; then it is removed."""
+        """Return the bytes of that key, None if they are not kept; a file that is not whole is removed."""
         file = self._files.open(key)
         try:
-            return CachedContent(CheckedFile(file), self._files, key) if file is not None else None
+            if file is not None:
+                return CachedContent(CheckedFile(file), self._files, key)
         except DamagedFileError:
             self._files.remove(key)
-            return None
+        return self.shared.fetch(key, partial(self._keep, key)) if self.shared is not None and self.on else None
 
     def lock(self, key: str) -> AbstractContextManager[None]:
         """Keep others who would make the same slice waiting."""
@@ -104,6 +110,7 @@ class SliceCache:
             if is_current():
                 if entry is not None and writer is not None and _succeeded(writer.finish):
                     entry.commit()
+                    self._offer(key, size)
                 if running is not None:
                     self.sums.put(key, running.result())
             yield held
@@ -142,9 +149,33 @@ class SliceCache:
             file = CheckedFile(os.fdopen(os.dup(entry.file.fileno()), "rb"))
             if key is not None and size <= self.largest and is_current():
                 entry.commit()
+                self._offer(key, size)
             return CachedContent(file)
         finally:
             entry.discard()
+
+    def _keep(self, key: str, pieces: Iterator[bytes]) -> CachedContent | None:
+        """Write what another server has made to the disk, and return it; None if the disk is full."""
+        entry = self._entry(key)
+        if entry is None:
+            return None
+        try:
+            writer = CheckedWriter(entry.file)
+            if not all(_succeeded(writer.write, piece) for piece in pieces) or not _succeeded(writer.finish):
+                return None
+            file = CheckedFile(os.fdopen(os.dup(entry.file.fileno()), "rb"))
+            entry.commit()
+            return CachedContent(file, self._files, key)
+        finally:
+            entry.discard()
+
+    def _offer(self, key: str, size: int) -> None:
+        if self.shared is not None and size <= self.shared.largest:
+            self.shared.offer(key, partial(self._reopen, key))
+
+    def _reopen(self, key: str) -> CheckedFile | None:
+        file = self._files.open(key, counted=False)
+        return CheckedFile(file) if file is not None else None
 
 
 class Sums:

@@ -29,6 +29,7 @@ def measures(repository: Repository, cache: SliceCache, budget: ReplyBudget) -> 
         "sums": cache.sums.uses,
         "summaries": repository.summaries.uses,
         "stores": repository.stores.uses,
+        **({"shared": cache.shared.uses} if cache.shared is not None else {}),
     }
     return [
         Measure("reply_bytes_held", "Bytes that large replies hold or have set aside.", lambda: {"": budget.held}),

@@ -14,6 +14,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 from rnaget_server.http.shared_counts import Quota, SharedCounts, Taken
+from rnaget_server.shared_settings import redis_address
 
 _log = logging.getLogger(__name__)
 _PREFIX = "rnaget"
@@ -46,8 +47,7 @@ class RemoteCounts:
         # Not at the top: it is installed by an extra.
         from redis.asyncio import BlockingConnectionPool, Redis
 
-        scheme, _, rest = address.partition("://")
-        url = f"{scheme.replace('valkey', 'redis')}://{rest}"
+        url = redis_address(address)
         pool = BlockingConnectionPool.from_url(
             url, max_connections=_CONNECTIONS, timeout=_WAITS_AT_START, socket_connect_timeout=_WAITS_AT_START
         )

@@ -77,13 +77,22 @@ class DiskCache:
                 self._clear_after_restart()
                 _write_total(lock, self._sweep(self.max_bytes))
 
-    def open(self, key: str) -> BinaryIO | None:
-        """Return the file of that key open for reading, None if there is none; a hexadecimal digest is a key."""
+    def open(self, key: str, counted: bool = True) -> BinaryIO | None:
+        """Return the file of that key open for reading, None if there is none; a hexadecimal digest is a key.
+
+        Parameters
+        ----------
+        key
+            The key.
+        counted
+            Whether it is a use of the cache.
+        """
         path = self._path(key)
         if self.max_bytes <= 0:
             return None
         file = self._opened(path)
-        self.uses.count(file is not None)
+        if counted:
+            self.uses.count(file is not None)
         return file
 
     def _opened(self, path: Path) -> BinaryIO | None:

@@ -168,7 +168,7 @@ def proxy(root: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if NGINX is None:
         pytest.skip("nginx is not installed")
     directory, port = tmp_path_factory.mktemp("nginx"), free_port()
-    site = (ROOT / "deploy" / "nginx.conf").read_text()
+    site = "".join((ROOT / "deploy" / name).read_text() for name in ("nginx-upstream.conf", "nginx.conf"))
     for pattern, here in (
         (r"server \{\s+listen 80;.*?\n\}", ""),
         (r"listen 443 ssl;", f"listen 127.0.0.1:{port};"),

@@ -1,7 +1,7 @@
 """Run by the Python of ``.venv-deploy``: checks of the chart and the compose file by programs that others wrote.
 
 ``render VALUES`` prints what Helm makes of the chart, as JSON, once the schemas of Kubernetes allow it; ``lint`` prints
-what Helm finds; ``compose`` prints the services of the compose file as its specification's parser read them.
+what Helm finds; ``compose FILE`` prints the services of a compose file as its specification's parser read them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,16 @@ def lint() -> object:
     return helm_python.lint(str(CHART), {}, strict=True)
 
 
-def compose() -> object:
-    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+def compose(file: str) -> object:
+    # Its parser knows no merge keys of YAML, which Compose does.
+    merged = yaml.safe_load((DEPLOY / file).read_text(encoding="utf-8"))
+    text = yaml.dump(merged, Dumper=_WithoutAliases, sort_keys=False)
     return yaml.safe_load(PyCompose.from_yaml(text).to_yaml())
+
+
+class _WithoutAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 if __name__ == "__main__":

@@ -8,14 +8,17 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conftest import ROOT
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-EXAMPLE = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+DEPLOY = ROOT / "deploy"
+SITE = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+EXAMPLE = (DEPLOY / "nginx-upstream.conf").read_text(encoding="utf-8") + SITE
+MANY = (DEPLOY / "many" / "nginx-upstream.conf").read_text(encoding="utf-8")
 
 
 def site(directory: Path, upstream: str, plain: int, tls: int) -> str:
@@ -25,6 +28,19 @@ def site(directory: Path, upstream: str, plain: int, tls: int) -> str:
         text = text.replace(f"/etc/ssl/rna.example.org/{name}", str(directory / name))
     text = "\n".join(line for line in text.splitlines() if "[::]:" not in line)
     return text.replace("listen 80", f"listen 127.0.0.1:{plain}").replace("listen 443", f"listen 127.0.0.1:{tls}")
+
+
+def plain_site(directory: Path, upstreams: Sequence[str], port: int) -> str:
+    """Return the example for several servers, without TLS and other ports, for any name."""
+    places = re.findall(r"server (\S+:8080) max_fails", MANY)
+    assert len(places) == len(upstreams)
+    text = MANY
+    for place, upstream in zip(places, upstreams, strict=True):
+        text = text.replace(place, upstream)
+    text += SITE.replace("/var/cache/nginx/rnaget", str(directory / "cache"))
+    text = re.sub(r"server \{\s+listen 80.*?\n\}", "", text, flags=re.DOTALL)
+    text = re.sub(r"listen \[::\].*?;|ssl_certificate\w* .*?;|server_name .*?;", "", text)
+    return text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
 
 
 def below(text: str, path: str) -> str:

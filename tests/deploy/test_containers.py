@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from rnaget_server import __version__
+from rnaget_server.http.observing.metrics import Metrics
 from rnaget_server.settings import Settings, load_settings
 from rnaget_server.storage.disk_cache import private_directory
 from tests.conftest import ROOT, free_port
@@ -29,6 +31,7 @@ checked = pytest.mark.skipif(
     not CHECKERS.is_dir(), reason="the suite is not installed that checks deploy/: `make test` does that"
 )
 SEVERAL = {"replicas": 3, "ticketKeys": {"secretName": "keys"}}
+METRIC = "rnaget_requests_in_progress"
 PUBLIC = {"ingress": {"enabled": True, "tlsSecretName": "tls"}, "settings": {"public_url": "https://rna.example.org"}}
 
 
@@ -132,22 +135,59 @@ def test_the_health_check_of_the_image(port: int) -> None:
 
 @checked
 def test_the_compose_file_gives_few_rights() -> None:
-    parsed = run_checker("compose")
-    assert parsed.returncode == 0, parsed.stderr
-    services = json.loads(parsed.stdout)["services"]
+    services = composed("compose.yaml")["services"]
     assert set(services) == {"server", "nginx"}
-    for service in services.values():
-        assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
-        assert {"mem_limit", "pids_limit", "cpus", "ulimits"} <= set(service)
-        binds = [volume for volume in service["volumes"] if volume["type"] == "bind"]
-        assert binds and all(volume["read_only"] for volume in binds)
+    have_few_rights(services)
     assert services["nginx"]["network_mode"] == "service:server"
     assert all(f"RNAGET_{name.upper()}" for name in services["server"]["environment"])
     known = {f"RNAGET_{name.upper()}" for name in Settings.model_fields}
     assert set(services["server"]["environment"]) <= known
     waits = Settings().drain_seconds + Settings().shutdown_timeout
     assert all(_seconds(service["stop_grace_period"]) > waits for service in services.values())
+
+
+def composed(file: str) -> dict[str, Any]:
+    parsed = run_checker("compose", file)
+    assert parsed.returncode == 0, parsed.stderr
+    found: dict[str, Any] = json.loads(parsed.stdout)
+    return found
+
+
+def have_few_rights(services: dict[str, Any]) -> None:
+    for service in services.values():
+        assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert {"mem_limit", "pids_limit", "cpus", "ulimits"} <= set(service)
+        binds = [volume for volume in service.get("volumes", []) if volume["type"] == "bind"]
+        assert all(volume["read_only"] for volume in binds)
+
+
+@checked
+def test_the_compose_file_for_many_has_two_servers_that_only_nginx_reaches() -> None:
+    whole = composed("many/compose.yaml")
+    services = whole["services"]
+    assert set(services) == {"server-1", "server-2", "nginx", "valkey", "seaweedfs"}
+    have_few_rights(services)
+    assert whole["networks"]["inside"]["internal"] is True
+    assert [name for name, service in services.items() if "ports" in service] == ["nginx"]
+    assert all(set(service["networks"]) == {"inside"} for name, service in services.items() if name != "nginx")
+    addresses = {name: service["networks"]["inside"]["ipv4_address"] for name, service in services.items()}
+    upstream = (ROOT / "deploy" / "many" / "nginx-upstream.conf").read_text(encoding="utf-8")
+    assert re.findall(r"server (\S+):8080", upstream) == [addresses["server-1"], addresses["server-2"]]
+    one, two = (services[f"server-{number}"] for number in (1, 2))
+    assert one["environment"] == two["environment"] and one["volumes"] != two["volumes"]
+    given = one["environment"]
+    assert {name for name in given if name.startswith("RNAGET_")} <= {
+        f"RNAGET_{n.upper()}" for n in Settings.model_fields
+    }
+    assert given["RNAGET_FORWARDED_ALLOW_IPS"] == addresses["nginx"]
+    for name in ("RNAGET_SHARED_CACHE", "RNAGET_RATE_LIMIT_STORAGE"):
+        assert f"@{addresses['valkey']}:6379" in given[name]
+    assert given["AWS_ENDPOINT_URL"] == f"http://{addresses['seaweedfs']}:8333"
+    waits = Settings().drain_seconds + Settings().shutdown_timeout
+    assert all(_seconds(service["stop_grace_period"]) > waits for service in (one, two, services["nginx"]))
+    # No secret stands in the file.
+    assert all("${" in given[name] for name in given if "KEY" in name or "valkey:" in given[name])
 
 
 def _seconds(text: str) -> int:
@@ -161,7 +201,8 @@ def test_helm_and_kubernetes_find_no_mistake_in_the_chart() -> None:
     assert [message["error"] for message in linted["messages"]] == ["icon is recommended"]
     assert set(manifests({})) == {"Deployment", "Service", "NetworkPolicy"}
     whole = manifests({**SEVERAL, **PUBLIC, "autoscaling": {"enabled": True}})
-    assert set(whole) == {"Deployment", "Service", "NetworkPolicy", "Ingress", "HorizontalPodAutoscaler"}
+    kinds = {"Deployment", "Service", "NetworkPolicy", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+    assert set(whole) == kinds
     assert "replicas" not in whole["Deployment"]["spec"]
     assert whole["Ingress"]["spec"]["tls"] == [{"hosts": ["rna.example.org"], "secretName": "tls"}]
     assert whole["Ingress"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
@@ -190,9 +231,53 @@ def test_pods_have_few_rights_probes_limits_and_time_to_end() -> None:
 
 
 @checked
+def test_pods_are_added_by_the_metrics_of_the_server_and_share_a_store() -> None:
+    values = {
+        **SEVERAL,
+        "shared": {"secretName": "valkey"},
+        "metrics": {"enabled": True},
+        "autoscaling": {"enabled": True, "requestsInProgress": 20},
+        "networkPolicy": {"egress": [{"ports": [{"port": 6379}]}]},
+    }
+    found = manifests(values)
+    spec = found["HorizontalPodAutoscaler"]["spec"]
+    assert spec["scaleTargetRef"]["name"] == found["Deployment"]["metadata"]["name"]
+    resource, pods = spec["metrics"]
+    assert resource["resource"]["name"] == "cpu"
+    target = {"type": "AverageValue", "averageValue": "20"}
+    assert pods == {"type": "Pods", "pods": {"metric": {"name": METRIC}, "target": target}}
+    adapter = yaml.safe_load((ROOT / "deploy" / "helm" / "prometheus-adapter.yaml").read_text(encoding="utf-8"))
+    (rule,) = adapter["rules"]["custom"]
+    assert rule["name"]["as"] == METRIC and rule["seriesQuery"].startswith(f"{METRIC}{{")
+    template = found["Deployment"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    given = {
+        one["name"]: one["valueFrom"]["secretKeyRef"] if "valueFrom" in one else one["value"]
+        for one in container["env"]
+    }
+    store = {"name": "valkey", "key": "url"}
+    assert given["RNAGET_SHARED_CACHE"] == given["RNAGET_RATE_LIMIT_STORAGE"] == store
+    assert given["RNAGET_METRICS_ADDRESS"] == "0.0.0.0:9090"
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == "9090"
+    web, watched = found["NetworkPolicy"]["spec"]["ingress"]
+    assert [rule["ports"][0]["port"] for rule in (web, watched)] == ["http", "metrics"] and web["from"] != watched[
+        "from"
+    ]
+    assert {port["name"] for port in container["ports"]} == {"http", "metrics"}
+
+
+def test_the_metric_that_adds_pods_is_one_of_the_server() -> None:
+    text, _ = Metrics([], None).text("text/plain")
+    assert f"\n{METRIC} ".encode() in text
+
+
+@checked
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
+        ({"shared": {"secretName": "valkey"}}, "set ticketKeys.secretName"),
+        ({**SEVERAL, "shared": {"secretName": "valkey"}}, "add it to networkPolicy.egress"),
+        ({**SEVERAL, "autoscaling": {"enabled": True, "requestsInProgress": 9}}, "enable autoscaling and metrics"),
         ({"replicas": 2}, "set ticketKeys.secretName"),
         ({"autoscaling": {"enabled": True}}, "set ticketKeys.secretName"),
         ({"networkPolicy": {"enabled": False}}, "everybody who reaches a pod may claim any address"),

@@ -25,6 +25,15 @@ labels:
 {{- if and (eq .Values.settings.forwarded_allow_ips "*") (not .Values.networkPolicy.enabled) }}
 {{- fail "with forwarded_allow_ips \"*\" everybody who reaches a pod may claim any address: enable networkPolicy, or name the proxies" }}
 {{- end }}
+{{- if and .Values.shared.secretName (not .Values.ticketKeys.secretName) }}
+{{- fail "slices that servers share are signed by the keys of tickets: set ticketKeys.secretName" }}
+{{- end }}
+{{- if and .Values.shared.secretName .Values.networkPolicy.enabled (not .Values.networkPolicy.egress) }}
+{{- fail "the network policy lets no pod reach the store that servers share: add it to networkPolicy.egress" }}
+{{- end }}
+{{- if and .Values.autoscaling.requestsInProgress (not (and .Values.autoscaling.enabled .Values.metrics.enabled)) }}
+{{- fail "autoscaling.requestsInProgress needs the metrics of the server: enable autoscaling and metrics" }}
+{{- end }}
 {{- if and .Values.ingress.enabled (not .Values.settings.public_url) }}
 {{- fail "the URLs in tickets begin with settings.public_url: set it to the address that clients see, such as https://rna.example.org" }}
 {{- end }}

@@ -1,0 +1,64 @@
+"""The settings of what several servers behind one address have in common."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from rnaget_server.operating import OperatingSettings
+
+MEMORY = "memory"
+"""The place of counts that no other server shares."""
+
+_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+
+
+class SharedSettings(OperatingSettings):
+    """The places, in Redis or Valkey, of what servers share."""
+
+    rate_limit_storage: SecretStr = Field(
+        SecretStr(MEMORY),
+        description="The place of the counts: memory, of this server, or redis://… or valkey://…, of all that name it.",
+    )
+    shared_cache: SecretStr = Field(
+        SecretStr(""),
+        description="The place of finished slices that all servers share: redis://… or valkey://…. Needs ticket_keys. "
+        "Empty: each server keeps its own only.",
+    )
+    shared_cache_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Most bytes of slices kept there; what was used longest ago goes."
+    )
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _storage(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value().strip() or MEMORY
+        return SecretStr(address if address == MEMORY else _checked(address, f"{MEMORY}, or "))
+
+    @field_validator("shared_cache")
+    @classmethod
+    def _cache(cls, value: SecretStr) -> SecretStr:
+        address = value.get_secret_value().strip()
+        return SecretStr(_checked(address, "empty, or ") if address else "")
+
+
+def _checked(address: str, other: str) -> str:
+    """Return an address of Redis or Valkey."""
+    try:
+        parts = urlsplit(address)
+        is_address = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_address = False
+    if not is_address or parts.scheme not in _SCHEMES:
+        raise ValueError(f"it must be {other}an address such as redis://127.0.0.1:6379/0 or valkey://…")
+    if find_spec("redis") is None:
+        raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
+    return address
+
+
+def redis_address(address: str) -> str:
+    """Return an address with the scheme that the package `redis` knows."""
+    scheme, _, rest = address.partition("://")
+    return f"{scheme.replace('valkey', 'redis')}://{rest}"
