@@ -202,7 +202,7 @@ def test_sizes_are_those_of_the_downloads(server: TestClient) -> None:
                 assert int(exact[1]) == length, format
             else:
                 assert format not in ("loom", "h5ad")
-                assert length / 1.3 < bytes_of(size) < length * 1.3, format
+                assert length / 1.25 < bytes_of(size) < length * 1.25, format
 
 
 def bytes_of(text: str) -> float:
