@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.base import Writer
 
-_MADE = (64, 500)
-"""At most so many rows and columns are made to see how large the rest will be."""
+_MADE = 64_000
+"""At most so many cells are made to see how large the rest will be."""
 
-_LAID_OUT, _OF_CELLS = 2_000, 300
+_PART = 4
+"""How much smaller the sample is that shows what each further row and column adds; a close one would show chance."""
+
+_FEWEST = 16
+"""At least so many rows, and columns, if there are as many."""
+
+_LAID_OUT, _OF_CELLS = 20_000, 300
 """So many labels, and rows and columns of cells, of a format that knows its length before a cell is read."""
 
-_MOST_LABELS = 400_000
+_MOST_LABELS = 600_000
 
 Sample = Callable[[int, int], Slice]
-"""A function that returns a slice of so many rows and columns of the whole, evenly chosen."""
+"""A function that returns a slice of so many rows and columns that stand for the whole."""
 
 Measure = Callable[[int, int], int]
 """A function that returns how many bytes so many rows and columns have."""
@@ -53,16 +60,16 @@ def size_of(writer: Writer, whole: Slice, sample: Sample) -> Size:
         return Size(length, exact=True)
     if length is not None:
         return Size(_of_laid_out(lambda rows, columns: _length(writer, sample(rows, columns)) or 0, shape), False)
-    return Size(_of_made(lambda rows, columns: _made(writer, sample(rows, columns)), shape), _fits(shape))
+    return Size(_of_made(lambda rows, columns: _made(writer, sample(rows, columns)), shape), _made_of(shape) == shape)
 
 
 def _of_made(measure: Measure, shape: tuple[int, int]) -> int:
-    """Return what `measure` would be of a shape that it is bilinear in, by whole samples, one of half the size."""
-    rows, columns = map(min, shape, _MADE)
+    """Return what `measure` would be of a shape that it is bilinear in, by samples of it, and of parts of them."""
+    rows, columns = _made_of(shape)
     large = measure(rows, columns)
     if (rows, columns) == shape:
         return large
-    few_rows, few_columns = max(1, rows // 2), max(1, columns // 2)
+    few_rows, few_columns = max(1, rows // _PART), max(1, columns // _PART)
     further_rows = (shape[0] - rows) / max(1, rows - few_rows)
     further_columns = (shape[1] - columns) / max(1, columns - few_columns)
     by_rows = (large - measure(few_rows, columns)) if further_rows else 0
@@ -105,9 +112,15 @@ def _length(writer: Writer, slice: Slice) -> int | None:
     return body.length
 
 
-def _fits(shape: tuple[int, int]) -> bool:
-    """Return whether a sample is all there is."""
-    return shape[0] <= _MADE[0] and shape[1] <= _MADE[1]
+def _made_of(shape: tuple[int, int]) -> tuple[int, int]:
+    """Return how many rows and columns are made, in the proportion of the whole: formats gain by their length."""
+    rows, columns = shape
+    if rows * columns <= _MADE:
+        return shape
+    share = math.sqrt(_MADE / (rows * columns))
+    few_rows = min(rows, max(_FEWEST, round(rows * share)))
+    few_columns = min(columns, max(_FEWEST, _MADE // few_rows))
+    return min(rows, max(_FEWEST, _MADE // few_columns)), few_columns
 
 
 def _labels(labels: Labels) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -26,7 +25,7 @@ from rnaget_server.query.strings import Pair, digest, query_pairs, query_string
 from rnaget_server.slicing.attribute_counts import AxisName, axis_of
 from rnaget_server.slicing.lookup import matrix_of
 from rnaget_server.slicing.matrices import selection_by_id, slice_by_id
-from rnaget_server.slicing.preview import first_cells, sample_ids, sample_of, selecting_query
+from rnaget_server.slicing.preview import Sampler, first_cells, sample_ids, selecting_query
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -143,7 +142,7 @@ def _downloads(
         return []
 
     def sizes() -> tuple[tuple[str, Size | None, str], ...]:
-        sample = cache(partial(sample_of, selected, query, origin))
+        sample = Sampler(selected, query, origin)
         return tuple(found(name, sample) for name in site.formats.of("expressions"))
 
     def found(name: str, sample: Sample) -> tuple[str, Size | None, str]:

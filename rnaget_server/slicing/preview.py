@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import chain
 from typing import Any
 
@@ -24,6 +24,9 @@ from rnaget_server.slicing.advice import matrix_query_of
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
 
 _RUNS = 20
+_POOL, _POOL_COLUMNS = 2_000, 250
+"""Among so many rows those are chosen that stand for all, by so many of their cells."""
+
 _OTHERS = ", ".join((*sorted(SLOW_PARAMETERS - {"bins"}), "summary", "format"))
 
 
@@ -69,15 +72,49 @@ def first_cells(selected: MatrixSelection, units: str, rows: int, columns: int) 
     )
 
 
-def sample_of(
-    selected: MatrixSelection, query: MatrixQuery, origin: Mapping[str, str], rows: int, columns: int
-) -> Slice:
-    """Return a slice of a few rows and columns, taken evenly from all that is selected; its cells are read once."""
-    features, samples = selected.selection.features, selected.selection.samples
-    some = selected.with_features(_evenly(features, selected.store.shape[0], rows))
-    some = some.with_samples(_evenly(samples, selected.store.shape[1], columns))
-    made = slice_of([some], query.units or selected.matrix.units, query.units is None, origin)
-    return replace(made, layers=tuple(map(_read_once, made.layers)))
+class Sampler:
+    """Slices of a few rows and columns that stand for all that is selected; the cells of each are read once.
+
+    Rows and columns are taken evenly. Of few rows, those are taken that have as many cells with a value as all have: a
+    few features mostly have most of them.
+    """
+
+    def __init__(self, selected: MatrixSelection, query: MatrixQuery, origin: Mapping[str, str]) -> None:
+        self._selected, self._query, self._origin = selected, query, origin
+        self._units = query.units or selected.matrix.units
+        self._slices: dict[tuple[int, int], Slice] = {}
+
+    def __call__(self, rows: int, columns: int) -> Slice:
+        """Return so many rows and columns, or as many as there are.
+
+        Raises
+        ------
+        StoreFailure
+            If they cannot be read.
+        """
+        if (rows, columns) not in self._slices:
+            some = self._selected.with_features(self._features(rows)).with_samples(self._samples(columns))
+            made = slice_of([some], self._units, self._query.units is None, self._origin)
+            self._slices[rows, columns] = replace(made, layers=tuple(map(_read_once, made.layers)))
+        return self._slices[rows, columns]
+
+    def _samples(self, columns: int) -> Positions:
+        return _evenly(self._selected.selection.samples, self._selected.store.shape[1], columns)
+
+    def _features(self, rows: int) -> Positions:
+        if not 1 < rows < min(_POOL, self._selected.shape[0]):
+            return _evenly(self._selected.selection.features, self._selected.store.shape[0], rows)
+        pool = self._by_filled
+        return np.sort(pool[((np.arange(rows) + 0.5) * len(pool) / rows).astype(np.int64)])
+
+    @cached_property
+    def _by_filled(self) -> Positions:
+        """Some features, from the one with the fewest cells that are not 0 to the one with the most."""
+        store = self._selected.store
+        pool = _evenly(self._selected.selection.features, store.shape[0], _POOL)
+        blocks = store.blocks(self._units, pool, self._samples(_POOL_COLUMNS))
+        filled = np.concatenate([np.count_nonzero(block, axis=1) for block in blocks])
+        return np.asarray(pool[np.argsort(filled, kind="stable")])
 
 
 def _read_once(layer: LayerInfo) -> LayerInfo:

@@ -32,6 +32,7 @@ PLACES = {
     "gene": "/genes/TP53?group_by=System",
     "genes": "/genes?ids=ALB,INS,MYH6,GFAP,TG,SFTPC,KRT5,PRM1,CD19,UMOD,MYH7,PRSS1,FABP4,KLK3&group_by=Tissue",
     "sample": "/samples/uhlen_tissues/Liver",
+    "reads": "/reads",
     "help": "/help",
     "docs": "/docs",
     "status": "/status",

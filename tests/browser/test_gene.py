@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -206,6 +207,22 @@ def test_every_command_returns_what_the_plot_shows(
     same(by_group(pd.read_csv(tmp_path / "r.tsv", sep="\t", index_col=0)), expected["brawand"])
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+def test_a_log_axis_has_labels_that_keep_apart(browser: Browser, demo_root: str, width: int) -> None:
+    with visit(browser, demo_root, width) as seen:
+        # Values of 1,400 to 79,000 in the first plot, from below 1 to 130,000 in the others; those of kidney are alike.
+        for path in ("/genes/ALB?scale=log", "/genes/ALB?scale=log&matrix=marioni_counts&Tissue=Kidney"):
+            seen.page.goto(path)
+            drawn(seen.page)
+            for plot in seen.page.locator(".plot[data-drawn]").all():
+                boxes = [label.bounding_box() for label in plot.locator(".xtick text").all()]
+                ends = [(box["x"], box["x"] + box["width"], box["height"]) for box in boxes if box is not None]
+                assert len(ends) == len(boxes) >= 2
+                assert all(height < 20 for *_, height in ends), "they are turned"
+                assert all(stop < start for (_, stop, _), (start, *_) in pairwise(sorted(ends)))
+        seen.check()
+
+
 def test_pictures_and_the_table_are_downloaded(browser: Browser, root: str, expected: dict[str, pd.DataFrame]) -> None:
     with visit(browser, root, colours="dark") as seen:
         seen.page.goto(f"/genes/{GENE}?matrix=brawand")
@@ -217,6 +234,8 @@ def test_pictures_and_the_table_are_downloaded(browser: Browser, root: str, expe
                 section.locator(".ways").get_by_text(label).click()
             content = Path(waited.value.path()).read_bytes()
             assert content.startswith(begin), content[:40]
+            if label == "SVG":
+                assert f"{GENE}, brawand" in content.decode()
             if label != "TSV":
                 assert waited.value.suggested_filename == f"{GENE} in brawand by Tissue.{label.lower()}"
         same(by_group(pd.read_csv(io.BytesIO(content), sep="\t", index_col=0, comment="#")), expected["brawand"])

@@ -170,3 +170,15 @@ def test_views_without_their_pages_are_accessible(browser: Browser, root: str, p
         found = Axe().run(seen.page)
         assert found.violations_count == 0, found.generate_report()
         seen.check()
+
+
+def test_bars_of_a_sample_are_in_the_rows_of_the_table_next_to_them(browser: Browser, demo_root: str) -> None:
+    with visit(browser, demo_root) as seen:
+        seen.page.goto("/samples/uhlen_tissues/Liver")
+        bars = seen.page.locator("#bars .barlayer .point path")
+        bars.last.wait_for(state="attached")
+        middles = "all => all.map(one => one.getBoundingClientRect()).map(({ top, bottom }) => (top + bottom) / 2)"
+        of_rows = seen.page.locator(".ranks tbody tr").evaluate_all(middles)
+        assert len(of_rows) == 50
+        np.testing.assert_allclose(bars.evaluate_all(middles), of_rows, atol=2)
+        seen.check()

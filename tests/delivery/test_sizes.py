@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,11 @@ from rnaget_server.model.slice import Slice
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import selection_by_id, slice_by_id
-from rnaget_server.slicing.preview import sample_of, selecting_query
+from rnaget_server.slicing.preview import Sampler, selecting_query
 from tests.conftest import import_matrix, new_study
 
 FORMATS = Formats(Registry(WRITERS))
-SHAPES = {"wide": (40, 3_000), "long": (3_000, 12), "both": (300, 900), "few": (30, 20)}
+SHAPES = {"wide": (40, 3_000), "long": (8_000, 12), "both": (300, 900), "few": (30, 20)}
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,12 @@ def test_sizes_are_known_or_nearly(
     monkeypatch.setattr(sizes, "_MOST_LABELS", most_labels)
     query = selecting_query(view, id, [])
     whole = slice_by_id(view, id, query).slice
+    sampler = Sampler(selection_by_id(view, id, query), query, whole.origin)
     asked: list[tuple[int, int]] = []
 
     def sample(rows: int, columns: int) -> Slice:
         asked.append((rows, columns))
-        return partial(sample_of, selection_by_id(view, id, query), query, whole.origin)(rows, columns)
+        return sampler(rows, columns)
 
     size = size_of(FORMATS.writer("expressions", format), whole, sample)
     expected = made(format, whole)
@@ -72,14 +73,49 @@ def test_sizes_are_known_or_nearly(
         assert size.bytes == expected
     else:
         assert expected / 1.3 < size.bytes < expected * 1.3
-    assert all(rows * columns <= 64 * 500 or knows_length for rows, columns in asked)
+    assert all(rows * columns <= 64_000 or knows_length for rows, columns in asked)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("bodymap/ibm.htseq.fpkm.tsv.gz", ()),
+        ("singlecell/scanpy_10x/filtered_feature_bc_matrix.h5", ()),
+        ("singlecell/infercnvpy/oligodendroglioma.h5ad", ()),
+        ("tcga/expression-matrix-all-genes.tsv.gz", ("--transpose",)),
+        pytest.param(
+            "tcga/expression-matrix-all-samples.tsv.gz",
+            ("--transpose", "--samples", "tcga/samples.tsv.gz"),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "uhlen/uhlen.htseq.tpm.pooled.tsv.gz",
+            ("--features", "genes/geneInfoEns76.tsv.gz", "--feature-name", "gene_name"),
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=lambda value: value.split("/")[0] if isinstance(value, str) else "",
+)
+def test_sizes_of_real_data(shared_data: Path, tmp_path: Path, path: str, options: tuple[str, ...]) -> None:
+    given = [str(shared_data / option) if "/" in option else option for option in options]
+    import_matrix(tmp_path, shared_data / path, "--id", "m", "--units", "u", *given)
+    view = open_repository(Settings(data=tmp_path, reload_seconds=0)).visible_to()
+    query = selecting_query(view, "m", [])
+    whole = slice_by_id(view, "m", query).slice
+    sampler = Sampler(selection_by_id(view, "m", query), query, whole.origin)
+    found = {}
+    for format in FORMATS.of("expressions"):
+        size = size_of(FORMATS.writer("expressions", format), whole, sampler)
+        found[format] = size.bytes / made(format, whole)
+        assert not size.exact or found[format] == 1, format
+    assert all(1 / 1.25 < ratio < 1.25 for ratio in found.values()), found
 
 
 def test_a_sample_is_taken_evenly(view: View) -> None:
     query = selecting_query(view, "both", [("tissue", "liver")])
     selected = selection_by_id(view, "both", query)
     whole = slice_by_id(view, "both", query).slice
-    few = sample_of(selected, query, whole.origin, 50, 60)
+    few = Sampler(selected, query, whole.origin)(50, 60)
     ids = whole.samples.column(whole.samples.id).tolist()
     places = [ids.index(id) for id in few.samples.column(few.samples.id)]
     assert len(places) == 60

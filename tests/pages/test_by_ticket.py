@@ -35,7 +35,7 @@ def test_the_page_of_a_gene_has_no_values(client: FlaskClient) -> None:
 
 def test_pages_of_matrices_and_tracks_have_no_values(client: FlaskClient) -> None:
     matrix = client.get("/matrices/gtex_medians", headers=BROWSER).text
-    assert "147 features" in matrix and "First cells" not in matrix and "/samples/" not in matrix
+    assert "147 features" in matrix and "First values" not in matrix and "/samples/" not in matrix
     tracks = client.get("/tracks/er", headers=BROWSER).text
     assert "ER1" in tracks and "Mean signal" not in tracks
 

@@ -15,6 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from rnaget_server.pages.pages import create_pages
+from tests.conftest import import_matrix
 from tests.pages.cells_material import TYPES, catalogue_of, made_cells
 from tests.pages.test_pages import BROWSER, client_of, site_of
 
@@ -87,6 +88,27 @@ def test_a_gene_has_the_statistics_of_pandas_per_group(client: FlaskClient, cell
         assert rows[column].astype(float).to_dict() == pytest.approx(expected.to_dict(), rel=1e-3)
     shares = by.agg(lambda part: 100 * (part != 0).mean())
     assert rows["Not 0"].str.rstrip(" %").astype(float).to_dict() == pytest.approx(shares.to_dict(), abs=0.06)
+
+
+def test_real_cells_have_the_values_of_anndata(shared_data: Path, tmp_path: Path) -> None:
+    source = anndata.read_h5ad(shared_data / "singlecell" / "infercnvpy" / "oligodendroglioma.h5ad")
+    values = source.X.toarray().astype(np.float64)
+    source.obsm["X_pca"] = (np.linalg.svd(values - values.mean(axis=0), full_matrices=False)[0][:, :2]).astype("f4")
+    source.write_h5ad(tmp_path / "glioma.h5ad")
+    import_matrix(tmp_path / "data", tmp_path / "glioma.h5ad", "--id", "glioma", "--units", "log2")
+    client = client_of(tmp_path / "data")
+    points = np.frombuffer(client.get("/matrices/glioma/embeddings/X_pca").data, "<f4").reshape(-1, 2)
+    assert np.array_equal(points, source.obsm["X_pca"])
+    kinds = source.obs["cell_type"].astype(str).to_numpy()
+    for gene in ("GFAP", "OLIG1", "CD74"):
+        expected = source[:, gene].X.toarray().ravel()
+        shown = np.frombuffer(client.get(f"/matrices/glioma/cells/values?gene={gene}").data, "<f4")
+        assert np.array_equal(shown, expected.astype("f4"))
+        rows = rows_of(client.get(f"/matrices/glioma/cells?gene={gene}&colour=cell_type").text)
+        means = pd.Series(expected.astype(np.float64)).groupby(kinds).mean()
+        assert rows["Mean"].astype(float).to_dict() == pytest.approx(means.to_dict(), rel=1e-3, abs=1e-6)
+    rows = rows_of(client.get("/matrices/glioma/cells?colour=cell_type").text)
+    assert rows["Cells"].to_dict() == dict(zip(*np.unique(kinds, return_counts=True), strict=True))
 
 
 def test_numbers_of_an_attribute(client: FlaskClient, cells: anndata.AnnData) -> None:

@@ -82,6 +82,10 @@ def test_landing_page_says_what_the_catalogue_says(client: FlaskClient, view: Vi
     for study in catalog.studies.values():
         assert f'<a href="/studies/{study.id}">{study.name}</a>' in text
         assert (study.genome or "") in text
+    for tracks in catalog.track_sets.values():
+        assert f'<a href="/tracks/{tracks.id}">{tracks.name}</a>' in text
+    for study in (study for study in catalog.studies.values() if study.read_sets):
+        assert f'<a href="/studies/{study.id}#reads">1 set of reads or variants</a>' in text
     for matrix in catalog.matrices.values():
         store = view.stores.open(matrix)
         assert f'<a href="/matrices/{matrix.id}">{matrix.name}</a>' in text

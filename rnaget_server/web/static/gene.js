@@ -4,9 +4,12 @@ import { colour, draw, plain } from "./plot.js";
 
 const ROW = 24;
 const BELOW = 48;
-const LOWEST = 190;
+const LINE = 18;
 const LONGEST = { wide: 28, narrow: 14 };
-const TICKS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8];
+const RIGHT = 12;
+const POWERS = Array.from({ length: 16 }, (_, number) => number - 3);
+// In the order in which they are chosen where there is no room for all.
+const TICKS = [0, ...POWERS.map((power) => Number(`1e${power}`)), ...[2, 5].flatMap((first) => POWERS.map((power) => Number(`${first}e${power}`)))];
 
 const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const written = (value) => (value === null ? "–" : String(value));
@@ -84,11 +87,25 @@ function traces(values) {
   return found;
 }
 
-/** Return how wide the widest of some labels is: Plotly would draw twice to find out. */
-function widest(labels) {
+/** Return how wide labels are: Plotly would draw twice to find out. */
+function widths(labels) {
   const context = document.createElement("canvas").getContext("2d");
   context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
-  return Math.max(...labels.map((label) => context.measureText(label).width));
+  return labels.map((label) => context.measureText(label).width);
+}
+
+/** Return the values that have a label at a logarithmic axis of so many pixels, none over another; the ends where no others lie between. */
+function ticksBetween(least, greatest, pixels) {
+  const place = (value) => Math.log10(value + 1);
+  const span = Math.max(place(greatest) - place(least), 1e-9);
+  const within = TICKS.filter((tick) => place(tick) >= place(least) - 0.05 * span && place(tick) <= place(greatest) + 0.05 * span);
+  if (within.length < 2) within.push(...[least, greatest].map((value) => Number(value.toPrecision(4))));
+  const shown = [];
+  for (const [number, width] of widths(within.map(String)).entries()) {
+    const at = ((place(within[number]) - place(least)) / (1.1 * span)) * pixels;
+    if (shown.every((other) => Math.abs(other.at - at) > (other.width + width) / 2 + 10)) shown.push({ tick: within[number], at, width });
+  }
+  return shown.map(({ tick }) => tick).toSorted((one, other) => one - other);
 }
 
 function layout(values, width) {
@@ -96,17 +113,18 @@ function layout(values, width) {
   const most = width < 500 ? LONGEST.narrow : LONGEST.wide;
   const labels = drawn.map((group) => shortened(group.name, most));
   const axis = { title: { text: plain(values.units), standoff: 8 }, zeroline: false, automargin: false };
-  if (values.scale === "log") {
-    const highest = Math.max(...drawn.map((group) => group.max));
-    const ticks = TICKS.filter((tick) => tick <= highest * 1.2);
-    const shown = ticks.length > 9 ? ticks.filter((tick) => tick === 0 || Number.isInteger(Math.log10(tick))) : ticks;
+  const left = Math.ceil(Math.max(...widths(labels))) + 14;
+  if (values.scale === "log" && drawn.length > 0) {
+    const least = drawn.every((group) => group.n === 1) ? 0 : Math.min(...drawn.map((group) => group.min));
+    const shown = ticksBetween(least, Math.max(...drawn.map((group) => group.max)), width - left - RIGHT);
     Object.assign(axis, { tickvals: shown.map((tick) => Math.log10(tick + 1)), ticktext: shown.map(String) });
   }
   // Plotly leaves out hover texts that are higher than the whole plot.
-  const height = Math.max(LOWEST, ROW + BELOW + ROW * drawn.length);
+  const lines = 2 + Math.max(1, ...drawn.map((group) => Math.ceil(group.name.length / 60)));
+  const height = Math.max(LINE * (lines + 1) + BELOW, ROW + BELOW + ROW * drawn.length);
   return {
     height,
-    margin: { t: ROW, r: 12, b: height - ROW - ROW * drawn.length, l: Math.ceil(widest(labels)) + 14 },
+    margin: { t: ROW, r: RIGHT, b: height - ROW - ROW * drawn.length, l: left },
     showlegend: false,
     hovermode: "closest",
     xaxis: axis,

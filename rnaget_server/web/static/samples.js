@@ -4,6 +4,7 @@ import { colour, draw, plain } from "./plot.js";
 
 const LONGEST = 16;
 const BAR = 18;
+const BELOW = 56;
 
 const element = document.getElementById("bars");
 const units = plain(element.dataset.units);
@@ -11,7 +12,16 @@ const cells = [...document.querySelectorAll("td[data-value]")];
 const names = cells.map((cell) => cell.dataset.name);
 const ranks = names.map((_, place) => place + 1);
 
-element.style.height = `${80 + BAR * cells.length}px`;
+/** Return where the bars begin and how high each is: in the rows of the table, where it is next to them and none takes two lines. */
+function places() {
+  const [plot, first, last] = [element, cells[0].parentElement, cells.at(-1).parentElement].map((part) => part.getBoundingClientRect());
+  const isBeside = first.left >= plot.right;
+  const isEven = Math.abs(last.bottom - first.top - first.height * cells.length) < 2;
+  return isBeside && isEven ? { top: first.top - plot.top, row: first.height } : { top: 24, row: BAR };
+}
+
+const { top, row } = places();
+element.style.height = `${top + row * cells.length + BELOW}px`;
 draw(
   element,
   () => [
@@ -28,6 +38,10 @@ draw(
   ],
   {
     xaxis: { title: { text: units }, rangemode: "tozero" },
-    yaxis: { tickvals: ranks, ticktext: names.map((name) => plain(name.slice(0, LONGEST))), autorange: "reversed", showgrid: false },
+    yaxis: {
+      tickvals: ranks, ticktext: names.map((name) => plain(name.slice(0, LONGEST))),
+      autorange: false, range: [cells.length + 0.5, 0.5], showgrid: false,
+    },
+    margin: { t: top, r: 16, b: BELOW, l: 56 },
   },
 );

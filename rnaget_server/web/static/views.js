@@ -3,6 +3,25 @@
 document.documentElement.classList.add("with-script");
 
 const SCALE = 2;
+const TITLE = 36;
+const LETTER = 8.5;
+
+/** Return what a picture shows, since it goes elsewhere without its page: the page, and the part of it that has the plot. */
+function titleOf(plot, width) {
+  const part = plot.closest(".of-matrix")?.querySelector("h2");
+  const text = part ? `${document.querySelector("h1").textContent.trim()}, ${part.textContent.trim()}` : document.title;
+  const most = Math.floor(width / LETTER);
+  const shown = text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  return shown.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** Return the plot with a title above it, as an SVG picture of that size. */
+function pictured(plot, width, height) {
+  const { margin, ...layout } = plot.layout;
+  const title = { text: titleOf(plot, width), font: { size: 15 }, x: 0.5, xanchor: "center", y: 1, yanchor: "top", yref: "container", pad: { t: 12 } };
+  const above = { ...margin, t: (margin?.t ?? 0) + TITLE };
+  return window.Plotly.toImage({ data: plot.data, layout: { ...layout, title, margin: above } }, { format: "svg", width, height });
+}
 
 /** Return an SVG picture, given as the address of its data, as the address of a PNG picture. */
 async function rasterised(address, width, height) {
@@ -19,9 +38,10 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-image]");
   const plot = button && document.getElementById(button.dataset.plot);
   if (!plot?.layout) return;
-  const { clientWidth: width, clientHeight: height } = plot;
+  const width = plot.clientWidth;
+  const height = plot.clientHeight + TITLE;
   const format = button.dataset.image;
-  const svg = await window.Plotly.toImage(plot, { format: "svg", width, height });
+  const svg = await pictured(plot, width, height);
   const link = document.createElement("a");
   link.href = format === "png" ? await rasterised(svg, width, height) : svg;
   link.download = `${button.dataset.name}.${format}`;
