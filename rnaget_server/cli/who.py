@@ -32,14 +32,15 @@ def who_command(token: str, data: Path) -> None:
     """Say who TOKEN is of, what it may see of the catalogue, and why; - reads it from the standard input."""
     from rnaget_server.datasets.repository import open_repository
     from rnaget_server.http.auth.authenticator import Authenticator
+    from rnaget_server.http.request import bearer_token
 
     check_data(data, "who TOKEN --data")
     settings = settings_for(data)
     if not settings.auth.is_on:
         raise click.ClickException("nobody can sign in here: set `auth`, or everybody sees what is public")
-    text = sys.stdin.read(_MOST_TOKEN + 1).strip() if token == "-" else token.strip()
+    given = (sys.stdin.read(_MOST_TOKEN + 1) if token == "-" else token).strip().encode()
     try:
-        identity = Authenticator(settings.auth).identify(text.removeprefix("Bearer ").strip())
+        identity = Authenticator(settings.auth).identify((bearer_token(given) or given).decode())
     except RnagetError as refusal:
         raise click.ClickException(str(refusal)) from None
     for line in (*_of_identity(identity), *_visible(open_repository(settings), identity)):
