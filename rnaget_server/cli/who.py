@@ -64,10 +64,17 @@ def _visible(repository: Repository, identity: Identity) -> Iterator[str]:
     visible = repository.visible_to(principal).catalog
     reasons = list(_reasons(repository, principal))
     for kind in _KINDS:
-        for id in getattr(visible, kind):
+        for id, record in getattr(visible, kind).items():
             why = next((reason for reason, catalog in reasons if id in getattr(catalog, kind)), "by several grants")
             shown = id if isinstance(id, str) else "/".join(id)
-            yield f"{kind.replace('_', ' ')}  {shown}  {why}"
+            yield f"{kind.replace('_', ' ')}  {shown}  {why}{_left_out(record)}"
+
+
+def _left_out(record: object) -> str:
+    """Return what of a visible record is hidden."""
+    if getattr(record, "sample_access", None) is not None:
+        return ", without some of its samples"
+    return ", some regions only" if getattr(record, "region_access", ()) else ""
 
 
 def _reasons(repository: Repository, principal: Principal) -> Iterator[tuple[str, Catalog]]:

@@ -114,6 +114,21 @@ def test_hidden_samples_have_no_effect(others_see: str, tmp_path: Path) -> None:
         assert both.differences(Principal("ann", frozenset(("grant-a",))), asked[:40]), "the worlds are the same"
 
 
+@pytest.mark.parametrize("limit", [{"max_cells": 100}, {"max_bytes": 1500}])
+def test_limits_and_what_they_advise_know_nothing_of_hidden_samples(limit: dict[str, int], tmp_path: Path) -> None:
+    asked: list[Asked] = []
+    for id in KINDS:
+        data = f"/rnaget/expressions/{id}/bytes"
+        asked += [("GET", f"{data}?format={format}", {}) for format in ("tsv", "json", "h5ad", "loom")]
+        asked += [("GET", f"{data}?format=tsv&{part}", {}) for part in ("tissue=liver", "top=2", "group_by=tissue")]
+        asked += [("GET", url, PAGE) for url in (f"/matrices/{id}", f"/genes/G3?matrix={id}&group_by=tissue")]
+    asked += [("GET", "/rnaget/expressions/bytes?format=tsv", {})]
+    made = (write_samples(tmp_path / str(world), world, "omit") for world in (0, 1))
+    with worlds(*made, **limit) as both:
+        assert not both.differences(ANYONE, asked)
+        assert sum(both.one.get(url).status_code == 413 for _, url, _ in asked) > 5
+
+
 def near(url: str, hidden: list[str]) -> Iterator[str]:
     """Yield addresses of what has almost the name of something hidden, for which others may be suggested."""
     if any(mark in url for mark in hidden):
