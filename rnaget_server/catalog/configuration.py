@@ -22,10 +22,27 @@ def configuration(**given: Any) -> Settings:
     pydantic.ValidationError
         If a value in the environment is wrong.
     """
+    settings, base = _without_files(**given)
+    return settings.model_copy(update={"auth": read_auth(settings.auth, base)})
+
+
+def auth_file(data: Path) -> Path | None:
+    """Return the file that ``auth`` names for the catalogue in `data`; None if the settings are not in a file.
+
+    Raises
+    ------
+    CatalogError, pydantic.ValidationError
+        As `configuration` does.
+    """
+    settings, base = _without_files(data=data)
+    return None if settings.auth.file is None else (base / settings.auth.file).absolute()
+
+
+def _without_files(**given: Any) -> tuple[Settings, Path]:
+    """Return the settings with ``auth`` as it was given, and the directory from which paths in it are meant."""
     data = load_settings(data=given.get("data")).data
     settings = load_settings(settings_in(data), **given)
-    base = Path.cwd() if "RNAGET_AUTH" in os.environ else data
-    return settings.model_copy(update={"auth": read_auth(settings.auth, base)})
+    return settings, Path.cwd() if "RNAGET_AUTH" in os.environ else data
 
 
 def file_limits(settings: Settings) -> FileLimits:

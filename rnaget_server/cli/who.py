@@ -32,14 +32,15 @@ def who_command(token: str, data: Path) -> None:
     """Say who TOKEN is of, what it may see of the catalogue, and why; - reads it from the standard input."""
     from rnaget_server.datasets.repository import open_repository
     from rnaget_server.http.auth.authenticator import Authenticator
+    from rnaget_server.http.request import bearer_token
 
     check_data(data, "who TOKEN --data")
     settings = settings_for(data)
     if not settings.auth.is_on:
         raise click.ClickException("nobody can sign in here: set `auth`, or everybody sees what is public")
-    text = sys.stdin.read(_MOST_TOKEN + 1).strip() if token == "-" else token.strip()
+    given = (sys.stdin.read(_MOST_TOKEN + 1) if token == "-" else token).strip().encode()
     try:
-        identity = Authenticator(settings.auth).identify(text.removeprefix("Bearer ").strip())
+        identity = Authenticator(settings.auth).identify((bearer_token(given) or given).decode())
     except RnagetError as refusal:
         raise click.ClickException(str(refusal)) from None
     for line in (*_of_identity(identity), *_visible(open_repository(settings), identity)):
@@ -63,10 +64,17 @@ def _visible(repository: Repository, identity: Identity) -> Iterator[str]:
     visible = repository.visible_to(principal).catalog
     reasons = list(_reasons(repository, principal))
     for kind in _KINDS:
-        for id in getattr(visible, kind):
+        for id, record in getattr(visible, kind).items():
             why = next((reason for reason, catalog in reasons if id in getattr(catalog, kind)), "by several grants")
             shown = id if isinstance(id, str) else "/".join(id)
-            yield f"{kind.replace('_', ' ')}  {shown}  {why}"
+            yield f"{kind.replace('_', ' ')}  {shown}  {why}{_left_out(record)}"
+
+
+def _left_out(record: object) -> str:
+    """Return what of a visible record is hidden."""
+    if getattr(record, "sample_access", None) is not None:
+        return ", without some of its samples"
+    return ", some regions only" if getattr(record, "region_access", ()) else ""
 
 
 def _reasons(repository: Repository, principal: Principal) -> Iterator[tuple[str, Catalog]]:

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from rnaget_server.errors import TooManyRequests
 from rnaget_server.http.remote_counts import RemoteCounts, Wish
 from rnaget_server.http.replies import error_response
-from rnaget_server.http.request import CELLS_KEY
+from rnaget_server.http.request import CELLS_KEY, bearer_token
 from rnaget_server.http.shared_counts import Quota, SharedCounts, Taken, shared_counts
 from rnaget_server.model.limits import check_client_cells
 from rnaget_server.settings import Settings
@@ -28,7 +28,6 @@ _PERIODS = {1: "a second", _MINUTE: "a minute", 3600: "an hour", 86_400: "a day"
 # Nothing says that a token is one that somebody was given, and a client could make up one for each request. So all
 # tokens of an address have together so many times what one has.
 _TOKENS_OF_ADDRESS = 10
-_BEARER = b"bearer "
 _MOST_KNOWN = 4096
 _LONGEST_ADDRESS = 64
 _NETWORK_BITS = 64
@@ -221,8 +220,8 @@ def _network(address: Address) -> str:
 def _token(scope: Scope) -> str:
     """Return the digest of the token of a request; empty if it has none."""
     for name, value in scope["headers"]:
-        if name == b"authorization" and value[: len(_BEARER)].lower() == _BEARER:
-            token = value[len(_BEARER) :].strip()
+        token = bearer_token(value) if name == b"authorization" else None
+        if token is not None:
             return hashlib.sha256(token).hexdigest()[:32] if token else ""
     return ""
 

@@ -52,6 +52,12 @@ def visitor_of(scope: Scope) -> Visitor:
     return Visitor(scope[LABEL_KEY], f"/signin?next={quote(f'{path}?{query}' if query else path, safe='/')}")
 
 
+def bearer_token(credentials: bytes) -> bytes | None:
+    """Return the token of a header ``Authorization``; None if it has credentials of another kind."""
+    kind, _, token = credentials.partition(b" ")
+    return token.strip() if kind.lower() == b"bearer" else None
+
+
 def list_header(request: Request, name: str) -> str | None:
     """Return a header that is a list, the lines of it joined; None if there is none."""
     return ", ".join(request.headers.getlist(name)) if name in request.headers else None

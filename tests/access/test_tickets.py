@@ -15,6 +15,7 @@ import pytest
 
 from rnaget_server.app import create_app
 from rnaget_server.delivery.ticket_rights import principal_in, rights_text
+from rnaget_server.http.auth.token_file import change_tokens, new_token
 from rnaget_server.model.principal import ANYONE, OPERATOR, Principal
 from rnaget_server.settings import Settings
 from tests.access.marked import PEOPLE, PLACES, Client, hidden_from
@@ -170,3 +171,23 @@ def test_rights_as_a_text(principal: Principal) -> None:
         assert held == replace(principal, name=held.name, expires=9.0)
         assert held.has_signed_in == principal.has_signed_in
         assert held.name in (None, "ticket")
+
+
+def test_a_ticket_outlives_the_token_by_which_it_was_asked_for(marked: Path, tmp_path: Path) -> None:
+    """It is no key to anything else: who has it gets these bytes until it ends, and no new ticket."""
+    token, record = new_token("ann", grants=("grant-a",))
+    change_tokens(tmp_path / "tokens.json", lambda _: [record])
+    options = Settings(data=marked, auth={"tokens": tmp_path / "tokens.json"}, reload_seconds=60, max_inline_bytes=0)
+    with Client(create_app(options)) as client:
+        client.headers["Authorization"] = f"Bearer {token}"
+        urls = [urls_in(client, ANYONE, path)[0] for path in BY_ID]
+        change_tokens(tmp_path / "tokens.json", lambda _: [])
+        deadline = time.monotonic() + 10
+        while client.get(BY_ID[0]).status_code != 401 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert {client.get(path).status_code for path in BY_ID} == {401}
+        # A token that does not count is refused with a ticket, too; without any, the ticket counts.
+        assert {client.get(url).status_code for url in urls} == {401}
+        del client.headers["Authorization"]
+        assert {client.get(url).status_code for url in urls} == {200}
+        assert {client.get(url.partition("?")[0]).status_code for url in urls} <= {403, 404}

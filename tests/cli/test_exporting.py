@@ -10,6 +10,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 from pandas.testing import assert_frame_equal
 
@@ -201,3 +202,22 @@ def test_refusals(demo_data: Path, tmp_path: Path) -> None:
     run("export", "marioni_counts", existing, "--data", demo_data, "--force")
     assert existing.read_text().startswith("gene_id\t")
     assert {path.name for path in tmp_path.iterdir()} == {"existing.tsv"}
+
+
+@pytest.mark.parametrize("others_see", ["NaN", "omit"])
+def test_the_operator_exports_what_is_kept_from_others(tmp_path: Path, others_see: str) -> None:
+    source, samples, out = tmp_path / "source.tsv", tmp_path / "samples.tsv", tmp_path / "out.tsv"
+    source.write_text("gene_id\ts1\ts2\ng1\t1\t2\ng2\t3\t4\n")
+    samples.write_text("run\tconsent\ns1\tgeneral\ns2\tdisease\n")
+    data = imported(source, tmp_path / "data", "--units", "TPM", "--samples", samples)
+    (study,) = data.glob("*/*/study.yaml")
+    content = yaml.safe_load(study.read_text())
+    rule = {"where": {"consent": "disease"}, "controlled": ["a"]}
+    content["expressions"][0]["access"] = {"controlled": ["b"], "samples": [rule], "others_see": others_see}
+    study.write_text(yaml.safe_dump(content))
+    run("export", "m", out, "--data", data)
+    assert_frame_equal(pd.read_csv(out, sep="\t", index_col=0), pd.read_csv(source, sep="\t", index_col=0))
+    run("export", "m", tmp_path / "json.json", "--data", data, "--filter", "consent=disease")
+    assert "s2" in (tmp_path / "json.json").read_text()
+    assert "2 features × 2 samples" in run("list", data)[0]
+    run("check", data)

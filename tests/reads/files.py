@@ -21,11 +21,11 @@ Interval = tuple[str, int, int]
 _USED = re.compile(r"(\d+)([MDN=X])")
 
 
-def run(*command: str | Path) -> bytes:
+def run(*command: str | Path, cwd: Path | None = None) -> bytes:
     """Return what a program writes; skip the test if there is no such program."""
     if not shutil.which(str(command[0])):
         pytest.skip(f"{command[0]} is not installed")
-    return subprocess.run([str(part) for part in command], check=True, capture_output=True).stdout
+    return subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd=cwd).stdout
 
 
 def sam_text(seed: int, reads: int = 12_000) -> str:

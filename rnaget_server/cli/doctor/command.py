@@ -14,7 +14,7 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server.catalog import load
-from rnaget_server.catalog.configuration import configuration
+from rnaget_server.catalog.configuration import auth_file, configuration
 from rnaget_server.catalog.load import settings_in
 from rnaget_server.cli.doctor.findings import Finding, error, warning
 from rnaget_server.cli.starting import catalog_directory, misspelt_settings
@@ -58,9 +58,10 @@ def doctor_command(data: Path | None, url: str | None, time_from: str | None, pi
 def _findings(directory: Path, process: Path, url: str | None, time_from: str | None) -> Iterator[Finding]:
     # Not at the top, since they take long to import and other commands do without.
     from rnaget_server.cli.doctor.clock import clock_findings
-    from rnaget_server.cli.doctor.data import cache_findings, catalog_findings, file_findings, key_findings
+    from rnaget_server.cli.doctor.data import cache_findings, catalog_findings, file_findings
     from rnaget_server.cli.doctor.machine import machine_findings
     from rnaget_server.cli.doctor.proxy import proxy_findings
+    from rnaget_server.cli.doctor.secrets import key_findings, secret_findings
 
     catalog, problems = load(directory)
     yield from catalog_findings(catalog, problems)
@@ -71,7 +72,8 @@ def _findings(directory: Path, process: Path, url: str | None, time_from: str | 
     yield from machine_findings(settings, process)
     yield from clock_findings(catalog, settings.cache_directory, time_from or "")
     yield from cache_findings(settings)
-    yield from key_findings(settings, in_file)
+    yield from key_findings(settings)
+    yield from secret_findings(settings, in_file, auth_file(directory))
     if catalog is not None:
         yield from file_findings(catalog, settings)
         if url is not None:

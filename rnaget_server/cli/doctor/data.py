@@ -1,13 +1,11 @@
-"""The catalogue, its data files, the cache and the keys of a server."""
+"""The catalogue, its data files and the cache of a server."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rnaget_server.catalog import Catalog
 from rnaget_server.catalog.configuration import file_limits
@@ -19,9 +17,6 @@ from rnaget_server.settings import Settings
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.disk_cache import private_directory
 from rnaget_server.storage.files import leftovers
-
-_FEW_LETTERS = 10
-_LONG_ENOUGH = 32
 
 
 def catalog_findings(catalog: Catalog | None, problems: list[Problem]) -> Iterator[Finding]:
@@ -79,42 +74,3 @@ def cache_findings(settings: Settings) -> Iterator[Finding]:
 
 def _held(directory: Path) -> int:
     return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-def key_findings(settings: Settings, in_file: dict[str, Any]) -> Iterator[Finding]:
-    """Yield what is found about the keys of tickets.
-
-    Parameters
-    ----------
-    settings
-        Those of the server.
-    in_file
-        What ``catalog.yaml`` has under ``settings``.
-    """
-    if not settings.ticket_keys:
-        yield _without_keys(settings)
-        return
-    keys = [key.get_secret_value() for key in settings.ticket_keys]
-    weak = [number for number, key in enumerate(keys, 1) if len(key) < _LONG_ENOUGH or len(set(key)) < _FEW_LETTERS]
-    if weak:
-        numbers = ", ".join(map(str, weak))
-        yield error(
-            "keys", f"of ticket_keys, number {numbers} could be guessed", "draw another: `openssl rand -hex 32`"
-        )
-    elif len(set(keys)) < len(keys):
-        yield warning("keys", "ticket_keys has one of them twice", "leave the second out")
-    else:
-        yield ok("keys", f"ticket_keys has {len(keys)}; all servers behind one address need the same")
-    file = settings.data / "catalog.yaml"
-    if "ticket_keys" in in_file and stat.S_IMODE(file.stat().st_mode) & 0o044:
-        yield error("keys", f"ticket_keys is in {file}, which others may read", "set RNAGET_TICKET_KEYS in its place")
-
-
-def _without_keys(settings: Settings) -> Finding:
-    remedy = "set RNAGET_TICKET_KEYS, the same on each of them: `openssl rand -hex 32` makes one"
-    if settings.rate_limit_storage.get_secret_value() != "memory":
-        return error("keys", "there are several servers, by rate_limit_storage, and no ticket_keys", remedy)
-    if settings.public_url:
-        message = "without ticket_keys the URLs in tickets of reads end with a restart, and no other server knows them"
-        return warning("keys", message, remedy)
-    return ok("keys", "no ticket_keys: the workers share one that ends with the server")

@@ -12,7 +12,7 @@ from rnaget_server.http.auth.token_file import PREFIX, TokenFile
 if TYPE_CHECKING:
     from rnaget_server.http.auth.passports import Passports
     from rnaget_server.http.auth.providers import Provider
-    from rnaget_server.http.auth.web_tokens import WebToken
+    from rnaget_server.http.auth.web_tokens import Trust, WebToken
 
 
 class Authenticator:
@@ -66,24 +66,27 @@ class Authenticator:
             return self.tokens.identify(token)
         if not self.providers:
             raise NotAuthenticated(NO_TOKEN)
-        from rnaget_server.http.auth.web_tokens import parse_web_token
+        return self._of_provider(token)
 
-        return self._of_provider(parse_web_token(token))
-
-    def _of_provider(self, token: WebToken) -> Identity:
+    def _of_provider(self, token: str) -> Identity:
         from rnaget_server.http.auth.passports import CLAIM, VISA_CLAIM
-        from rnaget_server.http.auth.web_tokens import verified_claims
+        from rnaget_server.http.auth.web_tokens import claims_of
 
-        provider = self.providers.get(token.issuer)
-        if provider is None:
-            raise NotAuthenticated("the issuer of this token is none that this server trusts")
-        key = provider.keys.find(token.algorithm, token.header.get("kid"))
-        claims = verified_claims(token, key, provider.entry.audience)
+        claims = claims_of(token, self._trust)
+        provider = self.providers[claims["iss"]]
         if VISA_CLAIM in claims:
             raise NotAuthenticated("a visa is no token: send the passport that it is in, or the token of the broker")
         if self.passports is None:
             return provider.identity(claims, None)
         passport = claims.get(CLAIM)
         if passport is None and CLAIM in str(claims.get("scope", "")).split():
-            passport = provider.user_info(token.text, claims["sub"]).get(CLAIM, [])
+            passport = provider.user_info(token, claims["sub"]).get(CLAIM, [])
         return provider.identity(claims, self.passports.grants, passport)
+
+    def _trust(self, token: WebToken) -> Trust:
+        from rnaget_server.http.auth.web_tokens import Trust
+
+        provider = self.providers.get(token.issuer)
+        if provider is None:
+            raise NotAuthenticated("the issuer of this token is none that this server trusts")
+        return Trust(provider.keys, provider.entry.audience)

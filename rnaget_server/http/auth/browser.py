@@ -192,15 +192,16 @@ def _tokens(provider: Provider, callback: str, code: str, verifier: str) -> Mapp
 
 def _verified(provider: Provider, id_token: object, nonce: str) -> dict[str, Any]:
     """Return the claims of the token that says who has signed in."""
-    from rnaget_server.http.auth.web_tokens import parse_web_token, verified_claims
+    from rnaget_server.http.auth.web_tokens import Trust, WebToken, claims_of
+
+    def trust(token: WebToken) -> Trust:
+        if token.issuer != provider.entry.issuer:
+            raise _refused("it is of another issuer")
+        return Trust(provider.keys, [provider.entry.client_id])
 
     if not isinstance(id_token, str):
         raise _refused(f"{provider.entry.title} does not say who has signed in")
-    token = parse_web_token(id_token)
-    if token.issuer != provider.entry.issuer:
-        raise _refused("it is of another issuer")
-    key = provider.keys.find(token.algorithm, token.header.get("kid"))
-    claims = verified_claims(token, key, [provider.entry.client_id])
+    claims = claims_of(id_token, trust)
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
         raise _refused("it is not the one that this browser has begun")
     if claims.get("azp", provider.entry.client_id) != provider.entry.client_id:

@@ -18,10 +18,9 @@ from rnaget_server.errors import Busy, InvalidQuery, NotAuthenticated, RnagetErr
 from rnaget_server.http.auth.authenticator import Authenticator
 from rnaget_server.http.auth.identity import LONGEST_TOKEN, Identity
 from rnaget_server.http.replies import error_response
-from rnaget_server.http.request import LABEL_KEY, PRINCIPAL_KEY
+from rnaget_server.http.request import LABEL_KEY, PRINCIPAL_KEY, bearer_token
 from rnaget_server.model.principal import Principal
 
-_BEARER = b"bearer "
 _IN_QUERY = ("access_token", "id_token", "bearer_token")
 _KEPT_SECONDS = 300.0
 """So long a token is believed that was verified, so that keys which were taken back are noticed."""
@@ -166,15 +165,10 @@ def _token(headers: list[bytes]) -> str:
     NotAuthenticated
         If it has none, or several.
     """
-    value = headers[0]
-    if (
-        len(headers) > 1
-        or value[: len(_BEARER)].lower() != _BEARER
-        or len(value) > LONGEST_TOKEN
-        or not value.isascii()
-    ):
+    token = bearer_token(headers[0]) if len(headers) == 1 and len(headers[0]) <= LONGEST_TOKEN else None
+    if token is None or not token.isascii():
         raise NotAuthenticated("this server takes one header `Authorization: Bearer TOKEN`, and no other credentials")
-    return value[len(_BEARER) :].strip().decode()
+    return token.decode()
 
 
 def _refuse_token_in_query(query: bytes) -> None:

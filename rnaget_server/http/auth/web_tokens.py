@@ -1,10 +1,10 @@
-"""JSON Web Tokens: their issuer, who decides whose keys are asked for; the check of signature, time and audience."""
+"""JSON Web Tokens: access tokens, id tokens and visas are all checked here, by the keys of whoever may issue them."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from rnaget_server.errors import NotAuthenticated
 from rnaget_server.http.auth.identity import LONGEST_TOKEN, NO_TOKEN
+from rnaget_server.http.auth.keys import PublishedKeys
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """The signatures that are believed: by keys that are public, and never by a secret or none."""
@@ -54,14 +55,48 @@ class WebToken:
         return str(self.header["alg"])
 
 
-def parse_web_token(text: str) -> WebToken:
-    """Return a token that is whole, has an issuer and a signature that could be believed.
+@dataclass(frozen=True)
+class Trust:
+    """The keys that a token may be signed by, and for whom it has to be.
+
+    Attributes
+    ----------
+    keys
+        Those of its issuer.
+    audience
+        It has to be for one of these; None: for anybody.
+    """
+
+    keys: PublishedKeys
+    audience: Collection[str] | None
+
+
+def claims_of(text: str, trust: Callable[[WebToken], Trust]) -> dict[str, Any]:
+    """Return what a token says, proved.
+
+    Parameters
+    ----------
+    text
+        The token.
+    trust
+        Returns by what the token is to be checked, or refuses it by `NotAuthenticated`. Nothing of the token is proved
+        when it is called.
 
     Raises
     ------
     NotAuthenticated
-        If it is no such token.
+        If it is no token, is not trusted, its signature is another, or it does not hold now or not here.
+    Unavailable
+        If its keys cannot be had.
     """
+    token = _parsed(text)
+    trusted = trust(token)
+    key = trusted.keys.find(token.algorithm, token.header.get("kid"))
+    return _verified(token, key, trusted.audience)
+
+
+def _parsed(text: str) -> WebToken:
+    """Return a token that is whole, has an issuer and a signature that could be believed."""
     parts = text.split(".", 3) if len(text) <= LONGEST_TOKEN else []
     if len(parts) != 3 or len(parts[0]) > _LONGEST_HEADER or not text.isascii():
         raise NotAuthenticated(NO_TOKEN)
@@ -76,23 +111,7 @@ def parse_web_token(text: str) -> WebToken:
     return WebToken(text, header, claims)
 
 
-def verified_claims(token: WebToken, key: Key, audience: Collection[str] | None) -> dict[str, Any]:
-    """Return what a token says, now proved.
-
-    Parameters
-    ----------
-    token
-        The token.
-    key
-        The key of its issuer that it names.
-    audience
-        It has to be for one of these; None: for anybody.
-
-    Raises
-    ------
-    NotAuthenticated
-        If the signature is another, or the token does not hold now or not here.
-    """
+def _verified(token: WebToken, key: Key, audience: Collection[str] | None) -> dict[str, Any]:
     needed: dict[str, Any] = {name: {"essential": True} for name in ("sub", "exp")}
     needed["iss"] = {"essential": True, "value": token.issuer}
     if audience is not None:

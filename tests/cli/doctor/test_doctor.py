@@ -17,11 +17,13 @@ from click.testing import CliRunner
 
 from rnaget_server.catalog import load
 from rnaget_server.cli.doctor.clock import clock_findings
-from rnaget_server.cli.doctor.data import cache_findings, key_findings
+from rnaget_server.cli.doctor.data import cache_findings
 from rnaget_server.cli.doctor.findings import Finding
 from rnaget_server.cli.doctor.machine import machine_findings
 from rnaget_server.cli.doctor.proxy import Reply, ticket_findings
+from rnaget_server.cli.doctor.secrets import key_findings, secret_findings
 from rnaget_server.cli.server import main
+from rnaget_server.http.auth.token_file import change_tokens, new_token
 from rnaget_server.settings import Settings
 from tests.conftest import one_study
 
@@ -70,10 +72,9 @@ def test_no_limits_are_no_finding(tmp_path: Path) -> None:
     assert found == dict.fromkeys(("open files", "memory", "processors"), "ok")
 
 
-def test_keys(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def of(in_file: dict[str, str] | None = None, **settings: object) -> str:
-        found = levels(key_findings(Settings(data=demo, **settings), in_file or {}))  # type: ignore[arg-type]
-        return found["keys"]
+def test_keys(demo: Path) -> None:
+    def of(**settings: object) -> str:
+        return levels(key_findings(Settings(data=demo, **settings)))["keys"]  # type: ignore[arg-type]
 
     assert of() == "ok"
     assert of(public_url="https://rna.example.org") == "warning"
@@ -82,10 +83,53 @@ def test_keys(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert of(ticket_keys=f"{STRONG},{STRONG}") == "warning"
     assert of(ticket_keys="correct horse battery") == "error"
     assert of(ticket_keys="abc" * 20) == "error"
-    (demo / "catalog.yaml").chmod(0o644)
-    assert of({"ticket_keys": STRONG}, ticket_keys=STRONG) == "error"
-    (demo / "catalog.yaml").chmod(0o600)
-    assert of({"ticket_keys": STRONG}, ticket_keys=STRONG) == "ok"
+
+
+SECRETS = (
+    {"ticket_keys": STRONG},
+    {"audit_key": STRONG},
+    {"rate_limit_storage": "redis://user:password@127.0.0.1:6379/0"},
+    {"auth": {"oidc": [{"issuer": "https://login.example.org", "client_secret": "of the provider"}]}},
+)
+
+
+@pytest.mark.parametrize("in_file", SECRETS)
+def test_secrets_in_a_catalogue_that_others_may_read(in_file: dict[str, object], demo: Path) -> None:
+    for mode, level in ((0o644, "error"), (0o604, "error"), (0o640, "warning"), (0o600, None)):
+        (demo / "catalog.yaml").chmod(mode)
+        assert levels(secret_findings(Settings(data=demo), in_file, None)).get("secrets") == level
+        assert not levels(secret_findings(Settings(data=demo), {"workers": 2, "auth": "auth.yaml"}, None))
+
+
+def test_who_may_read_and_change_the_files_of_sign_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the command finds them: the file that the variable names, and that of tokens which it names in turn."""
+    demo, directory = one_study(tmp_path / "demo"), tmp_path / "etc"
+    directory.mkdir()
+    auth, tokens = directory / "auth.yaml", directory / "tokens.json"
+    auth.write_text("tokens: tokens.json\n")
+    change_tokens(tokens, lambda _: [new_token("Anna")[1]])
+    monkeypatch.setenv("RNAGET_AUTH", str(auth))
+
+    def with_modes(of_auth: int, of_tokens: int) -> list[str]:
+        auth.chmod(of_auth)
+        tokens.chmod(of_tokens)
+        _, found = run(str(demo))
+        return [f"{key.removesuffix(' secrets')}: {line}" for key in found if " secrets" in key for line in found[key]]
+
+    assert with_modes(0o600, 0o600) == [f"ok: {auth} and {tokens}: nobody who should not may read or change them"]
+    assert with_modes(0o600, 0o640)[0].startswith("ok: ")
+    for mode, word in ((0o640, "read"), (0o660, "change")):
+        (line,) = with_modes(mode, 0o600)
+        assert line.startswith("warning: ") and f"{auth}" in line and f"its group may {word} it" in line
+    for mode, word in ((0o644, "read"), (0o602, "change")):
+        (line,) = with_modes(mode, 0o600)
+        assert line.startswith("error: ") and f"everybody may {word} it" in line
+    (line,) = with_modes(0o600, 0o660)
+    assert line.startswith("warning: ") and "its group may change it" in line
+    (line,) = with_modes(0o600, 0o644)
+    assert line.startswith("warning: ") and "everybody may read it" in line
+    (line,) = with_modes(0o600, 0o606)
+    assert line.startswith("error: no token is taken: ")
 
 
 def test_the_cache(tmp_path: Path) -> None:

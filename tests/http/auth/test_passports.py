@@ -161,6 +161,21 @@ def test_thousands_of_visas(authenticator: Authenticator, provider: Provider) ->
         authenticator.identify(token)
 
 
+def test_as_many_visas_as_are_looked_at(authenticator: Authenticator, provider: Provider, visas: Provider) -> None:
+    """However many name keys that nobody has, keys are fetched once, and the work is that of some signatures."""
+    unknown = [visa(visas, f"EGAD{number}", header={"kid": f"key {number}"}) for number in range(254)]
+    token = provider.access_token(
+        {"ga4gh_passport_v1": [visa(visas, "FIRST"), *unknown, visa(visas, "LAST")]}, **SCOPED
+    )
+    visas.asked.clear()
+    began = time.thread_time()
+    identity = authenticator.identify(token)
+    assert time.thread_time() - began < 2
+    assert grants(identity) == {"FIRST", "LAST"}
+    assert len(identity.remarks) == 254
+    assert visas.asked.count("/jwks") == 1
+
+
 @pytest.mark.parametrize("claim", ["visa", 5, {"a": "b"}])
 def test_a_passport_that_is_no_list(claim: object, authenticator: Authenticator, provider: Provider) -> None:
     with pytest.raises(NotAuthenticated, match="no list of visas"):

@@ -94,6 +94,21 @@ def test_every_operation_needs_its_scopes_and_no_others(server: Server) -> None:
         assert allowed.status_code not in (401, 403), (method, address)
 
 
+def test_no_way_to_write_a_path_leads_around_its_scopes(server: Server) -> None:
+    nothing = {**server.headers(), "X-Original-URL": "/healthz", "X-HTTP-Method-Override": "OPTIONS"}
+    paths = ("/rnaget/studies", "/rnaget/expressions/marioni_counts/bytes", "/files", "/matrices/marioni_counts", "/")
+    for path in paths:
+        first = path[1:2]
+        others = [path.replace("/", "//"), path.upper(), f"/.{path}", f"{path}/", f"{path};x=1", f"{path}?"]
+        others += [f"/healthz/..{path}", f"/healthz/%2e%2e{path}", f"/static/..%2f{path[1:]}"]
+        others += [f"{path}%00", f"{path}%2f"]
+        for other in (path, *others, path.replace(first, f"%{ord(first or '/'):02x}", 1)):
+            for method in ("GET", "HEAD", "POST", "PUT"):
+                reply = server.client.request(method, other, headers=nothing, follow_redirects=False)
+                assert reply.status_code in (*range(301, 309), 400, 403, 404, 405), (method, other, reply.status_code)
+                assert "marioni" not in reply.text.replace("marioni_counts", "") or reply.status_code == 404
+
+
 def test_every_operation_refuses_wrong_credentials_in_its_own_form(server: Server) -> None:
     for method, address, _ in OPERATIONS:
         refused = server.client.request(method, address, headers={"Authorization": "Bearer wrong"})

@@ -224,3 +224,25 @@ def test_who_says_whose_a_token_is_and_what_it_may_see(data: Path) -> None:
     assert who(token).output.splitlines()[4:] == ["projects  p  public"]
     refused = who(token[:-1])
     assert refused.exit_code == 1 and "none of this server" in refused.output and token[:-1] not in refused.output
+
+
+def test_who_says_of_what_only_a_part_is_visible(data: Path) -> None:
+    one, other = added("anna", "--grant", "EGAD1", data=data), added("bob", "--grant", "EGAD2", data=data)
+    matrix = {"id": "m", "file": "m.h5", "units": "u", "feature_id": "gene", "sample_id": "sample"}
+    rule = {"where": {"consent": "HMB"}, "controlled": ["EGAD1"]}
+    reads = {"id": "r", "files": [{"format": "BAM", "file": "r.bam"}]}
+    regions = [{"registered": True, "rules": [{"referenceName": "chr1"}]}, {"controlled": ["EGAD1"]}]
+    content = {
+        "id": "s",
+        "expressions": [{**matrix, "access": {"samples": [rule], "others_see": "omit"}}],
+        "reads": [{**reads, "access": {"regions": regions}}],
+    }
+    (data / "p" / "s" / "study.yaml").write_text(json.dumps(content))
+
+    def records(token: str) -> list[str]:
+        lines = CliRunner().invoke(main, ["who", token, "--data", str(data)]).output.splitlines()
+        return [line for line in lines if line.startswith(("matrices", "read sets"))]
+
+    seen = "read sets  reads/r  for all who have signed in"
+    assert records(one) == ["matrices  m  public", seen]
+    assert records(other) == ["matrices  m  public, without some of its samples", f"{seen}, some regions only"]

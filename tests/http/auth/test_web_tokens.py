@@ -192,3 +192,25 @@ def test_a_token_without_the_name_of_its_key(authenticator: Authenticator, provi
     assert authenticator.identify(token)
     with pytest.raises(NotAuthenticated):
         authenticator.identify(jwt.encode({"alg": "RS256"}, provider.claims(), OTHER_KEY))
+
+
+def test_no_address_in_a_token_is_asked(authenticator: Authenticator, provider: Provider, visas: Provider) -> None:
+    """Another provider has the key that the token names, at the address that it names, in the forms that there are."""
+    elsewhere = f"{visas.issuer}/jwks"
+    visas.asked.clear()
+    for name in ("jku", "x5u", "jwks_uri", "iss", "url"):
+        header = {"alg": "RS256", "kid": visas.kid, name: elsewhere}
+        forged = visas.signed_by_hand(header, json.dumps(provider.claims(jku=elsewhere, jwks_uri=elsewhere)))
+        with pytest.raises(NotAuthenticated, match="no key that its issuer"):
+            authenticator.identify(forged)
+    assert visas.asked == []
+
+
+def test_names_of_keys_are_nothing_but_names(authenticator: Authenticator, provider: Provider) -> None:
+    """They are compared with those that the issuer publishes, and lead to no file, no query and no address."""
+    provider.asked.clear()
+    named = ("/proc/self/environ", "file:///etc/passwd", "http://127.0.0.1:9/jwks", "' OR 1=1 --", "| id", "a\0b", "")
+    for kid in (*named, f"{provider.kid}\0", f" {provider.kid}", provider.kid.swapcase(), "k" * 3000):
+        with pytest.raises(NotAuthenticated, match="no key that its issuer"):
+            authenticator.identify(provider.signed_by_hand({"alg": "RS256", "kid": kid}, json.dumps(provider.claims())))
+    assert provider.asked == ["/.well-known/openid-configuration", "/jwks"]

@@ -11,6 +11,7 @@ import requests
 from pydantic import ValidationError
 
 from rnaget_server.settings import Settings
+from tests.conftest import new_study
 from tests.http.observing.receiver import Receiver, attributes
 from tests.http.observing.served import Served, wait_for
 
@@ -20,8 +21,9 @@ import sys
 from rnaget_server.app import create_app
 from rnaget_server.settings import Settings
 create_app(Settings(data=sys.argv[1]))
-print([name for name in sys.modules if name.startswith(("opentelemetry", "prometheus_client"))])
+print(sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[2:])))
 """
+OPTIONAL = ("opentelemetry", "prometheus_client", "redis", "valkey", "coredis", "joserfc", "authlib")
 
 
 def test_a_request_and_its_stages(server: Served, receiver: Receiver) -> None:
@@ -68,8 +70,10 @@ def test_a_trace_that_its_client_does_not_want(server: Served, receiver: Receive
     assert not receiver.of_request(unwanted.headers["X-Request-Id"])
 
 
-def test_nothing_of_it_is_imported_unless_it_is_asked_for(watched_data: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", IMPORTED, str(watched_data)]
+def test_packages_of_extras_are_not_imported_unless_they_are_asked_for(tmp_path: Path) -> None:
+    """Those of traces and metrics, of counts on another server, and of signing in: one process shows it of all."""
+    new_study(tmp_path / "data")
+    command = [sys.executable, "-W", "ignore", "-c", IMPORTED, str(tmp_path / "data"), *OPTIONAL]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
 
