@@ -246,8 +246,13 @@ def candidates(members: Sequence[Member]) -> list[Member]:
     return [
         member
         for member in visible
-        if not _ABOUT.fullmatch(member.base) and not (member.folder in markets and _LABELS.fullmatch(member.base))
+        if not is_note(member) and not (member.folder in markets and _LABELS.fullmatch(member.base))
     ]
+
+
+def is_note(member: Member) -> bool:
+    """Return whether a file is about others, by its name."""
+    return _ABOUT.fullmatch(member.base) is not None
 
 
 def companions(members: Sequence[Member], chosen: Member) -> tuple[list[Member], list[str]]:

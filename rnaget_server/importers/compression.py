@@ -122,7 +122,11 @@ def unpacked(path: Path, size: int) -> bytes:
 def damaged(path: Path, error: BaseException) -> ImportFailure:
     """Return the failure for one of `ERRORS` that was raised while the file was read."""
     kind = compression_of_file(path) or "compressed"
-    return ImportFailure(f"the {kind} data are damaged or cut off ({error})", path)
+    return ImportFailure(
+        f"the {kind} data are damaged or cut off ({error}): get the file again, and compare its size or MD5 sum with "
+        "those of the original",
+        path,
+    )
 
 
 class _Stream(io.RawIOBase):

@@ -126,4 +126,4 @@ def _check_hdf5(path: Path) -> None:
     except UnfitFile as error:
         raise ImportFailure(f"the file {error}", path) from None
     except OSError as error:
-        raise ImportFailure(f"the HDF5 file is damaged ({error})", path) from None
+        raise ImportFailure(f"the HDF5 file is damaged ({error}): get it again as a whole", path) from None

@@ -115,6 +115,11 @@ def is_rds(head: bytes) -> bool:
     return head.startswith(_RDS)
 
 
+def is_in_zarr(name: str) -> bool:
+    """Return whether a file of this name in an archive says what a group or an array of Zarr is."""
+    return name.rpartition("/")[2] in (*ZARR_MARKERS, ".zarray")
+
+
 def is_zarr(path: Path, head: bytes) -> bool:
     """Return whether a file of this beginning says that its directory is a Zarr group."""
     return path.name in ZARR_MARKERS and b'"zarr_format"' in head
@@ -206,7 +211,7 @@ def _of_zip(head: bytes, names: list[str]) -> str | None:
             "this is a NumPy archive (.npz): write it as MatrixMarket, as by `scipy.io.mmwrite('matrix.mtx', "
             "scipy.sparse.load_npz('FILE'))`, with features.tsv and barcodes.tsv next to it, and import matrix.mtx"
         )
-    if any(name.endswith((".zgroup", ".zarray", "zarr.json")) for name in names):
+    if any(map(is_in_zarr, names)):
         return ZARR
     inside = f" ({', '.join(names[:_LISTED])}{', …' if len(names) > _LISTED else ''})" if names else ""
     return f"this is a zip archive{inside}: unpack it (unzip FILE) and import the file inside"

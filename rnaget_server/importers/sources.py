@@ -19,6 +19,7 @@ from rnaget_server.importers.compression import without_suffix
 from rnaget_server.importers.detect import HEAD_BYTES, unreadable
 from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD, ZARR_MARKERS
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
+from rnaget_server.importers.zarr_archives import chosen_root, is_zarr_archive, take_out
 from rnaget_server.storage.temporary_directories import OF_IMPORTS, remove_abandoned, temporary_directory
 
 _LISTED, _LOOKED_INTO = 5, 1000
@@ -122,7 +123,7 @@ class _Opening:
         if md5 is not None and not isinstance(source, Address):
             _check_md5(path, md5, named)
         path = self._unpacked(path, named)
-        if not _begins(path, is_archive):
+        if not _begins(path, _is_packed):
             return [path]
         return self._of_archive(path, members, named)
 
@@ -157,7 +158,7 @@ class _Opening:
 
     def _unpacked(self, path: Path, named: str) -> Path:
         """Return the file, or what is in it if that is compressed and cannot be read as a stream."""
-        if not _is_file(path) or not must_be_unpacked(path, is_archive):
+        if not _is_file(path) or not must_be_unpacked(path, _is_packed):
             return path
         target = self._directory() / without_suffix(path.name)
         self.shown[target] = self.shown.get(path, named)
@@ -169,6 +170,9 @@ class _Opening:
         """Return files of an archive, taken out of it; labels of a MatrixMarket file come with it."""
         self.archives += 1
         with path.open("rb") as file, contextlib.closing(Archive(file, named)) as archive:
+            store = chosen_root(archive.members, members, named)
+            if store is not None:
+                return [self._store_of(archive, store, named)]
             chosen = choose(archive.members, members, named)
             found = []
             for member in chosen:
@@ -185,12 +189,25 @@ class _Opening:
                 )
         return [self._unpacked(path, named) for path in found]
 
+    def _store_of(self, archive: Archive, store: str, named: str) -> Path:
+        """Return the mark of a Zarr store that is taken out of an archive."""
+        directory = self._directory() / "store.zarr"
+        self.shown[directory] = f"{named}/{store}".rstrip("/")
+        mark = take_out(archive, store, directory, named, self._room)
+        self.remarks.append(f"{named}: {archive.kind} archive of a Zarr store{f' ({store})' if store else ''}")
+        return mark
+
     def _take_out(self, archive: Archive, member: Member, directory: Path, named: str) -> None:
         archive.check(member)
         target = directory / target_of(member, named)
         self.shown[target] = f"{named}/{member.name}"
         with archive.stream(member) as stream:
             write_stream(stream.read, target, self.shown[target], self._room, member.packed)
+
+
+def _is_packed(head: bytes) -> bool:
+    """Return whether data of this beginning are an archive of files, or of a Zarr store."""
+    return is_archive(head) or is_zarr_archive(head)
 
 
 def _is_file(path: Path) -> bool:

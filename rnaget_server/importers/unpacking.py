@@ -53,14 +53,26 @@ def write_stream(
         while block := read(_BLOCK):
             size += len(block)
             check_room(target, len(block), named, room)
-            if packed is not None and size > max(_NO_BOMB, packed * room.expansion):
-                raise ImportFailure(
-                    f"the data become more than {room.expansion:,} times larger when they are unpacked, as no real "
-                    "ones do: unpack them yourself if you know them, or set RNAGET_MAX_EXPANSION to more",
-                    str(named),
-                )
+            if packed is not None:
+                check_expansion(size, packed, named, room)
             file.write(block)
     return size
+
+
+def check_expansion(size: int, packed: int, named: object, room: Room) -> None:
+    """Refuse data of a size that real ones, which took `packed` bytes, have not.
+
+    Raises
+    ------
+    ImportFailure
+        If it is so.
+    """
+    if size > max(_NO_BOMB, packed * room.expansion):
+        raise ImportFailure(
+            f"the data become more than {room.expansion:,} times larger when they are unpacked, as no real "
+            "ones do: unpack them yourself if you know them, or set RNAGET_MAX_EXPANSION to more",
+            str(named),
+        )
 
 
 def check_room(target: Path, size: int, named: object, room: Room) -> None:

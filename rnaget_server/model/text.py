@@ -31,7 +31,11 @@ def encode(text: str) -> bytes:
 def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     """Return a column of fixed-width bytes, at least one wide."""
     values = list(texts)
-    column = np.array(values if _is_plain(values) else [encode(text) for text in values], dtype=bytes)
+    joined = "".join(values)
+    plain = _is_plain(joined)
+    if plain and len(lengths := set(map(len, values))) == 1 and (width := lengths.pop()):
+        return np.frombuffer(joined.encode("ascii"), f"S{width}")  # ids mostly are of one length
+    column = np.array(values if plain else [encode(text) for text in values], dtype=bytes)
     return column if column.dtype.itemsize else column.astype("S1")
 
 
@@ -54,7 +58,7 @@ def write_padded(
 
 def padding(texts: Texts, encoded: Callable[[str], bytes] = encode) -> tuple[int, bool]:
     """Return the width of the longest text, and whether padding all to it would be a waste."""
-    lengths = list(map(len, texts)) if _is_plain(texts) else [len(encoded(text)) for text in texts]
+    lengths = list(map(len, texts)) if _is_plain("".join(texts)) else [len(encoded(text)) for text in texts]
     width = max(1, *lengths)
     return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
 
@@ -75,10 +79,9 @@ def from_utf8(values: Sequence[bytes]) -> list[str]:
     return texts if len(texts) == len(values) else [value.decode("utf-8", "replace") for value in values]
 
 
-def _is_plain(texts: Iterable[str]) -> bool:
-    """Return whether all these texts are encoded as what they are."""
-    joined = "".join(texts)
-    return joined.isascii() and "&" not in joined
+def _is_plain(text: str) -> bool:
+    """Return whether a text is encoded as what it is."""
+    return text.isascii() and "&" not in text
 
 
 def _unescape(text: str) -> str:

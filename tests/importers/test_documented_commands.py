@@ -17,6 +17,7 @@ import openpyxl
 import pandas as pd
 import pytest
 import scipy.sparse
+import zarr
 from click.testing import CliRunner
 
 from rnaget_server.catalog import load
@@ -66,10 +67,16 @@ def _archs4(path: Path) -> None:
     files.write_archs4(path, frame, ["GSE47966"] * 4 + ["GSE1"] * 4)
 
 
+def _zipped_zarr(path: Path) -> None:
+    with zarr.storage.ZipStore(path, mode="w") as store:
+        anndata.io.write_zarr(store, _layered())
+
+
 # The files of kinds that other programs write, by their names in the commands.
 MADE: dict[str, Callable[[Path], object]] = {
     "cells.h5mu": lambda path: files.write_h5mu(path, {"rna": _layered(), "prot": _layered()}),
     "cells.zarr": lambda path: _layered().write_zarr(path),
+    "cells.zarr.zip": _zipped_zarr,
     "matrix.parquet": lambda path: files.write_parquet(path, cells()),
     "matrix.feather": lambda path: files.write_feather(path, cells()),
     "long.arrows": lambda path: files.write_stream(path, files.long_of(cells())),

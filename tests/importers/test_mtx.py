@@ -427,3 +427,15 @@ def test_entries_of_other_forms_are_refused_or_read_by_their_fields(workshop: An
         return
     with pytest.raises(ImportFailure, match=r"matrix\.mtx:4: an entry has 3 numbers"):
         workshop.run(path)
+
+
+def test_entries_that_are_there_twice_are_summed_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.mtx"
+    entries = "1 1 1\n1 1 4\n3 1 0\n1 2 2\n2 2 5\n2 2 5\n2 2 5\n"
+    path.write_text(f"%%MatrixMarket matrix coordinate integer general\n3 2 7\n{entries}")
+    (tmp_path / "features.tsv").write_text(FEATURES)
+    (tmp_path / "barcodes.tsv").write_text(BARCODES)
+    matrix = read(path)
+    assert "entries of cells that have one already were added to it: 3" in matrix.remarks
+    assert isinstance(matrix.cells, SpooledSparse) and matrix.cells.count == 4
+    matrix.cells.close()

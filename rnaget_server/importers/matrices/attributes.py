@@ -8,6 +8,7 @@ from pathlib import Path
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import ReadOptions, TsvStyle
+from rnaget_server.importers.text.columns import plain
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.model.axis import Axis
 
@@ -30,6 +31,8 @@ SAMPLE_IDS = (
 def id_attribute(path: Path, axis: Axis, given: str | None, usual: Sequence[str], kind: str) -> str:
     """Return the attribute of the ids: the one given, or the first usual one without repeated or empty values.
 
+    Where none of the usual names is there, ``id`` and those that differ from them in case, blanks and the like count.
+
     Raises
     ------
     ImportFailure
@@ -42,6 +45,9 @@ def id_attribute(path: Path, axis: Axis, given: str | None, usual: Sequence[str]
             raise ImportFailure(_refusal(given, wrong, kind), path)
         return given
     present = [name for name in usual if name in axis.attributes]
+    if not present:
+        alike = {"id", *map(plain, usual)}
+        present = [name for name in axis.attributes if plain(name) in alike]
     if not present:
         raise ImportFailure(
             f"no {kind} attribute has a usual name of ids: name one by --{kind}-id "

@@ -82,8 +82,10 @@ class MtxImporter(Importer):
             labels = read_labels(path, options, (head.rows, head.columns))
             style = style_of(path, options, tuple(labels.samples.columns))
             cells = _spooled(lines, head, labels.transposed, directory, progress)
-        remarks = ("MatrixMarket, stored sparse", *labels.remarks)
-        return SourceMatrix(labels.features, labels.samples, cells, style, remarks)
+        remarks = ["MatrixMarket, stored sparse", *labels.remarks]
+        if repeated := head.entries - cells.count:
+            remarks.append(f"entries of cells that have one already were added to it: {repeated:,}")
+        return SourceMatrix(labels.features, labels.samples, cells, style, tuple(remarks))
 
 
 def _head(lines: TextLines) -> _Head:

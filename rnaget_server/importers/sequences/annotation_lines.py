@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -15,6 +15,7 @@ from rnaget_server.importers.text.lines import TextLines
 
 _FIELDS = 9
 _TABS = _FIELDS - 1
+_MOST_DIGITS = 12
 _OTHER_LINES = b"#>"
 _STRANDS = {b"+": 1, b"-": -1, b".": 0, b"?": 0}
 _PHASES = {b"0": 0, b"1": 1, b"2": 2, b".": -1}
@@ -128,7 +129,8 @@ def _feature(number: int, line: bytes, path: Path) -> FeatureLine | None:
     contig, _, type_, first, last, _, strand, phase, attributes = fields
     if type_ in SKIPPED and not (type_ in _LANDMARKS and first == b"1"):
         return None
-    if not (first.isdigit() and last.isdigit() and len(first) <= 12 and len(last) <= 12 and int(first)):
+    start = int(first) - 1 if first.isdigit() and len(first) <= _MOST_DIGITS else -1
+    if start < 0 or not last.isdigit() or len(last) > _MOST_DIGITS:
         raise ImportFailure(
             f"start {_text(first)} and end {_text(last)} must be whole numbers, counted from 1", path, number
         )
@@ -137,14 +139,18 @@ def _feature(number: int, line: bytes, path: Path) -> FeatureLine | None:
     if phase not in _PHASES:
         raise ImportFailure(f"the phase must be 0, 1, 2 or '.', not {_text(phase)}", path, number)
     try:
-        texts = contig.decode(), type_.decode(), attributes.decode()
+        texts = _name(contig), _name(type_), attributes.decode().strip()
     except UnicodeDecodeError:
         raise ImportFailure("the line is not UTF-8: convert the file by iconv", path, number) from None
     name = unquote(texts[0]) if "%" in texts[0] else texts[0]
-    feature = FeatureLine(
-        number, name, texts[1], int(first) - 1, int(last), _STRANDS[strand], _PHASES[phase], texts[2].strip()
-    )
+    feature = FeatureLine(number, name, texts[1], start, int(last), _STRANDS[strand], _PHASES[phase], texts[2])
     return feature if type_ not in SKIPPED or _is_landmark(feature) else None
+
+
+@lru_cache(maxsize=1024)
+def _name(field: bytes) -> str:
+    """Return a name that many lines have."""
+    return field.decode()
 
 
 def says_circular(line: FeatureLine) -> bool:
@@ -231,7 +237,16 @@ def _gff3_pattern(name: str) -> re.Pattern[str]:
 
 
 def _one_gtf(text: str, name: str) -> str | None:
-    found = _gtf_pattern(name).search(text) if name in text else None
+    at = text.find(name)
+    if at < 0:
+        return None
+    # As nearly all write it: the name at its first place, in front of a value in quotes.
+    start = at + len(name) + 2
+    if text[start - 2 : start] == ' "' and (at == 0 or text[at - 2 : at] == "; "):
+        end = text.find('"', start)
+        if end > start:
+            return text[start:end]
+    found = _gtf_pattern(name).search(text)
     return (found[1] or found[2]) if found else None
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ GENE = re.compile(r"(?:\w+_)?(?:pseudo)?gene")
 """The types of genes in GFF3."""
 
 _DEEPEST = 10
+_ROW = Struct("=qqIIIbb")
+_ROW_TYPE = np.dtype(list(zip(("start", "stop", "node", "line", "id", "kind", "phase"), "qqIIIbb", strict=True)))
 _PREFIX = re.compile(r"(?:gene|transcript|rna|cds|CDS|exon)[:-]")
 _SYNONYMS = ("gene_synonym", "Alias", "synonym", "synonyms", "locus_tag", "old_locus_tag")
 _REFERENCES = ("Dbxref", "db_xref", "hgnc_id")
@@ -110,35 +112,27 @@ class Parts:
     """The parts of all nodes, held as numbers."""
 
     def __init__(self) -> None:
-        self._nodes, self._kinds, self._phases = array("I"), array("b"), array("b")
-        self._starts, self._stops, self._lines = array("q"), array("q"), array("I")
-        self._id_numbers = array("I")
+        self._rows = bytearray()
         self._ids: dict[str | None, int] = {None: 0}
 
     def add(self, node: int, kind: int, part: Part) -> None:
         """Add a part of a node."""
-        self._nodes.append(node)
-        self._kinds.append(kind)
-        self._starts.append(part.start)
-        self._stops.append(part.stop)
-        self._phases.append(part.phase)
-        self._lines.append(part.line)
-        self._id_numbers.append(self._ids.setdefault(part.id, len(self._ids)))
+        start, stop, phase, line, id = part
+        number = self._ids.setdefault(id, len(self._ids))
+        self._rows += _ROW.pack(start, stop, node, line, number, kind, phase)
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._rows) // _ROW.size
 
     def by_node(self) -> Iterator[tuple[int, list[Part], list[Part]]]:
         """Yield each node that has parts: its number, its exons and its coding parts, both sorted by position."""
         if not len(self):
             return
-        nodes, kinds = np.frombuffer(self._nodes, np.dtype("I")), np.frombuffer(self._kinds, np.int8)
-        starts, lines = np.frombuffer(self._starts, np.int64), np.frombuffer(self._lines, np.dtype("I"))
-        order = np.lexsort((lines, starts, kinds, nodes))
-        stops, phases = np.frombuffer(self._stops, np.int64), np.frombuffer(self._phases, np.int8)
-        columns = [column[order] for column in (starts, stops, phases, lines)]
-        numbers = np.frombuffer(self._id_numbers, np.dtype("I"))[order]
-        ids, nodes, is_exon = list(self._ids), nodes[order], kinds[order] == EXON
+        rows = np.frombuffer(self._rows, _ROW_TYPE)
+        order = np.lexsort((rows["line"], rows["start"], rows["kind"], rows["node"]))
+        columns = [rows[name][order] for name in ("start", "stop", "phase", "line")]
+        numbers, nodes, is_exon = rows["id"][order], rows["node"][order], rows["kind"][order] == EXON
+        ids = list(self._ids)
         bounds = [0, *(np.flatnonzero(np.diff(nodes)) + 1).tolist(), len(order)]
         for first, last in pairwise(bounds):
             texts = [ids[number] for number in numbers[first:last].tolist()]

@@ -73,7 +73,7 @@ class TableLayout:
         NamelessCell
             If a column without a header is not empty.
         """
-        if not self._cells_last:
+        if not self.cells_last:
             return self._by_field(line)
         labels, cells = split_labels(line, self.separator, self._first)
         if cells is None:
@@ -87,7 +87,7 @@ class TableLayout:
         return self.cells[0]
 
     @cached_property
-    def _cells_last(self) -> bool:
+    def cells_last(self) -> bool:
         """True if all cells are at the end, with all labels before them."""
         last = self.cells == tuple(range(self._first, self.width)) and max(self.labels) < self._first
         return last and not self.decimal_comma

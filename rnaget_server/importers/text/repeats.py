@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,7 @@ class Repeats:
         self._targets: list[int] = []
         self._numbers: dict[str, int] = {}
 
-    def take(self, id: str, seen: Mapping[str, int]) -> tuple[str | None, bool]:
+    def take(self, id: str, seen: Set[str]) -> tuple[str | None, bool]:
         """Return the id of the next row, None if it has no place of its own, and whether its cells are wanted.
 
         Parameters
@@ -87,7 +87,7 @@ class Repeats:
         }
         return f"rows of ids that were there already, such as {self.example}: {self.count}, {done[self.way]}"
 
-    def _numbered(self, id: str, seen: Mapping[str, int]) -> str:
+    def _numbered(self, id: str, seen: Set[str]) -> str:
         """Return the id with the next free number, as `make.unique` of R has it."""
         number = self._numbers.get(id, 0) + 1
         while f"{id}.{number}" in seen:

@@ -16,6 +16,7 @@ from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import QuoteError, shortened
 from rnaget_server.importers.text.headerless import COUNTER_STARTS, is_counter
+from rnaget_server.importers.text.label_block import split_block
 from rnaget_server.importers.text.layout import NamelessCell, TableLayout, WrongFields
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.mistakes import BLANK_STARTS, SHOWN, RowCheck, is_blank
@@ -85,7 +86,7 @@ class TableBody:
     left_out: list[str] = field(default_factory=list)
     blank: int = 0
     _bytes: int = 0
-    _seen: dict[str, int] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
 
     def read(
         self, lines: TextLines, spool: Spool, progress: Progress, mistakes: Sequence[tuple[int, str]] = ()
@@ -139,10 +140,12 @@ class TableBody:
         self, layout: TableLayout, decimal: DecimalMark, numbers: Sequence[int], block: Sequence[bytes]
     ) -> tuple[Sequence[int], Sequence[bytes]]:
         """Return the cells of the lines that are not left out, as text with points, and the numbers of these lines."""
-        rows = [self._row(layout, number, line) for number, line in zip(numbers, block, strict=True)]
-        cells = [row for row in rows if row is not None]
-        if len(cells) < len(rows):
-            numbers = [number for number, row in zip(numbers, rows, strict=True) if row is not None]
+        cells = self._block(layout, numbers, block)
+        if cells is None:
+            rows = [self._row(layout, number, line) for number, line in zip(numbers, block, strict=True)]
+            cells = [row for row in rows if row is not None]
+            if len(cells) < len(rows):
+                numbers = [number for number, row in zip(numbers, rows, strict=True) if row is not None]
         if cells and self._bytes > self.most_bytes:
             raise too_many_labels(self.path, self.kind, self.most_bytes, numbers[-1])
         try:
@@ -161,6 +164,27 @@ class TableBody:
             raise _bad_cell(numbers, error) from None
         except RaggedRow as error:
             raise RowMistake(numbers[error.row], f"this line has {error.found} cells") from None
+
+    def _block(self, layout: TableLayout, numbers: Sequence[int], lines: Sequence[bytes]) -> list[bytes] | None:
+        """Return the cells of lines, having kept their labels; None, and nothing kept, if one needs `_row`."""
+        labels = split_block(layout, lines) if self.repeats is None else None
+        if labels is None:
+            return None
+        ids = labels.columns[0]
+        if "" in map(str.strip, ids):
+            return None
+        if not self.further_counters.isdisjoint(ids) or any(
+            self._is_left_out(id) for id in ids if id[:1] in COUNTER_STARTS
+        ):
+            return None
+        known = len(self._seen)
+        self._seen.update(ids)
+        if len(self._seen) < known + len(ids):
+            raise RowMistake(numbers[0], f"a {self.kind} id in this line or one of those below it is repeated")
+        self._bytes += labels.size + LABEL_BYTES * len(self.columns) * len(ids)
+        for column, texts in zip(self.columns, labels.columns, strict=True):
+            column += texts
+        return labels.cells
 
     def _row(self, layout: TableLayout, number: int, line: bytes) -> bytes | None:
         """Return the cells of a line, having kept its labels; None if the line is left out."""
@@ -183,8 +207,9 @@ class TableBody:
             if own is None:
                 return cells if wanted else None
             texts[0] = id = own
-        if not id.strip() or self._seen.setdefault(id, number) != number:
+        if not id.strip() or id in self._seen:
             raise RowMistake(number, f"the {self.kind} id {shortened(id)} is empty or repeated")
+        self._seen.add(id)
         self._bytes += len(line) - len(cells) + LABEL_BYTES * len(texts)
         for column, text in zip(self.columns, texts, strict=True):
             column.append(text)
