@@ -8,8 +8,6 @@ import sys
 import pytest
 
 _MOST_MB = 64
-# Parquet has copies of all ids besides.
-_MOST_MB_OF_PARQUET = 128
 # A process of its own, or what other tests have let go would be taken again.
 _PROGRAM = """
 import sys
@@ -80,4 +78,4 @@ print(write() - before)
 def test_growth_while_a_million_samples_are_written(format: str) -> None:
     done = subprocess.run([sys.executable, "-c", _PROGRAM, format], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) <= (_MOST_MB_OF_PARQUET if format == "parquet.long" else _MOST_MB)
+    assert float(done.stdout) <= _MOST_MB
