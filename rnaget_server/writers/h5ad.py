@@ -13,6 +13,7 @@ import h5py
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.layout import link_name
 from rnaget_server.stores.tracks.columns import PositionLabels
 from rnaget_server.writers.base import Body, Writer
@@ -48,10 +49,10 @@ class H5adWriter(Writer):
         held = HELD + 8 * sum(slice.shape) + sum(held_of(layer, slice.shape) for layer in slice.layers)
         return streamed(partial(_lay_out, slice), held, partial(self._begin, slice))
 
-    def _begin(self, slice: Slice, path: Path) -> None:
-        """Write the part of a file that others share: whole tables, and the groups that every file has."""
+    def _begin(self, slice: Slice) -> LocalFile:
+        """Return the part of a file that others share: whole tables, and the groups that every file has."""
         key = (*map(whole_key, _axes(slice)), *shared_origin(slice).items())
-        self._prepared.write(key, path, partial(_write_shared, slice))
+        return self._prepared.get(key, partial(_write_shared, slice))
 
 
 def check_attributes(slice: Slice, format: str) -> None:

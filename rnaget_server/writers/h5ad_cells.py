@@ -24,6 +24,7 @@ _INDPTR_AT_ONCE = 1 << 17
 _KEPT_CELLS = 1 << 21
 # Index and value.
 _BYTES_OF_CELL = 8
+_MOST_INT32 = np.iinfo(np.int32).max
 
 
 def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
@@ -72,10 +73,10 @@ def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], 
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
     arrays = CsrArrays(cells, shape[0])
-    index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
+    index, places = (np.dtype(np.int32 if most <= _MOST_INT32 else np.int64) for most in (shape[1], arrays.count))
     _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
     gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
-    gaps += allocate(matrix, "indptr", np.dtype(np.int64), (shape[0] + 1,), arrays.indptr())[1]
+    gaps += allocate(matrix, "indptr", places, (shape[0] + 1,), arrays.indptr(places))[1]
     return gaps
 
 
@@ -104,13 +105,13 @@ class CsrArrays:
         for piece in self._rows():
             yield from _cut(piece.indices, dtype)
 
-    def indptr(self) -> Iterator[bytes]:
+    def indptr(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         """Yield the place of the first value of each observation, and their number."""
         if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
             for _ in self._rows():
                 pass
         for start in range(0, len(self._indptr), _INDPTR_AT_ONCE):
-            yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], self._indptr.dtype)
+            yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], dtype)
 
     def _rows(self) -> Iterator[CompressedBlock]:
         """Yield the pieces, and note where their rows start."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.model.text import encode, encode_all, padding, write_padded
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores import layout
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
@@ -30,10 +31,10 @@ class LoomWriter(Writer):
         """Return the slice as a loom file and its exact length."""
         return streamed(partial(_lay_out, slice), begin=partial(self._begin, slice))
 
-    def _begin(self, slice: Slice, path: Path) -> None:
-        """Write the part of a file that others share: the labels of whole axes, and what every file has."""
+    def _begin(self, slice: Slice) -> LocalFile:
+        """Return the part of a file that others share: the labels of whole axes, and what every file has."""
         key = (*(whole_key(labels) for _, labels in _axes(slice)), *shared_origin(slice).items())
-        self._prepared.write(key, path, partial(_write_shared, slice))
+        return self._prepared.get(key, partial(_write_shared, slice))
 
 
 def _write_shared(slice: Slice, path: Path) -> None:
