@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -26,6 +26,21 @@ from rnaget_server.writers.base import Body
 _PIECE = 1 << 20
 _BYTES_OF_GAP = 256
 _VERSIONS = ("earliest", "v110")
+
+
+class Allocate(Protocol):
+    """The interface of `allocate`, and of what else makes a dataset out of cells."""
+
+    def __call__(
+        self,
+        group: h5py.Group,
+        link: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        pieces: Iterator[bytes],
+        chunk: tuple[int, ...] | None = None,
+    ) -> tuple[h5py.Dataset, list[Gap]]:
+        """Return a new dataset of the cells, and the gaps that are yet to be filled."""
 
 
 @dataclass(frozen=True)
