@@ -8,7 +8,7 @@ ever written to disk.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from rnaget_server.storage.overlay import Overlay
 from rnaget_server.writers.base import Body
 
 _PIECE = 1 << 20
+_SMALL = 256 << 10
 _BYTES_OF_GAP = 256
 _VERSIONS = ("earliest", "v110")
 
@@ -81,7 +82,7 @@ def streamed(
         skeleton.close()
         raise
     length = skeleton.size()
-    return Body(_stream(skeleton, length, gaps), length, skeleton.close, held + len(gaps) * _BYTES_OF_GAP)
+    return Body(_joined(_stream(skeleton, length, gaps)), length, skeleton.close, held + len(gaps) * _BYTES_OF_GAP)
 
 
 def allocate(
@@ -141,7 +142,28 @@ def _chunk_gaps(dataset: h5py.Dataset, pieces: Iterator[bytes]) -> list[Gap]:
     return [Gap(chunk.byte_offset, chunk.size, pieces) for chunk in chunks]
 
 
-def _stream(skeleton: Overlay, length: int, gaps: list[Gap]) -> Iterator[bytes]:
+def _joined(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
+    """Yield pieces, small ones together: to send one takes as long as to send some hundred KiB."""
+    small: list[bytes] = []
+    size = 0
+    try:
+        for piece in pieces:
+            size += len(piece)
+            if len(piece) < _SMALL and size < _PIECE:
+                small.append(piece)
+                continue
+            if small:
+                yield b"".join(small)
+                small.clear()
+            size = 0
+            yield piece
+        if small:
+            yield b"".join(small)
+    finally:
+        pieces.close()
+
+
+def _stream(skeleton: Overlay, length: int, gaps: list[Gap]) -> Generator[bytes, None, None]:
     try:
         at = 0
         for gap in gaps:
