@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time, sleep
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -28,12 +28,19 @@ from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row, side_by_side
 from benchmarks.peers import installed
 from benchmarks.servers import Server, rnaget
+from rnaget_server.datasets.repository import open_repository
+from rnaget_server.model.sparse import Direction
+from rnaget_server.query import parse_matrix_query
+from rnaget_server.settings import Settings
+from rnaget_server.slicing.matrices import slice_by_id
 
 _COUNTS = {"quick": 200_000}
 _COUNT = 1_000_000
 _PINNED = ("tiledbsoma==2.3.0", "bpcells==0.3.0rc2", "anndata==0.12.19")
 _TARGET = f"/rnaget/expressions/{MATRIX}/bytes?format="
 _GROWTH = 64
+_STORED = 20_000_000
+_IDLE, _PATIENCE = 0.02, 120
 _FEWER = 2
 """Repeats of a peer that has to read its whole file for it."""
 
@@ -68,19 +75,17 @@ def rows(material: Material) -> Iterator[Row | Note]:
     catalogue = cells.catalogue
     with ExitStack() as stack:
         server = stack.enter_context(rnaget(catalogue, material.directory.parent / "cells.log"))
-        client = stack.enter_context(Client(server.port))
         peers, notes = _peers(cells, material.directory.parent, stack)
         yield from notes
         for ask in _ASKS:
-            yield from _against_peers(ask, cells, server, client, peers, material.size.slow_repeats * 2 + 1)
-        yield from _formats(client, material.size.slow_repeats * 4)
+            yield from _against_peers(ask, cells, server, peers, material.size.slow_repeats * 2 + 1)
+        yield from _formats(server, material.size.slow_repeats * 4)
         yield from _import(cells, peers)
+    yield from _out_of_store(cells, material.size.slow_repeats * 2)
     yield from _memory(cells, material.directory.parent / "cells.log")
 
 
-def _against_peers(
-    ask: _Ask, cells: Cells, server: Server, client: Client, peers: Mapping[str, _Peer], repeats: int
-) -> Iterator[Row]:
+def _against_peers(ask: _Ask, cells: Cells, server: Server, peers: Mapping[str, _Peer], repeats: int) -> Iterator[Row]:
     random = np.random.default_rng(ask.count)
     size = cells.count if ask.kind == "cells" else GENES
     drawn = [np.sort(random.choice(size, ask.count, replace=False)) for _ in range(repeats + 1)]
@@ -88,7 +93,9 @@ def _against_peers(
 
     def ours(number: int) -> None:
         before = server.busy()
-        client.post(f"{_TARGET}{ask.format}{ask.query}", _body(ask, cells, drawn[number]))
+        # While a peer is at it, a server cuts a connection on which nothing is asked.
+        with Client(server.port) as client:
+            client.post(f"{_TARGET}{ask.format}{ask.query}", _body(ask, cells, drawn[number]))
         processor["ours"].append(server.busy() - before)
 
     def theirs(peer: _Peer) -> Callable[[int], float]:
@@ -114,15 +121,48 @@ def _body(ask: _Ask, cells: Cells, positions: Positions) -> bytes:
     return json.dumps(dict([ids])).encode()
 
 
-def _formats(client: Client, repeats: int) -> Iterator[Row]:
+def _formats(server: Server, repeats: int) -> Iterator[Row]:
     """Yield one gene as h5ad and as loom against the same as TSV."""
+    busy: dict[str, list[float]] = {format: [] for format in ("h5ad", "loom", "tsv")}
 
-    def get(format: str) -> Callable[[int], object]:
-        return lambda number: client.get(f"{_TARGET}{format}&featureIDList={gene_ids(np.array([number * 997]))[0]}")
+    def get(client: Client, format: str) -> Callable[[int], object]:
+        def call(number: int) -> None:
+            before = server.busy()
+            client.get(f"{_TARGET}{format}&featureIDList={gene_ids(np.array([number * 997 % GENES]))[0]}")
+            busy[format].append(server.busy() - before)
 
-    taken = side_by_side({format: get(format) for format in ("h5ad", "loom", "tsv")}, repeats)
-    yield Row("1 gene as h5ad", "the same as TSV", taken["h5ad"], taken["tsv"], most=2)
-    yield Row("1 gene as loom", "the same as TSV", taken["loom"], taken["tsv"])
+        return call
+
+    with Client(server.port) as client:
+        taken = side_by_side({format: get(client, format) for format in busy}, repeats)
+    # A clock of a hundredth of a second says something of many requests alone.
+    processor = {format: Figures((float(np.mean(seconds[1:])),)) for format, seconds in busy.items()}
+    for format, most in (("h5ad", 2), ("loom", None)):
+        yield Row(f"1 gene as {format}", "the same as TSV", taken[format], taken["tsv"], most=most)
+        yield Row(f"1 gene as {format}, time of the processor", "as TSV", processor[format], processor["tsv"])
+
+
+def _out_of_store(cells: Cells, repeats: int) -> Iterator[Row]:
+    """Yield how long 20 million stored cells take out of the store, by the time of the processor, in process."""
+    view = open_repository(Settings(data=cells.catalogue)).visible_to()
+    random = np.random.default_rng(7)
+    for ask in _ASKS[1:4]:
+        direction: Direction = "samples" if ask.kind == "cells" else "features"
+        figures = []
+        for _ in range(repeats + 1):
+            drawn = np.sort(random.choice(cells.count if ask.kind == "cells" else GENES, ask.count, replace=False))
+            query = parse_matrix_query([*json.loads(_body(ask, cells, drawn), object_pairs_hook=_pairs)], ())
+            sparse = slice_by_id(view, MATRIX, query).slice.layers[0].sparse
+            assert sparse is not None
+            began = process_time()
+            stored = sum(len(piece.data) for piece in sparse.compressed_along(direction))
+            figures.append((process_time() - began) * _STORED / stored)
+        what = f"20 million stored cells out of the store by {ask.what}, time of the processor"
+        yield Row(what, "", Figures(tuple(figures[1:])), most=1)
+
+
+def _pairs(members: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, values in members for value in values]
 
 
 def _import(cells: Cells, peers: Mapping[str, _Peer]) -> Iterator[Row]:
@@ -140,9 +180,18 @@ def _memory(cells: Cells, log: Path) -> Iterator[Row]:
     for what, body in (("10,000 scattered cells", some), ("the whole matrix", b"{}")):
         with rnaget(cells.catalogue, log) as server:
             drained(server.port, f"{_TARGET}h5ad&featureIDList={gene_ids(np.array([1]))[0]}")
+            _wait_until_idle(server)
             with server.watched() as peak:
                 drained(server.port, f"{_TARGET}h5ad", body)
         yield Row(f"growth of the worker, {what} as h5ad", "", Figures((peak.growth,), "MB"), most=_GROWTH)
+
+
+def _wait_until_idle(server: Server) -> None:
+    """Wait for the index of names, which a worker makes after its start: it is none of what a reply takes."""
+    busy, ends = -1.0, perf_counter() + _PATIENCE
+    while server.busy() - busy > _IDLE and perf_counter() < ends:
+        busy = server.busy()
+        sleep(1)
 
 
 class _Peer:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from benchmarks import soak_cells
 from benchmarks.client import Client, Reply
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row
@@ -32,6 +33,7 @@ _SEED = 20_261_122
 _WARM_SHARE = 0.2
 _CLOSING = 1.0
 _TRACK_SHARE = 0.3
+_CELLS_SHARE = 0.2
 _POST_SHARE = 0.2
 _TAGGED_SHARE = 0.1
 _PER_CONNECTION = 20
@@ -75,6 +77,7 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
     yield Row("soak: growth of memory after the first fifth", "", Figures((memory,), "MB"), most=64)
     yield Row("soak: files and sockets left open", "", Figures((float(descriptors),), ""), most=0)
     yield from (Note(f"soak: {one}") for one in tally.differing[:_SHOWN])
+    yield from soak_cells.rows(material, seconds * _CELLS_SHARE)
 
 
 def _clients(server: Server, source: Source, tally: Tally, seconds: float, seed: int) -> None:

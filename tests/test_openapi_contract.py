@@ -46,8 +46,10 @@ EXTRA_MATRIX_MEDIA = {"application/zip"}
 TRACKS = "/continuous/"
 BY_ID_DATA = re.compile(r"/(expressions|continuous)/\{\w+\}/(ticket|bytes)")
 EXTRA_BY_ID = {"format": {"in": "query", "required": False, "type": "string"}}
+COMPRESSION = {"in": "query", "required": False, "type": "string"}
 TRACK_DATA = re.compile(r"/continuous/(\{\w+\}/)?(ticket|bytes)")
 EXTRA_OF_TRACKS = {
+    "compression": COMPRESSION,
     "bins": {"in": "query", "required": False, "type": "integer", "format": "int32", "minimum": 1},
     "summary": {"in": "query", "required": False, "type": "string"},
     "approximate": {"in": "query", "required": False, "type": "boolean"},
@@ -56,6 +58,7 @@ EXTRA_OF_TRACKS = {
 }
 MATRIX_DATA = re.compile(r"/expressions/(\{\w+\}/)?(ticket|bytes)")
 EXTRA_OF_MATRICES = {
+    "compression": COMPRESSION,
     "group_by": {"in": "query", "required": False, "type": "string"},
     "summary": {
         "in": "query",

@@ -21,6 +21,8 @@ from rnaget_server.model.principal import OPERATOR
 from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import parse_matrix_query
+from rnaget_server.query.parameters import Parameters
+from rnaget_server.query.table import COMPRESSIONS
 from rnaget_server.settings import settings_problem
 from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id
@@ -76,7 +78,7 @@ def run_export(export: Export) -> None:
         raise ValueError(f"{what.name} has no values to export: its files are in {what.file.parent}")
     if isinstance(record, TrackSet) and (export.sample_table or export.feature_table):
         raise ValueError("--sample-table and --feature-table are for matrices")
-    format, writer = _writer(group, export.format, export.output)
+    format, writer = _writer(group, export)
     if isinstance(record, Matrix) or format in _COMPACT:
         view = replace(view, limits=Limits())
     resolved = _resolved(view, record, export.pairs)
@@ -135,11 +137,11 @@ def _view(data: Path) -> View:
         raise click.ClickException(settings_problem(error)) from None
 
 
-def _writer(group: str, format: str | None, output: Path) -> tuple[str, Writer]:
+def _writer(group: str, export: Export) -> tuple[str, Writer]:
     """Return the format that is named, or else that of the file's name, and its writer."""
-    formats = Formats(Registry(WRITERS))
+    formats, format = Formats(Registry(WRITERS)), export.format
     if format is None:
-        parts = output.name.lower().split(".")[1:]
+        parts = export.output.name.lower().split(".")[1:]
         candidates = [*(".".join(parts[-count:]) for count in (3, 2)), *parts[-1:]]
         known = formats.of(group)
         format = next((name for end in candidates if (name := _SUFFIXES.get(end, end)) in known), None)
@@ -148,10 +150,11 @@ def _writer(group: str, format: str | None, output: Path) -> tuple[str, Writer]:
         format = format or candidates[-1]
     try:
         name = formats.resolve(group, format.lower())
-        return name, formats.writer(group, name)
     except InvalidQuery:
         choice = unknown_choice(f"there is no format {format!r}", format, formats.of(group))
         raise click.BadParameter(choice, param_hint="--format") from None
+    given = [pair for pair in export.pairs if pair[0] == "compression"]
+    return name, formats.writer(group, name, Parameters(given, ("compression",)).choice("compression", COMPRESSIONS))
 
 
 def _resolved(view: View, record: Matrix | TrackSet, pairs: list[tuple[str, str]]) -> ResolvedSlice:

@@ -260,7 +260,7 @@ class Delivery:
         self, request: Request, resolved: ResolvedSlice, writer: Writer, rights: str, changed: int = 0
     ) -> Download:
         # Not the media type that is sent, which may be a mere synonym: the bytes are the same.
-        format = f"{writer.media_types[0]} {writer.extension}"
+        format = " ".join(filter(None, (writer.media_types[0], writer.extension, writer.compression)))
         basis = TagBasis(resolved.sources, resolved.slice.origin, resolved.query, format, self._software, rights)
         return Download(resolved, writer, basis, request.scope[BEGAN_KEY], changed)
 

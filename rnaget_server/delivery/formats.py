@@ -16,6 +16,7 @@ from rnaget_server.plugins import Registry
 from rnaget_server.writers.base import Writer
 
 _BYTES = "application/octet-stream"
+_NOT_COMPRESSED = "none"
 # Whose writers each group has. An export of a matrix has more formats than a server offers.
 _GROUPS = {"expressions": {"expressions"}, "continuous": {"continuous"}, "exports": {"expressions", "exports"}}
 
@@ -64,27 +65,41 @@ class Formats:
             )
         raise InvalidQuery(unknown_choice(f"there is no format {shown(name)}", name, self.of(group)))
 
-    def writer(self, group: str, name: str) -> Writer:
-        """Return the writer of a format, which is the same for all requests; see `resolve`."""
+    def writer(self, group: str, name: str, compression: str | None = None) -> Writer:
+        """Return the writer of a format, which is the same for all requests; see `resolve`.
+
+        Raises
+        ------
+        InvalidQuery
+            If there is no such format, or it cannot be compressed so.
+        """
         name = self.resolve(group, name)
         if name not in self._made:
             self._made[name] = self._classes[name]()
-        return self._made[name]
+        writer = self._made[name]
+        if compression is None:
+            return writer
+        if not writer.compressed:
+            known = " and ".join(other for other in self.of(group) if self.writer(group, other).compressed)
+            raise InvalidQuery(f"compression is for {known}, not for {name}: leave it out")
+        return writer if compression == _NOT_COMPRESSED else writer.compressed[compression]
 
-    def choose(self, request: Request, group: str, asked: str | None, default: str | None) -> ChosenFormat:
+    def choose(
+        self, request: Request, group: str, asked: str | None, default: str | None, compression: str | None = None
+    ) -> ChosenFormat:
         """Return the writer for the format `asked`, or for what `default` and the Accept header say together.
 
         Raises
         ------
         InvalidQuery
-            If there is no such format.
+            If there is no such format, or it cannot be compressed so.
         NotAcceptable
             If the client does not accept the media type of the format.
         """
         accept = ", ".join(request.headers.getlist("accept"))
         names = [asked] if asked else [str(default), *self.of(group)]
         for name in names:
-            writer = self.writer(group, name)
+            writer = self.writer(group, name, compression)
             media_type = preferred(accept, (*writer.media_types, _BYTES))
             if media_type is not None:
                 return ChosenFormat(writer, media_type if media_type == _BYTES else writer.media_types[0])

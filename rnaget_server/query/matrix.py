@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.query.conditions import Condition, conditions
 from rnaget_server.query.parameters import Parameters
-from rnaget_server.query.table import MATRIX_SUMMARIES, OF_MATRICES
+from rnaget_server.query.table import COMPRESSIONS, MATRIX_SUMMARIES, OF_MATRICES
 from rnaget_server.query.thresholds import Thresholds, canonical_text, check_order, read_thresholds
 
 _MAX_TOP = 10_000
@@ -25,6 +25,7 @@ _LISTS = {
 }
 _TEXTS = {
     "format": "format",
+    "compression": "compression",
     "units": "units",
     "project_id": "projectID",
     "study_id": "studyID",
@@ -54,6 +55,7 @@ class MatrixQuery:
     top: int | None = None
     units: str | None = None
     format: str | None = None
+    compression: str | None = None
     project_id: str | None = None
     study_id: str | None = None
     version: str | None = None
@@ -88,6 +90,7 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     minimum, maximum = _bounds(parameters)
     group_by, summaries = _grouping(parameters)
     fields = parameters.fields(_LISTS, _TEXTS)
+    parameters.choice("compression", COMPRESSIONS)
     if "format" in fields:
         fields["format"] = fields["format"].lower()
     return MatrixQuery(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rnaget_server.errors import InvalidQuery, ReversedRange, UnknownId
 from rnaget_server.query.conditions import Condition, conditions
 from rnaget_server.query.parameters import Parameters
-from rnaget_server.query.table import BIN_SUMMARIES, OF_TRACKS
+from rnaget_server.query.table import BIN_SUMMARIES, COMPRESSIONS, OF_TRACKS
 
 _MAX_BINS = 1_000_000
 _MAX_POSITION = 2**32 - 1
@@ -29,6 +29,7 @@ class RegionQuery:
     filters: Mapping[str, Condition] = field(default_factory=dict)
     units: str | None = None
     format: str | None = None
+    compression: str | None = None
     project_id: str | None = None
     study_id: str | None = None
     version: str | None = None
@@ -71,6 +72,7 @@ def parse_region_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
         filters=conditions(parameters, filters),
         units=parameters.text("units"),
         format=format and format.lower(),
+        compression=parameters.choice("compression", COMPRESSIONS),
         project_id=parameters.text("projectID"),
         study_id=parameters.text("studyID"),
         version=parameters.text("version"),

@@ -98,13 +98,14 @@ def asked_in(query: str) -> dict[str, list[str]]:
     return by_name(query_pairs(query))
 
 
-def canonical(pairs: Iterable[Pair], most: int, without: str) -> tuple[str, str]:
+def canonical(pairs: Iterable[Pair], most: int, without: Iterable[str]) -> tuple[str, str]:
     """Return the query string of `by_name`, equal for any order of the pairs: its first `most` characters; a digest.
 
-    It is without the values of one name.
+    It is without the values of some names.
     """
     values = by_name(pairs)
-    values.pop(without, None)
+    for name in without:
+        values.pop(name, None)
     return start_of_query_string(values, most), digest(values)
 
 

@@ -72,7 +72,13 @@ LISTED_OF_TRACKS = (
 SEARCH_PARAMETERS = ("projectID", "studyID", "version")
 """The parameters by which a search names matrices and sets of tracks."""
 
-_COMMON = ("sampleIDList_not", "units", "format", *SEARCH_PARAMETERS)
+COMPRESSIONS = ("gzip", "none")
+"""The ways in which the arrays of some formats are compressed."""
+
+OF_FORMAT = ("format", "compression")
+"""The parameters that say how the cells are written, and not which."""
+
+_COMMON = ("sampleIDList_not", "units", *OF_FORMAT, *SEARCH_PARAMETERS)
 
 OF_MATRICES = (*(spec.name for spec in LISTED_OF_MATRICES), "featureIDList_not", "featureNameList_not", *_COMMON)
 """The parameters of slices of matrices, without those of the filters."""

@@ -14,6 +14,7 @@ from rnaget_server.model.slice import GenomeReference
 from rnaget_server.model.suggestions import Suggestions, merged
 from rnaget_server.query import MatrixQuery, RegionQuery
 from rnaget_server.query.strings import canonical
+from rnaget_server.query.table import OF_FORMAT
 
 # Looking for similar names takes long, and a few matrices show as much as all.
 _MOST_LOOKED_AT = 3
@@ -152,9 +153,10 @@ def origin(
 ) -> tuple[dict[str, str], str, tuple[GenomeReference, ...]]:
     """Return where a download comes from, as written into it, a digest of the query, and the genomes of the records.
 
-    The query is in one form for any order of its parameters, without the format, which the file itself shows.
+    The query is in one form for any order of its parameters, without the format and its compression, which the file
+    itself shows.
     """
-    start, digest = canonical(query.given, _MOST_OF_QUERY, "format")
+    start, digest = canonical(query.given, _MOST_OF_QUERY, OF_FORMAT)
     catalog, references = view.catalog, _references(view, records)
     studies = [catalog.studies[record.study_id] for record in records if record.study_id in catalog.studies]
     kind = "expression" if isinstance(records[0], Matrix) else "continuous"

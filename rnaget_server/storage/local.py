@@ -109,15 +109,6 @@ class LocalFile:
         for offset, size in ranges:
             yield self.read(offset, size)
 
-    def copy_to(self, number: int) -> None:
-        """Write all bytes to another open file, by its number; the system copies them."""
-        at = 0
-        while at < self.size:
-            sent = os.sendfile(number, self._number, at, self.size - at)
-            if not sent:
-                raise OSError("the file has become shorter since it was opened")
-            at += sent
-
     def check_unchanged(self) -> None:
         """Refuse to go on with a file that was written to since it was opened.
 

@@ -20,7 +20,7 @@ from rnaget_server.stores.hdf5_file import Group
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 
 PIECE = 1 << 19
-# A piece of scattered rows reads no more of the file than this.
+# A piece of scattered rows reads no more of the file than this where HDF5 reads what is between them, too.
 _SPAN = 4 * PIECE
 
 Data = TypeVar("Data", NDArray[Any], NDArray[Any] | None)
@@ -60,6 +60,7 @@ class CompressedMatrix:
         self._load_indptr = indptr
         self.major_size = major_size
         self.data = data
+        self._reads_between = runs is None
         self._runs = (Hdf5Run(indices), Hdf5Run(data)) if runs is None else runs
         self.minor_size = minor_size
         self.canonical = canonical
@@ -108,7 +109,9 @@ class CompressedMatrix:
         indptr = self._indptr
         ends = indptr[rows + 1]
         filled = np.cumsum(ends - indptr[rows])
-        cuts = (np.diff(filled // PIECE) != 0) | (np.diff(ends // _SPAN) != 0)
+        cuts = np.diff(filled // PIECE) != 0
+        if self._reads_between:
+            cuts |= np.diff(ends // _SPAN) != 0
         return np.split(rows, np.flatnonzero(cuts) + 1)
 
     def _piece(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 from rnaget_server.model.slice import Slice
@@ -46,6 +47,12 @@ class Writer(Protocol):
     groups: ClassVar[tuple[str, ...]]
     """The kinds of data it can write: ``expressions``, ``continuous``, or both; ``exports`` for matrices that only the
     command ``export`` writes so."""
+
+    compression: str | None = None
+    """The name of the way in which its arrays are compressed, where they are; it is none of `compressed` then."""
+
+    compressed: Mapping[str, Writer] = MappingProxyType({})
+    """The same format with its arrays compressed, by the name of the way."""
 
     requires: ClassVar[Mapping[str, str]] = {}
     """The packages it imports when it is used and that may be absent, and the extra that installs each."""

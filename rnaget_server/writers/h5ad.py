@@ -13,13 +13,15 @@ import h5py
 
 from rnaget_server.errors import InvalidQuery
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.layout import link_name
 from rnaget_server.stores.tracks.columns import PositionLabels
 from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.deflated import GZIP, allocate_as, held_by
 from rnaget_server.writers.h5ad_cells import HELD, by_features, by_rows, csr, held_of
 from rnaget_server.writers.h5ad_tables import set_encoding, write_table, write_text
 from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
-from rnaget_server.writers.skeleton import Gap, create, streamed
+from rnaget_server.writers.skeleton import Allocate, Gap, allocate, create, streamed
 
 # The list of columns is an HDF5 attribute, of at most 64 KB: 16 bytes for each.
 _MOST_ATTRIBUTES = 4_000
@@ -39,19 +41,28 @@ class H5adWriter(Writer):
         """Refuse what has more attributes than the format can name."""
         check_attributes(slice, "h5ad")
 
-    def __init__(self) -> None:
-        self._prepared = PreparedFiles()
+    def __init__(self, compression: str | None = None, prepared: PreparedFiles | None = None) -> None:
+        self._prepared = PreparedFiles() if prepared is None else prepared
+        self.compression = compression
+        if compression is None:
+            self.compressed = {GZIP: H5adWriter(GZIP, self._prepared)}
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as an h5ad file and its exact length; see `check` for what is refused."""
         self.check(slice)
-        held = HELD + 8 * sum(slice.shape) + sum(held_of(layer, slice.shape) for layer in slice.layers)
-        return streamed(partial(_lay_out, slice), held, partial(self._begin, slice))
+        held = (
+            HELD
+            + held_by(self.compression)
+            + 8 * sum(slice.shape)
+            + sum(held_of(layer, slice.shape) for layer in slice.layers)
+        )
+        lay_out = partial(_lay_out, slice, allocate=allocate_as(self.compression))
+        return streamed(lay_out, held, partial(self._begin, slice))
 
-    def _begin(self, slice: Slice, path: Path) -> None:
-        """Write the part of a file that others share: whole tables, and the groups that every file has."""
+    def _begin(self, slice: Slice) -> LocalFile:
+        """Return the part of a file that others share: whole tables, and the groups that every file has."""
         key = (*map(whole_key, _axes(slice)), *shared_origin(slice).items())
-        self._prepared.write(key, path, partial(_write_shared, slice))
+        return self._prepared.get(key, partial(_write_shared, slice))
 
 
 def check_attributes(slice: Slice, format: str) -> None:
@@ -93,7 +104,7 @@ def _lay_out_shared(slice: Slice, file: h5py.Group) -> None:
         write_text(origin, key, value)
 
 
-def _lay_out(slice: Slice, file: h5py.Group) -> list[Gap]:
+def _lay_out(slice: Slice, file: h5py.Group, allocate: Allocate = allocate) -> list[Gap]:
     """Write what is not shared, but for the cells; return where they go."""
     for name, labels in zip(_TABLES, _axes(slice), strict=True):
         if whole_key(labels) is None:
@@ -103,10 +114,10 @@ def _lay_out(slice: Slice, file: h5py.Group) -> list[Gap]:
     for name, points in slice.embeddings():
         link = link_name(file["obsm"], name)
         set_encoding(file["obsm"].create_dataset(link, data=points), "array", "0.2.0")
-    gaps = _write_layer(file, "X", slice, slice.layers[0])
+    gaps = _write_layer(file, "X", slice, slice.layers[0], allocate)
     further = file["layers"]
     for layer in slice.layers[1:]:
-        gaps += _write_layer(further, link_name(further, layer.units), slice, layer)
+        gaps += _write_layer(further, link_name(further, layer.units), slice, layer, allocate)
     return gaps
 
 
@@ -117,10 +128,10 @@ def _axes(slice: Slice) -> tuple[Labels, Labels]:
     return slice.samples, slice.features
 
 
-def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo) -> list[Gap]:
+def _write_layer(group: h5py.Group, link: str, slice: Slice, layer: LayerInfo, allocate: Allocate) -> list[Gap]:
     features, samples = slice.shape
     if isinstance(slice.samples, PositionLabels):
-        return by_rows(group, link, layer, (features, samples))
+        return by_rows(group, link, layer, (features, samples), allocate)
     if layer.sparse is not None:
-        return csr(group, link, layer.sparse, layer.dtype, (samples, features))
-    return by_features(group, link, layer, (samples, features))
+        return csr(group, link, layer.sparse, layer.dtype, (samples, features), allocate)
+    return by_features(group, link, layer, (samples, features), allocate)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, SparseCells
 from rnaget_server.writers.h5ad_tables import set_encoding
-from rnaget_server.writers.skeleton import Gap, allocate, cell_bytes, row_pieces
+from rnaget_server.writers.skeleton import Allocate, Gap, allocate, cell_bytes, row_pieces
 from rnaget_server.writers.transposed import transposed_runs
 
 _CHUNK_BYTES = 2 << 20
@@ -24,24 +24,29 @@ _INDPTR_AT_ONCE = 1 << 17
 _KEPT_CELLS = 1 << 21
 # Index and value.
 _BYTES_OF_CELL = 8
+_MOST_INT32 = np.iinfo(np.int32).max
 
 
-def by_rows(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+def by_rows(
+    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int], allocate: Allocate = allocate
+) -> list[Gap]:
     """Allocate cells whose blocks are observations as they come; return the gaps that they fill."""
     dataset, gaps = allocate(group, link, layer.dtype, shape, row_pieces(layer))
     set_encoding(dataset, "array", "0.2.0")
     return gaps
 
 
-def by_features(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+def by_features(
+    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int], allocate: Allocate = allocate
+) -> list[Gap]:
     """Allocate cells whose blocks are variables; return the gaps that they fill."""
-    dataset, gaps = feature_chunks(group, link, layer, shape)
+    dataset, gaps = feature_chunks(group, link, layer, shape, allocate)
     set_encoding(dataset, "array", "0.2.0")
     return gaps
 
 
 def feature_chunks(
-    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]
+    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int], allocate: Allocate = allocate
 ) -> tuple[h5py.Dataset, list[Gap]]:
     """Return a new dataset of samples × features out of blocks that are features, and the gaps that its cells fill.
 
@@ -67,15 +72,22 @@ def _cut(run: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[bytes]:
         yield cell_bytes(run[start : start + step], dtype)
 
 
-def csr(group: h5py.Group, link: str, cells: SparseCells, dtype: np.dtype[Any], shape: tuple[int, int]) -> list[Gap]:
+def csr(
+    group: h5py.Group,
+    link: str,
+    cells: SparseCells,
+    dtype: np.dtype[Any],
+    shape: tuple[int, int],
+    allocate: Allocate = allocate,
+) -> list[Gap]:
     """Allocate the three arrays of a sparse matrix, compressed by observations; return the gaps that they fill."""
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
     arrays = CsrArrays(cells, shape[0])
-    index = np.dtype(np.int32 if shape[1] <= np.iinfo(np.int32).max else np.int64)
+    index, places = (np.dtype(np.int32 if most <= _MOST_INT32 else np.int64) for most in (shape[1], arrays.count))
     _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
     gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
-    gaps += allocate(matrix, "indptr", np.dtype(np.int64), (shape[0] + 1,), arrays.indptr())[1]
+    gaps += allocate(matrix, "indptr", places, (shape[0] + 1,), arrays.indptr(places))[1]
     return gaps
 
 
@@ -104,13 +116,13 @@ class CsrArrays:
         for piece in self._rows():
             yield from _cut(piece.indices, dtype)
 
-    def indptr(self) -> Iterator[bytes]:
+    def indptr(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         """Yield the place of the first value of each observation, and their number."""
         if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
             for _ in self._rows():
                 pass
         for start in range(0, len(self._indptr), _INDPTR_AT_ONCE):
-            yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], self._indptr.dtype)
+            yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], dtype)
 
     def _rows(self) -> Iterator[CompressedBlock]:
         """Yield the pieces, and note where their rows start."""

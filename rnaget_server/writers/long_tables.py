@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 _ENTRIES = 1 << 16
 _BATCH, _GROUP = 1 << 18, 1 << 20
 """Rows that are written at once: of Arrow, and of Parquet, which has a dictionary for each of its groups of rows."""
-_SMALL_GROUP = 1 << 17
-"""Rows of such a group if there are more samples than that: a dictionary has an id for nearly each row then."""
+_MANY_SAMPLES, _SMALL_GROUP = 1 << 17, 1 << 16
+"""Rows of such a group if there are more samples than these: a dictionary has an id for nearly each row then."""
 # As they come, as Arrow has them, and as they are written.
 _COPIES = 3
+_TEXTS = 1 << 16
 _BYTES_OF_PLACES = 8
 # The ids that are in use, as Parquet looks them up, and as a page of the file.
 _DICTIONARIES = 3
@@ -47,7 +49,7 @@ class ArrowLongWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the cells as a stream of record batches; its length is not known beforehand."""
-        return Body(_stream(slice), held=_held(slice, _BATCH, 1))
+        return Body(_stream(slice), held=_held(slice, _BATCH, 0))
 
 
 class ParquetLongWriter(Writer):
@@ -67,7 +69,7 @@ def _stream(slice: Slice) -> Iterator[bytes]:
     import pyarrow as pa
 
     sink, schema = Sink(), _schema(slice)
-    features, samples = _ids(slice.features), _ids(slice.samples)
+    features, samples = (_ids(labels)(np.s_[:]) for labels in (slice.features, slice.samples))
 
     def batch(entries: Entries) -> pa.RecordBatch:
         rows, columns, values = entries
@@ -86,12 +88,12 @@ def _file(slice: Slice) -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
     sink, schema = Sink(), _schema(slice)
-    features, samples = _ids(slice.features), _ids(slice.samples)
+    (height, width), features, samples = slice.shape, _ids(slice.features), _ids(slice.samples)
     coded = ["feature", "sample", *(["value"] if slice.layers[0].whole else [])]
 
     def table(entries: Entries) -> pa.Table:
         rows, columns, values = entries
-        arrays = [_in_use(rows, features), _in_use(columns, samples), pa.array(values)]
+        arrays = [_in_use(rows, height, features), _in_use(columns, width, samples), pa.array(values)]
         return pa.Table.from_arrays(arrays, schema=schema)
 
     with pq.ParquetWriter(
@@ -112,7 +114,7 @@ def _file(slice: Slice) -> Iterator[bytes]:
 
 def _group(slice: Slice) -> int:
     """Return how many rows Parquet writes at once, so that they and the ids that they use are of bounded size."""
-    return min(_GROUP, _SMALL_GROUP) if slice.samples.size > _SMALL_GROUP else _GROUP
+    return min(_GROUP, _SMALL_GROUP) if slice.samples.size > _MANY_SAMPLES else _GROUP
 
 
 def _schema(slice: Slice) -> pa.Schema:
@@ -138,34 +140,53 @@ def _entries(slice: Slice, size: int) -> Iterator[Entries]:
     return filled(nonzero_entries(layer, _ENTRIES), min(size, features * samples), layer.dtype)
 
 
-def _ids(labels: Labels) -> pa.Array[Any]:
-    """Return the ids as a dictionary, in which no value may repeat: samples of a join may have the same id."""
+def _ids(labels: Labels) -> Callable[[NDArray[np.bool_] | builtins.slice], pa.Array[Any]]:
+    """Return a function that gives some ids as a dictionary, in which none may repeat: those of a join may do so."""
     import pyarrow as pa
 
     plain = labels.ascii(labels.id)
     if plain is not None:  # those of one matrix, which are different
-        ends = np.zeros(len(plain) + 1, np.int64)
-        np.cumsum(np.char.str_len(plain), out=ends[1:])
-        data = plain.tobytes().translate(None, b"\0")
-        # Several times as fast as pyarrow converts such an array.
-        texts = pa.LargeStringArray.from_buffers(len(plain), pa.py_buffer(ends), pa.py_buffer(data))
-        return texts.cast(pa.string())
+        return lambda used: _strings(plain[used])
     names = as_texts(labels.column(labels.id))
-    return pa.array(names if len(set(names)) == len(names) else unique_names((), names), pa.string())
+    texts = pa.array(names if len(set(names)) == len(names) else unique_names((), names), pa.string())
+    return lambda used: texts if isinstance(used, builtins.slice) else texts.filter(pa.array(used))
 
 
-def _in_use(places: NDArray[Any], ids: pa.Array[Any]) -> pa.DictionaryArray[Any]:
-    """Return the ids at some places, with a dictionary of no others."""
+def _strings(plain: NDArray[np.bytes_]) -> pa.Array[Any]:
+    """Return ASCII texts as an array of Arrow, in a fraction of the time and memory in which pyarrow converts them."""
     import pyarrow as pa
 
-    used = np.zeros(len(ids), bool)
+    ends = np.zeros(len(plain) + 1, np.int64)
+    starts = range(0, len(plain), _TEXTS)
+    for start in starts:
+        ends[start + 1 : start + 1 + _TEXTS] = np.char.str_len(plain[start : start + _TEXTS])
+    np.cumsum(ends, out=ends)
+    data = np.empty(int(ends[-1]), np.uint8)
+    for start in starts:
+        part = plain[start : start + _TEXTS].tobytes().translate(None, b"\0")
+        data[ends[start] : ends[start] + len(part)] = np.frombuffer(part, np.uint8)
+    texts = pa.LargeStringArray.from_buffers(len(plain), pa.py_buffer(ends), pa.py_buffer(data))
+    return texts.cast(pa.string())
+
+
+def _in_use(
+    places: NDArray[Any], size: int, ids: Callable[[NDArray[np.bool_]], pa.Array[Any]]
+) -> pa.DictionaryArray[Any]:
+    """Return the ids at some places of an axis, with a dictionary of no others."""
+    import pyarrow as pa
+
+    used = np.zeros(size, bool)
     used[places] = True
     rank = np.cumsum(used, dtype=np.int32) - 1
-    return pa.DictionaryArray.from_arrays(rank[places], ids.filter(pa.array(used)))
+    return pa.DictionaryArray.from_arrays(rank[places], ids(used))
 
 
 def _held(slice: Slice, size: int, dictionaries: int) -> int:
-    """Return about how many bytes a table takes of which so many rows are written at once, with copies of the ids."""
+    """Return about how many bytes a table takes of which so many rows are written at once, with the ids.
+
+    Those of all rows are there once, and those of the rows written at once so many times besides.
+    """
     features, samples = slice.shape
     entry = _BYTES_OF_PLACES + slice.layers[0].dtype.itemsize
-    return _COPIES * entry * min(size, features * samples) + dictionaries * sum(slice.shape) * BYTES_OF_TEXT
+    ids = features + samples + dictionaries * (min(features, size) + min(samples, size))
+    return _COPIES * entry * min(size, features * samples) + ids * BYTES_OF_TEXT

@@ -10,10 +10,12 @@ import numpy as np
 
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.model.text import encode, encode_all, padding, write_padded
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores import layout
 from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.deflated import GZIP, allocate_as, held_by
 from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
-from rnaget_server.writers.skeleton import Gap, allocate, create, row_pieces, streamed
+from rnaget_server.writers.skeleton import Allocate, Gap, create, row_pieces, streamed
 
 
 class LoomWriter(Writer):
@@ -23,17 +25,21 @@ class LoomWriter(Writer):
     extension = "loom"
     groups = ("expressions", "continuous")
 
-    def __init__(self) -> None:
-        self._prepared = PreparedFiles()
+    def __init__(self, compression: str | None = None, prepared: PreparedFiles | None = None) -> None:
+        self._prepared = PreparedFiles() if prepared is None else prepared
+        self.compression = compression
+        if compression is None:
+            self.compressed = {GZIP: LoomWriter(GZIP, self._prepared)}
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as a loom file and its exact length."""
-        return streamed(partial(_lay_out, slice), begin=partial(self._begin, slice))
+        lay_out = partial(_lay_out, slice, allocate=allocate_as(self.compression))
+        return streamed(lay_out, held_by(self.compression), partial(self._begin, slice))
 
-    def _begin(self, slice: Slice, path: Path) -> None:
-        """Write the part of a file that others share: the labels of whole axes, and what every file has."""
+    def _begin(self, slice: Slice) -> LocalFile:
+        """Return the part of a file that others share: the labels of whole axes, and what every file has."""
         key = (*(whole_key(labels) for _, labels in _axes(slice)), *shared_origin(slice).items())
-        self._prepared.write(key, path, partial(_write_shared, slice))
+        return self._prepared.get(key, partial(_write_shared, slice))
 
 
 def _write_shared(slice: Slice, path: Path) -> None:
@@ -48,7 +54,7 @@ def _write_shared(slice: Slice, path: Path) -> None:
                 _write_labels(file[axis.attributes], labels)
 
 
-def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
+def _lay_out(slice: Slice, file: h5py.File, allocate: Allocate) -> list[Gap]:
     """Write everything but the cells; return where they go."""
     if OWN in slice.origin:
         file.attrs[OWN] = np.bytes_(encode(slice.origin[OWN]))
@@ -58,14 +64,16 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     attributes = file[layout.SAMPLES.attributes]
     for name, points in slice.embeddings():
         attributes.create_dataset(layout.link_name(attributes, name), data=points)
-    gaps = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape)
+    gaps = _write_layer(file, layout.MATRIX, slice.layers[0], slice.shape, allocate)
     further = file[layout.LAYERS]
     for layer in slice.layers[1:]:
-        gaps += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape)
+        gaps += _write_layer(further, layout.link_name(further, layer.units), layer, slice.shape, allocate)
     return gaps
 
 
-def _write_layer(group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int]) -> list[Gap]:
+def _write_layer(
+    group: h5py.Group, link: str, layer: LayerInfo, shape: tuple[int, int], allocate: Allocate
+) -> list[Gap]:
     dataset, gaps = allocate(group, link, layer.dtype, shape, row_pieces(layer))
     dataset.attrs[layout.UNITS] = np.bytes_(encode(layer.units))
     return gaps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
@@ -40,16 +41,14 @@ class PreparedFiles:
             max_bytes, lambda file: max(file.size, max_bytes // _KEPT_FILES)
         )
 
-    def write(self, key: Hashable, path: Path, make: Callable[[Path], None]) -> None:
-        """Write the file of a key to a path that is free: a copy of the one that is kept, which `make` writes once."""
-        kept = self._files.get(key, lambda: _made(path, make))
-        with path.open("xb") as target:
-            kept.copy_to(target.fileno())
+    def get(self, key: Hashable, make: Callable[[Path], None]) -> LocalFile:
+        """Return the file of a key, which `make` writes once to a path that is free."""
+        return self._files.get(key, lambda: _made(make))
 
 
-def _made(path: Path, make: Callable[[Path], None]) -> LocalFile:
+def _made(make: Callable[[Path], None]) -> LocalFile:
     """Return the file that `make` writes at a path, without a name: it is gone when nobody holds it any more."""
-    make(path)
-    file = LocalFile.open(path)
-    path.unlink()
-    return file
+    with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
+        path = Path(directory) / "prepared"
+        make(path)
+        return LocalFile.open(path)

@@ -13,19 +13,20 @@ _LEVEL = 1
 
 
 class Sink:
-    """A file to write to, out of which the bytes are taken as they come."""
+    """A file to write to, out of which the bytes are taken as they come; until then, they are not copied."""
 
     closed = False
 
     def __init__(self) -> None:
-        self._written: list[bytes] = []
+        self._written: list[memoryview] = []
         self._size = 0
 
     def write(self, data: Any) -> int:
-        """Keep some bytes."""
-        self._written.append(bytes(data))
-        self._size += len(data)
-        return len(data)
+        """Keep some bytes, which must stay as they are until they are taken."""
+        view = memoryview(data).cast("B")
+        self._written.append(view)
+        self._size += view.nbytes
+        return view.nbytes
 
     def tell(self) -> int:
         """Return how many bytes were written, taken or not."""
@@ -40,9 +41,11 @@ class Sink:
     def taken(self) -> Iterator[bytes]:
         """Yield what was written since the last time, in pieces worth sending."""
         written, self._written = self._written, []
-        pending: list[bytes] = []
+        pending: list[memoryview] = []
         size = 0
-        for data in written:
+        written.reverse()
+        while written:
+            data = written.pop()
             for start in range(0, len(data), _PIECE):
                 pending.append(data[start : start + _PIECE])
                 size += len(pending[-1])

@@ -8,23 +8,40 @@ ever written to disk.
 from __future__ import annotations
 
 import itertools
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.slice import LayerInfo
+from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.overlay import Overlay
 from rnaget_server.writers.base import Body
 
-_PIECE = 256 << 10
+_PIECE = 1 << 20
+_SMALL = 256 << 10
 _BYTES_OF_GAP = 256
 _VERSIONS = ("earliest", "v110")
+
+
+class Allocate(Protocol):
+    """The interface of `allocate`, and of what else makes a dataset out of cells."""
+
+    def __call__(
+        self,
+        group: h5py.Group,
+        link: str,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        pieces: Iterator[bytes],
+        chunk: tuple[int, ...] | None = None,
+    ) -> tuple[h5py.Dataset, list[Gap]]:
+        """Return a new dataset of the cells, and the gaps that are yet to be filled."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +54,14 @@ class Gap:
     """The next pieces out of here fill it exactly. Gaps whose offsets ascend may share one iterator."""
 
 
-def create(path: Path) -> h5py.File:
-    """Return a new HDF5 file in which equal content gives equal bytes."""
+def create(path: Path | Overlay, mode: str = "w") -> h5py.File:
+    """Return a new HDF5 file in which equal content gives equal bytes, or (``r+``) one to be added to."""
     # Groups in their earliest form have no times in them.
-    return h5py.File(path, "w", libver=_VERSIONS)
+    return h5py.File(path, mode, libver=_VERSIONS)
 
 
 def streamed(
-    lay_out: Callable[[h5py.File], list[Gap]], held: int = 0, begin: Callable[[Path], None] | None = None
+    lay_out: Callable[[h5py.File], list[Gap]], held: int = 0, begin: Callable[[], LocalFile] | None = None
 ) -> Body:
     """Return the file that `lay_out` writes, with what it leaves out put in, and its exact length.
 
@@ -55,17 +72,17 @@ def streamed(
     held
         About how many bytes are held while the cells are made, without those of the source.
     begin
-        Writes the file to which `lay_out` adds; by default, an empty one.
+        Returns the file to which `lay_out` adds, which stays as it is; by default, it adds to an empty one.
     """
-    with tempfile.TemporaryDirectory(prefix="rnaget-") as directory:
-        path = Path(directory) / "skeleton"
-        if begin is not None:
-            begin(path)
-        with create(path) if begin is None else h5py.File(path, "r+", libver=_VERSIONS) as file:
+    skeleton = Overlay() if begin is None else Overlay(begin())
+    try:
+        with create(skeleton, "w" if begin is None else "r+") as file:
             gaps = sorted(lay_out(file), key=lambda gap: gap.offset)
-        skeleton = path.open("rb")
-    length = skeleton.seek(0, 2)
-    return Body(_stream(skeleton, length, gaps), length, skeleton.close, held + len(gaps) * _BYTES_OF_GAP)
+    except BaseException:
+        skeleton.close()
+        raise
+    length = skeleton.size()
+    return Body(_joined(_stream(skeleton, length, gaps)), length, skeleton.close, held + len(gaps) * _BYTES_OF_GAP)
 
 
 def allocate(
@@ -125,23 +142,38 @@ def _chunk_gaps(dataset: h5py.Dataset, pieces: Iterator[bytes]) -> list[Gap]:
     return [Gap(chunk.byte_offset, chunk.size, pieces) for chunk in chunks]
 
 
-def _stream(skeleton: BinaryIO, length: int, gaps: list[Gap]) -> Iterator[bytes]:
-    with skeleton:
+def _joined(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
+    """Yield pieces, small ones together: to send one takes as long as to send some hundred KiB."""
+    small: list[bytes] = []
+    size = 0
+    try:
+        for piece in pieces:
+            size += len(piece)
+            if len(piece) < _SMALL and size < _PIECE:
+                small.append(piece)
+                continue
+            if small:
+                yield b"".join(small)
+                small.clear()
+            size = 0
+            yield piece
+        if small:
+            yield b"".join(small)
+    finally:
+        pieces.close()
+
+
+def _stream(skeleton: Overlay, length: int, gaps: list[Gap]) -> Generator[bytes, None, None]:
+    try:
         at = 0
         for gap in gaps:
-            yield from _copied(skeleton, at, gap.offset)
+            yield from skeleton.pieces(at, gap.offset, _PIECE)
             left = gap.size
             while left > 0:
                 piece = next(gap.pieces)
                 left -= len(piece)
                 yield piece
             at = gap.offset + gap.size
-        yield from _copied(skeleton, at, length)
-
-
-def _copied(skeleton: BinaryIO, start: int, stop: int) -> Iterator[bytes]:
-    skeleton.seek(start)
-    while start < stop:
-        piece = skeleton.read(min(_PIECE, stop - start))
-        start += len(piece)
-        yield piece
+        yield from skeleton.pieces(at, length, _PIECE)
+    finally:
+        skeleton.close()

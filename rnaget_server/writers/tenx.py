@@ -49,7 +49,7 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     places = allocate(matrix, "data", dtype, (count,), arrays.data(dtype))[1]
     whole = np.dtype(np.int64)
     places += allocate(matrix, "indices", whole, (count,), arrays.indices(whole))[1]
-    return places + allocate(matrix, "indptr", whole, (samples + 1,), arrays.indptr())[1]
+    return places + allocate(matrix, "indptr", whole, (samples + 1,), arrays.indptr(whole))[1]
 
 
 def _write_features(group: h5py.Group, features: Labels) -> None:

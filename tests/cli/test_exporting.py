@@ -146,6 +146,18 @@ def test_a_matrix_market_file_loses_nothing(shared_data: Path, tmp_path: Path) -
     assert list(found.obs_names) == list(cells)
 
 
+def test_cells_are_compressed_on_request(demo_data: Path, tmp_path: Path) -> None:
+    plain, packed = tmp_path / "plain.h5ad", tmp_path / "packed.h5ad"
+    run("export", "marioni_counts", plain, "--data", demo_data)
+    run("export", "marioni_counts", packed, "--data", demo_data, "--filter", "compression=gzip")
+    assert packed.stat().st_size < plain.stat().st_size
+    assert np.array_equal(anndata.read_h5ad(packed).X, anndata.read_h5ad(plain).X)
+    refused = run(
+        "export", "marioni_counts", "-", "--data", demo_data, "--format", "tsv", "--filter", "compression=gzip", code=1
+    )
+    assert "compression is for loom" in refused[1]
+
+
 def test_slices_in_every_format(demo_data: Path, tmp_path: Path) -> None:
     query = ("--data", demo_data, "--genes", "ENSG00000188976,ENSG00000187961", "--filter", "Tissue=Liver")
     text, _ = run("export", "marioni_counts", "-", *query, "--format", "tsv")

@@ -13,6 +13,7 @@ from rnaget_server.query.table import OF_MATRICES, OF_TRACKS, RESERVED
 from tests.conftest import new_study
 
 VALUES = {
+    "compression": "gzip",
     **{"bins": "10", "start": "0", "end": "100", "top": "3", "chr": "chr1", "approximate": "true", "summary": "mean"},
     **{"group_by": "Tissue", "feature_min_value": "1", "feature_max_value": "2"},
 }

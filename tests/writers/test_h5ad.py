@@ -106,7 +106,7 @@ def test_sparse_cells_are_stored_as_csr(tmp_path: Path) -> None:
     with h5py.File(path) as file:
         assert dict(file["X"].attrs)["encoding-type"] == "csr_matrix"
         assert file["X"].attrs["shape"].tolist() == [4, 5]
-        assert (file["X/indices"].dtype, file["X/indptr"].dtype) == (np.int32, np.int64)
+        assert (file["X/indices"].dtype, file["X/indptr"].dtype) == (np.int32, np.int32)
         assert np.array_equal(file["X/data"], expected.data, equal_nan=True)
         assert np.array_equal(file["X/indices"], expected.indices)
         assert np.array_equal(file["X/indptr"], expected.indptr)

@@ -39,3 +39,23 @@ def test_nothing_to_put_in(tmp_path: Path) -> None:
     (tmp_path / "file.h5").write_bytes(b"".join(body.chunks))
     with h5py.File(tmp_path / "file.h5") as file:
         assert file["none"].shape == (0,)
+
+
+def test_small_pieces_are_sent_together(tmp_path: Path) -> None:
+    cells = np.arange(1_000_000, dtype=np.float64)
+
+    def lay_out(file: h5py.File) -> list[Gap]:
+        gaps = allocate(file, "few", cells.dtype, (100,), iter([cells[:100].tobytes()]))[1]
+        gaps += allocate(
+            file, "many", cells.dtype, (1_000_000,), iter([cells[:500_000].tobytes(), cells[500_000:].tobytes()])
+        )[1]
+        pieces = (cells[start : start + 1000].tobytes() for start in range(0, 300_000, 1000))
+        return gaps + allocate(file, "short", cells.dtype, (300_000,), pieces)[1]
+
+    body = streamed(lay_out)
+    pieces = list(body.chunks)
+    assert len(pieces) <= 8 and max(map(len, pieces)) <= 4_000_000
+    (tmp_path / "file.h5").write_bytes(b"".join(pieces))
+    with h5py.File(tmp_path / "file.h5") as file:
+        assert np.array_equal(file["many"], cells) and np.array_equal(file["short"], cells[:300_000])
+        assert np.array_equal(file["few"], cells[:100])

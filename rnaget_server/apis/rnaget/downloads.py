@@ -61,7 +61,7 @@ class Slices(Generic[Query]):
         query = self.query_of(view, id, context.received.pairs)
         resolved = _selected(self.by_id, view, id, query, context.cancellation)
         format = context.api.formats.resolve(self.group, query.format or resolved.sources[0].default_format)
-        return _ticket(context, query.given, resolved, self.group, format, f"/{self.group}/{id}/bytes")
+        return _ticket(context, query, resolved, self.group, format, f"/{self.group}/{id}/bytes")
 
     def file_by_id(self, context: Context, id: str) -> Response:
         """Return a slice of the data of an id."""
@@ -69,21 +69,21 @@ class Slices(Generic[Query]):
         query = self.query_of(view, id, context.received.pairs)
         resolved = _selected(self.by_id, view, id, query, context.cancellation)
         default = resolved.sources[0].default_format
-        chosen = context.api.formats.choose(context.request, self.group, query.format, default)
+        chosen = context.api.formats.choose(context.request, self.group, query.format, default, query.compression)
         return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
 
     def ticket(self, context: Context) -> Response:
         """Return the URL of a slice of all that matches."""
         path = f"/{self.group}/bytes"
         return self._found(
-            context, lambda query, resolved, format: _ticket(context, query.given, resolved, self.group, format, path)
+            context, lambda query, resolved, format: _ticket(context, query, resolved, self.group, format, path)
         )
 
     def file(self, context: Context) -> Response:
         """Return a slice of all that matches, joined."""
 
-        def respond(_: Query, resolved: ResolvedSlice, format: str) -> Response:
-            chosen = context.api.formats.choose(context.request, self.group, format, None)
+        def respond(query: Query, resolved: ResolvedSlice, format: str) -> Response:
+            chosen = context.api.formats.choose(context.request, self.group, format, None, query.compression)
             return context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
 
         return self._found(context, respond)
@@ -152,9 +152,14 @@ def _of_readable(
 
 
 def _ticket(
-    context: Context, given: Sequence[Pair], resolved: ResolvedSlice, group: str, format: str, path: str
+    context: Context,
+    query: MatrixQuery | RegionQuery,
+    resolved: ResolvedSlice,
+    group: str,
+    format: str,
+    path: str,
 ) -> Response:
-    """Return the ticket for a slice: the URL at `path` that sends it, with the parameters `given`.
+    """Return the ticket for a slice: the URL at `path` that sends it, with the parameters of the query.
 
     It has the MD5 sum of what the URL sends where that is known, or soon found out.
 
@@ -168,7 +173,7 @@ def _ticket(
         If a data file cannot be read.
     """
     api = context.api
-    wanted = [*(pair for pair in given if pair[0] != "format"), ("format", format)]
+    wanted = [*(pair for pair in query.given if pair[0] != "format"), ("format", format)]
     parameters = api.signer.sign(BASE_PATH + path, wanted, context.view.principal)
     payload: dict[str, Any] = {
         "url": f"{context.root}{BASE_PATH}{path}?{query_string(parameters)}",
@@ -182,8 +187,8 @@ def _ticket(
         if len(values) == 1:
             payload[key] = values.pop()
     payload |= {"sequenceCollection": resolved.collection} if resolved.collection else {}
-    quick = not any(name in _SLOW for name, _ in given)
-    writer = api.formats.writer(group, format)
+    quick = not any(name in _SLOW for name, _ in query.given)
+    writer = api.formats.writer(group, format, query.compression)
     md5 = api.delivery.md5(context.request, resolved, writer, context.view.rights, quick)
     payload |= {"md5": md5} if md5 else {}
     response = context.respond(payload, "Ticket")

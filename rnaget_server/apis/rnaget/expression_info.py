@@ -76,7 +76,7 @@ def get_expression_by_id(context: Context, expression_id: str) -> Response:
         resolved = slice_by_id(view, expression_id, query, context.cancellation)
     if query.format is None and not saved and wants_page(context.request):
         return matrix_page(context, view.catalog.matrices[expression_id], query, resolved)
-    chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None)
+    chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None, query.compression)
     reply = context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
     if not saved and "Content-Disposition" in reply.headers:
         reply.headers["Content-Disposition"] = reply.headers["Content-Disposition"].replace("attachment", "inline", 1)

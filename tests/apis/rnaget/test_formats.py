@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -261,3 +263,43 @@ def test_more_positions_than_columns_are_refused_before_anything_is_sent(tracks:
         assert reply.status_code == 413
         assert "at most 100,000" in reply.json()["message"] and "bins" in reply.json()["message"]
         assert tracks.get(f"/rnaget/continuous/er/{route}", params={**asked, "bins": "500"}).status_code == 200
+
+
+@pytest.mark.parametrize("format", ["h5ad", "loom"])
+def test_compression_within_a_file(client: TestClient, format: str, tmp_path: Path) -> None:
+    asked = {"Tissue": "Liver", "format": format}
+    plain, none, packed = (
+        client.get(BYTES, params=asked | given) for given in ({}, {"compression": "none"}, {"compression": "gzip"})
+    )
+    assert plain.status_code == packed.status_code == 200
+    assert none.headers["etag"] == plain.headers["etag"] != packed.headers["etag"]
+    assert none.content == plain.content and len(packed.content) < len(plain.content)
+    for name in ("content-type", "content-disposition"):
+        assert packed.headers[name] == plain.headers[name]
+    assert client.post(BYTES, json=asked | {"compression": "gzip"}).content == packed.content
+    part = client.get(BYTES, params=asked | {"compression": "gzip"}, headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, packed.content[100:200])
+    found = []
+    for reply in (plain, packed):
+        path = tmp_path / "file"
+        path.write_bytes(reply.content)
+        with h5py.File(path) as file:
+            cells = file["X" if format == "h5ad" else "matrix"]
+            found.append((cells.compression, cells[()]))
+    assert [compression for compression, _ in found] == [None, "gzip"]
+    assert np.array_equal(found[0][1], found[1][1])
+    ticket = client.get(f"{BYTES.removesuffix('bytes')}ticket", params=asked | {"compression": "gzip"}).json()
+    assert hashlib.md5(client.get(ticket["url"]).content).hexdigest() == ticket["md5"]
+    assert client.get(ticket["url"]).content == packed.content
+
+
+def test_compression_is_refused_where_there_is_none(client: TestClient) -> None:
+    for format, compression, message in (
+        ("tsv", "gzip", "compression is for loom and h5ad, not for tsv: leave it out"),
+        ("parquet", "none", "compression is for loom and h5ad, not for parquet: leave it out"),
+        ("h5ad", "zstd", "compression"),
+    ):
+        reply = client.get(BYTES, params={"format": format, "compression": compression})
+        assert reply.status_code == 400 and message in reply.json()["message"]
+    joined = client.get("/rnaget/expressions/bytes", params={"format": "csv", "compression": "gzip"})
+    assert joined.status_code == 400

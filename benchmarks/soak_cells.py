@@ -1,0 +1,192 @@
+"""Random slices of a large sparse matrix, every reply compared with scipy on the cells it was made of."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import scipy.io
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix as Sparse
+
+from benchmarks.cells_material import GENES, MATRIX, Cells, gene_ids
+from benchmarks.client import Client
+from benchmarks.material import Material
+from benchmarks.measure import Figures, Note, Row
+from benchmarks.servers import rnaget
+
+_COUNTS = {"quick": 20_000}
+_COUNT = 200_000
+_TARGET = f"/rnaget/expressions/{MATRIX}/bytes?format="
+_SEED = 20_261_128
+_MOST_GENES, _MOST_CELLS, _MOST_OF_BOTH = 3, 300, 5_000
+_GROWTH = 64
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A slice: its genes and cells by position, in order, and which of the two is said."""
+
+    genes: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    body: dict[str, list[str]]
+
+
+def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
+    """Yield how many replies were compared and how many differ, and by how much a worker grew."""
+    count = _COUNTS.get(material.size.name, _COUNT)
+    cells = Cells((material.directory.parent / "cells" / str(count)).absolute(), count)
+    catalogue = cells.catalogue
+    with h5py.File(cells.h5ad, locking=False) as file:
+        arrays = [file["X"][name][()] for name in ("data", "indices", "indptr")]
+    by_cell = Sparse(tuple(arrays), (count, GENES))
+    by_gene = by_cell.T.tocsr()
+    random = np.random.default_rng(_SEED)
+    compared: Counter[str] = Counter()
+    differing: list[str] = []
+
+    def ask(port: int, format: str, asked: _Asked) -> None:
+        few_genes = len(asked.genes) <= len(asked.cells)
+        expected = by_gene[asked.genes][:, asked.cells] if few_genes else by_cell[asked.cells][:, asked.genes].T
+        difference = _difference(port, format, asked, cells, Sparse(expected))
+        compared[format] += 1
+        if difference is not None:
+            differing.append(f"{format} of {len(asked.genes):,} genes × {len(asked.cells):,} cells: {difference[:300]}")
+
+    with rnaget(catalogue, material.directory.parent / "soak-cells.log") as server:
+        kinds: list[Callable[[], _Asked]] = [partial(draw, random, cells) for draw in (_genes, _cells, _both)]
+        for format in _READERS:
+            for kind in kinds:
+                ask(server.port, format, kind())
+        ends = time.monotonic() + seconds
+        with server.watched() as peak:
+            while time.monotonic() < ends:
+                ask(server.port, str(random.choice(list(_READERS))), kinds[int(random.integers(len(kinds)))]())
+    formats = ", ".join(f"{number:,} {name}" for name, number in sorted(compared.items()))
+    what = f"soak of {count:,} cells"
+    yield Row(f"{what}: replies compared", formats, Figures((float(compared.total()),), ""))
+    yield Row(f"{what}: replies that differ from scipy", "", Figures((float(len(differing)),), ""), most=0)
+    yield Row(f"{what}: growth of the worker at its highest", "", Figures((peak.growth,), "MB"), most=_GROWTH)
+    yield from (Note(f"soak: {one}") for one in differing[:_SHOWN])
+
+
+def _genes(random: np.random.Generator, cells: Cells) -> _Asked:
+    genes = _some(random, GENES, _MOST_GENES)
+    return _Asked(genes, np.arange(cells.count), {"featureIDList": gene_ids(genes)})
+
+
+def _cells(random: np.random.Generator, cells: Cells) -> _Asked:
+    chosen = _some(random, cells.count, _MOST_CELLS)
+    return _Asked(np.arange(GENES), chosen, {"sampleIDList": cells.ids(chosen)})
+
+
+def _both(random: np.random.Generator, cells: Cells) -> _Asked:
+    genes, chosen = _some(random, GENES, _MOST_CELLS), _some(random, cells.count, _MOST_OF_BOTH)
+    return _Asked(genes, chosen, {"featureIDList": gene_ids(genes), "sampleIDList": cells.ids(chosen)})
+
+
+def _some(random: np.random.Generator, size: int, most: int) -> NDArray[np.int64]:
+    return np.sort(random.choice(size, random.integers(1, most + 1), replace=False))
+
+
+def _difference(port: int, format: str, asked: _Asked, cells: Cells, expected: Sparse) -> str | None:
+    """Return in what a reply differs from what it must be, None if it is right."""
+    try:
+        with Client(port) as client:
+            data = client.post(f"{_TARGET}{format}", json.dumps(asked.body).encode()).body
+        genes, samples = gene_ids(asked.genes), cells.ids(asked.cells)
+        with tempfile.TemporaryDirectory() as directory:
+            found = _READERS[format](data, genes, samples, Path(directory))
+    except Exception as error:  # any error is a finding, and the soak goes on
+        return f"{type(error).__name__}: {error}"
+    if found.shape != expected.shape:
+        return f"shape {found.shape}, not {expected.shape}"
+    differing = (found != expected).nnz
+    return f"{differing:,} cells differ" if differing else None
+
+
+def _same(found: Any, expected: list[str]) -> None:
+    if list(found) != expected:
+        raise ValueError(f"ids {list(found)[:3]} … ({len(found):,}), not {expected[:3]} … ({len(expected):,})")
+
+
+def _h5ad(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    import anndata
+
+    path = directory / "read.h5ad"
+    path.write_bytes(data)
+    found = anndata.read_h5ad(path)
+    _same(found.var_names, genes)
+    _same(found.obs_names, samples)
+    return Sparse(found.X.T)
+
+
+def _loom(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    with h5py.File(io.BytesIO(data)) as file:
+        for axis, expected in (("row_attrs", genes), ("col_attrs", samples)):
+            texts = [file[axis][name].asstr()[()] for name in file[axis] if file[axis][name].dtype.kind in "SO"]
+            if not any(len(values) == len(expected) and list(values) == expected for values in texts):
+                raise ValueError(f"{axis} has not the ids")
+        return Sparse(file["matrix"][()])
+
+
+def _tsv(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    head, *lines = [line.split("\t") for line in data.decode().splitlines() if not line.startswith("#")]
+    _same(head[-len(samples) :], samples)
+    _same([line[0] for line in lines], genes)
+    return Sparse(np.array([line[-len(samples) :] for line in lines], np.float32))
+
+
+def _long(frame: pd.DataFrame, genes: list[str], samples: list[str]) -> Sparse:
+    """Return what a long table holds; an id that was not asked for has no place."""
+    found = (pd.Index(frame[name].astype(str)) for name in ("feature", "sample"))
+    places = [pd.Index(ids).get_indexer(index) for ids, index in zip((genes, samples), found, strict=True)]
+    return Sparse((frame["value"].to_numpy(np.float32), places), (len(genes), len(samples)))
+
+
+def _tsv_long(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    return _long(pd.read_csv(io.BytesIO(data), sep="\t"), genes, samples)
+
+
+def _parquet_long(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    return _long(pd.read_parquet(io.BytesIO(data)), genes, samples)
+
+
+def _arrow_long(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    import pyarrow as pa
+
+    return _long(pa.ipc.open_stream(data).read_pandas(), genes, samples)
+
+
+def _mtx(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(directory)
+    for name, expected in (("features", genes), ("barcodes", samples)):
+        _same(pd.read_csv(directory / f"{name}.tsv.gz", sep="\t", header=None)[0], expected)
+    return Sparse(scipy.io.mmread(directory / "matrix.mtx.gz"))
+
+
+_READERS: dict[str, Callable[[bytes, list[str], list[str], Path], Sparse]] = {
+    "h5ad": _h5ad,
+    "h5ad&compression=gzip": _h5ad,
+    "loom": _loom,
+    "loom&compression=gzip": _loom,
+    "tsv": _tsv,
+    "tsv.long": _tsv_long,
+    "parquet.long": _parquet_long,
+    "arrow.long": _arrow_long,
+    "mtx": _mtx,
+}
