@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
+from rnaget_server.object_settings import ObjectSettings
 from rnaget_server.operating import OperatingSettings, split_address
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
@@ -108,7 +109,7 @@ class Peer(BaseModel):
         return {name: value for name, value in payload.items() if value}
 
 
-class Settings(OperatingSettings):
+class Settings(OperatingSettings, ObjectSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rnaget_server.sequences.digests import SequenceHash, StoredSequence
 from rnaget_server.sequences.parts import INDEX
 from rnaget_server.sequences.store import MEMBERS, Collection, SequenceStore
+from rnaget_server.storage.places import local_path
 
 _MOST_NAMED = 3
 
@@ -22,7 +23,7 @@ def verify(directory: Path) -> list[str]:
         If the directory holds no such store, or its files cannot be read.
     """
     with closing(SequenceStore(directory)) as store:
-        path = (directory / INDEX).absolute().as_uri()
+        path = local_path(directory / INDEX).absolute().as_uri()
         try:
             with closing(sqlite3.connect(f"{path}?mode=ro&immutable=1", uri=True)) as index:
                 found = [row[0] for row in index.execute("PRAGMA quick_check(1)")]
