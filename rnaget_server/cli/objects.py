@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import ValidationError
@@ -16,6 +18,9 @@ from rnaget_server.storage.places import is_url, url_of
 
 if TYPE_CHECKING:
     from rnaget_server.storage.objects.publishing import Outcome
+
+
+_NAMED = "rnaget_server.catalogue"
 
 
 def is_object_url(data: Path | str) -> bool:
@@ -42,14 +47,26 @@ def mirrored(data: Path) -> Path:
     return directory
 
 
-@contextlib.contextmanager
-def to_change(data: Path) -> Iterator[Path]:
-    """Give the directory of a catalogue that a command changes; if it is in object storage, publish the changes."""
-    if not is_object_url(data):
-        yield data
-        return
-    with as_failures(), changing(str(data), lambda outcome: click.echo(in_words(outcome, str(data)))) as directory:
-        yield directory
+def changes_catalog(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command whose `data` may be in object storage, where what it changes is published."""
+
+    @wraps(command)
+    def run(*, data: Path, **given: Any) -> None:
+        if not is_object_url(data) or os.path.lexists(data):
+            command(data=data, **given)
+            return
+        outcomes: list[Outcome] = []
+        with as_failures(), changing(str(data), outcomes.append) as directory:
+            click.get_current_context().meta[_NAMED] = url_of(str(data))
+            command(data=directory, **given)
+        click.echo(in_words(outcomes[0], str(data)))
+
+    return run
+
+
+def named(data: Path) -> str:
+    """Return how a catalogue that a command changes is named: one in object storage by its URL."""
+    return str(click.get_current_context().meta.get(_NAMED, data))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -72,11 +73,17 @@ def failure_of(error: Exception, place: str) -> ObjectFailure:
     if code in _SKEWED:
         return ObjectFailure(f"the clock of this machine and that of {place} differ: set this machine's, as by NTP")
     if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in _DENIED:
-        return ObjectFailure(f"{place} refuses access: {_KEYS.get(code, 'its credentials do not allow this')}")
+        return ObjectFailure(f"{place} refuses access: {_KEYS.get(code, _without_key(place))}")
     if status in _SLOW_DOWN:
         return ObjectFailure(f"{place} asks for fewer requests ({status})", passing=True, slow_down=True)
-    if "no credentials" in text.lower() or "169.254.169.254" in text:
-        return ObjectFailure(f"there are no credentials for {place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    if "169.254." in text:  # where machines of a cloud ask for credentials
+        return ObjectFailure(f"{place} cannot be asked: {_without_key(place)}")
     if isinstance(error, NotImplementedError | TypeError | ValueError):
         return ObjectFailure(f"{place} cannot be used so ({kind})")
     return ObjectFailure(f"{place} does not answer" + (f" as it should ({status})" if status else ""), passing=True)
+
+
+def _without_key(place: str) -> str:
+    if place.startswith("s3") and not os.environ.get("AWS_ACCESS_KEY_ID"):
+        return "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    return "its credentials do not allow this"

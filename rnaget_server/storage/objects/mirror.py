@@ -30,8 +30,9 @@ CLAIM = "rnaget-publishing.json"
 
 _MAGIC = b"RNAGET object\n"
 _TAGS, _STALE = "tags.json", "stale"
-# A stand-in is as large as its object, and must hold where that is.
-_LEAST = 8 << 10
+# As fast read whole as in part.
+_LEAST = 1 << 10
+_MOST_SAID = 16 << 10
 _OF_SERVICE = 1 << 20
 _BILLION = 10**9
 
@@ -122,10 +123,10 @@ class Mirror:
         changed = [key for key in listing if known.get(key) != listing[key].tag or not (self.data / key).exists()]
         gone = known.keys() - listing.keys()
         tags = {key: known[key] for key in listing if key in known}
-        for key in sorted((key for key in changed if not _is_read_whole(key, listing[key])), key=str):
+        whole = [key for key in changed if self._is_read_whole(key, listing[key])]
+        for key in sorted(set(changed) - set(whole)):
             self._stand_in(key, listing[key])
             tags[key] = listing[key].tag
-        whole = [key for key in changed if _is_read_whole(key, listing[key])]
         texts = list(self.client.threads.map(self._text, whole))
         for key, text in sorted(zip(whole, texts, strict=True), key=lambda pair: yaml_last(pair[0])):
             if text is not None:
@@ -134,6 +135,18 @@ class Mirror:
         for key in gone:
             self._remove(key)
         _replace(self.home / _TAGS, json.dumps({"mark": mark, "tags": tags}).encode())
+
+    def _said(self, key: str, listed: Listed) -> bytes:
+        return _MAGIC + json.dumps({"home": str(self.home), "key": key, "tag": listed.tag}).encode() + b"\n"
+
+    def _is_read_whole(self, key: str, listed: Listed) -> bool:
+        """Return whether all of an object is on this machine: the catalogue itself, and whatever is small.
+
+        A stand-in is as large as its object, and must hold where that is.
+        """
+        of_service = "/" not in key and listed.size <= _OF_SERVICE
+        is_small = listed.size <= max(_LEAST, len(self._said(key, listed)))
+        return is_yaml(key) or of_service or is_small
 
     def _text(self, key: str) -> tuple[bytes, str] | None:
         try:
@@ -151,8 +164,7 @@ class Mirror:
     def _stand_in(self, key: str, listed: Listed) -> None:
         path = self._parent_of(key)
         temporary = new_temporary(path)
-        said = json.dumps({"home": str(self.home), "key": key, "tag": listed.tag}).encode()
-        temporary.write_bytes(_MAGIC + said + b"\n")
+        temporary.write_bytes(self._said(key, listed))
         os.truncate(temporary, listed.size)
         temporary.chmod(STAND_IN | 0o600)
         # The tag is in the part of the second, so that no two states of an object look the same.
@@ -286,8 +298,12 @@ def fetched(path: Path) -> Path:
 
 def yaml_last(key: str) -> tuple[bool, int, str]:
     """Return what keys are sorted by for data to come first, then YAML, and that of the catalogue last."""
-    is_yaml = key.endswith((".yaml", ".yml"))
-    return is_yaml, -key.count("/") if is_yaml else 0, key
+    return is_yaml(key), -key.count("/") if is_yaml(key) else 0, key
+
+
+def is_yaml(key: str) -> bool:
+    """Return whether an object is a file that the catalogue is read from."""
+    return key.endswith((".yaml", ".yml"))
 
 
 def _opened(path: Path) -> LocalFile:
@@ -296,7 +312,7 @@ def _opened(path: Path) -> LocalFile:
 
 def _said(file: LocalFile) -> tuple[Mirror, str, str]:
     """Return what a stand-in says: the mirror it is in, and key and tag of its object."""
-    text = file.read(0, min(file.size, _LEAST))
+    text = file.read(0, min(file.size, _MOST_SAID))
     if not text.startswith(_MAGIC):
         raise OSError("the file has the sticky bit, and stands for no object: `chmod -t` takes it away")
     said = json.loads(text[len(_MAGIC) :].partition(b"\n")[0])
@@ -308,12 +324,6 @@ def _is_of_catalog(key: str) -> bool:
     parts = PurePosixPath(key).parts
     is_plain = "/".join(parts) == key and key.isprintable() and not any(part.startswith(".") for part in parts)
     return is_plain and key not in (PUBLISHED, CLAIM)
-
-
-def _is_read_whole(key: str, listed: Listed) -> bool:
-    """Return whether all of an object is on this machine: the catalogue itself, and whatever is small."""
-    is_yaml = key.endswith((".yaml", ".yml"))
-    return is_yaml or listed.size <= _LEAST or ("/" not in key and listed.size <= _OF_SERVICE)
 
 
 def _nanoseconds(tag: str) -> int:
