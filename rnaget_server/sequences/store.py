@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,23 @@ class SequenceStore:
         for first, last in spans:
             pieces = ((sequence.start + at, min(_PIECE, last - at)) for at in range(first, last, _PIECE))
             yield from self._letters.read_many(pieces)
+
+    def read_each(self) -> Iterator[tuple[StoredSequence, Iterator[bytes]]]:
+        """Yield all sequences in the order of their letters, each with its letters, which are to be read all.
+
+        Raises
+        ------
+        OSError
+            If the file is cut off.
+        """
+        planned, read = tee(self.sequences())
+        pieces = self._letters.read_many(
+            (sequence.start + at, min(_PIECE, sequence.length - at))
+            for sequence in planned
+            for at in range(0, sequence.length, _PIECE)
+        )
+        for sequence in read:
+            yield sequence, islice(pieces, -(-sequence.length // _PIECE))
 
     def read_at_once(self, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
         """Return the letters from `start` up to `stop` if no disk has to be waited for, else None."""

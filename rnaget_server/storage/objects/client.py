@@ -23,6 +23,7 @@ from rnaget_server.storage.objects.failures import ObjectChanged, ObjectExists, 
 SIDE_BY_SIDE = 16
 """Most requests of one process to a place at once, for parts of files."""
 
+_SILENCES, _LEAST_SILENCE = 8, 0.4
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 4.0
 PART_BYTES = 16 << 20
 """Bytes of a part in which a large object is put."""
@@ -68,13 +69,10 @@ class Client:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._quiet_until = 0.0
-        options: Any = {"timeout": timedelta(seconds=max(seconds / 2, 0.5)), "allow_http": _is_plain()}
         try:
-            place: Any = url
-            if url.startswith("file:"):
-                self._store = from_url(place, mkdir=True)
-            else:
-                self._store = from_url(place, client_options=options, retry_config={"max_retries": 0})
+            self._store = _opened(url, seconds)
+            # A place that has sent nothing for a while is asked again; what is put may take longer than that to go out.
+            self._read_from = _opened(url, seconds, max(seconds / _SILENCES, _LEAST_SILENCE))
         except Exception as error:
             raise failure_of(error, url) from None
 
@@ -98,7 +96,7 @@ class Client:
         options: Any = {"range": (offset, offset + size), "if_match": tag}
 
         def read() -> bytes:
-            reply = obstore.get(self._store, key, options=options)
+            reply = obstore.get(self._read_from, key, options=options)
             if reply.meta["e_tag"] != tag:
                 raise ObjectChanged("the object was replaced since it was opened: ask again in a moment")
             data = bytes(reply.bytes())
@@ -122,7 +120,7 @@ class Client:
 
         def read() -> tuple[bytes, str] | None:
             try:
-                reply = obstore.get(self._store, key, options=options)
+                reply = obstore.get(self._read_from, key, options=options)
                 data = bytes(reply.bytes())
             except obstore.exceptions.NotModifiedError:
                 return None
@@ -149,7 +147,7 @@ class Client:
         def read() -> dict[str, Listed]:
             return {
                 found["path"]: Listed(found["size"], str(found["e_tag"]), int(found["last_modified"].timestamp()))
-                for some in obstore.list(self._store)
+                for some in obstore.list(self._read_from)
                 for found in some
             }
 
@@ -239,6 +237,16 @@ class Client:
         left = self._quiet_until - time.monotonic()
         if left > 0:
             time.sleep(left * random.uniform(0.5, 1))
+
+
+def _opened(url: str, seconds: float, silence: float | None = None) -> Any:
+    place: Any = url
+    if url.startswith("file:"):
+        return from_url(place, mkdir=True)
+    options: Any = {"timeout": timedelta(seconds=seconds), "allow_http": _is_plain()}
+    if silence is not None:
+        options["read_timeout"] = timedelta(seconds=silence)
+    return from_url(place, client_options=options, retry_config={"max_retries": 0})
 
 
 def _is_plain() -> bool:
