@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings
 
 
 class ObjectSettings(BaseSettings):
-    """How objects are read; only in the environment, since catalog.yaml is an object itself."""
+    """The settings by which objects are read; only in the environment, since catalog.yaml is an object itself."""
 
     object_timeout: float = Field(
         30,

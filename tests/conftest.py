@@ -95,7 +95,7 @@ def one_study(directory: Path) -> Path:
 
 @pytest.fixture
 def placed() -> Callable[[Path], Path]:
-    """What says where a data file is to be read from: where it is."""
+    """A function that says from where a data file is to be read: from where it is."""
     return lambda path: path
 
 

@@ -100,7 +100,7 @@ class LocalFile:
 
     @property
     def stands_in(self) -> bool:
-        """Whether the bytes are elsewhere; see `storage.places`."""
+        """True if the bytes are elsewhere; see `storage.places`."""
         return not self.version.inode
 
     def status(self) -> os.stat_result:

@@ -1,4 +1,4 @@
-"""Files wherever they are: of this machine, or in object storage.
+"""Files of any place: of this machine, or in object storage.
 
 A catalogue in object storage has a directory on this machine with the same names. Its YAML files are there; in the
 place of a data file there is one without its bytes, which says where they are: a stand-in. It is marked by the sticky

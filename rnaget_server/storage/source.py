@@ -31,7 +31,7 @@ class ByteSource(Protocol):
 
     @property
     def far(self) -> bool:
-        """Whether a read takes so long that all that is needed is to be asked for by `read_many`."""
+        """True if a read takes so long that all that is needed is to be asked for by `read_many`."""
 
     def read_kept(self, offset: int, size: int) -> bytes:
         """Return what `read` does, of what is read again and again, such as an index."""

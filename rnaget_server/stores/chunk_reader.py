@@ -141,7 +141,7 @@ class ChunkedCells(_Chunks):
             raise OSError(f"{dataset.name} is not in chunks of float32 or float64 cells in two dimensions")
         super().__init__(file, dataset, places)
         self.far = file.far
-        """Whether `read_each` is faster than one `read` after another."""
+        """True if `read_each` is faster than one `read` after another."""
         self.shape: tuple[int, int] = dataset.shape[0], dataset.shape[1]
         self.chunks: tuple[int, int] = dataset.chunks[0], dataset.chunks[1]
 

@@ -43,7 +43,7 @@ def proxy(weed: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unru
 
 @pytest.fixture
 def placed(url: str, tmp_path: Path) -> Callable[[Path], Path]:
-    """What puts a data file into the store, and gives the path by which it is read from there."""
+    """A function that puts a data file into the store, and gives the path by which it is read from there."""
     from rnaget_server.storage.objects.client import Client
     from rnaget_server.storage.objects.mirror import Place, make_mirror
     from rnaget_server.storage.places import is_far

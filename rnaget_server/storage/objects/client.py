@@ -163,7 +163,7 @@ class Client:
         data
             Its bytes, or the file that has them.
         expected
-            The tag that it must have; an empty text if it must not be there. None: whatever is there is replaced.
+            The tag that it must have; an empty text if it must not be there. None: anything that is there is replaced.
 
         Raises
         ------

@@ -79,12 +79,12 @@ class Mirror:
 
     @cached_property
     def client(self) -> Client:
-        """What asks the place; made in the process that uses it."""
+        """The client of the place; made in the process that uses it."""
         return Client(self.place.url, self.place.seconds)
 
     @cached_property
     def blocks(self) -> Blocks:
-        """What is kept of the objects."""
+        """The blocks that are kept of the objects."""
         return Blocks(DiskCache(self.home.parent / "blocks", self.place.cache_bytes))
 
     @property
@@ -140,7 +140,7 @@ class Mirror:
         return _MAGIC + json.dumps({"home": str(self.home), "key": key, "tag": listed.tag}).encode() + b"\n"
 
     def _is_read_whole(self, key: str, listed: Listed) -> bool:
-        """Return whether all of an object is on this machine: the catalogue itself, and whatever is small.
+        """Return whether all of an object is on this machine: the catalogue itself, and small ones.
 
         A stand-in is as large as its object, and must hold where that is.
         """
