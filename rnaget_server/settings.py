@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
+from rnaget_server.object_settings import ObjectSettings
 from rnaget_server.operating import split_address
 from rnaget_server.shared_settings import SharedSettings
 
@@ -108,7 +109,7 @@ class Peer(BaseModel):
         return {name: value for name, value in payload.items() if value}
 
 
-class Settings(SharedSettings):
+class Settings(SharedSettings, ObjectSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)

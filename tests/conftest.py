@@ -94,6 +94,12 @@ def one_study(directory: Path) -> Path:
 
 
 @pytest.fixture
+def placed() -> Callable[[Path], Path]:
+    """A function that says from where a data file is to be read: from where it is."""
+    return lambda path: path
+
+
+@pytest.fixture
 def demo(tmp_path: Path) -> Path:
     """A copy of the demo catalogue with one study."""
     return one_study(tmp_path / "demo")

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,8 @@ class CatalogState:
 class LiveCatalog:
     """Holds the catalogue in service; files that changed are looked for at most every `interval` seconds.
 
+    Of a catalogue that is elsewhere, `update` takes over into the directory what has changed.
+
     Raises
     ------
     CatalogError
@@ -54,7 +56,8 @@ class LiveCatalog:
         leaves the old one in service, and the log says what is wrong.
     """
 
-    def __init__(self, data: Path, interval: float) -> None:
+    def __init__(self, data: Path, interval: float, update: Callable[[], None] = lambda: None) -> None:
+        self._update = update
         self._data = data
         self._interval = interval
         self._lock = threading.Lock()
@@ -126,6 +129,10 @@ class LiveCatalog:
         return found == record
 
     def _refresh(self) -> None:
+        try:
+            self._update()
+        except OSError as error:
+            self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {error}")
         signature = self._sign()
         if signature == self._signature:
             return

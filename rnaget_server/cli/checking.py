@@ -12,6 +12,7 @@ from rnaget_server.datasets.reads import reads_problems
 from rnaget_server.errors import Problem, unknown_choice
 from rnaget_server.plugins import STORES, WRITERS, Registry
 from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.places import is_far
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_file import check_file
 
@@ -59,7 +60,7 @@ def _format_mistakes(name: str, formats: list[str]) -> list[str]:
 
 def _loom_mistakes(path: Path) -> list[str]:
     """Return where a loom file departs from the loom specification, so that users' readers will refuse it."""
-    if path.suffix != ".loom":
+    if path.suffix != ".loom" or is_far(path):  # the validator reads files of this machine
         return []
     from loompy import LoomValidator  # takes a second to import
 

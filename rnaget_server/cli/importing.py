@@ -13,6 +13,7 @@ from rnaget_server.cli.deciding import ImportPlace, text_options
 from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome, is_genome
 from rnaget_server.cli.importing_reads import import_reads
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.objects import changes_catalog, named
 from rnaget_server.cli.opening import file, md5, opened_for, outcome_of_dry_run, refuse_options
 from rnaget_server.cli.quantifying import (
     QUANTIFICATION_ONLY,
@@ -47,7 +48,7 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
     "--data",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory of the catalogue; made if it is missing.",
+    help="Directory of the catalogue, made if it is missing; or its URL in object storage, such as s3://bucket/prefix.",
 )
 @click.option("--project", help="Id of the project; made if it is missing.")
 @click.option("--study", help="Id of the study; made if it is missing.")
@@ -197,6 +198,7 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @quantification_options
 @text_options
+@changes_catalog
 def import_command(
     sources: tuple[Path | Address, ...],
     data: Path,
@@ -254,7 +256,7 @@ def _say(id: str, outcome: Outcome, data: Path, dry_run: bool) -> None:
     say_what_was_imported(id, outcome, dry_run)
     click.echo(f"  filters: {filters_in_words(outcome.new_filters)}")
     if not dry_run:
-        click.echo(f"Serve it:   rnaget-server serve {data}")
+        click.echo(f"Serve it:   rnaget-server serve {named(data)}")
         click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import click
 
 from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.objects import named
 from rnaget_server.cli.opening import as_messages, opened_for, refuse_options
 from rnaget_server.cli.reporting import progress_bar
 from rnaget_server.errors import ImportFailure
@@ -70,7 +71,7 @@ def import_genome(
         click.echo(f"  {outcome.genes:,} genes, {outcome.transcripts:,} transcripts")
     for remark in (*opened.remarks, *outcome.remarks):
         click.echo(f"  {remark}")
-    click.echo(f"Serve it:   rnaget-server serve {data}")
+    click.echo(f"Serve it:   rnaget-server serve {named(data)}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
     if outcome.first_gene:
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnaget_server.catalog.located import KINDS, RecordKind
+from rnaget_server.cli.objects import changes_catalog
 from rnaget_server.cli.starting import check_catalog_directory, refuse_no_directory
 from rnaget_server.errors import CatalogError
 
@@ -22,7 +23,7 @@ data_option = click.option(
     "--data",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory of the catalogue.",
+    help="Directory of the catalogue, or its URL in object storage.",
 )
 _kind_option = click.option(
     "--kind", type=click.Choice(KINDS), help="What the id is of, if several kinds of records have it."
@@ -34,6 +35,7 @@ _kind_option = click.option(
 @data_option
 @_kind_option
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@changes_catalog
 def remove_command(id: str, data: Path, kind: RecordKind | None, yes: bool) -> None:
     """Remove a matrix, tracks, reads, variants, a genome, a study or an empty project, with its files.
 
@@ -59,6 +61,7 @@ def remove_command(id: str, data: Path, kind: RecordKind | None, yes: bool) -> N
 @click.argument("new")
 @data_option
 @_kind_option
+@changes_catalog
 def rename_command(old: str, new: str, data: Path, kind: RecordKind | None) -> None:
     """Give the matrix, tracks, reads, variants, genome, study or project OLD the id NEW.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,10 +14,13 @@ from rnaget_server.delivery.content import close_body
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels
 from rnaget_server.storage.files import commit, default_mode, new_temporary
+from rnaget_server.storage.places import open_file
 from rnaget_server.writers.base import Body
 from rnaget_server.writers.tsv import quoted
 
 STDOUT = "-"
+
+_PIECE = 1 << 20
 
 
 def write_body(body: Body, output: Path) -> None:
@@ -75,8 +77,9 @@ def copy_file(source: Path, output: Path) -> None:
     """Write the bytes of a file."""
 
     def write(file: IO[bytes]) -> None:
-        with source.open("rb") as stored:
-            shutil.copyfileobj(stored, file)
+        stored = open_file(source)
+        for data in stored.read_many((at, min(_PIECE, stored.size - at)) for at in range(0, stored.size, _PIECE)):
+            file.write(data)
 
     _write(output, write)
 

@@ -24,6 +24,7 @@ from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.listing import catalog_lines, counts_in_words
 from rnaget_server.cli.managing import remove_command, rename_command
 from rnaget_server.cli.new import write_new_catalog
+from rnaget_server.cli.publishing import publish_command
 from rnaget_server.cli.starting import (
     address_of,
     catalog_directory,
@@ -42,6 +43,7 @@ from rnaget_server.plugins import STORES, Registry
 from rnaget_server.settings import settings_problem
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.files import leftovers
+from rnaget_server.storage.places import is_mirror, url_of
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DATA = click.argument("data", required=False, type=click.Path(path_type=Path))
@@ -61,6 +63,7 @@ for command in (
     token_command,
     who_command,
     doctor_command,
+    publish_command,
 ):
     main.add_command(command)
 
@@ -73,8 +76,8 @@ for command in (
 @click.option("--reload", is_flag=True, help="Restart workers when the program's code changes.")
 def serve(data: Path | None, host: str | None, port: int | None, workers: int | None, reload: bool) -> None:
     """Serve the catalogue in DATA; without DATA, the demo catalogue."""
-    given = {"data": data, "host": host, "port": port, "workers": workers}
-    catalog_directory(data, "serve")
+    directory = catalog_directory(data, "serve")
+    given = {"data": directory if is_mirror(directory) else data, "host": host, "port": port, "workers": workers}
     settings = _configuration(given)
     check_address(settings.host, settings.port)
     if settings.audit_log:
@@ -86,7 +89,7 @@ def serve(data: Path | None, host: str | None, port: int | None, workers: int | 
         say(f"Warning: {line}")
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
-    say(f"Serving {settings.data} at http://{address_of(settings.host, settings.port)}")
+    say(f"Serving {_shown(settings.data, data)} at http://{address_of(settings.host, settings.port)}")
     if settings.host not in _LOOPBACK and not settings.public_url:
         say(
             "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "
@@ -107,7 +110,7 @@ def check(data: Path | None) -> None:
     catalog, problems = load(directory)
     problems += file_problems(catalog, FileAccess(limits_for(directory)), click.echo) if catalog else []
     for problem in problems:
-        click.echo(str(problem), err=True)
+        click.echo(str(problem).replace(str(directory), _shown(directory, data)), err=True)
     for hint in (*missing_genomes(catalog), *wider_than_above(catalog)) if catalog else ():
         click.echo(str(hint))
     for path in leftovers(directory):
@@ -130,7 +133,7 @@ def list_(data: Path | None) -> None:
     directory = catalog_directory(data, "list")
     catalog, problems = load(directory)
     for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+        click.echo(f"left out: {problem}".replace(str(directory), _shown(directory, data)), err=True)
     if catalog is None:
         sys.exit(1)
     stores = StoreCache(Registry(STORES), access=FileAccess(limits_for(directory)))
@@ -150,6 +153,11 @@ def init(directory: Path, name: str | None) -> None:
         raise click.ClickException(f"{directory} already holds a catalogue; nothing was changed") from None
     click.echo(f"{directory / 'catalog.yaml'} is there. Import a matrix next:")
     click.echo(f"  rnaget-server import matrix.tsv --data {directory} --project P --study S --id ID --units TPM")
+
+
+def _shown(directory: Path, data: Path | None) -> str:
+    """Return how a catalogue is named for people: one in object storage by its URL."""
+    return url_of(str(data or os.environ.get("RNAGET_DATA"))) if is_mirror(directory) else str(directory)
 
 
 def _configuration(given: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from rnaget_server.cli.objects import is_object_url, mirrored
 from rnaget_server.settings import Settings, shipped
 from rnaget_server.spelling import most_alike
 
@@ -39,6 +40,8 @@ def catalog_directory(data: Path | None, command: str) -> Path:
         If it is none, in one line.
     """
     given = data if data is not None else Path(os.environ.get("RNAGET_DATA") or shipped("data"))
+    if is_object_url(given) and not os.path.lexists(given):
+        return mirrored(given)
     refuse_no_directory(given, command)
     directory = given.absolute()
     check_catalog_directory(directory, command)

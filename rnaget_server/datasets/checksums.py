@@ -17,7 +17,9 @@ from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from rnaget_server.storage.disk_cache import private_directory
-from rnaget_server.storage.local import LocalFile, version_of
+from rnaget_server.storage.local import version_of
+from rnaget_server.storage.places import open_file
+from rnaget_server.storage.source import OpenFile
 
 _log = logging.getLogger(__name__)
 _PIECE = 1 << 20
@@ -102,8 +104,8 @@ class Checksums:
         try:
             before = file.status()
             md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-            for start in range(0, file.size, _PIECE):
-                piece = file.read(start, min(_PIECE, file.size - start))
+            pieces = ((start, min(_PIECE, file.size - start)) for start in range(0, file.size, _PIECE))
+            for piece in file.read_many(pieces):
                 md5.update(piece)
                 sha256.update(piece)
             state = _state(path, before)
@@ -236,7 +238,7 @@ class Checksums:
         kept.executescript(_TABLE)
 
 
-def open_settled(path: Path) -> LocalFile:
+def open_settled(path: Path) -> OpenFile:
     """Return an open file that was not written to in the last moment, for which this waits.
 
     Raises
@@ -247,14 +249,14 @@ def open_settled(path: Path) -> LocalFile:
     if not S_ISREG(path.stat().st_mode):  # a pipe would be waited for
         raise OSError("it is no file")
     for _ in range(3):
-        file = LocalFile.open(path)
+        file = open_file(path)
         wait = _until_settled(file.status())
         if not wait:
             break
         file.close()
         time.sleep(wait / _SECOND)
     else:
-        file = LocalFile.open(path)
+        file = open_file(path)
     return file
 
 

@@ -16,7 +16,7 @@ from rnaget_server.catalog.offered import Group
 from rnaget_server.datasets.checksums import Checksums, Sums, open_settled
 from rnaget_server.errors import Unavailable
 from rnaget_server.model.observation import note_reading
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.source import OpenFile
 
 _log = logging.getLogger(__name__)
 # Half a second of work or so.
@@ -145,7 +145,7 @@ class OfferedFiles:
         with self._refusing(file):
             return self._status(file).st_size
 
-    def open(self, file: OfferedFile) -> LocalFile:
+    def open(self, file: OfferedFile) -> OpenFile:
         """Return a file open for reading; all its bytes are of the same state, or reading it fails.
 
         Raises

@@ -32,7 +32,9 @@ from rnaget_server.reads.files import (
     references_needed,
 )
 from rnaget_server.reads.transcode import FoundReferences, transcode
-from rnaget_server.storage.local import LocalFile, version_at
+from rnaget_server.storage.local import version_at
+from rnaget_server.storage.places import open_file
+from rnaget_server.storage.source import OpenFile
 
 _VERSION_LENGTH = 20
 _MOST_INDEXED = 128 << 20
@@ -215,7 +217,7 @@ class OpenReads:
         return self._indexes.get(self._number, partial(_parsed, self._index, self.header))
 
 
-def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:
+def open_files(record: ReadsFile) -> tuple[OpenFile, OpenFile | None]:
     """Return the open file and index.
 
     Raises
@@ -227,11 +229,11 @@ def open_files(record: ReadsFile) -> tuple[LocalFile, LocalFile | None]:
     for path in record.paths:
         if not path.is_file():
             raise OSError(f"there is no file {path.name}")
-        opened.append(LocalFile.open(path))
+        opened.append(open_file(path))
     return opened[0], opened[1] if len(opened) > 1 else None
 
 
-def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) -> tuple[Header, Index | None]:
+def checked_header(record: ReadsFile, file: OpenFile, index: OpenFile | None) -> tuple[Header, Index | None]:
     """Return the header of a file that is what the catalogue says, and its index, which is the right one.
 
     Raises
@@ -256,7 +258,7 @@ def checked_header(record: ReadsFile, file: LocalFile, index: LocalFile | None) 
     return header, parsed
 
 
-def _parsed(index: LocalFile, header: Header) -> tuple[Index, int]:
+def _parsed(index: OpenFile, header: Header) -> tuple[Index, int]:
     parsed = read_index(index, header)
     return parsed, parsed.nbytes
 
@@ -275,7 +277,7 @@ def reads_problems(record: ReadsFile, named: Collection[str] = ()) -> list[str]:
 
     `named` are the references that rules about its regions name, which it has to have.
     """
-    opened: tuple[LocalFile | None, ...] = ()
+    opened: tuple[OpenFile | None, ...] = ()
     try:
         opened = open_files(record)
         file, index = opened
@@ -300,9 +302,9 @@ def reads_problems(record: ReadsFile, named: Collection[str] = ()) -> list[str]:
     ]
 
 
-def _md5_of(file: LocalFile) -> str:
+def _md5_of(file: OpenFile) -> str:
     digest = hashlib.md5(usedforsecurity=False)
-    for start in range(0, file.size, _BLOCK):
-        digest.update(file.read(start, min(_BLOCK, file.size - start)))
+    for data in file.read_many((start, min(_BLOCK, file.size - start)) for start in range(0, file.size, _BLOCK)):
+        digest.update(data)
     file.check_unchanged()
     return digest.hexdigest()

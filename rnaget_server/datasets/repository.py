@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
+from rnaget_server.catalog.object_storage import updates_of
 from rnaget_server.catalog.offered import Group
 from rnaget_server.datasets.access import AccessPolicy
 from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
@@ -246,7 +247,7 @@ def open_repository(settings: Settings) -> Repository:
     CatalogError
         If the catalogue has no valid ``catalog.yaml``.
     """
-    live = LiveCatalog(settings.data, settings.reload_seconds)
+    live = LiveCatalog(settings.data, settings.reload_seconds, updates_of(settings.data))
     repository = Repository(
         live=live,
         stores=StoreCache(Registry(STORES), access=FileAccess(file_limits(settings)), confirms=live.confirms),

@@ -9,7 +9,7 @@ from itertools import chain
 
 from rnaget_server.storage.checked_file import CheckedFile, DamagedFileError
 from rnaget_server.storage.disk_cache import DiskCache
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.source import OpenFile
 from rnaget_server.writers.base import Body
 
 _PIECE = 512 << 10
@@ -60,7 +60,7 @@ class FileContent(Content):
 
     length: int
 
-    def __init__(self, file: LocalFile) -> None:
+    def __init__(self, file: OpenFile) -> None:
         self._file = file
         self.length = file.size
 
@@ -157,7 +157,7 @@ class StreamedContent(Content):
             close_body(self._body)
 
 
-def file_bytes(file: LocalFile, start: int, stop: int) -> Iterator[bytes]:
+def file_bytes(file: OpenFile, start: int, stop: int) -> Iterator[bytes]:
     """Yield bytes of a file, some hundred KiB at a time.
 
     Raises
@@ -165,11 +165,9 @@ def file_bytes(file: LocalFile, start: int, stop: int) -> Iterator[bytes]:
     OSError
         If the file cannot be read, or was written to since it was opened.
     """
-    while start < stop:
-        piece = file.read(start, min(_PIECE, stop - start))
+    for piece in file.read_many((at, min(_PIECE, stop - at)) for at in range(start, stop, _PIECE)):
         # Whoever writes to it now may have changed what was read.
         file.check_unchanged()
-        start += len(piece)
         yield piece
 
 

@@ -37,7 +37,7 @@ from rnaget_server.http.request import BEGAN_KEY, CELLS_KEY
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import ResolvedSlice
 from rnaget_server.storage.checked_file import DamagedFileError
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.places import open_file
 from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.writers.base import Body, Writer, nothing
 
@@ -306,7 +306,7 @@ class Delivery:
 
     def _file(self, download: Download, path: Path) -> tuple[Content, EntityTag | None]:
         """Return a file of the provider as content, and its tag."""
-        file = LocalFile.open(path)
+        file = open_file(path)
         return self._checked(download, FileContent(file)), file_tag(path, file.status())
 
     def _md5_of_file(self, download: Download, path: Path) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rnaget_server.delivery.content import Content, file_bytes
 from rnaget_server.reads.files import Piece
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.source import OpenFile
 
 
 class PiecesContent(Content):
@@ -22,7 +22,7 @@ class PiecesContent(Content):
 
     length: int
 
-    def __init__(self, file: LocalFile, pieces: Sequence[Piece]) -> None:
+    def __init__(self, file: OpenFile, pieces: Sequence[Piece]) -> None:
         self._file = file
         self._pieces = pieces
         self.length = sum(piece.length for piece in pieces)

@@ -25,7 +25,8 @@ from rnaget_server.http.preconditions import check_preconditions, is_not_modifie
 from rnaget_server.http.ranges import has_usable_range, parse_range
 from rnaget_server.model.principal import ANYONE
 from rnaget_server.query.strings import query_string
-from rnaget_server.storage.local import LocalFile, version_of
+from rnaget_server.storage.local import version_of
+from rnaget_server.storage.source import OpenFile
 
 FILES_PATH = "/files"
 FILE_ROUTE = re.compile(f"{FILES_PATH}/[0-9a-f]{{32}}")
@@ -52,7 +53,7 @@ class StoredContent(FileContent):
         The file.
     """
 
-    def __init__(self, file: LocalFile) -> None:
+    def __init__(self, file: OpenFile) -> None:
         super().__init__(file)
         self.status = file.status()
         """That of the state whose bytes are read."""

@@ -100,7 +100,7 @@ class Blocks:
         if not 0 <= place <= len(self._ahead) - wanted:
             in_turn = 0 <= place <= len(self._ahead)
             size = min(_AHEAD if in_turn else MOST_IN_BLOCK, self.file.size - offset)
-            self._ahead = self.file.read(offset, size) if size > 0 else b""
+            self._ahead = self.file.read_kept(offset, size) if size > 0 else b""
             self._start, place = offset, 0
         return self._ahead[place : place + MOST_IN_BLOCK]
 

@@ -60,7 +60,7 @@ def parse_crai(file: ByteSource) -> CramIndex:
     DamagedFile
         If it is none, damaged or cut off.
     """
-    data = file.read(0, file.size)
+    data = file.read_kept(0, file.size)
     if data[:2] == b"\x1f\x8b":
         data = _unpacked(data)
     table = _table(data)
@@ -177,7 +177,7 @@ def check_slices(file: ByteSource, index: CramIndex, header: Header) -> None:
         end = container.end
     marker = end_marker(file)
     # A file whose header was replaced by samtools, or that was put together of others, has several.
-    while end + len(marker) < file.size and file.read(end, len(marker)) == marker:
+    while end + len(marker) < file.size and file.read_kept(end, len(marker)) == marker:
         end += len(marker)
     if end != file.size - len(marker):
         raise DamagedFile(f"{wrong}, or older than the file: the file goes on behind the last container that it has")

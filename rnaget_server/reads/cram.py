@@ -106,7 +106,7 @@ def version_of_cram(file: ByteSource) -> int:
     DamagedFile
         If it is of none that can be read here.
     """
-    definition = file.read(0, min(DEFINITION_SIZE, file.size))
+    definition = file.read_kept(0, min(DEFINITION_SIZE, file.size))
     if len(definition) < DEFINITION_SIZE:
         raise DamagedFile("the file is cut off within its first bytes")
     major, minor = definition[4], definition[5]
@@ -131,7 +131,7 @@ def read_container(file: ByteSource, offset: int, major: int) -> Container:
         If there is none, or it goes beyond the end of the file.
     """
     for size in (_FIRST_LOOK, _LONGEST_HEAD):
-        data = file.read(offset, min(size, file.size - offset)) if offset < file.size else b""
+        data = file.read_kept(offset, min(size, file.size - offset)) if offset < file.size else b""
         try:
             container = _container(data, offset, major)
         except IndexError:
@@ -175,7 +175,7 @@ def read_slice_place(file: ByteSource, offset: int) -> tuple[int, int, int]:
     DamagedFile
         If there is none.
     """
-    numbers = Numbers(file.read(offset, min(_SLICE_LOOK, file.size - offset)) if offset < file.size else b"")
+    numbers = Numbers(file.read_kept(offset, min(_SLICE_LOOK, file.size - offset)) if offset < file.size else b"")
     try:
         method, kind = numbers.byte(), numbers.byte()
         numbers.itf8()  # content id
@@ -191,9 +191,9 @@ def read_cram_header(file: ByteSource) -> Header:
     """Return the header of a CRAM file, of which the end is checked too."""
     major = version_of_cram(file)
     first = read_container(file, DEFINITION_SIZE, major)
-    text = _header_text(file.read(first.offset + first.head, min(first.length, MOST_BYTES)), major)
+    text = _header_text(file.read_kept(first.offset + first.head, min(first.length, MOST_BYTES)), major)
     end = end_marker(file)
-    if file.size < first.end + len(end) or file.read(file.size - len(end), len(end)) != end:
+    if file.size < first.end + len(end) or file.read_kept(file.size - len(end), len(end)) != end:
         raise DamagedFile(
             "the file is cut off: the container that ends it is missing. Copy it again, or write it again"
         )
@@ -234,7 +234,7 @@ def read_block(file: ByteSource, container: Container, place: int, major: int) -
     what = f"the CRAM container at byte {container.offset:,}"
     left = max(container.length - place, 0)
     for size in (_FIRST_LOOK_AT_BLOCK, MOST_BYTES):
-        data = file.read(container.offset + container.head + place, min(left, size))
+        data = file.read_kept(container.offset + container.head + place, min(left, size))
         try:
             return _block(data, major, what)
         except IndexError:

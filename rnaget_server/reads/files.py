@@ -70,7 +70,7 @@ def read_header(file: ByteSource) -> Header:
     OSError
         If it cannot be read.
     """
-    start = file.read(0, min(16, file.size))
+    start = file.read_kept(0, min(16, file.size))
     if start[:4] == CRAM_MAGIC:
         return read_cram_header(file)
     if start[:4] == _BLOCKED:

@@ -41,7 +41,7 @@ def read_blocked_header(file: ByteSource) -> Header:
 def check_end_marker(file: ByteSource) -> None:
     """Refuse a BGZF file without the block that ends it."""
     size = len(END_MARKER)
-    if file.size < size or file.read(file.size - size, size) != END_MARKER:
+    if file.size < size or file.read_kept(file.size - size, size) != END_MARKER:
         raise DamagedFile("the file is cut off: the block that ends it is missing. Copy it again, or write it again")
 
 

@@ -66,14 +66,14 @@ def parse_bin_index(file: ByteSource) -> BinIndex:
     """
     if file.size > MOST_BYTES:
         raise DamagedFile(f"the index is larger than any index: {file.size:,} bytes")
-    start = file.read(0, min(4, file.size))
+    start = file.read_kept(0, min(4, file.size))
     if start[:2] == b"\x1f\x8b":
         try:
             data = _unpacked(file)
         except NoBlock as error:
             raise DamagedFile(f"the index is damaged: {error}") from error
     else:
-        data = file.read(0, file.size)
+        data = file.read_kept(0, file.size)
     try:
         return _parsed(data)
     except struct.error:

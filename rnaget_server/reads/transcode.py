@@ -192,8 +192,8 @@ def _bytes_of(file: ByteSource, pieces: Iterable[Piece]) -> Iterator[bytes]:
         if piece.data is not None:
             yield piece.data
             continue
-        for start in range(0, piece.length, _BLOCK):
-            yield file.read(piece.offset + start, min(_BLOCK, piece.length - start))
+        starts = range(0, piece.length, _BLOCK)
+        yield from file.read_many((piece.offset + start, min(_BLOCK, piece.length - start)) for start in starts)
 
 
 class _Feeder(Thread):

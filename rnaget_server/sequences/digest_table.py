@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from rnaget_server.sequences.digests import Digests, StoredSequence
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.places import open_file
 
 _HEAD = struct.Struct("<QQ")
 _BYTES = {"md5": 16, "sha1": 20, "sha512": 24}
@@ -50,15 +50,15 @@ class DigestTable:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = LocalFile.open(path)
+        self._file = open_file(path)
         self.size = self._file.size
         """Number of bytes."""
-        sequences, bits = _HEAD.unpack(self._file.read(0, _HEAD.size))
+        sequences, bits = _HEAD.unpack(self._file.read_kept(0, _HEAD.size))
         if bits > _MOST_BITS:
             raise OSError(_DAMAGED)
         self._shift = 8 * _PREFIX - bits
         groups = (1 << bits) + 1
-        begins = np.frombuffer(self._file.read(_HEAD.size, 4 * groups), "<u4").astype(np.uint32)
+        begins = np.frombuffer(self._file.read_kept(_HEAD.size, 4 * groups), "<u4").astype(np.uint32)
         if begins[0] or begins[-1] != len(_BYTES) * sequences or (begins[1:] < begins[:-1]).any():
             raise OSError(_DAMAGED)
         # Faster than an array of numpy where one number is wanted, and smaller than a list.
@@ -80,7 +80,7 @@ class DigestTable:
             prefix = bytes.fromhex(id[: 2 * _PREFIX])
         group = int.from_bytes(prefix, "big") >> self._shift
         first, last = self._begins[group], self._begins[group + 1]
-        entries = self._file.read(self._entries + _ENTRY.itemsize * first, _ENTRY.itemsize * (last - first))
+        entries = self._file.read_kept(self._entries + _ENTRY.itemsize * first, _ENTRY.itemsize * (last - first))
         at = entries.find(prefix)
         while at >= 0:
             if at % _ENTRY.itemsize == 0:
@@ -92,7 +92,7 @@ class DigestTable:
 
     def read(self, number: int) -> StoredSequence:
         """Return a sequence by its number; for the errors see `find`."""
-        data = self._file.read(self._records + _RECORD.itemsize * number, _RECORD.itemsize)
+        data = self._file.read_kept(self._records + _RECORD.itemsize * number, _RECORD.itemsize)
         all_digests, ga4gh, circular, start, length = _UNPACK(data)
         text = all_digests.hex()
         digests = Digests(text[:32], text[32:72], text[72:], ga4gh.decode("latin-1"))

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from rnaget_server.sequences.genes import (
     read_transcripts,
 )
 from rnaget_server.sequences.parts import DIGESTS, INDEX, LETTERS
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.places import local_path, open_file
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -94,11 +95,13 @@ class SequenceStore:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._letters = LocalFile.open(directory / LETTERS)
+        self._letters = open_file(directory / LETTERS)
         try:
             # The module's own lock lets several threads share it (sqlite3.threadsafety is 3).
             self._index = sqlite3.connect(
-                f"{(directory / INDEX).absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+                f"{local_path(directory / INDEX).absolute().as_uri()}?mode=ro&immutable=1",
+                uri=True,
+                check_same_thread=False,
             )
             self._index.execute(f"PRAGMA cache_size=-{_KEPT_KIB}")
             facts = dict(self._rows("SELECT name, value FROM facts"))
@@ -157,8 +160,25 @@ class SequenceStore:
         """
         spans = [(start, stop)] if start <= stop else [(start, sequence.length), (0, stop)]
         for first, last in spans:
-            for at in range(first, last, _PIECE):
-                yield self._letters.read(sequence.start + at, min(_PIECE, last - at))
+            pieces = ((sequence.start + at, min(_PIECE, last - at)) for at in range(first, last, _PIECE))
+            yield from self._letters.read_many(pieces)
+
+    def read_each(self) -> Iterator[tuple[StoredSequence, Iterator[bytes]]]:
+        """Yield all sequences in the order of their letters, each with its letters, which are to be read all.
+
+        Raises
+        ------
+        OSError
+            If the file is cut off.
+        """
+        planned, read = tee(self.sequences())
+        pieces = self._letters.read_many(
+            (sequence.start + at, min(_PIECE, sequence.length - at))
+            for sequence in planned
+            for at in range(0, sequence.length, _PIECE)
+        )
+        for sequence in read:
+            yield sequence, islice(pieces, -(-sequence.length // _PIECE))
 
     def read_at_once(self, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
         """Return the letters from `start` up to `stop` if no disk has to be waited for, else None."""

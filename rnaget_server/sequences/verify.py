@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from rnaget_server.sequences.digests import SequenceHash, StoredSequence
 from rnaget_server.sequences.parts import INDEX
 from rnaget_server.sequences.store import MEMBERS, Collection, SequenceStore
+from rnaget_server.storage.places import local_path
 
 _MOST_NAMED = 3
 
@@ -22,7 +24,7 @@ def verify(directory: Path) -> list[str]:
         If the directory holds no such store, or its files cannot be read.
     """
     with closing(SequenceStore(directory)) as store:
-        path = (directory / INDEX).absolute().as_uri()
+        path = local_path(directory / INDEX).absolute().as_uri()
         try:
             with closing(sqlite3.connect(f"{path}?mode=ro&immutable=1", uri=True)) as index:
                 found = [row[0] for row in index.execute("PRAGMA quick_check(1)")]
@@ -36,7 +38,9 @@ def verify(directory: Path) -> list[str]:
             problems.append("the digest of the collection is not that of its sequences: import the genome again")
         if any(store.find(id) != sequence for sequence in store.sequences() for id in sequence.digests):
             problems.append("the table of digests is not that of the index: import the genome again")
-        damaged = [sequence.digests.ga4gh for sequence in store.sequences() if not _is_whole(store, sequence)]
+        damaged = [
+            sequence.digests.ga4gh for sequence, letters in store.read_each() if not _is_whole(sequence, letters)
+        ]
     if damaged:
         named = ", ".join(damaged[:_MOST_NAMED])
         more = f" and {len(damaged) - _MOST_NAMED:,} more" if len(damaged) > _MOST_NAMED else ""
@@ -44,8 +48,8 @@ def verify(directory: Path) -> list[str]:
     return problems
 
 
-def _is_whole(store: SequenceStore, sequence: StoredSequence) -> bool:
+def _is_whole(sequence: StoredSequence, letters: Iterable[bytes]) -> bool:
     hashed = SequenceHash()
-    for piece in store.read(sequence, 0, sequence.length):
+    for piece in letters:
         hashed.update(piece)
     return hashed.digests() == sequence.digests

@@ -97,7 +97,7 @@ class StoredArray:
         return self._arrays.get(self._key, self._read)
 
     def _read(self) -> NDArray[Any]:
-        array = np.frombuffer(self._file.read(self.offset, self.count * self.dtype.itemsize), self.dtype)
+        array = np.frombuffer(self._file.read_kept(self.offset, self.count * self.dtype.itemsize), self.dtype)
         self._file.check_unchanged()
         if self._check is not None:
             self._check(array)

@@ -7,6 +7,7 @@ read fails.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -29,10 +30,23 @@ class FileVersion(NamedTuple):
 NO_FILE = FileVersion(0, 0, 0, 0)
 """The version of a file that is not there."""
 
+PLACE = "place.json"
+"""The file next to a directory that stands for a catalogue, which says where that is."""
+
+STAND_IN = stat.S_ISVTX
+"""The mode of a file whose bytes are elsewhere; see `storage.places`."""
+
 
 def version_of(status: os.stat_result) -> FileVersion:
-    """Return the version of a file by its status."""
+    """Return the version of a file by its status; of one whose bytes are elsewhere the same on all machines."""
+    if is_stand_in(status):
+        return FileVersion(0, 0, status.st_size, status.st_mtime_ns)
     return FileVersion(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def is_stand_in(status: os.stat_result) -> bool:
+    """Return whether the bytes of a file are elsewhere; see `storage.places`."""
+    return bool(status.st_mode & STAND_IN) and stat.S_ISREG(status.st_mode)
 
 
 def version_at(path: Path) -> FileVersion:
@@ -52,6 +66,9 @@ class LocalFile:
         The number of the open file, which is this object's from now on.
     """
 
+    far = False
+    """False: reading takes less than handing work to another thread."""
+
     def __init__(self, number: int) -> None:
         self._number = number
         self.version = version_of(os.fstat(number))
@@ -59,8 +76,18 @@ class LocalFile:
 
     @classmethod
     def open(cls, path: Path) -> LocalFile:
-        """Open a file."""
-        return cls(os.open(path, os.O_RDONLY))
+        """Open a file of this machine.
+
+        Raises
+        ------
+        OSError
+            If there is none, or its bytes are elsewhere.
+        """
+        file = cls(os.open(path, os.O_RDONLY))
+        if file.stands_in:
+            file.close()
+            raise OSError(f"the bytes of {path.name} are in object storage, where this cannot read them")
+        return file
 
     def __del__(self) -> None:
         self.close()
@@ -70,6 +97,11 @@ class LocalFile:
         number, self._number = self._number, _CLOSED
         if number != _CLOSED:
             os.close(number)
+
+    @property
+    def stands_in(self) -> bool:
+        """True if the bytes are elsewhere; see `storage.places`."""
+        return not self.version.inode
 
     def status(self) -> os.stat_result:
         """Return the status of the file as it is now."""
@@ -103,6 +135,10 @@ class LocalFile:
         except OSError:  # they are on the disk, or the file system cannot tell
             return None
         return bytes(data) if read == size else None
+
+    def read_kept(self, offset: int, size: int) -> bytes:
+        """Return what `read` does: the system keeps what is read again and again."""
+        return self.read(offset, size)
 
     def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""

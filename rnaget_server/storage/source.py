@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -28,6 +29,13 @@ class ByteSource(Protocol):
             If there are fewer.
         """
 
+    @property
+    def far(self) -> bool:
+        """True if a read takes so long that all that is needed is to be asked for by `read_many`."""
+
+    def read_kept(self, offset: int, size: int) -> bytes:
+        """Return what `read` does, of what is read again and again, such as an index."""
+
     def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""
 
@@ -39,3 +47,16 @@ class ByteSource(Protocol):
         OSError
             If it was.
         """
+
+
+class OpenFile(ByteSource, Protocol):
+    """A `ByteSource` that is sent as it is."""
+
+    def status(self) -> os.stat_result:
+        """Return the status of the file as it is now."""
+
+    def read_at_once(self, offset: int, size: int) -> bytes | None:
+        """Return `size` bytes from an offset on if nothing has to be waited for, else None: then use `read`."""
+
+    def close(self) -> None:
+        """Close the file for all its users."""

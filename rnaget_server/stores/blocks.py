@@ -6,7 +6,7 @@ chunks and picking from them, which is what is done here. `chunk_reader` reads t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,8 +85,22 @@ def row_blocks(
     dataset: Cells, rows: Positions | None, columns: Positions | None, dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
     """Yield the selected cells in blocks of rows, each of about `BLOCK_BYTES` as read, cut between chunks."""
-    for part in _parts(dataset, rows, columns):
-        yield read(dataset, part, columns, dtype)
+    yield from _each(dataset, ((part, columns) for part in _parts(dataset, rows, columns)), dtype)
+
+
+def _each(
+    dataset: Cells,
+    selections: Iterable[tuple[Positions | slice, Positions | slice | None]],
+    dtype: np.dtype[Any],
+) -> Iterator[NDArray[Any]]:
+    """Yield what `read` returns for each of several (rows, columns)."""
+    if isinstance(dataset, ChunkedCells) and dataset.far:
+        whole = slice(0, dataset.shape[1])
+        for block in dataset.read_each((rows, whole if columns is None else columns) for rows, columns in selections):
+            yield block.astype(dtype, copy=False)
+        return
+    for rows, columns in selections:
+        yield read(dataset, rows, columns, dtype)
 
 
 def _parts(dataset: Cells, rows: Positions | None, columns: Positions | None) -> Iterator[Positions | slice]:
@@ -123,12 +137,17 @@ def column_blocks(
 ) -> Iterator[NDArray[Any]]:
     """Yield blocks of rows out of the copy whose rows are the matrix's columns, as wide as its chunks."""
     height, step = by_column.shape[1], chunk_of(by_column)[1]
-    for start in range(0, height, step):
-        stop = min(start + step, height)
-        if rows is None:
-            yield from _transposed(read(by_column, columns, slice(start, stop), dtype))
-        elif len(part := rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]):
-            yield from _transposed(read(by_column, columns, part, dtype))
+
+    def parts() -> Iterator[tuple[Positions, Positions | slice]]:
+        for start in range(0, height, step):
+            stop = min(start + step, height)
+            if rows is None:
+                yield columns, slice(start, stop)
+            elif len(part := rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]):
+                yield columns, part
+
+    for block in _each(by_column, parts(), dtype):
+        yield from _transposed(block)
 
 
 def _transposed(block: NDArray[Any]) -> Iterator[NDArray[Any]]:

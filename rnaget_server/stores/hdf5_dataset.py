@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.text import from_utf8
 from rnaget_server.storage.access import FileLimits
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.source import ByteSource
 from rnaget_server.stores.chunk_check import ChunkCheck
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.text_lengths import ELEMENT_BYTES, stored_bytes, text_bytes
@@ -44,7 +44,7 @@ class Dataset:
     """
 
     def __init__(
-        self, file: h5f.FileID, id: h5d.DatasetID, name: str, descriptor: LocalFile, limits: FileLimits
+        self, file: h5f.FileID, id: h5d.DatasetID, name: str, descriptor: ByteSource, limits: FileLimits
     ) -> None:
         self._file = file  # stays open with it
         self._descriptor = descriptor
@@ -174,7 +174,7 @@ class Dataset:
             self._chunk_check.check(())
         if (self.dtype if member is None else self.dtype[member]).kind != "O":
             return
-        size = text_bytes(self.id, member)
+        size = text_bytes(self.id, self._descriptor, member)
         if size > self.limits.column_bytes:
             raise self._too_large(size)
 

@@ -19,9 +19,12 @@ import hdf5plugin  # noqa: F401  (registers the filters that files may have been
 from h5py import h5d, h5f, h5g, h5i, h5l, h5o, h5r
 
 from rnaget_server.storage.access import FileAccess, FileLimits
-from rnaget_server.storage.local import LocalFile
+from rnaget_server.storage.local import LocalFile, is_stand_in
+from rnaget_server.storage.places import open_file
+from rnaget_server.storage.source import OpenFile
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset, check_place, outside
+from rnaget_server.stores.source_reader import SourceReader
 
 _Store = TypeVar("_Store")
 _Parameters = ParamSpec("_Parameters")
@@ -38,10 +41,9 @@ _OUTSIDE = {h5l.TYPE_EXTERNAL: "an external link"}
 class _Source:
     """The state that the groups of one open file share: the file, its limits, and where soft links may lead."""
 
-    def __init__(self, id: h5f.FileID, inside: tuple[str, ...], access: FileAccess) -> None:
+    def __init__(self, id: h5f.FileID, descriptor: OpenFile, inside: tuple[str, ...], access: FileAccess) -> None:
         self.id = id
-        # The same open file as HDF5's, so that a file put in its place meanwhile is not taken for it.
-        self.descriptor = LocalFile(os.dup(id.get_vfd_handle()))
+        self.descriptor = descriptor
         self.inside = inside
         self.access = access
         self.root: h5g.GroupID = h5o.open(id, b"/")
@@ -228,10 +230,11 @@ class File(Group):
         OSError
             If it is no HDF5 file, or no file.
         """
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait without end
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait without end
             raise UnfitFile("is no regular file: copy what it gives to one")
-        self._h5py = h5py.File(path, "r", locking=False)
-        source = _Source(self._h5py.id, tuple(inside), access or FileAccess())
+        self._h5py, descriptor = _opened_far(path) if is_stand_in(status) else _opened(path)
+        source = _Source(self._h5py.id, descriptor, tuple(inside), access or FileAccess())
         super().__init__(source, source.root, ())
 
     @property
@@ -240,7 +243,7 @@ class File(Group):
         return self._source.access
 
     @property
-    def descriptor(self) -> LocalFile:
+    def descriptor(self) -> OpenFile:
         """The open file as the system has it."""
         return self._source.descriptor
 
@@ -319,6 +322,17 @@ def check_file(path: Path) -> None:
             id = h5o.open(file.id, name)
             if isinstance(id, h5d.DatasetID):
                 check_place(id.get_create_plist(), f"/{_text(name)}")
+
+
+def _opened(path: Path) -> tuple[h5py.File, OpenFile]:
+    file = h5py.File(path, "r", locking=False)
+    # The same open file as HDF5's, so that a file put in its place meanwhile is not taken for it.
+    return file, LocalFile(os.dup(file.id.get_vfd_handle()))
+
+
+def _opened_far(path: Path) -> tuple[h5py.File, OpenFile]:
+    descriptor = open_file(path)
+    return h5py.File(SourceReader(descriptor), "r"), descriptor
 
 
 def _leaving(path: str, reason: str, inside: tuple[str, ...]) -> UnfitFile:

@@ -6,14 +6,15 @@ some megabytes can have terabytes of text. So the elements themselves are read f
 
 from __future__ import annotations
 
-import os
 from math import prod
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5i, h5p, h5s, h5t
+from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
+
+from rnaget_server.storage.source import ByteSource
 
 _ELEMENT = np.dtype([("length", "<u4"), ("place", "V12")])
 ELEMENT_BYTES = _ELEMENT.itemsize
@@ -25,7 +26,7 @@ def stored_bytes(kind: h5t.TypeID) -> int:
     return int(kind.get_size()) + _growth(kind)
 
 
-def text_bytes(dataset: h5d.DatasetID, member: str | None = None) -> int:
+def text_bytes(dataset: h5d.DatasetID, file: ByteSource, member: str | None = None) -> int:
     """Return the bytes of all texts of a dataset together, or of those of one member of its compound type.
 
     Raises
@@ -42,7 +43,7 @@ def text_bytes(dataset: h5d.DatasetID, member: str | None = None) -> int:
     if kind == h5d.CHUNKED:
         elements = _chunked(dataset, element)
     elif kind == h5d.CONTIGUOUS:
-        elements = _contiguous(dataset, count, element)
+        elements = _contiguous(dataset, file, count, element)
     else:
         raise OSError("text of variable length is stored compact: write the file again, with chunks or contiguous")
     return int(elements["length"].sum(dtype=np.int64))
@@ -70,12 +71,8 @@ def _element_with(kind: h5t.TypeCompoundID, member: str) -> np.dtype[Any]:
     return element
 
 
-def _contiguous(dataset: h5d.DatasetID, count: int, element: np.dtype[Any]) -> NDArray[Any]:
-    size = count * element.itemsize
-    data = os.pread(h5i.get_file_id(dataset).get_vfd_handle(), size, dataset.get_offset())
-    if len(data) < size:
-        raise OSError("the file is cut off")
-    return np.frombuffer(data, element)
+def _contiguous(dataset: h5d.DatasetID, file: ByteSource, count: int, element: np.dtype[Any]) -> NDArray[Any]:
+    return np.frombuffer(file.read_kept(dataset.get_offset(), count * element.itemsize), element)
 
 
 def _chunked(dataset: h5d.DatasetID, element: np.dtype[Any]) -> NDArray[Any]:

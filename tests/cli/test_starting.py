@@ -131,7 +131,7 @@ def test_misspelt_variables_are_named_and_others_are_not() -> None:
     [
         ("-", "- is the standard input"),
         ("https://me:secret@rna.example.org/a?X-Signature=secret", "https://rna.example.org… is a URL"),
-        ("S3://bucket/catalogue", "s3://bucket… is a URL"),
+        ("FTP://host/catalogue", "ftp://host… is a URL"),
         ("file:///srv/a b", "file:///srv/a b is a URL: give the path"),
     ],
 )

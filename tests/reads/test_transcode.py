@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -137,6 +137,11 @@ class Failing:
         if offset + size > self._place:
             raise OSError("the disk is gone")
         return self._file.read(offset, size)
+
+    read_kept = read
+
+    def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        return (self.read(*part) for part in ranges)
 
 
 @pytest.mark.parametrize("format", ["BAM", "CRAM"])

@@ -24,6 +24,7 @@ from rnaget_server.importers.base import ReadOptions, SourceMatrix
 from rnaget_server.importers.matrices.h5ad import H5adImporter
 from rnaget_server.model.axis import Axis
 from rnaget_server.storage.access import FileAccess, FileLimits
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile, H5adStore
 from rnaget_server.stores.text_lengths import text_bytes
@@ -224,10 +225,11 @@ def test_numbers_that_are_no_codes_stay_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"chunks": (3,), "compression": "gzip"}])
 def test_texts_in_compound_frames_are_counted_before_they_are_read(tmp_path: Path, options: dict[str, Any]) -> None:
     path = write_compound(tmp_path / "a.h5ad", TEXT, **options)
+    stored = LocalFile.open(path)
     with h5py.File(path) as file:
-        assert text_bytes(file["obs"].id, "index") == 4
-        assert text_bytes(file["obs"].id, "name") == len("x" + "longer than others" + "R&D")
-        assert text_bytes(file["var"].id, "gene_ids") == 6
+        assert text_bytes(file["obs"].id, stored, "index") == 4
+        assert text_bytes(file["obs"].id, stored, "name") == len("x" + "longer than others" + "R&D")
+        assert text_bytes(file["var"].id, stored, "gene_ids") == 6
     with h5py.File(path, "a") as file:
         frame = file["obs"][()]
         frame["name"] = "y" * 10_000

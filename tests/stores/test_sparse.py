@@ -64,8 +64,8 @@ def write_example(path: Path) -> Path:
 
 class TestNativeSparseStore(MatrixStoreContract):
     @pytest.fixture
-    def store(self, tmp_path):
-        return NativeSparseStore(write_example(tmp_path / "m.h5"))
+    def store(self, tmp_path, placed):
+        return NativeSparseStore(placed(write_example(tmp_path / "m.h5")))
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -94,8 +94,8 @@ def written(tmp_path_factory):
 
 class H5adStoreContract(MatrixStoreContract):
     @pytest.fixture
-    def store(self, written, form, options):
-        return H5adStore(written(form, *options.items()), "TPM")
+    def store(self, written, form, options, placed):
+        return H5adStore(placed(written(form, *options.items())), "TPM")
 
 
 @pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, np.asarray])

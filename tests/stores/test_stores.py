@@ -22,19 +22,19 @@ from tests.conftest import examples
 
 class TestNativeStore(MatrixStoreContract):
     @pytest.fixture
-    def store(self, tmp_path):
+    def store(self, tmp_path, placed):
         path = tmp_path / "m.h5"
         features, samples = example_axes()
         layers = [LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()]
         write_native(path, features, samples, layers)
-        return NativeStore(path)
+        return NativeStore(placed(path))
 
 
 class TestNativeStoreOfLongRows(TestNativeStore):
     """Chunks so small that both orientations are cut along and across."""
 
     @pytest.fixture
-    def store(self, tmp_path):
+    def store(self, tmp_path, placed):
         from rnaget_server.stores.native import write_dense
 
         kept = write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES
@@ -46,14 +46,14 @@ class TestNativeStoreOfLongRows(TestNativeStore):
                 LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()
             ]
             write_native(path, features, samples, layers)
-            return NativeStore(path)
+            return NativeStore(placed(path))
         finally:
             write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES = kept
 
 
 class TestLoomStore(MatrixStoreContract):
     @pytest.fixture
-    def store(self, tmp_path):
+    def store(self, tmp_path, placed):
         path = tmp_path / "m.loom"
         features, samples = example_axes()
         with h5py.File(path, "w") as file:
@@ -68,7 +68,7 @@ class TestLoomStore(MatrixStoreContract):
                     data = [encode(value) for value in column] if text else column
                     file.create_dataset(f"{group}/{name}", data=data)
             file["col_attrs"].create_dataset("X_umap", data=samples.embeddings["X_umap"])
-        return LoomStore(path, "TPM")
+        return LoomStore(placed(path), "TPM")
 
 
 def test_native_store_is_a_loom_file_that_loompy_reads(tmp_path: Path) -> None:

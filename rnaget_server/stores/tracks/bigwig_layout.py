@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.storage.local import FileVersion, version_of
+from rnaget_server.storage.places import open_file
+from rnaget_server.storage.source import OpenFile
 
 _MAGIC = 0x888FFC26
 _BIGBED_MAGIC = 0x8789F2EB
@@ -107,7 +109,7 @@ class BigWigFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = -1
+        self._file: OpenFile | None = None
         try:
             status = os.stat(path)
         except OSError as error:
@@ -126,18 +128,18 @@ class BigWigFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file >= 0:
-            os.close(self._file)
+        if self._file is not None:
+            self._file.close()
 
     def _read(self, length: int, place: int) -> bytes:
-        if self._file < 0:
+        if self._file is None:
             try:
-                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._file = open_file(self._path)
             except OSError as error:
                 raise self._unreadable(error) from None
-            if version_of(os.fstat(self._file)) != self.version:
+            if self._file.version != self.version:
                 raise OSError(f"{self.name} was replaced while it was read")
-        return os.pread(self._file, length, place)
+        return self._file.read_kept(place, max(0, min(length, self.size - place)))
 
     def _unreadable(self, error: OSError) -> OSError:
         return OSError(f"{self.name} cannot be read: {error.strerror}")

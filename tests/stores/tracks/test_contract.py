@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -30,8 +31,8 @@ def write_bigwig(path: Path, track: int) -> Path:
 
 class TestBigWigStore(TrackStoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> TrackStore:
-        paths = [write_bigwig(tmp_path / f"{name}.bw", track) for track, name in enumerate(TRACKS)]
+    def store(self, tmp_path: Path, placed: Callable[[Path], Path]) -> TrackStore:
+        paths = [placed(write_bigwig(tmp_path / f"{name}.bw", track)) for track, name in enumerate(TRACKS)]
         return BigWigStore(paths, {"sample": TRACKS})
 
 
@@ -39,14 +40,14 @@ class TestBigWigStoreUnderOtherNames(TrackStoreContract):
     """Files without the usual extension, which pybigtools reads through Python."""
 
     @pytest.fixture
-    def store(self, tmp_path: Path) -> TrackStore:
-        paths = [write_bigwig(tmp_path / name, track) for track, name in enumerate(TRACKS)]
+    def store(self, tmp_path: Path, placed: Callable[[Path], Path]) -> TrackStore:
+        paths = [placed(write_bigwig(tmp_path / name, track)) for track, name in enumerate(TRACKS)]
         return BigWigStore(paths, {"sample": TRACKS})
 
 
 class TestLoomTrackStore(TrackStoreContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> TrackStore:
+    def store(self, tmp_path: Path, placed: Callable[[Path], Path]) -> TrackStore:
         path = tmp_path / "tracks.loom"
         values = example_tracks()
         bases = {name: np.arange(cells.shape[1]) for name, cells in values.items()}
@@ -56,4 +57,4 @@ class TestLoomTrackStore(TrackStoreContract):
             file["row_attrs/sample"] = np.array(TRACKS, "S")
             labels = [f"{name}:{base}" for name, kept in bases.items() for base in kept]
             file["col_attrs/position"] = np.array(labels, "S")
-        return LoomTrackStore(path, "sample", "position")
+        return LoomTrackStore(placed(path), "sample", "position")

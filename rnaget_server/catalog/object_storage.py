@@ -1,0 +1,117 @@
+"""A catalogue in object storage as a directory; see `storage.places`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnaget_server.settings import load_settings
+from rnaget_server.storage.places import is_mirror, url_of
+
+if TYPE_CHECKING:
+    from rnaget_server.storage.objects.client import Client
+    from rnaget_server.storage.objects.publishing import Outcome
+
+MIRRORS = "objects"
+"""The directory in `cache_directory` that has those of catalogues in object storage."""
+
+
+def directory_of(url: str) -> Path:
+    """Return the directory that stands for a catalogue in object storage, as that is now.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package for it is not installed.
+    ValueError
+        If the URL names a user.
+    OSError
+        If the place cannot be asked.
+    """
+    return _mirrored(url, load_settings().cache_directory / MIRRORS)
+
+
+def _mirrored(url: str, directory: Path) -> Path:
+    # Not at the top, since most catalogues are on the disk.
+    from rnaget_server.storage.objects.mirror import Place, make_mirror
+
+    settings = load_settings()
+    place = Place(url_of(url), settings.object_timeout, settings.object_cache_bytes)
+    return make_mirror(place, directory).data
+
+
+def updates_of(data: Path) -> Callable[[], None]:
+    """Return what takes over the changes of a catalogue in object storage; of another, it does nothing."""
+    if not is_mirror(data):
+        return lambda: None
+
+    def update() -> None:
+        # When it is called first, which is in the process that asks the place.
+        from rnaget_server.storage.objects.mirror import opened_mirror
+
+        opened_mirror(data.parent).update()
+
+    return update
+
+
+@contextmanager
+def changing(url: str, published: Callable[[Outcome], None]) -> Iterator[Path]:
+    """Give a directory that stands for a catalogue, and publish what has changed in it, unless the block fails.
+
+    Parameters
+    ----------
+    url
+        The catalogue.
+    published
+        Called with what was published.
+
+    Raises
+    ------
+    OSError
+        If the place cannot be asked, or somebody else has published the same files meanwhile.
+    """
+    with tempfile.TemporaryDirectory(prefix="rnaget-objects-") as made:
+        data = _mirrored(url, Path(made))
+        from rnaget_server.storage.objects.claim import Claim
+        from rnaget_server.storage.objects.mirror import opened_mirror
+        from rnaget_server.storage.objects.publishing import Publication
+
+        mirror = opened_mirror(data.parent)
+        base = mirror.tags
+        yield data
+        published(Publication(data, mirror.client, base).run(Claim(mirror.client)))
+
+
+def publish(data: Path, url: str, all_checked: bool, note: Callable[[str], None]) -> Outcome:
+    """Copy a catalogue to object storage, and return what was done.
+
+    Parameters
+    ----------
+    data
+        Its directory.
+    url
+        The place.
+    all_checked
+        Whether every file is read, also one whose size and time are those of the last publication.
+    note
+        Called with each file that was copied.
+
+    Raises
+    ------
+    OSError
+        If a file or the place fails, or somebody else publishes there.
+    """
+    from rnaget_server.storage.objects.claim import Claim
+    from rnaget_server.storage.objects.publishing import Publication
+
+    client = _client(url)
+    return Publication(data, client, None, all_checked, note).run(Claim(client))
+
+
+def _client(url: str) -> Client:
+    from rnaget_server.storage.objects.client import Client
+
+    return Client(url_of(url), load_settings().object_timeout)

@@ -1,0 +1,55 @@
+"""``rnaget-server publish``: a catalogue that is copied to object storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rnaget_server.catalog import load
+from rnaget_server.catalog.located import data_records, files_of
+from rnaget_server.catalog.object_storage import publish
+from rnaget_server.cli.objects import as_failures, in_words
+from rnaget_server.cli.starting import check_catalog_directory, refuse_no_directory
+from rnaget_server.storage.places import is_url
+
+_SHOWN = 5
+
+
+@click.command("publish")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("url")
+@click.option("--all", "all_checked", is_flag=True, help="Read every file, also those of the same size and time.")
+def publish_command(directory: Path, url: str, all_checked: bool) -> None:
+    """Copy what has changed of the catalogue in DIRECTORY to URL, such as s3://bucket/prefix.
+
+    URL may be of S3 (s3://), Google (gs://), Azure (az://) or a directory (file:///). Data go before the files that
+    name them, and each is checked once it is there; what is no longer in DIRECTORY is removed. Given again, it goes on
+    where it was broken off.
+    """
+    if not is_url(url):
+        raise click.ClickException(f"{url} is no URL of object storage: give one such as s3://bucket/prefix")
+    refuse_no_directory(directory, "publish")
+    data = directory.absolute()
+    check_catalog_directory(data, "publish")
+    _check(data)
+    with as_failures():
+        outcome = publish(data, url, all_checked, lambda key: click.echo(f"  {key}"))
+        click.echo(in_words(outcome, url))
+
+
+def _check(data: Path) -> None:
+    catalog, problems = load(data)
+    if catalog is None or problems:
+        lines = "\n".join(str(problem) for problem in problems)
+        raise click.ClickException(f"the catalogue would not check, so nothing was published:\n{lines}")
+    paths = [path for record in data_records(catalog) for path in files_of(record)]
+    outside = sorted({str(path) for path in paths if not path.absolute().is_relative_to(data)})
+    if outside:
+        raise click.ClickException(
+            f"{', '.join(outside[:_SHOWN])} {'are' if len(outside) > 1 else 'is'} outside of {data}: what is published "
+            "has all its files in its directory"
+        )
+    missing = sorted(str(path) for path in paths if not path.is_file())
+    if missing:
+        raise click.ClickException(f"there is no file {', '.join(missing[:_SHOWN])}: nothing was published")

@@ -1,0 +1,23 @@
+"""The settings of a catalogue in object storage."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class ObjectSettings(BaseSettings):
+    """The settings by which objects are read; only in the environment, since catalog.yaml is an object itself."""
+
+    object_timeout: float = Field(
+        30,
+        ge=1,
+        description="Seconds that object storage has for a part of a file, repetitions included; then a request gets "
+        "503.",
+    )
+    object_cache_bytes: int = Field(
+        4 << 30,
+        ge=0,
+        description="Most bytes of labels, indexes and tables from object storage that are kept in cache_directory; "
+        "what was used longest ago goes. 0: none.",
+    )

@@ -1,0 +1,82 @@
+"""Files of any place: of this machine, or in object storage.
+
+A catalogue in object storage has a directory on this machine with the same names. Its YAML files are there; in the
+place of a data file there is one without its bytes, which says where they are: a stand-in. It is marked by the sticky
+bit, which files have no other use for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnaget_server.storage.local import PLACE, LocalFile, is_stand_in
+
+if TYPE_CHECKING:
+    from rnaget_server.storage.source import OpenFile
+
+_URL = re.compile(r"(s3|s3a|gs|az|adl|azure|abfss?|file):/+[^/]", re.IGNORECASE)
+
+
+def open_file(path: Path) -> OpenFile:
+    """Return the open file that a path names, whose bytes may be elsewhere.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    file = LocalFile(os.open(path, os.O_RDONLY))
+    if not file.stands_in:
+        return file
+    # Not at the top, since most catalogues are on the disk.
+    from rnaget_server.storage.objects.mirror import open_object
+
+    return open_object(file)
+
+
+def is_far(path: Path) -> bool:
+    """Return whether the bytes of a file are in object storage."""
+    return is_stand_in(path.stat())
+
+
+def local_path(path: Path) -> Path:
+    """Return where the bytes of a file are on this machine, for what cannot read them from elsewhere; all are fetched.
+
+    Raises
+    ------
+    OSError
+        If they cannot be had.
+    """
+    if not is_far(path):
+        return path
+    from rnaget_server.storage.objects.mirror import fetched
+
+    return fetched(path)
+
+
+def is_mirror(data: Path) -> bool:
+    """Return whether a directory stands for a catalogue in object storage."""
+    return data.name == "data" and (data.parent / PLACE).is_file()
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is the URL of a catalogue in object storage."""
+    return _URL.match(text) is not None
+
+
+def url_of(text: str) -> str:
+    """Return a URL as it was meant where a path has made one slash of two, without one at its end.
+
+    Raises
+    ------
+    ValueError
+        If it names a user, or a password.
+    """
+    scheme, _, rest = text.partition(":")
+    scheme, rest = scheme.lower(), rest.strip("/")
+    if "@" in rest.split("/", maxsplit=1)[0] and not scheme.startswith("abfs"):
+        raise ValueError(f"{scheme}://… has a user in it: give credentials by the environment, as AWS_ACCESS_KEY_ID")
+    return f"{scheme}://{'/' if scheme == 'file' else ''}{rest}"

@@ -1,0 +1,105 @@
+"""A proxy in front of an object store that delays, cuts and refuses, and can change what passes through it."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import socketserver
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+Mood = str
+CALM: Mood = "calm"
+
+
+@dataclass
+class Unruly:
+    """The proxy: its address, its mood for each request, and what it has done."""
+
+    address: str
+    mood: Callable[[str, str], Mood] = lambda method, path: CALM
+    done: Counter[str] = field(default_factory=Counter)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    delay: float = 0.02
+
+
+def by_chance(seed: int, share: float) -> Callable[[str, str], Mood]:
+    """Return moods of which a share is bad."""
+    chance = random.Random(seed)
+    return lambda method, path: chance.choice(_BAD) if chance.random() < share else CALM
+
+
+_BAD = ("delay", "cut", "503", "429", "500", "drop")
+
+
+@contextmanager
+def unruly(upstream: str) -> Iterator[Unruly]:
+    """Give a proxy in front of a store."""
+    target = urlsplit(upstream).netloc
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self._one():
+                pass
+
+        def _one(self) -> bool:
+            line = self.rfile.readline().decode("latin-1").split()
+            if len(line) < 2:
+                return False
+            method, path = line[0], line[1]
+            headers = http.client.parse_headers(self.rfile)
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            mood = proxy.mood(method, path)
+            proxy.done[mood] += 1
+            proxy.requests.append((method, path, headers.get("range", "")))
+            if mood == "drop":
+                return False
+            if mood == "delay":
+                time.sleep(proxy.delay)
+            if mood.isdigit():
+                self.wfile.write(f"HTTP/1.1 {mood} No\r\nContent-Length: 0\r\n\r\n".encode())
+                return True
+            asked = http.client.HTTPConnection(target, timeout=30)
+            asked.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                asked.putheader(name, value)
+            asked.endheaders(body)
+            reply = asked.getresponse()
+            data = reply.read()
+            asked.close()
+            kept = [(name, value) for name, value in reply.getheaders() if name.lower() not in _OF_CONNECTION]
+            # Of a reply to HEAD, the length is that of what is not sent.
+            length = reply.getheader("content-length", "0") if method == "HEAD" else str(len(data))
+            kept.append(("Content-Length", length))
+            head = "".join(f"{name}: {value}\r\n" for name, value in kept)
+            self.wfile.write(f"HTTP/1.1 {reply.status} {reply.reason}\r\n{head}\r\n".encode("latin-1"))
+            if mood == "cut":
+                self.wfile.write(data[: len(data) // 2])
+                return False
+            self.wfile.write(data)
+            return True
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Say nothing: who has enough of a delay goes."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        proxy = Unruly(f"http://127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+_OF_CONNECTION = ("content-length", "transfer-encoding", "connection")
