@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import flask
+import pytest
 import requests
 from authlib.jose import RSAKey as ProviderKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -113,6 +114,7 @@ class Provider:
 
 @contextmanager
 def running_provider() -> Iterator[Provider]:
+    """Run a provider at an address without TLS, which older versions of Authlib allow by the name localhost alone."""
     provider = Provider()
     server = make_server("127.0.0.1", 0, provider, threaded=True, request_handler=_Quiet)  # type: ignore[arg-type]
     provider.issuer = f"http://127.0.0.1:{server.port}"
@@ -121,7 +123,9 @@ def running_provider() -> Iterator[Provider]:
     try:
         requests.get(f"{provider.issuer}/jwks", timeout=10)
         provider.asked.clear()
-        yield provider
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+            yield provider
     finally:
         server.shutdown()
         thread.join()
