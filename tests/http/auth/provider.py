@@ -77,15 +77,19 @@ class Provider:
 
     @cached_property
     def key(self) -> RSAKey:
-        return RSAKey.import_key(self.storage.jwk.as_dict(is_private=True))
+        jwk = self.storage.jwk
+        # Newer versions of the provider have a key of joserfc already, older ones one of Authlib.
+        return jwk if isinstance(jwk, RSAKey) else RSAKey.import_key(jwk.as_dict(is_private=True))
 
     @cached_property
     def kid(self) -> str:
-        return str(self.storage.jwk.as_dict(add_kid=True)["kid"])
+        jwk = self.storage.jwk
+        return str(jwk.thumbprint() if isinstance(jwk, RSAKey) else jwk.as_dict(add_kid=True)["kid"])
 
     def rotate(self) -> None:
         """Sign by another key from now on."""
-        self.storage.jwk = ProviderKey.generate_key(is_private=True)
+        is_new = isinstance(self.storage.jwk, RSAKey)
+        self.storage.jwk = RSAKey.generate_key(2048) if is_new else ProviderKey.generate_key(is_private=True)
         del self.key, self.kid
 
     def claims(self, **other: Any) -> dict[str, Any]:
