@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import re
 import subprocess
@@ -30,6 +31,8 @@ TOP_LEVEL = {
 } | {"rnaget_server", "openapi", "data", "tests", "compliance", "benchmarks", "deploy", "docs", "client", "examples"}
 # Taken apart, so that this file does not name them itself.
 REGISTRIES = re.compile("|".join(["py" + r"pi\.", "python" + "hosted", "npm" + r"js\.", "deb" + r"\.debian\.org"]))
+# Of these, older versions that suit are allowed.
+_HAVE_OLDER_ONES = {"gql", "opentelemetry-exporter-otlp-common", "opentelemetry-exporter-otlp-proto-http"}
 _CHANGE_KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
@@ -153,6 +156,50 @@ def test_the_oldest_versions_are_the_lower_bounds() -> None:
         if specifier.operator == ">="
     ]
     assert sorted(oldest.items()) == sorted(set(bounds))
+
+
+def _needed_here() -> Iterator[tuple[str, Requirement]]:
+    """Yield what each package that the tests are run with needs of others, with the extras that are asked for."""
+    named = [
+        Requirement(requirement)
+        for project in map(_project, DISTRIBUTIONS)
+        for requirement in [*project["dependencies"], *project["optional-dependencies"].get("dev", [])]
+    ]
+    waiting = [requirement for requirement in named if not requirement.name.startswith("rnaget-")]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        try:
+            distribution = importlib.metadata.distribution(wanted.name)
+        except importlib.metadata.PackageNotFoundError:  # of another system, or of the client's extras
+            continue
+        for extra in {"", *wanted.extras}:
+            if (_normal(wanted.name), extra) in seen:
+                continue
+            seen.add((_normal(wanted.name), extra))
+            for requirement in map(Requirement, distribution.requires or ()):
+                if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                    waiting.append(requirement)
+                    yield _normal(wanted.name), requirement
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="the newest packages need more than older ones that suit")
+def test_the_lowest_versions_suit_the_packages_that_need_them() -> None:
+    """Otherwise `make test-oldest` cannot install them together, nor can anybody else."""
+    lowest = {
+        _normal(requirement.name): specifier.version
+        for requirement, _ in _bounded()
+        for specifier in requirement.specifier
+        if specifier.operator == ">="
+    }
+    refused = {
+        (package, str(requirement))
+        for package, requirement in _needed_here()
+        if not requirement.specifier.contains(lowest.get(_normal(requirement.name), "9999"), prereleases=True)
+        and _normal(requirement.name) in lowest
+        and package not in _HAVE_OLDER_ONES
+    }
+    assert refused == set()
 
 
 def test_changelog_keeps_its_form() -> None:

@@ -30,8 +30,13 @@ def matrix_query_of(view: View, matrix_id: str, pairs: Collection[tuple[str, str
         raise unknown_of_matrix(view, matrix_id, error) from None
 
 
-def unknown_of_matrix(view: View, matrix_id: str, error: UnknownParameter) -> InvalidQuery:
-    """Return the error for a parameter that a query for one matrix does not have: it names what that matrix knows."""
+def unknown_of_matrix(
+    view: View, matrix_id: str, error: UnknownParameter, parameters: Iterable[str] = OF_MATRICES
+) -> InvalidQuery:
+    """Return the error for a parameter that a query for one matrix does not have: it names what that matrix knows.
+
+    Lists of its features and samples take other `parameters` than slices.
+    """
     matrix = view.catalog.matrices.get(matrix_id)
 
     def attributes() -> Mapping[str, str]:
@@ -47,7 +52,7 @@ def unknown_of_matrix(view: View, matrix_id: str, error: UnknownParameter) -> In
             names[matrix.feature_name] = "the name of the features: ask by featureNameList"
         return names
 
-    return _explained(error, matrix, OF_MATRICES, attributes)
+    return _explained(error, matrix, parameters, attributes)
 
 
 def region_query_of(view: View, set_id: str, pairs: Collection[tuple[str, str]]) -> RegionQuery:

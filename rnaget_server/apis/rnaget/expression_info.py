@@ -11,15 +11,15 @@ from rnaget_server.apis.rnaget.dialect import slice_headers
 from rnaget_server.apis.rnaget.genome_links import genome_fields, with_gene_links
 from rnaget_server.apis.rnaget.listing import present
 from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
-from rnaget_server.apis.rnaget.paging import paging_of, respond_page
+from rnaget_server.apis.rnaget.paging import PAGE_PARAMETERS, paging_of, respond_page
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
-from rnaget_server.errors import StoreFailure
+from rnaget_server.errors import StoreFailure, UnknownParameter
 from rnaget_server.model.observation import stage
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.parameters import parameter_names
 from rnaget_server.query.table import SEARCH_PARAMETERS
-from rnaget_server.slicing.advice import matrix_query_of
+from rnaget_server.slicing.advice import matrix_query_of, unknown_of_matrix
 from rnaget_server.slicing.axis_pages import axis_page, matrix_details
 from rnaget_server.slicing.lookup import belongs, record_by_id
 from rnaget_server.slicing.matrices import slice_by_id
@@ -94,7 +94,10 @@ def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) 
     view = context.view
     filters = view.catalog.filter_names
     known = (*_LISTS, *(f"{name}_not" for name in _LISTS), *parameter_names(filters), _SEARCH)
-    paging = paging_of(context, known)
+    try:
+        paging = paging_of(context, known)
+    except UnknownParameter as error:
+        raise unknown_of_matrix(view, matrix_id, error, (*_LISTS, _SEARCH, *PAGE_PARAMETERS)) from None
     search = Parameters([pair for pair in paging.parameters if pair[0] == _SEARCH], (_SEARCH,)).text(_SEARCH)
     query = parse_matrix_query([pair for pair in paging.parameters if pair[0] != _SEARCH], filters)
     page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit, search)

@@ -14,7 +14,7 @@ from rnaget_server.http.request import ROUTE_PATH_KEY
 from rnaget_server.query import Parameters
 from rnaget_server.query.strings import Pair, query_string
 
-_NAMES = ("offset", "limit")
+PAGE_PARAMETERS = ("offset", "limit")
 _DEFAULT_LIMIT = 100
 _MOST = 2**31 - 1
 # What proxies and clients take in one header, and in a URL.
@@ -53,10 +53,10 @@ def paging_of(context: Context, known: Sequence[str]) -> Paging:
         If it has other parameters than `known`, or an offset or limit that is none.
     """
     pairs = context.received.pairs
-    parameters = Parameters(pairs, (*known, *_NAMES))
+    parameters = Parameters(pairs, (*known, *PAGE_PARAMETERS))
     offset = parameters.whole_number("offset", 0, _MOST)
     limit = parameters.whole_number("limit", 0, _MOST)
-    rest = [pair for pair in pairs if pair[0] not in _NAMES]
+    rest = [pair for pair in pairs if pair[0] not in PAGE_PARAMETERS]
     return Paging(rest, offset or 0, _DEFAULT_LIMIT if limit is None else limit)
 
 

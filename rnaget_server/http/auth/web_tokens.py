@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jwt
-from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
@@ -118,9 +119,8 @@ def _verified(token: WebToken, key: Key, audience: Collection[str] | None) -> di
         needed["aud"] = {"essential": True, "values": list(audience)}
     try:
         claims = jwt.decode(token.text, key, algorithms=ALGORITHMS, registry=_SIGNATURES).claims
+        _check_times(claims)
         JWTClaimsRegistry(leeway=LEEWAY, **needed).validate(claims)
-        # A number that is no float, such as 1 with 400 zeros, would fail later.
-        float(claims["exp"])
     except ExpiredTokenError:
         raise NotAuthenticated("this token has expired: sign in again") from None
     except (JoseError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -129,6 +129,17 @@ def _verified(token: WebToken, key: Key, audience: Collection[str] | None) -> di
     if len(claims["sub"]) > _LONGEST_SUBJECT or not claims["sub"].isprintable():
         raise NotAuthenticated("this token is not valid here: its subject is no name of somebody")
     return claims
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    """Refuse times that are no numbers: true and NaN pass the comparisons of older versions of joserfc.
+
+    An integer that is no float, such as 1 with 400 zeros, is an OverflowError here and not later.
+    """
+    for name in ("exp", "nbf", "iat"):
+        value = claims.get(name)
+        if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+            raise InvalidClaimError(name)
 
 
 def _reason(error: Exception) -> str:

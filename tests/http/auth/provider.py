@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import flask
+import pytest
 import requests
 from authlib.jose import RSAKey as ProviderKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -76,15 +77,19 @@ class Provider:
 
     @cached_property
     def key(self) -> RSAKey:
-        return RSAKey.import_key(self.storage.jwk.as_dict(is_private=True))
+        jwk = self.storage.jwk
+        # Newer versions of the provider have a key of joserfc already, older ones one of Authlib.
+        return jwk if isinstance(jwk, RSAKey) else RSAKey.import_key(jwk.as_dict(is_private=True))
 
     @cached_property
     def kid(self) -> str:
-        return str(self.storage.jwk.as_dict(add_kid=True)["kid"])
+        jwk = self.storage.jwk
+        return str(jwk.thumbprint() if isinstance(jwk, RSAKey) else jwk.as_dict(add_kid=True)["kid"])
 
     def rotate(self) -> None:
         """Sign by another key from now on."""
-        self.storage.jwk = ProviderKey.generate_key(is_private=True)
+        is_new = isinstance(self.storage.jwk, RSAKey)
+        self.storage.jwk = RSAKey.generate_key(2048) if is_new else ProviderKey.generate_key(is_private=True)
         del self.key, self.kid
 
     def claims(self, **other: Any) -> dict[str, Any]:
@@ -113,6 +118,7 @@ class Provider:
 
 @contextmanager
 def running_provider() -> Iterator[Provider]:
+    """Run a provider at an address without TLS, which older versions of Authlib allow by the name localhost alone."""
     provider = Provider()
     server = make_server("127.0.0.1", 0, provider, threaded=True, request_handler=_Quiet)  # type: ignore[arg-type]
     provider.issuer = f"http://127.0.0.1:{server.port}"
@@ -121,7 +127,9 @@ def running_provider() -> Iterator[Provider]:
     try:
         requests.get(f"{provider.issuer}/jwks", timeout=10)
         provider.asked.clear()
-        yield provider
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+            yield provider
     finally:
         server.shutdown()
         thread.join()
