@@ -28,6 +28,7 @@ from benchmarks import (
     scale,
     search,
     sequences,
+    sharded,
     signal,
     soak,
     starting,
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "writing": writing.rows,
     "importing": importing.rows,
     "cells": cells.rows,
+    "sharded": sharded.rows,
     "signal": signal.rows,
     "sequences": sequences.rows,
     "archive": archive.rows,
@@ -59,7 +61,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
 }
 SOAK = "soak"
 _WITHOUT_MATRICES = frozenset(
-    {"access", "archive", "cells", "client", "importing", "pages", "search", "sequences", "htsget"}
+    {"access", "archive", "cells", "client", "importing", "pages", "search", "sequences", "sharded", "htsget"}
 )
 """Parts for which the large matrices need not be made."""
 
