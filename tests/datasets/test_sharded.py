@@ -20,6 +20,7 @@ from rnaget_server.catalog import load
 from rnaget_server.cli.server import main
 from rnaget_server.datasets.masked import hidden_samples
 from rnaget_server.datasets.opening import StoreCache, open_store, problems_of
+from rnaget_server.delivery import etags
 from rnaget_server.model import repeated
 from rnaget_server.plugins import Registry
 from rnaget_server.storage.access import FileAccess
@@ -188,6 +189,13 @@ def test_a_file_put_in_the_place_of_another_is_read_and_has_another_tag(study: A
     assert after.headers["ETag"] != before.headers["ETag"]
     assert after.text.splitlines()[0].split("\t")[1:] == ["s0", "s1", "s2", "s50", "s51", "s52", "s6", "s7", "s8"]
     assert after.text.splitlines()[1].split("\t")[1:] == ["0", "1", "2", "50", "51", "52", "6", "7", "8"]
+
+
+def test_a_matrix_has_an_entity_tag_however_many_files_it_has(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(etags, "_MAX_FILES", 2)
+    assert _bytes(client).headers["ETag"]
 
 
 @pytest.mark.parametrize("number", [0, 1])
