@@ -30,6 +30,7 @@ from benchmarks import (
     scale,
     search,
     sequences,
+    sharded,
     signal,
     soak,
     starting,
@@ -43,6 +44,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "writing": writing.rows,
     "importing": importing.rows,
     "cells": cells.rows,
+    "sharded": sharded.rows,
     "signal": signal.rows,
     "sequences": sequences.rows,
     "archive": archive.rows,
@@ -63,7 +65,10 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
 }
 SOAK = "soak"
 _WITHOUT_MATRICES = frozenset(
-    {"access", "archive", "cells", "client", "htsget", "importing", "pages", "plan", "search", "sequences", "servers"}
+    {
+        *("access", "archive", "cells", "client", "htsget", "importing", "pages", "plan", "search", "sequences"),
+        *("servers", "sharded"),
+    }
 )
 """Parts for which the large matrices need not be made."""
 

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import yaml
 
 from compliance.server import COMMAND
@@ -37,6 +39,26 @@ def from_loom(official: Path, data: Path) -> None:
     directory = _write_catalogue(data, project, study | {"expressions": [expression], "continuous": [continuous]})
     for name in ("expression.loom", "continuous.loom"):
         shutil.copyfile(official / name, directory / name)
+
+
+def from_shards(official: Path, data: Path) -> None:
+    """Write a catalogue as `from_loom` does, with a matrix of three files, one of them in another order of features."""
+    from_loom(official, data)
+    path = data / "project" / "study" / "study.yaml"
+    with h5py.File(path.with_name("expression.loom")) as whole:
+        features, samples = whole["matrix"].shape
+        for number, columns in enumerate(np.array_split(np.arange(samples), 3)):
+            rows = np.roll(np.arange(features), 7 if number == 1 else 0)
+            with h5py.File(path.with_name(f"part-{number}.loom"), "w") as part:
+                part["matrix"] = whole["matrix"][()][rows][:, columns]
+                for group, places in (("row_attrs", rows), ("col_attrs", columns)):
+                    for name, values in whole[group].items():
+                        part[f"{group}/{name}"] = values[()][places]
+    path.with_name("expression.loom").unlink()
+    record = yaml.safe_load(path.read_text(encoding="utf-8"))
+    (expression,) = record["expressions"]
+    del expression["file"]
+    _write(path, record | {"expressions": [expression | {"files": "part-*.loom"}]})
 
 
 def from_tsv(official: Path, data: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compliance import suite
-from compliance.catalogues import controlled, from_loom, from_tsv
+from compliance.catalogues import controlled, from_loom, from_shards, from_tsv
 from compliance.server import serving
 
 _DATASET = Path(__file__).parents[2] / "shared" / "data" / "compliance"
@@ -36,6 +36,7 @@ class Mode:
 MODES = (
     Mode("loom", from_loom),
     Mode("tsv", from_tsv),
+    Mode("sharded", from_shards),
     Mode("switched off", from_loom, suite.GROUPS),
     Mode("controlled", from_tsv, is_controlled=True),
 )

@@ -217,7 +217,7 @@ def _new_service(data: Path) -> str:
 
 def files_of(record: Matrix | TrackSet) -> list[Path]:
     """Return the data files of a matrix or a continuous set."""
-    return [record.path] if record.path is not None else [track.path for track in record.tracks]
+    return list(record.paths)
 
 
 def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -> None:
@@ -230,12 +230,17 @@ def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -
             _update_tracks(entry, value, keep_tracks)
         elif value is None:
             entry.pop(key, None)
+        elif key == "file" and "files" in entry:  # a matrix of several files becomes one of a single one
+            entry.insert(list(entry).index("files"), key, styled(value))
+            del entry["files"]
         elif entry.get(key) != value:
             entry[key] = styled(value)
 
 
 def _same_record(existing: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
     """Return whether two entries of a section are of one record: alignments and variants may have the same id."""
+    if "units" in existing:  # a matrix, whose files are names, or a set of tracks
+        return bool(existing.get("id") == entry["id"])
     kinds = {KIND_OF_FORMAT[file["format"]] for record in (existing, entry) for file in record.get("files", ())}
     return existing.get("id") == entry["id"] and len(kinds) < 2
 

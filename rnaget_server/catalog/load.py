@@ -39,6 +39,7 @@ from rnaget_server.catalog.records import (
     TrackSet,
     Tsv,
 )
+from rnaget_server.catalog.shards import data_files
 from rnaget_server.catalog.style import read_logo
 from rnaget_server.catalog.taxonomy import TAXONOMY, read_taxonomy
 from rnaget_server.catalog.yaml_text import Places, read_yaml
@@ -235,11 +236,13 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         column=entry.tsv.column or "{" + entry.sample_id + "}",
         comments=entry.tsv.comments,
     )
+    paths = data_files(entry, path.parent)
     return Matrix(
         id=entry.id,
         project_id=project.id,
         study_id=study.id,
-        path=path.parent / entry.file,
+        path=paths[0],
+        shards=paths if len(paths) > 1 else (),
         units=entry.units,
         version=entry.version or study.version,
         name=entry.name,

@@ -176,15 +176,22 @@ class TsvEntry(CatalogModel):
 
 
 class ExpressionEntry(_Entry):
-    """One expression matrix of a study."""
+    """One expression matrix of a study: one file, or several that are one by samples."""
 
-    file: Text
+    file: Text | None = None
+    files: TextList = ()
     feature_id: Text
     feature_name: Text | None = None
     sample_id: Text
     filters: dict[Parameter, FilterEntry] = Field(default_factory=dict)
     tsv: TsvEntry = TsvEntry()
     access: MatrixAccess = MatrixAccessEntry()
+
+    @model_validator(mode="after")
+    def _check_source(self) -> ExpressionEntry:
+        if bool(self.files) == (self.file is not None):
+            raise ValueError("a matrix needs either `file` or `files`: give one of them")
+        return self
 
 
 class TrackEntry(CatalogModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,7 +52,10 @@ class Tsv:
 
 @dataclass(frozen=True)
 class Matrix:
-    """One expression matrix: where its file is, and how its attributes are named."""
+    """One expression matrix: where its file is, and how its attributes are named.
+
+    `shards` are the files of a matrix of several, which has the samples of each in turn; `path` is the first of them.
+    """
 
     id: str
     project_id: str
@@ -71,11 +75,12 @@ class Matrix:
     default_format: str
     access: Conditions = ()
     sample_access: SampleAccess | None = None
+    shards: tuple[Path, ...] = ()
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
-        """The data file."""
-        return (self.path,)
+        """The data files, mostly one."""
+        return self.shards or (self.path,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,10 @@ class Study:
     def _files(self) -> Iterator[OfferedFile]:
         for matrix in self.matrices:
             if matrix.sample_access is None:  # else the file has samples that are not to be seen
-                yield Owner("expressions", matrix.id, self.project_id, self.id).file("matrix", matrix.path)
+                owner = Owner("expressions", matrix.id, self.project_id, self.id)
+                for path in matrix.paths:
+                    part = os.path.relpath(path, self.path.parent) if matrix.shards else ""
+                    yield owner.file("matrix", path, part)
         for tracks in self.track_sets:
             owner = Owner("continuous", tracks.id, self.project_id, self.id)
             if tracks.path is not None:

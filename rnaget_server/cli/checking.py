@@ -30,7 +30,7 @@ def file_problems(catalog: Catalog, access: FileAccess, note: Callable[[str], No
         section = "expressions" if isinstance(record, Matrix) else "continuous"
         study = catalog.studies[record.study_id].path
         # First by itself, for loompy opens all that a file links to, and locks what the store opens without a lock.
-        found = problems_of(record, kinds, access) or (_loom_mistakes(record.path) if record.path else [])
+        found = problems_of(record, kinds, access) or _loom_mistakes(record)
         found += _format_mistakes(record.default_format, formats[section])
         for remark in () if found else remarks_of(record, kinds, access):
             note(str(entry_problem(study, section, record.id, remark)))
@@ -58,7 +58,12 @@ def _format_mistakes(name: str, formats: list[str]) -> list[str]:
     return [] if name in formats else [unknown_choice(f"there is no format {name!r}", name, formats)]
 
 
-def _loom_mistakes(path: Path) -> list[str]:
+def _loom_mistakes(record: Matrix | TrackSet) -> list[str]:
+    paths = record.paths if isinstance(record, Matrix) or record.path is not None else ()
+    return [mistake for path in paths for mistake in _loom_mistakes_in(path)]
+
+
+def _loom_mistakes_in(path: Path) -> list[str]:
     """Return where a loom file departs from the loom specification, so that users' readers will refuse it."""
     if path.suffix != ".loom" or is_far(path):  # the validator reads files of this machine
         return []

@@ -173,7 +173,7 @@ def _stored_file(
     """Return the provider's own file, if that is what is asked for."""
     if isinstance(record, TrackSet):
         return resolved.stored_file(writer.media_types[0])
-    if pairs or record.path.suffix != f".{writer.extension}":
+    if pairs or record.shards or record.path.suffix != f".{writer.extension}":
         return None
     return record.path if writer.extension != _SHARED or TenXStore.recognises(record.path) else None
 

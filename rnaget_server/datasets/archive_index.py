@@ -203,7 +203,7 @@ def _catalog_digest(view: View) -> str:
 
 def _key(view: View, catalog: str) -> str:
     """Return a digest of all that an index depends on: the catalogue, and the files that it names."""
-    paths = [matrix.path for matrix in view.catalog.matrices.values()]
+    paths = [path for matrix in view.catalog.matrices.values() for path in matrix.paths]
     paths += [genome.path for genome in view.catalog.genomes.values()]
     paths += [tracks.path for tracks in view.catalog.track_sets.values() if tracks.path is not None]
     versions = [tuple(version_at(path)) for path in paths]

@@ -69,22 +69,22 @@ def _guard_all(kind: type, part: type) -> None:
         if name.startswith("_") or name in vars(kind) or isinstance(member, classmethod | staticmethod):
             continue
         if isinstance(member, property):
-            setattr(kind, name, property(_property_within_guard(member)))
+            setattr(kind, name, property(_property_within_guard(name)))
         elif callable(member):
             setattr(kind, name, _within_guard(name))
 
 
-def _property_within_guard(member: property) -> Callable[[Any], Any]:
+def _property_within_guard(name: str) -> Callable[[Any], Any]:
     def get(self: Any) -> Any:
         with self._guard:
-            return member.__get__(self._whole)
+            return getattr(self._whole, name)
 
     return get
 
 
 class _GuardedIndex(Index):
     def __init__(self, whole: Index, guard: Guard) -> None:
-        super().__init__(whole.ordered, whole.positions)
+        # Not the arrays of the whole, which are made of many where a matrix has many files.
         object.__setattr__(self, "_whole", whole)
         object.__setattr__(self, "_guard", guard)
 
@@ -97,6 +97,7 @@ class GuardedAxis(Axis):
         self._guard = guard
         self.size = whole.size
         self.attributes = whole.attributes
+        self.incomplete = whole.incomplete
         self.key = object()
         """Like no other: what is made of all labels is kept under it, and never taken for that of another file."""
         for name in whole.attributes:

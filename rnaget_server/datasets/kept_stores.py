@@ -15,7 +15,7 @@ from rnaget_server.datasets.guarded import Guard
 from rnaget_server.errors import CatalogChanged, StoreFailure
 from rnaget_server.model.observation import stage
 from rnaget_server.model.use_counts import UseCounts
-from rnaget_server.storage.local import NO_FILE, FileVersion, version_at
+from rnaget_server.storage.local import NO_FILE, FileVersion, version_at, version_at_all
 from rnaget_server.stores.failures import is_of_file, reason
 
 _log = logging.getLogger(__name__)
@@ -65,9 +65,8 @@ class KeptStores(Generic[_Record, _Store]):
 
     def get(self, record: _Record) -> _Store:
         """Return the open store of a record; for the errors see `StoreCache`."""
-        first = record.path if record.path is not None else record.tracks[0].path
         index = record.index if isinstance(record, ReadsFile) else None
-        key = (record, version_at(first), NO_FILE if index is None else version_at(index))
+        key = (record, _version(record), NO_FILE if index is None else version_at(index))
         with self._uses.lock:
             kept = self._kept.get(record.id)
             if kept is None or kept.key != key:
@@ -130,20 +129,28 @@ class _File(Generic[_Record, _Store]):
 def _close_if_written_over(kept: _File[Any, Any], state: FileVersion) -> None:
     """Close the file of a store if it is the same file with other bytes in it, of which no reader may have more.
 
-    HDF5 would take what it knows of the open file for what is in it now.
+    HDF5 would take what it knows of the open file for what is in it now. The store of several looks at each by itself.
     """
-    before = kept.key[1]
-    if kept.store is not None and before.inode == state.inode and before != state:
+    record, before = kept.key[:2]
+    is_same = before.inode == state.inode or (isinstance(record, Matrix) and bool(record.shards))
+    if kept.store is not None and is_same and before != state:
         getattr(kept.store, "close", lambda: None)()
 
 
 def paths_of(record: Record) -> tuple[Path, ...]:
     """Return the files of a record that are looked at."""
-    if isinstance(record, ReadsFile):
+    if isinstance(record, ReadsFile | Matrix):
         return record.paths
     if record.path is not None:
         return (record.path,)
     return tuple(track.path for track in record.tracks[:_MOST_LOOKED_AT])
+
+
+def _version(record: Record) -> FileVersion:
+    """Return the version of the file that shows if a record is to be opened again: of a matrix of several, of all."""
+    if isinstance(record, Matrix) and record.shards:
+        return version_at_all(record.shards)
+    return version_at(record.path if record.path is not None else record.tracks[0].path)
 
 
 def _state(record: Record) -> _State:

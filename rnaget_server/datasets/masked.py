@@ -61,8 +61,9 @@ def hidden_samples(samples: Axis, access: SampleAccess) -> Mask:
 
 
 def _lacking(samples: Axis, access: SampleAccess) -> list[str]:
-    """Return the attributes that rules name and samples do not have."""
-    return sorted({name for rule in access.rules for name in rule.where}.difference(samples.attributes))
+    """Return the attributes that rules name and samples, or those of some file, do not have."""
+    named = {name for rule in access.rules for name in rule.where}
+    return sorted(named.difference(samples.attributes) | named.intersection(samples.incomplete))
 
 
 def _concerned(samples: Axis, rule: SampleRule) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -11,6 +11,7 @@ from typing import Any
 
 from rnaget_server.catalog.models import template_fields
 from rnaget_server.catalog.records import Genome, Matrix, ReadsFile, Record, TrackSet
+from rnaget_server.catalog.shards import is_pattern
 from rnaget_server.datasets.controlled import READS_FILE
 from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore
 from rnaget_server.datasets.guarded_tracks import GuardedTracks
@@ -26,9 +27,10 @@ from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.verify import verify
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.local import version_at
+from rnaget_server.storage.local import FileVersion, version_at, version_of_all
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
+from rnaget_server.stores.sharded import OpenShards, ShardedStore, ShardFile
 from rnaget_server.stores.tracks.base import TrackStore
 from rnaget_server.stores.tracks.bigwig import BigWigStore
 from rnaget_server.stores.tracks.bigwig_check import check_bigwig
@@ -61,10 +63,12 @@ class StoreCache:
         access: FileAccess | None = None,
         confirms: Callable[[Record], bool] = lambda _: True,
     ) -> None:
+        shards = OpenShards()
+
         def open_matrix(matrix: Matrix, guard: Guard) -> GuardedStore:
             # Before the file is opened, so that nothing old passes for new.
-            version = version_at(matrix.path)
-            store = GuardedStore(open_store(matrix, kinds, access), guard, version)
+            versions = [version_at(path) for path in matrix.paths]
+            store = GuardedStore(open_store(matrix, kinds, access, shards, versions), guard, version_of_all(versions))
             problems = validate_against_catalog(matrix, store)
             if problems:
                 raise OSError("; ".join(problems))
@@ -163,20 +167,56 @@ class StoreCache:
         return {kind: len(kept) for kind, kept in kinds.items()}
 
 
-def open_store(matrix: Matrix, kinds: Registry, access: FileAccess | None = None) -> MatrixStore:
-    """Return the opened file of `matrix`, by the first kind of store that recognises it.
+def open_store(
+    matrix: Matrix,
+    kinds: Registry,
+    access: FileAccess | None = None,
+    shards: OpenShards | None = None,
+    versions: Sequence[FileVersion] | None = None,
+) -> MatrixStore:
+    """Return the opened file of `matrix`, or all of its files as one.
+
+    Parameters
+    ----------
+    matrix
+        The matrix.
+    kinds
+        The kinds of stores, of which the first is taken that recognises a file.
+    access
+        How files are opened.
+    shards
+        Where the files of a matrix of several are open; by default, a place of its own.
+    versions
+        The states in which these are to be read; by default, those that they are in now.
 
     Raises
     ------
     OSError
-        With a message that names no directory, if there is no such file or it cannot be read.
+        With a message that names no directory, if there is no such file or it cannot be read, or does not fit others.
     """
-    with _naming(matrix.path, "{} is damaged or truncated ({})"):
-        kind: StoreClass
-        for kind in kinds.all().values():
-            if kind.recognises(matrix.path):
-                return kind(matrix.path, matrix.units, access)
-    raise OSError(f"{matrix.path.name} is of no known kind ({', '.join(kinds.names)})")
+    known: dict[Path, StoreClass] = {}  # a file of many is opened again and again
+
+    def open_file(path: Path) -> MatrixStore:
+        with _naming(path, "{} is damaged or truncated ({})"):
+            if path not in known:
+                known[path] = _kind_of(path, kinds)
+            return known[path](path, matrix.units, access)
+
+    if not matrix.shards:
+        return open_file(matrix.path)
+    versions = versions or [version_at(path) for path in matrix.shards]
+    files = [
+        ShardFile(path, version, matrix.units, open_file) for path, version in zip(matrix.shards, versions, strict=True)
+    ]
+    return ShardedStore(files, OpenShards() if shards is None else shards, matrix.feature_id, matrix.sample_id)
+
+
+def _kind_of(path: Path, kinds: Registry) -> StoreClass:
+    kind: StoreClass
+    for kind in kinds.all().values():
+        if kind.recognises(path):
+            return kind
+    raise UnfitFile(f"is of no known kind ({', '.join(kinds.names)})")
 
 
 def track_store(record: TrackSet, access: FileAccess | None = None) -> TrackStore:
@@ -207,7 +247,7 @@ def track_store(record: TrackSet, access: FileAccess | None = None) -> TrackStor
 def _naming(path: Path, damaged: str) -> Iterator[None]:
     """Turn what is raised of a file into an OSError that names it; `damaged` takes its name and the reason."""
     if not path.is_file():
-        raise OSError(f"there is no file {path.name}")
+        raise OSError(f"no file matches {path.name}" if is_pattern(path.name) else f"there is no file {path.name}")
     try:
         yield
     except UnfitFile as error:
@@ -258,7 +298,8 @@ def remarks_of(record: Matrix | TrackSet, kinds: Registry, access: FileAccess) -
         remarks: tuple[str, ...] = getattr(open_store(record, kinds, access), "remarks", ())
     except OSError:  # it has changed since it was checked
         return ()
-    return tuple(f"{record.path.name}: {remark}" for remark in remarks)
+    name = record.path.name if not record.shards else f"{len(record.shards)} files"
+    return tuple(f"{name}: {remark}" for remark in remarks)
 
 
 def _problems_in(path: Path) -> list[str]:
@@ -287,8 +328,13 @@ def validate_against_catalog(matrix: Matrix, store: MatrixStore) -> list[str]:
         for what, axis, name in asked
         if name not in axes[axis].attributes
     ]
+    problems += [
+        f"{what}: {axes[axis].incomplete[name]} has no {axis} attribute {name!r}, which other files of the matrix have"
+        for what, axis, name in asked
+        if name in axes[axis].incomplete
+    ]
     for axis, name in (("feature", matrix.feature_id), ("sample", matrix.sample_id)):
-        if name not in axes[axis].attributes:
+        if name not in axes[axis].attributes or (axis == "sample" and matrix.shards):  # whose store has looked
             continue
         index = axes[axis].index(name)
         if index.empty.size:

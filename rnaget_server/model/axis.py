@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +96,11 @@ class Index:
 class Axis:
     """The features or the samples of a matrix: their attributes, and where a value of one is.
 
+    Attributes
+    ----------
+    incomplete
+        Attributes that some file of a matrix of several does not have, with the name of such a file.
+
     Parameters
     ----------
     size
@@ -106,6 +112,8 @@ class Axis:
     index
         Returns the stored index of an attribute, or None where the file has none.
     """
+
+    incomplete: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -161,13 +169,13 @@ class Axis:
 
     def where(self, attribute: str, values: Sequence[str], ignore_case: bool = False) -> tuple[Positions, list[str]]:
         """Return the positions (ascending) where the attribute has one of `values`, and the values not found."""
+        return _found(values, lambda asked: _positions(asked, self.among(attribute, asked, ignore_case)))
+
+    def among(self, attribute: str, values: Sequence[str], ignore_case: bool = False) -> tuple[Mask, Mask]:
+        """Return where the attribute has one of `values`, none of which is a list, and which of them it has."""
         if ignore_case:
-            folded = self._folded(attribute)
-            return _found(
-                values, lambda asked: _positions(asked, members(folded, [value.casefold() for value in asked]))
-            )
-        column = self.read(attribute)
-        return _found(values, lambda asked: _positions(asked, column.among(asked)))
+            return members(self._folded(attribute), [value.casefold() for value in values])
+        return self.read(attribute).among(values)
 
     def suggest(self, attribute: str, asked: Sequence[str], count: int = 3) -> Suggestions:
         """Return up to `count` values of an attribute that are like each of those asked for, and all if they are few.

@@ -144,11 +144,17 @@ class Numbers:
 
     def __init__(self, raw: Loaded) -> None:
         self._load = _loader(raw)
+        self._dtype: np.dtype[Any] | None = getattr(raw, "dtype", None)
 
     @property
     def raw(self) -> NDArray[Any]:
         """The numbers."""
         return self._load()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers, for which most files need not be read."""
+        return self._dtype or self.raw.dtype
 
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the numbers."""

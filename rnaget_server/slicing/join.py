@@ -13,6 +13,7 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.model.slice import Labels, LayerInfo
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.blocks import BLOCK_BYTES
+from rnaget_server.stores.placing import place
 
 SOURCE_ATTRIBUTE = "expressionID"
 
@@ -152,12 +153,9 @@ def _blocks(parts: Sequence[Part], rows: Sequence[NDArray[np.int64]], dtype: np.
 def _place(part: Part, wanted: NDArray[np.int64], to: NDArray[Any]) -> None:
     """Put the features `wanted` (positions in the part's selection, -1 for none) into the rows of `to`."""
     here = np.flatnonzero(wanted >= 0)
-    chosen = wanted[here] if part.features is None else part.features[wanted[here]]
-    order = np.argsort(chosen)
-    at = 0
-    for block in part.store.blocks(part.units, chosen[order], part.samples) if len(here) else ():
-        to[here[order[at : at + len(block)]]] = block
-        at += len(block)
+    if len(here):
+        chosen = wanted[here] if part.features is None else part.features[wanted[here]]
+        place(part.store, part.units, chosen, part.samples, to, here)
 
 
 def _union(labels: Sequence[Labels]) -> tuple[str, ...]:

@@ -6,13 +6,15 @@ read fails.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 _CLOSED = -1
+_DIGEST_BYTES = 16
 _AT_ONCE = getattr(os, "RWF_NOWAIT", 0)
 """Linux alone knows it."""
 
@@ -55,6 +57,22 @@ def version_at(path: Path) -> FileVersion:
         return version_of(path.stat())
     except OSError:
         return NO_FILE
+
+
+def version_at_all(paths: Sequence[Path]) -> FileVersion:
+    """Return the version of files that are one together; `NO_FILE` if one is not there."""
+    return version_of_all([version_at(path) for path in paths])
+
+
+def version_of_all(versions: Sequence[FileVersion]) -> FileVersion:
+    """Return the version of files that are one together, in this order, by that of each."""
+    if len(versions) == 1:
+        return versions[0]
+    if NO_FILE in versions:
+        return NO_FILE
+    digest = hashlib.blake2b(repr(versions).encode(), digest_size=_DIGEST_BYTES).digest()
+    size, modified = sum(version.size for version in versions), max(version.modified for version in versions)
+    return FileVersion(0, int.from_bytes(digest, "big"), size, modified)
 
 
 class LocalFile:

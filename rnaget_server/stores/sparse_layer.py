@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,24 @@ _OTHER: Mapping[Direction, Direction] = {"features": "samples", "samples": "feat
 _BYTES_OF_CELL = 12
 
 _Selection: TypeAlias = Mapping[Direction, Positions | None]
+
+
+class CompressedSource(Protocol):
+    """The part of `CompressedMatrix` that is needed to transpose it."""
+
+    major_size: int
+    minor_size: int
+
+    def cells(self, major: Positions | None) -> int:
+        """Return how many cells are stored in the rows (None: all)."""
+
+    def counts(self, major: Positions | None, minor: Positions | None) -> NDArray[np.int64]:
+        """Return how many cells of the selection are stored at each position of `minor`."""
+
+    def pieces(
+        self, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any], /
+    ) -> Iterator[CompressedBlock]:
+        """Yield the selection compressed along the major axis; indices count within `minor`."""
 
 
 class SparseLayer:
@@ -164,7 +182,7 @@ class Panel:
 
 
 def transposed(
-    source: CompressedMatrix, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any]
+    source: CompressedSource, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any]
 ) -> Iterator[CompressedBlock]:
     """Yield the selection compressed along the minor axis of `source`.
 
@@ -217,12 +235,12 @@ def _lines_of(piece: CompressedBlock, start: int) -> NDArray[np.int32]:
     return np.repeat(np.arange(start, start + rows, dtype=np.int32), np.diff(piece.indptr))
 
 
-def passes(source: CompressedMatrix, major: Positions | None, minor: Positions | None) -> int:
+def passes(source: CompressedSource, major: Positions | None, minor: Positions | None) -> int:
     """Return about how many times `transposed` reads the rows."""
     return 1 if source.cells(major) <= SORTED or _extent(source, major, minor)[2] else 2 + source.cells(major) // PANEL
 
 
-def _extent(source: CompressedMatrix, major: Positions | None, minor: Positions | None) -> tuple[int, int, bool]:
+def _extent(source: CompressedSource, major: Positions | None, minor: Positions | None) -> tuple[int, int, bool]:
     """Return the height and width of a selection, and whether a panel holds it however many cells are stored."""
     height = source.major_size if major is None else len(major)
     width = source.minor_size if minor is None else len(minor)

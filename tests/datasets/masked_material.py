@@ -10,6 +10,7 @@ from typing import Any
 import anndata
 import numpy as np
 import pandas as pd
+import yaml
 from scipy import sparse
 
 from rnaget_server.catalog import Catalog, Matrix
@@ -18,8 +19,8 @@ from tests.conftest import import_matrix
 
 GENES = [f"G{number}" for number in range(14)]
 SAMPLES = [f"case-{number:02}" for number in range(20)]
-KINDS = ("dense", "sparse", "served", "dense_served", "text")
-"""The native stores, h5ad files as they are, and a matrix that was text."""
+KINDS = ("dense", "sparse", "served", "dense_served", "text", "cut")
+"""The native stores, h5ad files as they are, a matrix that was text, and one of several files."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,20 @@ def published(source: Source, directory: Path) -> Path:
     for id, name in (("served", "sparse"), ("dense_served", "dense")):
         import_matrix(data, directory / f"{name}.h5ad", "--id", id, "--units", "counts", "--as-is")
     published_text(source, directory)
+    _cut(cells, data)
     return data
+
+
+def _cut(cells: anndata.AnnData, data: Path) -> None:
+    """Offer the samples in three files as the matrix ``cut``, which is described as ``served`` is."""
+    (study,) = data.rglob("study.yaml")
+    for number, part in enumerate((slice(0, 7), slice(7, 8), slice(8, None))):
+        cells[part].copy().write_h5ad(study.with_name(f"part-{number}.h5ad"))
+    record = yaml.safe_load(study.read_text())
+    (served,) = (entry for entry in record["expressions"] if entry["id"] == "served")
+    cut = {name: value for name, value in served.items() if name != "file"}
+    record["expressions"].append({**cut, "id": "cut", "files": "part-*.h5ad"})
+    study.write_text(yaml.safe_dump(record, allow_unicode=True))
 
 
 def published_text(source: Source, directory: Path) -> Path:

@@ -54,7 +54,8 @@ def _of_file_system(directory: Path) -> Finding:
 
 
 def _of_files(catalog: Catalog) -> Iterator[Finding]:
-    paths = {record.path for record in catalog.matrices.values()} | {study.path for study in catalog.studies.values()}
+    paths = {path for record in catalog.matrices.values() for path in record.paths}
+    paths |= {study.path for study in catalog.studies.values()}
     late = time.time() + _TOLERATED
     ahead = sorted(str(path) for path in paths if path is not None and path.exists() and path.stat().st_mtime > late)
     if ahead:

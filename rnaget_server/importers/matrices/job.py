@@ -208,6 +208,8 @@ class MatrixPlan(Plan[WrittenMatrix]):
         old = self.existing
         if old is None or old.path == self.parts[0].target:
             return ()
+        if old.shards:
+            return (f"{len(old.shards)} files of the matrix are no longer used, such as {old.path}; remove them",)
         in_place = old.path.parent == self.edit.study_directory
         if in_place and _is_native(old.path) and old.path not in self.edit.files(but=old.id):
             old.path.unlink(missing_ok=True)
@@ -258,8 +260,13 @@ def extended_matrix(request: MatrixRequest, existing: Matrix | None) -> Matrix |
     ImportFailure
         If it has these units already and is not to be replaced, or cannot take any.
     """
-    if existing is None:
+    if existing is None or (existing.shards and request.replace):
         return None
+    if existing.shards:
+        raise ImportFailure(
+            f"the matrix {existing.id} is of {len(existing.shards)} files and takes no further units: choose another "
+            "--id, or add --replace to put this file in their place"
+        )
     try:
         store = _open_native(existing)
     except Exception as error:

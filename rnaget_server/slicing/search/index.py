@@ -13,7 +13,7 @@ from rnaget_server.model.axis import Axis
 from rnaget_server.slicing.search.pool import EMPTY, MOST_ENTRIES, AxisContent, Pool, few_values, pool_of, values_of
 from rnaget_server.slicing.search.records import Records, records_of
 from rnaget_server.slicing.search.values import Values, ValuesOfAttribute
-from rnaget_server.storage.local import FileVersion, version_at
+from rnaget_server.storage.local import FileVersion, version_at_all
 
 _LARGE = ""
 """In place of the digest of an axis that is too long to be kept."""
@@ -77,7 +77,7 @@ class SearchIndex:
 
     def is_current(self) -> bool:
         """Return whether no file of a matrix has changed since."""
-        return all(version_at(known.matrix.path) == known.version for known in self.labels.values())
+        return all(version_at_all(known.matrix.paths) == known.version for known in self.labels.values())
 
     def matrices_with(self, axis: str, digests: Iterable[str]) -> list[Matrix]:
         """Return the matrices, in the order of the catalogue, whose features or samples have one of these digests."""
@@ -111,7 +111,7 @@ def full_index(view: View, before: SearchIndex, pause: Callable[[], None] = lamb
     labels: dict[str, MatrixLabels] = {}
     contents: dict[str, dict[str, Callable[[], AxisContent]]] = {"features": {}, "samples": {}}
     for matrix in view.catalog.matrices.values():
-        version = version_at(matrix.path)
+        version = version_at_all(matrix.paths)
         known = before.labels.get(matrix.id)
         if known is None or known.failed or known.version != version or known.matrix != matrix:
             known = _read(view, matrix, version)

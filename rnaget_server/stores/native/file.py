@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,7 +79,8 @@ class NativeFile:
         for key, column in group.items():
             name = layout.text_of(column.attrs[layout.NAME])
             columns[name], order[name] = key, int(column.attrs[layout.ORDER])
-        stored = self._stored
+        # Not a method of this object, which would keep the file open until cycles are looked for.
+        stored = partial(_stored_array, file)
 
         def read(name: str) -> Column:
             text = file.get(f"{axis.long_text}/{columns[name]}")
@@ -114,9 +115,11 @@ class NativeFile:
         return {layout.text_of(dataset.attrs[layout.NAME]): self._stored(dataset) for dataset in datasets}
 
     def _stored(self, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
-        return StoredArray(
-            self._file.descriptor, self._file.access.arrays, dataset.offset, dataset.dtype, dataset.size, check
-        )
+        return _stored_array(self._file, dataset, check)
+
+
+def _stored_array(file: File, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
+    return StoredArray(file.descriptor, file.access.arrays, dataset.offset, dataset.dtype, dataset.size, check)
 
 
 def ranges_of(arrays: tuple[StoredArray, ...]) -> Ranges:

@@ -27,6 +27,8 @@ class NativeSparseStore(NativeFile):
     """A matrix in the native store without its zeros."""
 
     kind = layout.SPARSE
+    both_ways = True
+    """True: few features are read as fast as few samples."""
 
     @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:

@@ -1,0 +1,153 @@
+"""The files of sharded matrices, of which a bounded number is open: those that were read last."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from rnaget_server.storage.local import FileVersion, version_at
+from rnaget_server.stores.base import MatrixStore
+from rnaget_server.stores.failures import is_of_file, reason
+
+_MOST_OPEN = 128
+_MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A file of a sharded matrix.
+
+    Attributes
+    ----------
+    path
+        Where it is.
+    version
+        Its state, in which alone it is read.
+    units
+        What its main matrix is in.
+    open
+        Opens it.
+    """
+
+    path: Path
+    version: FileVersion
+    units: str
+    open: Callable[[Path], MatrixStore] = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.path.name
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Turn what is raised of the file into an OSError that names it, as the file of a matrix need not be named."""
+        try:
+            yield
+        except BaseException as error:
+            if not is_of_file(error):
+                raise
+            said = reason(error, self.path)
+            raise OSError(said if self.name in said else f"{self.name}: {said}") from None
+
+
+class OpenShards:
+    """Opens the files of sharded matrices, and keeps those open that were read last. Safe to share among threads.
+
+    One that drops out is not closed but forgotten: it closes with its last reader.
+
+    Parameters
+    ----------
+    most
+        How many are kept open.
+    """
+
+    def __init__(self, most: int = _MOST_OPEN) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._open: OrderedDict[tuple[Path, str], tuple[FileVersion, MatrixStore]] = OrderedDict()
+
+    def store(self, file: ShardFile) -> MatrixStore:
+        """Return the open store of a file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read, or is not in the state any more in which the matrix has it.
+        """
+        key = file.path, file.units
+        with self._lock:
+            kept = self._open.get(key)
+            if kept is not None and kept[0] == file.version:
+                self._open.move_to_end(key)
+                return kept[1]
+        check_same(file)
+        store = file.open(file.path)
+        check_same(file)
+        with self._lock:
+            self._open[key] = file.version, store
+            self._open.move_to_end(key)
+            if len(self._open) > self._most:
+                self._open.popitem(last=False)
+        return store
+
+    def close_written_over(self, files: Iterable[ShardFile]) -> None:
+        """Close those files that have other bytes by now, of which no reader may have more; see `KeptStores`."""
+        for file in files:
+            if not is_written_over(file):
+                continue
+            with self._lock:
+                kept = self._open.get((file.path, file.units))
+                if kept is None or kept[0] != file.version:
+                    continue
+                del self._open[file.path, file.units]
+            getattr(kept[1], "close", lambda: None)()
+
+    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Do several things side by side, by as many threads as there are processors for."""
+        if len(tasks) < 2 or self._count < 2:
+            for task in tasks:
+                task()
+            return
+
+        def some(start: int) -> None:
+            for task in tasks[start :: self._count]:
+                task()
+
+        # Few threads with many tasks each, since to hand one over takes as long as to read some chunks.
+        for done in [self._threads.submit(some, start) for start in range(self._count)]:
+            done.result()
+
+    @cached_property
+    def _count(self) -> int:
+        return min(_MOST_THREADS, os.cpu_count() or 1)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._count, "shard")
+
+
+def is_written_over(file: ShardFile) -> bool:
+    """Return whether a file is the same with other bytes in it."""
+    now = version_at(file.path)
+    return now != file.version and now.inode == file.version.inode
+
+
+def check_same(file: ShardFile) -> None:
+    """Refuse a file that was replaced, so that no reply is made of old and new files.
+
+    Raises
+    ------
+    OSError
+        If it was, or is gone.
+    """
+    if version_at(file.path) != file.version:
+        gone = "is gone" if not file.path.exists() else "was replaced"
+        raise OSError(f"{file.name} {gone} since the matrix was opened")
