@@ -314,9 +314,9 @@ def test_settings_of_fair_use(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_client_of_redis_is_needed_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rnaget_server import settings
+    from rnaget_server import shared_settings
 
-    monkeypatch.setattr(settings, "find_spec", lambda name: None)
+    monkeypatch.setattr(shared_settings, "find_spec", lambda name: None)
     assert load_settings().rate_limit_storage.get_secret_value() == "memory"
     with pytest.raises(ValidationError, match=r"rnaget-server\[redis\]"):
         load_settings({"rate_limit_storage": "redis://127.0.0.1"})

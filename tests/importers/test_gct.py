@@ -87,6 +87,14 @@ def test_any_names_and_values(data: st.DataObject, features: list[str], samples:
             assert [text.strip() or "" for text in found] == [text.strip() for text in texts]
 
 
+def test_a_tab_within_quotes_is_no_column(write: Write) -> None:
+    head = '#1.3\n2\t2\t1\t1\nid\tDescription\ts1\ts2\ntissue\tna\t"a\tb"\t\n'
+    matrix, cells = read(write(f'{head}"g\t1"\tA\t1.5\t\n"g\t2"\tB\t2.5\t\t\t\n', "m.gct"))
+    assert matrix.samples.columns["tissue"].tolist() == ["a\tb", ""]
+    assert matrix.features.columns[matrix.features.id].tolist() == ["g\t1", "g\t2"]
+    np.testing.assert_array_equal(cells, np.array([[1.5, np.nan], [2.5, np.nan]], np.float32))
+
+
 @pytest.mark.parametrize("text", [*WORDS, "-666", "-666.0", '"-666"', " -666 "])
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_missing_cells_and_attributes(write: Write, text: str, version: str) -> None:

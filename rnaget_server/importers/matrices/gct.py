@@ -215,9 +215,14 @@ def _is_blank(line: bytes) -> bool:
 
 def _without_blanks(line: bytes, fields: int) -> bytes:
     """Return the line without the empty columns that spreadsheet programs add behind the last."""
-    while line.endswith(_TAB) and line.count(_TAB) >= fields:
-        line = line[:-1]
-    return line
+    if not line.endswith(_TAB) or line.count(_TAB) < fields:
+        return line
+    try:  # a tab within quotes is none between columns
+        found = len(split_fields(line, _TAB))
+    except QuoteError:  # refused, by its number, by what reads the line next
+        return line
+    empty = len(line) - len(line.rstrip(_TAB))
+    return line[: len(line) - max(0, min(found - fields, empty))]
 
 
 def _fields(lines: TextLines, counts: Counts) -> tuple[int, list[str]]:
