@@ -96,16 +96,9 @@ class Cors(CORSMiddleware):
             response.headers[REQUEST_ID_HEADER] = self._notes.id_of(request_headers.raw)
         return response
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; one that can be no preflight is not asked for its headers before they are wanted."""
-        if scope["type"] == "http" and scope["method"] != "OPTIONS":
-            await self.simple_response(scope, receive, send, None)
-        else:
-            await super().__call__(scope, receive, send)
-
     # Not a coroutine: what only passes a request on is left when it has.
     def simple_response(
-        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers | None
+        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> Coroutine[Any, Any, None]:
         """Answer a request that is no preflight."""
         direct = self._direct if self._direct and scope["query_string"].startswith(self._direct.begins) else None
@@ -120,7 +113,6 @@ class Cors(CORSMiddleware):
             _, send = self._notes.begin(scope, send)
         if direct is not None:
             scope, send = direct.learning(scope, send)
-        request_headers = request_headers or Headers(scope=scope)
         if self._echoing is not None and path_below(scope["path"], scope.get("root_path", "")).startswith(self._starts):
             return self._echoing.simple_response(scope, receive, send, request_headers)
         return super().simple_response(scope, receive, send, request_headers)

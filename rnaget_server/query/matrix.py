@@ -90,7 +90,8 @@ def parse_matrix_query(pairs: Iterable[tuple[str, str]], filters: Collection[str
     minimum, maximum = _bounds(parameters)
     group_by, summaries = _grouping(parameters)
     fields = parameters.fields(_LISTS, _TEXTS)
-    parameters.choice("compression", COMPRESSIONS)
+    if "compression" in fields:
+        parameters.choice("compression", COMPRESSIONS)
     if "format" in fields:
         fields["format"] = fields["format"].lower()
     return MatrixQuery(

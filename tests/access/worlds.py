@@ -197,7 +197,9 @@ class Worlds:
         """Return how the worlds answer somebody in different ways, after all was asked for by one who sees all."""
         self.one.principal = OPERATOR
         for method, url, more in requests:
-            self.one.request(method, url, follow_redirects=False, **more)
+            # In other words than the next, as who has signed in always is, since his credentials are among them.
+            headers = {**more.get("headers", {}), "Referer": "http://operator"}
+            self.one.request(method, url, follow_redirects=False, **{**more, "headers": headers})
         self.one.principal = self.other.principal = principal
         return list(differences((self.one, self.other), requests))
 

@@ -48,7 +48,7 @@ def summarise_stored(
 def _summarised(groups: StoredGroups, summaries: Sequence[str], dtype: np.dtype[Any]) -> NDArray[Any]:
     with np.errstate(all="ignore"):
         made = np.stack([OF_STORED[summary](groups) for summary in summaries], axis=-1)
-        return made.reshape(len(made), -1).astype(dtype)
+        return np.ascontiguousarray(made.reshape(len(made), -1), dtype)
 
 
 class StoredGroups:

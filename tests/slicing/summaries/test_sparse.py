@@ -44,7 +44,9 @@ def summarised(cells: np.ndarray, texts: list[str], summaries: list[str]) -> Lay
 
 
 def cells_of(layer: LayerInfo) -> np.ndarray:
-    return np.concatenate(list(layer.blocks()))
+    blocks = list(layer.blocks())
+    assert all(block.flags.c_contiguous for block in blocks), "writers cannot take them"
+    return np.concatenate(blocks)
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)
