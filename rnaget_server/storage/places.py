@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,13 @@ def local_path(path: Path) -> Path:
     from rnaget_server.storage.objects.mirror import fetched
 
     return fetched(path)
+
+
+def object_requests() -> int:
+    """Return how many requests this process has sent to object storage."""
+    # Where nobody has asked for an object, the library for it is not imported.
+    client = sys.modules.get("rnaget_server.storage.objects.client")
+    return 0 if client is None else int(client.Client.all_requests)
 
 
 def is_mirror(data: Path) -> bool:
