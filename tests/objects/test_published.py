@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 pytest.importorskip("obstore", reason="obstore is not installed")
 
 from rnaget_server.catalog.object_storage import directory_of
+from rnaget_server.catalog.offered import offered_id
 from rnaget_server.cli.server import main
 from rnaget_server.storage.objects.claim import Claim
 from rnaget_server.storage.objects.client import Client
@@ -166,6 +167,28 @@ def test_a_server_takes_over_what_is_published(catalogue: Path, published: str) 
         while "Another name" not in client.get("/rnaget/projects/demo").text:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_entity_tags_are_the_same_on_all_servers(
+    published: str, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tags(server: str) -> dict[str, tuple[str, bytes]]:
+        monkeypatch.setenv("RNAGET_CACHE_DIRECTORY", str(tmp_path / server))
+        with client_of(directory_of(published), cache_directory=tmp_path / server) as client:
+            time.sleep(0.3)  # until the stand-ins are settled
+            replies = {path: client.get(path) for path in (*QUERIES[1:-1], file)}
+            return {path: (reply.headers["ETag"], reply.content) for path, reply in replies.items()}
+
+    file = f"/files/{offered_id('expressions', 'marioni_counts')}"
+    one = tags("one")
+    assert tags("two") == one
+    with (catalogue / "demo" / "marioni" / "marioni_counts.h5").open("ab") as file_here:
+        file_here.write(bytes(64))
+    done("publish", catalogue, published)
+    changed = tags("one")
+    assert tags("three") == changed
+    assert changed[QUERIES[1]][0] != one[QUERIES[1]][0]
+    assert changed[QUERIES[2]] == one[QUERIES[2]]
 
 
 def test_nothing_changed_is_one_request(published: str, proxy: Unruly) -> None:
