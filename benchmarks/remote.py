@@ -28,6 +28,7 @@ from rnaget_server.delivery.stored_files import FILES_PATH
 _GENES = 50
 _SOME = 20
 _FORMATS = ("tsv", "loom")
+_WHOLE_REPEATS = 5
 _KEPT = 1
 _PAUSE = 0.05
 _MOST, _LEAST_WHOLE = 3.0, 0.7
@@ -127,7 +128,7 @@ class _Measured:
             "bare": lambda _: self._bare(size),
             "near": lambda _: drained(self._near.port, file),
         }
-        taken = side_by_side(ways, max(3, self._material.size.whole_repeats))
+        taken = side_by_side(ways, max(_WHOLE_REPEATS, self._material.size.whole_repeats))
         what = "the whole file of the matrix, from object storage"
         yield Row(what, "the object alone, by its library", taken["far"], taken["bare"], least=_LEAST_WHOLE)
         yield Row(what, "from the disk", taken["far"], taken["near"])
@@ -143,7 +144,7 @@ class _Measured:
             "near": lambda _: drained(self._near.port, target),
             "bare": lambda _: self._bare(self._material.native.stat().st_size),
         }
-        taken = side_by_side(ways, max(3, self._material.size.whole_repeats))
+        taken = side_by_side(ways, max(_WHOLE_REPEATS, self._material.size.whole_repeats))
         what = f"the whole matrix as {format}, from object storage"
         yield Row(what, "from the disk", taken["far"], taken["near"])
         # To write numbers as text takes longer than to read them, from any place.
