@@ -27,6 +27,7 @@ from benchmarks import (
     processes,
     profile,
     reads,
+    remote,
     scale,
     search,
     sequences,
@@ -61,6 +62,7 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
     "processes": processes.rows,
     "scale": scale.rows,
     "servers": many.rows,
+    "remote": remote.rows,
     "plan": plan.rows,
 }
 SOAK = "soak"

@@ -18,6 +18,6 @@ class ObjectSettings(BaseSettings):
     object_cache_bytes: int = Field(
         4 << 30,
         ge=0,
-        description="Most bytes of labels, indexes and tables from object storage that are kept in cache_directory; "
-        "what was used longest ago goes. 0: none.",
+        description="Most bytes of labels, indexes, tables and cells from object storage that are kept in "
+        "cache_directory; what was used longest ago goes. 0: none.",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rnaget_server.model.slice import Source
 from rnaget_server.plugins import GROUPS
+from rnaget_server.storage.places import shared_text, state_of
 
 _MAX_FILES = 1000
 _PROGRAM = "rnaget-server"
@@ -78,7 +79,8 @@ class TagBasis:
                 return None
             found = [path.stat() for path in paths]
             newest = max(newest, *(status.st_ctime_ns for status in found))
-            digest.update(repr((source, [_state_of(status) for status in found])).encode())
+            states = [state_of(path, status) for path, status in zip(paths, found, strict=True)]
+            digest.update(shared_text(repr((source, states)), paths[0]).encode())
         return EntityTag(digest.hexdigest(), newest)
 
     def is_current(self, tag: EntityTag | None, began: int) -> bool:
@@ -103,9 +105,5 @@ def software() -> str:
 
 def file_tag(path: Path, status: os.stat_result) -> EntityTag:
     """Return the tag of a file that is sent as it is."""
-    return EntityTag(hashlib.sha256(repr((str(path), _state_of(status))).encode()).hexdigest(), status.st_ctime_ns)
-
-
-def _state_of(status: os.stat_result) -> tuple[int, int, int]:
-    """Return the state of a file without its device, whose number another machine has another of."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    text = shared_text(repr((str(path), state_of(path, status))), path)
+    return EntityTag(hashlib.sha256(text.encode()).hexdigest(), status.st_ctime_ns)

@@ -10,6 +10,7 @@ from rnaget_server.delivery.reply_budget import ReplyBudget
 from rnaget_server.http.observing.measures import Measure
 from rnaget_server.model.principal import OPERATOR
 from rnaget_server.model.use_counts import UseCounts
+from rnaget_server.storage.places import object_requests
 
 
 def measures(repository: Repository, cache: SliceCache, budget: ReplyBudget) -> list[Measure]:
@@ -39,6 +40,7 @@ def measures(repository: Repository, cache: SliceCache, budget: ReplyBudget) -> 
         Measure("open_stores", "Data files that are kept open.", repository.stores.open_now, "kind"),
         Measure("cache_hits", "Times that a cache had what was asked.", lambda: _hits(uses), "cache", grows=True),
         Measure("cache_misses", "Times that a cache had it not.", lambda: _misses(uses), "cache", grows=True),
+        Measure("object_requests", "Requests to object storage.", lambda: {"": object_requests()}, grows=True),
         Measure("catalogue_problems", "Mistakes in the catalogue.", lambda: _problems(repository), "state", "max"),
         Measure("catalogue_records", "Records in service.", lambda: _records(repository), "kind", "max"),
     ]

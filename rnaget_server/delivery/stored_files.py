@@ -26,6 +26,7 @@ from rnaget_server.http.ranges import has_usable_range, parse_range
 from rnaget_server.model.principal import ANYONE
 from rnaget_server.query.strings import query_string
 from rnaget_server.storage.local import version_of
+from rnaget_server.storage.places import mirror_of, state_of
 from rnaget_server.storage.source import OpenFile
 
 FILES_PATH = "/files"
@@ -118,7 +119,9 @@ def _check_size(request: Request, view: View, part: bool, size: int) -> None:
 
 
 def _tag(file: OfferedFile, status: os.stat_result) -> str:
-    return f'"{hashlib.sha256(repr((file.id, _state(status))).encode()).hexdigest()[:_TAG_LENGTH]}"'
+    # The time of the last change of a stand-in is that of this machine's.
+    state = state_of(file.path, status) if mirror_of(file.path) is not None else _state(status)
+    return f'"{hashlib.sha256(repr((file.id, state)).encode()).hexdigest()[:_TAG_LENGTH]}"'
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

@@ -158,8 +158,8 @@ class LocalFile:
         """Return what `read` does: the system keeps what is read again and again."""
         return self.read(offset, size)
 
-    def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""
+    def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes]:
+        """Yield the bytes of each (offset, size) in turn, which the system keeps; for the errors see `read`."""
         for offset, size in ranges:
             yield self.read(offset, size)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,39 @@ def local_path(path: Path) -> Path:
     from rnaget_server.storage.objects.mirror import fetched
 
     return fetched(path)
+
+
+def mirror_of(path: Path) -> Path | None:
+    """Return the directory that stands for a catalogue in object storage and has a file in it; None if none does."""
+    return _mirror_above(path.parent)
+
+
+@lru_cache(4096)
+def _mirror_above(directory: Path) -> Path | None:
+    return next((one for one in (directory, *directory.parents) if is_mirror(one)), None)
+
+
+def state_of(path: Path, status: os.stat_result) -> tuple[int, int, int]:
+    """Return the state of a file; of one in object storage the same on every machine.
+
+    It is without the device, whose number another machine has another of. An object's time has its entity tag in it.
+    """
+    inode = 0 if mirror_of(path) is not None else status.st_ino
+    return inode, status.st_size, status.st_mtime_ns
+
+
+def shared_text(text: str, path: Path) -> str:
+    """Return a text that has the path of a file in it as it is on every machine, if the file is in object storage."""
+    mirror = mirror_of(path)
+    # Its name is a digest of the URL of the catalogue.
+    return text if mirror is None else text.replace(repr(str(mirror))[1:-1], mirror.parent.name)
+
+
+def object_requests() -> int:
+    """Return how many requests this process has sent to object storage."""
+    # Where nobody has asked for an object, the library for it is not imported.
+    client = sys.modules.get("rnaget_server.storage.objects.client")
+    return 0 if client is None else int(client.Client.all_requests)
 
 
 def is_mirror(data: Path) -> bool:

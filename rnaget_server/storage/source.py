@@ -36,8 +36,16 @@ class ByteSource(Protocol):
     def read_kept(self, offset: int, size: int) -> bytes:
         """Return what `read` does, of what is read again and again, such as an index."""
 
-    def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
-        """Yield the bytes of each (offset, size) in turn; for the errors see `read`."""
+    def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes]:
+        """Yield the bytes of each (offset, size) in turn; for the errors see `read`.
+
+        Parameters
+        ----------
+        ranges
+            The places.
+        keep
+            Whether the same ranges may be asked for again, so that few of them are to be kept near.
+        """
 
     def check_unchanged(self) -> None:
         """Refuse to go on with a file that was written to since it was opened.

@@ -82,7 +82,7 @@ class _Chunks:
 
     def _ahead(self, places: Iterable[Sequence[int]]) -> Iterator[bytes] | None:
         """Return the bytes of chunks in turn, where it pays to ask for them all before; else None."""
-        return self._file.read_many(map(self._checked, places)) if self._file.far else None
+        return self._file.read_many(map(self._checked, places), keep=True) if self._file.far else None
 
     def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: Iterator[bytes] | None = None) -> None:
         """Decode a chunk into an array of its shape."""

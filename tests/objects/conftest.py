@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.weed import BUCKET, environment, running, weed_binary
 from tests.objects.unruly import Unruly, unruly
-from tests.objects.weed import BUCKET, environment, running, weed_binary
 
 _NUMBERS = itertools.count()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ pytest.importorskip("obstore", reason="obstore is not installed")
 from rnaget_server.storage.objects.client import Client
 from rnaget_server.storage.objects.failures import ObjectChanged, ObjectFailure
 from rnaget_server.storage.objects.mirror import Place, make_mirror
-from rnaget_server.storage.places import open_file
+from rnaget_server.storage.places import object_requests, open_file
 from rnaget_server.storage.source import OpenFile
 from tests.objects.unruly import CALM, Unruly, by_chance
 
@@ -57,6 +58,69 @@ def test_what_is_kept_is_asked_for_once(far: OpenFile, data: bytes, proxy: Unrul
     again = open_file(next(tmp_path.glob("mirrors/*/data/a/b.bin")))
     assert again.read_kept(1_100_000, 300_000) == data[1_100_000:1_400_000]
     assert len(proxy.requests) == asked
+
+
+def test_requests_are_counted(far: OpenFile, proxy: Unruly) -> None:
+    before = object_requests()
+    list(far.read_many([(10, 5), (5_000_000, 10), (9_000_000, 10)]))
+    assert object_requests() - before == len(proxy.requests) == 3
+    proxy.mood = by_chance(4, 0.5)
+    list(far.read_many([(at, 10) for at in range(0, 12_000_000, 1_000_000)]))
+    assert object_requests() - before == len(proxy.requests) > 15
+
+
+FEW = [(10, 50_000), (4_000_000, 70_000), (9_000_000, 60_000), (9_100_000, 5)]
+
+
+def test_the_same_few_ranges_are_asked_for_once(
+    far: OpenFile, data: bytes, proxy: Unruly, tmp_path: Path, url: str
+) -> None:
+    from rnaget_server.storage.objects.mirror import opened_mirror
+
+    wanted = [data[at : at + size] for at, size in FEW]
+    assert list(far.read_many(FEW, keep=True)) == wanted
+    asked = len(proxy.requests)
+    assert asked == 3
+    assert list(far.read_many(FEW, keep=True)) == wanted
+    assert len(proxy.requests) == asked
+    # Others next to them are asked for, and those between are not.
+    more = [FEW[0], (2_000_000, 9), FEW[1], FEW[3]]
+    assert list(far.read_many(more, keep=True)) == [data[at : at + size] for at, size in more]
+    assert len(proxy.requests) == asked + 1
+    blocks = tmp_path / "mirrors" / "blocks"
+    kept = eventually(lambda: [path for path in blocks.iterdir() if len(path.name) == 64], len(FEW) + 1)
+    # By another process, as it were, from the disk, where one is damaged.
+    damaged = next(path for path in kept if path.stat().st_size > 70_000)
+    damaged.write_bytes(damaged.read_bytes().replace(data[4_000_000:4_000_020], bytes(20)))
+    opened_mirror.cache_clear()
+    again = open_file(next(tmp_path.glob("mirrors/*/data/a/b.bin")))
+    assert list(again.read_many(FEW, keep=True)) == wanted
+    assert len(proxy.requests) == asked + 2
+    # Of another state of the object, nothing of it is taken.
+    Client(url, 20).put("a/b.bin", data[::-1])
+    home = next(tmp_path.glob("mirrors/*/place.json")).parent
+    opened_mirror(home).missed()
+    opened_mirror(home).update()
+    newer = open_file(home / "data" / "a" / "b.bin")
+    assert list(newer.read_many(FEW, keep=True)) == [data[::-1][at : at + size] for at, size in FEW]
+
+
+def test_of_many_ranges_none_is_kept(far: OpenFile, data: bytes, proxy: Unruly, tmp_path: Path) -> None:
+    many = [(at, 100_000) for at in range(0, 11_000_000, 100_000)]
+    assert b"".join(far.read_many(many, keep=True)) == data[:11_000_000]
+    assert not [path for path in (tmp_path / "mirrors" / "blocks").iterdir() if len(path.name) == 64]
+    asked = len(proxy.requests)
+    assert list(far.read_many(many[:1], keep=True)) == [data[:100_000]]
+    assert len(proxy.requests) == asked + 1
+
+
+def eventually(found: Callable[[], list[Path]], count: int) -> list[Path]:
+    """Return what is found once it is so many."""
+    end = time.monotonic() + 20
+    while len(now := found()) < count and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(now) == count
+    return now
 
 
 def test_an_unruly_store_costs_time_and_no_byte(far: OpenFile, data: bytes, proxy: Unruly) -> None:

@@ -140,7 +140,7 @@ class Failing:
 
     read_kept = read
 
-    def read_many(self, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes]:
         return (self.read(*part) for part in ranges)
 
 

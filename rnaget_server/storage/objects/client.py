@@ -56,6 +56,8 @@ class Client:
     ----------
     requests
         How many requests were sent.
+    all_requests
+        How many were sent by all clients of this process.
 
     Raises
     ------
@@ -63,11 +65,13 @@ class Client:
         If it is no URL of a kind that is known.
     """
 
+    all_requests = 0
+    _counting = threading.Lock()
+
     def __init__(self, url: str, seconds: float) -> None:
         self.url = url
         self.requests = 0
         self._seconds = seconds
-        self._lock = threading.Lock()
         self._quiet_until = 0.0
         try:
             self._store = _opened(url, seconds)
@@ -81,8 +85,8 @@ class Client:
         """The threads in which parts of files are read side by side."""
         return ThreadPoolExecutor(SIDE_BY_SIDE, "objects")
 
-    def read(self, key: str, tag: str, offset: int, size: int) -> bytes:
-        """Return a part of an object that has a tag.
+    def read(self, key: str, tag: str, offset: int, size: int) -> memoryview:
+        """Return a part of an object that has a tag, as it arrived, without a copy.
 
         Raises
         ------
@@ -92,14 +96,14 @@ class Client:
             If it cannot be read.
         """
         if not size:
-            return b""
+            return memoryview(b"")
         options: Any = {"range": (offset, offset + size), "if_match": tag}
 
-        def read() -> bytes:
+        def read() -> memoryview:
             reply = obstore.get(self._read_from, key, options=options)
             if reply.meta["e_tag"] != tag:
                 raise ObjectChanged("the object was replaced since it was opened: ask again in a moment")
-            data = bytes(reply.bytes())
+            data = memoryview(reply.bytes())
             if len(data) != size:
                 raise ObjectFailure(f"{self.url} sends less than is asked for", passing=True)
             return data
@@ -130,7 +134,7 @@ class Client:
 
         return self._tried(read)
 
-    def pieces(self, key: str, tag: str, size: int) -> Iterator[bytes]:
+    def pieces(self, key: str, tag: str, size: int) -> Iterator[memoryview]:
         """Yield all of an object that has a tag, piece by piece; for the errors see `read`."""
         for offset in range(0, size, PART_BYTES):
             yield self.read(key, tag, offset, min(PART_BYTES, size - offset))
@@ -219,8 +223,9 @@ class Client:
         while True:
             self._be_quiet()
             try:
-                with self._lock:
+                with Client._counting:
                     self.requests += 1
+                    Client.all_requests += 1
                 return work()
             except Exception as error:
                 failure = failure_of(error, self.url)

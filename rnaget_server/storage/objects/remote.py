@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 
 from rnaget_server.storage.local import FileVersion, version_of
-from rnaget_server.storage.objects.blocks import Blocks
+from rnaget_server.storage.objects.blocks import Blocks, Keeping
 from rnaget_server.storage.objects.client import Client
 from rnaget_server.storage.objects.failures import ObjectChanged, ObjectGone
 
@@ -78,7 +78,7 @@ class RemoteFile:
         """
         self._check(offset, size)
         if size <= _MOST_AT_ONCE:
-            return self._read(offset, size)
+            return bytes(self._read(offset, size))
         return b"".join(self._read(at, min(_MOST_AT_ONCE, offset + size - at)) for at in self._starts(offset, size))
 
     def read_at_once(self, offset: int, size: int) -> bytes | None:
@@ -90,13 +90,21 @@ class RemoteFile:
         self._check(offset, size)
         return self._blocks.read(self, offset, size)
 
-    def read_many(self, ranges: Iterable[_Range]) -> Iterator[bytes]:
+    def read_many(self, ranges: Iterable[_Range], keep: bool = False) -> Iterator[bytes]:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`.
 
         Neighbours are read together, and several requests are under way at a time.
+
+        Parameters
+        ----------
+        ranges
+            The places.
+        keep
+            Whether the same ranges may be asked for again: they are looked up here, and kept if they are few.
         """
-        groups = _grouped(ranges)
-        waiting: deque[tuple[Future[bytes], list[_Range]]] = deque()
+        kept = Keeping(self._blocks, self) if keep else None
+        groups = _grouped(ranges, kept.known if kept is not None else _unknown)
+        waiting: deque[tuple[Future[memoryview], list[_Range]] | bytes] = deque()
         held, ended = 0, False
         try:
             while True:
@@ -104,23 +112,41 @@ class RemoteFile:
                     group = next(groups, None)
                     if group is None:
                         ended = True
-                        break
-                    start, stop = _span(group)
-                    self._check(start, stop - start)
-                    held += stop - start
-                    waiting.append((self._client.threads.submit(self.read, start, stop - start), group))
+                    elif isinstance(group, bytes):
+                        waiting.append(group)
+                    else:
+                        future = self._begin(group)
+                        held += _size(group)
+                        waiting.append((future, group))
+                        del future
                 if not waiting:
                     return
-                future, group = waiting.popleft()
-                data = future.result()
-                del future
-                start = _span(group)[0]
+                first = waiting.popleft()
+                if isinstance(first, bytes):
+                    yield first
+                    continue
+                data, group = first[0].result(), first[1]
+                del first
                 held -= len(data)
-                for offset, size in group:
-                    yield data if len(data) == size else data[offset - start : offset - start + size]
+                for offset, part in _cut(data, group):
+                    if kept is not None:
+                        kept.add(offset, part)
+                    yield part
         finally:
-            for future, _ in waiting:
-                future.cancel()
+            for one in waiting:
+                if not isinstance(one, bytes):
+                    one[0].cancel()
+            if kept is not None:
+                kept.end()
+
+    def _begin(self, group: list[_Range]) -> Future[memoryview]:
+        start, stop = _span(group)
+        self._check(start, stop - start)
+        return self._client.threads.submit(self._read_span, start, stop - start)
+
+    def _read_span(self, offset: int, size: int) -> memoryview:
+        """Return a part; what is copied of it is copied by who asked for it, range by range."""
+        return self._read(offset, size) if size <= _MOST_AT_ONCE else memoryview(self.read(offset, size))
 
     def copy_to(self, number: int) -> None:
         """Write all bytes to another open file, by its number."""
@@ -132,7 +158,7 @@ class RemoteFile:
     def check_unchanged(self) -> None:
         """Do nothing: each read is of the state that was opened."""
 
-    def _read(self, offset: int, size: int) -> bytes:
+    def _read(self, offset: int, size: int) -> memoryview:
         try:
             return self._client.read(self.key, self.tag, offset, size)
         except (ObjectChanged, ObjectGone):
@@ -153,15 +179,36 @@ def _span(group: list[_Range]) -> _Range:
     return group[0][0], max(offset + size for offset, size in group)
 
 
-def _grouped(ranges: Iterable[_Range]) -> Iterator[list[_Range]]:
-    """Yield ranges that are read together: each is near the one before it."""
+def _size(group: list[_Range]) -> int:
+    start, stop = _span(group)
+    return stop - start
+
+
+def _cut(data: memoryview, group: list[_Range]) -> Iterator[tuple[int, bytes]]:
+    """Yield offset and bytes of each range of those that were read together."""
+    start = _span(group)[0]
+    for offset, size in group:
+        yield offset, bytes(data[offset - start : offset - start + size])
+
+
+def _unknown(offset: int, size: int) -> None:
+    """Return None: nothing is kept."""
+
+
+def _grouped(ranges: Iterable[_Range], known: Callable[[int, int], bytes | None]) -> Iterator[list[_Range] | bytes]:
+    """Yield ranges that are read together, each near the one before it; of those that are known, the bytes."""
     group: list[_Range] = []
     start = stop = 0
     for offset, size in ranges:
+        data = known(offset, size)
         after = max(stop, offset + size)
         if group and (offset < start or offset - stop > _GAP or after - start > _MOST_AT_ONCE):
             yield group
             group = []
+        # Within ranges that are read together, one that is known costs less than another request.
+        if data is not None and not group:
+            yield data
+            continue
         if not group:
             start, after = offset, offset + size
         group.append((offset, size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
-from tests.conftest import free_port
+from benchmarks.servers import HOST, free_port
 
 BUCKET = "tests"
+"""The one bucket."""
+
 KEY, SECRET = "key-of-tests", "secret-of-tests"
+"""What it is asked with."""
 _START_SECONDS = 90.0
 
 
@@ -68,7 +70,7 @@ def _make_bucket(address: str, process: subprocess.Popen[bytes], log: Path) -> N
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
-            httpx.get(address, timeout=1)
+            socket.create_connection((HOST, int(address.rpartition(":")[2])), timeout=1).close()
             store = S3Store(
                 BUCKET,
                 endpoint=address,
@@ -80,6 +82,6 @@ def _make_bucket(address: str, process: subprocess.Popen[bytes], log: Path) -> N
             )
             obstore.put(store, "started", b"yes")
             return
-        except (httpx.HTTPError, obstore.exceptions.BaseError):
+        except (OSError, obstore.exceptions.BaseError):
             time.sleep(0.5)
     raise RuntimeError(f"the object store has not started:\n{log.read_text()[-2000:]}")
