@@ -204,6 +204,8 @@ def test_the_import_of_a_text_table_imports_nothing_that_only_others_need(tmp_pa
     ours = {name.removeprefix("rnaget_server.") for name in found if name.startswith("rnaget_server.")}
     assert not {name for name in ours if name.split(".")[0] in ("app", "apis", "pages", "web", "http", "delivery")}
     assert not {name for name in ours if name.split(".")[0] in ("slicing", "writers", "datasets", "archive", "reads")}
+    assert not {name for name in ours if name.split(".")[:2] == ["importers", "sequences"]}
+    assert not {"importers.attribute_tables", "importers.builds", "sequences.genes"} & ours
     assert {name for name in ours if name.startswith("cli.")} == {
         *("cli.deciding", "cli.importing", "cli.importing_genomes", "cli.importing_reads", "cli.limits", "cli.objects"),
         *("cli.opening", "cli.quantifying", "cli.reporting", "cli.server", "cli.starting"),
