@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pydantic import Field
+from pydantic_settings import BaseSettings
 
-from rnaget_server.environment import EnvironmentSettings
 
-
-class ObjectSettings(EnvironmentSettings):
+class ObjectSettings(BaseSettings):
     """The settings by which objects are read; only in the environment, since catalog.yaml is an object itself."""
 
     object_timeout: float = Field(

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
-
-from rnaget_server.environment import EnvironmentSettings
+from pydantic_settings import BaseSettings
 
 STDERR = "stderr"
 """The place of the audit log that is no file."""
@@ -36,7 +35,7 @@ def split_address(address: str) -> tuple[str, int]:
     return found[1].strip("[]"), int(found[2])
 
 
-class OperatingSettings(EnvironmentSettings):
+class OperatingSettings(BaseSettings):
     """The log, the metrics, the traces and the audit log of a server."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -7,18 +7,19 @@ import re
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
-from rnaget_server.environment import PREFIX
 from rnaget_server.object_settings import ObjectSettings
 from rnaget_server.operating import split_address
 from rnaget_server.shared_settings import SharedSettings
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
+_PREFIX = "RNAGET_"
 _REGISTRY = "org.ga4gh:service-registry:1.0.0"
 _OTHER_ROUTES = ("types", "service-info")
 _SHORTEST_KEY = 16
@@ -111,6 +112,8 @@ class Peer(BaseModel):
 class Settings(SharedSettings, ObjectSettings):
     """The settings of a server. Each field is the variable ``RNAGET_<NAME>``, and a key of ``settings:``."""
 
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
     data: Path = Field(default_factory=lambda: shipped("data"), description="Directory of the catalogue.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
@@ -127,7 +130,7 @@ class Settings(SharedSettings, ObjectSettings):
     forwarded_allow_ips: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded headers are believed, separated by commas."
     )
-    switched_off: tuple[Group, ...] = Field(
+    switched_off: Annotated[tuple[Group, ...], NoDecode] = Field(
         (),
         description="Groups of routes that answer 501: projects, studies, expressions, continuous.",
     )
@@ -201,7 +204,7 @@ class Settings(SharedSettings, ObjectSettings):
     refget_circular: bool = Field(
         True, description="Whether parts that go over the end of a circular sequence are sent; else they get 501."
     )
-    ticket_keys: tuple[SecretStr, ...] = Field(
+    ticket_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (),
         description="Secrets by which the URLs in tickets are signed, so that they expire: the first signs, all are "
         "believed. None: tickets have plain URLs.",
@@ -224,7 +227,7 @@ class Settings(SharedSettings, ObjectSettings):
         ge=0,
         description="Most bytes of alignments or variants that stand in their ticket. 0: only such as are made for it.",
     )
-    peers: tuple[Peer, ...] = Field(
+    peers: Annotated[tuple[Peer, ...], NoDecode] = Field(
         (),
         description="Other servers that the service registry lists: addresses of their registries, separated by "
         "commas; in catalog.yaml also entries with url, type, id, name, version and more.",
@@ -240,10 +243,12 @@ class Settings(SharedSettings, ObjectSettings):
         lt=_MOST_COUNTED,
         description="Most cells (features × samples) that one client may ask for in a minute. 0: any number.",
     )
-    rate_limit_exempt: tuple[str, ...] = Field(
+    rate_limit_exempt: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.0/8", "::1"), description="Addresses and networks whose requests are not counted."
     )
-    cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose pages may read the replies; * for all.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*",), description="Origins whose pages may read the replies; * for all."
+    )
     reload_seconds: float = Field(
         2.0, ge=0, description="How often, at most, changed catalogue files are looked for. 0: never."
     )
@@ -267,7 +272,7 @@ class Settings(SharedSettings, ObjectSettings):
         "second gets more. 0: any time.",
     )
     keep_alive: int = Field(75, ge=1, description="Seconds that a connection stays open without a request.")
-    auth: AuthSettings = Field(
+    auth: Annotated[AuthSettings, NoDecode] = Field(
         AuthSettings(), description="Who may sign in, and how; or the path of a file that says it. Empty: nobody."
     )
 
@@ -361,7 +366,7 @@ def load_settings(in_file: dict[str, Any] | None = None, **given: Any) -> Settin
     pydantic.ValidationError
         If a value is wrong or a key of `in_file` is unknown.
     """
-    by_file = {key: value for key, value in (in_file or {}).items() if PREFIX + key.upper() not in os.environ}
+    by_file = {key: value for key, value in (in_file or {}).items() if _PREFIX + key.upper() not in os.environ}
     return Settings(**{**by_file, **{key: value for key, value in given.items() if value is not None}})
 
 

@@ -23,35 +23,6 @@ def test_environment_goes_over_file_and_options_over_both(monkeypatch: pytest.Mo
     assert load_settings(in_file).switched_off == ("studies", "continuous")
 
 
-def test_a_variable_of_the_environment_is_text_of_any_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {
-        "rnaget_log_requests": "true",
-        "RNAGET_OBJECT_TIMEOUT": "2.5",
-        "RNAGET_PEERS": "https://a.example.org, https://b.example.org/x",
-        "RNAGET_AUTH": "auth.yaml",
-        "RNAGET_CORS_ORIGINS": "",
-        "RNAGET_PROT": "1",
-        "PORT": "1",
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    settings = load_settings()
-    assert (settings.log_requests, settings.object_timeout, settings.auth.file) == (True, 2.5, Path("auth.yaml"))
-    assert [peer.url for peer in settings.peers] == ["https://a.example.org", "https://b.example.org/x"]
-    assert (settings.cors_origins, settings.port) == ((), 8080)
-
-
-def test_a_wrong_value_is_refused_by_the_name_of_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RNAGET_PORT", "secret")
-    with pytest.raises(ValidationError) as error:
-        load_settings()
-    assert [mistake["loc"] for mistake in error.value.errors()] == [("port",)]
-    assert "secret" not in str(error.value)
-    monkeypatch.delenv("RNAGET_PORT")
-    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
-        load_settings({"prot": 1})
-
-
 def test_addresses_lose_their_last_slash() -> None:
     assert load_settings({"public_url": "https://x.example/"}).public_url == "https://x.example"
 

@@ -58,7 +58,7 @@ def test_mistakes(tmp_path: Path, reads: str, message: str) -> None:
 
 
 def test_changes_are_taken_over(tmp_path: Path) -> None:
-    live = LiveCatalog(catalog_with(tmp_path, f"  - {{id: a, files: [{FILE}]}}\n"), 1e-9)
+    live = LiveCatalog(catalog_with(tmp_path, f"  - {{id: a, files: [{FILE}]}}\n"), 0.001)
     catalog_with(tmp_path, f"  - {{id: another, files: [{FILE}]}}\n")
     assert list(live.current.read_sets) == [("reads", "another")]
     file = live.current.read_sets["reads", "another"].files[0]
