@@ -93,7 +93,10 @@ def test_headers(header: str) -> None:
 @pytest.mark.parametrize("group", [server, client], ids=["rnaget-server", "rnaget"])
 def test_commands(group: click.Group) -> None:
     program = "rnaget-server" if group is server else "rnaget"
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         assert f"{program} {name}" in ALL, name
         for parameter in command.params:
             for option in parameter.opts:

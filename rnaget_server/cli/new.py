@@ -1,9 +1,13 @@
-"""A new catalogue, with what a provider fills in."""
+"""``rnaget-server init``: a new catalogue, with what a provider fills in."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import click
+
+from rnaget_server.cli.starting import refuse_no_directory
 
 _CATALOG = """\
 # The service as a whole. Every key is described in docs/catalogue.md.
@@ -33,3 +37,17 @@ def write_new_catalog(directory: Path, name: str | None = None) -> Path:
     with path.open("x", encoding="utf-8") as file:
         file.write(_CATALOG.format(id=id, name=f'"{title}"' if re.search(r"[^\w .-]", title) else title))
     return path
+
+
+@click.command(name="init")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--name", help="Name of the service. [default: the directory's]")
+def init_command(directory: Path, name: str | None) -> None:
+    """Start an empty catalogue in DIRECTORY."""
+    refuse_no_directory(directory, "init")
+    try:
+        write_new_catalog(directory, name)
+    except FileExistsError:
+        raise click.ClickException(f"{directory} already holds a catalogue; nothing was changed") from None
+    click.echo(f"{directory / 'catalog.yaml'} is there. Import a matrix next:")
+    click.echo(f"  rnaget-server import matrix.tsv --data {directory} --project P --study S --id ID --units TPM")

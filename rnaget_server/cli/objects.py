@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from rnaget_server.catalog.object_storage import changing, directory_of
 from rnaget_server.settings import settings_problem
-from rnaget_server.storage.places import is_url, url_of
+from rnaget_server.storage.places import is_mirror, is_url, url_of
 
 if TYPE_CHECKING:
     from rnaget_server.storage.objects.publishing import Outcome
@@ -67,6 +67,11 @@ def changes_catalog(command: Callable[..., None]) -> Callable[..., None]:
 def named(data: Path) -> str:
     """Return how a catalogue that a command changes is named: one in object storage by its URL."""
     return str(click.get_current_context().meta.get(_NAMED, data))
+
+
+def shown(directory: Path, data: Path | None) -> str:
+    """Return how a catalogue is named for people: one in object storage by its URL."""
+    return url_of(str(data or os.environ.get("RNAGET_DATA"))) if is_mirror(directory) else str(directory)
 
 
 @contextlib.contextmanager

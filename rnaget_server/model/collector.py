@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# New containers between two looks: several times what a command imports; cells and labels are none.
+_SELDOM = 500_000
+
 
 @contextmanager
 def uncollected() -> Iterator[None]:
@@ -17,3 +20,16 @@ def uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def ends_soon() -> Iterator[None]:
+    """Let the collector look for cycles seldom in a process that does one thing, and not at all when it ends.
+
+    All memory goes back then at once, and what holds a file has closed it.
+    """
+    gc.set_threshold(_SELDOM)
+    try:
+        yield
+    finally:
+        gc.freeze()

@@ -173,6 +173,57 @@ print({"numpy", "h5py", "pandas", "limits", "ruamel", "starlette"} & set(sys.mod
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "set()"
 
 
+_RUNS = """
+import atexit, gc, sys
+atexit.register(lambda: print({}))
+from rnaget_server.cli.server import run
+run()
+"""
+
+
+def _at_its_end(wanted: str, *command: str | Path) -> str:
+    """Return what an expression is at the end of a command that runs in a process of its own."""
+    process = [sys.executable, "-c", _RUNS.format(wanted), *command]
+    return subprocess.run(process, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+
+
+def test_the_import_of_a_text_table_imports_nothing_that_only_others_need(tmp_path: Path) -> None:
+    table = tmp_path / "narrow.tsv"
+    table.write_text("gene_id\tS1\tS2\nENSG1\t1.5\t2\nENSG2\t0\t3\n")
+    place = ("--data", tmp_path / "data", "--project", "p", "--study", "s", "--id", "m", "--units", "TPM")
+    found = _at_its_end("*sorted(sys.modules)", "import", table, *place).split()
+    packages = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names)
+    # What is read of a catalogue, numbers and texts, and the format in which cells are written.
+    needed = {"click", "pydantic", "pydantic_core", "pydantic_settings", "yaml", "ruamel", "numpy", "orjson"}
+    needed |= {"h5py", "hdf5plugin", "numcodecs", "isal", "zstandard", "rnaget_server"}
+    of_these = {"annotated_types", "dotenv", "google_crc32c", "typing_extensions", "typing_inspection"}
+    # An installation for development adds what finds this code.
+    packages = {name for name in packages if not name.startswith(("_", "cython"))}
+    assert packages <= needed | of_these
+    assert needed <= packages
+    ours = {name.removeprefix("rnaget_server.") for name in found if name.startswith("rnaget_server.")}
+    assert not {name for name in ours if name.split(".")[0] in ("app", "apis", "pages", "web", "http", "delivery")}
+    assert not {name for name in ours if name.split(".")[0] in ("slicing", "writers", "datasets", "archive", "reads")}
+    assert not {name for name in ours if name.split(".")[:2] == ["importers", "sequences"]}
+    assert not {"importers.attribute_tables", "importers.builds", "sequences.genes"} & ours
+    assert {name for name in ours if name.startswith("cli.")} == {
+        *("cli.deciding", "cli.importing", "cli.importing_genomes", "cli.importing_reads", "cli.limits", "cli.objects"),
+        *("cli.opening", "cli.quantifying", "cli.reporting", "cli.server", "cli.starting"),
+    }
+
+
+def test_a_command_spends_no_time_on_cycles(tmp_path: Path) -> None:
+    seldom, at_its_end = _at_its_end("gc.get_threshold()[0], gc.get_freeze_count()", "init", tmp_path / "new").split()
+    assert int(seldom) >= 100_000
+    assert int(at_its_end) > 0
+
+
+def test_a_command_that_is_misspelt_is_refused() -> None:
+    result = CliRunner().invoke(main, ["improt"])
+    assert result.exit_code == 2
+    assert "No such command 'improt'" in result.output
+
+
 def test_a_worker_imports_no_packages_that_few_replies_need() -> None:
     program = """
 import sys

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.attribute_tables import with_features, with_samples
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.foreign import is_rds
 from rnaget_server.importers.matrices.delimited import read_table
@@ -156,6 +155,9 @@ def _read(made: Path, options: ReadOptions, directory: Path, progress: Progress)
 
 
 def _with_attributes(source: SourceMatrix, made: Path, options: ReadOptions) -> SourceMatrix:
+    # Not at the top, since every import asks this module, and few files are read by it.
+    from rnaget_server.importers.attribute_tables import with_features, with_samples
+
     features, samples = source.features, source.samples
     table = made / "samples_table.tsv"
     if table.exists():

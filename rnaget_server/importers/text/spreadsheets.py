@@ -34,7 +34,8 @@ def is_date(name: str) -> bool:
 
 def changed_names(names: Sequence[str]) -> list[str]:
     """Return the names that look like dates, or like numbers among names."""
-    likely = [name for name in names if len(name) <= _LONGEST or name[:1].isdigit()]
+    # Long names that begin with a letter are neither; most of very many do, and one comparison finds them.
+    likely = [name for name in names if len(name) <= _LONGEST or not ":" <= name < "\x80"]
     found = [name for name in likely if (name[:1].isdigit() and _SCIENTIFIC.fullmatch(name)) or is_date(name)]
     digits = [name for name in likely if name.isdigit()]
     if 0 < len(digits) < len(names) / 2:

@@ -336,6 +336,8 @@ def test_names_that_a_spreadsheet_changed() -> None:
         "44621",
     ]
     assert changed_names(["44621", "44622", "7157"]) == []
+    long = ["2021-03-01 00:00:00", "01-September-2021", "2.310009123456789E+13"]
+    assert changed_names([*long, "ENSG00000000003.15", "2021-03-01 of a name", "ähnlich lang wie 2021"]) == long
 
 
 def test_all_mistakes_at_once(workshop: Workshop, write: Write) -> None:
