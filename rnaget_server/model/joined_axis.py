@@ -68,12 +68,19 @@ class JoinedColumn:
 
     def take(self, positions: Positions | None) -> NDArray[Any]:
         """Return the values at positions in any order."""
+        positions = self._counted(positions)
         size = int(self._bounds[-1]) if positions is None else len(positions)
         taken = np.empty(size, self._dtype or object)
         for number, inside, places in split(self._bounds, positions):
             with self._part(number) as column:
                 taken[places] = self._values(column, inside)
         return taken
+
+    def _counted(self, positions: Positions | slice | None) -> Positions | None:
+        """Return positions as numbers: pages, which know no arrays, name a part by a slice."""
+        if isinstance(positions, slice):
+            return np.arange(*positions.indices(int(self._bounds[-1])))
+        return positions
 
     def _values(self, column: Column | None, inside: Positions | None) -> Any:
         if self.is_number:
@@ -91,6 +98,7 @@ class JoinedColumn:
         """Return the texts as fixed-width bytes, if all parts have them so."""
         if self.is_number:
             return None
+        positions = self._counted(positions)
         found: list[tuple[Places, NDArray[np.bytes_]]] = []
         for number, inside, places in split(self._bounds, positions):
             with self._part(number) as column:
