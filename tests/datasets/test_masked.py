@@ -169,7 +169,7 @@ def test_a_file_is_opened_once_and_a_mask_made_once(view: View, monkeypatch: pyt
     assert opened(view, "sparse", other) is first
     assert opened(view, "sparse") is whole
     with pytest.raises(StoreFailure):  # a mask that is not known yet has to be made
-        opened(view, "sparse", rules("NaN", {"tissue": "liver"}))
+        opened(view, "sparse", rules("NaN", {"tissue": "a tissue of nobody"}))
 
 
 def test_each_mask_is_a_version_of_its_own(view: View) -> None:
