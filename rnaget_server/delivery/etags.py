@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rnaget_server.model.slice import Source
 from rnaget_server.plugins import GROUPS
-from rnaget_server.storage.places import shared_text, state_of
+from rnaget_server.storage.places import text_of_states
 
 _MAX_FILES = 1000
 _PROGRAM = "rnaget-server"
@@ -79,8 +79,7 @@ class TagBasis:
                 return None
             found = [path.stat() for path in paths]
             newest = max(newest, *(status.st_ctime_ns for status in found))
-            states = [state_of(path, status) for path, status in zip(paths, found, strict=True)]
-            digest.update(shared_text(repr((source, states)), paths[0]).encode())
+            digest.update(text_of_states(source, list(zip(paths, found, strict=True))).encode())
         return EntityTag(digest.hexdigest(), newest)
 
     def is_current(self, tag: EntityTag | None, began: int) -> bool:
@@ -105,5 +104,5 @@ def software() -> str:
 
 def file_tag(path: Path, status: os.stat_result) -> EntityTag:
     """Return the tag of a file that is sent as it is."""
-    text = shared_text(repr((str(path), state_of(path, status))), path)
+    text = text_of_states(str(path), [(path, status)])
     return EntityTag(hashlib.sha256(text.encode()).hexdigest(), status.st_ctime_ns)

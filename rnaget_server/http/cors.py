@@ -113,9 +113,13 @@ class Cors(CORSMiddleware):
             _, send = self._notes.begin(scope, send)
         if direct is not None:
             scope, send = direct.learning(scope, send)
-        if self._echoing is not None and path_below(scope["path"], scope.get("root_path", "")).startswith(self._starts):
+        # Without an origin to name, all standards are answered alike.
+        if self._echoing is not None and "origin" in request_headers and self._is_echoed(scope):
             return self._echoing.simple_response(scope, receive, send, request_headers)
         return super().simple_response(scope, receive, send, request_headers)
+
+    def _is_echoed(self, scope: Scope) -> bool:
+        return path_below(scope["path"], scope.get("root_path", "")).startswith(self._starts)
 
 
 async def _sent(reply: Sequence[Message], send: Send) -> None:

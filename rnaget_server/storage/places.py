@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,9 +79,13 @@ def state_of(path: Path, status: os.stat_result) -> tuple[int, int, int]:
     return inode, status.st_size, status.st_mtime_ns
 
 
-def shared_text(text: str, path: Path) -> str:
-    """Return a text that has the path of a file in it as it is on every machine, if the file is in object storage."""
-    mirror = mirror_of(path)
+def text_of_states(named: object, files: Sequence[tuple[Path, os.stat_result]]) -> str:
+    """Return a text of files and their states, and of a value that names them; see `state_of`.
+
+    Of files in object storage it is the same on every machine.
+    """
+    text = repr((named, [state_of(path, status) for path, status in files]))
+    mirror = mirror_of(files[0][0])
     # Its name is a digest of the URL of the catalogue.
     return text if mirror is None else text.replace(repr(str(mirror))[1:-1], mirror.parent.name)
 
