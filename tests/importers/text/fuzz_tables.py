@@ -172,7 +172,7 @@ def written(random_: random.Random, lines: list[list[str]], separator: str, end:
 
 def _of_r(text: str) -> str:
     try:
-        float(text)
+        float(text if text == text.strip() else "")
     except ValueError:
         return '"' + text.replace('"', '\\"') + '"'
     return text
