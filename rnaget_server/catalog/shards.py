@@ -24,10 +24,11 @@ def data_files(entry: ExpressionEntry, directory: Path) -> tuple[Path, ...]:
     """
     if entry.file is not None:
         return (directory / entry.file,)
-    names: dict[str, None] = {}
+    # As paths, in which a.h5 and ./a.h5 are the same.
+    paths: dict[Path, None] = {}
     for name in entry.files:
-        names |= dict.fromkeys(_matching(name, directory) or [name])
-    return tuple(directory / name for name in names)
+        paths |= dict.fromkeys(directory / found for found in _matching(name, directory) or [name])
+    return tuple(paths)
 
 
 def _matching(name: str, directory: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -44,12 +45,17 @@ def _check(data: Path) -> None:
         lines = "\n".join(str(problem) for problem in problems)
         raise click.ClickException(f"the catalogue would not check, so nothing was published:\n{lines}")
     paths = [path for record in data_records(catalog) for path in files_of(record)]
-    outside = sorted({str(path) for path in paths if not path.absolute().is_relative_to(data)})
+    outside = sorted({str(path) for path in paths if _is_left_out(path, data)})
     if outside:
         raise click.ClickException(
-            f"{', '.join(outside[:_SHOWN])} {'are' if len(outside) > 1 else 'is'} outside of {data}: what is published "
-            "has all its files in its directory"
+            f"{', '.join(outside[:_SHOWN])} {'are' if len(outside) > 1 else 'is'} outside of {data}, or hidden: what "
+            "is published has all its files in its directory, under names that begin with no point"
         )
     missing = sorted(str(path) for path in paths if not path.is_file())
     if missing:
         raise click.ClickException(f"there is no file {', '.join(missing[:_SHOWN])}: nothing was published")
+
+
+def _is_left_out(path: Path, data: Path) -> bool:
+    """Return whether a file is not copied with its catalogue: above the directory (``..``), or hidden."""
+    return any(part.startswith(".") for part in Path(os.path.relpath(path, data)).parts)

@@ -99,9 +99,10 @@ class Formats:
         accept = ", ".join(request.headers.getlist("accept"))
         names = [asked] if asked else [str(default), *self.of(group)]
         for name in names:
-            writer = self.writer(group, name, compression)
+            writer = self.writer(group, name)
             media_type = preferred(accept, (*writer.media_types, _BYTES))
             if media_type is not None:
+                writer = self.writer(group, name, compression)
                 return ChosenFormat(writer, media_type if media_type == _BYTES else writer.media_types[0])
         raise NotAcceptable(
             f"the format {names[0]} is sent as {self.writer(group, names[0]).media_types[0]}, which Accept does "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby, tee
+from itertools import tee
 from math import prod
 from typing import Any, Protocol
 
@@ -227,7 +227,7 @@ class ChunkedRun(_Chunks):
         out = np.empty(int((end - begin).sum()), self.dtype)
         numbers, first, last = _cut(begin, end, self.chunk)
         places = self._places()[numbers].tolist()
-        ahead = self._ahead(place for place, _ in groupby(places))
+        ahead = self._ahead(places[at] for at in np.flatnonzero(np.diff(numbers, prepend=-1)).tolist())
         held, chunk = -1, out
         at = 0
         for number, place, low, high in zip(numbers.tolist(), places, first.tolist(), last.tolist(), strict=True):

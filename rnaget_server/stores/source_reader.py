@@ -37,6 +37,8 @@ class SourceReader(io.RawIOBase):
         """Read into a buffer as much as there is, and return how many bytes that are."""
         view = memoryview(target).cast("B")
         size = max(0, min(len(view), self._file.size - self._at))
-        view[:size] = self._file.read_kept(self._at, size)
+        if size:
+            view[:size] = self._file.read_kept(self._at, size)
+        view[size:] = bytes(len(view) - size)  # HDF5 does not look at the number
         self._at += size
         return size

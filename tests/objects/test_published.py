@@ -242,3 +242,14 @@ def test_objects_of_strange_names_are_no_files(published: str) -> None:
 def _one_cache_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("RNAGET_CACHE_DIRECTORY", str(tmp_path / "cache"))
     yield
+
+
+@pytest.mark.parametrize("name", ["../../../m.h5", ".m.h5"])
+def test_files_that_would_not_be_copied_are_refused(catalogue: Path, tmp_path: Path, name: str) -> None:
+    study = catalogue / "demo" / "marioni" / "study.yaml"
+    (stored,) = study.parent.glob("*.h5")
+    shutil.copy(stored, study.parent / name)
+    study.write_text(study.read_text().replace(f"file: {stored.name}", f"file: {name}"))
+    result = run("publish", catalogue, f"file://{tmp_path}/published")
+    assert result.exit_code == 1 and "or hidden" in result.output
+    assert not (tmp_path / "published").exists()

@@ -111,7 +111,7 @@ class Selection:
             self._run([partial(read, number) for number in range(len(found))], (stop - start) * self.width)
             blocks = [block for block in found if block is not None]
             piece = side_by_side(blocks, [part.columns.start for part in self.parts], index)
-            del blocks, found
+            del blocks, found, read
             yield piece
             step = int(min(2 * step, max(1, step * PIECE // max(1, int(piece.indptr[-1])))))
             start = stop

@@ -303,3 +303,11 @@ def test_compression_is_refused_where_there_is_none(client: TestClient) -> None:
         assert reply.status_code == 400 and message in reply.json()["message"]
     joined = client.get("/rnaget/expressions/bytes", params={"format": "csv", "compression": "gzip"})
     assert joined.status_code == 400
+
+
+def test_compression_is_for_the_format_that_accept_names(client: TestClient) -> None:
+    params = {"featureIDList": "ENSG00000188976", "compression": "gzip"}
+    reply = client.get(BYTES, params=params, headers={"Accept": "application/x-hdf5"})
+    assert reply.status_code == 200, reply.text
+    assert reply.content[:4] == b"\x89HDF"
+    assert client.get(BYTES, params=params, headers={"Accept": "text/tab-separated-values"}).status_code == 400
