@@ -52,7 +52,7 @@ from rnaget_server.http.auth.browser import BrowserSignIn
 from rnaget_server.http.auth.sessions import CookieSessions
 from rnaget_server.http.auth.sign_in import SignIn
 from rnaget_server.http.cors import Cors
-from rnaget_server.http.dialect import BrowsedDialect
+from rnaget_server.http.dialect import BrowsedDialect, PagesDialect
 from rnaget_server.http.mount import Mount, dispatch
 from rnaget_server.http.observing.audit import Audited, AuditLog
 from rnaget_server.http.observing.layer import REQUEST_ID_HEADER, Notes, Observed, Watcher
@@ -277,7 +277,7 @@ def _sequences(api: RefgetApi, workload: Workload) -> list[Mount]:
         Mount(
             genomes.BASE_PATH,
             create_api(shipped("openapi") / "genomes.yaml", "", genomes.BASE_PATH),
-            BrowsedDialect(settings.public_url),
+            PagesDialect(settings.public_url),
             GenomesApi(repository, settings),
             workload,
             has_root=True,

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from rnaget_server.catalog.located import data_records, files_of
 from rnaget_server.catalog.models import (
     KIND_OF_FORMAT,
     ContinuousEntry,
@@ -109,12 +110,12 @@ class CatalogEdit:
         return study.matrices if study is not None else ()
 
     def files(self, but: str | None = None) -> set[Path]:
-        """Return the data files of every matrix and continuous set, except those of one id."""
+        """Return the data files of every record, except those of the matrix or continuous set of one id."""
         if self._catalog is None:
             return set()
-        records: list[Matrix | TrackSet] = [*self._catalog.matrices.values(), *self._catalog.track_sets.values()]
-        of_reads = {path for file in self._catalog.read_files.values() for path in file.paths}
-        return of_reads | {path for record in records if record.id != but for path in files_of(record)}
+        records = data_records(self._catalog)
+        kept = (record for record in records if record.id != but or isinstance(record, ReadSet))
+        return {path for record in kept for path in files_of(record)}
 
     def check_genome(self, genome: str | None) -> str | None:
         """Return the genome, or else that of the study; raise ValueError if the study is on another genome."""
@@ -213,11 +214,6 @@ def write_missing_service(data: Path) -> None:
 def _new_service(data: Path) -> str:
     id = re.sub(r"[^A-Za-z0-9.-]+", "-", data.absolute().name).strip("-.") or "rnaget"
     return f"# The service as a whole.\nid: {quoted(id)}\nname: RNA expression data\n"
-
-
-def files_of(record: Matrix | TrackSet) -> list[Path]:
-    """Return the data files of a matrix or a continuous set."""
-    return list(record.paths)
 
 
 def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -> None:

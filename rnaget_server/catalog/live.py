@@ -18,6 +18,7 @@ from rnaget_server.errors import CatalogError, Problem
 
 _log = logging.getLogger(__name__)
 _MOST_LINES = 200
+_OUTAGE_SECONDS = 60
 _ACCESS = re.compile(rb"\baccess\b[\"']?\s*:")
 
 
@@ -132,7 +133,9 @@ class LiveCatalog:
         try:
             self._update()
         except OSError as error:
-            self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {error}")
+            # Again every minute: an outage that was over looks like the one before it.
+            minute = int(time.time() // _OUTAGE_SECONDS)
+            self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {error}", minute)
         signature = self._sign()
         if signature == self._signature:
             return
@@ -170,9 +173,9 @@ class LiveCatalog:
                 return True
         return False
 
-    def _say(self, level: int, message: str) -> None:
+    def _say(self, level: int, message: str, minute: int = 0) -> None:
         # Once among all workers, for each state of the files.
-        _log.log(level, "%s", message, extra={"once": repr(sorted(self._signature.items()))})
+        _log.log(level, "%s", message, extra={"once": repr((minute, *sorted(self._signature.items())))})
 
     def _say_all(self, start: str, problems: Sequence[Problem]) -> None:
         for problem in problems[:_MOST_LINES]:

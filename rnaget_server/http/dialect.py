@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from rnaget_server.http.request import ROOT_KEY, house_of, visitor_of
+from rnaget_server.http.accept import preferred
+from rnaget_server.http.request import ROOT_KEY, house_of, list_header, visitor_of
 from rnaget_server.web import PAGE_HEADERS, error_page, json_page
 
 HTML = "text/html"
 """The media type of pages."""
+
+
+def wants_page(request: Request, media_types: Sequence[str]) -> bool:
+    """Return whether a browser asks, which would rather have a page than one of the media types of a standard."""
+    offers = (*media_types, HTML)
+    return request.method in ("GET", "HEAD") and preferred(list_header(request, "accept"), offers) == HTML
 
 
 class Dialect(Protocol):
@@ -65,7 +73,7 @@ class BrowsedDialect(JsonDialect):
         The address that clients see, if it is not the one they ask; for the commands on pages.
     """
 
-    media_types = ("application/json", HTML)
+    media_types: tuple[str, ...] = ("application/json", HTML)
 
     def __init__(self, public_url: str = "") -> None:
         address = urlsplit(public_url)
@@ -89,17 +97,25 @@ class BrowsedDialect(JsonDialect):
         return super().headers(media_type)
 
 
+@dataclass(frozen=True)
+class _Error:
+    status: int
+    message: str
+
+
 class PagesDialect(BrowsedDialect):
     """The speech of the pages: errors are pages of their own, or JSON for a client that does not ask for HTML."""
 
     def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
         """Return what a page says of an error; the JSON has the message of it."""
-        return {"status": status, "message": message}
+        return _Error(status, message)
 
     def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
-        """Return an error as JSON, or as a page."""
+        """Return a payload as JSON, or as a page, which an error has of its own."""
+        if not isinstance(payload, _Error):
+            return super().body(request, media_type, payload, title)
         if media_type != HTML:
-            return super().body(request, media_type, {"message": payload["message"]}, title)
+            return super().body(request, media_type, {"message": payload.message}, title)
         root = request.scope.get(ROOT_KEY, "")
         house, visitor = house_of(request), visitor_of(request.scope)
-        return error_page(payload["status"], payload["message"], root=root, house=house, visitor=visitor)
+        return error_page(payload.status, payload.message, root=root, house=house, visitor=visitor)

@@ -14,14 +14,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rnaget_server.errors import GroupSwitchedOff, InvalidQuery, MethodNotAllowed, MissingScope, RnagetError
-from rnaget_server.http.accept import preferred
-from rnaget_server.http.dialect import HTML, Dialect, PagesDialect
+from rnaget_server.http.dialect import Dialect, PagesDialect, wants_page
 from rnaget_server.http.privacy import Privacy
 from rnaget_server.http.pulse import PULSE_PATH, send_pulse
 from rnaget_server.http.rate_limit import RateLimit, is_counted
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.replies import DIALECT_KEY, error_response
-from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY, list_header
+from rnaget_server.http.request import BEGAN_KEY, HOUSE_KEY, PRINCIPAL_KEY, ROOT_KEY, ROUTE_PATH_KEY
 from rnaget_server.http.workload import Workload
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.observation import CURRENT, OTHER, note_route
@@ -242,9 +241,7 @@ def dispatch(
 
 def _takes_root(mount: Mount, scope: Scope) -> bool:
     """Return whether a standard answers at its prefix; where a page is there as well, browsers get that."""
-    if not (mount.has_root and mount.has_page and scope["method"] in ("GET", "HEAD")):
-        return mount.has_root
-    return preferred(list_header(Request(scope), "accept"), (*mount.dialect.media_types, HTML)) != HTML
+    return mount.has_root and not (mount.has_page and wants_page(Request(scope), mount.dialect.media_types))
 
 
 def _behind(gate: Gate | None, handler: ASGIApp) -> ASGIApp:

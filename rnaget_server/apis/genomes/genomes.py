@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from rnaget_server.apis.genomes import BASE_PATH
 from rnaget_server.apis.genomes.context import Context
-from rnaget_server.apis.genomes.page import genome_page, wants_page
+from rnaget_server.apis.genomes.page import genome_page
 from rnaget_server.catalog import Genome
 from rnaget_server.errors import StoreFailure
+from rnaget_server.http.dialect import JsonDialect, wants_page
 
 _BASE = BASE_PATH.strip("/")
 
@@ -32,7 +33,7 @@ def get_genome(context: Context, genome: str) -> Response:
     parameters = context.parameters("page", "region")
     number, region = parameters.whole_number("page", 1, 10**9) or 1, parameters.text("region")
     record = context.genome(genome)
-    if wants_page(context.request):
+    if wants_page(context.request, JsonDialect.media_types):
         return genome_page(context, record, number, region)
     return context.respond(_genome(context, record), "Genome")
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.genomes import BASE_PATH
@@ -16,9 +15,8 @@ from rnaget_server.apis.genomes.context import Context
 from rnaget_server.apis.genomes.region_view import region_view
 from rnaget_server.catalog import Genome
 from rnaget_server.errors import InvalidQuery, UnknownId
-from rnaget_server.http.accept import preferred
-from rnaget_server.http.dialect import HTML, BrowsedDialect
-from rnaget_server.http.request import ROOT_KEY, house_of, list_header, visitor_of
+from rnaget_server.http.dialect import HTML
+from rnaget_server.http.request import ROOT_KEY, house_of, visitor_of
 from rnaget_server.sequences.digests import StoredSequence
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.web import PAGE_HEADERS, render
@@ -33,11 +31,6 @@ _GENE_QUERY = (
     "query ($genome: String!, $symbol: String!) { genes(by_symbol: {genome_id: $genome, symbol: $symbol}) { stable_id "
     "transcripts { stable_id product_generating_contexts { cds { sequence { checksum } } product { stable_id } } } } }"
 )
-
-
-def wants_page(request: Request) -> bool:
-    """Return whether a request comes from a browser, which would rather have a page than JSON."""
-    return preferred(list_header(request, "accept"), BrowsedDialect.media_types) == HTML
 
 
 def genome_page(context: Context, genome: Genome, number: int, region: str | None = None) -> Response:

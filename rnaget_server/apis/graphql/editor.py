@@ -6,15 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.graphql import BASE_PATH
 from rnaget_server.apis.graphql.context import Context
 from rnaget_server.errors import InvalidQuery, StoreFailure
-from rnaget_server.http.accept import preferred
 from rnaget_server.http.dialect import HTML
-from rnaget_server.http.request import ROOT_KEY, house_of, list_header, visitor_of
+from rnaget_server.http.request import ROOT_KEY, house_of, visitor_of
 from rnaget_server.settings import shipped
 from rnaget_server.web import PAGE_HEADERS, render
 
@@ -37,12 +35,6 @@ _EXAMPLE = """query ($genome: String!, $symbol: String!) {
   }
 }"""
 _WITHOUT_GENES = "{\n  version { api { major minor patch } }\n}"
-
-
-def wants_editor(request: Request) -> bool:
-    """Return whether a request comes from a browser, which would rather have a page than JSON."""
-    offers = ("application/json", "application/graphql-response+json", HTML)
-    return request.method in ("GET", "HEAD") and preferred(list_header(request, "accept"), offers) == HTML
 
 
 def editor(context: Context, query: str | None, variables: str | None, name: str | None, run: Run) -> Response:

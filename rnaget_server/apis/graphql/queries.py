@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from rnaget_server.apis.graphql import EXAMPLE_BODY
 from rnaget_server.apis.graphql.context import Context
-from rnaget_server.apis.graphql.editor import editor, wants_editor
+from rnaget_server.apis.graphql.dialect import GraphqlDialect
+from rnaget_server.apis.graphql.editor import editor
 from rnaget_server.errors import InvalidQuery
+from rnaget_server.http.dialect import wants_page
 
 _WRONG = f"the body must be a JSON object with a query, such as {EXAMPLE_BODY}"
 
@@ -19,7 +21,7 @@ def get_query(context: Context) -> Response:
     """Answer a query in the URL, or show the page where there is none and HTML is wanted."""
     parameters = context.parameters("query", "variables", "operationName")
     query = parameters.text("query")
-    if wants_editor(context.request):
+    if wants_page(context.request, GraphqlDialect.media_types):
         return editor(context, query, parameters.text("variables"), parameters.text("operationName"), _run)
     if query is None:
         raise InvalidQuery(

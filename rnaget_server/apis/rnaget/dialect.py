@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from starlette.requests import Request
-
-from rnaget_server.http.request import ROOT_KEY, house_of, visitor_of
+from rnaget_server.http.dialect import HTML, BrowsedDialect
 from rnaget_server.model.slice import ResolvedSlice
-from rnaget_server.web import PAGE_HEADERS, json_page
 
 _NEWEST = "application/vnd.ga4gh.rnaget.v1.2.0+json"
-HTML = "text/html"
-"""The media type of pages."""
 _MAX_HEADER_BYTES = 4000
 _MISSING, _OMITTED, _UNGROUPED = "RNAget-Missing", "RNAget-Omitted", "RNAget-Ungrouped"
 _COLLECTION, _MIXED = "RNAget-Collection", "RNAget-Mixed-Collections"
 
 
-class RnagetDialect:
+class RnagetDialect(BrowsedDialect):
     """RNAget 1.2.0, "Requests" and "Errors"; JSON is ASCII.
 
     Parameters
@@ -39,30 +32,10 @@ class RnagetDialect:
     )
     exposed_headers = (_MISSING, _OMITTED, _UNGROUPED, _COLLECTION, _MIXED)
 
-    def __init__(self, public_url: str = "") -> None:
-        address = urlsplit(public_url)
-        self._address = f"{address.scheme}://{address.netloc}" if public_url else ""
-
-    def error_payload(self, status: int, message: str, error: Exception | None = None) -> Any:
-        """Return the JSON of an error."""
-        return {"message": message}
-
-    def body(self, request: Request, media_type: str, payload: Any, title: str) -> str:
-        """Return a payload as JSON, or as a page."""
-        if media_type != HTML:
-            return json.dumps(payload)
-        url = request.url
-        path = f"{url.path}?{url.query}" if url.query else url.path
-        root = request.scope.get(ROOT_KEY, "")
-        address = self._address or f"{url.scheme}://{url.netloc}"
-        house, visitor = house_of(request), visitor_of(request.scope)
-        return json_page(payload, title, path, address=address, root=root, house=house, visitor=visitor)
-
     def headers(self, media_type: str) -> Mapping[str, str]:
         """Return the headers of a reply in one of the media types."""
-        if media_type == HTML:
-            return {**PAGE_HEADERS, "Content-Type": f"{HTML}; charset=utf-8"}
-        return {"Content-Type": f"{media_type}; charset=us-ascii" if media_type == _NEWEST else media_type}
+        headers = super().headers(media_type)
+        return {"Content-Type": f"{media_type}; charset=us-ascii"} if media_type == _NEWEST else headers
 
 
 def id_headers(missing: Iterable[str], omitted: Iterable[str], ungrouped: int = 0) -> dict[str, str]:

@@ -7,14 +7,15 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.dialect import slice_headers
+from rnaget_server.apis.rnaget.dialect import RnagetDialect, slice_headers
 from rnaget_server.apis.rnaget.genome_links import genome_fields, with_gene_links
 from rnaget_server.apis.rnaget.listing import present
-from rnaget_server.apis.rnaget.matrix_page import matrix_page, wants_page
+from rnaget_server.apis.rnaget.matrix_page import matrix_page
 from rnaget_server.apis.rnaget.paging import PAGE_PARAMETERS, paging_of, respond_page
 from rnaget_server.catalog import Matrix
 from rnaget_server.datasets.repository import View
 from rnaget_server.errors import StoreFailure, UnknownParameter
+from rnaget_server.http.dialect import wants_page
 from rnaget_server.model.observation import stage
 from rnaget_server.query import MatrixQuery, Parameters, parse_matrix_query
 from rnaget_server.query.parameters import parameter_names
@@ -26,6 +27,7 @@ from rnaget_server.slicing.matrices import slice_by_id
 
 _LISTS = ("sampleIDList", "featureIDList", "featureNameList")
 _SEARCH = "search"
+_TAKEN = (*_LISTS, *(f"{name}_not" for name in _LISTS), _SEARCH)
 
 
 def get_expressions_info(context: Context) -> Response:
@@ -74,7 +76,7 @@ def get_expression_by_id(context: Context, expression_id: str) -> Response:
     query = matrix_query_of(view, expression_id, rest)
     with stage("select"):
         resolved = slice_by_id(view, expression_id, query, context.cancellation)
-    if query.format is None and not saved and wants_page(context.request):
+    if query.format is None and not saved and wants_page(context.request, RnagetDialect.media_types):
         return matrix_page(context, view.catalog.matrices[expression_id], query, resolved)
     chosen = context.api.formats.choose(context.request, "expressions", query.format or "json", None, query.compression)
     reply = context.api.delivery.respond(context, resolved, chosen, slice_headers(resolved))
@@ -93,11 +95,10 @@ post_expression_by_id = get_expression_by_id
 def _axis(context: Context, matrix_id: str, axis: Literal["feature", "sample"]) -> Response:
     view = context.view
     filters = view.catalog.filter_names
-    known = (*_LISTS, *(f"{name}_not" for name in _LISTS), *parameter_names(filters), _SEARCH)
     try:
-        paging = paging_of(context, known)
+        paging = paging_of(context, (*_TAKEN, *parameter_names(filters)))
     except UnknownParameter as error:
-        raise unknown_of_matrix(view, matrix_id, error, (*_LISTS, _SEARCH, *PAGE_PARAMETERS)) from None
+        raise unknown_of_matrix(view, matrix_id, error, (*_TAKEN, *PAGE_PARAMETERS)) from None
     search = Parameters([pair for pair in paging.parameters if pair[0] == _SEARCH], (_SEARCH,)).text(_SEARCH)
     query = parse_matrix_query([pair for pair in paging.parameters if pair[0] != _SEARCH], filters)
     page = axis_page(view, matrix_id, axis, query, paging.offset, paging.limit, search)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from rnaget_server.apis.rnaget import BASE_PATH
 from rnaget_server.apis.rnaget.context import Context
-from rnaget_server.apis.rnaget.dialect import HTML, RnagetDialect, slice_headers
+from rnaget_server.apis.rnaget.dialect import RnagetDialect, slice_headers
 from rnaget_server.catalog import Matrix
-from rnaget_server.http.accept import preferred
+from rnaget_server.http.dialect import HTML
 from rnaget_server.http.request import house_of, visitor_of
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import query_string
@@ -20,12 +19,6 @@ from rnaget_server.web import render
 
 _MOST_OF_QUERY = 4_000
 _NOT_IN_LINKS = ("format", "download")
-
-
-def wants_page(request: Request) -> bool:
-    """Return whether a request comes from a browser, which would rather have a page than JSON."""
-    accepted = preferred(request.headers.get("accept"), RnagetDialect.media_types)
-    return accepted == HTML and request.method in ("GET", "HEAD")
 
 
 def matrix_page(context: Context, matrix: Matrix, query: MatrixQuery, resolved: MatrixSlice) -> Response:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rnaget_server.catalog.edit import CatalogEdit, files_of
+from rnaget_server.catalog.edit import CatalogEdit
+from rnaget_server.catalog.located import files_of
 from rnaget_server.catalog.records import TrackSet
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import write_into_place

@@ -151,6 +151,20 @@ def test_first_page_while_a_genome_cannot_be_read(data: Path) -> None:
         text_of(client, "/genomes/many", 503)
 
 
+def test_errors_are_pages_to_browsers_and_json_to_programs(data: Path) -> None:
+    (data / "genomes" / "many" / "index").unlink()
+    for client in client_of(data):
+        del client.headers["accept"]
+        for path, status, heading in (
+            ("/genomes/many", 503, "Temporarily unavailable"),
+            ("/genomes/none", 404, "Not found"),
+            ("/genomes/g?page=0", 400, "That cannot be asked"),
+        ):
+            page, program = text_of(client, path, status), client.get(path)
+            assert re.search(f"<h1[^>]*>{heading}</h1>", page) and "<pre" not in page
+            assert program.status_code == status and program.json()["message"] in html.unescape(page)
+
+
 def test_below_a_path(data: Path) -> None:
     for client in client_of(data, public_url="https://data.example.org/rna"):
         for path in ("/genomes/g", "/", "/graphql", "/docs?api=seqcol"):

@@ -76,6 +76,7 @@ def test_what_is_not_found(client: TestClient) -> None:
         (f"{ONE}/samples?limit=-1", 400, "limit must be from 0"),
         (f"{ONE}/samples?offset=x", 400, "whole number"),
         (f"{ONE}/samples?feature_min_value=1", 400, "no query parameter"),
+        (f"{ONE}/samples?sampleIDList_nott=1", 400, "did you mean 'sampleIDList_not'?"),
         (f"{ONE}/info?x=1", 400, "no query parameter"),
         (f"{ONE}?download=yes", 400, "true or false"),
         (f"{ONE}?format=xls", 400, "there is no format"),
