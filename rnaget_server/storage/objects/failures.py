@@ -13,6 +13,7 @@ _NAME = re.compile(r'[Pp]ath "(.*?)"(?: contained|:)', re.DOTALL)
 _OF_SYSTEM = re.compile(r'Os \{[^}]*message: "([^"]+)"')
 _SLOW_DOWN = (429, 503)
 _DENIED = (401, 403)
+_PASSING, _PASSING_CODES = (408, 409, 425), ("RequestTimeout",)
 _SKEWED = ("RequestTimeTooSkewed", "RequestExpired")
 _KEYS = {
     "InvalidAccessKeyId": "it does not know the access key: correct AWS_ACCESS_KEY_ID",
@@ -93,7 +94,9 @@ def failure_of(error: Exception, place: str) -> ObjectFailure:
         return ObjectFailure(f"{place} cannot be used: {next(iter(_OF_SYSTEM.findall(text)), kind)}")
     if isinstance(error, NotImplementedError | TypeError | ValueError):
         return ObjectFailure(f"{place} cannot be used so ({kind})")
-    return ObjectFailure(f"{place} does not answer" + (f" as it should ({status})" if status else ""), passing=True)
+    # A request that is wrong is wrong the next time as well.
+    passing = not 400 <= status < 500 or status in _PASSING or code in _PASSING_CODES
+    return ObjectFailure(f"{place} does not answer" + (f" as it should ({status})" if status else ""), passing=passing)
 
 
 def _without_key(place: str) -> str:

@@ -73,7 +73,7 @@ def written_published(entries: Mapping[str, Entry]) -> bytes:
 def is_of_catalog(key: str) -> bool:
     """Return whether an object is a file of a catalogue: its key is a path, and nothing in it is hidden."""
     parts = PurePosixPath(key).parts
-    if "/".join(parts) != key or not key.isprintable() or key in (PUBLISHED, CLAIM):
+    if not parts or "/".join(parts) != key or not key.isprintable() or key in (PUBLISHED, CLAIM):
         return False
     if "\\" in key:  # to some stores, a slash
         return False
