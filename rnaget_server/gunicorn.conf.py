@@ -6,10 +6,12 @@ With gunicorn directly: ``RNAGET_DATA=DIR gunicorn -c .../rnaget_server/gunicorn
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.catalog.object_storage import prepare_data_setting
 from rnaget_server.delivery.session_key import share_session_key
 from rnaget_server.http.log_once import share_written_lines
 from rnaget_server.http.observing.worker_slots import share_metrics, unshare_metrics
@@ -17,6 +19,10 @@ from rnaget_server.http.shared_counts import share_counts
 from rnaget_server.http.shared_state import share_state
 from rnaget_server.master import AT_ONCE, Master
 
+try:
+    prepare_data_setting()
+except (ImportError, OSError, ValueError) as error:
+    sys.exit(f"The catalogue in RNAGET_DATA cannot be served: {error}")
 _settings = configuration()
 # At a reload, gunicorn cannot listen on an address that is among others than before, and ends.
 for _name in ("host", "port", "metrics_address"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnaget_server.settings import load_settings
-from rnaget_server.storage.places import is_mirror, url_of
+from rnaget_server.storage.local import FileVersion, version_at
+from rnaget_server.storage.places import is_mirror
+from rnaget_server.storage.urls import is_url, url_of
 
 if TYPE_CHECKING:
-    from rnaget_server.storage.objects.client import Client
     from rnaget_server.storage.objects.publishing import Outcome
 
 MIRRORS = "objects"
@@ -32,6 +34,31 @@ def directory_of(url: str) -> Path:
         If the place cannot be asked.
     """
     return _mirrored(url, load_settings().cache_directory / MIRRORS)
+
+
+def is_object_url(data: Path | str) -> bool:
+    """Return whether what was given is a catalogue elsewhere; one in a directory is given by its path."""
+    text = str(data)
+    return is_url(text) and not text.lower().startswith("file:") and not os.path.lexists(text)
+
+
+def prepare_data_setting() -> None:
+    """Let the setting ``data`` name the directory that stands for a catalogue, where it has a URL.
+
+    The place is asked by another process, since what talks to it has threads, and this process is going to be forked.
+
+    Raises
+    ------
+    ModuleNotFoundError, ValueError, OSError
+        As `directory_of` does.
+    """
+    url = os.environ.get("RNAGET_DATA", "")
+    if is_object_url(url):
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        with ProcessPoolExecutor(1, get_context("fork")) as other:
+            os.environ["RNAGET_DATA"] = str(other.submit(directory_of, url).result())
 
 
 def _mirrored(url: str, directory: Path) -> Path:
@@ -59,14 +86,14 @@ def updates_of(data: Path) -> Callable[[], None]:
 
 @contextmanager
 def changing(url: str, published: Callable[[Outcome], None]) -> Iterator[Path]:
-    """Give a directory that stands for a catalogue, and publish what has changed in it, unless the block fails.
+    """Give a directory that stands for a catalogue, and publish what changes in it, unless the block fails.
 
     Parameters
     ----------
     url
         The catalogue.
     published
-        Called with what was published.
+        Called with what was published, if something has changed.
 
     Raises
     ------
@@ -80,9 +107,16 @@ def changing(url: str, published: Callable[[Outcome], None]) -> Iterator[Path]:
         from rnaget_server.storage.objects.publishing import Publication
 
         mirror = opened_mirror(data.parent)
-        base = mirror.tags
+        base, before = mirror.tags, _states(data)
         yield data
-        published(Publication(data, mirror.client, base).run(Claim(mirror.client)))
+        if _states(data) != before:
+            published(Publication(data, mirror.client, base).run(Claim(mirror.client)))
+
+
+def _states(data: Path) -> dict[str, FileVersion]:
+    from rnaget_server.storage.objects.publishing import files_below
+
+    return {key: version_at(data / key) for key in files_below(data)}
 
 
 def publish(data: Path, url: str, all_checked: bool, note: Callable[[str], None]) -> Outcome:
@@ -105,13 +139,8 @@ def publish(data: Path, url: str, all_checked: bool, note: Callable[[str], None]
         If a file or the place fails, or somebody else publishes there.
     """
     from rnaget_server.storage.objects.claim import Claim
+    from rnaget_server.storage.objects.client import Client
     from rnaget_server.storage.objects.publishing import Publication
 
-    client = _client(url)
+    client = Client(url_of(url), load_settings().object_timeout)
     return Publication(data, client, None, all_checked, note).run(Claim(client))
-
-
-def _client(url: str) -> Client:
-    from rnaget_server.storage.objects.client import Client
-
-    return Client(url_of(url), load_settings().object_timeout)

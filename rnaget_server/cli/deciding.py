@@ -14,6 +14,7 @@ import click
 from rnaget_server.catalog.models import check_id
 from rnaget_server.catalog.records import Catalog
 from rnaget_server.errors import CatalogError, ImportFailure
+from rnaget_server.storage.places import is_mirror, shown
 
 if TYPE_CHECKING:
     from rnaget_server.importers.addresses import Address
@@ -153,11 +154,12 @@ class ImportPlace:
         return self.study not in known
 
     def _made_of_directory(self, option: str, question: str) -> None:
-        made = id_of(self.data.absolute().name)
+        place = "place" if is_mirror(self.data) else "directory"
+        made = id_of(Path(shown(self.data)).absolute().name)
         if made is None:
-            setattr(self, option, self._ask(option, question, "the name of the directory makes no id"))
+            setattr(self, option, self._ask(option, question, f"the name of the {place} makes no id"))
         else:
-            setattr(self, option, self._confirmed(option, question, made, "by the name of the directory"))
+            setattr(self, option, self._confirmed(option, question, made, f"by the name of the {place}"))
 
     def _decide_units(self) -> None:
         if self.units:

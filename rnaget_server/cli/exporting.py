@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from rnaget_server.catalog.located import RecordKind
-from rnaget_server.cli.managing import as_click_failures, check_data, data_option
+from rnaget_server.cli.managing import as_click_failures, data_option
+from rnaget_server.cli.objects import in_place, named_in_place
+from rnaget_server.cli.starting import catalog_directory
 from rnaget_server.errors import RnagetError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -46,17 +48,19 @@ def export_command(id: str, output: Path, data: Path, kind: RecordKind | None, f
     """
     from rnaget_server.cli.export_job import Export, run_export
 
-    check_data(data, "export ID OUTPUT --data")
+    directory = catalog_directory(data, "export ID OUTPUT --data")
     tables = {name: given[name] for name in ("sample_table", "feature_table")}
     for path in (output, *filter(None, tables.values())):
         if str(path) != _STDOUT and path.exists() and not force and not _is_empty(path):
             raise click.ClickException(f"{path} exists: --force replaces it, or choose another name")
-    export = Export(data=data, id=id, kind=kind, output=output, format=given["format_"], pairs=_pairs(given), **tables)
+    export = Export(
+        data=directory, id=id, kind=kind, output=output, format=given["format_"], pairs=_pairs(given), **tables
+    )
     try:
-        with as_click_failures("nothing was exported"):
+        with named_in_place(directory), as_click_failures("nothing was exported"):
             run_export(export)
     except RnagetError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(in_place(str(error), directory)) from None
 
 
 def _is_empty(path: Path) -> bool:

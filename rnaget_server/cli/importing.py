@@ -13,7 +13,7 @@ from rnaget_server.cli.deciding import ImportPlace, text_options
 from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome, is_genome
 from rnaget_server.cli.importing_reads import import_reads
 from rnaget_server.cli.limits import limits_for
-from rnaget_server.cli.objects import changes_catalog, named
+from rnaget_server.cli.objects import changes_catalog
 from rnaget_server.cli.opening import file, md5, opened_for, outcome_of_dry_run, refuse_options
 from rnaget_server.cli.quantifying import (
     QUANTIFICATION_ONLY,
@@ -23,6 +23,7 @@ from rnaget_server.cli.quantifying import (
 )
 from rnaget_server.cli.reporting import filters_in_words, progress_bar, say_what_was_imported
 from rnaget_server.cli.starting import refuse_no_directory
+from rnaget_server.storage.places import shown
 
 if TYPE_CHECKING:
     from rnaget_server.importers.addresses import Address
@@ -253,10 +254,10 @@ def _is_reads(source: Path) -> bool:
 
 def _say(id: str, outcome: Outcome, data: Path, dry_run: bool) -> None:
     """Say what was imported, and what to do next."""
-    say_what_was_imported(id, outcome, dry_run)
+    say_what_was_imported(id, outcome, data, dry_run)
     click.echo(f"  filters: {filters_in_words(outcome.new_filters)}")
     if not dry_run:
-        click.echo(f"Serve it:   rnaget-server serve {named(data)}")
+        click.echo(f"Serve it:   rnaget-server serve {shown(data)}")
         click.echo(f"First query: curl 'http://127.0.0.1:8080{outcome.query}'")
 
 

@@ -9,10 +9,11 @@ from urllib.parse import quote
 import click
 
 from rnaget_server.cli.limits import limits_for
-from rnaget_server.cli.objects import named
+from rnaget_server.cli.objects import in_place
 from rnaget_server.cli.opening import as_messages, opened_for, refuse_options
 from rnaget_server.cli.reporting import progress_bar
 from rnaget_server.errors import ImportFailure
+from rnaget_server.storage.places import shown
 
 if TYPE_CHECKING:
     from rnaget_server.importers.addresses import Address
@@ -65,13 +66,13 @@ def import_genome(
             ),
             progress,
         )
-    click.echo(f"{genome} is now in {outcome.directory / 'genome.yaml'}")
+    click.echo(in_place(f"{genome} is now in {outcome.directory / 'genome.yaml'}", data))
     click.echo(f"  {outcome.names:,} sequences, {outcome.letters:,} letters; collection {outcome.digest}")
     if outcome.genes:
         click.echo(f"  {outcome.genes:,} genes, {outcome.transcripts:,} transcripts")
     for remark in (*opened.remarks, *outcome.remarks):
         click.echo(f"  {remark}")
-    click.echo(f"Serve it:   rnaget-server serve {named(data)}")
+    click.echo(f"Serve it:   rnaget-server serve {shown(data)}")
     click.echo(f"First query: curl 'http://127.0.0.1:8080/sequence/{outcome.first}/metadata'")
     if outcome.first_gene:
         click.echo(f"First gene:  curl 'http://127.0.0.1:8080/genomes/{genome}/features/{quote(outcome.first_gene)}'")

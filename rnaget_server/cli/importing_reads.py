@@ -11,6 +11,7 @@ from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.opening import as_messages, outcome_of_dry_run, refuse_options
 from rnaget_server.cli.reporting import progress_bar, say_what_was_imported
 from rnaget_server.errors import ImportFailure
+from rnaget_server.storage.places import shown
 
 if TYPE_CHECKING:
     from rnaget_server.importers.addresses import Address
@@ -34,11 +35,11 @@ def import_reads(
         with progress_bar() as progress, outcome_of_dry_run() as ended:
             ended.append(run_reads_import(request, progress))
     outcome = ended[0]
-    say_what_was_imported(common["id"], outcome, special["dry_run"])
+    say_what_was_imported(common["id"], outcome, common["data"], special["dry_run"])
     if special["dry_run"]:
         return
     address = f"http://127.0.0.1:8080{outcome.query.partition('?')[0]}"
-    click.echo(f"Serve it:   rnaget-server serve {common['data']}")
+    click.echo(f"Serve it:   rnaget-server serve {shown(common['data'])}")
     click.echo(f"First query: curl '{address}'")
     reader = "samtools" if outcome.query.startswith("/reads/") else "bcftools"
     click.echo(f"             {reader} view -h '{address}'")

@@ -12,7 +12,7 @@ from rnaget_server.catalog.access_check import wider_than_above
 from rnaget_server.cli.genomes import missing_genomes, unfinished_genomes
 from rnaget_server.cli.limits import limits_for
 from rnaget_server.cli.listing import catalog_lines, counts_in_words
-from rnaget_server.cli.objects import shown
+from rnaget_server.cli.objects import in_place
 from rnaget_server.cli.starting import catalog_directory
 from rnaget_server.model.principal import OPERATOR
 from rnaget_server.plugins import STORES, Registry
@@ -29,10 +29,14 @@ def check_command(data: Path | None) -> None:
     from rnaget_server.cli.checking import file_problems
 
     directory = catalog_directory(data, "check")
+
+    def note(remark: str) -> None:
+        click.echo(in_place(remark, directory))
+
     catalog, problems = load(directory)
-    problems += file_problems(catalog, FileAccess(limits_for(directory)), click.echo) if catalog else []
+    problems += file_problems(catalog, FileAccess(limits_for(directory)), note) if catalog else []
     for problem in problems:
-        click.echo(str(problem).replace(str(directory), shown(directory, data)), err=True)
+        click.echo(in_place(str(problem), directory), err=True)
     for hint in (*missing_genomes(catalog), *wider_than_above(catalog)) if catalog else ():
         click.echo(str(hint))
     for path in leftovers(directory):
@@ -55,7 +59,7 @@ def list_command(data: Path | None) -> None:
     directory = catalog_directory(data, "list")
     catalog, problems = load(directory)
     for problem in problems:
-        click.echo(f"left out: {problem}".replace(str(directory), shown(directory, data)), err=True)
+        click.echo(in_place(f"left out: {problem}", directory), err=True)
     if catalog is None:
         sys.exit(1)
     stores = StoreCache(Registry(STORES), access=FileAccess(limits_for(directory)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnaget_server.catalog.located import KINDS, RecordKind
-from rnaget_server.cli.objects import changes_catalog
+from rnaget_server.cli.objects import changes_catalog, in_place
 from rnaget_server.cli.starting import check_catalog_directory, refuse_no_directory
 from rnaget_server.errors import CatalogError
 
@@ -47,13 +47,13 @@ def remove_command(id: str, data: Path, kind: RecordKind | None, yes: bool) -> N
     with as_click_failures("nothing was removed"):
         removal = plan_removal(data, id, kind)
         for line in _plan(removal):
-            click.echo(line)
+            click.echo(in_place(line, data))
         if not yes:
             _confirm(removal)
         remarks = removal.run()
     click.echo(f"{removal.what.name} is removed")
     for remark in remarks:
-        click.echo(f"  {remark}")
+        click.echo(in_place(f"  {remark}", data))
 
 
 @click.command("rename")
@@ -72,9 +72,9 @@ def rename_command(old: str, new: str, data: Path, kind: RecordKind | None) -> N
     check_data(data, "rename OLD NEW --data")
     with as_click_failures("nothing was renamed"):
         renaming = rename(data, old, new, kind)
-    click.echo(f"the {renaming.kind} {old} is now {new}, in {renaming.file}")
+    click.echo(in_place(f"the {renaming.kind} {old} is now {new}, in {renaming.file}", data))
     for remark in renaming.remarks:
-        click.echo(f"  {remark}")
+        click.echo(in_place(f"  {remark}", data))
 
 
 def check_data(data: Path, command: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -12,21 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import ValidationError
 
-from rnaget_server.catalog.object_storage import changing, directory_of
+from rnaget_server.catalog.object_storage import changing, directory_of, is_object_url
 from rnaget_server.settings import settings_problem
-from rnaget_server.storage.places import is_mirror, is_url, url_of
+from rnaget_server.storage.places import shown
+from rnaget_server.storage.urls import SCHEMES, is_web, url_of
 
 if TYPE_CHECKING:
     from rnaget_server.storage.objects.publishing import Outcome
 
 
-_NAMED = "rnaget_server.catalogue"
-
-
-def is_object_url(data: Path | str) -> bool:
-    """Return whether what was given is a catalogue in object storage; one in a directory is given by its path."""
-    text = str(data)
-    return is_url(text) and not text.lower().startswith("file:")
+_LISTED = 3
 
 
 def mirrored(data: Path) -> Path:
@@ -52,26 +46,52 @@ def changes_catalog(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def run(*, data: Path, **given: Any) -> None:
-        if not is_object_url(data) or os.path.lexists(data):
+        if not is_object_url(data):
             command(data=data, **given)
             return
         outcomes: list[Outcome] = []
-        with as_failures(), changing(str(data), outcomes.append) as directory:
-            click.get_current_context().meta[_NAMED] = url_of(str(data))
-            command(data=directory, **given)
-        click.echo(in_words(outcomes[0], str(data)))
+        with as_failures():
+            url = writable_url(str(data))
+            with changing(url, outcomes.append) as directory, named_in_place(directory):
+                command(data=directory, **given)
+        for outcome in outcomes:
+            click.echo(in_words(outcome, url))
 
     return run
 
 
-def named(data: Path) -> str:
-    """Return how a catalogue that a command changes is named: one in object storage by its URL."""
-    return str(click.get_current_context().meta.get(_NAMED, data))
+def writable_url(text: str) -> str:
+    """Return the URL of a place that can be written to.
+
+    Raises
+    ------
+    click.ClickException
+        If it cannot.
+    ValueError
+        If it names a user, or is no URL that `url_of` takes.
+    """
+    url = url_of(text)
+    if is_web(url):
+        raise click.ClickException(
+            f"{url} can only be read: publish to {SCHEMES}, and let a web server serve that; or give --data that place"
+        )
+    return url
 
 
-def shown(directory: Path, data: Path | None) -> str:
-    """Return how a catalogue is named for people: one in object storage by its URL."""
-    return url_of(str(data or os.environ.get("RNAGET_DATA"))) if is_mirror(directory) else str(directory)
+@contextlib.contextmanager
+def named_in_place(directory: Path) -> Iterator[None]:
+    """Name, in what fails, a directory that stands for another place by the URL of that."""
+    try:
+        yield
+    except click.UsageError:
+        raise
+    except click.ClickException as failure:
+        raise click.ClickException(in_place(failure.message, directory)) from None
+
+
+def in_place(text: str, directory: Path) -> str:
+    """Return a text in which a directory that stands for another place is named by the URL of that."""
+    return text.replace(str(directory), shown(directory))
 
 
 @contextlib.contextmanager
@@ -93,4 +113,8 @@ def in_words(outcome: Outcome, url: str) -> str:
     """Return what a publication has done."""
     parts = [f"{len(outcome.copied):,} files copied ({outcome.bytes:,} bytes)", f"{outcome.unchanged:,} unchanged"]
     parts += [f"{len(outcome.removed):,} removed"] if outcome.removed else []
+    if outcome.kept:
+        more = ", …" if len(outcome.kept) > _LISTED else ""
+        names = ", ".join(outcome.kept[:_LISTED]) + more
+        parts.append(f"{len(outcome.kept):,} left there that somebody else has replaced ({names})")
     return f"{url_of(url)}: {', '.join(parts)}"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import click
 
 from rnaget_server.catalog import load
 from rnaget_server.catalog.located import data_records, files_of
 from rnaget_server.catalog.object_storage import publish
-from rnaget_server.cli.objects import as_failures, in_words
+from rnaget_server.cli.objects import as_failures, in_words, writable_url
 from rnaget_server.cli.starting import check_catalog_directory, refuse_no_directory
-from rnaget_server.storage.places import is_url
+from rnaget_server.storage.places import is_mirror, shown
+from rnaget_server.storage.urls import SCHEMES, is_url
 
 _SHOWN = 5
 
@@ -29,14 +31,33 @@ def publish_command(directory: Path, url: str, all_checked: bool) -> None:
     where it was broken off.
     """
     if not is_url(url):
-        raise click.ClickException(f"{url} is no URL of object storage: give one such as s3://bucket/prefix")
+        # What follows the scheme may have a secret in it.
+        name = url.partition("://")[0] if "://" in url else url
+        raise click.ClickException(
+            f"{name!a} is no kind of place that is known: give a URL of {SCHEMES}, such as s3://bucket/prefix"
+        )
     refuse_no_directory(directory, "publish")
     data = directory.absolute()
     check_catalog_directory(data, "publish")
+    with as_failures():
+        url = writable_url(url)
+        _refuse_itself(data, url)
     _check(data)
     with as_failures():
         outcome = publish(data, url, all_checked, lambda key: click.echo(f"  {key}"))
         click.echo(in_words(outcome, url))
+
+
+def _refuse_itself(data: Path, url: str) -> None:
+    """Refuse what is not a directory of files of its own, or has the place in it or is in it."""
+    if is_mirror(data):
+        raise click.ClickException(f"{data} stands for {shown(data)} and has no data: publish the directory it is from")
+    if url.startswith("file:"):
+        there, here = Path(unquote(urlsplit(url).path)).resolve(), data.resolve()
+        if there == here or there in here.parents or here in there.parents:
+            raise click.ClickException(
+                f"{there} and {here} are in one another: choose a place outside of the catalogue"
+            )
 
 
 def _check(data: Path) -> None:

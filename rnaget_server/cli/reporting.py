@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from rnaget_server.cli.objects import in_place
 
 if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
@@ -16,13 +19,14 @@ _STEPS = 1000
 _SHOWN_FILTERS = 12
 
 
-def say_what_was_imported(id: str, outcome: Outcome, dry_run: bool) -> None:
-    """Say where a record is now, or would be after a dry run, and what was found."""
+def say_what_was_imported(id: str, outcome: Outcome, data: Path, dry_run: bool) -> None:
+    """Say where a record is now, or would be after a dry run, and what was found; `data` is the catalogue."""
     if dry_run:
         click.echo("Dry run: nothing was written. Without --dry-run:")
-    click.echo(f"{id} {'would be' if dry_run else 'is now'} in {outcome.study_file} (data: {outcome.file})")
+    line = f"{id} {'would be' if dry_run else 'is now'} in {outcome.study_file} (data: {outcome.file})"
+    click.echo(in_place(line, data))
     for remark in outcome.remarks:
-        click.echo(f"  {remark}")
+        click.echo(in_place(f"  {remark}", data))
 
 
 def filters_in_words(names: tuple[str, ...]) -> str:

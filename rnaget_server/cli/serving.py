@@ -13,7 +13,6 @@ import click
 from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration
-from rnaget_server.cli.objects import shown
 from rnaget_server.cli.starting import (
     address_of,
     catalog_directory,
@@ -25,7 +24,7 @@ from rnaget_server.cli.starting import (
 from rnaget_server.errors import CatalogError
 from rnaget_server.operating import split_address
 from rnaget_server.settings import settings_problem
-from rnaget_server.storage.places import is_mirror
+from rnaget_server.storage.places import is_mirror, shown
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -51,7 +50,7 @@ def serve_command(data: Path | None, host: str | None, port: int | None, workers
         say(f"Warning: {line}")
     set_here = {f"RNAGET_{key.upper()}": str(value) for key, value in given.items() if value is not None}
     set_here["RNAGET_DATA"] = str(settings.data)
-    say(f"Serving {shown(settings.data, data)} at http://{address_of(settings.host, settings.port)}")
+    say(f"Serving {shown(settings.data)} at http://{address_of(settings.host, settings.port)}")
     if settings.host not in _LOOPBACK and not settings.public_url:
         say(
             "Warning: public_url is not set, so the URLs in tickets name any host that a request claims to be for; "

@@ -12,6 +12,9 @@ import click
 
 from rnaget_server.cli.limits import settings_for
 from rnaget_server.cli.managing import check_data, data_option
+from rnaget_server.cli.objects import changes_catalog, in_place
+from rnaget_server.cli.starting import catalog_directory
+from rnaget_server.storage.places import shown
 
 if TYPE_CHECKING:
     from rnaget_server.http.auth.token_file import TokenRecord
@@ -39,13 +42,15 @@ def token_command() -> None:
     show_default=True,
     help="Days until the token ends. 0: it does not.",
 )
+@changes_catalog
 def add(
     name: str, data: Path, grants: Sequence[str], scopes: Sequence[str], projects: Sequence[str], days: int
 ) -> None:
     """Make a token for NAME, a person or a program, and print it: once, since only its hash is kept."""
     from rnaget_server.http.auth.token_file import new_token
 
-    path = _file(data, "token add NAME --data")
+    check_data(data, "token add NAME --data")
+    path = _file(data)
     _check(name, data, scopes, projects, grants)
     token, record = new_token(
         name.strip(),
@@ -56,7 +61,7 @@ def add(
     )
     _change(path, lambda records: [*records, record])
     click.echo(token)
-    click.echo(f"{record.id} is in {path}; the token above is shown this once", err=True)
+    click.echo(in_place(f"{record.id} is in {path}; the token above is shown this once", data), err=True)
 
 
 @token_command.command("list")
@@ -65,23 +70,27 @@ def list_(data: Path) -> None:
     """List the tokens, without the tokens themselves."""
     from rnaget_server.http.auth.token_file import read_tokens
 
-    path = _file(data, "token list --data")
+    directory = catalog_directory(data, "token list --data")
+    path = _file(directory)
     try:
         records = read_tokens(path)
     except (OSError, ValueError) as error:
-        raise click.ClickException(_message(error)) from None
+        raise click.ClickException(in_place(_message(error), directory)) from None
     for record in records:
         click.echo(_line(record))
     if not records:
-        click.echo(f"there are no tokens in {path}: make one by `rnaget-server token add`", err=True)
+        line = f"there are no tokens in {path}: make one by `rnaget-server token add`"
+        click.echo(in_place(line, directory), err=True)
 
 
 @token_command.command("revoke")
 @click.argument("id")
 @data_option
+@changes_catalog
 def revoke(id: str, data: Path) -> None:
     """Revoke the token ID, as `token list` shows it; it ends within two seconds."""
-    path = _file(data, "token revoke ID --data")
+    check_data(data, "token revoke ID --data")
+    path = _file(data)
 
     def without(records: Sequence[TokenRecord]) -> Sequence[TokenRecord]:
         left = [record for record in records if record.id != id]
@@ -92,16 +101,15 @@ def revoke(id: str, data: Path) -> None:
         return left
 
     _change(path, without)
-    click.echo(f"{id} is revoked")
+    click.echo(in_place(f"{id} is revoked in {path}", data))
 
 
-def _file(data: Path, command: str) -> Path:
-    check_data(data, command)
+def _file(data: Path) -> Path:
     path = settings_for(data).auth.tokens
     if path is None:
         raise click.ClickException(
             f"this catalogue names no file of tokens: write `auth: {{tokens: tokens.json}}` below `settings:` in "
-            f"{data / 'catalog.yaml'}, or into the file that RNAGET_AUTH names"
+            f"{shown(data)}/catalog.yaml, or into the file that RNAGET_AUTH names"
         )
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rnaget_server.cli.limits import settings_for
-from rnaget_server.cli.managing import check_data, data_option
+from rnaget_server.cli.managing import data_option
+from rnaget_server.cli.starting import catalog_directory
 from rnaget_server.errors import RnagetError
 
 if TYPE_CHECKING:
@@ -34,11 +36,13 @@ def who_command(token: str, data: Path) -> None:
     from rnaget_server.http.auth.authenticator import Authenticator
     from rnaget_server.http.request import bearer_token
 
-    check_data(data, "who TOKEN --data")
-    settings = settings_for(data)
+    settings = settings_for(catalog_directory(data, "who TOKEN --data"))
     if not settings.auth.is_on:
         raise click.ClickException("nobody can sign in here: set `auth`, or everybody sees what is public")
-    given = (sys.stdin.read(_MOST_TOKEN + 1) if token == "-" else token).strip().encode()
+    given = sys.stdin.buffer.read(_MOST_TOKEN + 1) if token == "-" else os.fsencode(token)
+    given = given.strip()
+    if not given.isascii():
+        raise click.ClickException("this is no token: all its characters are ASCII; copy it again")
     try:
         identity = Authenticator(settings.auth).identify((bearer_token(given) or given).decode())
     except RnagetError as refusal:

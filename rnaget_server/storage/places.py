@@ -7,8 +7,8 @@ bit, which files have no other use for.
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,8 +19,6 @@ from rnaget_server.storage.local import PLACE, LocalFile, is_stand_in
 
 if TYPE_CHECKING:
     from rnaget_server.storage.source import OpenFile
-
-_URL = re.compile(r"(s3|s3a|gs|az|adl|azure|abfss?|file):/+[^/]", re.IGNORECASE)
 
 
 def open_file(path: Path) -> OpenFile:
@@ -102,21 +100,6 @@ def is_mirror(data: Path) -> bool:
     return data.name == "data" and (data.parent / PLACE).is_file()
 
 
-def is_url(text: str) -> bool:
-    """Return whether a text is the URL of a catalogue in object storage."""
-    return _URL.match(text) is not None
-
-
-def url_of(text: str) -> str:
-    """Return a URL as it was meant where a path has made one slash of two, without one at its end.
-
-    Raises
-    ------
-    ValueError
-        If it names a user, or a password.
-    """
-    scheme, _, rest = text.partition(":")
-    scheme, rest = scheme.lower(), rest.strip("/")
-    if "@" in rest.split("/", maxsplit=1)[0] and not scheme.startswith("abfs"):
-        raise ValueError(f"{scheme}://… has a user in it: give credentials by the environment, as AWS_ACCESS_KEY_ID")
-    return f"{scheme}://{'/' if scheme == 'file' else ''}{rest}"
+def shown(data: Path) -> str:
+    """Return how the directory of a catalogue is named for people: one that stands for another place by its URL."""
+    return str(json.loads((data.parent / PLACE).read_bytes())["url"]) if is_mirror(data) else str(data)

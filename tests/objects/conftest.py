@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.weed import BUCKET, environment, running, weed_binary
+from tests.objects.commands import done
 from tests.objects.unruly import Unruly, unruly
 
 _NUMBERS = itertools.count()
@@ -50,10 +52,29 @@ def placed(url: str, tmp_path: Path) -> Callable[[Path], Path]:
 
     def put(path: Path) -> Path:
         place = f"{url}/{next(_NUMBERS)}"
-        Client(place, 30).put(f"p/s/{path.name}", path)
+        Client(place, 30).put(f"p/s/{path.name}", path.read_bytes())
         mirror = make_mirror(Place(place, 30, 1 << 30), tmp_path / "mirrors")
         found = mirror.data / "p" / "s" / path.name
         assert is_far(found)
         return found
 
     return put
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """A copy of the demo catalogue."""
+    return Path(shutil.copytree(Path(__file__).parents[2] / "data", tmp_path / "catalogue"))
+
+
+@pytest.fixture
+def published(catalogue: Path, url: str) -> str:
+    """The same in object storage."""
+    done("publish", catalogue, url)
+    return url
+
+
+@pytest.fixture(autouse=True)
+def _one_cache_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("RNAGET_CACHE_DIRECTORY", str(tmp_path / "cache"))
+    yield

@@ -7,24 +7,22 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 
 from rnaget_server.catalog.object_storage import directory_of
 from rnaget_server.catalog.offered import offered_id
-from rnaget_server.cli.server import main
 from rnaget_server.storage.objects.claim import Claim
 from rnaget_server.storage.objects.client import Client
 from rnaget_server.storage.objects.failures import ObjectFailure
-from rnaget_server.storage.objects.mirror import CLAIM, PUBLISHED
+from rnaget_server.storage.objects.published import CLAIM, PUBLISHED
 from rnaget_server.storage.places import is_far
 from tests.conftest import client_of as client_of_fixture
+from tests.objects.commands import done, run
 from tests.objects.unruly import CALM, Unruly
 
 client_of = contextmanager(client_of_fixture)
@@ -37,29 +35,6 @@ QUERIES = (
     "/rnaget/continuous/er/bytes?format=tsv&chr=chr18&start=1000000&end=1002000",
     "/genomes",
 )
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def done(*arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Path:
-    """A copy of the demo catalogue."""
-    return Path(shutil.copytree(Path(__file__).parents[2] / "data", tmp_path / "catalogue"))
-
-
-@pytest.fixture
-def published(catalogue: Path, url: str) -> str:
-    """The same in object storage."""
-    done("publish", catalogue, url)
-    return url
 
 
 def replies(data: Path, **settings: object) -> list[tuple[int, bytes]]:
@@ -117,7 +92,7 @@ def test_of_two_at_once_one_is_told(catalogue: Path, published: str) -> None:
     client = Client(published, 10)
     with Claim(client, renewed_every=0.2), pytest.raises(ObjectFailure, match="is being published to by a process"):
         Claim(Client(published, 10), watched_for=3).__enter__()
-    assert CLAIM not in client.listing()
+    assert json.loads(client.whole(CLAIM)[0])["ended"]
 
 
 def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_is_told(published: str) -> None:
@@ -125,7 +100,7 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_is_told(publishe
     dead = Claim(client, renewed_every=1000)
     dead.__enter__()
     seen = json.loads(client.whole(CLAIM)[0])
-    client.put(CLAIM, json.dumps({**seen, "host": "elsewhere"}).encode())
+    client.put(CLAIM, json.dumps({**seen, "machine": "elsewhere"}).encode())
     with Claim(Client(published, 10), watched_for=1.5):
         dead._every = 0
         thread = threading.Thread(target=dead._renew)
@@ -222,7 +197,7 @@ def test_to_a_directory_by_its_url(catalogue: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_published(catalogue: Path, url: str, tmp_path: Path) -> None:
-    assert "is no URL of object storage" in run("publish", catalogue, "nowhere").output
+    assert "give a URL of s3://, gs://, az:// and file:///" in run("publish", catalogue, "nowhere").output
     assert "there is no directory" in run("publish", tmp_path / "none", url).output
     assert "has a user in it" in run("publish", catalogue, "s3://me:secret@bucket/x").output
     (catalogue / "demo" / "project.yaml").write_text("id: [")
@@ -236,12 +211,6 @@ def test_objects_of_strange_names_are_no_files(published: str) -> None:
     data = directory_of(published)
     assert not list(data.rglob(".*"))
     assert "ok:" in done("check", published)
-
-
-@pytest.fixture(autouse=True)
-def _one_cache_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RNAGET_CACHE_DIRECTORY", str(tmp_path / "cache"))
-    yield
 
 
 @pytest.mark.parametrize("name", ["../../../m.h5", ".m.h5"])

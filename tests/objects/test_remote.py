@@ -181,6 +181,8 @@ def test_what_stores_say_is_put_in_words() -> None:
     assert "clock" in str(failure_of(skewed, "s3://b"))
     assert failure_of(GenericError("status code: 429 Too Many"), "s3://b").slow_down
     assert failure_of(GenericError("connection closed"), "s3://b").passing
+    assert not failure_of(GenericError("status code: 400 Bad: <Code>KeyTooLongError</Code>"), "s3://b").passing
+    assert failure_of(GenericError("status code: 400 Bad: <Code>RequestTimeout</Code>"), "s3://b").passing
 
 
 def test_a_stand_in_is_not_read_as_if_it_were_the_file(placed: Callable[[Path], Path], tmp_path: Path) -> None:

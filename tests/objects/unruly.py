@@ -72,6 +72,8 @@ def unruly(upstream: str) -> Iterator[Unruly]:
             reply = asked.getresponse()
             data = reply.read()
             asked.close()
+            if mood == "cut-all":  # what was asked for was done, and nobody hears of it
+                return False
             kept = [(name, value) for name, value in reply.getheaders() if name.lower() not in _OF_CONNECTION]
             # Of a reply to HEAD, the length is that of what is not sent.
             length = reply.getheader("content-length", "0") if method == "HEAD" else str(len(data))

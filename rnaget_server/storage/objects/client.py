@@ -12,21 +12,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import obstore
-from obstore.store import from_url
+from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store, from_url
 
 from rnaget_server.storage.objects.failures import ObjectChanged, ObjectExists, ObjectFailure, failure_of
+from rnaget_server.storage.urls import is_web
 
 SIDE_BY_SIDE = 16
 """Most requests of one process to a place at once, for parts of files."""
 
 _SILENCES, _LEAST_SILENCE = 8, 0.4
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 4.0
-PART_BYTES = 16 << 20
-"""Bytes of a part in which a large object is put."""
+PART_BYTES, PARTS_AT_ONCE = 16 << 20, 4
+"""Bytes of a part in which a large object is put, and how many parts of it are on their way at once."""
 
 _HTTP = re.compile(r"http://", re.IGNORECASE)
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
@@ -97,11 +97,13 @@ class Client:
         """
         if not size:
             return memoryview(b"")
-        options: Any = {"range": (offset, offset + size), "if_match": tag}
+        options: Any = {"range": (offset, offset + size)}
+        # No server takes a weak tag for the same.
+        options |= {} if tag.startswith("W/") else {"if_match": tag}
 
         def read() -> memoryview:
             reply = obstore.get(self._read_from, key, options=options)
-            if reply.meta["e_tag"] != tag:
+            if self._tag(reply.meta) != tag:
                 raise ObjectChanged("the object was replaced since it was opened: ask again in a moment")
             data = memoryview(reply.bytes())
             if len(data) != size:
@@ -130,9 +132,21 @@ class Client:
                 return None
             if len(data) != reply.meta["size"]:
                 raise ObjectFailure(f"{self.url} sends less than is asked for", passing=True)
-            return data, str(reply.meta["e_tag"])
+            return data, self._tag(reply.meta)
 
         return self._tried(read)
+
+    def head(self, key: str) -> Listed:
+        """Return what is known of an object.
+
+        Raises
+        ------
+        ObjectGone
+            If it is not there.
+        ObjectFailure
+            If it cannot be asked for.
+        """
+        return self._tried(lambda: self._listed(obstore.head(self._read_from, key)))
 
     def pieces(self, key: str, tag: str, size: int) -> Iterator[memoryview]:
         """Yield all of an object that has a tag, piece by piece; for the errors see `read`."""
@@ -149,15 +163,24 @@ class Client:
         """
 
         def read() -> dict[str, Listed]:
-            return {
-                found["path"]: Listed(found["size"], str(found["e_tag"]), int(found["last_modified"].timestamp()))
-                for some in obstore.list(self._read_from)
-                for found in some
-            }
+            # Anew from the first on where it fails: not every store lists in order, so that it could not go on.
+            return {found["path"]: self._listed(found) for some in obstore.list(self._read_from) for found in some}
 
         return self._tried(read)
 
-    def put(self, key: str, data: bytes | Path, expected: str | None = None) -> str:
+    def _listed(self, found: Any) -> Listed:
+        return Listed(found["size"], self._tag(found), int(found["last_modified"].timestamp()))
+
+    def _tag(self, found: Any) -> str:
+        tag = found["e_tag"]
+        if not tag:
+            raise ObjectFailure(
+                f"{self.url} gives no entity tags (ETag), by which a file that was replaced is known: let it be served "
+                "by what gives them, such as nginx or object storage"
+            )
+        return str(tag)
+
+    def put(self, key: str, data: bytes | Callable[[], Iterator[bytes]], expected: str | None = None) -> str:
         """Write an object, and return its tag.
 
         Parameters
@@ -165,9 +188,11 @@ class Client:
         key
             Its key.
         data
-            Its bytes, or the file that has them.
+            Its bytes; or what gives them piece by piece, which is called for each attempt. If that fails, what is there
+            stays.
         expected
-            The tag that it must have; an empty text if it must not be there. None: anything that is there is replaced.
+            The tag that it must have; an empty text if it must not be there. None: anything that is there is replaced,
+            as pieces always do.
 
         Raises
         ------
@@ -176,28 +201,36 @@ class Client:
         ObjectFailure
             If it cannot be written.
         """
-        mode: Any = "overwrite" if expected is None else "create" if not expected else {"e_tag": expected}
 
         def write() -> str:
-            try:
-                # A repetition starts at the first byte.
-                source: Any = data if isinstance(data, bytes) else Path(data)
-                parts = isinstance(data, Path) and data.stat().st_size > PART_BYTES
+            if not isinstance(data, bytes):
+                parts: Any = data()
                 reply = obstore.put(
-                    self._store, key, source, mode=mode, use_multipart=parts, chunk_size=PART_BYTES, max_concurrency=4
+                    self._store, key, parts, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
                 )
-            except obstore.exceptions.PreconditionError:
+                return self._tag(reply)
+            try:
+                mode = self._mode(key, expected)
+                return self._tag(obstore.put(self._store, key, data, mode=mode, use_multipart=False))
+            except (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError):
                 raise ObjectExists(f"{self.url} has another state of it") from None
-            except NotImplementedError:  # a directory, where nothing is written on a condition
-                if not expected or self._tag_of(key) != expected:
-                    raise ObjectExists(f"{self.url} has another state of it") from None
-                reply = obstore.put(self._store, key, data, mode="overwrite")
-            return str(reply["e_tag"])
 
         return self._tried(write)
 
-    def _tag_of(self, key: str) -> str:
-        return str(obstore.head(self._store, key)["e_tag"])
+    def _mode(self, key: str, expected: str | None) -> Any:
+        """Return the condition on which an object is written, in words of the library."""
+        if not expected:
+            return "overwrite" if expected is None else "create"
+        if isinstance(self._store, S3Store | AzureStore):
+            return {"e_tag": expected}
+        try:
+            found = obstore.head(self._store, key)
+        except FileNotFoundError:
+            raise ObjectExists(f"{self.url} has it no more") from None
+        if found["e_tag"] != expected:
+            raise ObjectExists(f"{self.url} has another state of it")
+        # Google's conditions are on versions, and a directory knows none.
+        return {"version": found["version"], "e_tag": expected} if isinstance(self._store, GCSStore) else "overwrite"
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; those that are not there count as removed.
@@ -214,8 +247,7 @@ class Client:
             except FileNotFoundError:
                 return
 
-        for key in keys:
-            self._tried(lambda key=key: remove(key))  # type: ignore[misc]
+        list(self.threads.map(lambda key: self._tried(lambda: remove(key)), keys))
 
     def _tried(self, work: Callable[[], _Answer]) -> _Answer:
         """Return what `work` does, which is done again after growing waits where the place may come round."""
@@ -248,9 +280,11 @@ def _opened(url: str, seconds: float, silence: float | None = None) -> Any:
     place: Any = url
     if url.startswith("file:"):
         return from_url(place, mkdir=True)
-    options: Any = {"timeout": timedelta(seconds=seconds), "allow_http": _is_plain()}
+    options: Any = {"timeout": timedelta(seconds=seconds), "allow_http": is_web(url) or _is_plain()}
     if silence is not None:
         options["read_timeout"] = timedelta(seconds=silence)
+    if is_web(url):  # of any host, also of one whose own protocol would be spoken otherwise
+        return HTTPStore(url, client_options=options, retry_config={"max_retries": 0})
     return from_url(place, client_options=options, retry_config={"max_retries": 0})
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import re
 
+from rnaget_server.storage.urls import is_web
+
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
+_NAME = re.compile(r'[Pp]ath "(.*?)"(?: contained|:)', re.DOTALL)
+_OF_SYSTEM = re.compile(r'Os \{[^}]*message: "([^"]+)"')
 _SLOW_DOWN = (429, 503)
 _DENIED = (401, 403)
+_PASSING, _PASSING_CODES = (408, 409, 425), ("RequestTimeout",)
 _SKEWED = ("RequestTimeTooSkewed", "RequestExpired")
 _KEYS = {
     "InvalidAccessKeyId": "it does not know the access key: correct AWS_ACCESS_KEY_ID",
@@ -78,12 +83,25 @@ def failure_of(error: Exception, place: str) -> ObjectFailure:
         return ObjectFailure(f"{place} asks for fewer requests ({status})", passing=True, slow_down=True)
     if "169.254." in text:  # where machines of a cloud ask for credentials
         return ObjectFailure(f"{place} cannot be asked: {_without_key(place)}")
+    if kind == "InvalidPathError":
+        name = next(iter(_NAME.findall(text)), "")
+        return ObjectFailure(
+            f"{place} has an object whose name is no path of a file, {name!a}: remove it, or use a prefix of its own"
+        )
+    if kind == "NotSupportedError" and "Range" in text:
+        return ObjectFailure(f"{place} does not give parts of files: let it be served by what knows Range requests")
+    if place.startswith("file:"):
+        return ObjectFailure(f"{place} cannot be used: {next(iter(_OF_SYSTEM.findall(text)), kind)}")
     if isinstance(error, NotImplementedError | TypeError | ValueError):
         return ObjectFailure(f"{place} cannot be used so ({kind})")
-    return ObjectFailure(f"{place} does not answer" + (f" as it should ({status})" if status else ""), passing=True)
+    # A request that is wrong is wrong the next time as well.
+    passing = not 400 <= status < 500 or status in _PASSING or code in _PASSING_CODES
+    return ObjectFailure(f"{place} does not answer" + (f" as it should ({status})" if status else ""), passing=passing)
 
 
 def _without_key(place: str) -> str:
     if place.startswith("s3") and not os.environ.get("AWS_ACCESS_KEY_ID"):
         return "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if is_web(place):
+        return "it must be open to this machine without a sign-in"
     return "its credentials do not allow this"

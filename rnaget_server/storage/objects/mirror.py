@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from rnaget_server.storage.disk_cache import DiskCache, private_directory
@@ -20,13 +20,9 @@ from rnaget_server.storage.local import PLACE, STAND_IN, LocalFile
 from rnaget_server.storage.objects.blocks import Blocks
 from rnaget_server.storage.objects.client import Client, Listed
 from rnaget_server.storage.objects.failures import ObjectFailure, ObjectGone
+from rnaget_server.storage.objects.published import PUBLISHED, is_of_catalog, is_yaml, read_published, yaml_last
 from rnaget_server.storage.objects.remote import RemoteFile
-
-PUBLISHED = "rnaget-published.json"
-"""The object that says what was published last; where it is, it changes with any other."""
-
-CLAIM = "rnaget-publishing.json"
-"""The object that is there while somebody publishes."""
+from rnaget_server.storage.urls import is_web
 
 _MAGIC = b"RNAGET object\n"
 _TAGS, _STALE = "tags.json", "stale"
@@ -107,20 +103,20 @@ class Mirror:
 
     def _update(self) -> None:
         state = self._state()
-        stale = self.home / _STALE
+        missed = self._missed_at()
         mark: str | None = state.get("mark")
+        published = b""
         try:
-            found = self.client.whole(PUBLISHED, None if stale.exists() else mark)
+            found = self.client.whole(PUBLISHED, None if missed else mark)
             if found is None and self.data.is_dir():
                 return
-            mark = found[1] if found is not None else mark
+            published, mark = found or (published, mark)
         except ObjectGone:
             mark = None
-        stale.unlink(missing_ok=True)
-        listing = {key: listed for key, listed in self.client.listing().items() if _is_of_catalog(key)}
+        listing = self._listing(published, mark is not None)
         known: dict[str, str] = state.get("tags", {})
         self.data.mkdir(exist_ok=True)
-        changed = [key for key in listing if known.get(key) != listing[key].tag or not (self.data / key).exists()]
+        changed = [key for key in listing if known.get(key) != listing[key].tag or not (self.data / key).is_file()]
         gone = known.keys() - listing.keys()
         tags = {key: known[key] for key in listing if key in known}
         whole = [key for key in changed if self._is_read_whole(key, listing[key])]
@@ -135,6 +131,51 @@ class Mirror:
         for key in gone:
             self._remove(key)
         _replace(self.home / _TAGS, json.dumps({"mark": mark, "tags": tags}).encode())
+        # Not if one was missed since.
+        if missed and missed == self._missed_at():
+            (self.home / _STALE).unlink(missing_ok=True)
+
+    def _listing(self, published: bytes, is_published: bool) -> dict[str, Listed]:
+        """Return the files of the catalogue as they are in the place."""
+        if not is_web(self.place.url):
+            listing = self.client.listing()
+        elif is_published:
+            listing = self._named_in(published or (self.client.whole(PUBLISHED) or (b"", ""))[0])
+        else:
+            raise ObjectFailure(
+                f"there is no {PUBLISHED} in {self.place.url}, by which the files of a catalogue are known at a web "
+                "server: let it serve what `rnaget-server publish DIRECTORY URL` has copied, such as to file:///DIRECTORY"
+            )
+        # What is a directory of others is at most its mark, which is no file.
+        directories = {key[:at] for key in listing for at, letter in enumerate(key) if letter == "/"}
+        return {key: listed for key, listed in listing.items() if is_of_catalog(key) and key not in directories}
+
+    def _named_in(self, published: bytes) -> dict[str, Listed]:
+        """Return the files of a place that cannot be listed."""
+        entries = read_published(published, self.place.url)
+        keys = [key for key in entries if is_of_catalog(key)]
+        found = zip(keys, self.client.threads.map(self._asked, keys), strict=True)
+        listing = {key: listed for key, listed in found if listed is not None}
+        for key, listed in listing.items():
+            if entries[key].tag and entries[key].size != listed.size:
+                raise ObjectFailure(
+                    f"{key} in {self.place.url} has {listed.size:,} bytes, and {entries[key].size:,} were published: "
+                    "wait until it is copied, or publish again"
+                )
+        return listing
+
+    def _asked(self, key: str) -> Listed | None:
+        try:
+            return self.client.head(key)
+        except ObjectGone:
+            return None
+
+    def _missed_at(self) -> int:
+        """Return when an object was last found to be another than it was, since all were listed; 0 if none was."""
+        try:
+            return (self.home / _STALE).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _said(self, key: str, listed: Listed) -> bytes:
         return _MAGIC + json.dumps({"home": str(self.home), "key": key, "tag": listed.tag}).encode() + b"\n"
@@ -156,14 +197,14 @@ class Mirror:
 
     def _write(self, key: str, data: bytes, modified: int) -> None:
         path = self._parent_of(key)
-        temporary = new_temporary(path)
+        temporary = _temporary(path)
         temporary.write_bytes(data)
         os.utime(temporary, ns=(modified, modified))
         temporary.replace(path)
 
     def _stand_in(self, key: str, listed: Listed) -> None:
         path = self._parent_of(key)
-        temporary = new_temporary(path)
+        temporary = _temporary(path)
         temporary.write_bytes(self._said(key, listed))
         os.truncate(temporary, listed.size)
         temporary.chmod(STAND_IN | 0o600)
@@ -173,15 +214,16 @@ class Mirror:
         temporary.replace(path)
 
     def _parent_of(self, key: str) -> Path:
+        """Return the path of a key, in whose way nothing is that is no longer in the place."""
         path = self.data / key
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                shutil.rmtree(path)
-        except OSError:
-            raise ObjectFailure(
-                f"{self.place.url} has objects below the object {key}: remove one or the others"
-            ) from None
+        for parent in path.parents:
+            if parent == self.data:
+                break
+            if parent.is_file():
+                parent.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
         return path
 
     def _remove(self, key: str) -> None:
@@ -260,9 +302,9 @@ def open_object(file: LocalFile) -> RemoteFile:
         file.close()
 
 
-def said_tag(path: Path) -> str:
-    """Return the entity tag of the object that a stand-in is for."""
-    return _said(_opened(path))[2]
+def said_key(path: Path) -> str:
+    """Return the key of the object that a stand-in is for."""
+    return _said(_opened(path))[1]
 
 
 def fetched(path: Path) -> Path:
@@ -296,16 +338,6 @@ def fetched(path: Path) -> Path:
     return target
 
 
-def yaml_last(key: str) -> tuple[bool, int, str]:
-    """Return what keys are sorted by for data to come first, then YAML, and that of the catalogue last."""
-    return is_yaml(key), -key.count("/") if is_yaml(key) else 0, key
-
-
-def is_yaml(key: str) -> bool:
-    """Return whether an object is a file that the catalogue is read from."""
-    return key.endswith((".yaml", ".yml"))
-
-
 def _opened(path: Path) -> LocalFile:
     return LocalFile(os.open(path, os.O_RDONLY))
 
@@ -319,18 +351,16 @@ def _said(file: LocalFile) -> tuple[Mirror, str, str]:
     return opened_mirror(Path(said["home"])), said["key"], said["tag"]
 
 
-def _is_of_catalog(key: str) -> bool:
-    """Return whether an object is a file of a catalogue: no file of it or of a directory above it is hidden."""
-    parts = PurePosixPath(key).parts
-    is_plain = "/".join(parts) == key and key.isprintable() and not any(part.startswith(".") for part in parts)
-    return is_plain and key not in (PUBLISHED, CLAIM)
-
-
 def _nanoseconds(tag: str) -> int:
     return int(hashlib.sha256(tag.encode()).hexdigest()[:12], 16) % _BILLION
 
 
+def _temporary(path: Path) -> Path:
+    """Return a new file next to a path, with a name that is short whatever the path is."""
+    return new_temporary(path.parent / "object")
+
+
 def _replace(path: Path, data: bytes) -> None:
-    temporary = new_temporary(path)
+    temporary = _temporary(path)
     temporary.write_bytes(data)
     temporary.replace(path)

@@ -3,50 +3,81 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from rnaget_server.storage.local import is_stand_in
+from rnaget_server.storage.local import LocalFile, is_stand_in, version_of
 from rnaget_server.storage.objects.claim import Claim
 from rnaget_server.storage.objects.client import PART_BYTES, Client, Listed
-from rnaget_server.storage.objects.failures import ObjectFailure, ObjectGone
-from rnaget_server.storage.objects.mirror import PUBLISHED, said_tag, yaml_last
+from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure, ObjectGone
+from rnaget_server.storage.objects.mirror import open_object, said_key
+from rnaget_server.storage.objects.published import (
+    CLAIM,
+    PUBLISHED,
+    Entry,
+    is_of_catalog,
+    is_yaml,
+    read_published,
+    written_published,
+    yaml_last,
+)
 
-_AT_ONCE = 4
+# So that no more than about 300 MiB are in memory: small files are as many requests as bytes.
+_SMALL, _SMALL_AT_ONCE, _AT_ONCE = 1 << 20, 32, 4
 _PIECE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file that was published: its bytes, when it was written, its SHA-256 digest, and the tag of the object."""
-
-    size: int
-    modified: int
-    sha256: str | None
-    tag: str
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The files that a publication copied, left as they were, and removed; and the bytes copied."""
+    """The files that a publication copied, left as they were, removed, and did not remove; and the bytes copied.
+
+    Those that it did not remove are no longer in the directory, and were replaced by somebody else.
+    """
 
     copied: tuple[str, ...]
     unchanged: int
     removed: tuple[str, ...]
     bytes: int
+    kept: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
 class _Digests:
-    """The digests of a file: SHA-256, and what most stores have as the tag of an object that was put as this one is."""
+    """The digests of bytes that come piece by piece: SHA-256, and what most stores have as the tag of such an object.
 
-    sha256: str
-    tag: str
+    That of an object that is put in parts is made of the digests of the parts.
+    """
+
+    def __init__(self) -> None:
+        self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Take the next bytes, of which none go beyond the end of a part."""
+        self._sha256.update(piece)
+        self._md5.update(piece)
+        self._size += len(piece)
+        if self._size % PART_BYTES == 0:
+            self._parts.append(self._md5.digest())
+            self._md5 = hashlib.md5(usedforsecurity=False)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 digest."""
+        return self._sha256.hexdigest()
+
+    def is_tag(self, tag: str) -> bool:
+        """Return whether an entity tag is that of an object of these bytes; that of many stores never is."""
+        if self._size < PART_BYTES:
+            return tag.strip('"') == self._md5.hexdigest()
+        parts = self._parts + ([self._md5.digest()] if self._size % PART_BYTES else [])
+        whole = hashlib.md5(b"".join(parts), usedforsecurity=False).hexdigest()
+        return tag.strip('"') == f"{whole}-{len(parts)}"
 
 
 class Publication:
@@ -81,6 +112,7 @@ class Publication:
         self._all_checked = all_checked
         self._note = note
         self._entries: dict[str, Entry] = {}
+        self._mark = ""
 
     def run(self, claim: Claim) -> Outcome:
         """Copy what changed.
@@ -92,54 +124,77 @@ class Publication:
         OSError
             If a file cannot be read.
         """
+        keys = sorted(files_below(self._data), key=yaml_last)
         with claim:
             published = self._published()
             listing = self._client.listing()
-            keys = sorted(files_below(self._data), key=yaml_last)
-            changed = [key for key in keys if self._is_changed(key, published.get(key), listing.get(key))]
-            known = published.keys() | (self._base or {}).keys()
-            gone = sorted(key for key in known & listing.keys() if key not in keys)
+            is_changed = _side_by_side(lambda key: self._is_changed(key, published, listing), keys, _AT_ONCE)
+            changed = [key for key, is_new in zip(keys, is_changed, strict=True) if is_new]
+            gone, kept = self._gone(keys, published, listing)
             self._check_base([*changed, *gone], listing)
-            texts = [key for key in changed if yaml_last(key)[0]]
-            with ThreadPoolExecutor(_AT_ONCE) as threads:
-                # All that the YAML files name is there before they are.
-                sent = list(threads.map(lambda key: self._copy(key, claim), changed[: len(changed) - len(texts)]))
-            sent += [self._copy(key, claim) for key in texts]
-            claim.check()
-            self._client.delete(gone)
-            if changed or gone or set(published) != set(keys):
-                self._client.put(PUBLISHED, _as_json({key: self._entries[key] for key in keys}))
-        return Outcome(tuple(changed), len(keys) - len(changed), tuple(gone), sum(sent))
+            self._announce(changed, published)
+            sent = self._copy_all(changed, listing, claim)
+            if gone:
+                claim.confirm()
+            for is_text in (True, False):  # nothing is named that is no longer there
+                self._client.delete([key for key in gone if is_yaml(key) == is_text])
+            # What others have published since the directory was made of the place stays.
+            others = {} if self._base is None else {key: published[key] for key in published if key not in self._base}
+            entries = {**others, **self._entries}
+            if changed or gone or entries != published:
+                self._put_published(entries)
+        return Outcome(tuple(changed), len(keys) - len(changed), tuple(gone), sent, tuple(kept))
 
     def _published(self) -> dict[str, Entry]:
         try:
             found = self._client.whole(PUBLISHED)
-            files = json.loads(found[0])["files"] if found is not None else {}
-            return {key: Entry(**entry) for key, entry in files.items()}
         except ObjectGone:
             return {}
-        except (ValueError, KeyError, TypeError):
-            raise ObjectFailure(f"{PUBLISHED} in {self._client.url} is damaged: remove it, and publish again") from None
+        data, self._mark = found or (b"", "")
+        return read_published(data, self._client.url)
 
-    def _is_changed(self, key: str, entry: Entry | None, listed: Listed | None) -> bool:
-        path = self._data / key
+    def _gone(
+        self, keys: list[str], published: Mapping[str, Entry], listing: Mapping[str, Listed]
+    ) -> tuple[list[str], list[str]]:
+        """Return the objects that are to be removed, and those that somebody else has replaced."""
+        known = published.keys() if self._base is None else self._base.keys()
+        missing = sorted(known & listing.keys() - set(keys))
+        gone = [key for key in missing if self._base is not None or published[key].tag in ("", listing[key].tag)]
+        return gone, [key for key in missing if key not in gone]
+
+    def _announce(self, changed: list[str], published: Mapping[str, Entry]) -> None:
+        """Say what is going to be there, so that what a publication leaves that is broken off is known to the next."""
+        if changed:
+            planned = {key: Entry((self._data / key).stat().st_size, 0, None, "") for key in changed}
+            self._put_published({**published, **planned})
+
+    def _put_published(self, entries: Mapping[str, Entry]) -> None:
+        self._mark = self._put(PUBLISHED, written_published(entries), self._mark)
+
+    def _is_changed(self, key: str, published: Mapping[str, Entry], listing: Mapping[str, Listed]) -> bool:
+        path, entry, listed = self._data / key, published.get(key), listing.get(key)
         status = path.stat()
+        known = entry is not None and listed is not None and entry.tag == listed.tag
         if is_stand_in(status):
-            if listed is None or listed.tag != said_tag(path):
-                raise _meanwhile(key)
-            self._entries[key] = entry or Entry(listed.size, status.st_mtime_ns, None, listed.tag)
+            if said_key(path) != key:  # it was moved
+                return True
+            if entry is not None:  # else it was not published
+                self._entries[key] = entry
             return False
         if listed is None or listed.size != status.st_size:
             return True
-        known = entry is not None and entry.tag == listed.tag
         if entry is not None and known and entry.modified == status.st_mtime_ns and not self._all_checked:
             self._entries[key] = entry
             return False
-        digests = _digests(path)
-        if (entry.sha256 == digests.sha256) if entry is not None and known else (digests.tag == listed.tag.strip('"')):
+        digests = _Digests()
+        for piece in _pieces(path, status):
+            digests.add(piece)
+        is_same = entry is not None and known and entry.sha256 == digests.sha256
+        if not is_same and not digests.is_tag(listed.tag):
+            return True
+        if entry is not None or self._base is None:
             self._entries[key] = Entry(status.st_size, status.st_mtime_ns, digests.sha256, listed.tag)
-            return False
-        return True
+        return False
 
     def _check_base(self, keys: list[str], listing: Mapping[str, Listed]) -> None:
         for key in keys if self._base is not None else ():
@@ -147,18 +202,61 @@ class Publication:
             if (listed.tag if listed is not None else None) != (self._base or {}).get(key):
                 raise _meanwhile(key)
 
-    def _copy(self, key: str, claim: Claim) -> int:
+    def _copy_all(self, keys: list[str], listing: Mapping[str, Listed], claim: Claim) -> int:
+        """Copy files, and return how many bytes they have: all that the YAML files name is there before they are."""
+
+        def copy(key: str) -> int:
+            return self._copy(key, listing.get(key), claim)
+
+        data = [key for key in keys if not is_yaml(key)]
+        small = {key for key in data if (self._data / key).stat().st_size <= _SMALL}
+        sent = sum(_side_by_side(copy, [key for key in data if key in small], _SMALL_AT_ONCE))
+        sent += sum(_side_by_side(copy, [key for key in data if key not in small], _AT_ONCE))
+        texts = [key for key in keys if is_yaml(key)]
+        if texts:
+            claim.confirm()
+        return sent + sum(map(copy, texts))
+
+    def _copy(self, key: str, listed: Listed | None, claim: Claim) -> int:
         """Copy a file, look at what has come there, and return how many bytes that are."""
         claim.check()
         path = self._data / key
-        before = path.stat()
-        digests = _digests(path)
-        tag = self._client.put(key, path)
-        if tag.strip('"') != digests.tag and self._sha256_of(key, tag, before.st_size) != digests.sha256:
-            raise ObjectFailure(f"{key} is not there as it is here: it was written to meanwhile; publish again")
-        self._entries[key] = Entry(before.st_size, before.st_mtime_ns, digests.sha256, tag)
+        status = path.stat()
+        digests = _Digests()
+
+        def pieces() -> Iterator[bytes]:
+            nonlocal digests
+            digests = _Digests()
+            for piece in _pieces(path, status):
+                digests.add(piece)
+                yield piece
+
+        if status.st_size < PART_BYTES:
+            tag = self._put(key, b"".join(pieces()), listed.tag if listed is not None else "")
+        else:  # such an object cannot be put on a condition
+            claim.confirm()
+            tag = self._client.put(key, pieces)
+        if not digests.is_tag(tag) and self._sha256_of(key, tag, status.st_size) != digests.sha256:
+            raise ObjectFailure(f"{key} is not there as it is here: publish again")
+        self._entries[key] = Entry(status.st_size, status.st_mtime_ns, digests.sha256, tag)
         self._note(key)
-        return before.st_size
+        return status.st_size
+
+    def _put(self, key: str, data: bytes, expected: str) -> str:
+        """Write an object that is as it was when the place was looked at, and return its tag."""
+        try:
+            return self._client.put(key, data, expected)
+        except ObjectExists:
+            try:
+                found = self._client.whole(key)
+            except ObjectGone:
+                found = None
+            if found is None or found[0] != data:  # else it was put, and the answer was lost
+                raise ObjectFailure(
+                    f"somebody else has written {key} in {self._client.url} meanwhile: this publication has ended, and "
+                    "what it had not copied is as it was; publish again"
+                ) from None
+            return found[1]
 
     def _sha256_of(self, key: str, tag: str, size: int) -> str:
         digest = hashlib.sha256()
@@ -167,40 +265,57 @@ class Publication:
         return digest.hexdigest()
 
 
+def _side_by_side(work: Callable[[str], _Answer], keys: list[str], most: int) -> list[_Answer]:
+    with ThreadPoolExecutor(most, "publish") as threads:
+        return list(threads.map(work, keys))
+
+
 def files_below(data: Path) -> Iterator[str]:
-    """Yield the files of a catalogue by their paths in it; hidden ones are no part of it."""
-    for directory, directories, names in os.walk(data, followlinks=True):
-        directories[:] = sorted(name for name in directories if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(directory, name)
-            if not name.startswith(".") and path.is_file():
-                yield path.relative_to(data).as_posix()
+    """Yield the files of a catalogue by their paths in it; hidden ones are no part of it, nor what publishing writes.
+
+    Raises
+    ------
+    OSError
+        If there is one that cannot be published, or a directory cannot be read: what is not seen would be removed.
+    """
+    for path in _below(data, frozenset()):
+        key = path.relative_to(data).as_posix()
+        if is_of_catalog(key):
+            yield key
+        elif key not in (PUBLISHED, CLAIM):
+            raise ObjectFailure(f"{str(path)!a} cannot be published: give it a name that can be printed, without \\\\")
 
 
-def _digests(path: Path) -> _Digests:
-    """Return the digests of a file: that of an object in parts is made of those of its parts."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    parts: list[bytes] = []
-    size = 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            sha256.update(piece)
-            md5.update(piece)
-            size += len(piece)
-            if size % PART_BYTES == 0:
-                parts.append(md5.digest())
-                md5 = hashlib.md5(usedforsecurity=False)
-    if size <= PART_BYTES:
-        return _Digests(sha256.hexdigest(), parts[0].hex() if parts else md5.hexdigest())
-    parts += [md5.digest()] if size % PART_BYTES else []
-    return _Digests(
-        sha256.hexdigest(), f"{hashlib.md5(b''.join(parts), usedforsecurity=False).hexdigest()}-{len(parts)}"
-    )
+def _below(directory: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    status = directory.stat()
+    identity = status.st_dev, status.st_ino
+    if identity in above:
+        raise ObjectFailure(f"{directory} is a link to a directory that it is in: remove it")
+    for name in sorted(name for name in os.listdir(directory) if not name.startswith(".")):
+        path = directory / name
+        if path.is_dir():
+            yield from _below(path, above | {identity})
+        elif path.is_file():
+            yield path
+        elif path.is_symlink():
+            raise ObjectFailure(f"{path} is a link to what is not there: remove it, or mend it")
 
 
-def _as_json(entries: Mapping[str, Entry]) -> bytes:
-    files = {key: asdict(entry) for key, entry in entries.items()}
-    return json.dumps({"version": 1, "published": int(time.time()), "files": files}).encode()
+def _pieces(path: Path, status: os.stat_result) -> Iterator[bytes]:
+    """Yield the bytes of a file that has a status, and still has it at the end; of a stand-in, those of its object."""
+    stored = LocalFile(os.open(path, os.O_RDONLY))
+    file = open_object(stored) if stored.stands_in else stored
+    try:
+        yield from file.read_many((at, min(_PIECE, file.size - at)) for at in range(0, file.size, _PIECE))
+    except ObjectFailure:
+        raise
+    except OSError as error:
+        raise ObjectFailure(f"{path} cannot be read: {error.strerror or error}") from None
+    finally:
+        now = version_of(file.status())
+        file.close()
+    if now != version_of(status):
+        raise ObjectFailure(f"{path} was written to while it was read: publish again once that has ended")
 
 
 def _meanwhile(key: str) -> ObjectFailure:
