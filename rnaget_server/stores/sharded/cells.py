@@ -85,7 +85,7 @@ class Selection:
         if not self.parts:
             nothing = np.empty(0, np.int32)
             return iter([CompressedBlock(np.zeros(self.height + 1, np.int64), nothing, nothing.astype(self.dtype))])
-        if all(part.shard.both_ways for part in self.parts) or self.height * self.width <= PANEL:
+        if all(part.shard.facts.both_ways for part in self.parts) or self.height * self.width <= PANEL:
             return self._by_features()
         return transposed(_BySamples(self), None, None, self.dtype)
 
