@@ -24,6 +24,8 @@ _SHARE = 8
 # Requests to object storage that are under way at a time, and the part of a file that has what it is opened by.
 _MOST_FETCHING = 16
 _HEAD_BYTES = 256 << 10
+# So many files have their heads fetched before they are opened: about as many as memory has room for.
+_FETCHED = 64
 
 
 @dataclass(frozen=True)
@@ -128,20 +130,19 @@ class OpenShards:
         while waiting:
             yield _fetched(*waiting.popleft())
 
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Do several things side by side, by as many threads as there are processors for."""
-        if len(tasks) < 2 or self._count < 2:
-            for task in tasks:
-                task()
-            return
+    def run(self, tasks: Sequence[tuple[ShardFile, Callable[[], None]]]) -> None:
+        """Do something with each of several files, side by side.
 
-        def some(start: int) -> None:
-            for task in tasks[start :: self._count]:
-                task()
-
-        # Few threads with many tasks each, since to hand one over takes as long as to read some chunks.
-        for done in [self._threads.submit(some, start) for start in range(self._count)]:
-            done.result()
+        Those in object storage are waited for by more threads than there are processors for.
+        """
+        if any(is_far(file) for file, _ in tasks):
+            for start in range(0, len(tasks), _FETCHED):
+                some = tasks[start : start + _FETCHED]
+                # HDF5 opens one file at a time, and would wait for each in turn.
+                deque(self.ahead(file for file, _ in some), maxlen=0)
+                _share([task for _, task in some], self._fetching, _MOST_FETCHING)
+        else:
+            _share([task for _, task in tasks], self._threads, self._count)
 
     @cached_property
     def _count(self) -> int:
@@ -154,6 +155,22 @@ class OpenShards:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._count, "shard")
+
+
+def _share(tasks: Sequence[Callable[[], None]], threads: ThreadPoolExecutor, count: int) -> None:
+    """Do something by so many threads."""
+    if len(tasks) < 2 or count < 2:
+        for task in tasks:
+            task()
+        return
+
+    def some(start: int) -> None:
+        for task in tasks[start::count]:
+            task()
+
+    # Few threads with many tasks each, since to hand one over takes as long as to read some chunks.
+    for done in [threads.submit(some, start) for start in range(min(count, len(tasks)))]:
+        done.result()
 
 
 def is_far(file: ShardFile) -> bool:
