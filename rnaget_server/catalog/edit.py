@@ -220,7 +220,7 @@ def _update(entry: CommentedMap, values: Mapping[str, Any], keep_tracks: bool) -
     for key, value in values.items():
         if key == "filters":
             _update_filters(entry, value)
-        elif key == "files":
+        elif key == "files" and all(isinstance(file, Mapping) for file in value):
             _update_files(entry, value)
         elif key == "tracks" and value:
             _update_tracks(entry, value, keep_tracks)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rnaget_server.catalog.load import load, watched_files
 from rnaget_server.catalog.records import Catalog, Genome, Matrix, ReadsFile, Record, TrackSet
+from rnaget_server.catalog.shards import WatchedPatterns, is_pattern
 from rnaget_server.errors import CatalogError, Problem
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class LiveCatalog:
         if catalog is None:
             raise CatalogError(problems)
         self._catalog = catalog
+        self._watched = WatchedPatterns()
+        self._matched = _matched(catalog)
         self.changed = max(modified for modified, _ in self._signature.values())
         """When the catalogue in service was last changed, in nanoseconds since 1970."""
         restricted = bool(problems) and self._may_be_restricted()
@@ -136,10 +139,10 @@ class LiveCatalog:
             # Again every minute: an outage that was over looks like the one before it.
             minute = int(time.time() // _OUTAGE_SECONDS)
             self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {error}", minute)
-        signature = self._sign()
-        if signature == self._signature:
+        signature, matched = self._sign(), self._watched.files(self._catalog.matrices.values())
+        if signature == self._signature and matched == self._matched:
             return
-        self._signature = signature
+        self._signature, self._matched = signature, matched
         catalog, problems = load(self._data)
         if catalog is None or problems:
             restricted = self._state.may_be_restricted or self._may_be_restricted()
@@ -148,6 +151,7 @@ class LiveCatalog:
             self._say_all("", self._state.refused)
             return
         self._catalog = catalog
+        self._matched = _matched(catalog)
         self.changed = time.time_ns()
         self._state = CatalogState(datetime.now(UTC))
         self._say(logging.INFO, f"the changed catalogue is in service: {len(catalog.matrices)} matrices")
@@ -175,7 +179,8 @@ class LiveCatalog:
 
     def _say(self, level: int, message: str, minute: int = 0) -> None:
         # Once among all workers, for each state of the files.
-        _log.log(level, "%s", message, extra={"once": repr((minute, *sorted(self._signature.items())))})
+        state = (minute, sorted(self._signature.items()), self._matched)
+        _log.log(level, "%s", message, extra={"once": repr(state)})
 
     def _say_all(self, start: str, problems: Sequence[Problem]) -> None:
         for problem in problems[:_MOST_LINES]:
@@ -194,3 +199,8 @@ class LiveCatalog:
             for problem in problems
         ]
         return tuple(sorted(found, key=lambda problem: (str(problem.path), problem.line or 0, problem.column or 0)))
+
+
+def _matched(catalog: Catalog) -> dict[str, tuple[Path, ...]]:
+    """Return the files of the matrices of a catalogue that have patterns; see `WatchedPatterns`."""
+    return {matrix.id: matrix.paths for matrix in catalog.matrices.values() if any(map(is_pattern, matrix.files))}

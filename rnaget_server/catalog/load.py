@@ -236,13 +236,16 @@ def _matrix(entry: ExpressionEntry, study: StudyFile, project: ProjectFile, path
         column=entry.tsv.column or "{" + entry.sample_id + "}",
         comments=entry.tsv.comments,
     )
-    paths = data_files(entry, path.parent)
+    names = tuple(entry.files) if entry.file is None else ()
+    paths = data_files(names or [str(entry.file)], path.parent)
     return Matrix(
         id=entry.id,
         project_id=project.id,
         study_id=study.id,
         path=paths[0],
         shards=paths if len(paths) > 1 else (),
+        files=names,
+        directory=path.parent,
         units=entry.units,
         version=entry.version or study.version,
         name=entry.name,

@@ -55,6 +55,7 @@ class Matrix:
     """One expression matrix: where its file is, and how its attributes are named.
 
     `shards` are the files of a matrix of several, which has the samples of each in turn; `path` is the first of them.
+    `files` are the names and patterns of these in `directory`, that of the study; none of a matrix of one `file`.
     """
 
     id: str
@@ -76,6 +77,8 @@ class Matrix:
     access: Conditions = ()
     sample_access: SampleAccess | None = None
     shards: tuple[Path, ...] = ()
+    files: tuple[str, ...] = ()
+    directory: Path = Path()
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
@@ -225,7 +228,8 @@ class Study:
             if matrix.sample_access is None:  # else the file has samples that are not to be seen
                 owner = Owner("expressions", matrix.id, self.project_id, self.id)
                 for path in matrix.paths:
-                    part = os.path.relpath(path, self.path.parent) if matrix.shards else ""
+                    # Also of a pattern that matches one file so far, whose id stays when there are more.
+                    part = os.path.relpath(path, self.path.parent) if matrix.files else ""
                     yield owner.file("matrix", path, part)
         for tracks in self.track_sets:
             owner = Owner("continuous", tracks.id, self.project_id, self.id)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from glob import glob
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from glob import escape, glob
 from pathlib import Path
 
-from rnaget_server.catalog.models import ExpressionEntry
+from rnaget_server.catalog.records import Matrix
+
+_CLOCK_TOLERANCE = 100_000_000
+"""In nanoseconds."""
+
+_Times = Mapping[str, int]
 
 
-def data_files(entry: ExpressionEntry, directory: Path) -> tuple[Path, ...]:
+def data_files(names: Sequence[str], directory: Path) -> tuple[Path, ...]:
     """Return the files of a matrix in the order of its samples, each once; at least one.
 
     A pattern stands for the files that it matches, by name; one that matches none stands for itself, as in a shell, so
@@ -17,16 +25,14 @@ def data_files(entry: ExpressionEntry, directory: Path) -> tuple[Path, ...]:
 
     Parameters
     ----------
-    entry
-        The matrix.
+    names
+        The names and patterns, at least one.
     directory
         The directory of the study.
     """
-    if entry.file is not None:
-        return (directory / entry.file,)
     # As paths, in which a.h5 and ./a.h5 are the same.
     paths: dict[Path, None] = {}
-    for name in entry.files:
+    for name in names:
         paths |= dict.fromkeys(directory / found for found in _matching(name, directory) or [name])
     return tuple(paths)
 
@@ -41,3 +47,46 @@ def _matching(name: str, directory: Path) -> list[str]:
 def is_pattern(name: str) -> bool:
     """Return whether a name of a file is a pattern: has ``*``, ``?`` or ``[``."""
     return any(sign in name for sign in "*?[")
+
+
+class WatchedPatterns:
+    """The files that the patterns of a catalogue match; a directory that has not changed is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, tuple[str, ...]], tuple[_Times, tuple[Path, ...]]] = {}
+
+    def files(self, matrices: Iterable[Matrix]) -> dict[str, tuple[Path, ...]]:
+        """Return the files that matrices with patterns have now, by the id of the matrix."""
+        found = {}
+        known, self._known = self._known, {}
+        for matrix in matrices:
+            if any(map(is_pattern, matrix.files)):
+                key = matrix.directory, matrix.files
+                times = _times(*key)
+                kept = known.get(key)
+                if kept is None or kept[0] != times or not _are_settled(times):
+                    kept = times, data_files(matrix.files, matrix.directory)
+                self._known[key] = kept
+                found[matrix.id] = kept[1]
+        return found
+
+
+def _times(directory: Path, names: Sequence[str]) -> _Times:
+    """Return when something was last added to the directories in which patterns look, or removed from them."""
+    directories = {str(directory): None}
+    for name in filter(is_pattern, names):
+        parents: list[str] = [str(directory)]
+        for part in Path(name).parent.parts:
+            pattern = part if is_pattern(part) else escape(part)
+            parents = [found for above in parents for found in glob(os.path.join(escape(above), pattern))]
+            directories |= dict.fromkeys(sorted(parents))
+    times: dict[str, int] = {}
+    for path in directories:
+        with suppress(OSError):
+            times[path] = os.stat(path).st_mtime_ns
+    return times
+
+
+def _are_settled(times: _Times) -> bool:
+    """Return whether a change after these would have another time: the clock of the file system ticks slowly."""
+    return time.time_ns() - max(times.values(), default=0) > _CLOCK_TOLERANCE

@@ -36,7 +36,7 @@ _TEXT = ("header", "decimal", "value_column", "duplicates")
 _LABELS = ("column", "label_columns", "sample_id", "feature_id", "feature_name")
 _READING = ("transpose", *_LABELS, "layer", "modality", "sheet", "select", "as_is", "trust_r", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
-_MATRIX_ONLY = ("features", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
+_MATRIX_ONLY = ("features", "shard", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", "tx2gene", *_LABEL_FILES)
 _OPENING = ("member", "md5")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
@@ -146,6 +146,11 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
 )
 @click.option(
     "--position", metavar="NAME", help="Tracks in a loom file: column attribute with positions such as chr1:20."
+)
+@click.option(
+    "--shard",
+    metavar="NAME",
+    help="Add the samples to the matrix of that --id, as a further file of this name, such as part-07.",
 )
 @click.option("--link", is_flag=True, help="Tracks, reads: make a hard link to the file, and no copy.")
 @click.option(
@@ -332,13 +337,15 @@ def _import_matrix(
     progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.base import ReadOptions
-    from rnaget_server.importers.matrices.job import MatrixRequest, run_import
+    from rnaget_server.importers.matrices.job import run_import
+    from rnaget_server.importers.matrices.request import MatrixRequest
 
     refuse_options(special, (*_TRACKS_ONLY, *GENOME_ONLY, *QUANTIFICATION_ONLY), "an expression matrix", source)
     request = MatrixRequest(
         source=source,
         samples=special["samples"],
         features=special["features"],
+        shard=special["shard"],
         options=ReadOptions(
             limits=limits, genome=common["genome"], **{key: special[key] for key in (*_READING, *_LABEL_FILES)}
         ),

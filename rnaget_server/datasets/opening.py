@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -30,11 +31,13 @@ from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.local import FileVersion, version_at, version_of_all
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
-from rnaget_server.stores.sharded import OpenShards, ShardedStore, ShardFile
+from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, ShardFile
 from rnaget_server.stores.tracks.base import TrackStore
 from rnaget_server.stores.tracks.bigwig import BigWigStore
 from rnaget_server.stores.tracks.bigwig_check import check_bigwig
 from rnaget_server.stores.tracks.loom import LoomTrackStore
+
+_DIGEST_BYTES = 20
 
 
 class StoreCache:
@@ -54,6 +57,8 @@ class StoreCache:
         How files are opened.
     confirms
         Return whether the catalogue still has a record as it is; called where its file is gone.
+    indexes
+        Where indexes of matrices of many files are kept; None if there are to be none.
     """
 
     def __init__(
@@ -62,13 +67,15 @@ class StoreCache:
         most: int = 256,
         access: FileAccess | None = None,
         confirms: Callable[[Record], bool] = lambda _: True,
+        indexes: Path | None = None,
     ) -> None:
         shards = OpenShards()
 
         def open_matrix(matrix: Matrix, guard: Guard) -> GuardedStore:
             # Before the file is opened, so that nothing old passes for new.
             versions = [version_at(path) for path in matrix.paths]
-            store = GuardedStore(open_store(matrix, kinds, access, shards, versions), guard, version_of_all(versions))
+            opened = open_store(matrix, kinds, access, shards, versions, _index_place(matrix, access, indexes))
+            store = GuardedStore(opened, guard, version_of_all(versions))
             problems = validate_against_catalog(matrix, store)
             if problems:
                 raise OSError("; ".join(problems))
@@ -80,10 +87,10 @@ class StoreCache:
         def open_genome(genome: Genome, guard: Guard) -> GuardedSequences:
             return GuardedSequences(SequenceStore(genome.directory), guard)
 
-        indexes = IndexCache()
+        indexes_of_reads = IndexCache()
 
         def open_reads(file: ReadsFile, guard: Guard) -> OpenReads:
-            return OpenReads(file, guard, indexes)
+            return OpenReads(file, guard, indexes_of_reads)
 
         self.uses = UseCounts()
         """How often a file was open when it was asked for."""
@@ -173,6 +180,7 @@ def open_store(
     access: FileAccess | None = None,
     shards: OpenShards | None = None,
     versions: Sequence[FileVersion] | None = None,
+    index: IndexPlace | None = None,
 ) -> MatrixStore:
     """Return the opened file of `matrix`, or all of its files as one.
 
@@ -188,6 +196,8 @@ def open_store(
         Where the files of a matrix of several are open; by default, a place of its own.
     versions
         The states in which these are to be read; by default, those that they are in now.
+    index
+        Where an index of them is kept, if they are many; by default, nowhere.
 
     Raises
     ------
@@ -208,7 +218,17 @@ def open_store(
     files = [
         ShardFile(path, version, matrix.units, open_file) for path, version in zip(matrix.shards, versions, strict=True)
     ]
-    return ShardedStore(files, OpenShards() if shards is None else shards, matrix.feature_id, matrix.sample_id)
+    opened = OpenShards() if shards is None else shards
+    return ShardedStore(files, opened, matrix.feature_id, matrix.sample_id, index)
+
+
+def _index_place(matrix: Matrix, access: FileAccess | None, indexes: Path | None) -> IndexPlace | None:
+    """Return where the index of a matrix is kept: one directory for a matrix, however its files change."""
+    if indexes is None:
+        return None
+    named = f"{matrix.path.parent}\n{matrix.study_id}\n{matrix.id}".encode("utf-8", "surrogateescape")
+    directory = indexes / hashlib.blake2b(named, digest_size=_DIGEST_BYTES).hexdigest()
+    return IndexPlace(directory, (access or FileAccess()).arrays, f"the matrix {matrix.id}")
 
 
 def _kind_of(path: Path, kinds: Registry) -> StoreClass:

@@ -250,7 +250,12 @@ def open_repository(settings: Settings) -> Repository:
     live = LiveCatalog(settings.data, settings.reload_seconds, updates_of(settings.data))
     repository = Repository(
         live=live,
-        stores=StoreCache(Registry(STORES), access=FileAccess(file_limits(settings)), confirms=live.confirms),
+        stores=StoreCache(
+            Registry(STORES),
+            access=FileAccess(file_limits(settings)),
+            confirms=live.confirms,
+            indexes=settings.cache_directory / "shards",
+        ),
         limits=Limits(settings.max_cells, settings.max_positions, settings.max_bytes, settings.max_body_bytes),
         memory=MemoryBudget(settings.max_request_bytes),
         summaries=DiskCache(settings.cache_directory / "summaries", settings.cache_bytes // SUMMARIES_SHARE),

@@ -86,6 +86,10 @@ class CopyPart(Generic[Written]):
         put_file(self.source, self.target, self.link)
         return self.written
 
+    def to(self, target: Path) -> CopyPart[Written]:
+        """Return the same part with another target."""
+        return replace(self, target=target)
+
     def stand_in(self) -> None:
         """Put a symbolic link in the place of the file, for a dry run."""
         if not self.target.exists():

@@ -161,18 +161,18 @@ class JoinedIndex(Index):
         for twice in self._of_each(lambda index, _: index.repeated):
             if twice is not None:
                 return twice
-        found = self.repeated_between
-        return None if found is None else found[0]
+        return self.repeated_between
 
     @property
-    def repeated_between(self) -> tuple[str, int, int] | None:
-        """A value that two parts have, with the numbers of these, or None."""
+    def repeated_between(self) -> str | None:
+        """A value that two parts have, none of which has any twice, or None."""
 
         def texts(number: int) -> NDArray[np.bytes_]:
             with self._part(number) as index:
                 return np.empty(0, "S1") if index is None else index.ordered
 
-        return first_repeated(np.diff(self._bounds), texts)
+        found = first_repeated(np.diff(self._bounds), texts)
+        return None if found is None else found[0]
 
     def _of_each(self, read: Callable[[Index, int], _Read]) -> Iterator[_Read]:
         """Yield what is read of the index of each part, given where the part begins."""
@@ -192,8 +192,8 @@ class JoinedAxis(Axis):
 
     Parameters
     ----------
-    sizes
-        The size of each part.
+    bounds
+        Where each part begins, and where the last one ends.
     attributes
         Every attribute that some part has; the type of numbers, None for text.
     part
@@ -204,13 +204,11 @@ class JoinedAxis(Axis):
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        bounds: Bounds,
         attributes: Mapping[str, np.dtype[Any] | None],
         part: Lend[Axis],
         incomplete: Mapping[str, str],
     ) -> None:
-        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
-
         # Of the parts alone: what refers to this axis would keep a store open that is let go.
         def read(attribute: str) -> Column:
             return JoinedColumn(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import tee
+from itertools import groupby, tee
 from math import prod
 from typing import Any, Protocol
 
@@ -225,12 +225,13 @@ class ChunkedRun(_Chunks):
             If the file is damaged or truncated, or was written to since it was opened.
         """
         out = np.empty(int((end - begin).sum()), self.dtype)
-        numbers, first, last = _cut(begin, end, self.chunk)
-        places = self._places()[numbers].tolist()
-        ahead = self._ahead(places[at] for at in np.flatnonzero(np.diff(numbers, prepend=-1)).tolist())
+        # One gene is one range, for which arrays take longer than the rest.
+        cut = _cut_one(int(begin[0]), int(end[0]), self.chunk) if len(begin) == 1 else _cut(begin, end, self.chunk)
+        places = self._places()[[number for number, _, _ in cut]].tolist() if cut else []
+        ahead = self._ahead(place for place, _ in groupby(places))
         held, chunk = -1, out
         at = 0
-        for number, place, low, high in zip(numbers.tolist(), places, first.tolist(), last.tolist(), strict=True):
+        for (number, low, high), place in zip(cut, places, strict=True):
             if number != held:
                 held, chunk = number, self._decoded(place, ahead)
             stop = at + high - low
@@ -262,9 +263,15 @@ def chunk_places(dataset: Chunked) -> NDArray[np.int64]:
     return places
 
 
-def _cut(
-    begin: NDArray[np.int64], end: NDArray[np.int64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _cut_one(begin: int, end: int, size: int) -> list[tuple[int, int, int]]:
+    """Return what `_cut` does, of one range."""
+    if end <= begin:
+        return []
+    numbers = range(begin // size, (end - 1) // size + 1)
+    return [(number, max(begin - number * size, 0), min(end - number * size, size)) for number in numbers]
+
+
+def _cut(begin: NDArray[np.int64], end: NDArray[np.int64], size: int) -> list[tuple[int, int, int]]:
     """Return the parts of ascending ranges by chunk: its number, and the first and last + 1 of its cells.
 
     Ranges that touch one another are one, empty ones none.
@@ -280,7 +287,8 @@ def _cut(
     numbers = np.repeat(numbers - (np.cumsum(counts) - counts), counts) + np.arange(total)
     start = numbers * size
     first = np.maximum(np.repeat(begin, counts) - start, 0)
-    return numbers, first, np.minimum(np.repeat(end, counts) - start, size)
+    last = np.minimum(np.repeat(end, counts) - start, size)
+    return list(zip(numbers.tolist(), first.tolist(), last.tolist(), strict=True))
 
 
 def _width(columns: Positions | slice) -> int:

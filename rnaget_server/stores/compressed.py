@@ -104,8 +104,8 @@ class CompressedMatrix:
     def _split(self, major: Positions | None) -> list[Positions]:
         """Return the rows cut where a piece is full."""
         rows = np.arange(self.major_size) if major is None else major
-        if not len(rows):
-            return []
+        if len(rows) < 2:
+            return [rows] if len(rows) else []
         indptr = self._indptr
         ends = indptr[rows + 1]
         filled = np.cumsum(ends - indptr[rows])

@@ -18,7 +18,8 @@ from rnaget_server.datasets.opening import open_store
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import GROUP, Importer, ReadOptions, ServedFile, SourceMatrix, importer_for
 from rnaget_server.importers.detect import read_head
-from rnaget_server.importers.matrices.job import MatrixRequest, plan_part, run_import
+from rnaget_server.importers.matrices.job import plan_part, run_import
+from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.sparse import SparseCells

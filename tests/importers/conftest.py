@@ -13,7 +13,8 @@ from rnaget_server.catalog import Catalog, Matrix, load
 from rnaget_server.datasets.opening import open_store
 from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.job import Outcome
-from rnaget_server.importers.matrices.job import MatrixRequest, run_import
+from rnaget_server.importers.matrices.job import run_import
+from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.plugins import Registry
 from rnaget_server.stores.base import MatrixStore
 

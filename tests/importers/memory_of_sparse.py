@@ -10,7 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from rnaget_server.importers.matrices.job import MatrixRequest, run_import
+from rnaget_server.importers.matrices.job import run_import
+from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.stores.h5ad import H5adStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 

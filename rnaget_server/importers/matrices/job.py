@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,12 +12,14 @@ from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.records import Matrix
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import unused
-from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, SourceMatrix, check_options, importer_for
+from rnaget_server.importers.base import Progress, ServedFile, SourceMatrix, check_options, importer_for
 from rnaget_server.importers.detect import read_head
-from rnaget_server.importers.job import CopyPart, FilePart, ImportRequest, Outcome, Plan, importing, open_catalog
+from rnaget_server.importers.job import CopyPart, Outcome, Plan, importing, open_catalog
 from rnaget_server.importers.matrices.catalog_entry import AxisNames, WrittenMatrix, make_entry
 from rnaget_server.importers.matrices.doubts import doubts_about
 from rnaget_server.importers.matrices.layers import MergedMatrix, merge
+from rnaget_server.importers.matrices.request import MatrixRequest
+from rnaget_server.importers.matrices.shard_job import plan_shard
 from rnaget_server.importers.matrices.sparse_layers import MergedSparseMatrix, merge_sparse, sparse_layer
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.text.columns import with_id_name
@@ -28,15 +30,6 @@ from rnaget_server.stores.native.write_dense import LayerSource, write_native
 from rnaget_server.stores.native.write_sparse import write_sparse
 
 _READING = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatrixRequest(ImportRequest):
-    """An import of a matrix, with the tables and the options that it is read by."""
-
-    source: Path
-    features: Path | None = None
-    options: ReadOptions = field(default_factory=ReadOptions)
 
 
 def run_import(request: MatrixRequest, progress: Progress) -> Outcome:
@@ -56,8 +49,13 @@ def run_import(request: MatrixRequest, progress: Progress) -> Outcome:
     """
     with importing(request.data, request.source):
         edit, existing = open_catalog(request, CatalogEdit.matrix, "a matrix is added")
+        least_free = request.options.limits.min_free_bytes
+        if request.shard is not None:
+            # Written in a dry run, too: only a file can be looked at together with others.
+            part = plan_part(replace(request, dry_run=False), edit, None)
+            return plan_shard(request, edit, existing, part, request.shard).run(least_free, progress)
         plan = MatrixPlan(edit, (plan_part(request, edit, existing),), request, existing)
-        return plan.run(request.options.limits.min_free_bytes, progress)
+        return plan.run(least_free, progress)
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,10 @@ class StorePart:
     request: MatrixRequest
     target: Path
     extended: Matrix | None
+
+    def to(self, target: Path) -> StorePart:
+        """Return the same part with another target."""
+        return replace(self, target=target)
 
     def write(self, progress: Progress) -> WrittenMatrix:
         """Read the source and write the store."""
@@ -209,7 +211,11 @@ class MatrixPlan(Plan[WrittenMatrix]):
         if old is None or old.path == self.parts[0].target:
             return ()
         if old.shards:
-            return (f"{len(old.shards)} files of the matrix are no longer used, such as {old.path}; remove them",)
+            used = {*self.edit.files(but=old.id), self.parts[0].target}
+            left = [path for path in old.shards if path not in used]
+            if not left:
+                return ()
+            return (f"{len(left)} files of the matrix are no longer used, such as {left[0]}; remove them",)
         in_place = old.path.parent == self.edit.study_directory
         if in_place and _is_native(old.path) and old.path not in self.edit.files(but=old.id):
             old.path.unlink(missing_ok=True)
@@ -217,7 +223,9 @@ class MatrixPlan(Plan[WrittenMatrix]):
         return (f"{old.path} is no longer used; remove it if nothing else needs it",)
 
 
-def plan_part(request: MatrixRequest, edit: CatalogEdit, existing: Matrix | None) -> FilePart[WrittenMatrix]:
+def plan_part(
+    request: MatrixRequest, edit: CatalogEdit, existing: Matrix | None
+) -> StorePart | CopyPart[WrittenMatrix]:
     """Return the data file to write: a native store, or a copy of the source; refuse options that do not apply."""
     importer = importer_for(request.source, read_head(request.source))
     check_options(importer, request.options, request.source)
@@ -265,7 +273,7 @@ def extended_matrix(request: MatrixRequest, existing: Matrix | None) -> Matrix |
     if existing.shards:
         raise ImportFailure(
             f"the matrix {existing.id} is of {len(existing.shards)} files and takes no further units: choose another "
-            "--id, or add --replace to put this file in their place"
+            "--id, add further samples by --shard, or add --replace to put this file in their place"
         )
     try:
         store = _open_native(existing)

@@ -10,7 +10,8 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import unused
 from rnaget_server.importers.base import Progress, SourceMatrix
 from rnaget_server.importers.job import Outcome, importing, open_catalog
-from rnaget_server.importers.matrices.job import MatrixPlan, MatrixRequest, StorePart, extended_matrix
+from rnaget_server.importers.matrices.job import MatrixPlan, StorePart, extended_matrix
+from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.importers.quantifications.finding import Results
 from rnaget_server.importers.quantifications.kinds import COUNTS, FPKM, STAR, TPM, units_of
 from rnaget_server.importers.quantifications.reading import QuantificationOptions, read_matrix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -14,7 +14,7 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
 from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.compressed import PIECE
-from rnaget_server.stores.sharded.files import OpenShards
+from rnaget_server.stores.sharded.files import OpenShards, is_far
 from rnaget_server.stores.sharded.parts import Part, side_by_side
 from rnaget_server.stores.sparse_layer import PANEL, transposed
 
@@ -64,8 +64,9 @@ class Selection:
         for start, stop in _cuts(self.height, max(1, PANEL_BYTES // row)):
             panel = np.empty((stop - start, self.width), self.dtype)
             wanted = self._rows(start, stop)
-            tasks = [partial(part.read, self.units, wanted, panel[:, part.columns]) for part in self.parts]
-            self._run(tasks, panel.size)
+            self._run(
+                [partial(part.read, self.units, wanted, panel[:, part.columns]) for part in self.parts], panel.size
+            )
             for first, last in _cuts(stop - start, step):
                 yield panel[first:last]
 
@@ -85,7 +86,7 @@ class Selection:
         if not self.parts:
             nothing = np.empty(0, np.int32)
             return iter([CompressedBlock(np.zeros(self.height + 1, np.int64), nothing, nothing.astype(self.dtype))])
-        if all(part.shard.both_ways for part in self.parts) or self.height * self.width <= PANEL:
+        if all(part.shard.facts.both_ways for part in self.parts) or self.height * self.width <= PANEL:
             return self._by_features()
         return transposed(_BySamples(self), None, None, self.dtype)
 
@@ -121,9 +122,10 @@ class Selection:
             return self.features
         return np.arange(start, stop) if self.features is None else self.features[start:stop]
 
-    def _run(self, tasks: Sequence[Any], cells: int) -> None:
-        if cells >= _MANY:
-            self.opened.run(tasks)
+    def _run(self, tasks: Sequence[Callable[[], None]], cells: int) -> None:
+        """Do something with each part."""
+        if cells >= _MANY or any(is_far(part.shard.file) for part in self.parts):
+            self.opened.run([(part.shard.file, task) for part, task in zip(self.parts, tasks, strict=True)])
             return
         for task in tasks:
             task()

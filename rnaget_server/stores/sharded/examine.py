@@ -3,20 +3,69 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis, Positions
-from rnaget_server.model.columns import FixedText, Numbers, as_texts
+from rnaget_server.model.columns import Column, FixedText, Numbers, as_texts
 from rnaget_server.model.text import decode
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.sharded.files import OpenShards, ShardFile
 
+TEXT = "text"
+NO_TEXT = ""
+
 _MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file has, which most files of a matrix have alike.
+
+    Attributes
+    ----------
+    units
+        The units of its layers.
+    dtypes, whole
+        The type of the cells of each, and whether all are known to be whole numbers; empty if nobody has looked.
+    sparse
+        The units of the layers that are stored without zeros.
+    both_ways
+        Whether these are stored along both axes.
+    separable
+        Whether places and values of these can be read without one another.
+    embeddings
+        The names of its embeddings.
+    remarks
+        Lines that name what it has and is not served.
+    attributes
+        The attributes of its samples: the type of numbers, `TEXT`, or `NO_TEXT` where no sample has any.
+    features
+        A digest of the ids of its features.
+    """
+
+    units: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    whole: tuple[bool, ...]
+    sparse: tuple[str, ...]
+    both_ways: bool
+    separable: bool
+    embeddings: tuple[str, ...]
+    remarks: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...]
+    features: str
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """A value that files have alike whose labels can be put together without a change of any."""
+        texts = (TEXT, NO_TEXT)
+        return self.embeddings, tuple((name, TEXT if kind in texts else kind) for name, kind in self.attributes)
 
 
 @dataclass(frozen=True)
@@ -29,25 +78,24 @@ class Shard:
         The file.
     samples
         How many samples it has.
+    facts
+        What else it has.
+    nbytes
+        About how many bytes its labels take.
     order
         Where each feature of the matrix is in it; None if they are in the same order.
-    sparse
-        The units of the layers that are stored without zeros.
-    both_ways
-        Whether these are stored along both axes.
-    separable
-        Whether places and values of these can be read without one another.
-    embeddings
-        The names of its embeddings.
     """
 
     file: ShardFile
     samples: int
-    order: Positions | None
-    sparse: frozenset[str]
-    both_ways: bool
-    separable: bool
-    embeddings: tuple[str, ...]
+    facts: Facts
+    nbytes: int = 0
+    order: Positions | None = None
+
+    @property
+    def separable(self) -> bool:
+        """Whether places and values of cells can be read without one another."""
+        return self.order is None and self.facts.separable
 
 
 class Attributes:
@@ -59,29 +107,33 @@ class Attributes:
         Those that some file does not have, with the name of such a file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shards: Sequence[Shard]) -> None:
         self.incomplete: dict[str, str] = {}
         self._names: dict[str, None] = {}
         self._numbers: dict[str, np.dtype[Any]] = {}
         self._texts: set[str] = set()
         self._with_gaps: set[str] = set()
-        self._last: str | None = None
+        last: Shard | None = None
+        for shard in shards:
+            if last is None or shard.facts.attributes != last.facts.attributes:
+                self._add(shard, last)
+            last = shard
 
-    def add(self, axis: Axis, name: str) -> None:
-        """Take note of the attributes of a file of that name."""
-        if self._last is not None:
-            for missing in self._names.keys() ^ set(axis.attributes):
-                self.incomplete.setdefault(missing, name if missing in self._names else self._last)
-        self._last = name
-        for attribute in axis.attributes:
+    def _add(self, shard: Shard, last: Shard | None) -> None:
+        name = shard.file.name
+        if last is not None:
+            for missing in self._names.keys() ^ {attribute for attribute, _ in shard.facts.attributes}:
+                self.incomplete.setdefault(missing, name if missing in self._names else last.file.name)
+        for attribute, kind in shard.facts.attributes:
             self._names.setdefault(attribute)
-            column = axis.read(attribute)
-            if isinstance(column, Numbers):
-                known = self._numbers.get(attribute, column.dtype)
-                self._numbers[attribute] = np.result_type(known, column.dtype)
-            elif attribute not in self._texts:
+            if kind == TEXT:
+                self._texts.add(attribute)
+            elif kind == NO_TEXT:
                 # A column without a text is no reason to take the numbers of other files for text.
-                (self._with_gaps if column.distinct(0) == [] else self._texts).add(attribute)
+                self._with_gaps.add(attribute)
+            else:
+                dtype = np.dtype(kind)
+                self._numbers[attribute] = np.result_type(self._numbers.get(attribute, dtype), dtype)
 
     @property
     def types(self) -> dict[str, np.dtype[Any] | None]:
@@ -94,16 +146,35 @@ class Attributes:
         return np.dtype(np.float64) if number is not None and has_gaps else number
 
 
-class _Orders:
-    """The orders in which files have the features of the first one; files of the same order share one array."""
+class Orders:
+    """The orders in which files have the features of the first one; files of the same order share one array.
 
-    def __init__(self, axis: Axis, attribute: str, name: str) -> None:
+    Parameters
+    ----------
+    first
+        The first file.
+    opened
+        Where files are open.
+    attribute
+        The attribute that holds the ids.
+    known
+        The orders that are known, by the digest of the ids.
+    """
+
+    def __init__(
+        self,
+        first: Shard,
+        opened: OpenShards,
+        attribute: str,
+        known: Mapping[str, Positions] = MappingProxyType({}),
+    ) -> None:
+        self._opened = opened
         self._attribute = attribute
-        self._name = name
-        self._first = _texts(_ids(axis, attribute, name))
-        self._known: dict[bytes, Positions | None] = {}
+        self._name = first.file.name
+        self._first_file = first.file
+        self.known: dict[str, Positions | None] = {first.facts.features: None, **known}
 
-    def of(self, axis: Axis, name: str) -> Positions | None:
+    def of(self, shard: Shard) -> Positions | None:
         """Return where each feature of the first file is in another; None if all are in the same places.
 
         Raises
@@ -111,11 +182,23 @@ class _Orders:
         OSError
             If the features are not the same.
         """
-        ids = _ids(axis, self._attribute, name)
-        key = _digest(ids)
-        if key not in self._known:
-            self._known[key] = self._compared(_texts(ids), name)
-        return self._known[key]
+        key = shard.facts.features
+        if key not in self.known:
+            with shard.file.named():
+                self.known[key] = self._compared(self._texts_of(shard.file), shard.file.name)
+        return self.known[key]
+
+    @property
+    def found(self) -> dict[str, Positions]:
+        """The orders that are not that of the first file."""
+        return {digest: order for digest, order in self.known.items() if order is not None}
+
+    @cached_property
+    def _first(self) -> list[str]:
+        return self._texts_of(self._first_file)
+
+    def _texts_of(self, file: ShardFile) -> list[str]:
+        return _texts(_ids(self._opened.store(file).features, self._attribute, file.name))
 
     def _compared(self, ids: list[str], name: str) -> Positions | None:
         if ids == self._first:
@@ -135,50 +218,65 @@ class _Orders:
 _SAME_FEATURES = "all files of a matrix must have the same features, in any order"
 
 
-def examine(
-    files: Sequence[ShardFile], opened: OpenShards, feature_id: str, sample_id: str
-) -> tuple[list[Shard], Attributes]:
-    """Return what each file has, and the attributes of the samples of all.
+def examined(store: MatrixStore, file: ShardFile, feature_id: str, sample_id: str, in_full: bool) -> Shard:
+    """Return what a file has.
+
+    Parameters
+    ----------
+    store, file
+        The file.
+    feature_id, sample_id
+        The attributes that hold the ids.
+    in_full
+        Whether to look at types of cells, too, for which some files are read whole.
 
     Raises
     ------
     OSError
-        If a file cannot be read, or does not fit the others; it is named.
+        If a file has not what it needs; it is named.
     """
-    shards: list[Shard] = []
-    attributes = Attributes()
-    first: MatrixStore | None = None
-    orders: _Orders | None = None
-    for file in files:
-        with file.named():
-            store = opened.store(file)
-            if first is None or orders is None:
-                first, orders = store, _Orders(store.features, feature_id, file.name)
-            _check_units(first, files[0].name, store, file.name)
-            _check_ids(store.samples, sample_id, file.name)
-            attributes.add(store.samples, file.name)
-            shards.append(_shard(file, store, orders.of(store.features, file.name)))
-    return shards, attributes
-
-
-def _shard(file: ShardFile, store: MatrixStore, order: Positions | None) -> Shard:
+    _check_ids(store.samples, sample_id, file.name)
     cells = {units: found for units in store.units if (found := store.sparse(units)) is not None}
+    samples = store.samples
     return Shard(
-        file=file,
-        samples=store.shape[1],
-        order=order,
-        sparse=frozenset(cells),
-        both_ways=bool(getattr(store, "both_ways", False)),
-        separable=order is None and all(found.without is not None for found in cells.values()),
-        embeddings=tuple(getattr(store, "embeddings", ())),
+        file,
+        store.shape[1],
+        Facts(
+            units=tuple(store.units),
+            dtypes=tuple(store.dtype(units).str for units in store.units) if in_full else (),
+            whole=tuple(store.whole(units) for units in store.units) if in_full else (),
+            sparse=tuple(cells),
+            both_ways=bool(getattr(store, "both_ways", False)),
+            separable=all(found.without is not None for found in cells.values()),
+            embeddings=tuple(getattr(store, "embeddings", ())),
+            remarks=tuple(getattr(store, "remarks", ())) if in_full else (),
+            attributes=tuple((name, _kind(samples.read(name))) for name in samples.attributes),
+            features=_digest(_ids(store.features, feature_id, file.name)),
+        ),
     )
 
 
-def _check_units(first: MatrixStore, first_name: str, store: MatrixStore, name: str) -> None:
-    if set(store.units) != set(first.units):
+def _kind(column: Column) -> str:
+    """Return the type of numbers, or whether there is any text."""
+    if isinstance(column, Numbers):
+        return column.dtype.str
+    if isinstance(column, FixedText):
+        return TEXT if (column.raw != b"").any() else NO_TEXT
+    return NO_TEXT if column.distinct(0) == [] else TEXT
+
+
+def check_units(first: Shard, shard: Shard) -> None:
+    """Refuse a file that has other units than the first one.
+
+    Raises
+    ------
+    OSError
+        If it has.
+    """
+    if set(shard.facts.units) != set(first.facts.units):
         raise OSError(
-            f"{name} has the units {', '.join(store.units)}, and {first_name} has {', '.join(first.units)}: all files "
-            "of a matrix must have the same"
+            f"{shard.file.name} has the units {', '.join(shard.facts.units)}, and {first.file.name} has "
+            f"{', '.join(first.facts.units)}: all files of a matrix must have the same"
         )
 
 
@@ -204,9 +302,9 @@ def _texts(ids: NDArray[Any]) -> list[str]:
     return as_texts(decode(ids) if ids.dtype.kind == "S" else ids)
 
 
-def _digest(ids: NDArray[Any]) -> bytes:
+def _digest(ids: NDArray[Any]) -> str:
     data = repr(ids.tolist()).encode("utf-8", "surrogatepass") if ids.dtype.kind == "O" else ids.tobytes()
-    return hashlib.blake2b(ids.dtype.str.encode() + data, digest_size=16).digest()
+    return hashlib.blake2b(ids.dtype.str.encode() + data, digest_size=16).hexdigest()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from rnaget_server.storage.local import FileVersion, version_at
+from rnaget_server.storage.local import NO_FILE, FileVersion, version_at
+from rnaget_server.storage.places import open_file
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.failures import is_of_file, reason
 
 _MOST_OPEN = 128
 _MOST_THREADS = 4
+_SHARE = 8
+# Requests to object storage that are under way at a time, and the part of a file that has what it is opened by.
+_MOST_FETCHING = 16
+_HEAD_BYTES = 256 << 10
+# So many files have their heads fetched before they are opened: about as many as memory has room for.
+_FETCHED = 64
 
 
 @dataclass(frozen=True)
@@ -66,11 +74,12 @@ class OpenShards:
     Parameters
     ----------
     most
-        How many are kept open.
+        How many are kept open; by default, as many as take a part of what the process may have open.
     """
 
-    def __init__(self, most: int = _MOST_OPEN) -> None:
-        self._most = most
+    def __init__(self, most: int | None = None) -> None:
+        # A file of HDF5 is two of the system, which replies, connections and logs need as well.
+        self._most = min(_MOST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE) if most is None else most
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[Path, str], tuple[FileVersion, MatrixStore]] = OrderedDict()
 
@@ -110,28 +119,77 @@ class OpenShards:
                 del self._open[file.path, file.units]
             getattr(kept[1], "close", lambda: None)()
 
-    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Do several things side by side, by as many threads as there are processors for."""
-        if len(tasks) < 2 or self._count < 2:
-            for task in tasks:
-                task()
-            return
+    def ahead(self, files: Iterable[ShardFile]) -> Iterator[ShardFile]:
+        """Yield files in turn; of those in object storage that are not open, the heads of the next are under way."""
+        waiting: deque[tuple[ShardFile, Future[None] | None]] = deque()
+        for file in files:
+            is_closed = is_far(file) and (file.path, file.units) not in self._open
+            waiting.append((file, self._fetching.submit(_fetch_head, file.path) if is_closed else None))
+            if waiting[0][1] is None or len(waiting) > _MOST_FETCHING:
+                yield _fetched(*waiting.popleft())
+        while waiting:
+            yield _fetched(*waiting.popleft())
 
-        def some(start: int) -> None:
-            for task in tasks[start :: self._count]:
-                task()
+    def run(self, tasks: Sequence[tuple[ShardFile, Callable[[], None]]]) -> None:
+        """Do something with each of several files, side by side.
 
-        # Few threads with many tasks each, since to hand one over takes as long as to read some chunks.
-        for done in [self._threads.submit(some, start) for start in range(self._count)]:
-            done.result()
+        Those in object storage are waited for by more threads than there are processors for.
+        """
+        if any(is_far(file) for file, _ in tasks):
+            for start in range(0, len(tasks), _FETCHED):
+                some = tasks[start : start + _FETCHED]
+                # HDF5 opens one file at a time, and would wait for each in turn.
+                deque(self.ahead(file for file, _ in some), maxlen=0)
+                _share([task for _, task in some], self._fetching, _MOST_FETCHING)
+        else:
+            _share([task for _, task in tasks], self._threads, self._count)
 
     @cached_property
     def _count(self) -> int:
         return min(_MOST_THREADS, os.cpu_count() or 1)
 
     @cached_property
+    def _fetching(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_MOST_FETCHING, "shard-head")
+
+    @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._count, "shard")
+
+
+def _share(tasks: Sequence[Callable[[], None]], threads: ThreadPoolExecutor, count: int) -> None:
+    """Do something by so many threads."""
+    if len(tasks) < 2 or count < 2:
+        for task in tasks:
+            task()
+        return
+
+    def some(start: int) -> None:
+        for task in tasks[start::count]:
+            task()
+
+    # Few threads with many tasks each, since to hand one over takes as long as to read some chunks.
+    for done in [threads.submit(some, start) for start in range(min(count, len(tasks)))]:
+        done.result()
+
+
+def is_far(file: ShardFile) -> bool:
+    """Return whether a file is in object storage."""
+    return file.version != NO_FILE and not file.version.inode
+
+
+def _fetch_head(path: Path) -> None:
+    # An error is raised again where the file is opened, which names it.
+    with suppress(OSError):
+        file = open_file(path)
+        file.read_kept(0, min(file.size, _HEAD_BYTES))
+        file.close()
+
+
+def _fetched(file: ShardFile, head: Future[None] | None) -> ShardFile:
+    if head is not None:
+        head.result()
+    return file
 
 
 def is_written_over(file: ShardFile) -> bool:

@@ -23,7 +23,7 @@ from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.stores.native.write_sparse import SparseLayerSource, write_sparse
-from rnaget_server.stores.sharded import OpenShards, ShardedStore, ShardFile
+from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, ShardFile
 from rnaget_server.testing.matrices import InMemory, InMemorySparse
 
 Layers = Sequence[tuple[str, NDArray[Any], bool]]
@@ -104,7 +104,14 @@ def open_part(path: Path, units: str) -> MatrixStore:
     raise ValueError(path)
 
 
-def open_cut(paths: Sequence[Path], units: str, ids: tuple[str, str], opened: OpenShards | None = None) -> ShardedStore:
+def open_cut(
+    paths: Sequence[Path],
+    units: str,
+    ids: tuple[str, str],
+    opened: OpenShards | None = None,
+    place: IndexPlace | None = None,
+    open_file: Callable[[Path, str], MatrixStore] = open_part,
+) -> ShardedStore:
     """Open files as one matrix."""
-    files = [ShardFile(path, version_at(path), units, lambda path: open_part(path, units)) for path in paths]
-    return ShardedStore(files, OpenShards() if opened is None else opened, *ids)
+    files = [ShardFile(path, version_at(path), units, lambda path: open_file(path, units)) for path in paths]
+    return ShardedStore(files, OpenShards() if opened is None else opened, *ids, place)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.stores import compressed, sparse_layer
-from rnaget_server.stores.sharded import cells
+from rnaget_server.stores.sharded import IndexPlace, cells, look
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract
 from tests.stores.sharded.cutting import cut, open_cut
@@ -19,6 +20,7 @@ class TestDense(MatrixStoreContract):
     kinds = ("dense",) * 4
     orders: tuple[object, ...] = ()
     ranges = True
+    opened = 1
 
     @pytest.fixture
     def store(self, tmp_path):
@@ -26,7 +28,8 @@ class TestDense(MatrixStoreContract):
         more = tmp_path / "more"
         more.mkdir()
         paths += cut(more, *example_axes(), example_cells(), self.kinds[2:3], _BORDERS[3:], self.orders[2:])
-        return open_cut(paths, "TPM", ("gene", "sample"))
+        place = IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
+        return [open_cut(paths, "TPM", ("gene", "sample"), place=place) for _ in range(self.opened)][-1]
 
     def test_is_what_it_is_for(self, store):
         """The ranges of files are joined, and layers are sparse where all files have them so."""
@@ -101,3 +104,30 @@ class TestSparseInSmallPieces(TestSparseInOtherOrders):
 @pytest.mark.usefixtures("small")
 class TestSparseAlongSamplesInSmallPieces(TestSparseAlongSamplesInOtherOrders):
     pass
+
+
+@pytest.fixture
+def indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of all matrices, of several segments."""
+    monkeypatch.setattr(look, "FEW", 0)
+    monkeypatch.setattr(look, "SEGMENT_BYTES", 2000)
+
+
+@pytest.mark.usefixtures("indexed")
+class TestDenseByIndex(TestDense):
+    pass
+
+
+@pytest.mark.usefixtures("indexed")
+class TestMixedByIndex(TestMixed):
+    opened = 2
+
+
+@pytest.mark.usefixtures("indexed")
+class TestForeignByIndex(TestForeign):
+    opened = 2
+
+
+@pytest.mark.usefixtures("indexed")
+class TestSparseInOtherOrdersByIndex(TestSparseInOtherOrders):
+    opened = 2

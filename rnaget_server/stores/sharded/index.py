@@ -1,0 +1,238 @@
+"""What is known of the files of a sharded matrix, kept on the disk by the state of each file.
+
+A list names the files, what each has, and the segments: files of the index with the labels of many consecutive files.
+A file that is as it was when the list was made is not opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rnaget_server import __version__
+from rnaget_server.model.axis import Positions
+from rnaget_server.storage.arrays import ArrayCache
+from rnaget_server.storage.checked_arrays import CheckedArrays, write_arrays
+from rnaget_server.storage.files import commit, new_temporary
+from rnaget_server.stores.sharded.examine import Facts, Shard
+from rnaget_server.stores.sharded.files import ShardFile
+from rnaget_server.stores.sharded.labels import KeptLabels, Labels
+
+_LIST = "list"
+_VERSION = 1
+_KEY_BYTES = 20
+
+Identity = tuple[str | int, ...]
+"""The path of a file, and what changes with its bytes: inode, size and time."""
+
+
+@dataclass(frozen=True)
+class IndexPlace:
+    """Where the index of a matrix is kept.
+
+    Attributes
+    ----------
+    directory
+        A directory for it alone; made if need be.
+    arrays
+        Where what is read of it is kept for a while.
+    what
+        What the matrix is called in the log.
+    """
+
+    directory: Path
+    arrays: ArrayCache
+    what: str
+
+
+def identity_of(file: ShardFile) -> Identity:
+    """Return what a file is known by. The number of its device is another after the next start of some machines."""
+    return str(file.path), *file.version[1:]
+
+
+def key_of(identities: Sequence[Identity], names: tuple[str, str]) -> str:
+    """Return the name of the segment of some files, by the attributes that hold the ids, too."""
+    text = repr((_VERSION, __version__, names, identities)).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(text, digest_size=_KEY_BYTES).hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A file in the list.
+
+    Attributes
+    ----------
+    identity
+        What it is known by.
+    samples, facts, nbytes
+        What it has; see `Shard`.
+    """
+
+    identity: Identity
+    samples: int
+    facts: Facts
+    nbytes: int
+
+    def shard(self, file: ShardFile) -> Shard:
+        """Return the file."""
+        return Shard(file, self.samples, self.facts, self.nbytes)
+
+
+@dataclass(frozen=True)
+class FileList:
+    """The list of the files of a matrix, and the segments that have their labels.
+
+    Attributes
+    ----------
+    rows
+        The files.
+    segments
+        How many files each segment has, and its name; an empty one is that of a file by itself.
+    orders
+        The orders in which files have the features of the first, by the digest of the ids.
+    unique
+        Whether no sample id is in two files.
+    """
+
+    rows: Sequence[Row] = ()
+    segments: Sequence[tuple[int, str]] = ()
+    orders: Mapping[str, Positions] = field(default_factory=dict)
+    unique: bool = False
+
+    def is_of(self, files: Sequence[ShardFile]) -> bool:
+        """Return whether it is of these files in the state that they are in."""
+        return len(files) == len(self.rows) and all(
+            row.identity == identity_of(file) for row, file in zip(self.rows, files, strict=True)
+        )
+
+    @classmethod
+    def read(cls, directory: Path, names: tuple[str, str]) -> FileList:
+        """Return the list in a directory for these attributes that hold ids; an empty one if none can be read."""
+        try:
+            file = CheckedArrays(directory / _LIST, ArrayCache(0))
+            facts = file.facts
+            if facts["version"] != [_VERSION, __version__, *names]:
+                return cls()
+            kinds = [_facts(kind) for kind in facts["kinds"]]
+            rows = [Row(tuple(row[:4]), row[4], kinds[row[5]], row[6]) for row in facts["files"]]
+            segments = [(count, key) for count, key in facts["segments"]]
+            orders = {digest: file[f"order{number}"]() for number, digest in enumerate(facts["orders"])}
+            return cls(rows, segments, orders, facts["unique"])
+        except OSError:  # none is there, or it is damaged
+            return cls()
+
+    def write(self, directory: Path, names: tuple[str, str]) -> None:
+        """Put it in the place of the list in a directory.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        kinds: dict[Facts, int] = {}
+        files = [[*row.identity, row.samples, kinds.setdefault(row.facts, len(kinds)), row.nbytes] for row in self.rows]
+        facts = {
+            "version": [_VERSION, __version__, *names],
+            "kinds": [asdict(kind) for kind in kinds],
+            "files": files,
+            "segments": self.segments,
+            "orders": list(self.orders),
+            "unique": self.unique,
+        }
+        write_whole(directory / _LIST, facts, {f"order{n}": order for n, order in enumerate(self.orders.values())})
+
+    def remove_others(self, directory: Path) -> None:
+        """Remove segments that it does not name.
+
+        Raises
+        ------
+        OSError
+            If that cannot be done.
+        """
+        named = {key for _, key in self.segments}
+        for path in directory.iterdir():
+            if len(path.name) == 2 * _KEY_BYTES and path.name not in named:
+                path.unlink(missing_ok=True)
+
+
+class ListedLabels:
+    """The labels in the segments of a list, by the files that the list has.
+
+    Parameters
+    ----------
+    listed
+        The list.
+    place
+        Where its segments are.
+    sample_id
+        The attribute that holds the ids.
+    """
+
+    def __init__(self, listed: FileList, place: IndexPlace, sample_id: str) -> None:
+        self._place = place
+        self._sample_id = sample_id
+        self._rows = listed.rows
+        self._starts: dict[Identity, tuple[int, int, str]] = {}
+        self._segments: dict[str, Sequence[Row]] = {}
+        self._last: tuple[str, Labels] | None = None
+        at = 0
+        for count, key in listed.segments:
+            self._segments[key] = rows = listed.rows[at : at + count]
+            start = 0
+            for number, row in enumerate(rows if key else ()):
+                self._starts[row.identity] = number, start, key
+                start += row.samples
+            at += count
+
+    def find(self, rows: Sequence[Row]) -> tuple[Labels, int] | None:
+        """Return the labels of some of the first of these files, and how many those are; None if they are not there."""
+        first = self._starts.get(rows[0].identity)
+        if first is None:
+            return None
+        number, start, key = first
+        count = 0
+        for row, there in zip(rows, self._segments[key][number:], strict=False):
+            if row.identity != there.identity:
+                break
+            count += 1
+        try:
+            labels = self._whole(key)
+        except OSError:  # damaged, or gone
+            return None
+        return labels.part(start, start + sum(row.samples for row in rows[:count])), count
+
+    def _whole(self, key: str) -> Labels:
+        if self._last is None or self._last[0] != key:
+            rows = self._segments[key]
+            facts, size = rows[0].facts, sum(row.samples for row in rows)
+            file = CheckedArrays(self._place.directory / key, self._place.arrays)
+            kept = KeptLabels(file, size, [name for name, _ in facts.attributes], facts.embeddings, self._sample_id)
+            self._last = key, kept.whole()
+        return self._last[1]
+
+
+def write_whole(path: Path, facts: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a file of an index, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    temporary = new_temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            write_arrays(file, facts, arrays)
+        commit(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _facts(kind: Mapping[str, Any]) -> Facts:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in kind.items()}
+    return Facts(**{**values, "attributes": tuple((name, type) for name, type in kind["attributes"])})
