@@ -118,6 +118,10 @@ class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
 
 
+class ComputeFailure(Unavailable):
+    """The machines that the setting `compute` names cannot be reached, or cannot do what they are asked."""
+
+
 class UpstreamFailure(RnagetError):
     """Another server, which is asked for what is not here, fails or sends something else."""
 
