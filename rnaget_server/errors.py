@@ -118,10 +118,6 @@ class Unavailable(RnagetError):
     """A data file cannot be read at the moment."""
 
 
-class ComputeFailure(Unavailable):
-    """The machines that the setting `compute` names cannot be reached, or cannot do what they are asked."""
-
-
 class UpstreamFailure(RnagetError):
     """Another server, which is asked for what is not here, fails or sends something else."""
 
@@ -132,6 +128,10 @@ class StoreFailure(Unavailable):
     def __init__(self, message: str, record: str) -> None:
         super().__init__(message)
         self.record = record
+
+    def __reduce__(self) -> tuple[type[StoreFailure], tuple[str, str]]:
+        """Return how it is sent between processes."""
+        return type(self), (str(self), self.record)
 
 
 class DamagedFile(Unavailable):
@@ -156,6 +156,13 @@ class TooManyRequests(RnagetError):
         super().__init__(message)
         self.seconds = seconds
         self.headers = headers
+
+
+class ComputeFailure(Busy):
+    """The machines that the setting `compute` names cannot be reached, or cannot do what they are asked."""
+
+    def __init__(self, message: str, seconds: int = 10) -> None:
+        super().__init__(message, seconds)
 
 
 class CatalogChanged(Busy):
