@@ -43,6 +43,14 @@ class Cluster:
         self.client.wait_for_workers(self._workers, timeout=_SECONDS)
         return sorted(self.client.run(os.getpid, on_error="ignore").values())
 
+    def freeze(self) -> None:
+        """Keep the scheduler from answering."""
+        self._processes[0].send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        self._processes[0].send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End all processes, the scheduler last."""
         if hasattr(self, "client"):

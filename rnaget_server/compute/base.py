@@ -1,4 +1,4 @@
-"""The protocol of what works on parts."""
+"""The protocol of work in parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class Compute(Protocol):
-    """What works on parts, here or on other machines. Safe to share among threads."""
+    """Processors of this machine, or of others. Safe to share among threads."""
 
     @property
     def is_local(self) -> bool:

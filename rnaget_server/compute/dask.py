@@ -53,7 +53,7 @@ class _Outcome(NamedTuple):
 
 
 class DaskCompute:
-    """Work on parts by the workers of a Dask cluster; a `Compute`.
+    """Workers of a Dask cluster; a `Compute`.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class DaskCompute:
         self._address = address.removeprefix(DASK)
         self._connect_seconds = connect_seconds
         self._worker_seconds = worker_seconds
-        self._client: Client | None = None
+        self._client: _Client | None = None
         self._lock = threading.Lock()
 
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
@@ -90,7 +90,7 @@ class DaskCompute:
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
-            client.close()
+            client.end()
 
     def _outcomes(self, run: Callable[[Part], _Outcome], parts: Iterable[Part]) -> Generator[_Outcome, None, None]:
         client = self._connected()
@@ -98,7 +98,7 @@ class DaskCompute:
         made = iter(parts)
         try:
             while True:
-                room = _PARTS_A_THREAD * max(1, _threads(client)) - len(pending)
+                room = _PARTS_A_THREAD * max(1, client.threads()) - len(pending)
                 # What makes the parts raises its own errors, which are none of Dask.
                 new = list(islice(made, max(0, room)))
                 pending.extend(_Task(part, client.submit(run, part, pure=False)) for part in new)
@@ -106,19 +106,19 @@ class DaskCompute:
                     return
                 yield self._outcome(client, run, pending.popleft())
         finally:
-            if client.status == "running":
-                client.cancel([task.future for task in pending], force=True)
+            for task in pending:
+                task.future.release()
 
-    def _connected(self) -> Client:
+    def _connected(self) -> _Client:
         """Return the client, connected to the scheduler."""
         with self._lock:
             if self._client is None or self._client.status != "running":
                 if self._client is not None:
-                    self._client.close()
+                    self._client.end()
                 self._client = _connect(self._address, self._connect_seconds)
             return self._client
 
-    def _outcome(self, client: Client, run: Callable[[Part], _Outcome], task: _Task[Part]) -> _Outcome:
+    def _outcome(self, client: _Client, run: Callable[[Part], _Outcome], task: _Task[Part]) -> _Outcome:
         """Return the outcome of a part, which is begun again if its workers died."""
         for attempt in range(_ATTEMPTS):
             future = client.submit(run, task.part, pure=False) if attempt else task.future
@@ -127,7 +127,7 @@ class DaskCompute:
             except KilledWorker:
                 continue
             except (CancelledError, OSError):
-                raise ComputeFailure(f"the connection to Dask's scheduler was lost: {_SEE_TO_IT}") from None
+                raise _lost() from None
             except ComputeFailure:
                 raise
             except Exception as error:
@@ -137,40 +137,55 @@ class DaskCompute:
             "their logs"
         )
 
-    def _waited(self, client: Client, future: Future[_Outcome]) -> _Outcome:
+    def _waited(self, client: _Client, future: Future[_Outcome]) -> _Outcome:
         """Return the outcome once it is there, unless there are no workers for too long."""
         deadline = time.monotonic() + self._worker_seconds
         while True:
-            try:
+            with suppress(TimeoutError):
                 return future.result(timeout=_POLL_SECONDS)
-            except TimeoutError:
-                if future.status != "pending":
-                    raise
-            if _threads(client):
+            if client.threads():
                 deadline = time.monotonic() + self._worker_seconds
             elif time.monotonic() > deadline:
                 raise ComputeFailure(
-                    f"Dask has had no worker for {self._worker_seconds:.0f} seconds: start some with `dask worker`"
+                    f"Dask has had no worker for {self._worker_seconds:g} seconds: start some with `dask worker`"
                 )
 
 
-def _connect(address: str, seconds: float) -> Client:
+class _Client(Client):
+    """A connection to a scheduler, with a time limit for each of its replies."""
+
+    def start(self, **options: Any) -> None:
+        """Connect; leave nothing behind if that fails."""
+        try:
+            # Dask itself waits without end for the first bytes of what has taken the connection.
+            Client.start(self, callback_timeout=self._timeout, **options)
+        except BaseException:
+            self.end()
+            raise
+
+    def threads(self) -> int:
+        """Return how many parts the workers that are there work on at once."""
+        try:
+            return sum(self.nthreads(callback_timeout=self._timeout).values())
+        except Exception as error:
+            raise _lost() from error
+
+    def end(self) -> None:
+        """Close the connection in any state."""
+        with suppress(Exception):
+            self.close(timeout=self._timeout)
+
+
+def _connect(address: str, seconds: float) -> _Client:
     """Return a client that is connected to a scheduler."""
     try:
-        return Client(address, timeout=seconds, set_as_default=False, name="rnaget-server")
-    except Exception as error:
-        # Of something that is no scheduler of the same version, Dask raises whatever reading its reply leads to.
-        raise ComputeFailure(
-            f"no Dask scheduler of this version answers within {seconds:.0f} seconds: {_SEE_TO_IT}"
-        ) from error
+        return _Client(address, timeout=seconds, set_as_default=False, name="rnaget-server")
+    except Exception as error:  # from something else than a scheduler any may come
+        raise ComputeFailure(f"no Dask scheduler answers within {seconds:g} seconds: {_SEE_TO_IT}") from error
 
 
-def _threads(client: Client) -> int:
-    """Return how many parts the workers that are there work on at once."""
-    try:
-        return sum(client.nthreads().values())
-    except Exception as error:
-        raise ComputeFailure(f"the connection to Dask's scheduler was lost: {_SEE_TO_IT}") from error
+def _lost() -> ComputeFailure:
+    return ComputeFailure(f"the connection to Dask's scheduler was lost: {_SEE_TO_IT}")
 
 
 @cache

@@ -8,7 +8,7 @@ from rnaget_server.compute.base import Part, Result
 
 
 class LocalCompute:
-    """Work on parts in this process, one after the other; a `Compute`."""
+    """Work in this process, on one part after the other; a `Compute`."""
 
     is_local = True
     """True: there is nothing else."""

@@ -1,4 +1,4 @@
-"""What the workers of the tests are asked to do."""
+"""Functions that the workers of the tests are asked for."""
 
 from __future__ import annotations
 

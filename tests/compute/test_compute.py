@@ -106,14 +106,20 @@ def test_a_function_that_workers_do_not_have_is_refused(cluster: Cluster) -> Non
 def test_no_scheduler_is_said_with_503() -> None:
     from rnaget_server.compute.dask import DaskCompute
 
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        with (
-            closing(DaskCompute(f"dask://127.0.0.1:{unused.getsockname()[1]}", connect_seconds=0.5)) as compute,
-            pytest.raises(ComputeFailure, match=r"^no Dask scheduler of this version answers within") as error,
-        ):
-            next(compute.map(functions.squared, [1]))
-    assert http_status(error.value) == 503
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"dask://127.0.0.1:{silent.getsockname()[1]}"
+        for listens in (False, True):
+            if listens:
+                silent.listen()
+            before = threading.active_count()
+            with (
+                closing(DaskCompute(address, connect_seconds=0.5)) as compute,
+                pytest.raises(ComputeFailure, match=r"^no Dask scheduler answers within 0.5 seconds: see") as error,
+            ):
+                next(compute.map(functions.squared, [1]))
+            assert http_status(error.value) == 503
+            assert threading.active_count() <= before + 1  # that of Dask's for all its connections
 
 
 @pytest.mark.parametrize(
@@ -138,9 +144,15 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_said(tmp_path: P
     cluster = Cluster(tmp_path, workers=0)
     with (
         closing(DaskCompute(cluster.address, worker_seconds=0.5)) as compute,
-        pytest.raises(ComputeFailure, match=r"^Dask has had no worker for 0 seconds: start some with"),
+        pytest.raises(ComputeFailure, match=r"^Dask has had no worker for 0.5 seconds: start some with"),
     ):
         list(compute.map(functions.squared, [1]))
+    with closing(DaskCompute(cluster.address, connect_seconds=1)) as compute:
+        results = compute.map(functions.squared, [1, 2])
+        cluster.freeze()
+        with pytest.raises(ComputeFailure, match=r"^no Dask scheduler answers within 1 seconds: see"):
+            next(results)
+        cluster.go_on()
     stopping = threading.Timer(1, cluster.stop)
     with closing(DaskCompute(cluster.address)) as compute:
         results = compute.map(functions.squared, [1])
