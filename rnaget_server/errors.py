@@ -129,6 +129,10 @@ class StoreFailure(Unavailable):
         super().__init__(message)
         self.record = record
 
+    def __reduce__(self) -> tuple[type[StoreFailure], tuple[str, str]]:
+        """Return how it is sent between processes."""
+        return type(self), (str(self), self.record)
+
 
 class DamagedFile(Unavailable):
     """A file of reads or variants, or its index, is not what its kind of file is."""
@@ -152,6 +156,13 @@ class TooManyRequests(RnagetError):
         super().__init__(message)
         self.seconds = seconds
         self.headers = headers
+
+
+class ComputeFailure(Busy):
+    """The machines that the setting `compute` names cannot be reached, or cannot do what they are asked."""
+
+    def __init__(self, message: str, seconds: int = 10) -> None:
+        super().__init__(message, seconds)
 
 
 class CatalogChanged(Busy):

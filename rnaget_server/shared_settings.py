@@ -12,6 +12,12 @@ from rnaget_server.operating import OperatingSettings
 MEMORY = "memory"
 """The place of counts that no other server shares."""
 
+LOCAL = "local"
+"""The setting `compute` of work that is done in this process."""
+
+DASK = "dask://"
+"""The beginning of the setting `compute` of work that the workers of a Dask scheduler do."""
+
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 
 
@@ -30,6 +36,11 @@ class SharedSettings(OperatingSettings):
     shared_cache_bytes: int = Field(
         1 << 30, ge=1 << 20, description="Most bytes of slices kept there; what was used longest ago goes."
     )
+    compute: str = Field(
+        LOCAL,
+        description="Where work on whole matrices is done: local, in this process, or dask://host:port, by the workers "
+        "of that Dask scheduler.",
+    )
 
     @field_validator("rate_limit_storage")
     @classmethod
@@ -42,6 +53,11 @@ class SharedSettings(OperatingSettings):
     def _cache(cls, value: SecretStr) -> SecretStr:
         address = value.get_secret_value().strip()
         return SecretStr(_checked(address, "empty, or ") if address else "")
+
+    @field_validator("compute")
+    @classmethod
+    def _compute(cls, value: str) -> str:
+        return checked_compute(value)
 
 
 def _checked(address: str, other: str) -> str:
@@ -56,6 +72,29 @@ def _checked(address: str, other: str) -> str:
     if find_spec("redis") is None:
         raise ValueError("it needs a package: pip install 'rnaget-server[redis]'")
     return address
+
+
+def checked_compute(text: str) -> str:
+    """Return a value of the setting `compute`.
+
+    Raises
+    ------
+    ValueError
+        If it is wrong, or the package of Dask is missing.
+    """
+    text = text.strip() or LOCAL
+    if text == LOCAL:
+        return text
+    try:
+        parts = urlsplit(text)
+        is_address = bool(parts.hostname and parts.port) and text == f"{DASK}{parts.netloc}" and "@" not in parts.netloc
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError(f"it must be {LOCAL}, or the address of a scheduler such as {DASK}127.0.0.1:8786")
+    if find_spec("distributed") is None:
+        raise ValueError("it needs a package: pip install 'rnaget-server[cloud]'")
+    return text
 
 
 def redis_address(address: str) -> str:

@@ -8,7 +8,9 @@ are refused here too.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Any
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from rnaget_server.errors import StoreFailure
 from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
+from rnaget_server.model.columns import Mask
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
@@ -148,6 +151,33 @@ _guard_all(_GuardedIndex, Index)
 _guard_all(GuardedAxis, Axis)
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """The samples of a matrix that are hidden, as bits, and whether they are left out or have no number in their cells.
+
+    It can be sent to other processes.
+    """
+
+    bits: bytes
+    size: int
+    omitted: bool
+
+    @classmethod
+    def of(cls, hidden: Mask, omitted: bool) -> Hidden:
+        """Return what is hidden by a mask of the samples."""
+        return cls(np.packbits(hidden).tobytes(), len(hidden), omitted)
+
+    @property
+    def name(self) -> str:
+        """A name that no other has."""
+        return f"{self.omitted} {self.size} {hashlib.sha256(self.bits).hexdigest()}"
+
+    @property
+    def mask(self) -> Mask:
+        """True for each sample that is hidden."""
+        return np.unpackbits(np.frombuffer(self.bits, np.uint8), count=self.size).astype(bool)
+
+
 class GuardedStore:
     """An open matrix file behind a guard; see `MatrixStore`. Made within the guard itself.
 
@@ -155,6 +185,8 @@ class GuardedStore:
     ----------
     version
         The state of the file when it was opened, and the name of what is shown of it if that is not all.
+    hidden
+        The samples that are not shown, if there are any.
     cancellation
         Until when cells are read; see `StoreCache.open`.
     """
@@ -169,6 +201,7 @@ class GuardedStore:
         self._dtypes: dict[str, np.dtype[Any]] = {}
         self._wholes: dict[str, bool] = {}
         self._dense: set[str] = set()
+        self.hidden: Hidden | None = getattr(whole, "hidden", None)
         with guard:
             rows, columns = whole.shape
             self.shape = (int(rows), int(columns))

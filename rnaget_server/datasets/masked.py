@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.datasets.guarded import GuardedStore
+from rnaget_server.datasets.guarded import GuardedStore, Hidden
 from rnaget_server.model.access import SampleAccess, SampleRule
 from rnaget_server.model.axis import Axis, Positions
 from rnaget_server.model.axis_part import axis_part
@@ -43,9 +43,7 @@ def masked(store: GuardedStore, id: str, access: SampleAccess) -> GuardedStore:
         if lacking:
             _log.error(_LACKING, id, ", ".join(lacking), extra={"once": f"{id} {store.version}"})
         hidden = hidden_samples(whole.samples, access)
-        if not hidden.any():
-            return whole
-        return _Omitted(whole, np.flatnonzero(~hidden)) if access.others_see == "omit" else _Blanked(whole, hidden)
+        return without(Hidden.of(hidden, access.others_see == "omit"), whole) if hidden.any() else whole
 
     return store.shown_as(access.mask, show)
 
@@ -86,11 +84,17 @@ def _having(column: Column, size: int, values: frozenset[str]) -> Mask:
     return having
 
 
+def without(hidden: Hidden, whole: MatrixStore) -> MatrixStore:
+    """Return a matrix with some samples hidden."""
+    return _Omitted(whole, hidden) if hidden.omitted else _Blanked(whole, hidden)
+
+
 class _Masked:
     """The parts of a store without some of its samples that are those of the whole."""
 
-    def __init__(self, whole: MatrixStore) -> None:
+    def __init__(self, whole: MatrixStore, hidden: Hidden) -> None:
         self._whole = whole
+        self.hidden = hidden
         self.units = whole.units
         self.features = whole.features
         self.embeddings: tuple[str, ...] = tuple(getattr(whole, "embeddings", ()))
@@ -104,11 +108,11 @@ class _Masked:
 class _Omitted(_Masked):
     """A matrix without some of its samples."""
 
-    def __init__(self, whole: MatrixStore, visible: Positions) -> None:
-        super().__init__(whole)
-        self._visible = visible
-        self.shape = (whole.shape[0], len(visible))
-        self.samples = axis_part(whole.samples, visible)
+    def __init__(self, whole: MatrixStore, hidden: Hidden) -> None:
+        super().__init__(whole, hidden)
+        self._visible = np.flatnonzero(~hidden.mask)
+        self.shape = (whole.shape[0], len(self._visible))
+        self.samples = axis_part(whole.samples, self._visible)
 
     def embedding(self, name: str) -> Points:
         """Return the points of the visible samples."""
@@ -137,11 +141,11 @@ class _Omitted(_Masked):
 class _Blanked(_Masked):
     """A matrix in which every cell of some samples is NaN, as are their places in embeddings."""
 
-    def __init__(self, whole: MatrixStore, hidden: Mask) -> None:
-        super().__init__(whole)
-        self._hidden = hidden
+    def __init__(self, whole: MatrixStore, hidden: Hidden) -> None:
+        super().__init__(whole, hidden)
+        self._hidden = hidden.mask
         self.shape = whole.shape
-        self.samples = _without_places(whole.samples, hidden)
+        self.samples = _without_places(whole.samples, self._hidden)
 
     def embedding(self, name: str) -> Points:
         """Return the points, NaN for a hidden sample."""

@@ -27,7 +27,7 @@ from rnaget_server.model.use_counts import UseCounts
 from rnaget_server.plugins import Registry
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.verify import verify
-from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.access import DEFAULT_LIMITS, FileAccess
 from rnaget_server.storage.local import FileVersion, version_at, version_of_all
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
@@ -92,6 +92,8 @@ class StoreCache:
         def open_reads(file: ReadsFile, guard: Guard) -> OpenReads:
             return OpenReads(file, guard, indexes_of_reads)
 
+        self.limits = access.limits if access is not None else DEFAULT_LIMITS
+        """The bounds within which files are read."""
         self.uses = UseCounts()
         """How often a file was open when it was asked for."""
         self._matrices = KeptStores[Matrix, GuardedStore]("matrix", open_matrix, most, confirms, self.uses)

@@ -11,6 +11,8 @@ from rnaget_server.catalog import Catalog, Genome, LiveCatalog, Matrix, ReadSet
 from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.catalog.object_storage import updates_of
 from rnaget_server.catalog.offered import Group
+from rnaget_server.compute import Compute, open_compute
+from rnaget_server.compute.local import LocalCompute
 from rnaget_server.datasets.access import AccessPolicy
 from rnaget_server.datasets.files import FileOffer, OfferedFiles, open_offer
 from rnaget_server.datasets.opening import StoreCache
@@ -54,6 +56,8 @@ class Repository:
         What of the data files is offered as it is.
     policy
         Who may see what.
+    compute
+        What works on whole matrices.
     """
 
     live: LiveCatalog
@@ -63,6 +67,7 @@ class Repository:
     summaries: DiskCache
     offer: FileOffer
     policy: AccessPolicy = field(default_factory=AccessPolicy)
+    compute: Compute = field(default_factory=LocalCompute)
 
     def visible_to(self, principal: Principal = ANYONE) -> View:
         """Return what a principal may see at the moment: the one way to records."""
@@ -72,7 +77,9 @@ class Repository:
             note_principal(principal)
             visible, rights = policy.visible(catalog, principal), policy.rights(catalog, principal)
             catalog, principal = visible, policy.narrowed(catalog, principal)
-        return View(catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer, principal)
+        return View(
+            catalog, rights, self.stores, self.limits, self.memory, self.summaries, self.offer, principal, self.compute
+        )
 
     def loaded_catalog(self, principal: Principal = ANYONE) -> Catalog:
         """Return what a principal may see of the catalogue as it was read last, without a look at its files."""
@@ -103,7 +110,7 @@ class View:
         The part of the catalogue that was in service when this was made.
     rights
         The principal's rights, as far as replies depend on them.
-    stores, limits, memory, summaries, offer
+    stores, limits, memory, summaries, offer, compute
         Those of the repository.
     principal
         One who may see the same, with no grants but those that the catalogue asks for.
@@ -117,6 +124,7 @@ class View:
     summaries: DiskCache
     offer: FileOffer
     principal: Principal = ANYONE
+    compute: Compute = field(default_factory=LocalCompute)
 
     @property
     def files(self) -> OfferedFiles:
@@ -263,6 +271,7 @@ def open_repository(settings: Settings) -> Repository:
             settings.cache_directory / "checksums" if settings.cache_bytes else None,
             [group for group in _GROUPS if group not in settings.switched_off] if settings.offer_files else [],
         ),
+        compute=open_compute(settings.compute),
     )
     repository.loaded_catalog()  # so that the first reply is marked rightly
     return repository

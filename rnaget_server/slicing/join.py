@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
+from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels, LayerInfo
+from rnaget_server.model.text import encode_all
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.placing import place
+from rnaget_server.stores.sharded.cells import PANEL_BYTES
 
 SOURCE_ATTRIBUTE = "expressionID"
 
@@ -114,40 +118,57 @@ def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:
     Features are in the order of the first part, then those that only later ones have; a cell that a
     matrix lacks is NaN.
     """
-    rows = _row_plan([part.feature_labels.column(part.feature_labels.id) for part in parts])
-    types = [part.store.dtype(part.units) for part in parts]
+    rows = _row_plan([part.feature_labels for part in parts])
+    dtype = np.result_type(*(part.store.dtype(part.units) for part in parts))
+    width = sum(part.sample_labels.size for part in parts)
     layer = LayerInfo(
         units=parts[0].units,
-        dtype=np.result_type(*types),
+        dtype=dtype,
         whole=all(part.store.whole(part.units) for part in parts),
-        blocks=lambda: _blocks(parts, rows, np.result_type(*types)),
+        blocks=lambda: _blocks(parts, rows, dtype),
+        held=lambda: min(len(rows[0]) * width * dtype.itemsize, PANEL_BYTES),
     )
     return _JoinedFeatures(parts, rows), _JoinedSamples(parts), layer
 
 
-def _row_plan(ids: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]:
+def _row_plan(features: Sequence[Labels]) -> list[NDArray[np.int64]]:
+    """Return for each part where each joined feature is in it, or -1; one array for all with the same features."""
     order: dict[str, int] = {}
-    for column in ids:
-        for id in column:
-            order.setdefault(id, len(order))
+    numbers: dict[bytes, NDArray[np.int64]] = {}
     plan = []
-    for column in ids:
-        rows = np.full(len(order), -1, np.int64)
-        rows[[order[id] for id in column]] = np.arange(len(column))
-        plan.append(rows)
-    return plan
+    for labels in features:
+        # Of thousands of matrices most have the same ones, of which no text need be made.
+        key = _digest(labels)
+        if key not in numbers:
+            ids = as_texts(labels.column(labels.id))
+            numbers[key] = np.array([order.setdefault(id, len(order)) for id in ids], np.int64)
+        plan.append(key)
+    rows = {}
+    for key, places in numbers.items():
+        rows[key] = np.full(len(order), -1, np.int64)
+        rows[key][places] = np.arange(len(places))
+    return [rows[key] for key in plan]
+
+
+def _digest(labels: Labels) -> bytes:
+    ids = labels.ascii(labels.id)
+    raw = ids if ids is not None else encode_all(as_texts(labels.column(labels.id)))
+    return hashlib.sha256(f"{raw.dtype.str} ".encode() + raw.tobytes()).digest()
 
 
 def _blocks(parts: Sequence[Part], rows: Sequence[NDArray[np.int64]], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Yield blocks of rows, of which many are read at once: of each of thousands of files a few more than one."""
     widths = [part.sample_labels.size for part in parts]
     ends = np.cumsum(widths)
-    step = max(1, BLOCK_BYTES // (sum(widths) * dtype.itemsize))
-    for start in range(0, len(rows[0]), step):
-        stop = min(start + step, len(rows[0]))
-        block = np.full((stop - start, sum(widths)), np.nan, dtype)
+    row_bytes = sum(widths) * dtype.itemsize
+    step, height = (max(1, size // row_bytes) for size in (BLOCK_BYTES, PANEL_BYTES))
+    for start in range(0, len(rows[0]), height):
+        stop = min(start + height, len(rows[0]))
+        panel = np.full((stop - start, sum(widths)), np.nan, dtype)
         for part, plan, end, width in zip(parts, rows, ends, widths, strict=True):
-            _place(part, plan[start:stop], block[:, end - width : end])
-        yield block
+            _place(part, plan[start:stop], panel[:, end - width : end])
+        for first in range(0, len(panel), step):
+            yield panel[first : first + step]
 
 
 def _place(part: Part, wanted: NDArray[np.int64], to: NDArray[Any]) -> None:

@@ -16,6 +16,7 @@ from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
+from rnaget_server.slicing.in_parts import in_parts
 from rnaget_server.slicing.lookup import (
     belongs,
     missing_from_all,
@@ -271,7 +272,10 @@ def _summarised(
     made = summarised_slice(made, grouping, query.summaries, str(query.group_by))
     first = used[0]
     features, samples = first.store.shape
-    if len(used) > 1 or first.shape[1] < samples:
+    if len(used) > 1:
+        return made
+    made = in_parts(view.compute, view.stores.limits, first, made, grouping, query.summaries)
+    if first.shape[1] < samples:
         return made
     chosen = None if first.shape[0] == features else first.selection.features
     version = (str(first.matrix.path), *first.store.version, first.matrix.units)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
@@ -73,6 +74,15 @@ class Grouping:
         counts = np.bincount(self.codes + 1, minlength=len(numbers) + 1)
         self.sizes = counts[1:]
         self.ungrouped = int(counts[0])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to other processes: a byte or less for each sample."""
+        state = {name: vars(self)[name] for name in ("attribute", "values", "sizes", "ungrouped")}
+        return state | {"codes": blosc.compress(self.codes, b"zstd", 1)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what was sent."""
+        vars(self).update(state | {"codes": np.frombuffer(blosc.decompress(state["codes"]), np.int32)})
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -204,18 +214,22 @@ def summarised_slice(slice: Slice, grouping: Grouping, summaries: Sequence[str],
 def _summarised(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> LayerInfo:
     dtype = _dtype(layer, grouping, summaries)
 
-    def blocks() -> Iterator[NDArray[Any]]:
-        if layer.sparse is not None and OF_STORED_CELLS.issuperset(summaries):
-            return summarise_stored(layer.sparse, grouping.codes, grouping.sizes, summaries, dtype)
-        return (grouping.summarise(block, summaries, dtype) for block in layer.blocks())
-
     return LayerInfo(
         units=layer.units,
         dtype=dtype,
         whole=all(summary == "n" or (layer.whole and summary in _OF_WHOLE_NUMBERS) for summary in summaries),
-        blocks=lambda: gathered(blocks()),
+        blocks=lambda: gathered(summarised_blocks(layer, grouping, summaries, dtype)),
         held=lambda: layer.held() + grouping.codes.nbytes,
     )
+
+
+def summarised_blocks(
+    layer: LayerInfo, grouping: Grouping, summaries: Sequence[str], dtype: np.dtype[Any]
+) -> Iterator[NDArray[Any]]:
+    """Return blocks of the summaries of a layer, each of which is the same in any part of it."""
+    if layer.sparse is not None and OF_STORED_CELLS.issuperset(summaries):
+        return summarise_stored(layer.sparse, grouping.codes, grouping.sizes, summaries, dtype)
+    return (grouping.summarise(block, summaries, dtype) for block in layer.blocks())
 
 
 def _dtype(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> np.dtype[Any]:
@@ -225,15 +239,19 @@ def _dtype(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> np
     return np.dtype(np.float32) if set(summaries) == {"n"} else layer.dtype
 
 
-def gathered(blocks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Yield small blocks joined to such as are worth sending."""
+def gathered(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Yield rows in blocks that are worth sending: of one height whatever they come in, since some formats show it."""
     kept: list[NDArray[Any]] = []
-    size = 0
+    rows = 0
     for block in blocks:
-        kept.append(block)
-        size += block.nbytes
-        if size >= _GATHERED_BYTES:
-            yield np.concatenate(kept)
-            kept, size = [], 0
+        height = max(1, _GATHERED_BYTES // max(1, block.shape[1] * block.itemsize))
+        start = 0
+        while start < len(block):
+            part = block[start : start + height - rows]
+            kept.append(part)
+            start, rows = start + len(part), rows + len(part)
+            if rows == height:
+                yield kept[0] if len(kept) == 1 else np.concatenate(kept)
+                kept, rows = [], 0
     if kept:
         yield np.concatenate(kept)

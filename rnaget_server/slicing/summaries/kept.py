@@ -22,7 +22,7 @@ from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter
 from rnaget_server.storage.disk_cache import DiskCache
 
 # To be raised whenever a summary gives other values than before.
-_ALGORITHM = 3
+_ALGORITHM = 4
 _PIECE_BYTES = 64 << 10
 
 Blocks = Iterator[NDArray[Any]]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.sparse import CompressedBlock, SparseCells
+from rnaget_server.stores.compressed import indptr_of
 
 # Features × groups that are counted at once.
 _COUNTERS = 1 << 17
@@ -77,7 +78,6 @@ class StoredGroups:
         lengths = np.diff(indptr)
         stored = slice(int(starts[0]), int(indptr[-1]))
         self._shape = len(lengths), len(sizes)
-        self._longest = int(lengths.max(initial=0))
         group, values = codes[piece.indices[stored]], piece.data[stored]
         bins = np.repeat(np.arange(len(lengths)) * len(sizes), lengths) + group
         is_nan = np.isnan(values)
@@ -85,7 +85,9 @@ class StoredGroups:
         absent = self._count(bins[is_nan & (group >= 0)]) if is_nan.any() else 0
         if not kept.all():
             bins, values = bins[kept], values[kept]
+            lengths = np.diff(indptr_of(kept)[indptr - indptr[0]])
         self._bins = bins
+        self._lengths = lengths
         self._values = values.astype(np.float64)
         self.present = np.broadcast_to(sizes - absent, self._shape)
 
@@ -97,18 +99,28 @@ class StoredGroups:
     def _sums(self) -> _Numbers:
         """Sums in twice the precision of float64 where that one alone would be rounded on the way.
 
-        The high part of every value is a multiple of one power of 2, so large that adding them up is exact in any
-        order; what is left is so small that the errors of its sum do not matter.
+        The high part of every value of a feature is a multiple of one power of 2, so large that adding them up is exact
+        in any order; what is left is so small that the errors of its sum do not matter. No feature has to do with what
+        else is read with it, so that its sums are the same in any part of a matrix.
         """
-        most = float(np.abs(self._values).max(initial=0))
         # More than twice as large as any sum of high parts.
-        scale = 2.0 * self._longest * most
-        if most == 0 or not np.isfinite(scale * 4):
-            return self._sum(self._values)
-        border = 2.0 ** np.ceil(np.log2(scale))
-        high = (self._values + border) - border
+        scale = 2.0 * self._lengths * self._greatest()
+        border = np.where((scale > 0) & np.isfinite(scale * 4), 2.0 ** np.ceil(np.log2(scale)), 0)
+        borders = np.repeat(border, self._lengths)
+        high = self._values + borders
+        high -= borders
         low = self._values - high
+        if not border.all():
+            low[borders == 0] = 0
         return self._sum(high) + self._sum(low) if low.any() else self._sum(high)
+
+    def _greatest(self) -> _Numbers:
+        """Return how far from 0 the cells of each feature are, at most."""
+        found = np.zeros(len(self._lengths))
+        filled = self._lengths > 0
+        starts = indptr_of(self._lengths)[:-1][filled]
+        found[filled] = np.maximum.reduceat(np.abs(self._values), starts) if len(starts) else 0
+        return found
 
     def sum(self) -> _Numbers:
         """Return the sum; 0 of nothing."""

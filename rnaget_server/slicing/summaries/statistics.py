@@ -56,7 +56,8 @@ def deviation(cells: Cells) -> Summary:
         nan = np.isnan(cells)
         distance[nan] = 0
         size -= np.count_nonzero(nan, axis=-1)
-    squares = np.einsum("...i,...i->...", distance, distance)
+    # Not einsum, which adds long rows up in another order where there are several.
+    squares = np.square(distance, out=distance).sum(axis=-1)
     return np.where(size > 1, np.sqrt(squares / (size - 1)), np.nan)
 
 

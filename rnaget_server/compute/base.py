@@ -1,0 +1,41 @@
+"""The protocol of work in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Protocol, TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Compute(Protocol):
+    """Processors of this machine, or of others. Safe to share among threads."""
+
+    @property
+    def is_local(self) -> bool:
+        """True if the parts are worked on in this process, one after the other."""
+
+    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+        """Yield the result of each part, in their order; few of them are worked on ahead.
+
+        Who breaks off before the end closes the generator. A part may be worked on more than once, even at the
+        same time, if a worker dies or is slow: what it writes goes to a temporary file of its own, renamed at the end.
+
+        Parameters
+        ----------
+        function
+            Works on a part: at the top of a module, since other processes import it by its name. What it raises is
+            raised in the place of its result.
+        parts
+            Small values that can be pickled, such as paths and ranges, never the data themselves; the same holds for
+            results.
+
+        Raises
+        ------
+        ComputeFailure
+            If the other machines cannot be reached, or fail.
+        """
+
+    def close(self) -> None:
+        """Let the other machines go; a later `map` connects again."""

@@ -1,0 +1,22 @@
+"""Work on parts in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+
+from rnaget_server.compute.base import Part, Result
+
+
+class LocalCompute:
+    """Work in this process, on one part after the other; a `Compute`."""
+
+    is_local = True
+    """True: there is nothing else."""
+
+    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+        """Yield the result of each part, made when it is asked for."""
+        for part in parts:
+            yield function(part)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go."""
