@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row
+from benchmarks.queueing import waiting_time
 
 SECONDS_PER_CELL = 1.77e-3 / 17_382
 """Of the processor, for a gene as TSV over HTTP."""
@@ -138,29 +139,16 @@ def forecast(site: Site) -> Forecast:
     missed = 1 - hit_ratio(site.blocks, site.cached, site.popularity)
     store = sum(kind.share * kind.blocks for kind in site.kinds) * missed
     fetching = sum(kind.share * _fetching(site, kind.blocks, missed) for kind in site.kinds)
-    waiting = _waiting(site.mean_seconds, site.processors, busy / servers)
+    waiting = waiting_time(site.mean_seconds, site.processors, busy / servers)
     return Forecast(
         servers,
         1 - missed,
-        _waiting(site.mean_seconds, site.processors * servers, busy),
+        waiting_time(site.mean_seconds, site.processors * servers, busy),
         waiting,
         waiting + site.mean_seconds + fetching,
         site.rate * store,
         site.rate * sum(kind.share * kind.sent for kind in site.kinds),
     )
-
-
-def _waiting(seconds: float, processors: int, busy: float) -> float:
-    """Return how long a request waits on average for processors of which so many are busy."""
-    return _erlang_c(processors, busy) * seconds / (processors - busy)
-
-
-def _erlang_c(processors: int, busy: float) -> float:
-    """Return how likely a request waits."""
-    blocked = 1.0
-    for number in range(1, processors + 1):
-        blocked = busy * blocked / (number + busy * blocked)
-    return blocked / (1 - busy / processors * (1 - blocked))
 
 
 def _fetching(site: Site, blocks: int, missed: float) -> float:
