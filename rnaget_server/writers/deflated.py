@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from isal import isal_zlib
 
+from rnaget_server.model.slice import LayerInfo
 from rnaget_server.writers.skeleton import Allocate, Gap, allocate
 
 GZIP = "gzip"
@@ -20,7 +21,8 @@ _LEVEL = 2
 _CHUNK_BYTES = 1 << 20
 _ROWS_BYTES = 4 << 20
 _MOST_ROWS = 64
-_HELD = 3 * _ROWS_BYTES
+# Of a chunk of all rows: as it comes, with its bytes put together, and compressed.
+_COPIES = 3
 
 
 def allocate_as(compression: str | None) -> Allocate:
@@ -28,9 +30,14 @@ def allocate_as(compression: str | None) -> Allocate:
     return allocate if compression is None else allocate_deflated
 
 
-def held_by(compression: str | None) -> int:
-    """Return about how many bytes of cells wait to be compressed so, or are."""
-    return 0 if compression is None else _HELD
+def held_by(compression: str | None, layers: Iterable[LayerInfo], samples: int) -> int:
+    """Return about how many bytes of dense layers wait to be compressed so, or are.
+
+    The cells of one feature come at once, or are one chunk, however many they are.
+    """
+    if compression is None:
+        return 0
+    return _COPIES * max((_ROWS_BYTES, *(samples * layer.dtype.itemsize for layer in layers)))
 
 
 def allocate_deflated(
@@ -79,8 +86,8 @@ def _chunk_of(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
 def _packed(data: bytes, size: int) -> bytes:
     """Return bytes compressed, those of equal place in elements of a size put together."""
     if size > 1:
-        data = np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(-1, size).T).tobytes()
-    packed: bytes = isal_zlib.compress(data, _LEVEL)
+        shuffled = np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(-1, size).T)
+    packed: bytes = isal_zlib.compress(data if size == 1 else shuffled, _LEVEL)
     return packed
 
 
@@ -92,7 +99,7 @@ def _of_rows(
     rows, columns = (1, chunk[0]) if len(shape) == 1 else chunk
     cells = _Rechunked(pieces)
     for top in range(0, height if width else 0, rows):
-        if len(shape) == 1:
+        if rows == 1:
             parts: Iterator[tuple[int, np.ndarray[Any, Any]]] = (
                 (left, np.frombuffer(cells.take(min(columns, width - left) * size), np.uint8).reshape(1, -1))
                 for left in range(0, width, columns)
@@ -121,13 +128,13 @@ class _Rechunked:
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
-        self._left = b""
+        self._left = memoryview(b"")
 
     def take(self, size: int) -> bytes:
         """Return the next bytes, so many."""
         parts, count = [self._left], len(self._left)
         while count < size:
-            parts.append(next(self._pieces))
+            parts.append(memoryview(next(self._pieces)))
             count += len(parts[-1])
         last = parts.pop()
         used = size - (count - len(last))

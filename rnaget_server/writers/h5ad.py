@@ -52,7 +52,7 @@ class H5adWriter(Writer):
         self.check(slice)
         held = (
             HELD
-            + held_by(self.compression)
+            + held_by(self.compression, (layer for layer in slice.layers if layer.sparse is None), slice.shape[1])
             + 8 * sum(slice.shape)
             + sum(held_of(layer, slice.shape) for layer in slice.layers)
         )

@@ -34,7 +34,8 @@ class LoomWriter(Writer):
     def write(self, slice: Slice) -> Body:
         """Return the slice as a loom file and its exact length."""
         lay_out = partial(_lay_out, slice, allocate=allocate_as(self.compression))
-        return streamed(lay_out, held_by(self.compression), partial(self._begin, slice))
+        held = held_by(self.compression, slice.layers, slice.shape[1])
+        return streamed(lay_out, held, partial(self._begin, slice))
 
     def _begin(self, slice: Slice) -> LocalFile:
         """Return the part of a file that others share: the labels of whole axes, and what every file has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnaget_server.model.slice import Slice
+from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
 from rnaget_server.writers import deflated, h5ad_cells
 from rnaget_server.writers.base import Writer
-from rnaget_server.writers.deflated import allocate_deflated
+from rnaget_server.writers.deflated import allocate_deflated, held_by
 from rnaget_server.writers.h5ad import H5adWriter
+from rnaget_server.writers.h5ad_cells import HELD, feature_chunks
 from rnaget_server.writers.loom import LoomWriter
+from rnaget_server.writers.skeleton import row_pieces
 
 BOTH = pytest.mark.parametrize("writer", [H5adWriter(), LoomWriter()], ids=["h5ad", "loom"])
 COUNTS = np.random.default_rng(3).poisson(0.4, (700, 300)).astype(np.float32)
@@ -128,3 +131,21 @@ def test_bytes_are_shuffled_where_that_helps() -> None:
             dataset, _ = allocate_deflated(file, name, cells.dtype, cells.shape, iter([cells.tobytes()]))
             assert (dataset.shuffle, dataset.compression) == (helps, "gzip")
             assert np.array_equal(dataset, cells)
+
+
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_memory_of_very_long_rows_is_said(by_rows: bool) -> None:
+    samples = 3_000_000
+    row = np.random.default_rng(4).random((1, samples), np.float32)
+    layer = LayerInfo("units", np.dtype(np.float32), False, lambda: iter([row, row]))
+    with h5py.File.in_memory() as file:
+        tracemalloc.start()
+        try:
+            if by_rows:
+                allocate_deflated(file, "x", layer.dtype, (2, samples), row_pieces(layer))
+            else:
+                feature_chunks(file, "x", layer, (samples, 2), allocate_deflated)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak <= held_by("gzip", [layer], samples) + (0 if by_rows else HELD + 8 * samples)
