@@ -46,7 +46,7 @@ if sealed then
 end
 return sealed
 """
-# Puts a finished entry into its place, and removes those used longest ago if all have too many bytes.
+# Puts an entry that has all its pieces into its place, and removes those used longest ago if all have too many bytes.
 _COMMIT = """
 local size, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 local function drop(name)
@@ -56,7 +56,7 @@ local function drop(name)
   if bytes then redis.call('DECRBY', KEYS[5], bytes) end
   redis.call('UNLINK', ARGV[5] .. name)
 end
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('HLEN', KEYS[1]) ~= tonumber(ARGV[6]) then return 0 end
 drop(ARGV[1])
 while tonumber(redis.call('GET', KEYS[5]) or '0') + size > most do
   local oldest = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
@@ -156,6 +156,8 @@ class SharedSlices:
             with suppress(Exception):
                 self._quick.unlink(_ENTRY + key)
             return None
+        except OSError:  # of the disk of this server, since redis has its own errors
+            return None
         except Exception as error:  # any reason is one to go on without
             self._note(error, began)
             return None
@@ -181,6 +183,8 @@ class SharedSlices:
             file = reopen()
             if file is not None and file.length <= self.largest and not self._patient.exists(_ENTRY + key):
                 self._send_file(key, file)
+        except OSError:  # of the disk of this server: who reads the file next finds that out, too
+            pass
         except Exception as error:  # any reason is one to go on without
             self._note(error, began)
         finally:
@@ -193,13 +197,16 @@ class SharedSlices:
         digests: list[bytes] = []
         for number, piece in enumerate(file.read()):
             digests.append(digest_of(piece))
-            self._patient.hset(part, str(number), piece)
-            if not number:
-                # One that is never finished goes away by itself.
-                self._patient.expire(part, _SECONDS_UNFINISHED)
-        self._patient.hset(part, _MANIFEST, self._sealer.seal(key, Manifest(file.length, tuple(digests))))
+            self._put(part, str(number), piece)
+        self._put(part, _MANIFEST, self._sealer.seal(key, Manifest(file.length, tuple(digests))))
         keys = [part, _ENTRY + key, _INDEX, _SIZES, _TOTAL]
-        self._commit(keys=keys, args=[key, file.length, self._max_bytes, _SECONDS_KEPT, _ENTRY])
+        fields = len(digests) + 1
+        self._commit(keys=keys, args=[key, file.length, self._max_bytes, _SECONDS_KEPT, _ENTRY, fields])
+
+    def _put(self, part: str, field: str, data: bytes) -> None:
+        """Write a field of an entry on its way; one that is never finished goes away by itself."""
+        with self._patient.pipeline(transaction=False) as both:
+            both.hset(part, field, data).expire(part, _SECONDS_UNFINISHED).execute()
 
     def _note(self, error: Exception, began: float) -> None:
         from redis.exceptions import TimeoutError as LateError

