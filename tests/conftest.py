@@ -35,14 +35,14 @@ Import = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look for a smaller example of a failure for seconds; try a third of the examples where long tests are left out.
+    """Look for a smaller example of a failure for seconds; try a fifth of the examples where long tests are left out.
 
     Hypothesis has no public setting for the former, and takes five minutes.
     """
     engine.MAX_SHRINKING_SECONDS = 20
     if config.option.markexpr == "not long":
-        hypothesis.settings.register_profile("third", max_examples=hypothesis.settings().max_examples // 3)
-        hypothesis.settings.load_profile("third")
+        hypothesis.settings.register_profile("fifth", max_examples=hypothesis.settings().max_examples // 5)
+        hypothesis.settings.load_profile("fifth")
 
 
 def examples(full: int) -> int:
@@ -182,6 +182,16 @@ def tcga_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     options = ("--transpose", "--id", "tcga", "--units", "log2", "--samples", str(folder / "samples.tsv.gz"))
     import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
     return data
+
+
+@pytest.fixture(scope="session")
+def tcga_frames(shared_data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cells of ``tcga``, genes × samples, and the attributes of its samples as text, by pandas."""
+    cells = read_source(shared_data / "tcga" / "expression-matrix-all-samples.tsv.gz").T
+    samples = pd.read_csv(
+        shared_data / "tcga" / "samples.tsv.gz", sep="\t", index_col=0, dtype=str, keep_default_na=False
+    )
+    return cells, samples.loc[cells.columns]
 
 
 def read_source(path: Path) -> pd.DataFrame:
