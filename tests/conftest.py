@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -35,14 +37,14 @@ Import = Callable[..., Path]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look for a smaller example of a failure for seconds; try a third of the examples where long tests are left out.
+    """Look for a smaller example of a failure for seconds; try a fifth of the examples where long tests are left out.
 
     Hypothesis has no public setting for the former, and takes five minutes.
     """
     engine.MAX_SHRINKING_SECONDS = 20
     if config.option.markexpr == "not long":
-        hypothesis.settings.register_profile("third", max_examples=hypothesis.settings().max_examples // 3)
-        hypothesis.settings.load_profile("third")
+        hypothesis.settings.register_profile("fifth", max_examples=hypothesis.settings().max_examples // 5)
+        hypothesis.settings.load_profile("fifth")
 
 
 def examples(full: int) -> int:
@@ -153,10 +155,26 @@ def import_matrix(data: Path, source: Path, *options: str, study: str = "s", pro
     return result.output
 
 
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a directory for tests that only read it, which the first process of a run makes for all."""
+    base = factory.getbasetemp()
+    data = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with data.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not data.exists():
+            unfinished = factory.mktemp(name)
+            make(unfinished)
+            unfinished.rename(data)
+    return data
+
+
 @pytest.fixture(scope="session")
 def real_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue of the full-size bulk matrices: uhlen in two units, bodymap and brawand."""
-    data = tmp_path_factory.mktemp("real")
+    return _made_once(tmp_path_factory, "real", partial(_import_real, shared_data))
+
+
+def _import_real(shared_data: Path, data: Path) -> None:
     uhlen, bodymap = shared_data / "uhlen", shared_data / "bodymap"
     genes = ("--features", str(shared_data / "genes" / "geneInfoEns76.tsv.gz"), "--feature-name", "gene_name")
     import_matrix(data, uhlen / "uhlen.htseq.tpm.pooled.tsv.gz", "--id", "uhlen", "--units", "TPM", *genes, study="hpa")
@@ -172,16 +190,28 @@ def real_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
         "FPKM",
         study="brawand",
     )
-    return data
 
 
 @pytest.fixture(scope="session")
 def tcga_catalog(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue of ``tcga``: 15 genes of 8,756 samples with many attributes."""
-    data, folder = tmp_path_factory.mktemp("tcga"), shared_data / "tcga"
+    folder = shared_data / "tcga"
     options = ("--transpose", "--id", "tcga", "--units", "log2", "--samples", str(folder / "samples.tsv.gz"))
-    import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
-    return data
+
+    def make(data: Path) -> None:
+        import_matrix(data, folder / "expression-matrix-all-samples.tsv.gz", *options)
+
+    return _made_once(tmp_path_factory, "tcga", make)
+
+
+@pytest.fixture(scope="session")
+def tcga_frames(shared_data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cells of ``tcga``, genes × samples, and the attributes of its samples as text, by pandas."""
+    cells = read_source(shared_data / "tcga" / "expression-matrix-all-samples.tsv.gz").T
+    samples = pd.read_csv(
+        shared_data / "tcga" / "samples.tsv.gz", sep="\t", index_col=0, dtype=str, keep_default_na=False
+    )
+    return cells, samples.loc[cells.columns]
 
 
 def read_source(path: Path) -> pd.DataFrame:

@@ -13,11 +13,10 @@ from rnaget_server.importers.foreign_hdf5 import foreign_hdf5
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
-from rnaget_server.plugins import Registry
+from rnaget_server.plugins import IMPORTERS, Registry
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileAccess, FileLimits
 from rnaget_server.stores.native.write_dense import AxisTable
 
-GROUP = "rnaget_server.importers"
 Progress = Callable[[float], None]
 
 
@@ -132,7 +131,7 @@ def importer_for(path: Path, head: bytes) -> Importer:
     ImportFailure
         If none does.
     """
-    kinds: list[Importer] = [kind() for kind in Registry(GROUP).all().values()]
+    kinds: list[Importer] = [kind() for kind in Registry(IMPORTERS).all().values()]
     for kind in sorted(kinds, key=lambda kind: kind.takes_any_text):
         if kind.recognises(path, head):
             if kind.takes_any_text:

@@ -76,13 +76,24 @@ def belongs(record: Matrix | TrackSet, query: MatrixQuery | RegionQuery) -> bool
     )
 
 
-def no_record(catalog: Catalog, query: MatrixQuery | RegionQuery, kind: str) -> str:
-    """Return the message for a search to which no record belongs."""
+def matching(
+    kind: str, catalog: Catalog, records: Mapping[str, Record], query: MatrixQuery | RegionQuery
+) -> list[Record]:
+    """Return the records of the project, study and version that the query names.
+
+    Raises
+    ------
+    UnknownId
+        If there is none.
+    """
+    found = [record for record in records.values() if belongs(record, query)]
+    if found:
+        return found
     if query.project_id is not None and query.project_id not in catalog.projects:
-        return unknown_name("project", query.project_id, catalog.projects)
+        raise UnknownId(unknown_name("project", query.project_id, catalog.projects))
     if query.study_id is not None and query.study_id not in catalog.studies:
-        return unknown_name("study", query.study_id, catalog.studies)
-    return f"no {kind} has that projectID, studyID and version together: leave one out"
+        raise UnknownId(unknown_name("study", query.study_id, catalog.studies))
+    raise UnknownId(f"no {kind} has that projectID, studyID and version together: leave one out")
 
 
 def not_found(

@@ -18,9 +18,8 @@ from rnaget_server.query.strings import value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
 from rnaget_server.slicing.in_parts import in_parts
 from rnaget_server.slicing.lookup import (
-    belongs,
+    matching,
     missing_from_all,
-    no_record,
     not_found,
     origin,
     record_by_id,
@@ -129,16 +128,12 @@ def slice_by_search(
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
-    catalog = view.catalog
-    matching = [matrix for matrix in catalog.matrices.values() if belongs(matrix, query)]
-    if not matching:
-        raise UnknownId(no_record(catalog, query, "expression matrix"))
     candidates: list[MatrixSelection] = []
     omitted: list[str] = []
     units: dict[str, None] = {}
     groups: dict[str, str] = {}
     cancellation = cancellation or Cancellation()
-    for matrix in matching:
+    for matrix in matching("expression matrix", view.catalog, view.catalog.matrices, query):
         cancellation.check()
         if not query.filters.keys() <= matrix.filters.keys():
             continue

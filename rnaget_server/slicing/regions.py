@@ -20,9 +20,8 @@ from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
 from rnaget_server.slicing.lookup import (
-    belongs,
+    matching,
     missing_from_all,
-    no_record,
     not_found,
     origin,
     record_by_id,
@@ -122,16 +121,13 @@ def region_by_search(
     ResultTooLarge, Unavailable
         See `rnaget_server.errors`.
     """
-    catalog = view.catalog
-    matching = [record for record in catalog.track_sets.values() if belongs(record, query)]
-    if not matching:
-        raise UnknownId(no_record(catalog, query, "continuous set"))
-    units = dict.fromkeys(record.units for record in matching)
+    records = matching("continuous set", view.catalog, view.catalog.track_sets, query)
+    units = dict.fromkeys(record.units for record in records)
     if query.units is not None and query.units not in units:
         raise InvalidQuery(unknown_choice(f"no set has the units {shown(query.units)}", query.units, units))
     candidates, omitted = [], []
     cancellation = cancellation or Cancellation()
-    for record in matching:
+    for record in records:
         cancellation.check()
         if query.units in (None, record.units) and query.filters.keys() <= record.filters.keys():
             try:

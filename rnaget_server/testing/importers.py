@@ -16,14 +16,14 @@ from rnaget_server.catalog.edit import CatalogEdit
 from rnaget_server.catalog.load import load
 from rnaget_server.datasets.opening import open_store
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.base import GROUP, Importer, ReadOptions, ServedFile, SourceMatrix, importer_for
+from rnaget_server.importers.base import Importer, ReadOptions, ServedFile, SourceMatrix, importer_for
 from rnaget_server.importers.detect import read_head
 from rnaget_server.importers.matrices.job import plan_part, run_import
 from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.sparse import SparseCells
-from rnaget_server.plugins import STORES, Registry
+from rnaget_server.plugins import IMPORTERS, STORES, Registry
 from rnaget_server.testing.stores import check_sparse
 
 _FEATURES, _SAMPLES = 40, 7
@@ -97,7 +97,7 @@ class ImporterContract:
         """The file is recognised, and no other importer takes it first."""
         head = read_head(source)
         assert self.importer().recognises(source, head)
-        if self.importer in Registry(GROUP).all().values():
+        if self.importer in Registry(IMPORTERS).all().values():
             assert type(importer_for(source, head)) is self.importer
 
     def test_recognises_no_other_kind(self, others: list[Path]) -> None:

@@ -17,6 +17,7 @@ ATTACKS = Attacks("tickets")
 _KEY = "a key of more than sixteen letters"
 _MATRIX = "/rnaget/expressions/marioni_counts"
 _SLICE = "format=tsv&featureIDList=ENSG00000188976"
+HOSTS = ("a b", "a/b", "x@y", "a'b", '"', "a?b", "<x>", "é", "x" * 10_000, "a:b:c", "[::1", "a,b")
 
 
 def _copy(directory: Path) -> Path:
@@ -74,10 +75,9 @@ def chosen_expiry(directory: Path, short: bool) -> str:
 
 @ATTACKS("Host headers that are no host")
 def hostile_hosts(directory: Path, short: bool) -> str:
-    hosts = ["a b", "a/b", "x@y", "a'b", '"', "a?b", "<x>", "é", "x" * 10_000, "a:b:c", "[::1", "a,b"]
     with rnaget(_copy(directory), directory / "log") as server:
         statuses = []
-        for host in hosts:
+        for host in HOSTS:
             with socket.create_connection((HOST, server.port), timeout=30) as one:
                 request = f"GET {_MATRIX}/ticket?{_SLICE} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
                 one.sendall(request.encode())
@@ -88,4 +88,4 @@ def hostile_hosts(directory: Path, short: bool) -> str:
         ]
     assert set(statuses) == {"400"}, f"status {statuses}"
     assert url.startswith(f"http://{HOST}:{server.port}/"), url
-    return f"{len(hosts)} hosts: 400; a forwarded scheme and host: not believed"
+    return f"{len(HOSTS)} hosts: 400; a forwarded scheme and host: not believed"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import io
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +18,10 @@ from playwright.sync_api import Browser, Page
 
 from rnaget_server.web import libraries
 from tests.browser.pages import Visit, started, visit
+from tests.serving import files_served
 
 HERE = Path(__file__).parent
 Colour = tuple[int, int, int]
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +36,8 @@ def site_of(files: Path, page: str) -> Iterator[str]:
     """Serve a page with the genome browser, and the files that it needs: another origin than the server's."""
     shutil.copy(HERE / page, files)
     shutil.copy(libraries()["igv"].path, files / "igv.js")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=files)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/{page}"
-        server.shutdown()
+    with files_served(files) as address:
+        yield f"{address}/{page}"
 
 
 @dataclass(frozen=True)

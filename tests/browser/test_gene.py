@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import html
-import http.server
 import io
 import json
 import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -24,9 +21,9 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Quiet
 from tests.browser.pages import visit
 from tests.conftest import import_matrix, read_source
+from tests.serving import files_served
 
 GENE = "ENSG00000141510"
 SOURCES = {
@@ -250,13 +247,10 @@ def test_the_line_to_embed_shows_the_plot_in_another_page(browser: Browser, root
         (tmp_path / "another.html").write_text(
             f"<!doctype html><title>Another</title><link rel=icon href=data:,>{line}"
         )
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path)) as another:
-            threading.Thread(target=another.serve_forever, daemon=True).start()
-            other = f"http://127.0.0.1:{another.server_address[1]}/another.html"
-            seen.page.goto(other)
+        with files_served(tmp_path) as other:
+            seen.page.goto(f"{other}/another.html")
             frame = seen.page.frame_locator("iframe")
             frame.locator(".plot[data-drawn] .boxlayer path").first.wait_for(state="attached")
-            another.shutdown()
         assert frame.locator("form, nav, table").count() == 0
         assert frame.get_by_role("link").get_attribute("href").startswith(f"{root}/genes/{GENE}?matrix=brawand")
         assert not seen.errors

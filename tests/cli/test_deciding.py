@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
-import http.server
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from rnaget_server.catalog import Catalog, load
 from rnaget_server.cli.deciding import id_of
 from rnaget_server.cli.server import main
 from tests.cli.terminal import on_terminal
+from tests.serving import files_served
 
 TABLE = "gene_id\tS1\tS2\ng1\t1.5\t2\ng2\t3\t4\n"
 
@@ -181,23 +179,12 @@ def test_archives_are_named_by_their_files(tmp_path: Path) -> None:
     assert place(data, "GSE1_RAW") == ("data", "data", "count")
 
 
-class Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
     """The address of a server of files."""
     (tmp_path / "web").mkdir()
-    handler = functools.partial(Silent, directory=str(tmp_path / "web"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with files_served(tmp_path / "web") as address:
+        yield address
 
 
 def test_addresses_are_named_by_their_files(tmp_path: Path, web: str) -> None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from rnaget_server.cli.server import main
 from tests.client.faulty import Site, serving
 from tests.conftest import new_study, one_study
+from tests.serving import in_thread
 
 
 @pytest.fixture(scope="session")
@@ -92,14 +93,11 @@ def _answering(replies: Mapping[str, bytes], stall: bool) -> Iterator[str]:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield address
-        finally:
-            released.set()
-            server.shutdown()
-            thread.join()
+        with in_thread(server):
+            try:
+                yield address
+            finally:
+                released.set()
 
 
 def reply(body: bytes, *headers: str, status: str = "200 OK", length: bool = True) -> bytes:

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.serving import in_thread
+
 Headers = dict[str, str]
 _OF_CONNECTIONS = ("connection", "content-length", "date", "keep-alive", "transfer-encoding")
 
@@ -187,13 +189,8 @@ def serving(site: Site) -> Iterator[Site]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         site.address = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
+        with in_thread(server):
             yield site
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def ticket(site: Site, blocks: list[Any], **fields: object) -> Callable[[Asked], tuple[int, Headers, bytes]]:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -23,6 +22,7 @@ from rnaget import Client, ClientError
 from rnaget.formats import format_for
 from rnaget.transport import open_url
 from tests.client.conftest import reply
+from tests.serving import in_thread
 
 COMMAND = str(Path(sys.executable).with_name("rnaget"))
 TABLE = b"gene\tS1\tS2\n" + b"".join(b"G%d\t%d\t0.5\n" % (number, number) for number in range(2000))
@@ -136,13 +136,10 @@ def test_the_headers_of_a_ticket_stay_with_its_server(tmp_path: Path) -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with in_thread(server):
         address = f"http://127.0.0.1:{server.server_address[1]}/here"
         open_url(address, {"Accept": "*/*", "Authorization": "secret"}, 10, address).close()
-        server.shutdown()
-        thread.join()
     assert seen == ["secret", None]
 
 

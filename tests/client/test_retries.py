@@ -19,6 +19,7 @@ from rnaget.session import Session
 from rnaget.transport import BrokenError, StatusError
 from tests.client.faulty import Asked, Faults, Site, ticket
 from tests.client.offers import BLOCKS, DATA, FAST, Once, md5, with_reads, with_ticket
+from tests.serving import in_thread
 
 KINDS = ("cut", "reset", "503", "429", "nothing")
 
@@ -126,9 +127,8 @@ def test_a_kept_connection_that_stalls_is_not_waited_for_twice(tmp_path: Path) -
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with in_thread(server):
         session = Session(f"http://127.0.0.1:{server.server_address[1]}", timeout=0.5)
         with session.open(f"http://127.0.0.1:{server.server_address[1]}/1") as reply:
             reply.read()
@@ -136,8 +136,6 @@ def test_a_kept_connection_that_stalls_is_not_waited_for_twice(tmp_path: Path) -
             session.open(f"http://127.0.0.1:{server.server_address[1]}/2")
         released.set()
         session.close()
-        server.shutdown()
-        thread.join()
     assert asked == ["/1", "/2"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from hypothesis import assume, given
@@ -82,6 +82,16 @@ def test_that_a_ticket_is_checked_comes_before_all_else(client: TestClient) -> N
     for path in ("expressions/nothing/bytes?nonsense=1", "continuous/bytes?start=9&end=1"):
         reply = client.get(f"/rnaget/{path}&_signature=0")
         assert (reply.status_code, "was changed" in reply.json()["message"]) == (403, True)
+
+
+def test_a_body_beside_a_ticket_is_refused(client: TestClient) -> None:
+    assert client.post(ticket(client), json={"featureIDList": ["ENSG00000177757"]}).status_code == 400
+
+
+def test_nothing_is_copied_of_the_signature_that_somebody_gives(client: TestClient) -> None:
+    given = parse_qs(urlsplit(ticket(client, f"{ASKED}&_expires=9999999999&_signature=x&_other=1")).query)
+    assert "_other" not in given and [len(given[name]) for name in ("_expires", "_signature")] == [1, 1]
+    assert int(given["_expires"][0]) <= time.time() + 1000
 
 
 def test_an_expired_ticket_is_refused_and_says_so(demo: Path) -> None:

@@ -24,6 +24,7 @@ from rnaget_server.http.observing.metrics import Metrics
 from rnaget_server.settings import Settings, load_settings
 from rnaget_server.storage.disk_cache import private_directory
 from tests.conftest import ROOT, free_port
+from tests.serving import in_thread
 
 CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 CHECKERS = ROOT / ".venv-deploy" / "bin"
@@ -114,11 +115,10 @@ class _Health(BaseHTTPRequestHandler):
 @pytest.fixture
 def port() -> Iterator[int]:
     """The port of a server that answers 200 to /healthz alone."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Health) as server:
-        server.alive = "/healthz"  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Health)
+    server.alive = "/healthz"  # type: ignore[attr-defined]
+    with in_thread(server):
         yield server.server_port
-        server.shutdown()
 
 
 def health_check() -> list[str]:

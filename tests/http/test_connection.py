@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.attack.on_tickets import HOSTS
+
 BYTES = b"/rnaget/expressions/marioni_counts/bytes"
 NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 _STATUS = re.compile(rb"HTTP/1.1 (\d+)")
@@ -114,6 +116,18 @@ def test_a_body_behind_another_protocol_is_no_request(demo_root: str, header: by
     assert talk(demo_root, head, pause, NEXT)[0] == [400]
     chunked = head.replace(b"Content-Length: %d" % len(NEXT), b"Transfer-Encoding: chunked")
     assert talk(demo_root, chunked, pause, b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT))[0] == [400]
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=range(len(HOSTS)))
+def test_what_is_no_host_is_refused(demo_root: str, host: str) -> None:
+    request = f"GET /rnaget/expressions/marioni_counts/ticket?format=tsv HTTP/1.1\r\nHost: {host}\r\n"
+    assert talk(demo_root, f"{request}Connection: close\r\n\r\n".encode())[0] == [400]
+
+
+def test_no_client_says_what_the_server_is_called(demo_root: str) -> None:
+    headers = {"X-Forwarded-Proto": "javascript", "X-Forwarded-Host": "evil.example"}
+    address = f"{demo_root}/rnaget/expressions/marioni_counts/ticket?format=tsv"
+    assert requests.get(address, headers=headers, timeout=30).json()["url"].startswith(f"{demo_root}/")
 
 
 def test_requests_that_wait_on_a_connection_are_bounded(demo_root: str) -> None:

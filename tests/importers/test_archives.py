@@ -7,9 +7,8 @@ import io
 import os
 import stat
 import tarfile
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,8 @@ from rnaget_server.cli.importing import import_command
 from rnaget_server.importers import unpacking
 from rnaget_server.stores.native.dense import NativeStore
 
+pytestmark = pytest.mark.usefixtures("temporary")
 TABLE = b"gene\ts1\ts2\ng1\t1\t2\ng2\t3\t4\n"
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The directory of temporary files, which is empty again after each import."""
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    yield directory
-    assert os.listdir(directory) == []
 
 
 def run(source: Path, *options: str | Path) -> Result:

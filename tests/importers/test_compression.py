@@ -5,8 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.tables import read_table
 from rnaget_server.stores.native.dense import NativeStore
 
+pytestmark = pytest.mark.usefixtures("temporary")
 ROWS = 20_000
 TABLE = ("gene\ts1\ts2\n" + "".join(f"g{row}\t{row}\t{row / 4}\n" for row in range(ROWS))).encode()
 
@@ -40,16 +39,6 @@ KINDS: dict[str, Callable[[bytes], bytes]] = {
     "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
     "bz2": bz2.compress,
 }
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The directory of temporary files, which is empty again after each import."""
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    yield directory
-    assert os.listdir(directory) == []
 
 
 def run(source: Path, data: Path, *options: str) -> Result:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
 import io
 import lzma
 import re
 import shlex
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import anndata
@@ -26,6 +23,7 @@ import zstandard
 from click.testing import CliRunner
 
 from rnaget_server.cli.importing import import_command
+from tests.serving import files_served
 
 PAGE = (Path(__file__).parents[2] / "docs" / "import.md").read_text()
 SECTIONS = ["Compressed files", "Archives", "Addresses", "Trying an import"]
@@ -73,21 +71,11 @@ def tar(path: Path, members: dict[str, bytes]) -> None:
             file.addfile(member, io.BytesIO(content))
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture
 def address(directory: Path) -> Iterator[str]:
     """The address of a server of that directory."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with files_served(directory) as root:
+        yield f"{root}/"
 
 
 @pytest.mark.parametrize("title", SECTIONS)

@@ -8,10 +8,7 @@ import gzip
 import hashlib
 import http.server
 import logging
-import os
 import socket
-import tempfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,7 +22,9 @@ from rnaget_server.cli.importing import import_command
 from rnaget_server.importers import download
 from rnaget_server.importers.addresses import Address, named_source
 from rnaget_server.stores.native.dense import NativeStore
+from tests.serving import in_thread
 
+pytestmark = pytest.mark.usefixtures("temporary")
 NUMBERS = np.random.default_rng(0).random(30_000).round(6)
 TABLE = ("gene\ts1\n" + "".join(f"g{at}\t{value}\n" for at, value in enumerate(NUMBERS))).encode()
 PACKED = gzip.compress(TABLE)
@@ -96,22 +95,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(download, "_FIRST_WAIT", 0.01)
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The directory of temporary files, which is empty again after each import."""
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    yield directory
-    assert os.listdir(directory) == []
+    with in_thread(server):
+        yield server
 
 
 def run(address: str | Path, data: Path, *options: str) -> Result:

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -60,15 +59,6 @@ def piped(command: str, directory: Path) -> Iterator[IO[bytes]]:
     with subprocess.Popen(["bash", "-c", command], cwd=directory, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty directory for temporary files, which is empty again at the end."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    yield
-    assert os.listdir(tmp_path / "tmp") == []
 
 
 def run_with(stdin: IO[bytes], *arguments: str, data: Path) -> Result:

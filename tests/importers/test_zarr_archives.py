@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import stat
 import tarfile
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import anndata
@@ -24,15 +22,7 @@ from rnaget_server.cli.server import main
 from rnaget_server.importers import unpacking
 from tests.importers.conftest import Workshop
 
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The directory of temporary files, which is empty again after each import."""
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    yield directory
-    assert os.listdir(directory) == []
+pytestmark = pytest.mark.usefixtures("temporary")
 
 
 def cells() -> anndata.AnnData:

@@ -51,16 +51,13 @@ def client(tcga: Path) -> FlaskClient:
 
 
 @pytest.fixture(scope="module")
-def cells(shared_data: Path) -> pd.DataFrame:
-    path = shared_data / "tcga" / "expression-matrix-all-samples.tsv.gz"
-    return pd.read_csv(path, sep="\t", index_col=0, float_precision="round_trip").astype(np.float32).T
+def cells(tcga_frames: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    return tcga_frames[0]
 
 
 @pytest.fixture(scope="module")
-def patients(shared_data: Path, cells: pd.DataFrame) -> pd.DataFrame:
-    """The attributes of the samples as text, in the order of the cells."""
-    table = pd.read_csv(shared_data / "tcga" / "samples.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
-    return table.set_index("sample_id").loc[cells.columns]
+def patients(tcga_frames: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    return tcga_frames[1]
 
 
 def attributes_of(page: str) -> dict[str, dict[str, Any]]:

@@ -36,13 +36,9 @@ class Tcga(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def tcga(tcga_catalog: Path, shared_data: Path) -> Tcga:
+def tcga(tcga_catalog: Path, tcga_frames: tuple[pd.DataFrame, pd.DataFrame]) -> Tcga:
     """15 genes of 8,756 samples, and their attributes, by pandas and by the server."""
-    genes = read_source(shared_data / "tcga" / "expression-matrix-all-samples.tsv.gz").T
-    patients = pd.read_csv(
-        shared_data / "tcga" / "samples.tsv.gz", sep="\t", index_col=0, dtype=str, keep_default_na=False
-    ).loc[genes.columns]
-    return Tcga(open_repository(Settings(data=tcga_catalog, reload_seconds=0)).visible_to(), genes, patients)
+    return Tcga(open_repository(Settings(data=tcga_catalog, reload_seconds=0)).visible_to(), *tcga_frames)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 CountsFromAbundance = Literal["no", "scaledTPM", "lengthScaledTPM"]
-METHODS: tuple[CountsFromAbundance, ...] = ("no", "scaledTPM", "lengthScaledTPM")
 
 
 class GeneSums:

@@ -24,4 +24,4 @@ def content(data: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def client(content: dict[str, bytes], data: Path, tmp_path: Path) -> Iterator[TestClient]:
-    yield from client_of(data, cache_directory=tmp_path / "cache")
+    yield from client_of(data, cache_directory=tmp_path / "cache", reload_seconds=0.05)

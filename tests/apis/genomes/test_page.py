@@ -163,6 +163,8 @@ def test_errors_are_pages_to_browsers_and_json_to_programs(data: Path) -> None:
             page, program = text_of(client, path, status), client.get(path)
             assert re.search(f"<h1[^>]*>{heading}</h1>", page) and "<pre" not in page
             assert program.status_code == status and program.json()["message"] in html.unescape(page)
+        assert client.get("/").headers["content-type"] == "text/html; charset=utf-8"
+        assert client.get("/nothing").json()["message"]
 
 
 def test_below_a_path(data: Path) -> None:

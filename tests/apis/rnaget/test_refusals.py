@@ -12,6 +12,7 @@ import pytest
 import requests
 from starlette.testclient import TestClient
 
+from tests.attack.on_paths import PATHS
 from tests.conftest import client_of, import_matrix
 
 BYTES = "/rnaget/expressions/marioni_counts/bytes"
@@ -48,6 +49,12 @@ BYTES = "/rnaget/expressions/marioni_counts/bytes"
 def test_refused(client: TestClient, url: str, status: int, message: str) -> None:
     reply = client.get(url)
     assert (reply.status_code, message in reply.json()["message"]) == (status, True), reply.text
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_outside_of_the_catalogue_is_sent(client: TestClient, path: str) -> None:
+    reply = client.get(path)
+    assert reply.status_code in (400, 404) and "root:" not in reply.text
 
 
 def test_groups_that_are_switched_off_answer_501_whatever_is_asked(demo: Path) -> None:

@@ -57,17 +57,13 @@ def tcga(tcga_catalog: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="module")
-def genes(shared_data: Path) -> pd.DataFrame:
-    """The cells of TCGA, genes × samples."""
-    path = shared_data / "tcga" / "expression-matrix-all-samples.tsv.gz"
-    return pd.read_csv(path, sep="\t", index_col=0, float_precision="round_trip").astype(np.float32).T
+def genes(tcga_frames: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    return tcga_frames[0]
 
 
 @pytest.fixture(scope="module")
-def patients(shared_data: Path, genes: pd.DataFrame) -> pd.DataFrame:
-    """The attributes of the samples of TCGA, in the order of the cells."""
-    table = pd.read_csv(shared_data / "tcga" / "samples.tsv.gz", sep="\t", index_col=0, dtype=str)
-    return table.loc[genes.columns].fillna("")
+def patients(tcga_frames: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
+    return tcga_frames[1]
 
 
 def read(content: bytes) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -26,6 +25,7 @@ from rnaget_server.cli.server import main
 from rnaget_server.http.auth.token_file import change_tokens, new_token
 from rnaget_server.settings import Settings
 from tests.conftest import one_study
+from tests.serving import in_thread
 
 LIMITS = "Limit      Soft Limit  Hard Limit  Units\nMax open files   512   {most}   files\n"
 STRONG = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -160,12 +160,11 @@ class _Clock(BaseHTTPRequestHandler):
 def test_the_clock(demo: Path, tmp_path: Path) -> None:
     catalog, _ = load(demo)
     assert levels(clock_findings(catalog, tmp_path)) == {"clock": "ok"}
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Clock) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Clock)
+    with in_thread(server):
         for skew, level in ((0, "ok"), (-30, "warning"), (3600, "error")):
             address = f"http://127.0.0.1:{server.server_port}/{skew}"
             assert levels(clock_findings(None, tmp_path, address))["clock"] == level
-        server.shutdown()
     later = time.time() + 3600
     os.utime(next(demo.rglob("study.yaml")), (later, later))
     assert levels(clock_findings(catalog, tmp_path)) == {"clock": "warning"}

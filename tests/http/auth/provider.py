@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,8 @@ from joserfc.jwk import RSAKey
 from oidc_provider_mock import app as provider_app
 from oidc_provider_mock._storage import AccessToken, Storage, User
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.serving import in_thread
 
 AUDIENCE = "https://rna.example.org"
 
@@ -122,15 +123,8 @@ def running_provider() -> Iterator[Provider]:
     provider = Provider()
     server = make_server("127.0.0.1", 0, provider, threaded=True, request_handler=_Quiet)  # type: ignore[arg-type]
     provider.issuer = f"http://127.0.0.1:{server.port}"
-    thread = threading.Thread(target=lambda: server.serve_forever(0.02))
-    thread.start()
-    try:
+    with in_thread(server), pytest.MonkeyPatch.context() as patch:
         requests.get(f"{provider.issuer}/jwks", timeout=10)
         provider.asked.clear()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-            yield provider
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+        yield provider
