@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -377,7 +378,22 @@ def test_places_that_are_no_target(data: Path, published: str, tmp_path: Path) -
 def test_a_thousand_files_and_a_listing_that_breaks(data: Path, url: str, proxy: Unruly) -> None:
     for number in range(1100):
         (data / "p" / "s" / f"{number}.txt").write_bytes(b"%d" % number)
+    lock, running, most = threading.Lock(), 0, 0
+
+    def count(method: str, path: str) -> str:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return CALM
+
+    proxy.mood = count
     published(data, Client(url, 20))
+    # A place that is far away takes most of its time for the way.
+    assert most > 8
     assert len(said(Client(url, 20))) == 1105
     pages = 0
 

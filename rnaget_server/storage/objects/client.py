@@ -163,7 +163,7 @@ class Client:
         """
 
         def read() -> dict[str, Listed]:
-            # Anew from the first on where it fails: not every store lists in order, so that it could not go on.
+            # A repetition starts at the first: not every store lists in order, so that it could not go on.
             return {found["path"]: self._listed(found) for some in obstore.list(self._read_from) for found in some}
 
         return self._tried(read)
