@@ -144,8 +144,16 @@ def test_gunicorn_itself_serves_a_place_that_is_asked_for_once(published: str, p
 
 
 def test_gunicorn_says_in_a_line_what_keeps_it_from_serving(url: str, tmp_path: Path) -> None:
-    with gunicorn("s3://no-such-bucket/x", tmp_path / "log"):
-        pass
-    text = (tmp_path / "log").read_text()
-    assert "The catalogue in RNAGET_DATA cannot be served: there is no bucket of s3://no-such-bucket/x" in text
-    assert "Traceback" not in text
+    for data, words in (
+        ("s3://no-such-bucket/x", "there is no bucket of s3://no-such-bucket/x"),
+        (url, f"there is no catalog.yaml in {url}: copy a catalogue there by"),
+        ("s3://me:secret@bucket/x", "s3://… has a user in it"),
+        (str(tmp_path), "catalog.yaml"),
+    ):
+        with gunicorn(data, tmp_path / "log"):
+            pass
+        text = (tmp_path / "log").read_text()
+        assert "The catalogue cannot be served: " in text
+        assert words in text
+        assert "Traceback" not in text
+        assert "secret" not in text

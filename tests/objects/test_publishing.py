@@ -92,6 +92,22 @@ def test_broken_off_anywhere_it_leaves_nothing_that_the_next_does_not_mend(data:
     assert steps > 6
 
 
+def test_broken_off_at_its_end_it_is_ended_by_the_next(data: Path, url: str, proxy: Unruly) -> None:
+    published(data, Client(url, 20))
+    (data / "p" / "s" / "a.bin").write_bytes(b"other")
+    left = iter(range(1))
+    proxy.mood = lambda method, path: (
+        "500" if method == "PUT" and PUBLISHED in path and next(left, None) is None else CALM
+    )
+    with pytest.raises(ObjectFailure):
+        published(data, Client(url, 0.2))
+    proxy.mood = lambda method, path: CALM
+    assert said(Client(url, 20))["p/s/a.bin"] == ""
+    # Nothing is left to copy, and servers that look for another state of what was published are to find it.
+    assert published(data, Client(url, 20)).copied == ()
+    assert said(Client(url, 20)) == of_catalog(Client(url, 20))
+
+
 @pytest.mark.parametrize("steps", [2, 5])
 def test_killed_it_is_gone_on_with_at_once(data: Path, url: str, proxy: Unruly, steps: int) -> None:
     command = [sys.executable, "-m", "rnaget_server.cli.server", "publish", str(data), url]
@@ -133,12 +149,31 @@ def test_a_file_that_is_written_to_meanwhile_leaves_the_old_one(data: Path, url:
         return CALM
 
     proxy.mood = mood
-    with pytest.raises(ObjectFailure, match="was written to while it was read"):
+    with pytest.raises(ObjectFailure, match="was written to since"):
         published(data, Client(url, 20))
     proxy.mood = lambda method, path: CALM
     assert Client(url, 20).listing()["p/s/large.bin"] == old
     published(data, Client(url, 20))
     assert Client(url, 20).listing()["p/s/large.bin"].size == large.stat().st_size
+
+
+def test_what_is_imported_meanwhile_is_for_the_next_publication(data: Path, url: str, proxy: Unruly) -> None:
+    study = data / "p" / "s" / "study.yaml"
+
+    def mood(method: str, path: str) -> str:
+        if method == "PUT" and "a.bin" in path:
+            (data / "p" / "s" / "new.bin").write_bytes(b"n" * 5000)
+            study.with_name("next").write_bytes(study.read_bytes() + b"# names new.bin\n")
+            study.with_name("next").replace(study)
+        return CALM
+
+    proxy.mood = mood
+    with pytest.raises(ObjectFailure, match=r"study\.yaml was written to since this publication began"):
+        published(data, Client(url, 20))
+    proxy.mood = lambda method, path: CALM
+    assert "p/s/study.yaml" not in Client(url, 20).listing()
+    published(data, Client(url, 20))
+    assert {"p/s/study.yaml", "p/s/new.bin"} <= of_catalog(Client(url, 20)).keys()
 
 
 def test_files_of_all_sizes_are_known_by_their_tags(data: Path, url: str) -> None:
@@ -408,3 +443,20 @@ def test_a_thousand_files_and_a_listing_that_breaks(data: Path, url: str, proxy:
     assert pages == 4
     # The claim, its end, and what was published: nothing for each file.
     assert len(proxy.requests) - pages <= 4
+
+
+def test_what_goes_is_no_longer_named_before_it_goes(data: Path, url: str, proxy: Unruly) -> None:
+    published(data, Client(url, 20))
+    shutil.rmtree(data / "p" / "s")
+    states = []
+
+    def look(method: str, path: str) -> str:
+        if method == "POST" and "delete" in path:
+            states.append(set(Client(url, 20).listing()))
+        return CALM
+
+    proxy.mood = look
+    assert len(published(data, Client(url, 20)).removed) == 3
+    assert len(states) == 3
+    whole = {"p/s/study.yaml", "p/s/a.bin", "p/s/empty.txt"}
+    assert all("p/s/study.yaml" not in state or whole <= state for state in states)

@@ -112,6 +112,7 @@ class Publication:
         self._all_checked = all_checked
         self._note = note
         self._entries: dict[str, Entry] = {}
+        self._states: dict[str, os.stat_result] = {}
         self._mark = ""
 
     def run(self, claim: Claim) -> Outcome:
@@ -125,6 +126,8 @@ class Publication:
             If a file cannot be read.
         """
         keys = sorted(files_below(self._data), key=yaml_last)
+        # What changes from now on, as by an import, is for the next publication: a part of it would not fit the rest.
+        self._states = {key: (self._data / key).stat() for key in keys}
         with claim:
             published = self._published()
             listing = self._client.listing()
@@ -165,7 +168,7 @@ class Publication:
     def _announce(self, changed: list[str], published: Mapping[str, Entry]) -> None:
         """Say what is going to be there, so that what a publication leaves that is broken off is known to the next."""
         if changed:
-            planned = {key: Entry((self._data / key).stat().st_size, 0, None, "") for key in changed}
+            planned = {key: Entry(self._states[key].st_size, 0, None, "") for key in changed}
             self._put_published({**published, **planned})
 
     def _put_published(self, entries: Mapping[str, Entry]) -> None:
@@ -173,7 +176,7 @@ class Publication:
 
     def _is_changed(self, key: str, published: Mapping[str, Entry], listing: Mapping[str, Listed]) -> bool:
         path, entry, listed = self._data / key, published.get(key), listing.get(key)
-        status = path.stat()
+        status = self._states[key]
         known = entry is not None and listed is not None and entry.tag == listed.tag
         if is_stand_in(status):
             if said_key(path) != key:  # it was moved
@@ -209,7 +212,7 @@ class Publication:
             return self._copy(key, listing.get(key), claim)
 
         data = [key for key in keys if not is_yaml(key)]
-        small = {key for key in data if (self._data / key).stat().st_size <= _SMALL}
+        small = {key for key in data if self._states[key].st_size <= _SMALL}
         sent = sum(_side_by_side(copy, [key for key in data if key in small], _SMALL_AT_ONCE))
         sent += sum(_side_by_side(copy, [key for key in data if key not in small], _AT_ONCE))
         texts = [key for key in keys if is_yaml(key)]
@@ -221,7 +224,7 @@ class Publication:
         """Copy a file, look at what has come there, and return how many bytes that are."""
         claim.check()
         path = self._data / key
-        status = path.stat()
+        status = self._states[key]
         digests = _Digests()
 
         def pieces() -> Iterator[bytes]:
@@ -315,7 +318,7 @@ def _pieces(path: Path, status: os.stat_result) -> Iterator[bytes]:
         now = version_of(file.status())
         file.close()
     if now != version_of(status):
-        raise ObjectFailure(f"{path} was written to while it was read: publish again once that has ended")
+        raise ObjectFailure(f"{path} was written to since this publication began: publish again once that has ended")
 
 
 def _meanwhile(key: str) -> ObjectFailure:
