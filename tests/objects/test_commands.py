@@ -72,7 +72,7 @@ def test_a_place_without_tokens_says_where_to_name_them(published: str) -> None:
 
 
 def test_what_is_no_token_is_refused(signed_in: str) -> None:
-    for argument, stdin in ((os.fsdecode(b"\xff\xfe"), None), ("-", b"\xff\xfe"), ("ü", None)):
+    for argument, stdin in ((os.fsdecode(b"\xff\xfe"), None), ("-", b"\xff\xfe")):
         command = [sys.executable, "-m", "rnaget_server.cli.server", "who", argument, "--data", signed_in]
         result = subprocess.run(command, input=stdin, capture_output=True)
         assert result.returncode == 1
@@ -145,9 +145,7 @@ def test_gunicorn_itself_serves_a_place_that_is_asked_for_once(published: str, p
 
 def test_gunicorn_says_in_a_line_what_keeps_it_from_serving(url: str, tmp_path: Path) -> None:
     for data, words in (
-        ("s3://no-such-bucket/x", "there is no bucket of s3://no-such-bucket/x"),
         (url, f"there is no catalog.yaml in {url}: copy a catalogue there by"),
-        ("s3://me:secret@bucket/x", "s3://… has a user in it"),
         (str(tmp_path), "catalog.yaml"),
     ):
         with gunicorn(data, tmp_path / "log"):
@@ -156,4 +154,3 @@ def test_gunicorn_says_in_a_line_what_keeps_it_from_serving(url: str, tmp_path: 
         assert "The catalogue cannot be served: " in text
         assert words in text
         assert "Traceback" not in text
-        assert "secret" not in text

@@ -20,7 +20,7 @@ pytest.importorskip("obstore", reason="obstore is not installed")
 
 from rnaget_server.catalog.object_storage import directory_of
 from rnaget_server.storage.objects.claim import Claim
-from rnaget_server.storage.objects.client import PART_BYTES, Client
+from rnaget_server.storage.objects.client import PART_BYTES, Client, part_bytes
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure
 from rnaget_server.storage.objects.published import CLAIM, PUBLISHED, read_published
 from rnaget_server.storage.objects.publishing import Outcome, Publication, files_below
@@ -189,6 +189,39 @@ def test_files_of_all_sizes_are_known_by_their_tags(data: Path, url: str) -> Non
     whole = Client(url, 20).whole(f"p/s/{PART_BYTES + 1}.bin")
     assert whole is not None and whole[0] == (data / "p" / "s" / f"{PART_BYTES + 1}.bin").read_bytes()
     assert (directory_of(url) / "p" / "s" / "empty.txt").read_bytes() == b""
+
+
+def test_of_a_large_file_a_part_that_is_lost_is_sent_again(data: Path, url: str, proxy: Unruly) -> None:
+    large = data / "p" / "s" / "large.bin"
+    large.write_bytes(os.urandom(PART_BYTES + 5))
+    lost = set()
+
+    def mood(method: str, path: str) -> str:
+        if method == "PUT" and "partNumber" in path and path not in lost:
+            lost.add(path)
+            return "500"
+        return CALM
+
+    proxy.mood = mood
+    published(data, Client(url, 20))
+    assert len(lost) == 2
+    assert sum(method == "POST" and "?uploads" in path for method, path, _ in proxy.requests) == 1
+    assert of_catalog(Client(url, 20)) == said(Client(url, 20))
+
+
+def test_a_huge_file_has_no_more_parts_than_stores_take(data: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (0, 1, PART_BYTES * 10_000, PART_BYTES * 10_000 + 1, 5 << 40):
+        assert part_bytes(size) * 10_000 >= size
+        assert part_bytes(size) % PART_BYTES == 0
+    assert part_bytes(PART_BYTES * 10_000) == PART_BYTES
+    monkeypatch.setattr("rnaget_server.storage.objects.client._MOST_PARTS", 2)
+    (data / "p" / "s" / "huge.bin").write_bytes(os.urandom(2 * PART_BYTES + 5))
+    client = Client(url, 60)
+    published(data, client)
+    assert client.requests <= 6 + 10
+    assert of_catalog(client)["p/s/huge.bin"].endswith('-2"')
+    client.delete([PUBLISHED])
+    assert published(data, client).copied == ()
 
 
 def test_what_another_has_written_meanwhile_is_not_overwritten(data: Path, url: str, proxy: Unruly) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rnaget_server.storage.local import LocalFile, is_stand_in, version_of
 from rnaget_server.storage.objects.claim import Claim
-from rnaget_server.storage.objects.client import PART_BYTES, Client, Listed
+from rnaget_server.storage.objects.client import PART_BYTES, Client, Listed, part_bytes
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure, ObjectGone
 from rnaget_server.storage.objects.mirror import open_object, said_key
 from rnaget_server.storage.objects.published import (
@@ -50,9 +50,15 @@ class _Digests:
     """The digests of bytes that come piece by piece: SHA-256, and what most stores have as the tag of such an object.
 
     That of an object that is put in parts is made of the digests of the parts.
+
+    Parameters
+    ----------
+    size
+        How many bytes there are going to be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._part = part_bytes(size)
         self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self._parts: list[bytes] = []
         self._size = 0
@@ -62,7 +68,7 @@ class _Digests:
         self._sha256.update(piece)
         self._md5.update(piece)
         self._size += len(piece)
-        if self._size % PART_BYTES == 0:
+        if self._size % self._part == 0:
             self._parts.append(self._md5.digest())
             self._md5 = hashlib.md5(usedforsecurity=False)
 
@@ -75,7 +81,7 @@ class _Digests:
         """Return whether an entity tag is that of an object of these bytes; that of many stores never is."""
         if self._size < PART_BYTES:
             return tag.strip('"') == self._md5.hexdigest()
-        parts = self._parts + ([self._md5.digest()] if self._size % PART_BYTES else [])
+        parts = self._parts + ([self._md5.digest()] if self._size % self._part else [])
         whole = hashlib.md5(b"".join(parts), usedforsecurity=False).hexdigest()
         return tag.strip('"') == f"{whole}-{len(parts)}"
 
@@ -189,7 +195,7 @@ class Publication:
         if entry is not None and known and entry.modified == status.st_mtime_ns and not self._all_checked:
             self._entries[key] = entry
             return False
-        digests = _Digests()
+        digests = _Digests(status.st_size)
         for piece in _pieces(path, status):
             digests.add(piece)
         is_same = entry is not None and known and entry.sha256 == digests.sha256
@@ -225,11 +231,11 @@ class Publication:
         claim.check()
         path = self._data / key
         status = self._states[key]
-        digests = _Digests()
+        digests = _Digests(status.st_size)
 
         def pieces() -> Iterator[bytes]:
             nonlocal digests
-            digests = _Digests()
+            digests = _Digests(status.st_size)
             for piece in _pieces(path, status):
                 digests.add(piece)
                 yield piece
@@ -238,7 +244,7 @@ class Publication:
             tag = self._put(key, b"".join(pieces()), listed.tag if listed is not None else "")
         else:  # such an object cannot be put on a condition
             claim.confirm()
-            tag = self._client.put(key, pieces)
+            tag = self._client.put_pieces(key, pieces, status.st_size)
         if not digests.is_tag(tag) and self._sha256_of(key, tag, status.st_size) != digests.sha256:
             raise ObjectFailure(f"{key} is not there as it is here: publish again")
         self._entries[key] = Entry(status.st_size, status.st_mtime_ns, digests.sha256, tag)
