@@ -12,10 +12,13 @@ warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testcli
 
 from rnaget_server.app import create_app  # noqa: E402
 from rnaget_server.catalog.configuration import configuration  # noqa: E402
+from rnaget_server.catalog.object_storage import prepare_data_setting  # noqa: E402
 from rnaget_server.http.log_limit import limit_lines  # noqa: E402
 from rnaget_server.http.log_once import write_once  # noqa: E402
 from rnaget_server.http.observing.logs import format_lines  # noqa: E402
 
+# Done already where the configuration of this package is used.
+prepare_data_setting()
 _settings = configuration()
 logging.basicConfig(level=_settings.log_level.upper())
 logging.captureWarnings(True)

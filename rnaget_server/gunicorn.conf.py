@@ -10,20 +10,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.object_storage import prepare_data_setting
 from rnaget_server.delivery.session_key import share_session_key
+from rnaget_server.errors import CatalogError
 from rnaget_server.http.log_once import share_written_lines
 from rnaget_server.http.observing.worker_slots import share_metrics, unshare_metrics
 from rnaget_server.http.shared_counts import share_counts
 from rnaget_server.http.shared_state import share_state
 from rnaget_server.master import AT_ONCE, Master
+from rnaget_server.settings import settings_problem
 
 try:
     prepare_data_setting()
-except (ImportError, OSError, ValueError) as error:
-    sys.exit(f"The catalogue in RNAGET_DATA cannot be served: {error}")
-_settings = configuration()
+    _settings = configuration()
+except (CatalogError, ImportError, OSError, ValueError) as error:
+    problem = settings_problem(error) if isinstance(error, ValidationError) else str(error)
+    sys.exit(f"The catalogue cannot be served: {problem}")
 # At a reload, gunicorn cannot listen on an address that is among others than before, and ends.
 for _name in ("host", "port", "metrics_address"):
     os.environ[f"RNAGET_{_name.upper()}"] = str(getattr(_settings, _name))

@@ -114,7 +114,7 @@ class Settings(SharedSettings, ObjectSettings):
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    data: Path = Field(default_factory=lambda: shipped("data"), description="Directory of the catalogue.")
+    data: Path = Field(default_factory=lambda: shipped("data"), description="Directory of the catalogue, or its URL.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on.")
     workers: int = Field(

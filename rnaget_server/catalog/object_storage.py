@@ -31,9 +31,15 @@ def directory_of(url: str) -> Path:
     ValueError
         If the URL names a user.
     OSError
-        If the place cannot be asked.
+        If the place cannot be asked, or has no catalogue.
     """
-    return _mirrored(url, load_settings().cache_directory / MIRRORS)
+    directory = _mirrored(url, load_settings().cache_directory / MIRRORS)
+    if not (directory / "catalog.yaml").exists():
+        raise OSError(
+            f"there is no catalog.yaml in {url_of(url)}: copy a catalogue there by `rnaget-server publish DIRECTORY "
+            "URL`; if that was broken off, give it again"
+        )
+    return directory
 
 
 def is_object_url(data: Path | str) -> bool:

@@ -53,10 +53,10 @@ def _refuse_itself(data: Path, url: str) -> None:
     if is_mirror(data):
         raise click.ClickException(f"{data} stands for {shown(data)} and has no data: publish the directory it is from")
     if url.startswith("file:"):
-        there, here = Path(unquote(urlsplit(url).path)).resolve(), data.resolve()
-        if there == here or there in here.parents or here in there.parents:
+        target, source = Path(unquote(urlsplit(url).path)).resolve(), data.resolve()
+        if target == source or target in source.parents or source in target.parents:
             raise click.ClickException(
-                f"{there} and {here} are in one another: choose a place outside of the catalogue"
+                f"{target} and {source} are in one another: choose a place outside of the catalogue"
             )
 
 

@@ -18,7 +18,7 @@ from rnaget_server.catalog.object_storage import is_object_url
 from rnaget_server.cli.objects import mirrored
 from rnaget_server.settings import Settings, shipped
 from rnaget_server.spelling import most_alike
-from rnaget_server.storage.urls import SCHEMES, is_url
+from rnaget_server.storage.urls import is_url
 
 _PREFIX = "RNAGET_"
 # A Path has one slash where a URL has two.
@@ -78,10 +78,10 @@ def _of_name(name: str, again: str) -> str | None:
         return f"{scheme}:///{rest} is a URL: give the path, as `{again} {shlex.quote('/' + rest)}`"
     # What follows the host may be a secret, such as the signature of an address, and what is in front of it, too.
     host = re.split(r"[/?#]", rest)[0].rpartition("@")[2]
-    or_there = "" if is_url(name) else f", or one at {SCHEMES.replace(' and', ',')} or https://"
+    or_url = "" if is_url(name) else ", or one at s3://, gs://, az:// or https://"
     more = "; `rnaget --help` says how to fetch data from a server" if scheme in ("http", "https") else ""
     return (
-        f"{scheme}://{host}… is a URL, and {again} takes the directory of a catalogue on this machine{or_there}: "
+        f"{scheme}://{host}… is a URL, and {again} takes the directory of a catalogue on this machine{or_url}: "
         f"download what you need, and give its directory{more}"
     )
 

@@ -130,7 +130,6 @@ def test_misspelt_variables_are_named_and_others_are_not() -> None:
     ("given", "words"),
     [
         ("-", "- is the standard input"),
-        ("https://me:secret@rna.example.org/a?X-Signature=secret", "https://rna.example.org… is a URL"),
         ("FTP://host/catalogue", "ftp://host… is a URL"),
         ("file:///srv/a b", "file:///srv/a b is a URL: give the path"),
     ],
@@ -148,6 +147,17 @@ def test_what_is_no_directory_is_called_what_it_is(
         assert again == ([*command[:1], "SOURCE", "--data"] if len(command) > 1 else command) + ["/srv/a b"]
 
 
+@pytest.mark.parametrize("command", [["serve"], ["check"], ["list"], ["export", "i", "o.tsv", "--data"]])
+def test_of_an_address_nothing_is_shown_that_may_be_secret(command: list[str]) -> None:
+    pytest.importorskip("obstore", reason="obstore is not installed")
+    assert "https://… has a user in it" in refused(*command, "https://me:secret@rna.example.org/a")
+    line = refused(*command, "https://rna.example.org/a?X-Signature=secret")
+    assert line.startswith("https://rna.example.org… has a ?, # or control character in it: leave it out")
+    for address in ("https://me:secret@rna.example.org/a?X=secret", "ftp://me:secret@rna.example.org/a?X=secret"):
+        assert "secret" not in refused(*command, address) + refused("init", address)
+    assert "or one at s3://, gs://, az:// or https://" in refused(*command, "ftp://rna.example.org/a")
+
+
 def test_a_directory_may_have_the_name_of_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("-", "s3:"):
@@ -156,8 +166,8 @@ def test_a_directory_may_have_the_name_of_an_address(tmp_path: Path, monkeypatch
 
 
 def test_an_address_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RNAGET_DATA", "https://rna.example.org/data")
-    assert refused("serve").startswith("https://rna.example.org… is a URL")
+    monkeypatch.setenv("RNAGET_DATA", "ftp://rna.example.org/data")
+    assert refused("serve").startswith("ftp://rna.example.org… is a URL")
 
 
 def test_the_command_and_the_configuration_of_the_server_import_no_packages_for_data(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ pytest.importorskip("obstore", reason="obstore is not installed")
 
 from rnaget_server.catalog.object_storage import directory_of
 from rnaget_server.storage.objects.claim import Claim
-from rnaget_server.storage.objects.client import PART_BYTES, Client
+from rnaget_server.storage.objects.client import PART_BYTES, Client, part_bytes
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure
 from rnaget_server.storage.objects.published import CLAIM, PUBLISHED, read_published
 from rnaget_server.storage.objects.publishing import Outcome, Publication, files_below
@@ -91,6 +92,22 @@ def test_broken_off_anywhere_it_leaves_nothing_that_the_next_does_not_mend(data:
     assert steps > 6
 
 
+def test_broken_off_at_its_end_it_is_ended_by_the_next(data: Path, url: str, proxy: Unruly) -> None:
+    published(data, Client(url, 20))
+    (data / "p" / "s" / "a.bin").write_bytes(b"other")
+    left = iter(range(1))
+    proxy.mood = lambda method, path: (
+        "500" if method == "PUT" and PUBLISHED in path and next(left, None) is None else CALM
+    )
+    with pytest.raises(ObjectFailure):
+        published(data, Client(url, 0.2))
+    proxy.mood = lambda method, path: CALM
+    assert said(Client(url, 20))["p/s/a.bin"] == ""
+    # Nothing is left to copy, and servers that look for another state of what was published are to find it.
+    assert published(data, Client(url, 20)).copied == ()
+    assert said(Client(url, 20)) == of_catalog(Client(url, 20))
+
+
 @pytest.mark.parametrize("steps", [2, 5])
 def test_killed_it_is_gone_on_with_at_once(data: Path, url: str, proxy: Unruly, steps: int) -> None:
     command = [sys.executable, "-m", "rnaget_server.cli.server", "publish", str(data), url]
@@ -132,12 +149,31 @@ def test_a_file_that_is_written_to_meanwhile_leaves_the_old_one(data: Path, url:
         return CALM
 
     proxy.mood = mood
-    with pytest.raises(ObjectFailure, match="was written to while it was read"):
+    with pytest.raises(ObjectFailure, match="was written to since"):
         published(data, Client(url, 20))
     proxy.mood = lambda method, path: CALM
     assert Client(url, 20).listing()["p/s/large.bin"] == old
     published(data, Client(url, 20))
     assert Client(url, 20).listing()["p/s/large.bin"].size == large.stat().st_size
+
+
+def test_what_is_imported_meanwhile_is_for_the_next_publication(data: Path, url: str, proxy: Unruly) -> None:
+    study = data / "p" / "s" / "study.yaml"
+
+    def mood(method: str, path: str) -> str:
+        if method == "PUT" and "a.bin" in path:
+            (data / "p" / "s" / "new.bin").write_bytes(b"n" * 5000)
+            study.with_name("next").write_bytes(study.read_bytes() + b"# names new.bin\n")
+            study.with_name("next").replace(study)
+        return CALM
+
+    proxy.mood = mood
+    with pytest.raises(ObjectFailure, match=r"study\.yaml was written to since this publication began"):
+        published(data, Client(url, 20))
+    proxy.mood = lambda method, path: CALM
+    assert "p/s/study.yaml" not in Client(url, 20).listing()
+    published(data, Client(url, 20))
+    assert {"p/s/study.yaml", "p/s/new.bin"} <= of_catalog(Client(url, 20)).keys()
 
 
 def test_files_of_all_sizes_are_known_by_their_tags(data: Path, url: str) -> None:
@@ -153,6 +189,39 @@ def test_files_of_all_sizes_are_known_by_their_tags(data: Path, url: str) -> Non
     whole = Client(url, 20).whole(f"p/s/{PART_BYTES + 1}.bin")
     assert whole is not None and whole[0] == (data / "p" / "s" / f"{PART_BYTES + 1}.bin").read_bytes()
     assert (directory_of(url) / "p" / "s" / "empty.txt").read_bytes() == b""
+
+
+def test_of_a_large_file_a_part_that_is_lost_is_sent_again(data: Path, url: str, proxy: Unruly) -> None:
+    large = data / "p" / "s" / "large.bin"
+    large.write_bytes(os.urandom(PART_BYTES + 5))
+    lost = set()
+
+    def mood(method: str, path: str) -> str:
+        if method == "PUT" and "partNumber" in path and path not in lost:
+            lost.add(path)
+            return "500"
+        return CALM
+
+    proxy.mood = mood
+    published(data, Client(url, 20))
+    assert len(lost) == 2
+    assert sum(method == "POST" and "?uploads" in path for method, path, _ in proxy.requests) == 1
+    assert of_catalog(Client(url, 20)) == said(Client(url, 20))
+
+
+def test_a_huge_file_has_no_more_parts_than_stores_take(data: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (0, 1, PART_BYTES * 10_000, PART_BYTES * 10_000 + 1, 5 << 40):
+        assert part_bytes(size) * 10_000 >= size
+        assert part_bytes(size) % PART_BYTES == 0
+    assert part_bytes(PART_BYTES * 10_000) == PART_BYTES
+    monkeypatch.setattr("rnaget_server.storage.objects.client._MOST_PARTS", 2)
+    (data / "p" / "s" / "huge.bin").write_bytes(os.urandom(2 * PART_BYTES + 5))
+    client = Client(url, 60)
+    published(data, client)
+    assert client.requests <= 6 + 10
+    assert of_catalog(client)["p/s/huge.bin"].endswith('-2"')
+    client.delete([PUBLISHED])
+    assert published(data, client).copied == ()
 
 
 def test_what_another_has_written_meanwhile_is_not_overwritten(data: Path, url: str, proxy: Unruly) -> None:
@@ -377,7 +446,22 @@ def test_places_that_are_no_target(data: Path, published: str, tmp_path: Path) -
 def test_a_thousand_files_and_a_listing_that_breaks(data: Path, url: str, proxy: Unruly) -> None:
     for number in range(1100):
         (data / "p" / "s" / f"{number}.txt").write_bytes(b"%d" % number)
+    lock, running, most = threading.Lock(), 0, 0
+
+    def count(method: str, path: str) -> str:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return CALM
+
+    proxy.mood = count
     published(data, Client(url, 20))
+    # A place that is far away takes most of its time for the way.
+    assert most > 8
     assert len(said(Client(url, 20))) == 1105
     pages = 0
 
@@ -392,3 +476,20 @@ def test_a_thousand_files_and_a_listing_that_breaks(data: Path, url: str, proxy:
     assert pages == 4
     # The claim, its end, and what was published: nothing for each file.
     assert len(proxy.requests) - pages <= 4
+
+
+def test_what_goes_is_no_longer_named_before_it_goes(data: Path, url: str, proxy: Unruly) -> None:
+    published(data, Client(url, 20))
+    shutil.rmtree(data / "p" / "s")
+    states = []
+
+    def look(method: str, path: str) -> str:
+        if method == "POST" and "delete" in path:
+            states.append(set(Client(url, 20).listing()))
+        return CALM
+
+    proxy.mood = look
+    assert len(published(data, Client(url, 20)).removed) == 3
+    assert len(states) == 3
+    whole = {"p/s/study.yaml", "p/s/a.bin", "p/s/empty.txt"}
+    assert all("p/s/study.yaml" not in state or whole <= state for state in states)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rnaget_server.catalog import load
 from rnaget_server.catalog.configuration import auth_file, configuration
 from rnaget_server.catalog.load import settings_in
 from rnaget_server.cli.doctor.findings import Finding, error, warning
+from rnaget_server.cli.objects import in_place
 from rnaget_server.cli.starting import catalog_directory, misspelt_settings
 from rnaget_server.errors import CatalogError
 from rnaget_server.settings import Settings, is_web_address, settings_problem
@@ -43,6 +44,9 @@ def doctor_command(data: Path | None, url: str | None, time_from: str | None, pi
     levels = dict.fromkeys(("error", "warning", "ok"), 0)
     findings = []
     for finding in _findings(directory, process, url, time_from):
+        finding = replace(
+            finding, message=in_place(finding.message, directory), remedy=in_place(finding.remedy, directory)
+        )
         levels[finding.level] += 1
         findings.append(asdict(finding))
         for line in () if as_json else finding.lines():
@@ -60,6 +64,7 @@ def _findings(directory: Path, process: Path, url: str | None, time_from: str | 
     from rnaget_server.cli.doctor.clock import clock_findings
     from rnaget_server.cli.doctor.data import cache_findings, catalog_findings, file_findings
     from rnaget_server.cli.doctor.machine import machine_findings
+    from rnaget_server.cli.doctor.place import place_findings
     from rnaget_server.cli.doctor.proxy import proxy_findings
     from rnaget_server.cli.doctor.secrets import key_findings, secret_findings
 
@@ -69,6 +74,7 @@ def _findings(directory: Path, process: Path, url: str | None, time_from: str | 
     yield from found
     if settings is None:
         return
+    yield from place_findings(directory)
     yield from machine_findings(settings, process)
     yield from clock_findings(catalog, settings.cache_directory, time_from or "")
     yield from cache_findings(settings)

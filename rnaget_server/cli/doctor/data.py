@@ -17,6 +17,7 @@ from rnaget_server.settings import Settings
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.disk_cache import private_directory
 from rnaget_server.storage.files import leftovers
+from rnaget_server.storage.places import is_mirror
 
 
 def catalog_findings(catalog: Catalog | None, problems: list[Problem]) -> Iterator[Finding]:
@@ -47,6 +48,7 @@ def file_findings(catalog: Catalog, settings: Settings) -> Iterator[Finding]:
 def cache_findings(settings: Settings) -> Iterator[Finding]:
     """Yield what is found about the cache directory and the space on its disk."""
     wanted = settings.cache_bytes + (settings.cram_cache_bytes if settings.cram_upstream else 0)
+    wanted += settings.object_cache_bytes if is_mirror(settings.data) else 0
     if not wanted:
         yield warning("cache", "cache_bytes is 0, so each slice is made for each request", "set cache_bytes")
         return
@@ -67,10 +69,12 @@ def cache_findings(settings: Settings) -> Iterator[Finding]:
         return
     said = f"{directory}: {free >> 20:,} MiB are free, {held >> 20:,} of at most {wanted >> 20:,} MiB are used"
     if free + held < wanted:
-        yield warning("cache", said, "set cache_bytes lower, or cache_directory to a larger disk")
+        names = "cache_bytes or object_cache_bytes" if is_mirror(settings.data) else "cache_bytes"
+        yield warning("cache", said, f"set {names} lower, or cache_directory to a larger disk")
     else:
         yield ok("cache", said)
 
 
 def _held(directory: Path) -> int:
-    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
+    # Of what stands for other files, as of other sparse ones, the blocks that it takes.
+    return sum(path.lstat().st_blocks * 512 for path in directory.rglob("*") if path.is_file())

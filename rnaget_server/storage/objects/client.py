@@ -25,8 +25,10 @@ SIDE_BY_SIDE = 16
 
 _SILENCES, _LEAST_SILENCE = 8, 0.4
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 4.0
-PART_BYTES, PARTS_AT_ONCE = 16 << 20, 4
-"""Bytes of a part in which a large object is put, and how many parts of it are on their way at once."""
+PART_BYTES = 16 << 20
+"""Least bytes of a part in which a large object is put."""
+
+_MOST_PARTS, _PARTS_AT_ONCE, _PART_RETRIES = 10_000, 4, 8
 
 _HTTP = re.compile(r"http://", re.IGNORECASE)
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
@@ -163,7 +165,7 @@ class Client:
         """
 
         def read() -> dict[str, Listed]:
-            # Anew from the first on where it fails: not every store lists in order, so that it could not go on.
+            # A repetition starts at the first: not every store lists in order, so that it could not go on.
             return {found["path"]: self._listed(found) for some in obstore.list(self._read_from) for found in some}
 
         return self._tried(read)
@@ -180,7 +182,7 @@ class Client:
             )
         return str(tag)
 
-    def put(self, key: str, data: bytes | Callable[[], Iterator[bytes]], expected: str | None = None) -> str:
+    def put(self, key: str, data: bytes, expected: str | None = None) -> str:
         """Write an object, and return its tag.
 
         Parameters
@@ -188,11 +190,9 @@ class Client:
         key
             Its key.
         data
-            Its bytes; or what gives them piece by piece, which is called for each attempt. If that fails, what is there
-            stays.
+            Its bytes.
         expected
-            The tag that it must have; an empty text if it must not be there. None: anything that is there is replaced,
-            as pieces always do.
+            The tag that it must have; an empty text if it must not be there. None: anything that is there is replaced.
 
         Raises
         ------
@@ -203,17 +203,40 @@ class Client:
         """
 
         def write() -> str:
-            if not isinstance(data, bytes):
-                parts: Any = data()
-                reply = obstore.put(
-                    self._store, key, parts, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
-                )
-                return self._tag(reply)
             try:
                 mode = self._mode(key, expected)
                 return self._tag(obstore.put(self._store, key, data, mode=mode, use_multipart=False))
             except (obstore.exceptions.PreconditionError, obstore.exceptions.AlreadyExistsError):
                 raise ObjectExists(f"{self.url} has another state of it") from None
+
+        return self._tried(write)
+
+    def put_pieces(self, key: str, pieces: Callable[[], Iterator[bytes]], size: int) -> str:
+        """Write an object in parts of `part_bytes`, whatever is there, and return its tag.
+
+        Parameters
+        ----------
+        key
+            Its key.
+        pieces
+            Called for each attempt, gives its bytes. If that fails, what is there stays.
+        size
+            How many they are.
+
+        Raises
+        ------
+        ObjectFailure
+            If it cannot be written.
+        """
+        part = part_bytes(size)
+        # A part that is lost is sent again by the library: all the others would have to be as well by ourselves.
+        store = _opened(self.url, self._seconds * (part // PART_BYTES), retries=_PART_RETRIES)
+        at_once = max(1, _PARTS_AT_ONCE * PART_BYTES // part)
+
+        def write() -> str:
+            parts: Any = pieces()
+            reply = obstore.put(store, key, parts, use_multipart=True, chunk_size=part, max_concurrency=at_once)
+            return self._tag(reply)
 
         return self._tried(write)
 
@@ -276,16 +299,22 @@ class Client:
             time.sleep(left * random.uniform(0.5, 1))
 
 
-def _opened(url: str, seconds: float, silence: float | None = None) -> Any:
+def part_bytes(size: int) -> int:
+    """Return the bytes of the parts in which an object of that size is put: no store takes more than 10,000 parts."""
+    return max(1, -(-size // (PART_BYTES * _MOST_PARTS))) * PART_BYTES
+
+
+def _opened(url: str, seconds: float, silence: float | None = None, retries: int = 0) -> Any:
     place: Any = url
     if url.startswith("file:"):
         return from_url(place, mkdir=True)
     options: Any = {"timeout": timedelta(seconds=seconds), "allow_http": is_web(url) or _is_plain()}
+    again: Any = {"max_retries": retries, "retry_timeout": timedelta(seconds=seconds)}
     if silence is not None:
         options["read_timeout"] = timedelta(seconds=silence)
     if is_web(url):  # of any host, also of one whose own protocol would be spoken otherwise
-        return HTTPStore(url, client_options=options, retry_config={"max_retries": 0})
-    return from_url(place, client_options=options, retry_config={"max_retries": 0})
+        return HTTPStore(url, client_options=options, retry_config=again)
+    return from_url(place, client_options=options, retry_config=again)
 
 
 def _is_plain() -> bool:

@@ -10,7 +10,7 @@ from rnaget_server.storage.urls import is_web
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _NAME = re.compile(r'[Pp]ath "(.*?)"(?: contained|:)', re.DOTALL)
-_OF_SYSTEM = re.compile(r'Os \{[^}]*message: "([^"]+)"')
+_OF_SYSTEM = re.compile(r'Os \{[^}]*message: "([^"]+)"|([^:\n]+) \(os error \d+\)')
 _SLOW_DOWN = (429, 503)
 _DENIED = (401, 403)
 _PASSING, _PASSING_CODES = (408, 409, 425), ("RequestTimeout",)
@@ -91,7 +91,8 @@ def failure_of(error: Exception, place: str) -> ObjectFailure:
     if kind == "NotSupportedError" and "Range" in text:
         return ObjectFailure(f"{place} does not give parts of files: let it be served by what knows Range requests")
     if place.startswith("file:"):
-        return ObjectFailure(f"{place} cannot be used: {next(iter(_OF_SYSTEM.findall(text)), kind)}")
+        why = next((first or second for first, second in _OF_SYSTEM.findall(text)), kind)
+        return ObjectFailure(f"{place} cannot be used: {why}")
     if isinstance(error, NotImplementedError | TypeError | ValueError):
         return ObjectFailure(f"{place} cannot be used so ({kind})")
     # A request that is wrong is wrong the next time as well.

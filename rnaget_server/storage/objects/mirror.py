@@ -356,7 +356,7 @@ def _nanoseconds(tag: str) -> int:
 
 
 def _temporary(path: Path) -> Path:
-    """Return a new file next to a path, with a name that is short whatever the path is."""
+    """Return a new file next to a path, whose name is short however long that of the path is."""
     return new_temporary(path.parent / "object")
 
 

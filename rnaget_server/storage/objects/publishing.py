@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rnaget_server.storage.local import LocalFile, is_stand_in, version_of
 from rnaget_server.storage.objects.claim import Claim
-from rnaget_server.storage.objects.client import PART_BYTES, Client, Listed
+from rnaget_server.storage.objects.client import PART_BYTES, Client, Listed, part_bytes
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure, ObjectGone
 from rnaget_server.storage.objects.mirror import open_object, said_key
 from rnaget_server.storage.objects.published import (
@@ -50,9 +50,15 @@ class _Digests:
     """The digests of bytes that come piece by piece: SHA-256, and what most stores have as the tag of such an object.
 
     That of an object that is put in parts is made of the digests of the parts.
+
+    Parameters
+    ----------
+    size
+        How many bytes there are going to be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._part = part_bytes(size)
         self._sha256, self._md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         self._parts: list[bytes] = []
         self._size = 0
@@ -62,7 +68,7 @@ class _Digests:
         self._sha256.update(piece)
         self._md5.update(piece)
         self._size += len(piece)
-        if self._size % PART_BYTES == 0:
+        if self._size % self._part == 0:
             self._parts.append(self._md5.digest())
             self._md5 = hashlib.md5(usedforsecurity=False)
 
@@ -75,7 +81,7 @@ class _Digests:
         """Return whether an entity tag is that of an object of these bytes; that of many stores never is."""
         if self._size < PART_BYTES:
             return tag.strip('"') == self._md5.hexdigest()
-        parts = self._parts + ([self._md5.digest()] if self._size % PART_BYTES else [])
+        parts = self._parts + ([self._md5.digest()] if self._size % self._part else [])
         whole = hashlib.md5(b"".join(parts), usedforsecurity=False).hexdigest()
         return tag.strip('"') == f"{whole}-{len(parts)}"
 
@@ -112,6 +118,7 @@ class Publication:
         self._all_checked = all_checked
         self._note = note
         self._entries: dict[str, Entry] = {}
+        self._states: dict[str, os.stat_result] = {}
         self._mark = ""
 
     def run(self, claim: Claim) -> Outcome:
@@ -125,6 +132,8 @@ class Publication:
             If a file cannot be read.
         """
         keys = sorted(files_below(self._data), key=yaml_last)
+        # What changes from now on, as by an import, is for the next publication: a part of it would not fit the rest.
+        self._states = {key: (self._data / key).stat() for key in keys}
         with claim:
             published = self._published()
             listing = self._client.listing()
@@ -165,7 +174,7 @@ class Publication:
     def _announce(self, changed: list[str], published: Mapping[str, Entry]) -> None:
         """Say what is going to be there, so that what a publication leaves that is broken off is known to the next."""
         if changed:
-            planned = {key: Entry((self._data / key).stat().st_size, 0, None, "") for key in changed}
+            planned = {key: Entry(self._states[key].st_size, 0, None, "") for key in changed}
             self._put_published({**published, **planned})
 
     def _put_published(self, entries: Mapping[str, Entry]) -> None:
@@ -173,7 +182,7 @@ class Publication:
 
     def _is_changed(self, key: str, published: Mapping[str, Entry], listing: Mapping[str, Listed]) -> bool:
         path, entry, listed = self._data / key, published.get(key), listing.get(key)
-        status = path.stat()
+        status = self._states[key]
         known = entry is not None and listed is not None and entry.tag == listed.tag
         if is_stand_in(status):
             if said_key(path) != key:  # it was moved
@@ -186,7 +195,7 @@ class Publication:
         if entry is not None and known and entry.modified == status.st_mtime_ns and not self._all_checked:
             self._entries[key] = entry
             return False
-        digests = _Digests()
+        digests = _Digests(status.st_size)
         for piece in _pieces(path, status):
             digests.add(piece)
         is_same = entry is not None and known and entry.sha256 == digests.sha256
@@ -209,7 +218,7 @@ class Publication:
             return self._copy(key, listing.get(key), claim)
 
         data = [key for key in keys if not is_yaml(key)]
-        small = {key for key in data if (self._data / key).stat().st_size <= _SMALL}
+        small = {key for key in data if self._states[key].st_size <= _SMALL}
         sent = sum(_side_by_side(copy, [key for key in data if key in small], _SMALL_AT_ONCE))
         sent += sum(_side_by_side(copy, [key for key in data if key not in small], _AT_ONCE))
         texts = [key for key in keys if is_yaml(key)]
@@ -221,12 +230,12 @@ class Publication:
         """Copy a file, look at what has come there, and return how many bytes that are."""
         claim.check()
         path = self._data / key
-        status = path.stat()
-        digests = _Digests()
+        status = self._states[key]
+        digests = _Digests(status.st_size)
 
         def pieces() -> Iterator[bytes]:
             nonlocal digests
-            digests = _Digests()
+            digests = _Digests(status.st_size)
             for piece in _pieces(path, status):
                 digests.add(piece)
                 yield piece
@@ -235,7 +244,7 @@ class Publication:
             tag = self._put(key, b"".join(pieces()), listed.tag if listed is not None else "")
         else:  # such an object cannot be put on a condition
             claim.confirm()
-            tag = self._client.put(key, pieces)
+            tag = self._client.put_pieces(key, pieces, status.st_size)
         if not digests.is_tag(tag) and self._sha256_of(key, tag, status.st_size) != digests.sha256:
             raise ObjectFailure(f"{key} is not there as it is here: publish again")
         self._entries[key] = Entry(status.st_size, status.st_mtime_ns, digests.sha256, tag)
@@ -315,7 +324,7 @@ def _pieces(path: Path, status: os.stat_result) -> Iterator[bytes]:
         now = version_of(file.status())
         file.close()
     if now != version_of(status):
-        raise ObjectFailure(f"{path} was written to while it was read: publish again once that has ended")
+        raise ObjectFailure(f"{path} was written to since this publication began: publish again once that has ended")
 
 
 def _meanwhile(key: str) -> ObjectFailure:
