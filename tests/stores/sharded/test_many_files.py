@@ -23,7 +23,7 @@ _FILES = 10_000
 _SAMPLES = 3
 _GENES = 40
 _TEMPLATES = 16
-_MOST_BYTES = 400 << 20
+_MOST_BYTES = 600 << 20
 
 
 def _cells(template: int) -> NDArray[np.float32]:
