@@ -92,7 +92,7 @@ def rows(material: Material) -> Iterator[Row | Note]:
     yield from _many(material)
 
 
-def _many(material: Material) -> Iterator[Row]:
+def _many(material: Material) -> Iterator[Row | Note]:
     count = _MANY.get(material.size.name, _MOST_FILES)
     directory = material.directory / f"many-{count}"
     if not directory.exists():
@@ -109,6 +109,8 @@ def _many(material: Material) -> Iterator[Row]:
     yield Row(f"{title}: opened, the index made", "a bare figure", Figures((made,)))
     again = Figures(tuple(_taken(lambda: _opened(paths, place)) for _ in range(material.size.slow_repeats)))
     yield Row(f"{title}: opened by the index", "one second", again, most=1)
+    size = sum(path.stat().st_size for path in place.directory.iterdir())
+    yield Note(f"{title}: the index has {size:,} bytes, {size / (count * _FEW_CELLS):.0f} for each cell")
     store = _opened(paths, place)
     asks: dict[str, Callable[[], object]] = {
         "1 id looked up": lambda: store.samples.find("cell", ["cell000000100"]),
