@@ -139,7 +139,7 @@ class LiveCatalog:
             # Again every minute: an outage that was over looks like the one before it.
             minute = int(time.time() // _OUTAGE_SECONDS)
             self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {error}", minute)
-        signature, matched = self._sign(), self._watched.files(self._catalog.matrices.values())
+        signature, matched = self._sign(), self._with_added_files()
         if signature == self._signature and matched == self._matched:
             return
         self._signature, self._matched = signature, matched
@@ -155,6 +155,14 @@ class LiveCatalog:
         self.changed = time.time_ns()
         self._state = CatalogState(datetime.now(UTC))
         self._say(logging.INFO, f"the changed catalogue is in service: {len(catalog.matrices)} matrices")
+
+    def _with_added_files(self) -> dict[str, tuple[Path, ...]]:
+        """Return the files of matrices with patterns, with those that have come.
+
+        As long as one is gone, a matrix stays what it was and cannot be read, so that no samples are missed in silence.
+        """
+        now = self._watched.files(self._catalog.matrices.values())
+        return {id: paths if _is_grown(self._matched[id], paths) else self._matched[id] for id, paths in now.items()}
 
     def _sign(self) -> dict[str, tuple[int, int]]:
         signature = {}
@@ -204,3 +212,8 @@ class LiveCatalog:
 def _matched(catalog: Catalog) -> dict[str, tuple[Path, ...]]:
     """Return the files of the matrices of a catalogue that have patterns; see `WatchedPatterns`."""
     return {matrix.id: matrix.paths for matrix in catalog.matrices.values() if any(map(is_pattern, matrix.files))}
+
+
+def _is_grown(before: Iterable[Path], now: Iterable[Path]) -> bool:
+    """Return whether no file is gone; a pattern that matched none stood for itself."""
+    return all(is_pattern(path.name) for path in set(before).difference(now))

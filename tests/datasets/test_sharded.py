@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from rnaget_server.model import repeated
 from rnaget_server.plugins import Registry
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores.native.write_dense import AxisTable
-from rnaget_server.stores.sharded import OpenShards
+from rnaget_server.stores.sharded import OpenShards, look
 from tests.conftest import client_of, new_study
 from tests.datasets.masked_material import rules
 from tests.stores.sharded.cutting import open_cut, write_part
@@ -221,6 +222,29 @@ def test_a_damaged_file_is_503_and_named_in_the_log(
     os.utime(path.parent)
     path.write_bytes(kept)
     assert _bytes(client).status_code == 200
+
+
+def test_a_server_keeps_an_index_and_takes_over_files_that_come(
+    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.entry(more=", filters: {tissue: {attribute: tissue, axis: sample}}")
+    monkeypatch.setattr(look, "FEW", 0)
+    for number in range(3):
+        os.utime(study.directory / f"part-{number}.h5", (0, 0))
+    settings = {"reload_seconds": 1e-6, "rate_limit": "", "cache_directory": tmp_path / "cache"}
+    with contextmanager(client_of)(study.data, **settings) as client:
+        before = _bytes(client, tissue="liver")
+        assert before.text.splitlines()[0].split("\t")[1:] == [f"s{number}" for number in range(9)]
+    (index,) = (tmp_path / "cache" / "shards").iterdir()
+    made = {path.name: path.stat().st_mtime_ns for path in index.iterdir() if path.name != "lock"}
+    with contextmanager(client_of)(study.data, **settings) as client:
+        assert _bytes(client, tissue="liver").text == before.text
+        assert {path.name: path.stat().st_mtime_ns for path in index.iterdir() if path.name != "lock"} == made
+        os.replace(_write(study.directory / "new", 9), study.directory / "part-3.h5")
+        after = _bytes(client, tissue="liver")
+    assert after.text.splitlines()[1].split("\t")[1:] == [str(number) for number in range(12)]
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert [path.name for path in (tmp_path / "cache" / "shards").iterdir()] == [index.name]
 
 
 def test_no_reply_is_made_of_old_and_new_files(study: Any) -> None:

@@ -48,10 +48,7 @@ class NativeStore(NativeFile):
         layers = sorted((group.dataset(name) for name in group), key=lambda layer: int(layer.attrs[layout.ORDER]))
         for number, further in enumerate(layers, 1):
             self._layers[layout.text_of(further.attrs[layout.UNITS])] = self._layer(further, number)
-        self.shape: tuple[int, int] = next(iter(self._layers.values())).rows.shape
-        self.features = self._axis(layout.FEATURES, self.shape[0])
-        self.samples = self._axis(layout.SAMPLES, self.shape[1])
-        self._embeddings = self._load_embeddings(self.shape[1])
+        self.shape = next(iter(self._layers.values())).rows.shape
 
     @property
     def units(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +31,8 @@ class NativeFile:
     """
 
     kind: ClassVar[layout.Kind]
-    _embeddings: Mapping[str, StoredArray]
+    shape: tuple[int, int]
+    """Number of features and of samples."""
 
     @closes_on_failure
     def __init__(self, path: Path, access: FileAccess | None = None) -> None:
@@ -45,6 +46,17 @@ class NativeFile:
         """Return whether the file says that it is a native store of this kind."""
         with File(path) as file:
             return cls.kind.attribute in file.attrs
+
+    # Of a file of many that are one matrix, an index has the labels, and to look for them takes a third of its opening.
+    @cached_property
+    def features(self) -> Axis:
+        """The features."""
+        return self._axis(layout.FEATURES, self.shape[0])
+
+    @cached_property
+    def samples(self) -> Axis:
+        """The samples."""
+        return self._axis(layout.SAMPLES, self.shape[1])
 
     @property
     def embeddings(self) -> tuple[str, ...]:
@@ -102,8 +114,10 @@ class NativeFile:
 
         return Axis(size, sorted(columns, key=order.__getitem__), read, index)
 
-    def _load_embeddings(self, samples: int) -> dict[str, StoredArray]:
-        """Return the embeddings by name, those of a store made before there were any being none."""
+    @cached_property
+    def _embeddings(self) -> Mapping[str, StoredArray]:
+        """The embeddings by name, those of a store made before there were any being none."""
+        samples = self.shape[1]
         group = self._file.get(layout.EMBEDDINGS)
         if not isinstance(group, Group):
             return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Direction, SparseCells
 from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.arrays import StoredArray
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.chunk_reader import ChunkedRun, chunk_places, is_only_blosc
@@ -41,11 +43,7 @@ class NativeSparseStore(NativeFile):
         self._whole = [bool(group.attrs[layout.WHOLE]) for group in stored]
         self._types: list[np.dtype[Any]] = [group.dataset(layout.VALUES).dtype for group in stored]
         self._layers = [self._layer(number) for number in range(len(stored))]
-        self._ranges = [self._range_arrays(number) for number in range(len(stored))]
-        self.shape: tuple[int, int] = self._layers[0].shape
-        self.features = self._axis(layout.FEATURES, self.shape[0])
-        self.samples = self._axis(layout.SAMPLES, self.shape[1])
-        self._embeddings = self._load_embeddings(self.shape[1])
+        self.shape = self._layers[0].shape
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -63,6 +61,10 @@ class NativeSparseStore(NativeFile):
     def ranges(self, units: str) -> Ranges:
         """Return minimum, maximum and NaN count of each feature, its zeros included."""
         return ranges_of(self._ranges[self._number[units]])
+
+    @cached_property
+    def _ranges(self) -> list[tuple[StoredArray, ...]]:
+        return [self._range_arrays(number) for number in range(len(self._layers))]
 
     def blocks(
         self, units: str, features: Positions | None = None, samples: Positions | None = None

@@ -78,8 +78,8 @@ class OpenShards:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        # A file of HDF5 is two of the system, which replies, connections and logs need as well.
-        self._most = min(_MOST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _SHARE) if most is None else most
+        self.most = _most_open() if most is None else most
+        """How many are kept open."""
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[Path, str], tuple[FileVersion, MatrixStore]] = OrderedDict()
 
@@ -103,7 +103,7 @@ class OpenShards:
         with self._lock:
             self._open[key] = file.version, store
             self._open.move_to_end(key)
-            if len(self._open) > self._most:
+            if len(self._open) > self.most:
                 self._open.popitem(last=False)
         return store
 
@@ -155,6 +155,12 @@ class OpenShards:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._count, "shard")
+
+
+def _most_open() -> int:
+    """Return how many files are kept open: each is two of the system, which replies, connections and logs need, too."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_OPEN if allowed == resource.RLIM_INFINITY else max(1, min(_MOST_OPEN, allowed // _SHARE))
 
 
 def _share(tasks: Sequence[Callable[[], None]], threads: ThreadPoolExecutor, count: int) -> None:

@@ -7,6 +7,7 @@ A file that is as it was when the list was made is not opened.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from rnaget_server.stores.sharded.labels import KeptLabels, Labels
 _LIST = "list"
 _VERSION = 1
 _KEY_BYTES = 20
+_SECONDS_KEPT = 600
 
 Identity = tuple[str | int, ...]
 """The path of a file, and what changes with its bytes: inode, size and time."""
@@ -147,7 +149,7 @@ class FileList:
         write_whole(directory / _LIST, facts, {f"order{n}": order for n, order in enumerate(self.orders.values())})
 
     def remove_others(self, directory: Path) -> None:
-        """Remove segments that it does not name.
+        """Remove segments that it does not name, unless a worker may still have a matrix open with them.
 
         Raises
         ------
@@ -156,7 +158,8 @@ class FileList:
         """
         named = {key for _, key in self.segments}
         for path in directory.iterdir():
-            if len(path.name) == 2 * _KEY_BYTES and path.name not in named:
+            is_segment = len(path.name) == 2 * _KEY_BYTES and path.name not in named
+            if is_segment and time.time() - path.stat().st_mtime > _SECONDS_KEPT:
                 path.unlink(missing_ok=True)
 
 

@@ -100,7 +100,9 @@ def look(files: Sequence[ShardFile], opened: OpenShards, names: _Names, place: I
     shards = _fitting(shards, orders)
 
     def confirm() -> None:
-        _keep(replace(listed, orders=orders.found, unique=True), place, names)
+        with _locked(directory / _LOCK):
+            if FileList.read(directory, names).is_of(files):  # and not of newer ones
+                _keep(replace(listed, orders=orders.found, unique=True), place, names)
 
     is_known = listed.unique and len(orders.found) == len(listed.orders)
     return Looked(shards, _segments(listed, shards, place, opened, names[1]), is_known, confirm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.native.write_dense import AxisTable
 from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, look
+from rnaget_server.stores.sharded import store as look_in_store
 from tests.stores.sharded.cutting import open_cut, open_part, write_part
 
 _GENES = [f"G{number}" for number in range(4)]
@@ -244,9 +246,40 @@ def test_one_of_several_workers_makes_it(cut: Any) -> None:
     assert sorted(name for name in opened if name != "part-0.h5") == [path.name for path in cut.paths[1:]]
 
 
-def test_segments_that_no_list_names_are_removed(cut: Any) -> None:
+def test_segments_that_no_list_names_are_removed_after_a_while(cut: Any) -> None:
     cut.open()
+    (old,) = _files(cut)
     os.replace(_write(cut.directory / "new", 50), cut.paths[3])
     cut.open()
-    assert len(_files(cut)) == 1
+    assert len(_files(cut)) == 2  # another worker may have the matrix open as it was
+    os.utime(old, (0, 0))
+    os.replace(_write(cut.directory / "new", 60), cut.paths[3])
+    cut.open()
+    assert len(_files(cut)) == 2
+    assert old not in _files(cut)
     assert not list(cut.place.directory.glob(".import-*"))
+
+
+@pytest.mark.parametrize(("allowed", "most"), [(resource.RLIM_INFINITY, 128), (1024, 128), (256, 32), (4, 1)])
+def test_open_files_are_part_of_those_that_the_system_allows(
+    monkeypatch: pytest.MonkeyPatch, allowed: int, most: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    assert OpenShards().most == most
+
+
+def test_a_list_of_newer_files_is_not_written_over(cut: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has looked at files as they were takes note of it after another has looked at new ones."""
+    older = look.look
+
+    def overtaken(*arguments: Any) -> look.Looked:
+        found = older(*arguments)
+        monkeypatch.setattr(look_in_store, "look", older)
+        cut.paths.append(_write(cut.directory / "part-8", 80))
+        cut.open()
+        return found
+
+    monkeypatch.setattr(look_in_store, "look", overtaken)
+    cut.open()
+    cut.open()
+    assert cut.names == ["part-0.h5"]
