@@ -18,7 +18,7 @@ PANEL = 3 << 20
 """Cells that are transposed at once; each takes 8 bytes, or 12."""
 
 SORTED = 1 << 22
-"""Cells that are kept, and transposed by sorting them part by part; each takes 8 bytes, those of a part 32."""
+"""Cells that are kept, and transposed by sorting them part by part; each takes 8 bytes, those of a part 24."""
 
 _RADIX = 1 << 16
 _PLACE_BITS = 32
@@ -215,7 +215,7 @@ def transposed(
 def _by_sorting(pieces: Iterable[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
     """Yield few cells compressed along the other axis, which is `width` long."""
     kept = []
-    counts = np.zeros(width, np.int64)
+    counts = np.zeros(width, np.int32)
     for piece in pieces:
         counts += np.bincount(piece.indices, minlength=width)
         kept.append(CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data))
@@ -223,7 +223,7 @@ def _by_sorting(pieces: Iterable[CompressedBlock], width: int) -> Iterator[Compr
         yield _sorted_part(kept, first, counts[first:last])
 
 
-def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[np.int64]) -> CompressedBlock:
+def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[np.int32]) -> CompressedBlock:
     """Return the cells at some positions of the other axis, from `first`, of which each has so many."""
     parts = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))] if not pieces else []
     at = 0
@@ -236,8 +236,10 @@ def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[
     places, lines, data = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     del parts
     # Position and place in one number: numpy sorts these much faster than it finds their order.
-    keys = places.astype(np.uint64) << np.uint64(_PLACE_BITS)
-    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys = places.astype(np.uint64)
+    del places
+    keys <<= np.uint64(_PLACE_BITS)
+    keys |= np.arange(len(keys), dtype=np.uint32)
     keys.sort()
     keys &= np.uint64((1 << _PLACE_BITS) - 1)
     order = keys.view(np.int64)

@@ -85,7 +85,7 @@ def csr(
     """Allocate the three arrays of a sparse matrix, compressed by observations; return the gaps that they fill."""
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
-    arrays = CsrArrays(cells, shape[0])
+    arrays = CsrArrays(cells, *shape)
     index, places = (np.dtype(np.int32 if most <= _MOST_INT32 else np.int64) for most in (shape[1], arrays.count))
     _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
     gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
@@ -104,8 +104,9 @@ class CsrArrays:
     Few cells are kept, the indices of some more; of others, each of the two large arrays takes a pass.
     """
 
-    def __init__(self, cells: SparseCells, observations: int) -> None:
+    def __init__(self, cells: SparseCells, observations: int, variables: int) -> None:
         self._cells = cells
+        self._least = np.min_scalar_type(max(0, variables - 1))
         self._kept = _few(cells, observations)
         self._indptr = np.zeros(observations + 1, np.int64)
         self._known = 0
@@ -116,7 +117,7 @@ class CsrArrays:
         if self._kept is None and self.count <= _KEPT_INDICES:
             self._kept, nothing = [], np.empty(0, dtype)
             for piece in self._cells.compressed_along("samples"):
-                self._kept.append(CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), nothing))
+                self._kept.append(CompressedBlock(piece.indptr, piece.indices.astype(self._least), nothing))
                 yield from _cut(piece.data, dtype)
             return
         for piece in self._pieces("indices"):
