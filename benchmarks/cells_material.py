@@ -45,7 +45,7 @@ class Cells:
     @property
     def h5ad(self) -> Path:
         """As anndata writes it: cells as rows, contiguous, not compressed."""
-        return self._kept("cells.h5ad", self._write_h5ad)
+        return self._kept("plain.h5ad", self._write_h5ad)
 
     @property
     def catalogue(self) -> Path:
