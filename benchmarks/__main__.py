@@ -83,7 +83,8 @@ def main() -> int:
     size = SIZES["quick" if options.quick else options.size]
     is_needed = not _WITHOUT_MATRICES.issuperset(options.only or PARTS)
     material = prepare(size, options.directory) if is_needed else Material(size, options.directory / size.name)
-    parts = PARTS | {SOAK: lambda material: soak.rows(material, options.seconds)}
+    chosen = {"cells": lambda material: cells.rows(material, cells.PEERS if options.peers is None else options.peers)}
+    parts = PARTS | chosen | {SOAK: lambda material: soak.rows(material, options.seconds)}
     found: list[Row | Note] = []
     failed = False
     for part in options.only or PARTS:
@@ -116,6 +117,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SIZES), default="gtex", help="gtex needs 20 GB of disk")
     parser.add_argument(
         "--only", action="append", choices=[*PARTS, SOAK], help="only this part; may be repeated; soak runs only so"
+    )
+    parser.add_argument(
+        "--peers", nargs="*", choices=cells.PEERS, help="what single cells are compared with; by default, all four"
     )
     parser.add_argument("--seconds", type=float, default=_SOAK_SECONDS, help="how long the soak lasts")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a limit is missed")

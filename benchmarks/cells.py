@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,19 @@ from rnaget_server.slicing.matrices import slice_by_id
 
 _COUNTS = {"quick": 200_000}
 _COUNT = 1_000_000
+_OTHERS = ("bpcells", "tiledbsoma")
+PEERS = ("anndata", "zarr", *_OTHERS)
 _PINNED = ("tiledbsoma==2.3.0", "bpcells==0.3.0rc2", "anndata==0.12.19")
 _TARGET = f"/rnaget/expressions/{MATRIX}/bytes?format="
+_AS_H5AD = ", as h5ad"
+"""Stands behind the name of a peer that writes the same file, where it would else give a matrix without labels."""
+
+_FORMATS = (
+    *("h5ad", "h5ad&compression=gzip", "loom", "loom&compression=gzip", "mtx", "tsv", "tsv.long", "parquet.long"),
+    "arrow.long",
+)
 _GROWTH = 64
+_MEANS = 0.1
 _STORED = 20_000_000
 _IDLE, _PATIENCE = 0.02, 120
 _FEWER = 2
@@ -61,21 +71,21 @@ class _Ask:
 
 _ASKS = (
     _Ask("1 gene", "genes", 1, {}),
-    _Ask("100 genes", "genes", 100, {"bpcells": 1, "tiledbsoma": 1}),
-    _Ask("1,000 scattered cells", "cells", 1_000, {"bpcells": 1, "tiledbsoma": 1}),
+    _Ask("100 genes", "genes", 100, {f"bpcells{_AS_H5AD}": 1, "tiledbsoma": 1}),
+    _Ask("1,000 scattered cells", "cells", 1_000, {f"bpcells{_AS_H5AD}": 1, "tiledbsoma": 1}),
     _Ask("10,000 scattered cells", "cells", 10_000, {"anndata": 2}),
     _Ask("means of 20 genes by cell type", "means", 20, {}, "&group_by=cell_type&summary=mean", "tsv"),
 )
 
 
-def rows(material: Material) -> Iterator[Row | Note]:
+def rows(material: Material, names: Sequence[str] = PEERS) -> Iterator[Row | Note]:
     """Yield each slice against each peer, what a gene takes in other formats, and the memory of the worker."""
     count = _COUNTS.get(material.size.name, _COUNT)
     cells = Cells((material.directory.parent / "cells" / str(count)).absolute(), count)
     catalogue = cells.catalogue
     with ExitStack() as stack:
         server = stack.enter_context(rnaget(catalogue, material.directory.parent / "cells.log"))
-        peers, notes = _peers(cells, material.directory.parent, stack)
+        peers, notes = _peers(names, cells, material.directory.parent, stack)
         yield from notes
         for ask in _ASKS:
             yield from _against_peers(ask, cells, server, peers, material.size.slow_repeats * 2 + 1)
@@ -89,7 +99,11 @@ def _against_peers(ask: _Ask, cells: Cells, server: Server, peers: Mapping[str, 
     random = np.random.default_rng(ask.count)
     size = cells.count if ask.kind == "cells" else GENES
     drawn = [np.sort(random.choice(size, ask.count, replace=False)) for _ in range(repeats + 1)]
-    processor: dict[str, list[float]] = {name: [] for name in ("ours", *peers)}
+    products = {name: (peer, "matrix") for name, peer in peers.items()}
+    products |= {
+        f"{name}{_AS_H5AD}": (peers[name], "h5ad") for name in _OTHERS if name in peers and ask.kind != "means"
+    }
+    processor: dict[str, list[float]] = {name: [] for name in ("ours", *products)}
 
     def ours(number: int) -> None:
         before = server.busy()
@@ -98,20 +112,25 @@ def _against_peers(ask: _Ask, cells: Cells, server: Server, peers: Mapping[str, 
             client.post(f"{_TARGET}{ask.format}{ask.query}", _body(ask, cells, drawn[number]))
         processor["ours"].append(server.busy() - before)
 
-    def theirs(peer: _Peer) -> Callable[[int], float]:
+    def theirs(name: str, peer: _Peer, product: str) -> Callable[[int], float]:
         def call(number: int) -> float:
             # Other cells than ours has just read, so that none finds them in a cache.
-            seconds, busy, _ = peer.ask(ask.kind, drawn[number - 1])
-            processor[peer.name].append(busy)
+            seconds, busy, _ = peer.ask(ask.kind, drawn[number - 1], product)
+            processor[name].append(busy)
             return seconds
 
         return call
 
-    ways: dict[str, Callable[[int], object]] = {"ours": ours, **{name: theirs(peer) for name, peer in peers.items()}}
+    ways: dict[str, Callable[[int], object]] = {
+        "ours": ours,
+        **{name: theirs(name, *of) for name, of in products.items()},
+    }
     slow = {name: _FEWER for name in ("anndata", "zarr") if ask.kind != "cells"}
     taken = side_by_side(ways, repeats, slow)
     busy = {name: Figures((float(np.mean(seconds[1:])),)) for name, seconds in processor.items()}
-    for name in peers:
+    if ask.kind == "means":
+        yield Row(f"{ask.what}, time of the processor", "", busy["ours"], most=_MEANS)
+    for name in products:
         yield Row(f"{ask.what} of {cells.count:,} cells", name, taken["ours"], taken[name], most=ask.limits.get(name))
         yield Row(f"{ask.what}, time of the processor", name, busy["ours"], busy[name])
 
@@ -175,15 +194,17 @@ def _import(cells: Cells, peers: Mapping[str, _Peer]) -> Iterator[Row]:
 
 
 def _memory(cells: Cells, log: Path) -> Iterator[Row]:
-    """Yield how much a worker grows while it sends cells, a part of them and all."""
+    """Yield how much a worker grows: while it sends some cells and all, and some genes of all cells in each format."""
     some = _body(_ASKS[3], cells, np.arange(0, cells.count, cells.count // 10_000))
-    for what, body in (("10,000 scattered cells", some), ("the whole matrix", b"{}")):
+    genes = _body(_ASKS[1], cells, np.arange(0, GENES, GENES // 100))
+    asked = [("10,000 scattered cells", "h5ad", some), ("the whole matrix", "h5ad", b"{}")]
+    for what, format, body in (*asked, *(("100 genes", format, genes) for format in _FORMATS)):
         with rnaget(cells.catalogue, log) as server:
-            drained(server.port, f"{_TARGET}h5ad&featureIDList={gene_ids(np.array([1]))[0]}")
+            drained(server.port, f"{_TARGET}{format}&featureIDList={gene_ids(np.array([1]))[0]}")
             _wait_until_idle(server)
             with server.watched() as peak:
-                drained(server.port, f"{_TARGET}h5ad", body)
-        yield Row(f"growth of the worker, {what} as h5ad", "", Figures((peak.growth,), "MB"), most=_GROWTH)
+                drained(server.port, f"{_TARGET}{format}", body)
+        yield Row(f"growth of the worker, {what} as {format}", "", Figures((peak.growth,), "MB"), most=_GROWTH)
 
 
 def _wait_until_idle(server: Server) -> None:
@@ -223,10 +244,10 @@ class _Peer:
         self._pipe(self._process.stdin).close()
         self._process.wait()
 
-    def ask(self, kind: str, positions: Positions) -> tuple[float, float, int]:
-        """Return the seconds by the clock and by the processor, and the number of stored cells."""
+    def ask(self, kind: str, positions: Positions, product: str) -> tuple[float, float, int]:
+        """Return the seconds by the clock and by the processor, and the number of stored cells; see `cells_peers`."""
         pipe = self._pipe(self._process.stdin)
-        pipe.write(json.dumps([kind, positions.tolist()]) + "\n")
+        pipe.write(json.dumps([kind, positions.tolist(), product]) + "\n")
         pipe.flush()
         seconds, busy, stored = self._line()
         return seconds, busy, stored
@@ -243,16 +264,21 @@ class _Peer:
         return pipe
 
 
-def _peers(cells: Cells, directory: Path, stack: ExitStack) -> tuple[dict[str, _Peer], list[Note]]:
-    """Return the peers that are to be had, and why others are not."""
+def _peers(
+    names: Sequence[str], cells: Cells, directory: Path, stack: ExitStack
+) -> tuple[dict[str, _Peer], list[Note]]:
+    """Return the peers that are to be had of those named, and why others are not."""
     codes = cells.directory / "types.npy"
     with h5py.File(cells.h5ad, locking=False) as file:
         np.save(codes, file["obs/cell_type/codes"][()].astype(np.int64))
-    own = Path(sys.executable)
-    tools, problem = installed((directory / "cells-peers").absolute(), _PINNED)
-    notes = [] if tools is not None else [Note(f"BPCells and TileDB-SOMA could not be installed: {problem}")]
-    pythons = {"anndata": own, "zarr": own}
-    pythons |= {} if tools is None else dict.fromkeys(("bpcells", "tiledbsoma"), tools / "python")
+    notes = []
+    pythons = {name: Path(sys.executable) for name in names if name not in _OTHERS}
+    if others := [name for name in names if name in _OTHERS]:
+        tools, problem = installed((directory / "cells-peers").absolute(), _PINNED)
+        if tools is None:
+            notes.append(Note(f"BPCells and TileDB-SOMA could not be installed: {problem}"))
+        else:
+            pythons |= dict.fromkeys(others, tools / "python")
     peers: dict[str, _Peer] = {}
     for name, python in pythons.items():
         began = perf_counter()

@@ -143,20 +143,35 @@ def _means(peer: Any, positions: Sequence[int], types: Any) -> Any:
     return types @ scipy.sparse.csr_matrix(peer.genes(positions))
 
 
+def _write(matrix: Any, cells: Any, genes: Any) -> None:
+    """Write an h5ad file into memory."""
+    import anndata
+    import h5py
+
+    with h5py.File.in_memory() as file:
+        anndata.io.write_elem(file, "/", anndata.AnnData(scipy.sparse.csr_matrix(matrix), cells, genes))
+
+
 def main() -> None:
     """Answer until the input ends."""
     name, file, directory, codes = sys.argv[1:]
     began = time.perf_counter()
     peer = PEERS[name](Path(file), Path(directory))
     print(json.dumps(time.perf_counter() - began), flush=True)
+    import anndata
+
+    labels, every = anndata.read_h5ad(file, backed="r"), slice(None)
     groups = np.load(codes)
     sizes = np.bincount(groups)
     weights = (1 / sizes[groups], (groups, np.arange(len(groups))))
     types = scipy.sparse.csr_matrix(weights, (len(sizes), len(groups)))
     for line in sys.stdin:
-        kind, positions = json.loads(line)
+        kind, positions, product = json.loads(line)
         clock, processor = time.perf_counter(), time.process_time()
         read = _means(peer, positions, types) if kind == "means" else getattr(peer, kind)(positions)
+        if product == "h5ad":
+            chosen = {kind: positions}
+            _write(read, labels.obs.iloc[chosen.get("cells", every)], labels.var.iloc[chosen.get("genes", every)])
         taken = time.perf_counter() - clock, time.process_time() - processor
         print(json.dumps([*taken, read.nnz]), flush=True)
 

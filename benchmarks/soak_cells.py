@@ -28,10 +28,14 @@ from benchmarks.measure import Figures, Note, Row
 from benchmarks.servers import rnaget
 
 _COUNTS = {"quick": 20_000}
-_COUNT = 200_000
+_COUNT = 1_000_000
 _TARGET = f"/rnaget/expressions/{MATRIX}/bytes?format="
 _SEED = 20_261_128
 _MOST_GENES, _MOST_CELLS, _MOST_OF_BOTH = 3, 300, 5_000
+_POOL = 60
+"""Genes that are asked for by themselves: for these, the source is read once."""
+
+_CELLS_AT_ONCE = 20_000
 _GROWTH = 64
 _SHOWN = 3
 
@@ -45,29 +49,53 @@ class _Asked:
     body: dict[str, list[str]]
 
 
+class _Source:
+    """The cells as they were made: rows as they are in the file, and some genes, in memory."""
+
+    def __init__(self, path: Path, genes: NDArray[np.int64]) -> None:
+        with h5py.File(path, locking=False) as file:
+            places = {name: (file["X"][name].id.get_offset(), file["X"][name].dtype) for name in ("data", "indices")}
+            self._indptr = file["X/indptr"][()].astype(np.int64)
+        self._data, self._indices = (
+            np.memmap(path, dtype, "r", offset, (int(self._indptr[-1]),)) for offset, dtype in places.values()
+        )
+        self.genes = genes
+        steps = range(0, len(self._indptr) - 1, _CELLS_AT_ONCE)
+        parts = [self._rows(np.arange(at, min(at + _CELLS_AT_ONCE, len(self._indptr) - 1)))[:, genes] for at in steps]
+        self._by_gene = scipy.sparse.vstack(parts, "csc").T
+
+    def cells_of(self, asked: _Asked) -> Sparse:
+        """Return genes × cells."""
+        if len(asked.cells) == len(self._indptr) - 1:
+            return Sparse(self._by_gene[np.searchsorted(self.genes, asked.genes)])
+        return Sparse(self._rows(asked.cells)[:, asked.genes].T)
+
+    def _rows(self, cells: NDArray[np.int64]) -> Sparse:
+        lengths = self._indptr[cells + 1] - self._indptr[cells]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        taken = np.arange(starts[-1]) + np.repeat(self._indptr[cells] - starts[:-1], lengths)
+        return Sparse((self._data[taken], self._indices[taken], starts), (len(cells), GENES))
+
+
 def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
     """Yield how many replies were compared and how many differ, and by how much a worker grew."""
     count = _COUNTS.get(material.size.name, _COUNT)
     cells = Cells((material.directory.parent / "cells" / str(count)).absolute(), count)
     catalogue = cells.catalogue
-    with h5py.File(cells.h5ad, locking=False) as file:
-        arrays = [file["X"][name][()] for name in ("data", "indices", "indptr")]
-    by_cell = Sparse(tuple(arrays), (count, GENES))
-    by_gene = by_cell.T.tocsr()
     random = np.random.default_rng(_SEED)
+    source = _Source(cells.h5ad, _some(random, GENES, _POOL, least=_POOL))
     compared: Counter[str] = Counter()
     differing: list[str] = []
 
     def ask(port: int, format: str, asked: _Asked) -> None:
-        few_genes = len(asked.genes) <= len(asked.cells)
-        expected = by_gene[asked.genes][:, asked.cells] if few_genes else by_cell[asked.cells][:, asked.genes].T
-        difference = _difference(port, format, asked, cells, Sparse(expected))
+        expected = source.cells_of(asked)
+        difference = _difference(port, format, asked, cells, expected)
         compared[format] += 1
         if difference is not None:
             differing.append(f"{format} of {len(asked.genes):,} genes × {len(asked.cells):,} cells: {difference[:300]}")
 
     with rnaget(catalogue, material.directory.parent / "soak-cells.log") as server:
-        kinds: list[Callable[[], _Asked]] = [partial(draw, random, cells) for draw in (_genes, _cells, _both)]
+        kinds: list[Callable[[], _Asked]] = [partial(draw, random, cells, source) for draw in (_genes, _cells, _both)]
         for format in _READERS:
             for kind in kinds:
                 ask(server.port, format, kind())
@@ -83,23 +111,23 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
     yield from (Note(f"soak: {one}") for one in differing[:_SHOWN])
 
 
-def _genes(random: np.random.Generator, cells: Cells) -> _Asked:
-    genes = _some(random, GENES, _MOST_GENES)
+def _genes(random: np.random.Generator, cells: Cells, source: _Source) -> _Asked:
+    genes = source.genes[_some(random, len(source.genes), _MOST_GENES)]
     return _Asked(genes, np.arange(cells.count), {"featureIDList": gene_ids(genes)})
 
 
-def _cells(random: np.random.Generator, cells: Cells) -> _Asked:
+def _cells(random: np.random.Generator, cells: Cells, source: _Source) -> _Asked:
     chosen = _some(random, cells.count, _MOST_CELLS)
     return _Asked(np.arange(GENES), chosen, {"sampleIDList": cells.ids(chosen)})
 
 
-def _both(random: np.random.Generator, cells: Cells) -> _Asked:
+def _both(random: np.random.Generator, cells: Cells, source: _Source) -> _Asked:
     genes, chosen = _some(random, GENES, _MOST_CELLS), _some(random, cells.count, _MOST_OF_BOTH)
     return _Asked(genes, chosen, {"featureIDList": gene_ids(genes), "sampleIDList": cells.ids(chosen)})
 
 
-def _some(random: np.random.Generator, size: int, most: int) -> NDArray[np.int64]:
-    return np.sort(random.choice(size, random.integers(1, most + 1), replace=False))
+def _some(random: np.random.Generator, size: int, most: int, least: int = 1) -> NDArray[np.int64]:
+    return np.sort(random.choice(size, random.integers(least, most + 1), replace=False))
 
 
 def _difference(port: int, format: str, asked: _Asked, cells: Cells, expected: Sparse) -> str | None:

@@ -327,12 +327,12 @@ class GuardedStore:
         size = self._size(features, samples)
         pieces, without = partial(self._pieces, cells.compressed_along, size), cells.without
         if without is None:
-            return SparseCells(partial(self._counted, cells), pieces)
+            return SparseCells(partial(self._counted, cells), pieces, known=cells.known)
 
         def pieces_without(direction: Direction, array: Array) -> Iterator[CompressedBlock]:
             return self._pieces(lambda along: without(along, array), size, direction, array)
 
-        return SparseCells(partial(self._counted, cells), pieces, pieces_without)
+        return SparseCells(partial(self._counted, cells), pieces, pieces_without, cells.known)
 
     def _held(self, units: str, features: Positions | None, samples: Positions | None) -> int:
         held: Callable[..., int] | None = getattr(self._whole, "held", None)

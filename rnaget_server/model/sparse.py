@@ -42,6 +42,9 @@ class SparseCells:
     """Yields the same pieces with one of their arrays left empty, if the other can be had by itself: then it takes half
     the time. The array is there all the same where it has to be read anyhow."""
 
+    known: bool = False
+    """Whether `count` reads no cells."""
+
 
 def check_block(block: CompressedBlock, rows: int, across: int, without: Array | None = None) -> None:
     """Refuse a block whose arrays do not fit one another, or what is left of a matrix.

@@ -147,7 +147,7 @@ class CompressedMatrix:
             raise OSError("a sparse matrix has a cell beyond its shape")
 
 
-def panels(room: NDArray[np.int64], max_cells: int) -> list[tuple[int, int]]:
+def panels(room: NDArray[Any], max_cells: int) -> list[tuple[int, int]]:
     """Return runs (first, last + 1) that have about `max_cells` cells each, or are a single row."""
     if not len(room):
         return []

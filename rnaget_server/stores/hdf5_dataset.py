@@ -19,6 +19,8 @@ from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.text_lengths import ELEMENT_BYTES, stored_bytes, text_bytes
 
 _ALWAYS = 256 << 20
+# For each chunk that one call reads, however small it is, HDF5 takes about 4 KB.
+_CHUNKS_AT_ONCE = 1 << 12
 _REWRITE = "rewrite it with smaller ones, as by `h5repack -l {}:CHUNK=64x64 FILE NEW_FILE`, or set max_chunk_bytes"
 _REPACK_LINE = "rewrite it with smaller ones, as by `h5repack -l {}:CHUNK=4096 FILE NEW_FILE`, or set max_chunk_bytes"
 
@@ -97,7 +99,7 @@ class Dataset:
         self.check_count(count * prod(self.shape[len(slices) :]))
         if self._chunk_check is not None:
             self._chunk_check.check(slices)
-        part: NDArray[Any] = self._opened[key]
+        part = self._read(slices)
         self._descriptor.check_unchanged()
         return part
 
@@ -110,7 +112,7 @@ class Dataset:
             If it is more than may be decoded at once.
         """
         self._check_whole()
-        whole = np.asarray(self._opened[()])  # a single value comes as such
+        whole = self._read(())
         self._descriptor.check_unchanged()
         return whole
 
@@ -132,7 +134,7 @@ class Dataset:
     def texts(self) -> NDArray[Any]:
         """Return a column of text of fixed or variable length as an object array of str."""
         self._check_whole()
-        raw: list[bytes] = np.asarray(self._opened[()]).ravel().tolist()
+        raw: list[bytes] = self._read(()).ravel().tolist()
         texts = np.empty(self.size, object)
         texts[:] = from_utf8(raw)
         self._descriptor.check_unchanged()
@@ -161,6 +163,23 @@ class Dataset:
         """
         if count * self.dtype.itemsize > self.limits.column_bytes:
             raise self._too_large(count * self.dtype.itemsize)
+
+    def _read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
+        """Return a part, or all, by no more chunks at once than take little memory."""
+        if self.chunks is None or not self.size:
+            return np.asarray(self._opened[slices])  # a single value comes as such
+        ranges = [range(*part.indices(size)) for part, size in zip(slices, self.shape, strict=False)]
+        ranges += map(range, self.shape[len(slices) :])
+        across = prod(len(part) // chunk + 2 for part, chunk in zip(ranges[1:], self.chunks[1:], strict=True))
+        step = max(1, _CHUNKS_AT_ONCE // across) * self.chunks[0]
+        first = ranges[0]
+        if len(first) <= step:
+            return np.asarray(self._opened[slices])
+        out = np.empty(tuple(map(len, ranges)), self._opened.dtype)
+        for start in range(first.start, first.stop, step):
+            stop = min(start + step, first.stop)
+            out[start - first.start : stop - first.start] = self._opened[(slice(start, stop), *slices[1:])]
+        return out
 
     @property
     def _opened(self) -> h5py.Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -17,8 +17,8 @@ from rnaget_server.stores.compressed import PIECE, CompressedMatrix, indptr_of, 
 PANEL = 3 << 20
 """Cells that are transposed at once; each takes 8 bytes, or 12."""
 
-SORTED = 1 << 21
-"""Cells that are transposed by sorting them; each takes 32 bytes."""
+SORTED = 1 << 22
+"""Cells that are kept, and transposed by sorting them part by part; each takes 8 bytes, those of a part 24."""
 
 _RADIX = 1 << 16
 _PLACE_BITS = 32
@@ -77,6 +77,7 @@ class SparseLayer:
         """Return the selection without its zeros."""
         return SparseCells(
             count=lambda: self._count(features, samples),
+            known=bool(self._counted({"features": features, "samples": samples})),
             compressed_along=lambda direction: self.compressed_along(direction, dtype, features, samples),
             without=lambda direction, array: self.compressed_along(direction, dtype, features, samples, array),
         )
@@ -85,7 +86,7 @@ class SparseLayer:
         """Return what `blocks` and `sparse` hold of the selection between two pieces, at most; in bytes."""
         selection: _Selection = {"features": features, "samples": samples}
         direct = all(self._is_direct(direction, selection) for direction in _OTHER)
-        max_cells = PIECE if direct else PIECE + PANEL
+        max_cells = PIECE if direct else PIECE + SORTED
         return min(max_cells, selected(self.shape, features, samples)) * _BYTES_OF_CELL
 
     def compressed_along(
@@ -119,11 +120,18 @@ class SparseLayer:
         cost = source.decoded_cells(selection[other]) * passes(source, selection[other], selection[direction])
         return self._matrices[direction].decoded_cells(selection[direction]) <= cost
 
+    def _counted(self, selection: _Selection) -> list[Direction]:
+        """Return along which axes the cells of a selection are counted without reading any."""
+        return [
+            direction
+            for direction, matrix in self._matrices.items()
+            if matrix.canonical and selection[_OTHER[direction]] is None
+        ]
+
     def _count(self, features: Positions | None, samples: Positions | None) -> int:
         selection: _Selection = {"features": features, "samples": samples}
-        for direction, matrix in self._matrices.items():
-            if matrix.canonical and selection[_OTHER[direction]] is None:
-                return matrix.cells(selection[direction])
+        for direction in self._counted(selection):
+            return self._matrices[direction].cells(selection[direction])
         cheapest = min(
             self._matrices, key=lambda direction: self._matrices[direction].decoded_cells(selection[direction])
         )
@@ -199,40 +207,48 @@ def transposed(
         panel = Panel(room[first:last], dtype)
         at = 0
         for piece in source.pieces(major, positions[first:last], dtype):
-            panel.add(piece.indices, _lines_of(piece, at), piece.data)
+            panel.add(piece.indices, _lines(piece.indptr, at), piece.data)
             at += len(piece.indptr) - 1
         yield from panel.pieces()
 
 
 def _by_sorting(pieces: Iterable[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
     """Yield few cells compressed along the other axis, which is `width` long."""
-    at, parts = 0, []
+    kept = []
+    counts = np.zeros(width, np.int32)
     for piece in pieces:
-        parts.append((piece.indices, _lines_of(piece, at), piece.data))
+        counts += np.bincount(piece.indices, minlength=width)
+        kept.append(CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data))
+    for first, last in panels(counts, PIECE):
+        yield _sorted_part(kept, first, counts[first:last])
+
+
+def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[np.int32]) -> CompressedBlock:
+    """Return the cells at some positions of the other axis, from `first`, of which each has so many."""
+    parts = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))] if not pieces else []
+    at = 0
+    for piece in pieces:
+        places = piece.indices - np.int32(first)
+        # What is before the first is far beyond the last.
+        inside = np.flatnonzero(places.view(np.uint32) < len(counts))
+        parts.append((places[inside], _lines(np.searchsorted(inside, piece.indptr), at), piece.data[inside]))
         at += len(piece.indptr) - 1
-    if not parts:
-        parts = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))]
-    indices, lines, data = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    places, lines, data = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     del parts
     # Position and place in one number: numpy sorts these much faster than it finds their order.
-    keys = indices.astype(np.uint64) << np.uint64(_PLACE_BITS)
-    keys |= np.arange(len(keys), dtype=np.uint64)
+    keys = places.astype(np.uint64)
+    del places
+    keys <<= np.uint64(_PLACE_BITS)
+    keys |= np.arange(len(keys), dtype=np.uint32)
     keys.sort()
     keys &= np.uint64((1 << _PLACE_BITS) - 1)
     order = keys.view(np.int64)
-    counts = np.bincount(indices, minlength=width)
-    start = 0
-    for first, last in panels(counts, PIECE):
-        indptr = indptr_of(counts[first:last])
-        taken = order[start : start + int(indptr[-1])]
-        start += len(taken)
-        yield CompressedBlock(indptr, lines[taken], data[taken])
+    return CompressedBlock(indptr_of(counts), lines[order], data[order])
 
 
-def _lines_of(piece: CompressedBlock, start: int) -> NDArray[np.int32]:
-    """Return the row of each cell of a piece, the first row being `start`."""
-    rows = len(piece.indptr) - 1
-    return np.repeat(np.arange(start, start + rows, dtype=np.int32), np.diff(piece.indptr))
+def _lines(indptr: NDArray[np.int64], start: int) -> NDArray[np.int32]:
+    """Return the row of each cell, the first row being `start`."""
+    return np.repeat(np.arange(start, start + len(indptr) - 1, dtype=np.int32), np.diff(indptr))
 
 
 def passes(source: CompressedSource, major: Positions | None, minor: Positions | None) -> int:

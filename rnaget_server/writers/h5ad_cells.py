@@ -24,6 +24,8 @@ _INDPTR_AT_ONCE = 1 << 17
 _KEPT_CELLS = 1 << 21
 # Index and value.
 _BYTES_OF_CELL = 8
+# Of more cells, the indices alone are kept.
+_KEPT_INDICES = 2 * _KEPT_CELLS
 _MOST_INT32 = np.iinfo(np.int32).max
 
 
@@ -83,7 +85,7 @@ def csr(
     """Allocate the three arrays of a sparse matrix, compressed by observations; return the gaps that they fill."""
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
-    arrays = CsrArrays(cells, shape[0])
+    arrays = CsrArrays(cells, *shape)
     index, places = (np.dtype(np.int32 if most <= _MOST_INT32 else np.int64) for most in (shape[1], arrays.count))
     _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
     gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
@@ -97,10 +99,14 @@ def held_of(layer: LayerInfo, shape: tuple[int, int]) -> int:
 
 
 class CsrArrays:
-    """The arrays of a CSR matrix: few cells are kept, of others each of the two large arrays takes a pass."""
+    """The arrays of a CSR matrix, to be read in turn.
 
-    def __init__(self, cells: SparseCells, observations: int) -> None:
+    Few cells are kept, the indices of some more; of others, each of the two large arrays takes a pass.
+    """
+
+    def __init__(self, cells: SparseCells, observations: int, variables: int) -> None:
         self._cells = cells
+        self._least = np.min_scalar_type(max(0, variables - 1))
         self._kept = _few(cells, observations)
         self._indptr = np.zeros(observations + 1, np.int64)
         self._known = 0
@@ -108,6 +114,12 @@ class CsrArrays:
 
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         """Yield the values."""
+        if self._kept is None and self.count <= _KEPT_INDICES:
+            self._kept, nothing = [], np.empty(0, dtype)
+            for piece in self._cells.compressed_along("samples"):
+                self._kept.append(CompressedBlock(piece.indptr, piece.indices.astype(self._least), nothing))
+                yield from _cut(piece.data, dtype)
+            return
         for piece in self._pieces("indices"):
             yield from _cut(piece.data, dtype)
 
@@ -121,6 +133,8 @@ class CsrArrays:
         if self._known < len(self._indptr) - 1:  # the other pass is yet to come, or has ended at the last cell
             for _ in self._rows():
                 pass
+            # What is kept may end at the last cell, too.
+            self._indptr[self._known + 1 :] = self._indptr[self._known]
         for start in range(0, len(self._indptr), _INDPTR_AT_ONCE):
             yield cell_bytes(self._indptr[start : start + _INDPTR_AT_ONCE], dtype)
 
@@ -143,6 +157,8 @@ class CsrArrays:
 
 def _few(cells: SparseCells, observations: int) -> list[CompressedBlock] | None:
     """Return all cells, None if they are more than are kept, or likely to be."""
+    if cells.known and cells.count() > _KEPT_CELLS:
+        return None
     kept: list[CompressedBlock] = []
     rows = count = 0
     for piece in cells.compressed_along("samples"):

@@ -45,7 +45,7 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     _write_features(matrix.create_group("features"), slice.features)
     layer, samples = slice.layers[0], slice.shape[1]
     cells = cells_by_samples(layer, samples)
-    dtype, count, arrays = _dtype(layer, cells), cells.count(), CsrArrays(cells, samples)
+    dtype, count, arrays = _dtype(layer, cells), cells.count(), CsrArrays(cells, samples, slice.shape[0])
     places = allocate(matrix, "data", dtype, (count,), arrays.data(dtype))[1]
     whole = np.dtype(np.int64)
     places += allocate(matrix, "indices", whole, (count,), arrays.indices(whole))[1]

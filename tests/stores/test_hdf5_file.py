@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ import scipy.sparse
 
 from rnaget_server.storage.access import FileAccess, FileLimits
 from rnaget_server.storage.arrays import ArrayCache
-from rnaget_server.stores import chunk_check
+from rnaget_server.stores import chunk_check, hdf5_dataset
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile, H5adStore
 from rnaget_server.stores.hdf5_file import File, check_file
@@ -448,3 +450,43 @@ def test_data_compressed_twice_are_refused(tmp_path: Path) -> None:
         file["matrix"][...] = CELLS
     with pytest.raises(OSError, match="/matrix is compressed twice"):
         list(LoomStore(path).blocks("matrix"))
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (37,), (5, 7), (4, 3, 2)])
+@pytest.mark.parametrize("at_once", [1, 5, 1 << 12])
+def test_small_chunks_are_read_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], at_once: int
+) -> None:
+    monkeypatch.setattr(hdf5_dataset, "_CHUNKS_AT_ONCE", at_once)
+    cells = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
+    with h5py.File(tmp_path / "chunks.h5", "w") as file:
+        file.create_dataset("numbers", data=cells, chunks=(2, *shape[1:]) if shape[0] > 1 else None, maxshape=shape)
+        file.create_dataset("texts", data=cells.astype("S"), dtype=h5py.string_dtype(), chunks=True, maxshape=shape)
+    opened = File(tmp_path / "chunks.h5")
+    numbers, texts = opened.dataset("numbers"), opened.dataset("texts")
+    assert np.array_equal(numbers.whole(), cells)
+    assert np.array_equal(numbers[1:4], cells[1:4]) and np.array_equal(numbers[-3:], cells[-3:])
+    if len(shape) > 1:
+        assert np.array_equal(numbers[1:, 1:2], cells[1:, 1:2])
+    assert texts.texts().tolist() == list(map(str, cells.ravel()))
+
+
+def test_memory_of_a_column_in_the_smallest_chunks(tmp_path: Path) -> None:
+    path, count = tmp_path / "chunks.h5", 60_000
+    with h5py.File(path, "w") as file:
+        file.create_dataset("numbers", data=np.arange(count), chunks=(1,))
+    program = f"""
+from pathlib import Path
+from rnaget_server.stores.hdf5_file import File
+
+def highest():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+dataset = File(Path({str(path)!r})).dataset("numbers")
+before = highest()
+assert dataset.whole().sum() == {count * (count - 1) // 2}
+print(highest() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 64

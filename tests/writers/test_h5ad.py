@@ -222,12 +222,14 @@ def test_tables_of_whole_axes_are_written_once(tmp_path: Path, monkeypatch: pyte
     assert found(bytes_of(FEATURES, by_tissue, CELLS)).obs.index.name == "tissue"
 
 
-@pytest.mark.parametrize("kept", [0, 3, 1 << 21])
+@pytest.mark.parametrize(("kept", "indices"), [(0, 0), (3, 3), (3, 1 << 22), (1 << 21, 1 << 22)])
 @pytest.mark.parametrize("separately", [False, True])
+@pytest.mark.parametrize("known", [False, True])
 def test_few_cells_are_read_once_and_many_array_by_array(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, separately: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, indices: int, separately: bool, known: bool
 ) -> None:
     monkeypatch.setattr(h5ad_cells, "_KEPT_CELLS", kept)
+    monkeypatch.setattr(h5ad_cells, "_KEPT_INDICES", indices)
     passes: list[str] = []
     layer = layer_of(CELLS, sparse=True)
     assert layer.sparse is not None
@@ -242,8 +244,28 @@ def test_few_cells_are_read_once_and_many_array_by_array(
         empty = np.empty(0, np.float32)
         return (replace(piece, **{array: empty}) for piece in whole(direction))
 
-    cells = replace(layer.sparse, compressed_along=along, without=without if separately else None)
+    cells = replace(layer.sparse, compressed_along=along, without=without if separately else None, known=known)
     found = read(slice_of(FEATURES, SAMPLES, replace(layer, sparse=cells)), tmp_path)
     assert np.array_equal(found.X.toarray().T, CELLS, equal_nan=True)
-    both = ["both"] if kept > CELLS.size else ["both", "no indices", "no data"] if separately else ["both"] * 3
-    assert passes == both
+    tried = ["both"] if not known or kept > CELLS.size else []
+    rest = ["no indices", "no data"] if separately else ["both"] * 2
+    assert passes == tried + ([] if kept > CELLS.size else ["both"] if indices > CELLS.size else rest)
+
+
+@pytest.mark.parametrize("indices", [0, 1 << 22])
+def test_rows_behind_the_last_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indices: int) -> None:
+    monkeypatch.setattr(h5ad_cells, "_KEPT_CELLS", 0)
+    monkeypatch.setattr(h5ad_cells, "_KEPT_INDICES", indices)
+    cells = np.where(np.arange(4) < 2, CELLS, 0).astype(np.float32)
+    layer = layer_of(cells, sparse=True)
+    assert layer.sparse is not None
+
+    def one_by_one(direction: Direction) -> Iterator[CompressedBlock]:
+        for sample in range(4):
+            places = np.flatnonzero(cells[:, sample])
+            yield CompressedBlock(np.array([0, len(places)]), places, cells[places, sample])
+
+    each = replace(layer.sparse, compressed_along=one_by_one, known=True)
+    found = read(slice_of(FEATURES, SAMPLES, replace(layer, sparse=each)), tmp_path)
+    assert np.array_equal(found.X.toarray().T, cells, equal_nan=True)
+    assert found.X.indptr.tolist() == [0, *np.cumsum(np.count_nonzero(cells, axis=0))]

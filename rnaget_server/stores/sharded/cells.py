@@ -16,7 +16,7 @@ from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.compressed import PIECE
 from rnaget_server.stores.sharded.files import OpenShards, is_far
 from rnaget_server.stores.sharded.parts import Part, side_by_side
-from rnaget_server.stores.sparse_layer import PANEL, transposed
+from rnaget_server.stores.sparse_layer import PANEL, SORTED, transposed
 
 PANEL_BYTES = 16 << 20
 """Cells that are read of all files at once, before any is given."""
@@ -134,7 +134,7 @@ class Selection:
         """Return what is held of the selection between two blocks, at most; in bytes."""
         cells = self.height * self.width
         if sparse:
-            return min(cells, PANEL + 2 * PIECE) * _BYTES_OF_CELL
+            return min(cells, SORTED + 2 * PIECE) * _BYTES_OF_CELL
         return min(cells, max(PANEL_BYTES // self.dtype.itemsize, self.width)) * self.dtype.itemsize
 
 
