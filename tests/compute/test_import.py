@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from benchmarks.dask_cluster import Cluster
 from rnaget_server.compute import Compute, open_compute
 from rnaget_server.compute.dask import DaskCompute
 from rnaget_server.errors import ImportFailure
@@ -25,7 +26,6 @@ from rnaget_server.importers.job import Outcome
 from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 from rnaget_server.importers.text import table_parts
 from rnaget_server.stores.native import write_dense
-from tests.dask_cluster import Cluster
 from tests.importers.quantifications import made
 from tests.importers.test_bgzip import bgzip
 

@@ -1,7 +1,7 @@
 """The rows of a large table, read in parts by other processes.
 
-Each reads the lines of a range of the file, and leaves their labels and cells in a directory beside the store. What is
-wrong with a row is said by one process, which reads the file from its beginning: it alone knows lines and all ids.
+Each reads the lines of a range of the file, and leaves their labels and cells in a directory next to the store.
+Mistakes are said by one process, which reads the file from its beginning: it alone knows all ids and line numbers.
 """
 
 from __future__ import annotations
