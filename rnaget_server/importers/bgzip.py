@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from rnaget_server.errors import ImportFailure
 
@@ -20,7 +20,7 @@ _PADDING = b"\0"
 _LOOKED_AT = 64 << 10
 
 
-def refuse_cut_bgzip(file: BufferedReader, path: Path) -> None:
+def refuse_cut_bgzip(file: BinaryIO, path: Path) -> None:
     """Refuse a file of bgzip that lacks its end; gzip of others, and all else, passes. The place in it is kept.
 
     Raises

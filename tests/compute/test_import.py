@@ -178,6 +178,39 @@ def test_mistakes_are_said_in_the_words_of_one_process(wrong: str, tmp_path: Pat
     assert texts[0] == texts[1]
 
 
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_bgzip_is_said_in_the_words_of_one_process(damage: str, tmp_path: Path, compute: Compute) -> None:
+    blocks = bgzip(table(cells()).encode(), size=7_000)
+    if damage == "cut":
+        del blocks[-20:]
+    else:
+        blocks[30] = blocks[30][:-6] + bytes([blocks[30][-6] ^ 1]) + blocks[30][-5:]
+    source = tmp_path / "m.tsv.bgz"
+    source.write_bytes(b"".join(blocks))
+    texts = []
+    for where in (LOCAL, compute):
+        with pytest.raises(ImportFailure) as failure:
+            imported(source, tmp_path / "data", where)
+        texts.append(str(failure.value))
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("order", ["same", "other"])
+def test_further_units_are_those_of_one_process(order: str, tmp_path: Path, compute: Compute) -> None:
+    first, further = tmp_path / "first.tsv", tmp_path / "further.tsv"
+    first.write_text(table(cells()))
+    lines = table(cells(whole=True)).splitlines(keepends=True)
+    further.write_text("".join(lines if order == "same" else [lines[0], *reversed(lines[1:])]))
+    for data, where in (("here", LOCAL), ("there", compute)):
+        imported(first, tmp_path / data, where)
+        options = ReadOptions(compute=where)
+        request = MatrixRequest(
+            data=tmp_path / data, project="p", study="s", id="m", units="count", source=further, options=options
+        )
+        run_import(request, lambda _: None)
+    assert digests(tmp_path / "here") == digests(tmp_path / "there") != {}
+
+
 def run(data: Path, cluster: Cluster | None, *arguments: str | Path) -> Result:
     return made.run(data, *arguments, *(("--compute", cluster.address) if cluster else ()))
 

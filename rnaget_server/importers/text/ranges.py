@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from isal import igzip as _igzip
 
-from rnaget_server.importers.bgzip import member_size
+from rnaget_server.importers.bgzip import member_size, refuse_cut_bgzip
 from rnaget_server.importers.compression import DamagedStream, compression_of
 
 igzip: Any = _igzip  # isal has no types here
@@ -39,14 +39,15 @@ def cut(path: Path, size: int) -> list[ByteRange] | None:
 
     Raises
     ------
-    OSError
-        If the file cannot be read, or is damaged.
+    OSError, EOFError, ImportFailure
+        If the file cannot be read, is damaged or cut off.
     """
     with path.open("rb") as file:
         head = os.pread(file.fileno(), _HEAD, 0)
         if compression_of(head) is None:
             cuts = _plain_cuts(file, size)
         elif member_size(head) is not None:
+            refuse_cut_bgzip(file, path)
             cuts = _bgzip_cuts(file, size)
         else:
             return None

@@ -29,7 +29,7 @@ from rnaget_server.importers.text.table_body import RowMistake, TableBody
 PART_BYTES = 64 << 20
 """Bytes of text that a part has, about."""
 
-_UNREADABLE: tuple[type[Exception], ...] = (OSError, *ERRORS)
+_UNREADABLE: tuple[type[Exception], ...] = (ImportFailure, OSError, *ERRORS)
 
 
 class PartRefused(Exception):
