@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks import compute_requests
 from benchmarks.dask_cluster import Cluster
 from benchmarks.import_material import kept, write_text
 from benchmarks.import_runs import import_command, run
@@ -37,6 +38,7 @@ def rows(material: Material) -> Iterator[Row | Note]:
     """Yield the seconds and the processor time of the import, and whether the files are the same."""
     features = _SHAPE[0] // (10 if material.size.name == "quick" else 1)
     yield from compared(material.directory / "compute", (features, _SHAPE[1]), material.size.slow_repeats)
+    yield from compute_requests.rows(material)
 
 
 def compared(directory: Path, shape: tuple[int, int], repeats: int) -> Iterator[Row | Note]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
-from distributed import LocalCluster
 
 from benchmarks.cells_material import MATRIX, Cells
+from benchmarks.dask_cluster import Cluster
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row, side_by_side
 from rnaget_server.datasets.repository import Repository, open_repository
@@ -28,6 +29,7 @@ _MATRICES = 2_000
 _DIFFERENT = 20
 _GENES, _SAMPLES = 5_000, 6
 _SMALL = 100
+_REPEATS = 5
 _BY_TYPE = (("group_by", "cell_type"), ("summary", "mean,fraction"))
 
 
@@ -35,20 +37,25 @@ def rows(material: Material) -> Iterator[Row | Note]:
     """Yield what workers make of summaries of large matrices, what they cost small ones, and what a join costs."""
     count = _CELLS.get(material.size.name, _MOST_CELLS)
     cells = Cells((material.directory.parent / "cells" / str(count)).absolute(), count)
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        address = "dask://" + cluster.scheduler_address.partition("://")[2]
-        local, workers = (_opened(cells.catalogue, compute) for compute in ("local", address))
-        with closing(workers.compute):
-            found = side_by_side(
-                {"workers": lambda _: _summarised(workers), "local": lambda _: _summarised(local)},
-                material.size.slow_repeats,
-            )
-            title = f"{count:,} cells × 30,000 genes: means and fractions by type of all genes"
-            yield Row(f"{title}, two workers", "one process", found["workers"], found["local"], least=1.3)
-            found = side_by_side({"workers": lambda _: _few(workers), "local": lambda _: _few(local)}, 5)
-            title = f"{count:,} cells: of {_SMALL} genes, if workers made those too"
-            yield Row(title, "one process", found["workers"], found["local"])
+    catalogue = cells.catalogue
+    with tempfile.TemporaryDirectory() as temporary:
+        cluster = Cluster(Path(temporary))
+        try:
+            local, workers = (_opened(catalogue, compute) for compute in ("local", cluster.address))
+            with closing(workers.compute):
+                yield from _compared(count, local, workers, material.size.slow_repeats)
+        finally:
+            cluster.stop()
     yield from _joined(material)
+
+
+def _compared(count: int, local: Repository, workers: Repository, repeats: int) -> Iterator[Row]:
+    found = side_by_side({"workers": lambda _: _summarised(workers), "local": lambda _: _summarised(local)}, repeats)
+    title = f"{count:,} cells × 30,000 genes: means and fractions by type of all genes, two workers"
+    yield Row(title, "one process", found["workers"], found["local"], least=1.3)
+    found = side_by_side({"workers": lambda _: _few(workers), "local": lambda _: _few(local)}, _REPEATS)
+    title = f"{count:,} cells: of {_SMALL} genes, if workers made those too"
+    yield Row(title, "one process", found["workers"], found["local"])
 
 
 def _opened(data: Path, compute: str = "local") -> Repository:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.dask_cluster import Cluster
 from rnaget_server.catalog.object_storage import directory_of, publish
 from rnaget_server.compute.dask import DaskCompute
 from rnaget_server.datasets import repository
@@ -29,7 +30,6 @@ from rnaget_server.slicing import in_parts
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 from tests.conftest import client_of, new_study
-from tests.dask_cluster import Cluster
 
 FORMATS = [name for name, writer in Registry(WRITERS).all().items() if "expressions" in writer.groups]
 ENTRY = "expressions: [{id: m, file: m.h5, units: TPM, feature_id: gene, sample_id: sample, filters: {}}]\n"

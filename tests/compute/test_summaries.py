@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.dask_cluster import Cluster
 from rnaget_server.datasets.repository import Repository, open_repository
 from rnaget_server.errors import RnagetError
 from rnaget_server.query import parse_matrix_query
@@ -19,7 +20,6 @@ from rnaget_server.settings import Settings
 from rnaget_server.slicing import in_parts
 from rnaget_server.slicing.matrices import slice_by_id
 from tests.conftest import examples
-from tests.dask_cluster import Cluster
 from tests.datasets.masked_material import GENES, KINDS, SAMPLES, made_source, published, rules
 from tests.datasets.masked_server import DISEASE, OneRight
 
