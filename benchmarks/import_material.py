@@ -43,14 +43,14 @@ def _packed(path: Path) -> IO[bytes]:
     return opened
 
 
-def write_text(path: Path, shape: tuple[int, int], is_gct: bool) -> None:
-    """Write a gzipped GCT, or a TSV of the same cells without descriptions.
+def write_text(path: Path, shape: tuple[int, int], is_gct: bool, opened: Callable[[Path], IO[bytes]] = _packed) -> None:
+    """Write a GCT, gzipped unless `opened` says otherwise, or a TSV of the same cells without descriptions.
 
     The first rows are drawn; those that follow are these rolled by numbers of cells that are drawn, which costs less.
     """
     rows, columns = shape
     labels = ["Name", "Description"] if is_gct else ["Name"]
-    with _packed(path) as text:
+    with opened(path) as text:
         if is_gct:
             text.write(f"#1.2\n{rows}\t{columns}\n".encode())
         text.write("\t".join([*labels, *sample_ids(columns)]).encode() + b"\n")

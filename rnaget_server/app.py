@@ -7,7 +7,8 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
-from starlette.types import ASGIApp
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rnaget_server.apis import drs, ena, genomes, graphql, htsget, refget, registry, rnaget, seqcol
 from rnaget_server.apis.drs.context import DrsApi
@@ -112,7 +113,7 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     served = dispatch(
         mounts,
         pages,  # type: ignore[arg-type]
-        lifespan=mount.routes.app,
+        lifespan=partial(_closing, mount.routes.app, repository.compute.close),
         root=urlsplit(settings.public_url).path,
         limit=limit,
         house=lambda: house_of(repository.loaded_catalog().service),
@@ -122,6 +123,17 @@ def create_app(settings: Settings, prepare: bool = False) -> ASGIApp:
     exposed = (*mount.dialect.exposed_headers, *LIMIT_HEADERS, REQUEST_ID_HEADER)
     cors = partial(Cors, served, settings.cors_origins, exposed, htsget.BASE_PATHS, DirectParts(repository, limit))
     return _observed(cors, settings, repository.live, measures(repository, cache, budget))
+
+
+async def _closing(lifespan: ASGIApp, close: Callable[[], None], scope: Scope, receive: Receive, send: Send) -> None:
+    """Take the start and the end of the server, at which something is closed."""
+
+    async def send_last(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown"):
+            await run_in_threadpool(close)
+        await send(message)
+
+    await lifespan(scope, receive, send_last)
 
 
 def _observed(

@@ -12,7 +12,7 @@ import click
 from rnaget_server.cli.deciding import ImportPlace, text_options
 from rnaget_server.cli.importing_genomes import GENOME_ONLY, import_genome, is_genome
 from rnaget_server.cli.importing_reads import import_reads
-from rnaget_server.cli.limits import limits_for
+from rnaget_server.cli.limits import FileReading, compute_for, limits_for
 from rnaget_server.cli.objects import changes_catalog
 from rnaget_server.cli.opening import file, md5, opened_for, outcome_of_dry_run, refuse_options
 from rnaget_server.cli.quantifying import (
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     from rnaget_server.importers.job import Outcome
     from rnaget_server.importers.quantifications.finding import Results
     from rnaget_server.importers.tracks.kinds import TrackKind
-    from rnaget_server.storage.access import FileLimits
 
 _TEXT = ("header", "decimal", "value_column", "duplicates")
 _LABELS = ("column", "label_columns", "sample_id", "feature_id", "feature_name")
 _READING = ("transpose", *_LABELS, "layer", "modality", "sheet", "select", "as_is", "trust_r", *_TEXT)
 _LABEL_FILES = ("mtx_features", "mtx_barcodes")
-_MATRIX_ONLY = ("features", "shard", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
+_MATRIX_ONLY = ("features", "shard", "compute", *_LABEL_FILES, *(name for name in _READING if name != "sample_id"))
 _FILE_OPTIONS = ("samples", "features", "chrom_sizes", "tx2gene", *_LABEL_FILES)
 _OPENING = ("member", "md5")
 _TRACKS_ONLY = ("no_data", "chrom_sizes", "position", "link")
@@ -202,6 +201,11 @@ _TABLES = ("sample_id", "feature_id", "feature_name")
     is_flag=True,
     help="Take these values in the place of those the matrix has in these units; these tracks in the place of all.",
 )
+@click.option(
+    "--compute",
+    metavar="WHERE",
+    help="Where large matrices are read and encoded: local, or dask://host:port. [default: the setting compute]",
+)
 @quantification_options
 @text_options
 @changes_catalog
@@ -247,7 +251,8 @@ def import_command(
         import_reads(reads, sources, common, {**special, "version": version, "license": license})
         return
     common["dry_run"] = special["dry_run"]
-    outcome = _import_records(sources, found, common, special, limits_for(data))
+    with compute_for(data, special["compute"]) as compute:
+        outcome = _import_records(sources, found, common, special, FileReading(limits_for(data), compute))
     _say(str(place.id), outcome, data, special["dry_run"])
 
 
@@ -271,20 +276,20 @@ def _import_records(
     found: Results | None,
     common: dict[str, Any],
     special: dict[str, Any],
-    limits: FileLimits,
+    reading: FileReading,
 ) -> Outcome:
     from rnaget_server.importers.tracks.kinds import kinds_of
 
     named = [source for source in sources if isinstance(source, Path)]
     to_open = () if found else sources
-    with opened_for(to_open, special, limits, _FILE_OPTIONS) as opened, progress_bar() as progress:
+    with opened_for(to_open, special, reading.limits, _FILE_OPTIONS) as opened, progress_bar() as progress:
         with outcome_of_dry_run() as ended:
             if found:
-                ended.append(_import_quantifications(found, named, common, special, limits, progress))
+                ended.append(_import_quantifications(found, named, common, special, reading, progress))
             elif kinds := kinds_of(opened.paths, special["position"]):
-                ended.append(_import_tracks(opened.paths, kinds, common, special, limits, progress))
+                ended.append(_import_tracks(opened.paths, kinds, common, special, reading, progress))
             else:
-                ended.append(_import_matrix(opened.paths[0], common, special, limits, progress))
+                ended.append(_import_matrix(opened.paths[0], common, special, reading, progress))
         return dataclasses.replace(ended[0], remarks=(*opened.remarks, *ended[0].remarks))
 
 
@@ -293,7 +298,7 @@ def _import_quantifications(
     sources: Sequence[Path],
     common: dict[str, Any],
     special: dict[str, Any],
-    limits: FileLimits,
+    reading: FileReading,
     progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.base import ReadOptions
@@ -304,7 +309,7 @@ def _import_quantifications(
     others = (*_OPENING, *_MATRIX_ONLY, *_TRACKS_ONLY, *GENOME_ONLY)
     refuse_options(
         special,
-        tuple(name for name in others if name not in (*_TABLES, "features")),
+        tuple(name for name in others if name not in (*_TABLES, "features", "compute")),
         "results of a quantifier",
         sources[0],
     )
@@ -314,7 +319,8 @@ def _import_quantifications(
         samples=special["samples"],
         features=special["features"],
         options=ReadOptions(
-            limits=limits,
+            limits=reading.limits,
+            compute=reading.compute,
             genome=common["genome"],
             **{key: special[key] for key in _TABLES},
         ),
@@ -322,7 +328,9 @@ def _import_quantifications(
             level=special["level"],
             tx2gene=special["tx2gene"],
             counts_from_abundance=special["counts_from_abundance"] or "no",
-            reading=Reading(strand_given(found, special["strand"], limits), special["read_length"], limits),
+            reading=Reading(
+                strand_given(found, special["strand"], reading.limits), special["read_length"], reading.limits
+            ),
         ),
         **common,
     )
@@ -333,7 +341,7 @@ def _import_matrix(
     source: Path,
     common: dict[str, Any],
     special: dict[str, Any],
-    limits: FileLimits,
+    reading: FileReading,
     progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.base import ReadOptions
@@ -347,7 +355,10 @@ def _import_matrix(
         features=special["features"],
         shard=special["shard"],
         options=ReadOptions(
-            limits=limits, genome=common["genome"], **{key: special[key] for key in (*_READING, *_LABEL_FILES)}
+            limits=reading.limits,
+            compute=reading.compute,
+            genome=common["genome"],
+            **{key: special[key] for key in (*_READING, *_LABEL_FILES)},
         ),
         **common,
     )
@@ -359,11 +370,13 @@ def _import_tracks(
     kinds: tuple[TrackKind, ...],
     common: dict[str, Any],
     special: dict[str, Any],
-    limits: FileLimits,
+    reading: FileReading,
     progress: Callable[[float], None],
 ) -> Outcome:
     from rnaget_server.importers.tracks.job import TracksRequest, run_tracks_import
 
     refuse_options(special, (*_MATRIX_ONLY, *GENOME_ONLY, *QUANTIFICATION_ONLY), "signal tracks", sources[0])
     given = {key: special[key] for key in ("samples", "sample_id", *_TRACKS_ONLY)}
-    return run_tracks_import(TracksRequest(sources=sources, kinds=kinds, limits=limits, **given, **common), progress)
+    return run_tracks_import(
+        TracksRequest(sources=sources, kinds=kinds, limits=reading.limits, **given, **common), progress
+    )

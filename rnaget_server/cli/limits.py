@@ -1,16 +1,29 @@
-"""The bounds within which commands read data files."""
+"""The bounds within which commands read data files, and the processes by which they do."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration, file_limits
+from rnaget_server.compute import Compute, open_compute
 from rnaget_server.errors import CatalogError
 from rnaget_server.settings import Settings, load_settings, settings_problem
 from rnaget_server.storage.access import FileLimits
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """The bounds for data files, and what works on large ones."""
+
+    limits: FileLimits
+    compute: Compute
 
 
 def limits_for(data: Path) -> FileLimits:
@@ -21,11 +34,29 @@ def limits_for(data: Path) -> FileLimits:
     click.ClickException
         If a setting is wrong.
     """
+    return file_limits(_settings(data))
+
+
+@contextlib.contextmanager
+def compute_for(data: Path, given: str | None) -> Iterator[Compute]:
+    """Give what works on large matrices: as it is given, or as the settings of a catalogue or the environment say.
+
+    Raises
+    ------
+    click.ClickException
+        If that is wrong.
+    """
+    with contextlib.closing(open_compute(_settings(data, compute=given).compute)) as compute:
+        yield compute
+
+
+def _settings(data: Path, **given: Any) -> Settings:
+    """Return the settings of a catalogue; those of the environment if there is none yet."""
     try:
         try:
-            return file_limits(configuration(data=data))
+            return configuration(data=data, **given)
         except CatalogError:  # reported by what reads the catalogue
-            return file_limits(load_settings(data=data))
+            return load_settings(data=data, **given)
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
 

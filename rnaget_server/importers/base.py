@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from rnaget_server.compute.base import Compute
+from rnaget_server.compute.local import LocalCompute
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import is_hdf5
 from rnaget_server.importers.foreign_hdf5 import foreign_hdf5
@@ -22,7 +24,10 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """The options of the provider for reading a source; None where the importer finds out by itself."""
+    """The options of the provider for reading a source; None where the importer finds out by itself.
+
+    `compute` works on parts of what is large; an importer may do without it.
+    """
 
     transpose: bool = False
     column: str | None = None
@@ -45,6 +50,7 @@ class ReadOptions:
     duplicates: str | None = None
     units: str = ""
     limits: FileLimits = DEFAULT_LIMITS
+    compute: Compute = field(default_factory=LocalCompute)
 
     @property
     def access(self) -> FileAccess:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from rnaget_server.errors import ImportFailure
 
@@ -20,7 +20,7 @@ _PADDING = b"\0"
 _LOOKED_AT = 64 << 10
 
 
-def refuse_cut_bgzip(file: BufferedReader, path: Path) -> None:
+def refuse_cut_bgzip(file: BinaryIO, path: Path) -> None:
     """Refuse a file of bgzip that lacks its end; gzip of others, and all else, passes. The place in it is kept.
 
     Raises
@@ -29,7 +29,7 @@ def refuse_cut_bgzip(file: BufferedReader, path: Path) -> None:
         If it is cut off.
     """
     state = os.fstat(file.fileno())
-    if not stat.S_ISREG(state.st_mode) or not _is_bgzip(os.pread(file.fileno(), _LOOKED_AT, 0)):
+    if not stat.S_ISREG(state.st_mode) or member_size(os.pread(file.fileno(), _LOOKED_AT, 0)) is None:
         return
     last = os.pread(file.fileno(), _LOOKED_AT, max(0, state.st_size - _LOOKED_AT))
     # Blocks of tapes and copies are filled up by zeros, which readers of gzip pass over.
@@ -41,14 +41,14 @@ def refuse_cut_bgzip(file: BufferedReader, path: Path) -> None:
         )
 
 
-def _is_bgzip(head: bytes) -> bool:
-    """Return whether the first member of gzip data has the field of bgzip among its extra ones (RFC 1952, 2.3.1.1)."""
+def member_size(head: bytes) -> int | None:
+    """Return the bytes of the first member of gzip data by the field that bgzip adds (RFC 1952, 2.3.1.1), if any."""
     if not head.startswith(_BEGIN) or len(head) < _FIXED or not head[3] & _HAS_EXTRA:
-        return False
+        return None
     at, stop = _FIXED, _FIXED + int.from_bytes(head[10:12], "little")
     while at + 4 <= stop:
         size = int.from_bytes(head[at + 2 : at + 4], "little")
         if head[at : at + 2] == b"BC" and size == 2:
-            return True
+            return int.from_bytes(head[at + 4 : at + 6], "little") + 1
         at += 4 + size
-    return False
+    return None

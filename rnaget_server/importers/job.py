@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from rnaget_server.catalog.edit import CatalogEdit
-from rnaget_server.errors import CatalogError, ImportFailure
+from rnaget_server.errors import CatalogError, ComputeFailure, ImportFailure
 from rnaget_server.importers.atomic_files import directory_for, put_file, restored_on_failure, with_room
 from rnaget_server.importers.base import Progress
 from rnaget_server.storage.files import exclusive_in
@@ -195,6 +195,8 @@ def importing(data: Path, *sources: Path) -> Iterator[None]:
 
 def broken_off(error: BaseException, *sources: Path) -> BaseException:
     """Return the failure to raise for an error that ended an import; the error itself, if it is none of the files."""
+    if isinstance(error, ComputeFailure):
+        return ImportFailure(f"the import broke off: {error}")
     if isinstance(error, ImportFailure | DryRunEnded) or not is_of_file(error):
         return error
     if is_full(error):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,13 @@ class OddValues:
         if self.infinite is None and (np.isinf(least) or np.isinf(most)):
             self.infinite = _first(block, np.isinf(block), first)
         return least, most
+
+    def follow(self, other: OddValues, first: int) -> None:
+        """Take what was found in lines that come next, of which `first` is the number of the first."""
+        if self.negative is None and other.negative is not None:
+            self.negative = replace(other.negative, line=first + other.negative.line)
+        if self.infinite is None and other.infinite is not None:
+            self.infinite = replace(other.infinite, line=first + other.infinite.line)
 
     def look_at_sparse(self, piece: CompressedBlock, first: int) -> tuple[float, float]:
         """Return the least and the most in lines of which some cells are stored."""

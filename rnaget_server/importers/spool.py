@@ -6,9 +6,11 @@ become float64 while all are whole and some are beyond 2**24, and float32 again 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.model.axis import Positions
+from rnaget_server.storage.files import discard_directory, new_shared_directory
 
 _EXACT = 2.0**24
 _BUFFER = 16 << 20
@@ -201,6 +204,114 @@ class Spool:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._directory)
+
+
+@dataclass(frozen=True)
+class CellFile:
+    """A file of raw cells, row by row, that other processes see, and what is known of the cells."""
+
+    path: Path
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    whole: bool
+    odd: OddValues
+
+    def opened(self) -> SpooledCells:
+        """Return the cells, to be closed."""
+        return SpooledCells(self.path.open("rb"), self.shape, self.dtype, self.whole, False, self.odd)
+
+
+class SharedSpool(Spool):
+    """A spool whose file is given a name at the end, under which other processes read it."""
+
+    def keep(self, path: Path) -> CellFile:
+        """Return what was taken, in a file of that name; the spool takes no more."""
+        self._file.flush()
+        os.replace(self._file.name, path)
+        SharedSpool.close(self)
+        return CellFile(path, (self._rows, self._columns), self._dtype, self._whole, self._odd)
+
+    def close(self) -> None:
+        """Give the temporary file back, unless it was kept."""
+        with contextlib.suppress(FileNotFoundError):
+            self._file.close()
+
+    def _new_file(self) -> IO[bytes]:
+        return tempfile.NamedTemporaryFile(dir=self._directory)
+
+
+class StagedSpool(SharedSpool):
+    """A spool of a whole matrix in a directory of its own, where other processes read it afterwards."""
+
+    def __init__(self, directory: Path, columns: int, transposed: bool = False) -> None:
+        self._shared = new_shared_directory(directory.absolute())
+        super().__init__(self._shared, columns, transposed)
+
+    def finish(self) -> SpooledCells:
+        """Return what was taken, to be read; the spool takes no more."""
+        return JoinedCells([self.keep(self._shared / "cells")], self._transposed, self._shared)
+
+    def close(self) -> None:
+        """Remove the directory."""
+        super().close()
+        discard_directory(self._shared)
+
+
+class JoinedCells(SpooledCells):
+    """A matrix in several files, whose rows are those of one after those of another. It can be pickled.
+
+    Parameters
+    ----------
+    files
+        The files, of rows of the same length.
+    by_sample
+        True if their rows are samples.
+    shared_directory
+        The directory that the files are in, which is removed when the cells are closed.
+    """
+
+    def __init__(self, files: Sequence[CellFile], by_sample: bool, shared_directory: Path) -> None:
+        self._files = tuple(files)
+        self.shared_directory = shared_directory
+        self._firsts = np.cumsum([0, *(file.shape[0] for file in files)]).tolist()
+        self._stored = self._firsts[-1], files[0].shape[1]
+        self.whole = all(file.whole for file in files)
+        large = self.whole and any(file.dtype == _DOUBLE for file in files)
+        self.dtype = _DOUBLE if large else _SINGLE
+        self.by_sample = by_sample
+        self.odd = OddValues()
+        for first, file in zip(self._firsts, files, strict=False):
+            self.odd.follow(file.odd, first)
+
+    def close(self) -> None:
+        """Remove the files."""
+        discard_directory(self.shared_directory)
+
+    def _read_rows(self, start: int, stop: int) -> NDArray[Any]:
+        cells = np.empty((stop - start, self._stored[1]), self.dtype)
+        for first, file in zip(self._firsts, self._files, strict=False):
+            begin, end = max(start, first), min(stop, first + file.shape[0])
+            if begin < end:
+                with contextlib.closing(file.opened()) as opened:
+                    cells[begin - start : end - start] = opened._read_rows(begin - first, end - first)
+        return cells
+
+    def _read_columns(self, start: int, stop: int) -> NDArray[Any]:
+        by_column = np.empty((stop - start, self._stored[0]), self.dtype)
+        for first, file in zip(self._firsts, self._files, strict=False):
+            with contextlib.closing(file.opened()) as opened:
+                by_column[:, first : first + file.shape[0]] = opened._read_columns(start, stop).T
+        return by_column.T
+
+
+@contextlib.contextmanager
+def closed_on_failure(cells: SpooledCells) -> Iterator[None]:
+    """Close cells if what follows fails."""
+    try:
+        yield
+    except BaseException:
+        cells.close()
+        raise
 
 
 def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:

@@ -16,7 +16,9 @@ Result = TypeVar("Result")
 _END: Any = object()
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], alone: bool = False
+) -> Generator[Result, None, None]:
     """Yield the result of each item, in their order, each made in a thread.
 
     Parameters
@@ -25,7 +27,12 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator
         Makes a result; what it raises is raised in the place of its result.
     items
         Taken in the thread of the caller, no more of them ahead than there are processors.
+    alone
+        True if the other processors have work already: then no threads are used.
     """
+    if alone:
+        yield from map(work, items)
+        return
     processors = os.cpu_count() or 1
     with ThreadPoolExecutor(processors) as threads:
         pending: deque[Future[Result]] = deque()

@@ -1,4 +1,4 @@
-"""Summaries of large matrices cut into ranges of features, on which the workers of a cluster work.
+"""Summaries of large matrices, and their highest features, cut into ranges on which the workers of a cluster work.
 
 A worker opens the file itself. It is told by numbers which cells to read, which is decided here. Since the summaries of
 a feature are the same in any part of a matrix, the parts in their order are what one process makes of the whole.
@@ -6,7 +6,7 @@ a feature are the same in any part of a matrix, the parts in their order are wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.compute import Compute
+from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.datasets.portable import PortableMatrix, pack, portable, unpack
 from rnaget_server.model.axis import Positions
+from rnaget_server.model.columns import Mask
 from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.slicing.candidates import MatrixSelection
 from rnaget_server.slicing.summaries.grouping import Grouping, gathered, summarised_blocks
+from rnaget_server.slicing.top import highest
 from rnaget_server.storage.access import FileLimits
 
 LEAST_CELLS = 1 << 28
@@ -31,15 +34,37 @@ PART_CELLS = 1 << 26
 
 _SPARSE = 10
 _RESULT_BYTES = 4 << 20
+_Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a matrix, of which each part takes some features or samples."""
+
+    matrix: PortableMatrix
+    units: str
+    features: bytes | None
+    samples: bytes | None
+
+    @classmethod
+    def of(cls, selected: MatrixSelection, units: str, limits: FileLimits) -> _Cells:
+        """Return what is selected of one matrix."""
+        chosen, (rows, columns) = selected.selection, selected.store.shape
+        matrix = portable(selected.matrix, selected.store, limits)
+        return cls(matrix, units, pack(chosen.features, rows), pack(chosen.samples, columns))
+
+    def open(self) -> tuple[GuardedStore, Positions | None, Positions | None]:
+        """Return the open store, and which features and samples; called on a worker."""
+        store = self.matrix.open()
+        rows, columns = store.shape
+        return store, unpack(self.features, rows), unpack(self.samples, columns)
 
 
 @dataclass(frozen=True)
 class _Plan:
     """The part of the work that is common to all ranges of features of one layer."""
 
-    matrix: PortableMatrix
-    units: str
-    samples: bytes | None
+    cells: _Cells
     grouping: Grouping
     summaries: tuple[str, ...]
     dtype: np.dtype[Any]
@@ -75,42 +100,74 @@ def in_parts(
 
     def layer(of: LayerInfo) -> LayerInfo:
         features, samples = selected.shape
-        width = max(1, samples // (1 if selected.store.sparse(of.units) is None else _SPARSE))
+        width = _width(selected, of.units, samples)
         if features * width < LEAST_CELLS:
             return of
         row_bytes = len(grouping.values) * len(summaries) * of.dtype.itemsize
         height = max(1, min(PART_CELLS // width, _RESULT_BYTES // row_bytes))
 
         def blocks() -> Iterator[NDArray[Any]]:
-            plan = _Plan(
-                portable(selected.matrix, selected.store, limits),
-                of.units,
-                pack(selected.selection.samples, selected.store.shape[1]),
-                grouping,
-                tuple(summaries),
-                of.dtype,
-            )
-            with closing(compute.map(partial(_summarised_part, plan), _parts(selected, height))) as results:
-                for result in results:
-                    selected.store.cancellation.check()
-                    yield result
+            plan = _Plan(_Cells.of(selected, of.units, limits), grouping, tuple(summaries), of.dtype)
+            return _results(compute, selected, partial(_summarised_part, plan), _ranges(features, height))
 
         return replace(of, blocks=lambda: gathered(blocks()))
 
     return replace(summarised, layers=tuple(layer(of) for of in summarised.layers))
 
 
-def _parts(selected: MatrixSelection, height: int) -> Iterator[bytes]:
-    """Yield the features of each part."""
-    size = selected.store.shape[0]
-    features: Positions = np.arange(size) if selected.selection.features is None else selected.selection.features
-    for start in range(0, len(features), height):
-        yield pack(features[start : start + height], size) or b""
+def highest_in_parts(compute: Compute, limits: FileLimits, units: str, count: int, selected: MatrixSelection) -> Mask:
+    """Return which features are among the `count` highest of some sample, for which workers judge ranges of samples.
+
+    For the parameters see `in_parts`.
+    """
+    features, samples = selected.shape
+    height = _width(selected, units, features)
+    chosen = selected.selection
+    if compute.is_local or height * samples < LEAST_CELLS:
+        return highest(selected.store, units, chosen.features, chosen.samples, count)
+    judge = partial(_highest_part, _Cells.of(selected, units, limits), count)
+    found = np.zeros(features, bool)
+    for part in _results(compute, selected, judge, _ranges(samples, max(1, PART_CELLS // height))):
+        found |= part
+    return found
 
 
-def _summarised_part(plan: _Plan, features: bytes) -> NDArray[Any]:
+def _width(selected: MatrixSelection, units: str, cells: int) -> int:
+    """Return how many cells to reckon with where there are so many with their zeros."""
+    return max(1, cells // (1 if selected.store.sparse(units) is None else _SPARSE))
+
+
+def _ranges(size: int, step: int) -> Iterator[_Range]:
+    for start in range(0, size, step):
+        yield start, min(start + step, size)
+
+
+def _results(
+    compute: Compute,
+    selected: MatrixSelection,
+    function: Callable[[_Range], NDArray[Any]],
+    parts: Iterator[_Range],
+) -> Iterator[NDArray[Any]]:
+    """Yield the results of workers for as long as they are wanted."""
+    with closing(compute.map(function, parts)) as results:
+        for result in results:
+            selected.store.cancellation.check()
+            yield result
+
+
+def _summarised_part(plan: _Plan, features: _Range) -> NDArray[Any]:
     """Return the summaries of some features; called on a worker."""
-    store = plan.matrix.open()
-    rows, columns = store.shape
-    layer = store.layer(plan.units, unpack(features, rows), unpack(plan.samples, columns))
+    store, rows, columns = plan.cells.open()
+    layer = store.layer(plan.cells.units, _some(rows, features), columns)
     return np.concatenate(list(summarised_blocks(layer, plan.grouping, plan.summaries, plan.dtype)))
+
+
+def _highest_part(cells: _Cells, count: int, samples: _Range) -> NDArray[Any]:
+    """Return which features are among the highest of some samples; called on a worker."""
+    store, rows, columns = cells.open()
+    return highest(store, cells.units, rows, _some(columns, samples), count)
+
+
+def _some(positions: Positions | None, part: _Range) -> Positions:
+    """Return a range of selected positions."""
+    return np.arange(*part) if positions is None else positions[slice(*part)]

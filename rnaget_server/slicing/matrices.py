@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -16,7 +17,7 @@ from rnaget_server.model.slice import ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
-from rnaget_server.slicing.in_parts import in_parts
+from rnaget_server.slicing.in_parts import highest_in_parts, in_parts
 from rnaget_server.slicing.lookup import (
     matching,
     missing_from_all,
@@ -183,7 +184,8 @@ def _resolve(
         memory = view.memory.reservation()
         try:
             memory.grow_in_thread(PANEL_MEMORY)
-            used = with_highest(used, query.top, grouping, make, len(query.summaries))
+            judge = partial(highest_in_parts, view.compute, view.stores.limits, units, query.top)
+            used = with_highest(used, query.top, grouping, make, judge, len(query.summaries))
         finally:
             memory.release()
     resolved = MatrixSlice(

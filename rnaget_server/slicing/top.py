@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.errors import UnknownId
-from rnaget_server.model.columns import as_texts
-from rnaget_server.model.slice import Slice
+from rnaget_server.model.axis import Positions
+from rnaget_server.model.columns import Mask, as_texts
+from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.slicing.candidates import MatrixSelection
 from rnaget_server.slicing.summaries import Grouping
 
@@ -21,10 +23,16 @@ PANEL_MEMORY = 3 * _PANEL_BYTES
 """What is held while columns are judged: whole ones, what they are computed from, and parts of them."""
 
 Make = Callable[[Sequence[MatrixSelection], Grouping | None], Slice]
+Judge = Callable[[MatrixSelection], Mask]
 
 
 def with_highest(
-    used: Sequence[MatrixSelection], count: int, grouping: Grouping | None, make: Make, per_group: int = 1
+    used: Sequence[MatrixSelection],
+    count: int,
+    grouping: Grouping | None,
+    make: Make,
+    judge: Judge,
+    per_group: int = 1,
 ) -> list[MatrixSelection]:
     """Return the candidates with those features only that are among the `count` highest of some column.
 
@@ -38,6 +46,8 @@ def with_highest(
         Groups of the samples, if the columns are to be summaries of them.
     make
         Returns the slice of some candidates, summarised by a grouping of their samples.
+    judge
+        Returns which features of a candidate are among the `count` highest of some sample.
     per_group
         How many columns it has for each group.
 
@@ -47,26 +57,35 @@ def with_highest(
         If no cell has a value.
     """
     ids: set[str] = set()
-    panels = _sample_panels(used) if grouping is None else _group_panels(used, grouping, per_group)
-    for panel, groups in panels:
+    for selected in used if grouping is None else ():
+        ids.update(np.array(as_texts(selected.feature_ids()), object)[judge(selected)])
+    for panel, groups in _group_panels(used, grouping, per_group) if grouping is not None else ():
         panel_slice = make(panel, groups)
-        chosen = _among_highest(_cells(panel_slice), count)
+        chosen = _among_highest(_cells(panel_slice.layers[0], panel_slice.shape), count)
         ids.update(np.array(as_texts(panel_slice.features.column(panel_slice.features.id)), object)[chosen])
     if not ids:
         raise UnknownId("no cell that is selected has a value, so none is among the highest: leave out top")
     return [_with_ids(selected, ids) for selected in used]
 
 
-def _sample_panels(used: Sequence[MatrixSelection]) -> Iterator[tuple[list[MatrixSelection], None]]:
-    for selected in used:
-        features, samples = selected.shape
-        width = _width(features)
-        if width >= samples:
-            yield [selected], None
-            continue
-        chosen = np.arange(samples) if selected.selection.samples is None else selected.selection.samples
-        for start in range(0, samples, width):
-            yield [selected.with_samples(chosen[start : start + width])], None
+def highest(store: GuardedStore, units: str, features: Positions | None, samples: Positions | None, count: int) -> Mask:
+    """Return which of some features are among the `count` highest of one of some samples."""
+    height = store.shape[0] if features is None else len(features)
+    chosen = np.zeros(height, bool)
+    for panel, size in _sample_panels(samples, store.shape[1], _width(height)):
+        chosen |= _among_highest(_cells(store.layer(units, features, panel), (height, size)), count)
+    return chosen
+
+
+def _sample_panels(samples: Positions | None, size: int, width: int) -> Iterator[tuple[Positions | None, int]]:
+    """Yield as many samples as fit, and how many these are."""
+    number = size if samples is None else len(samples)
+    if width >= number:
+        yield samples, number
+        return
+    for start in range(0, number, width):
+        stop = min(start + width, number)
+        yield np.arange(start, stop) if samples is None else samples[start:stop], stop - start
 
 
 def _group_panels(
@@ -95,11 +114,11 @@ def _width(features: int) -> int:
     return width - width % _CHUNK if width > _CHUNK else width
 
 
-def _cells(slice: Slice) -> NDArray[Any]:
-    """Return the main layer with columns as rows."""
-    cells = np.empty(slice.shape[::-1], slice.layers[0].dtype)
+def _cells(layer: LayerInfo, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return a layer with columns as rows."""
+    cells = np.empty(shape[::-1], layer.dtype)
     at = 0
-    for block in slice.layers[0].blocks():
+    for block in layer.blocks():
         cells[:, at : at + len(block)] = block.T
         at += len(block)
     return cells

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,27 @@ from pathlib import Path
 PREFIX = ".import-"
 """The beginning of the names of temporary files and directories in a catalogue."""
 
+_PARTS = f"{PREFIX}parts."
+
 
 def new_temporary(path: Path) -> Path:
     """Return a new, empty file in the directory of `path`, to be renamed to it once it is whole."""
     handle, name = tempfile.mkstemp(prefix=f"{PREFIX}{path.name}.", dir=path.parent)
     os.close(handle)
     return Path(name)
+
+
+def new_shared_directory(directory: Path) -> Path:
+    """Return a new directory in another, for the temporary files of processes that work on parts of an import."""
+    return Path(tempfile.mkdtemp(prefix=_PARTS, dir=directory))
+
+
+def discard_directory(path: Path) -> None:
+    """Remove a directory, even if others still write to files in it, or try to make some."""
+    gone = path.with_name(f"{path.name}.gone")
+    with contextlib.suppress(FileNotFoundError):  # removed already
+        path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def temporary_name(path: Path, kind: str) -> Path:
@@ -78,6 +94,8 @@ def working_in(directory: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in _unfinished(directory):
                 path.unlink(missing_ok=True)
+            for path in directory.glob(f"{_PARTS}*"):
+                shutil.rmtree(path, ignore_errors=True)
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_SH)
         yield

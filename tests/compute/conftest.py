@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dask_cluster import Cluster
+from benchmarks.dask_cluster import Cluster
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from unittest import mock
 
 import pytest
 
+from benchmarks.dask_cluster import Cluster
 from rnaget_server.compute import Compute, open_compute
 from rnaget_server.errors import ComputeFailure, ImportFailure, http_status
 from tests.compute import functions
-from tests.dask_cluster import Cluster
 
 
 @pytest.fixture(params=["local", "dask"])

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from benchmarks.dask_cluster import Cluster
+from rnaget_server.catalog.object_storage import directory_of, publish
+from rnaget_server.compute.dask import DaskCompute
+from rnaget_server.datasets import repository
+from rnaget_server.datasets.portable import portable
+from rnaget_server.errors import CatalogChanged, ComputeFailure, http_status
 from rnaget_server.plugins import WRITERS, Registry
+from rnaget_server.settings import Settings
 from rnaget_server.slicing import in_parts
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 from tests.conftest import client_of, new_study
-from tests.dask_cluster import Cluster
 
 FORMATS = [name for name, writer in Registry(WRITERS).all().items() if "expressions" in writer.groups]
 ENTRY = "expressions: [{id: m, file: m.h5, units: TPM, feature_id: gene, sample_id: sample, filters: {}}]\n"
@@ -62,14 +75,6 @@ def start(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         yield started
 
 
-@pytest.fixture
-def away() -> Iterator[str]:
-    """The address of a scheduler that is not there."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"dask://127.0.0.1:{taken.getsockname()[1]}"
-
-
 @pytest.mark.parametrize("format", FORMATS)
 def test_replies_and_tags_are_the_same(cluster: Cluster, start: Start, format: str) -> None:
     local, workers = (start(compute).get(f"{PATH}&format={format}") for compute in ("local", cluster.address))
@@ -78,13 +83,82 @@ def test_replies_and_tags_are_the_same(cluster: Cluster, start: Start, format: s
     assert workers.headers["ETag"] == local.headers["ETag"]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_without_a_scheduler(away: str, start: Start, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
-    monkeypatch.setattr("rnaget_server.compute.dask._CONNECT_SECONDS", 1)
-    client = start(away)
-    reply = client.get(f"{PATH}&format={format}")
-    assert reply.status_code == 503, reply.content[:300]
-    assert int(reply.headers["Retry-After"]) > 0
-    assert "Dask" in reply.text
-    small = client.get(f"{PATH}&format={format}&featureIDList=G1,G2")
-    assert small.status_code == 200
+def test_without_a_scheduler(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a reply is sent before it is known that workers make it, in formats that begin with labels too."""
+    monkeypatch.setattr(repository, "open_compute", lambda address: DaskCompute(address, connect_seconds=0.5))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        client = start(f"dask://127.0.0.1:{taken.getsockname()[1]}")
+        for format in ("tsv", "json", "h5ad", "loom"):
+            reply = client.get(f"{PATH}&format={format}")
+            assert reply.status_code == 503, reply.content[:300]
+            assert int(reply.headers["Retry-After"]) > 0
+            assert "Dask" in reply.text
+            assert client.get(f"{PATH}&format={format}&featureIDList=G1,G2").status_code == 200
+
+
+def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, killed = DaskCompute.map, []
+
+    def killing(self: DaskCompute, function: Any, parts: Any) -> Any:
+        for number, result in enumerate(make(self, function, parts)):
+            if number == 5 and not killed:
+                killed.append(cluster.pids()[0])
+                os.kill(killed[0], signal.SIGKILL)
+            yield result
+
+    monkeypatch.setattr(DaskCompute, "map", killing)
+    local, workers = (start(compute).get(f"{PATH}&format=tsv") for compute in ("local", cluster.address))
+    assert killed
+    assert workers.status_code == 200, workers.text
+    assert workers.content == local.content
+    assert killed[0] not in cluster.pids()
+
+
+def test_a_summary_that_workers_made_is_kept(cluster: Cluster, start: Start, tmp_path: Path) -> None:
+    client = start(cluster.address, cache_bytes=1 << 30, cache_directory=tmp_path / "cache")
+    made = client.get(f"{PATH}&format=tsv")
+    assert made.status_code == 200, made.text
+    assert len(list((tmp_path / "cache" / "summaries").glob("?" * 64))) == 1
+    alone = start("local", cache_bytes=1 << 30, cache_directory=tmp_path / "cache")
+    assert alone.get(f"{PATH}&format=tsv").content == made.content
+
+
+def test_a_file_that_workers_find_damaged(cluster: Cluster, start: Start, file: Path) -> None:
+    """It is the matrix that cannot be read, as where this process reads it; the log of the worker says why."""
+    with h5py.File(file) as whole:
+        chunk = whole["matrix"].id.get_chunk_info(0)
+    with file.open("r+b") as opened:
+        opened.seek(chunk.byte_offset)
+        opened.write(b"\xff" * chunk.size)
+    local, workers = (start(compute).get(f"{PATH}&format=tsv") for compute in ("local", cluster.address))
+    assert (local.status_code, workers.status_code) == (503, 503)
+    assert "the log of the server says why" in local.text
+    assert workers.json() == local.json()
+
+
+def test_a_file_that_changes_or_that_workers_do_not_see(file: Path, start: Start) -> None:
+    view = repository.open_repository(Settings(data=file.parents[2])).visible_to()
+    (matrix,) = view.catalog.matrices.values()
+    sent = pickle.loads(pickle.dumps(portable(matrix, view.stores.open(matrix), view.stores.limits)))
+    assert sent.open().shape == (GENES, SAMPLES)
+    os.utime(file, ns=(1, 1))
+    with pytest.raises(CatalogChanged, match="ask again"):
+        sent.open()
+    file.unlink()
+    with pytest.raises(ComputeFailure, match="at the same path") as failed:
+        sent.open()
+    assert http_status(pickle.loads(pickle.dumps(failed.value))) == 503
+
+
+def test_a_matrix_in_object_storage_is_opened_elsewhere(file: Path, tmp_path: Path) -> None:
+    """By another machine, which has a cache directory of its own."""
+    publish(file.parents[2], f"file://{tmp_path}/store", True, lambda _: None)
+    view = repository.open_repository(Settings(data=directory_of(f"file://{tmp_path}/store"))).visible_to()
+    (matrix,) = view.catalog.matrices.values()
+    sent = portable(matrix, view.stores.open(matrix), view.stores.limits)
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).open().whole('TPM'))"
+    options = {"env": os.environ | {"RNAGET_CACHE_DIRECTORY": str(tmp_path / "other")}, "capture_output": True}
+    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(sent), **options, check=False)
+    assert done.stdout == b"False\n", done.stderr.decode()
+    assert list((tmp_path / "other").rglob("m.h5"))

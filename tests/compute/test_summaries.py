@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.dask_cluster import Cluster
 from rnaget_server.datasets.repository import Repository, open_repository
 from rnaget_server.errors import RnagetError
 from rnaget_server.query import parse_matrix_query
@@ -19,7 +20,6 @@ from rnaget_server.settings import Settings
 from rnaget_server.slicing import in_parts
 from rnaget_server.slicing.matrices import slice_by_id
 from tests.conftest import examples
-from tests.dask_cluster import Cluster
 from tests.datasets.masked_material import GENES, KINDS, SAMPLES, made_source, published, rules
 from tests.datasets.masked_server import DISEASE, OneRight
 
@@ -80,13 +80,15 @@ def test_any_query(both: Both, sent: list[object], data: st.DataObject) -> None:
     sent.clear()
     hidden = data.draw(st.sampled_from(list(HIDDEN)))
     both.policy.access = {} if hidden is None else dict.fromkeys(KINDS, HIDDEN[hidden])
+    grouped = data.draw(st.booleans())
     names = data.draw(st.lists(st.sampled_from(MATRIX_SUMMARIES), min_size=1, max_size=4, unique=True))
-    pairs = [("group_by", data.draw(st.sampled_from(["tissue", "donor"]))), ("summary", ",".join(names))]
+    groups = [("group_by", data.draw(st.sampled_from(["tissue", "donor"]))), ("summary", ",".join(names))]
+    pairs = groups if grouped else []
     for parameter, labels in (("sampleIDList", SAMPLES), ("featureIDList", GENES)):
         if data.draw(st.booleans()):
             chosen = data.draw(st.lists(st.sampled_from(labels), min_size=3, max_size=9, unique=True))
             pairs.append((parameter, ",".join(chosen)))
-    if data.draw(st.booleans()):
+    if not grouped or data.draw(st.booleans()):
         pairs.append(("top", str(data.draw(st.integers(1, 3)))))
     matrix = data.draw(st.sampled_from(KINDS))
     found = cells_of(both.workers, matrix, *pairs)

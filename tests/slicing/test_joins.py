@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from rnaget_server.slicing.join import _row_plan
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
+from rnaget_server.testing.slices import feature_labels
 from tests.conftest import client_of, examples, new_study
 
 GENES = "ABCD"
@@ -73,8 +75,19 @@ def client(catalogue: _Catalogue) -> Iterator[TestClient]:
     yield from catalogue.clients
 
 
+@pytest.fixture(scope="module", params=[1, 20, None], ids=["by rows", "by panels", "at once"])
+def panels(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Few bytes read of all files at once, and fewer given."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param is not None:
+            patch.setattr("rnaget_server.slicing.join.PANEL_BYTES", 2 * request.param)
+            patch.setattr("rnaget_server.slicing.join.BLOCK_BYTES", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("panels")
 @given(CATALOGUES, st.sets(st.sampled_from(GENES)))
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_cells_stay_with_their_features_and_samples(
     catalogue: _Catalogue, client: TestClient, features: list[tuple[list[str], int]], chosen: set[str]
 ) -> None:
@@ -92,3 +105,12 @@ def test_cells_stay_with_their_features_and_samples(
     index, columns = (found[axis]["attributes"][found[axis]["id"]] for axis in ("features", "samples"))
     table = pd.DataFrame(found["values"], index, columns, np.float32)
     pd.testing.assert_frame_equal(table, expected, check_names=False)
+
+
+def test_equal_features_of_many_matrices_are_held_once() -> None:
+    """Of two thousand matrices they would be gigabytes."""
+    several = [feature_labels(list(genes)) for genes in ("ABC", "ABC", "BCD", "ABC", "BCD")]
+    first, second, third, fourth, fifth = _row_plan(several)
+    assert first is second is fourth
+    assert third is fifth
+    assert (first.tolist(), third.tolist()) == ([0, 1, 2, -1], [-1, 0, 1, 2])

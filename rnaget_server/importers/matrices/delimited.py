@@ -14,8 +14,7 @@ from rnaget_server.importers.matrices.long_columns import LongTable, long_hint
 from rnaget_server.importers.matrices.long_text import LongText
 from rnaget_server.importers.matrices.table_columns import choose_columns, star_columns
 from rnaget_server.importers.matrices.table_start import Columns, TableStart
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import SpooledCells, closed_on_failure
 from rnaget_server.importers.text.columns import find_name, is_chromosome, text_column
 from rnaget_server.importers.text.comments import first_lines
 from rnaget_server.importers.text.decimals import DecimalMark
@@ -41,6 +40,7 @@ from rnaget_server.importers.text.quantities import sample_name
 from rnaget_server.importers.text.repeats import Repeats
 from rnaget_server.importers.text.spreadsheets import remark_on
 from rnaget_server.importers.text.table_body import TableBody, decoded, header_mistakes
+from rnaget_server.importers.text.table_parts import read_body
 from rnaget_server.importers.text.template import LabelTemplate
 from rnaget_server.stores.native.write_dense import AxisTable
 
@@ -109,23 +109,23 @@ def read_table(lines: TextLines, options: ReadOptions, directory: Path, progress
     kind, other = ("sample", "feature") if options.transpose else ("feature", "sample")
     composed = options.column is not None and not options.transpose  # checked once they are split
     mistakes = [] if composed else header_mistakes(header.names, other)
-    with filling(Spool(directory, len(header.names), transposed=options.transpose), path) as spool:
-        body = TableBody(
-            path,
-            layout.separator,
-            len(layout.labels),
-            header.names,
-            kind,
-            options.limits.column_bytes,
-            layout,
-            decimal,
-            None if options.transpose else "all" if header.headless else "known",
-            header.repeated_hint,
-            header.counters,
-            Repeats(options.duplicates) if options.duplicates else None,
-        )
-        body.read(lines, spool, progress, [(header.line, mistake) for mistake in mistakes])
-        return _assembled(path, header, body, body.cells(spool, directory), options)
+    body = TableBody(
+        path,
+        layout.separator,
+        len(layout.labels),
+        header.names,
+        kind,
+        options.limits.column_bytes,
+        layout,
+        decimal,
+        None if options.transpose else "all" if header.headless else "known",
+        header.repeated_hint,
+        header.counters,
+        Repeats(options.duplicates) if options.duplicates else None,
+    )
+    cells = read_body(body, lines, options, directory, progress, [(header.line, mistake) for mistake in mistakes])
+    with closed_on_failure(cells):
+        return _assembled(path, header, body, cells, options)
 
 
 def read_header(lines: TextLines, options: ReadOptions) -> Header:

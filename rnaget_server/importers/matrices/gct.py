@@ -11,12 +11,12 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix, TsvStyle
 from rnaget_server.importers.matrices.annotated import refuse_text_options
 from rnaget_server.importers.matrices.axes import feature_axis, split_samples
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool
+from rnaget_server.importers.spool import closed_on_failure
 from rnaget_server.importers.text.columns import ColumnValues, free_name, text_column, typed_column
 from rnaget_server.importers.text.fields import QuoteError, shortened, split_fields, split_labels
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.table_body import TableBody, check_ids, decoded
+from rnaget_server.importers.text.table_parts import read_body
 from rnaget_server.importers.text.template import LabelTemplate
 from rnaget_server.stores.native.write_dense import AxisTable
 
@@ -129,9 +129,9 @@ class GctImporter(Importer):
             if options.column is None:
                 check_ids(ids, "sample", path, line)
             attributes = _sample_attributes(lines, counts)
-            with filling(Spool(directory, len(ids)), path) as spool:
-                body = TableBody(path, _TAB, len(labels), ids, "feature", options.limits.column_bytes)
-                body.read(lines, spool, progress)
+            body = TableBody(path, _TAB, len(labels), ids, "feature", options.limits.column_bytes)
+            cells = read_body(body, lines, options, directory, progress)
+            with closed_on_failure(cells):
                 _check_rows(path, len(body.columns[0]), counts)
                 columns = [body.columns[0], *(_known(column, counts) for column in body.columns[1:])]
                 features = feature_axis(labels, columns, options)
@@ -143,7 +143,7 @@ class GctImporter(Importer):
         remark = (
             f"GCT {counts.version}, with {counts.feature_attributes} feature and {len(attributes)} sample attributes"
         )
-        return SourceMatrix(features, samples, spool.finish(), tsv, (remark,))
+        return SourceMatrix(features, samples, cells, tsv, (remark,))
 
 
 def _counts(lines: TextLines) -> Counts:

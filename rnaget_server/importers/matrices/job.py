@@ -175,7 +175,8 @@ class StorePart:
         if isinstance(matrix, MergedSparseMatrix):
             write_sparse(self.target, matrix.features, matrix.samples, matrix.layers, progress)
         else:
-            write_native(self.target, matrix.features, matrix.samples, matrix.layers, progress)
+            compute = self.request.options.compute
+            write_native(self.target, matrix.features, matrix.samples, matrix.layers, progress, compute)
 
     def _summary(self, matrix: MergedMatrix | MergedSparseMatrix) -> str:
         """Return the remark on the size and the cells of the matrix."""

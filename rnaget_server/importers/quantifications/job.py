@@ -54,7 +54,8 @@ class QuantificationPart(StorePart):
     def read(self, progress: Progress) -> SourceMatrix:
         """Return the matrix of all samples."""
         request = self.request
-        return read_matrix(request.found, request.quantification, request.layers, self.target.parent, progress)
+        compute, directory = request.options.compute, self.target.parent
+        return read_matrix(request.found, request.quantification, request.layers, compute, directory, progress)
 
 
 def _with_layers(request: QuantificationRequest) -> QuantificationRequest:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.base import Compute
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, SourceMatrix
 from rnaget_server.importers.quantifications.finding import Results, SampleFile
-from rnaget_server.importers.quantifications.kallisto_h5 import read_kallisto_h5
-from rnaget_server.importers.quantifications.kinds import COUNTS, KALLISTO_H5, Kind, Level
+from rnaget_server.importers.quantifications.kinds import COUNTS, Level
+from rnaget_server.importers.quantifications.parts import read_files
 from rnaget_server.importers.quantifications.rules import (
     CountsFromAbundance,
     GeneSums,
@@ -23,9 +25,9 @@ from rnaget_server.importers.quantifications.rules import (
     counts_from_abundance,
 )
 from rnaget_server.importers.quantifications.sample_names import names_in_files
-from rnaget_server.importers.quantifications.table import Quantities, Reading, read_quantities
+from rnaget_server.importers.quantifications.table import Quantities, Reading
 from rnaget_server.importers.quantifications.tx2gene import GeneOf, Grouping, TranscriptGenes, group, read_tx2gene
-from rnaget_server.importers.spool import Spool, SpooledCells, TooLarge
+from rnaget_server.importers.spool import Spool, SpooledCells, StagedSpool, TooLarge
 from rnaget_server.importers.text.columns import text_column, typed_column
 from rnaget_server.importers.text.spreadsheets import remark_on
 from rnaget_server.importers.text.tables import listed
@@ -46,7 +48,12 @@ class QuantificationOptions:
 
 
 def read_matrix(
-    found: Results, options: QuantificationOptions, layers: Sequence[str], directory: Path, progress: Progress
+    found: Results,
+    options: QuantificationOptions,
+    layers: Sequence[str],
+    compute: Compute,
+    directory: Path,
+    progress: Progress,
 ) -> SourceMatrix:
     """Return the matrix of all samples, in the units `layers`, the first of which are the main ones.
 
@@ -56,17 +63,17 @@ def read_matrix(
         If a file is not well formed, samples differ in their features, or no transcript has a gene.
     """
     with contextlib.ExitStack() as stack:
-        filling = _Filling(found, options, layers, directory, stack)
-        for number, file in enumerate(found.files):
-            filling.take(file, _read(file.path, found.kind, options.reading))
-            progress(_READ * (number + 1) / len(found.files))
+        kind = Spool if compute.is_local else StagedSpool
+        filling = _Filling(found, options, layers, partial(kind, directory, transposed=True), stack)
+        paths = [file.path for file in found.files]
+        read = read_files(paths, found.kind, options.reading, compute, directory)
+        with contextlib.closing(read):
+            for number, (file, quantities) in enumerate(zip(found.files, read, strict=True), 1):
+                filling.take(file, quantities)
+                progress(_READ * number / len(paths))
         matrix = filling.finish()
         stack.pop_all()
     return matrix
-
-
-def _read(path: Path, kind: Kind, reading: Reading) -> Quantities:
-    return read_kallisto_h5(path, reading.limits) if kind == KALLISTO_H5 else read_quantities(path, kind, reading)
 
 
 class _Filling:
@@ -77,10 +84,10 @@ class _Filling:
         found: Results,
         options: QuantificationOptions,
         layers: Sequence[str],
-        directory: Path,
+        new_spool: Callable[[int], Spool],
         stack: contextlib.ExitStack,
     ) -> None:
-        self._kind, self._options, self._stack, self._directory = found.kind, options, stack, directory
+        self._kind, self._options, self._stack, self._new_spool = found.kind, options, stack, new_spool
         self._remarks = list(found.remarks)
         self._names: list[tuple[str, Path]] = []
         self._first: Quantities | None = None
@@ -155,7 +162,7 @@ class _Filling:
         elif COUNTS in needed and self._sums is not None:
             self._remarks.append("countsFromAbundance = no: counts are the sums of those of the transcripts")
         for units in sorted(needed):
-            spool = self._spools[units] = Spool(self._directory, size, transposed=True)
+            spool = self._spools[units] = self._new_spool(size)
             self._stack.callback(spool.close)
         names = self._kind.lengths if self._sums is None else [name for name in (self._kind.length,) if name]
         self._lengths = {name: MeanLengths(size) for name in names}

@@ -32,6 +32,11 @@ class DecimalMark:
         self.first_comma: int | None = None
 
     @property
+    def is_settled(self) -> bool:
+        """True if no cell can change what the mark is taken for."""
+        return self._sure
+
+    @property
     def ambiguous(self) -> bool:
         """True if every comma so far could separate thousands."""
         return self.mark == COMMA and not self._sure

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged
+from rnaget_server.importers.text.ranges import ByteRange, OpenedRange
 
 _CHUNK = 512 << 10
 _LONGEST = 32 << 20
@@ -18,11 +21,20 @@ class TextLines:
     r"""Reads a file once, from its beginning. Lines end with ``\n``, ``\r\n`` or ``\r``; empty ones are passed over.
 
     Compression is recognised by the first bytes; gzip is unpacked in a thread of its own.
+
+    Parameters
+    ----------
+    path
+        The file.
+    within
+        The range to read; None: all. Lines are numbered from its beginning.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, within: ByteRange | None = None) -> None:
         self.path = path
-        self._file = OpenedFile(path, threaded=True)
+        self._file: OpenedFile | OpenedRange = (
+            OpenedFile(path, threaded=True) if within is None else OpenedRange(path, within)
+        )
         self._size = max(path.stat().st_size, 1)
         self._tail: list[bytes] = []
         self._lines: list[bytes] = []
@@ -75,11 +87,12 @@ class TextLines:
 
     def again(self) -> TextLines:
         """Return the lines of the file from its beginning, converted as these are."""
-        lines = type(self)(self.path)
-        lines._converted = self._converted
-        for name, value in vars(self).items():  # attributes that a subclass was given
-            vars(lines).setdefault(name, value)
-        return lines
+        return self.recipe().open(self.path)
+
+    def recipe(self) -> LinesRecipe:
+        """Return what is needed to read lines of the file as these are read; it can be pickled."""
+        given = {name: value for name, value in vars(self).items() if not name.startswith("_") and name != "path"}
+        return LinesRecipe(type(self), self._converted, given)
 
     def blocks(self) -> Iterator[tuple[Sequence[int], list[bytes]]]:
         """Yield what is left, as line numbers and lines, some hundred kilobytes at a time."""
@@ -134,3 +147,19 @@ class TextLines:
         if self._lines:
             numbers, lines = [*self._numbers, *numbers], self._lines + lines
         self._numbers, self._lines = numbers, lines
+
+
+@dataclass(frozen=True)
+class LinesRecipe:
+    """The class of lines, their conversion, and the attributes that a subclass was given."""
+
+    kind: type[TextLines]
+    converted: Callable[[bytes], bytes] | None
+    given: dict[str, Any]
+
+    def open(self, path: Path, within: ByteRange | None = None) -> TextLines:
+        """Return the lines of a file, or of a range of it."""
+        lines = self.kind(path, within)
+        lines._converted = self.converted
+        vars(lines).update(self.given)
+        return lines

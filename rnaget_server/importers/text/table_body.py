@@ -106,18 +106,12 @@ class TableBody:
             If a row has more or fewer fields than the header, a cell is no number, or an id is empty or
             repeated. It names all such mistakes.
         """
-        layout = self.layout or TableLayout.leading(self.separator, self.labels, len(self.names))
-        decimal = self.decimal or DecimalMark(b"\t")
-        self.columns = [[] for _ in layout.labels]
+        layout, decimal = self.resolved_layout, self.decimal or DecimalMark(b"\t")
         first = lines.next_number
         try:
             if mistakes:
                 raise RowMistake(*mistakes[0])
-            blocks = (self._texts(layout, decimal, numbers, block) for numbers, block in lines.blocks())
-            for cells in in_order(partial(self._parsed, spool), blocks):
-                if cells is not None:
-                    spool.append(cells)
-                progress(lines.share)
+            self.read_rows(lines, spool, progress)
         except RowMistake as error:
             raise self._all_mistakes(layout, decimal, lines, first, mistakes) or ImportFailure(
                 str(error), self.path, error.line
@@ -131,6 +125,32 @@ class TableBody:
                 self.path,
                 decimal.first_comma,
             )
+
+    @property
+    def resolved_layout(self) -> TableLayout:
+        """The columns."""
+        return self.layout or TableLayout.leading(self.separator, self.labels, len(self.names))
+
+    def read_rows(self, lines: TextLines, spool: Spool, progress: Progress, alone: bool = False) -> None:
+        """Read every row that is left, as `read` does; in one thread, if the others have work already.
+
+        Raises
+        ------
+        RowMistake
+            If there is a mistake: the first that is found.
+        """
+        layout, decimal = self.resolved_layout, self.decimal or DecimalMark(b"\t")
+        self.columns = [[] for _ in layout.labels]
+        blocks = (self._texts(layout, decimal, numbers, block) for numbers, block in lines.blocks())
+        for cells in in_order(partial(self._parsed, spool), blocks, alone):
+            if cells is not None:
+                spool.append(cells)
+            progress(lines.share)
+
+    @property
+    def label_bytes(self) -> int:
+        """The memory that the labels of the rows so far take."""
+        return self._bytes
 
     def cells(self, spool: Spool, directory: Path) -> SpooledCells:
         """Return the cells of the rows that were read; `directory` is that of temporary files."""

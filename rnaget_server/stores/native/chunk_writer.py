@@ -33,6 +33,8 @@ _AT_ONCE = 32
 # Such batches of a run that wait to be written, at most.
 _MOST_PENDING = 8
 
+_Corners = Sequence[tuple[int, int]]
+
 
 def smallest_codec(cells: Sequence[NDArray[Any]]) -> blosc.Blosc:
     """Return the codec under which these cells take least.
@@ -113,36 +115,57 @@ class ChunkWriter(_Writer):
     ) -> None:
         compression = hdf5plugin.Blosc(cname=_CODEC, clevel=_LEVEL, shuffle=codec.shuffle)
         super().__init__(file.create_dataset(name, shape, dtype, chunks=chunks, compression=compression), codec)
-        self._chunks = chunks
-        self.height = chunks[0]
+        self.chunks = chunks
+        self.shuffle: int = codec.shuffle
 
     def write(self, start: int, block: NDArray[Any]) -> None:
         """Write rows from `start`, which begins a chunk; `block` is rows × columns, and ends a chunk or the dataset."""
-        corners = list(self._corners(block))
+        self._write(start, block.shape, lambda batch: self._threads.submit(self._encoded_batch, block, batch))
+
+    def write_encoded(self, start: int, shape: tuple[int, int], chunks: Iterator[bytes]) -> None:
+        """Write what `encoded_chunks` has made of a block of this shape, at the places where `write` puts it."""
+        self._write(start, shape, lambda batch: _finished([next(chunks) for _ in batch]))
+
+    def _write(self, start: int, shape: tuple[int, ...], encoded: Callable[[_Corners], Future[list[bytes]]]) -> None:
+        corners = list(_corners(shape, self.chunks))
         batches = [corners[at : at + _AT_ONCE] for at in range(0, len(corners), _AT_ONCE)]
         for batch in batches:
-            places = [(start + row, column) for row, column in batch]
-            self._submit(places, partial(self._encoded_batch, block, batch))
+            self._pending.append(([(start + row, column) for row, column in batch], encoded(batch)))
         self._write_encoded(most_pending=len(batches))
 
-    def _corners(self, block: NDArray[Any]) -> Iterator[tuple[int, int]]:
-        height, width = self._chunks
-        for row in range(0, block.shape[0], height):
-            for column in range(0, block.shape[1], width):
-                yield row, column
+    def _encoded_batch(self, block: NDArray[Any], corners: _Corners) -> list[bytes]:
+        return [_encoded(block, corner, self.chunks, self._codec) for corner in corners]
 
-    def _encoded_batch(self, block: NDArray[Any], corners: Sequence[tuple[int, int]]) -> list[bytes]:
-        return [self._encoded(block, corner) for corner in corners]
 
-    def _encoded(self, block: NDArray[Any], corner: tuple[int, int]) -> bytes:
-        height, width = self._chunks
-        cells = block[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
-        if cells.shape != (height, width):
-            whole = np.zeros((height, width), block.dtype)
-            whole[: cells.shape[0], : cells.shape[1]] = cells
-            cells = whole
-        encoded: bytes = self._codec.encode(np.ascontiguousarray(cells))
-        return encoded
+def encoded_chunks(block: NDArray[Any], chunks: tuple[int, int], shuffle: int) -> Iterator[bytes]:
+    """Yield the chunks of a block of rows, encoded as by `ChunkWriter` with a codec that shuffles in this way."""
+    codec = blosc.Blosc(_CODEC, _LEVEL, shuffle)
+    for corner in _corners(block.shape, chunks):
+        yield _encoded(block, corner, chunks, codec)
+
+
+def _corners(shape: tuple[int, ...], chunks: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    height, width = chunks
+    for row in range(0, shape[0], height):
+        for column in range(0, shape[1], width):
+            yield row, column
+
+
+def _encoded(block: NDArray[Any], corner: tuple[int, int], chunks: tuple[int, int], codec: blosc.Blosc) -> bytes:
+    height, width = chunks
+    cells = block[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
+    if cells.shape != chunks:
+        whole = np.zeros(chunks, block.dtype)
+        whole[: cells.shape[0], : cells.shape[1]] = cells
+        cells = whole
+    encoded: bytes = codec.encode(np.ascontiguousarray(cells))
+    return encoded
+
+
+def _finished(chunks: list[bytes]) -> Future[list[bytes]]:
+    future: Future[list[bytes]] = Future()
+    future.set_result(chunks)
+    return future
 
 
 class RunWriter(_Writer):

@@ -13,26 +13,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.base import Compute
+from rnaget_server.compute.local import LocalCompute
 from rnaget_server.model.axis import Index, Raw
 from rnaget_server.model.text import encode_all, padding, write_padded
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Points, Ranges
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, smallest_codec
+from rnaget_server.stores.native.ranges import block_ranges, transposed
+from rnaget_server.stores.native.write_parts import SharedValues, fill_columns_by, fill_rows_by
 
 CHUNK_BYTES = 128 << 10
 _SHORT_ROWS_BYTES = 8 << 10
 _ROW_BUFFER = 16 << 20
 _COLUMN_BUFFER = 160 << 20
 _PROBES = 8
-_TILE = 256
-_SHORT_ROW = 64
+
+
+Filled = TypeVar("Filled", covariant=True)
 
 
 class Values(Protocol):
@@ -47,6 +52,13 @@ class Values(Protocol):
 
     def columns(self, start: int, stop: int) -> NDArray[Any]:
         """Return the cells of samples `start` to `stop` (half-open), features × samples."""
+
+
+class _Filler(Protocol[Filled]):
+    """Writes cells into the chunks of a dataset, `step` lines at once."""
+
+    def __call__(self, writer: ChunkWriter, values: Any, step: int, progress: Callable[[float], None]) -> Filled:
+        """Write all."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ def write_native(
     samples: AxisTable,
     layers: Sequence[LayerSource],
     progress: Callable[[float], None] = nothing,
+    compute: Compute | None = None,
 ) -> None:
     """Write the native store to `path`: to a temporary file first, renamed once it is whole.
 
@@ -101,12 +114,15 @@ def write_native(
         The main matrix, then further units.
     progress
         Called with the share done, from 0 to 1.
+    compute
+        What encodes the cells that other processes can read; None: this process.
     """
+    compute = compute or LocalCompute()
     with new_file(path, layout.DENSE, features, samples) as file:
         file.attrs["LOOM_SPEC_VERSION"] = np.bytes_(layout.LOOM_VERSION)
         file.create_group(layout.LAYERS)
         for number, layer in enumerate(layers):
-            _write_layer(file, number, layer, partial(share, progress, number, len(layers)))
+            _write_layer(file, number, layer, compute, partial(share, progress, number, len(layers)))
 
 
 @contextlib.contextmanager
@@ -178,7 +194,9 @@ def _write_index(group: h5py.Group, raw: Raw) -> None:
     group.create_dataset("positions", data=index.positions.astype(np.int32))
 
 
-def _write_layer(file: h5py.File, number: int, layer: LayerSource, progress: Callable[[float], None]) -> None:
+def _write_layer(
+    file: h5py.File, number: int, layer: LayerSource, compute: Compute, progress: Callable[[float], None]
+) -> None:
     features, samples = layer.values.shape
     further = file[layout.LAYERS]
     name = f"{layout.LAYERS}/{layout.link_name(further, layer.units)}" if number else layout.MATRIX
@@ -189,11 +207,21 @@ def _write_layer(file: h5py.File, number: int, layer: LayerSource, progress: Cal
         rows.dataset.attrs[layout.UNITS] = layer.units
         rows.dataset.attrs[layout.WHOLE] = layer.whole
         rows.dataset.attrs[layout.ORDER] = number
-        write_ranges(file, number, _fill_rows(rows, layer, lambda done: progress(done / 2)))
+        fill_rows, fill_columns = _fillers(layer.values, compute)
+        step = _step(rows, samples, _ROW_BUFFER)
+        write_ranges(file, number, fill_rows(rows, layer.values, step, lambda done: progress(done / 2)))
         rows.write_places(file, layout.chunks(number, "features"))
     with ChunkWriter(file, layout.by_sample(number), shapes[1], layer.dtype, by_column, codec) as columns:
-        _fill_columns(columns, layer, lambda done: progress(0.5 + done / 2))
+        step = _step(columns, features, _COLUMN_BUFFER)
+        fill_columns(columns, layer.values, step, lambda done: progress(0.5 + done / 2))
         columns.write_places(file, layout.chunks(number, "samples"))
+
+
+def _fillers(values: Values, compute: Compute) -> tuple[_Filler[Ranges], _Filler[None]]:
+    """Return what writes the rows, and what writes the columns."""
+    if compute.is_local or not isinstance(values, SharedValues):
+        return _fill_rows, _fill_columns
+    return partial(fill_rows_by, compute), partial(fill_columns_by, compute)
 
 
 def _probes(layer: LayerSource, height: int) -> list[NDArray[Any]]:
@@ -213,41 +241,30 @@ def write_ranges(file: h5py.File, number: int, ranges: Ranges) -> None:
     group.create_dataset("nans", data=ranges.nans)
 
 
-def _fill_rows(writer: ChunkWriter, layer: LayerSource, progress: Callable[[float], None]) -> Ranges:
-    features, samples = layer.values.shape
-    minimum, maximum = np.empty(features, layer.dtype), np.empty(features, layer.dtype)
-    nans = np.empty(features, np.int32)
-    height = writer.height
-    step = max(height, _ROW_BUFFER // (samples * layer.dtype.itemsize) // height * height)
+def _fill_rows(writer: ChunkWriter, values: Values, step: int, progress: Callable[[float], None]) -> Ranges:
+    features, dtype = values.shape[0], writer.dataset.dtype
+    ranges = Ranges(np.empty(features, dtype), np.empty(features, dtype), np.empty(features, np.int32))
     for start in range(0, features, step):
         stop = min(start + step, features)
-        block = layer.values.rows(start, stop).astype(layer.dtype, copy=False)
+        block = values.rows(start, stop).astype(dtype, copy=False)
         writer.write(start, block)
-        # To begin with a row costs as much as some of its cells: short ones are gone through across.
-        cells, along = (np.ascontiguousarray(block.T), 0) if samples < _SHORT_ROW else (block, 1)
-        minimum[start:stop] = np.fmin.reduce(cells, axis=along)
-        maximum[start:stop] = np.fmax.reduce(cells, axis=along)
-        nans[start:stop] = np.isnan(cells).sum(axis=along)
+        part = block_ranges(block)
+        ranges.minimum[start:stop], ranges.maximum[start:stop] = part.minimum, part.maximum
+        ranges.nans[start:stop] = part.nans
         progress(stop / features)
-    return Ranges(minimum, maximum, nans)
+    return ranges
 
 
-def _fill_columns(writer: ChunkWriter, layer: LayerSource, progress: Callable[[float], None]) -> None:
-    features, samples = layer.values.shape
-    height = writer.height
-    step = max(height, _COLUMN_BUFFER // (features * layer.dtype.itemsize) // height * height)
+def _fill_columns(writer: ChunkWriter, values: Values, step: int, progress: Callable[[float], None]) -> None:
+    samples = values.shape[1]
     for start in range(0, samples, step):
         stop = min(start + step, samples)
-        block = layer.values.columns(start, stop).astype(layer.dtype, copy=False)
-        writer.write(start, _transposed(block))
+        block = values.columns(start, stop).astype(writer.dataset.dtype, copy=False)
+        writer.write(start, transposed(block))
         progress(stop / samples)
 
 
-def _transposed(block: NDArray[Any]) -> NDArray[Any]:
-    """Return the transposed block; at once, every cell copied would miss the processor's cache."""
-    if block.T.flags.c_contiguous:
-        return block.T
-    out = np.empty(block.shape[::-1], block.dtype)
-    for start in range(0, len(block), _TILE):
-        out[:, start : start + _TILE] = block[start : start + _TILE].T
-    return out
+def _step(writer: ChunkWriter, across: int, most_bytes: int) -> int:
+    """Return how many lines of cells to take at once, which are whole chunks."""
+    height, size = writer.chunks[0], int(writer.dataset.dtype.itemsize)
+    return max(height, most_bytes // (across * size) // height * height)

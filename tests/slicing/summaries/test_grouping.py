@@ -17,7 +17,7 @@ from rnaget_server.query import parse_matrix_query
 from rnaget_server.query.table import MATRIX_SUMMARIES
 from rnaget_server.slicing.matrices import MatrixSlice, slice_by_id, slice_by_search
 from rnaget_server.slicing.summaries import Grouping
-from rnaget_server.slicing.summaries.grouping import SummaryLabels
+from rnaget_server.slicing.summaries.grouping import SummaryLabels, gathered
 from tests.conftest import examples
 from tests.slicing.summaries.reference import example_groups, summary_by_pandas
 
@@ -172,3 +172,15 @@ def test_several_summaries_are_those_of_pandas_group_by_group(
     assert group == attribute
     assert list(zip(labels.column(group), labels.column(summary), strict=True)) == list(expected)
     assert labels.column(samples).tolist() == [texts.count(group) for group, _ in expected]
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(heights=st.lists(st.integers(0, 9), max_size=8), height=st.integers(1, 12))
+def test_blocks_have_one_height_whatever_they_are_made_of(heights: list[int], height: int) -> None:
+    rows = np.arange(3 * sum(heights), dtype=np.float32).reshape(-1, 3)
+    blocks = np.split(rows, np.cumsum(heights))[:-1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rnaget_server.slicing.summaries.grouping._GATHERED_BYTES", 12 * height + 5)
+        made = list(gathered(blocks))
+    assert [len(block) for block in made[:-1]] == [height] * (len(made) - 1)
+    assert np.concatenate([rows[:0], *made]).tolist() == rows.tolist()

@@ -1,0 +1,88 @@
+"""Files that other processes, on other machines perhaps, have to see as this one does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rnaget_server.errors import ImportFailure
+from rnaget_server.storage.files import discard_directory, new_shared_directory
+
+_MOUNT = "sources and catalogue must be in directories that all workers mount at the same path"
+
+
+class NotShared(ImportFailure):
+    """Another process does not see a file, or sees another one."""
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file as this process sees it."""
+
+    path: Path
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, path: Path) -> SeenFile:
+        """Return the file at a path."""
+        path = path.absolute()
+        status = path.stat()
+        return cls(path, status.st_size, status.st_mtime_ns)
+
+    def check(self) -> None:
+        """Refuse to read a file that is not the same here; called in other processes.
+
+        Raises
+        ------
+        NotShared
+            If it is missing, or another one.
+        """
+        try:
+            status = self.path.stat()
+            seen = (status.st_size, status.st_mtime_ns) == (self.size, self.modified)
+        except OSError:
+            seen = False
+        if not seen:
+            raise NotShared(
+                f"a worker of Dask does not see this file, or sees another one: {_MOUNT}",
+                self.path,
+            )
+
+
+def check_directory(path: Path) -> None:
+    """Refuse to work where the directory for temporary files is missing; called in other processes.
+
+    Raises
+    ------
+    NotShared
+        If it is.
+    """
+    if not path.is_dir():
+        raise NotShared(f"a worker of Dask does not see this directory: {_MOUNT}", path.parent)
+
+
+class SharedDirectory:
+    """A new directory for temporary files of several processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._kept = False
+
+    def keep(self) -> None:
+        """Leave its removal to others."""
+        self._kept = True
+
+    def close(self) -> None:
+        """Remove it, unless it is kept."""
+        if not self._kept:
+            discard_directory(self.path)
+
+
+@contextlib.contextmanager
+def shared_directory(directory: Path) -> Iterator[SharedDirectory]:
+    """Give a new directory in another, and remove it afterwards unless it is kept."""
+    with contextlib.closing(SharedDirectory(new_shared_directory(directory.absolute()))) as shared:
+        yield shared

@@ -1,0 +1,182 @@
+"""The rows of a large table, read in parts by other processes.
+
+Each reads the lines of a range of the file, and leaves their labels and cells in a directory next to the store.
+Mistakes are said by one process, which reads the file from its beginning: it alone knows all ids and line numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from rnaget_server.compute.base import Compute
+from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.base import Progress, ReadOptions
+from rnaget_server.importers.compression import ERRORS
+from rnaget_server.importers.shared_files import SeenFile, check_directory, shared_directory
+from rnaget_server.importers.sparse_spool import filling
+from rnaget_server.importers.spool import CellFile, JoinedCells, SharedSpool, Spool, SpooledCells, StagedSpool, TooLarge
+from rnaget_server.importers.text.lines import LinesRecipe, TextLines
+from rnaget_server.importers.text.ranges import ByteRange, cut
+from rnaget_server.importers.text.table_body import RowMistake, TableBody
+
+PART_BYTES = 64 << 20
+"""Bytes of text that a part has, about."""
+
+_UNREADABLE: tuple[type[Exception], ...] = (ImportFailure, OSError, *ERRORS)
+
+
+class PartRefused(Exception):
+    """A part has a mistake."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that the parts of a table have in common."""
+
+    source: SeenFile
+    recipe: LinesRecipe
+    body: TableBody
+    first: int
+    transposed: bool
+    directory: Path
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A part that was read: its cells, its labels, and what was left out."""
+
+    cells: CellFile
+    labels: Path
+    label_bytes: int
+    blank: int
+    left_out: list[str]
+
+
+def read_body(
+    body: TableBody,
+    lines: TextLines,
+    options: ReadOptions,
+    directory: Path,
+    progress: Progress,
+    mistakes: Sequence[tuple[int, str]] = (),
+) -> SpooledCells:
+    """Read every row that is left, in parts where that can be; return the cells, and see `TableBody.read`."""
+    if not mistakes:
+        cells = read_in_parts(body, lines, options.compute, directory, progress, options.transpose)
+        if cells is not None:
+            return cells
+    kind = Spool if options.compute.is_local else StagedSpool
+    with filling(kind(directory, len(body.names), transposed=options.transpose), lines.path) as spool:
+        body.read(lines, spool, progress, mistakes)
+        return body.cells(spool, directory)
+
+
+def read_in_parts(
+    body: TableBody, lines: TextLines, compute: Compute, directory: Path, progress: Progress, transposed: bool = False
+) -> JoinedCells | None:
+    """Return the cells of every row that is left, and fill the body; None if one process has to read them.
+
+    Parameters
+    ----------
+    body
+        The body, as it is before it is read.
+    lines
+        The file, read up to its first row; nothing more is read of it.
+    compute
+        What works on the parts.
+    directory
+        The directory in which temporary files are made.
+    progress
+        Called with the share done, from 0 to 1.
+    transposed
+        True if the rows are samples.
+
+    Raises
+    ------
+    ImportFailure
+        If the other processes do not see the file.
+    """
+    ranges = None if compute.is_local else _ranges(body, lines.path)
+    if ranges is None:
+        return None
+    with shared_directory(directory) as shared:
+        empty = replace(body, names=[""] * len(body.names))
+        job = _Job(SeenFile.of(lines.path), lines.recipe(), empty, lines.next_number, transposed, shared.path)
+        parts: list[_Read] = []
+        try:
+            with closing(compute.map(partial(_read_part, job), enumerate(ranges))) as results:
+                for part in results:
+                    parts.append(part)
+                    progress(len(parts) / len(ranges))
+            if not _joined(body, parts):
+                return None
+        except PartRefused:
+            return None
+        shared.keep()
+    return JoinedCells([part.cells for part in parts], transposed, shared.path)
+
+
+def _ranges(body: TableBody, path: Path) -> Sequence[ByteRange] | None:
+    """Return the ranges of the parts; None if there would be one, or a row hangs on those above it."""
+    if body.repeats is not None or (body.decimal is not None and not body.decimal.is_settled):
+        return None
+    try:
+        ranges = cut(path, PART_BYTES)
+    except _UNREADABLE:  # said by what reads it next
+        return None
+    return ranges if ranges is not None and len(ranges) > 1 else None
+
+
+def _joined(body: TableBody, parts: Iterable[_Read]) -> bool:
+    """Return whether the parts are a table together, with which the body is filled."""
+    columns: list[list[str]] = [[] for _ in body.resolved_layout.labels]
+    size = 0
+    for part in parts:
+        size += part.label_bytes
+        if size > body.most_bytes:
+            return False
+        for column, texts in zip(columns, orjson.loads(part.labels.read_bytes()), strict=True):
+            column += texts
+    if not columns[0] or len(set(columns[0])) < len(columns[0]):
+        return False
+    body.columns = columns
+    body.left_out = [id for part in parts for id in part.left_out]
+    body.blank = sum(part.blank for part in parts)
+    return True
+
+
+def _read_part(job: _Job, part: tuple[int, ByteRange]) -> _Read:
+    """Read a part; called in other processes."""
+    number, within = part
+    job.source.check()
+    check_directory(job.directory)
+    body = replace(job.body, columns=[], left_out=[])
+    spool = SharedSpool(job.directory, len(body.names), job.transposed)
+    try:
+        with closing(spool), job.recipe.open(job.source.path, within) as lines:
+            if not number:
+                _skip(lines, job.first)
+            body.read_rows(lines, spool, lambda _: None, alone=True)
+            cells = spool.keep(job.directory / f"{number}.cells")
+    except (RowMistake, ImportFailure, TooLarge):
+        raise PartRefused from None
+    labels = job.directory / f"{number}.labels"
+    temporary = labels.with_name(f"{labels.name}.{os.getpid()}")
+    temporary.write_bytes(orjson.dumps(body.columns))
+    temporary.replace(labels)
+    return _Read(cells, labels, body.label_bytes, body.blank, body.left_out)
+
+
+def _skip(lines: TextLines, first: int) -> None:
+    """Take the lines above the first row."""
+    while (taken := lines.take()) is not None:
+        if taken[0] >= first:
+            lines.put_back(*taken)
+            return
