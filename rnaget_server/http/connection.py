@@ -120,7 +120,7 @@ class _Cycle(RequestResponseCycle):
         is_usual = self.keep_alive and not self.access_log and self.scope["method"] != "HEAD"
         return is_usual and not (message.get("more_body") or self.disconnected or self.flow.write_paused)
 
-    def _send_at_once(self, head: Any, body: bytes) -> None:
+    def _send_at_once(self, head: Any, body: bytes | bytearray) -> None:
         """Send a whole reply whose headers are written, and go on with the next request."""
         own = [b"%b: %b\r\n" % pair for pair in self.default_headers]
         self.transport.write(b"".join((STATUS_LINE[head["status"]], *own, head["headers"].lines, b"\r\n", body)))
