@@ -1,12 +1,15 @@
 """The bare application that the server is compared with: Connexion's `AsyncApp`, which answers a small JSON object.
 
-It also sends a file (``BENCH_FILE``), read in pieces of 1 MiB. ``plain`` is the same without Connexion.
+It also sends a file (``BENCH_FILE``), read in pieces of 1 MiB. ``plain`` is the same without Connexion; parts of the
+file it sends out of memory.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from connexion import AsyncApp
@@ -61,16 +64,28 @@ _HEADERS_OF_A_PART = [
 ]
 
 
+_PART = re.compile(rb"start=([0-9]+)&end=([0-9]+)")
+_held: list[bytes] = []
+
+
 async def plain(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer ``/small``, ``/large?size=N`` and ``/part?size=N`` (with refget's headers), with no framework at all."""
+    """Answer ``/small``, ``/large?size=N`` and ``/part?start=N&end=N``, with no framework at all.
+
+    A part of the file has refget's headers.
+    """
     if scope["type"] != "http":
         await receive()
+        if os.environ.get("BENCH_FILE"):
+            _held.append(Path(os.environ["BENCH_FILE"]).read_bytes())
         await send({"type": "lifespan.startup.complete"})
         return
-    size = scope["query_string"].partition(b"size=")[2]
-    body = bytes(int(size)) if size else b'{"id":"made","version":"1.0"}'
-    headers = [(b"content-type", b"application/octet-stream"), (b"content-length", str(len(body)).encode())]
-    if scope["path"] == "/part":
-        headers = [*_HEADERS_OF_A_PART, headers[1]]
+    part = _PART.fullmatch(scope["query_string"])
+    if part is not None:
+        body = _held[0][int(part[1]) : int(part[2])]
+        headers = [*_HEADERS_OF_A_PART, (b"content-length", b"%d" % len(body))]
+    else:
+        size = scope["query_string"].partition(b"size=")[2]
+        body = bytes(int(size)) if size else b'{"id":"made","version":"1.0"}'
+        headers = [(b"content-type", b"application/octet-stream"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

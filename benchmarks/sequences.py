@@ -1,5 +1,8 @@
 """Reference sequences: parts and whole ones over HTTP, look-up among many names, and loading of FASTA.
 
+What is limited over HTTP is the processor time of the worker, by which a server that has enough to do answers so many
+requests a second. The clock has that of the client in it as well, and of all else that runs on the machine.
+
 The letters are drawn from a fixed seed. What is made is kept under ``.bench`` between runs, apart from the matrices.
 """
 
@@ -11,17 +14,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.client import drained, flood
 from benchmarks.material import Material
-from benchmarks.measure import Note, Row, side_by_side
+from benchmarks.measure import Figures, Note, Row, side_by_side
 from benchmarks.servers import Server, bare, rnaget
 from rnaget_server.cli.new import write_new_catalog
 from rnaget_server.sequences.parts import DIGESTS, LETTERS
@@ -29,13 +32,19 @@ from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.sequences.write import SequenceWriter
 
 CHROMOSOME = 50_000_000
+_Way = tuple[Server, Callable[[Server, list[str]], tuple[float, int]], list[str]]
+"""What is asked, how (which returns the seconds and the number of requests), and for what."""
+
 _PARTS = {"100 b": 100, "10 kb": 10_000}
 _SEED = 20_261_126
 _LINE = 60
-_REQUESTS = 2_000
+_REQUESTS = 5_000
+_ROUNDS = 15
 _TARGETS = 500
 _LOADED = 10
 """So many chromosomes the file has that is loaded."""
+
+_LOADINGS = 5
 
 _NAMES = {"quick": 1_000_000}
 _NAMES_ELSE = 10_000_000
@@ -67,50 +76,55 @@ def _serving(material: Material, root: Path) -> Iterator[Row]:
     ((_, sequence),) = store.members(0, 1)
     store.close()
     path = f"/sequence/{sequence.digests.ga4gh}"
-    repeats = max(5, material.size.slow_repeats)
     log = material.directory.parent / "servers.log"
     with (
         rnaget(data, log) as ours,
-        bare(log, application=_PLAIN, worker=_WORKER) as plain,
+        bare(log, genome / LETTERS, application=_PLAIN, worker=_WORKER) as plain,
         bare(log, genome / LETTERS, worker=_WORKER) as file,
     ):
         for what, size in _PARTS.items():
             starts = np.random.default_rng(_SEED).integers(0, CHROMOSOME - size, _TARGETS).tolist()
-            asked = [f"{path}?start={start}&end={start + size}" for start in starts]
-            taken = side_by_side(
-                {
-                    "ours": partial(_flooded, ours, asked),
-                    "bare": partial(_flooded, plain, [f"/part?size={size}"]),
-                },
-                repeats,
-            )
-            yield Row(
-                f"HTTP: {what} of a sequence",
-                "a bare reply of so many bytes",
-                taken["ours"],
-                taken["bare"],
-                least=_LEAST,
-            )
-        ways: dict[str, Callable[[int], object]] = {
-            "ours": lambda _: _downloaded(ours, path),
-            "file": lambda _: _downloaded(file, "/file"),
-        }
-        taken = side_by_side(ways, repeats)
-        whole = f"HTTP: a chromosome of {CHROMOSOME // 1_000_000} Mb"
-        yield Row(whole, "reading the file through the same stack", taken["ours"], taken["file"], least=_LEAST)
+            parts = [f"?start={start}&end={start + size}" for start in starts]
+            ways: dict[str, _Way] = {
+                "ours": (ours, _flooded, [path + part for part in parts]),
+                "bare": (plain, _flooded, [f"/part{part}" for part in parts]),
+            }
+            yield from _compared(f"{what} of a sequence", "a bare reply of the same bytes", ways)
+        ways = {"ours": (ours, _downloaded, [path]), "bare": (file, _downloaded, ["/file"])}
+        whole = f"a chromosome of {CHROMOSOME // 1_000_000} Mb"
+        yield from _compared(whole, "reading the file through the same stack", ways)
 
 
-def _flooded(server: Server, targets: list[str], _: int) -> float:
-    return flood(server.port, targets, _REQUESTS)
+def _compared(what: str, peer: str, ways: Mapping[str, _Way]) -> Iterator[Row]:
+    """Yield what a request takes of the processor of its worker, and by the clock."""
+    busy: dict[str, list[float]] = {name: [] for name in ways}
+
+    def taken(name: str, _: int) -> float:
+        server, ask, targets = ways[name]
+        before = server.busy()
+        seconds, requests = ask(server, targets)
+        busy[name].append((server.busy() - before) / requests)
+        return seconds / requests
+
+    clock = side_by_side({name: partial(taken, name) for name in ways}, _ROUNDS)
+    processor = {name: Figures(tuple(values[1:])) for name, values in busy.items()}
+    for how, figures, least in (("processor", processor, _LEAST), ("clock", clock, 0)):
+        yield Row(f"HTTP: {what}, {how}", peer, figures["ours"], figures["bare"], least=least)
 
 
-def _downloaded(server: Server, target: str) -> None:
-    if drained(server.port, target) < CHROMOSOME:
+def _flooded(server: Server, targets: list[str]) -> tuple[float, int]:
+    return flood(server.port, targets, _REQUESTS) * _REQUESTS, _REQUESTS
+
+
+def _downloaded(server: Server, targets: list[str]) -> tuple[float, int]:
+    began = perf_counter()
+    if drained(server.port, targets[0]) < CHROMOSOME:
         raise RuntimeError("the reply is too short")
+    return perf_counter() - began, 1
 
 
 def _look_up(root: Path, names: int) -> Row:
-    """Return the seconds that a look-up takes in the store's own index, by names of every form in turns."""
+    """Return the processor time that a look-up takes in the store's own index, by names of every form in turns."""
     directory = root / f"names-{names}"
     _make_names(directory, names)
     store = SequenceStore(directory)
@@ -118,11 +132,11 @@ def _look_up(root: Path, names: int) -> Row:
     asked = [_names_of(number // _EACH)[number % _EACH] for number in chosen]
 
     def found(_: int) -> float:
-        began = perf_counter()
+        began = thread_time()
         for id in asked:
             if store.find(id) is None:
                 raise RuntimeError(f"{id} was not found")
-        return (perf_counter() - began) / len(asked)
+        return (thread_time() - began) / len(asked)
 
     taken = side_by_side({"ours": found}, 5)
     store.close()
@@ -169,7 +183,7 @@ def _loading(material: Material, root: Path) -> Row | Note:
         _run([tool, "faidx", source])
         _run(["md5sum", source])
 
-    taken = side_by_side({"ours": imported, "others": others}, material.size.slow_repeats)
+    taken = side_by_side({"ours": imported, "others": others}, max(_LOADINGS, material.size.slow_repeats))
     what = f"loading of FASTA, {_LOADED * CHROMOSOME // 1_000_000} Mb"
     return Row(what, "samtools faidx and md5sum", taken["ours"], taken["others"], least=_LEAST_LOADING)
 

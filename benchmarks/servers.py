@@ -189,5 +189,5 @@ def memory_of(pid: int, kinds: tuple[str, ...] = PRIVATE) -> float:
 
 
 def _processor_time(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return what a process has taken to the nanosecond, by the number that Linux gives to its clock."""
+    return time.clock_gettime((~pid << 3) | 2)

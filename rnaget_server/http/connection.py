@@ -15,6 +15,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from rnaget_server.http.written import WrittenHeaders
+
 _LONGEST_URL = 4 << 20
 _LONGEST_HEADERS = 64 << 10
 _LONGEST_HEAD = _LONGEST_URL + _LONGEST_HEADERS
@@ -98,6 +100,8 @@ class _Cycle(RequestResponseCycle):
         head, self._head = self._head, None
         if head is None:
             await super().send(message)
+        elif type(head["headers"]) is WrittenHeaders and self._may_send_at_once(message):
+            self._send_at_once(head, message["body"])
         elif len(message.get("body", b"")) > _GATHERED:
             await super().send(head)
             await super().send(message)
@@ -110,6 +114,20 @@ class _Cycle(RequestResponseCycle):
             finally:
                 self.transport = gathered.transport
                 gathered.flush()
+
+    def _may_send_at_once(self, message: Any) -> bool:
+        """Return whether a body, which has the length in the head, ends a reply of which nothing is to be looked at."""
+        is_usual = self.keep_alive and not self.access_log and self.scope["method"] != "HEAD"
+        return is_usual and not (message.get("more_body") or self.disconnected or self.flow.write_paused)
+
+    def _send_at_once(self, head: Any, body: bytes | bytearray) -> None:
+        """Send a whole reply whose headers are written, and go on with the next request."""
+        own = [b"%b: %b\r\n" % pair for pair in self.default_headers]
+        self.transport.write(b"".join((STATUS_LINE[head["status"]], *own, head["headers"].lines, b"\r\n", body)))
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.message_event.set()
+        self.on_response()
 
 
 class Connections(set["Connection"]):

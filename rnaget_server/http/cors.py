@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
+from asgiref.sync import markcoroutinefunction
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -40,8 +41,8 @@ class Direct(Protocol):
 
     begins: bytes
 
-    def reply(self, scope: Scope) -> Sequence[Message] | None:
-        """Return the reply to a request; None if it has to go through the layers."""
+    def reply(self, scope: Scope, notes: Notes | None) -> Sequence[Message] | None:
+        """Return the reply to a request, with its id by these notes; None if it has to go through the layers."""
 
     def learning(self, scope: Scope, send: Send) -> tuple[Scope, Send]:
         """Return a request that goes through the layers, and what sees its reply, with the headers of all."""
@@ -96,23 +97,27 @@ class Cors(CORSMiddleware):
             response.headers[REQUEST_ID_HEADER] = self._notes.id_of(request_headers.raw)
         return response
 
-    # Not a coroutine: what only passes a request on is left when it has.
+    # Not a coroutine, but servers ask whether it is one: what only passes a request on is left when it has.
+    @markcoroutinefunction
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        """Answer a request."""
+        direct = self._direct
+        if direct is not None and scope.get("query_string", b"").startswith(direct.begins):
+            # Nobody watches where the notes begin here, so that of these an id is enough.
+            reply = direct.reply(scope, self._notes)
+            if reply is not None:
+                return _sent(reply, send)
+        return super().__call__(scope, receive, send)
+
+    # Nor is this.
     def simple_response(
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> Coroutine[Any, Any, None]:
         """Answer a request that is no preflight."""
-        direct = self._direct if self._direct and scope["query_string"].startswith(self._direct.begins) else None
-        if direct is not None:
-            reply = direct.reply(scope)
-            if reply is not None:
-                # Nobody watches where the notes begin here, so that of these an id is enough.
-                if self._notes is not None:
-                    reply[0]["headers"].append(self._notes.pair_of(scope))
-                return _sent(reply, send)
         if self._notes is not None:
             _, send = self._notes.begin(scope, send)
-        if direct is not None:
-            scope, send = direct.learning(scope, send)
+        if self._direct is not None and scope["query_string"].startswith(self._direct.begins):
+            scope, send = self._direct.learning(scope, send)
         # Without an origin to name, all standards are answered alike.
         if self._echoing is not None and "origin" in request_headers and self._is_echoed(scope):
             return self._echoing.simple_response(scope, receive, send, request_headers)

@@ -41,6 +41,7 @@ from rnaget_server.sequences.genes import (
 )
 from rnaget_server.sequences.parts import DIGESTS, INDEX, LETTERS
 from rnaget_server.storage.places import local_path, open_file
+from rnaget_server.storage.source import OpenFile
 
 TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -180,9 +181,9 @@ class SequenceStore:
         for sequence in read:
             yield sequence, islice(pieces, -(-sequence.length // _PIECE))
 
-    def read_at_once(self, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
-        """Return the letters from `start` up to `stop` if no disk has to be waited for, else None."""
-        return self._letters.read_at_once(sequence.start + start, stop - start)
+    def place(self, sequence: StoredSequence) -> tuple[OpenFile, int]:
+        """Return the file of letters, which is closed with the store, and the place where those of a sequence begin."""
+        return self._letters, sequence.start
 
     def member(self, name: str) -> StoredSequence | None:
         """Return the sequence that the genome has under a name."""

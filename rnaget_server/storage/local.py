@@ -143,7 +143,7 @@ class LocalFile:
             data += more
         return data
 
-    def read_at_once(self, offset: int, size: int) -> bytes | None:
+    def read_at_once(self, offset: int, size: int) -> bytearray | None:
         """Return `size` bytes from an offset on if the system has them in memory, else None: then use `read`."""
         if not _AT_ONCE or offset < 0 or offset + size > self.size:
             return None
@@ -152,7 +152,7 @@ class LocalFile:
             read = os.preadv(self._number, (data,), offset, _AT_ONCE)
         except OSError:  # they are on the disk, or the file system cannot tell
             return None
-        return bytes(data) if read == size else None
+        return data if read == size else None
 
     def read_kept(self, offset: int, size: int) -> bytes:
         """Return what `read` does: the system keeps what is read again and again."""

@@ -63,7 +63,7 @@ class OpenFile(ByteSource, Protocol):
     def status(self) -> os.stat_result:
         """Return the status of the file as it is now."""
 
-    def read_at_once(self, offset: int, size: int) -> bytes | None:
+    def read_at_once(self, offset: int, size: int) -> bytearray | None:
         """Return `size` bytes from an offset on if nothing has to be waited for, else None: then use `read`."""
 
     def close(self) -> None:

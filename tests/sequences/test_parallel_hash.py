@@ -29,8 +29,9 @@ def test_digests_of_pieces_of_all_sizes(tmp_path: Path, sizes: list[int]) -> Non
     store = SequenceStore(tmp_path)
     found = store.find(digests.md5)
     assert found is not None and b"".join(store.read(found, 0, length)) == letters
-    assert store.read_at_once(found, 1, 4) in (None, letters[1:4])
-    assert store.read_at_once(found, length - 1, length + 1) is None
+    file, start = store.place(found)
+    assert start == 2 and file.read_at_once(start + 1, 3) in (None, letters[1:4])
+    assert file.read_at_once(start + length - 1, 2) is None
     store.close()
 
 

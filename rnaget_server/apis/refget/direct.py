@@ -19,19 +19,20 @@ from starlette.types import Message, Scope, Send
 
 from rnaget_server.catalog import Catalog
 from rnaget_server.datasets.repository import LocatedSequence, Repository
-from rnaget_server.errors import StoreFailure
+from rnaget_server.http.observing.layer import Notes
 from rnaget_server.http.rate_limit import RateLimit
 from rnaget_server.http.request import principal_of
+from rnaget_server.http.written import WrittenHeaders
 from rnaget_server.model.observation import CURRENT, OTHER, note_principal, note_reading, note_route
 from rnaget_server.model.principal import Principal
-from rnaget_server.sequences.digests import StoredSequence
-from rnaget_server.sequences.store import SequenceStore
 
 MOST_BYTES = 64 << 10
 """A part of so many letters is read before any of it is sent."""
 
 _FOUND_KEY = "rnaget_server.found_sequence"
 _KEPT_SECONDS = 1.0
+# One request asks again that much earlier, so that all others go on as before.
+_AHEAD_SECONDS = 0.25
 _MOST_KEPT = 4096
 # As long as most tokens of a provider.
 _LONGEST = 4096
@@ -55,15 +56,24 @@ class _Kept:
 
     def __init__(self, found: _Found, headers: Sequence[tuple[bytes, bytes]]) -> None:
         located, catalog, self.principal = found
-        self.sequence = located.sequence
-        self.genome = located.genome.id
-        self.store, self.catalog = ref(located.store), ref(catalog)
-        self.headers = [pair for pair in headers if pair[0] != b"content-length"]
+        self.genome, self.length = located.genome.id, located.sequence.length
+        file, self.start = located.store.place(located.sequence)
+        self.file, self.catalog = ref(file), ref(catalog)
+        self.headers = WrittenHeaders.of(pair for pair in headers if pair[0] != b"content-length")
         self.until = monotonic() + _KEPT_SECONDS
         if self.principal.expires is not None:
             self.until = min(self.until, monotonic() + self.principal.expires - time())
+        self.renewed = self.until - _AHEAD_SECONDS
         noted = CURRENT.get()
         self.route = (noted.standard, noted.route) if noted is not None else (OTHER, OTHER)
+
+    def is_due(self) -> bool:
+        """Return whether a request has to go through the layers; a little ahead of the end, the first one that asks."""
+        now = monotonic()
+        if now < self.renewed:
+            return False
+        self.renewed = self.until
+        return True
 
 
 class DirectParts:
@@ -85,21 +95,26 @@ class DirectParts:
         self._limit = limit
         self._kept: dict[tuple[Any, ...], _Kept] = {}
 
-    def reply(self, scope: Scope) -> tuple[Message, Message] | None:
-        """Return the reply to a request if another that differs in the part alone was answered a moment ago."""
+    def reply(self, scope: Scope, notes: Notes | None) -> tuple[Message, Message] | None:
+        """Return the reply to a request if another that differs in the part alone was answered a moment ago.
+
+        It has the id of the request by these notes; None where a layer around this one gives it.
+        """
         span, kept = _SPAN.fullmatch(scope["query_string"]), self._kept.get(_key(scope))
-        if span is None or kept is None or monotonic() >= kept.until or not self._may_be_direct(scope):
+        if span is None or kept is None or kept.is_due() or not self._may_be_direct(scope):
             return None
-        store = kept.store()
-        if store is None or kept.catalog() is not self._repository.loaded_catalog(kept.principal):
+        file, start, stop = kept.file(), int(span[1]), int(span[2])
+        if file is None or kept.catalog() is not self._repository.loaded_catalog(kept.principal):
             return None
-        letters = _letters(store, kept.sequence, int(span[1]), int(span[2]))
+        if not start < stop <= kept.length or stop - start > MOST_BYTES:
+            return None
+        letters = file.read_at_once(kept.start + start, stop - start)
         if letters is None:
             return None
         note_route(*kept.route)
         note_principal(kept.principal)
         note_reading("genomes", kept.genome)
-        headers = [*kept.headers, (b"content-length", b"%d" % len(letters))]
+        headers = kept.headers.with_length(len(letters), notes.pair_of(scope) if notes is not None else None)
         begin = {"type": "http.response.start", "status": 200, "headers": headers}
         return begin, {"type": "http.response.body", "body": letters}
 
@@ -143,12 +158,3 @@ def _size(scope: Scope) -> int:
 def _asks_for_nothing_else(scope: Scope) -> bool:
     named = (name for name, value in scope["headers"] if name != b"accept" or value != b"*/*")
     return scope["method"] == "GET" and _IGNORED.issuperset(named)
-
-
-def _letters(store: SequenceStore, sequence: StoredSequence, start: int, stop: int) -> bytes | None:
-    if not start < stop <= min(sequence.length, start + MOST_BYTES):
-        return None
-    try:
-        return store.read_at_once(sequence, start, stop)
-    except StoreFailure:  # the route says so
-        return None

@@ -81,7 +81,7 @@ class RemoteFile:
             return bytes(self._read(offset, size))
         return b"".join(self._read(at, min(_MOST_AT_ONCE, offset + size - at)) for at in self._starts(offset, size))
 
-    def read_at_once(self, offset: int, size: int) -> bytes | None:
+    def read_at_once(self, offset: int, size: int) -> bytearray | None:
         """Return None: the place has to be waited for."""
         return None
 

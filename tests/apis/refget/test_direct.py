@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import random
 import shutil
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -60,6 +62,12 @@ def client(genome: Path) -> Iterator[TestClient]:
     yield from _client(genome)
 
 
+@pytest.fixture(scope="module")
+def root(genome: Path, serve: Callable[..., str]) -> str:
+    """Give the address of a server."""
+    return serve(genome)
+
+
 @pytest.fixture
 def own_client(data: Path) -> Iterator[TestClient]:
     """Give one of a copy."""
@@ -87,7 +95,8 @@ def digest(client: TestClient, name: str = "chr1") -> str:
 def can_be_direct(data: Path) -> bool:
     store = SequenceStore(data / "genomes" / "g")
     ((_, sequence),) = store.members(0, 1)
-    return store.read_at_once(sequence, 0, 4) is not None
+    file, start = store.place(sequence)
+    return file.read_at_once(start, 4) is not None
 
 
 @pytest.mark.parametrize("id", ["digest", "g:chr1"])
@@ -178,6 +187,47 @@ def test_any_request_is_answered_as_by_the_route(
     assert directly > 10 or not can_be_direct(genome)
 
 
+def _replies(address: tuple[str, int], request: bytes) -> list[tuple[list[bytes], bytes]]:
+    """Return the replies to requests on one connection: the lines of each head, sorted, without id and date; the body.
+
+    What ends it is a request whose reply closes the connection.
+    """
+    received = b""
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(request)
+        while piece := connection.recv(1 << 16):
+            received += piece
+    replies = []
+    while received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        lines = sorted(line for line in head.split(b"\r\n") if not line.startswith((b"x-request-id:", b"date:")))
+        assert len(lines) == head.count(b"\r\n") - 1
+        length = next(int(line.split(b": ")[1]) for line in lines if line.startswith(b"content-length"))
+        replies.append((lines, received[:length]))
+        received = received[length:]
+    return replies
+
+
+@pytest.mark.parametrize("size", [1, 10, 10_000, direct.MOST_BYTES])
+def test_over_a_connection_the_bytes_are_those_of_the_route(root: str, client: TestClient, size: int) -> None:
+    server = urlsplit(root)
+    address = (str(server.hostname), int(server.port or 0))
+    path = f"/sequence/{digest(client)}".encode()
+
+    def get(start: int, more: bytes = b"", version: bytes = b"1.1") -> bytes:
+        asked = (path, start, start + size, version, more)
+        return b"GET %b?start=%d&end=%d HTTP/%b\r\nHost: x\r\n%b\r\n" % asked
+
+    close = b"Connection: close\r\n"
+    for version, last in ((b"1.1", close), (b"1.0", b"")):
+        several = b"".join(map(get, range(20)))
+        direct_ones = _replies(address, several + get(20, last, version))
+        by_route = _replies(address, b"".join(get(n, b"X-Other: 1\r\n") for n in range(20)) + get(20, last, version))
+        assert direct_ones == by_route
+        assert [body.decode() for _, body in direct_ones] == [LETTERS[n : n + size] for n in range(21)]
+        assert [b"connection: close" in lines for lines, _ in direct_ones] == [False] * 20 + [True]
+
+
 def test_scripts_of_other_sites_read_it(client: TestClient) -> None:
     address = f"/sequence/{digest(client)}?start=0&end=10"
     for _ in range(2):
@@ -253,6 +303,30 @@ def test_clients_that_are_counted_are_refused_as_ever(genome: Path) -> None:
         assert [reply.headers["ratelimit-remaining"] for reply in replies] == ["2", "1", "0", "0", "0"]
 
 
+def test_one_request_asks_again_before_what_is_kept_ends(
+    client: TestClient, genome: Path, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_seconds = 1000.0
+    monkeypatch.setattr(direct, "_KEPT_SECONDS", kept_seconds)
+    monkeypatch.setattr(direct, "_AHEAD_SECONDS", kept_seconds)
+    address = f"/sequence/{digest(client)}?start=0&end=10"
+    headers = {"User-Agent": "ahead"}
+    looked_up = []
+    for _ in range(4):
+        before = len(found)
+        assert client.get(address, headers=headers).text == LETTERS[:10]
+        looked_up.append(len(found) - before)
+    # Each that asks again is kept anew, and so is due again at once.
+    assert looked_up == [1, 1, 1, 1]
+    located = open_repository(Settings(data=genome)).visible_to()
+    sequence = located.find_sequence("g:chr1")
+    assert sequence is not None
+    kept = direct._Kept((sequence, located.catalog, ANYONE), [])
+    assert [kept.is_due() for _ in range(3)] == [True, False, False]
+    kept.until = kept.renewed = 0.0
+    assert kept.is_due() and kept.is_due()
+
+
 def test_what_is_kept_is_bounded(client: TestClient, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct, "_MOST_KEPT", 2)
     address = f"/sequence/{digest(client)}?start=0&end=10"
@@ -276,8 +350,9 @@ def test_neither_open_files_nor_the_catalogue_are_held(genome: Path) -> None:
     assert located is not None
     kept = direct._Kept((located, view.catalog, ANYONE), [])
     held = {id(one) for one in gc.get_referents(kept, vars(kept))}
-    assert not held & {id(located), id(located.store), id(view.catalog)}
-    assert kept.store() is located.store and kept.catalog() is repository.loaded_catalog()
+    file, start = located.store.place(located.sequence)
+    assert not held & {id(located), id(located.store), id(view.catalog), id(file)}
+    assert (kept.file(), kept.start) == (file, start) and kept.catalog() is repository.loaded_catalog()
 
 
 def test_no_file_is_looked_at_in_the_event_loop(genome: Path, monkeypatch: pytest.MonkeyPatch) -> None:
