@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.servers import HOST, free_port
+from benchmarks.servers import HOST, free_ports
 
 BUCKET = "tests"
 """The one bucket."""
@@ -21,6 +21,8 @@ BUCKET = "tests"
 KEY, SECRET = "key-of-tests", "secret-of-tests"
 """What it is asked with."""
 _START_SECONDS = 90.0
+_STARTS = 3
+_PORTS = [f"{name}.port{grpc}" for name in ("master", "volume", "filer", "s3") for grpc in ("", ".grpc")]
 
 
 def weed_binary() -> str | None:
@@ -46,24 +48,30 @@ def running(binary: str, directory: Path) -> Iterator[str]:
     config = directory / "s3.json"
     config.write_text(json.dumps({"identities": [{**identity, "actions": ["Admin", "Read", "Write", "List"]}]}))
     (directory / "data").mkdir()
-    s3 = free_port()
-    ports = {name: free_port() for name in ("master.port", "volume.port", "filer.port")}
-    ports |= {f"{name}.grpc": free_port() for name in ports} | {"s3.port": s3, "s3.port.grpc": free_port()}
     command = [binary, "server", f"-dir={directory / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
-    command += [f"-s3.config={config}", "-master.volumeSizeLimitMB=256", "-volume.max=10"]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items())]
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=directory, env=dict(os.environ))
-    try:
-        address = f"http://127.0.0.1:{s3}"
-        _make_bucket(address, process, directory / "log")
-        yield address
-    finally:
-        process.kill()
-        process.wait(60)
+    command += [f"-s3.config={config}", "-master.volumeSizeLimitMB=256", "-volume.max=10", "-master.telemetry=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+    # Another process may have taken one of the ports meanwhile.
+    for _ in range(_STARTS):
+        ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        given = [f"-{name}={port}" for name, port in ports.items()]
+        with (directory / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, *given], stdout=log, stderr=subprocess.STDOUT, cwd=directory, env=dict(os.environ)
+            )
+        try:
+            address = f"http://127.0.0.1:{ports['s3.port']}"
+            if _has_bucket(address, process):
+                yield address
+                return
+        finally:
+            process.kill()
+            process.wait(60)
+    raise RuntimeError(f"the object store has not started:\n{(directory / 'log').read_text()[-2000:]}")
 
 
-def _make_bucket(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _has_bucket(address: str, process: subprocess.Popen[bytes]) -> bool:
+    """Return whether the bucket is there, for which the store is waited for; False if that has ended."""
     import obstore
     from obstore.store import S3Store
 
@@ -81,7 +89,7 @@ def _make_bucket(address: str, process: subprocess.Popen[bytes], log: Path) -> N
                 retry_config={"max_retries": 0},
             )
             obstore.put(store, "started", b"yes")
-            return
+            return True
         except (OSError, obstore.exceptions.BaseError):
             time.sleep(0.5)
-    raise RuntimeError(f"the object store has not started:\n{log.read_text()[-2000:]}")
+    return False

@@ -222,7 +222,7 @@ class Sums:
                 writer.write(sum.encode())
                 writer.finish()
 
-    def of_bytes(self, key: str, pieces: Iterator[bytes]) -> str:
+    def of_bytes(self, key: str, pieces: Iterator[bytes | memoryview]) -> str:
         """Return the sum of bytes that do not change, which is computed once."""
         sum = self.get(key)
         if sum is None:

@@ -36,7 +36,7 @@ class Content(ABC):
     ranges: bool = True
 
     @abstractmethod
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes | memoryview]:
         """Return the bytes from `start` up to `stop` or the end; from 0 only, if there is no `length`."""
 
     def close(self) -> None:  # noqa: B027
@@ -64,7 +64,7 @@ class FileContent(Content):
         self._file = file
         self.length = file.size
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes | memoryview]:
         """Yield the bytes piece by piece; for the errors see `file_bytes`."""
         return file_bytes(self._file, start, self.length if stop is None else stop)
 
@@ -157,7 +157,7 @@ class StreamedContent(Content):
             close_body(self._body)
 
 
-def file_bytes(file: OpenFile, start: int, stop: int) -> Iterator[bytes]:
+def file_bytes(file: OpenFile, start: int, stop: int) -> Iterator[bytes | memoryview]:
     """Yield bytes of a file, some hundred KiB at a time.
 
     Raises

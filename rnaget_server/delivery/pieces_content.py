@@ -28,7 +28,7 @@ class PiecesContent(Content):
         self.length = sum(piece.length for piece in pieces)
         self.held = sum(piece.length for piece in pieces if piece.data is not None)
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes | memoryview]:
         """Yield the bytes, some hundred KiB at a time; for the errors see `file_bytes`."""
         stop = self.length if stop is None else stop
         at = 0

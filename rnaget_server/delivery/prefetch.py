@@ -31,10 +31,10 @@ class Prefetcher:
         Where their bytes are counted, until they have left the process.
     """
 
-    def __init__(self, chunks: Iterator[bytes], share: ReplyShare) -> None:
+    def __init__(self, chunks: Iterator[bytes | memoryview], share: ReplyShare) -> None:
         self._chunks = chunks
         self._share = share
-        self._made: deque[bytes] = deque()
+        self._made: deque[bytes | memoryview] = deque()
         self._in_flight: deque[int] = deque()
         self._likely_size = 0
         self._asked = False
@@ -46,7 +46,7 @@ class Prefetcher:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> bytes | memoryview:
         while not self._made:
             if self._task is not None and self._task.done():
                 self._task.result()

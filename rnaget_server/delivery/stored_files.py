@@ -59,7 +59,7 @@ class StoredContent(FileContent):
         self.status = file.status()
         """That of the state whose bytes are read."""
 
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes | memoryview]:
         """Yield the bytes piece by piece.
 
         Raises

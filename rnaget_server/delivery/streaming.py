@@ -195,7 +195,7 @@ class _StreamedReply(StreamingResponse):
 
     def __init__(
         self,
-        chunks: Iterator[bytes],
+        chunks: Iterator[bytes | memoryview],
         status: int,
         fields: Mapping[str, str],
         headers: DownloadHeaders,
@@ -233,20 +233,22 @@ class _StreamedReply(StreamingResponse):
             await run_in_threadpool(self._content.close)
 
 
-async def _first(prefetcher: Prefetcher, filename: str) -> list[bytes]:
+async def _first(prefetcher: Prefetcher, filename: str) -> list[bytes | memoryview]:
     try:
         return [await anext(prefetcher, b"")]
     except OSError as error:
         raise unreadable(error, filename) from None
 
 
-async def _joined(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(
+    first: list[bytes | memoryview], rest: AsyncIterator[bytes | memoryview]
+) -> AsyncIterator[bytes | memoryview]:
     yield first.pop()
     async for chunk in rest:
         yield chunk
 
 
-def _cut_on_error(chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
+def _cut_on_error(chunks: Iterator[bytes | memoryview], filename: str) -> Iterator[bytes | memoryview]:
     yield next(chunks, b"")
     try:
         yield from chunks
@@ -255,7 +257,7 @@ def _cut_on_error(chunks: Iterator[bytes], filename: str) -> Iterator[bytes]:
         raise BrokenReplyError from None
 
 
-def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _compressed(chunks: Iterator[bytes | memoryview]) -> Iterator[bytes]:
     packer = isal_zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
     for chunk in chunks:
         packed = packer.compress(chunk)

@@ -193,7 +193,8 @@ def _bytes_of(file: ByteSource, pieces: Iterable[Piece]) -> Iterator[bytes]:
             yield piece.data
             continue
         starts = range(0, piece.length, _BLOCK)
-        yield from file.read_many((piece.offset + start, min(_BLOCK, piece.length - start)) for start in starts)
+        ranges = ((piece.offset + start, min(_BLOCK, piece.length - start)) for start in starts)
+        yield from map(bytes, file.read_many(ranges))
 
 
 class _Feeder(Thread):

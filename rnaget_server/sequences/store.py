@@ -162,7 +162,7 @@ class SequenceStore:
         spans = [(start, stop)] if start <= stop else [(start, sequence.length), (0, stop)]
         for first, last in spans:
             pieces = ((sequence.start + at, min(_PIECE, last - at)) for at in range(first, last, _PIECE))
-            yield from self._letters.read_many(pieces)
+            yield from map(bytes, self._letters.read_many(pieces))
 
     def read_each(self) -> Iterator[tuple[StoredSequence, Iterator[bytes]]]:
         """Yield all sequences in the order of their letters, each with its letters, which are to be read all.
@@ -179,7 +179,7 @@ class SequenceStore:
             for at in range(0, sequence.length, _PIECE)
         )
         for sequence in read:
-            yield sequence, islice(pieces, -(-sequence.length // _PIECE))
+            yield sequence, map(bytes, islice(pieces, -(-sequence.length // _PIECE)))
 
     def place(self, sequence: StoredSequence) -> tuple[OpenFile, int]:
         """Return the file of letters, which is closed with the store, and the place where those of a sequence begin."""

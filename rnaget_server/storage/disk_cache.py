@@ -23,6 +23,7 @@ _KEY = re.compile(r"[0-9a-f]{16,128}")
 _PART = "part-"
 _LOCK = "lock"
 _BLOCK = 4096
+_DIGITS = 20
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSIENT = (errno.ELOOP, errno.ENXIO, errno.ENOENT, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
@@ -68,6 +69,7 @@ class DiskCache:
         self.max_bytes = max_bytes
         """0 from the moment on when the directory cannot be used."""
         self.uses = UseCounts()
+        self._checked: tuple[int, ...] | None = None
         self._logged: set[str] = set()
         self._log_lock = threading.Lock()
         if max_bytes > 0:
@@ -174,10 +176,20 @@ class DiskCache:
     @contextmanager
     def _locked(self) -> Iterator[BinaryIO]:
         """Yield the locked file that says how many bytes the directory holds."""
-        private_directory(self._directory)
-        with (self._directory / _LOCK).open("a+b") as file:
+        if self._checked is None or self._state() != self._checked:
+            private_directory(self._directory)
+            self._checked = self._state()
+        with open(os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b", 0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
+
+    def _state(self) -> tuple[int, ...] | None:
+        """Return what the directory is and who may write to it; None if it is not there."""
+        try:
+            status = self._directory.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino, status.st_uid, status.st_mode
 
     def _sweep(self, max_bytes: int) -> int:
         """Remove leftovers, and what was used longest ago until `max_bytes` are left; return how many there are."""
@@ -252,15 +264,13 @@ class Entry:
 
 
 def _total(lock: BinaryIO) -> int:
-    lock.seek(0)
-    text = lock.read(32)
+    text = os.pread(lock.fileno(), _DIGITS, 0)
     return int(text) if text.isdigit() else -1
 
 
 def _write_total(lock: BinaryIO, total: int) -> None:
-    lock.truncate(0)
-    lock.write(b"%d" % total)
-    lock.flush()
+    # Always as many digits, since some file systems wait for the disk after a file was cut to nothing.
+    os.pwrite(lock.fileno(), b"%0*d" % (_DIGITS, total), 0)
 
 
 def _cost(size: int) -> int:

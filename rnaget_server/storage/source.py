@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from rnaget_server.storage.local import FileVersion
+
+
+@dataclass(frozen=True)
+class Presigned:
+    """A URL that sends a file to anybody who has it, and the headers to send with each request."""
+
+    url: str
+    headers: Mapping[str, str]
 
 
 class ByteSource(Protocol):
@@ -36,8 +45,8 @@ class ByteSource(Protocol):
     def read_kept(self, offset: int, size: int) -> bytes:
         """Return what `read` does, of what is read again and again, such as an index."""
 
-    def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes]:
-        """Yield the bytes of each (offset, size) in turn; for the errors see `read`.
+    def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of each (offset, size) in turn, as they arrived; for the errors see `read`.
 
         Parameters
         ----------
@@ -65,6 +74,15 @@ class OpenFile(ByteSource, Protocol):
 
     def read_at_once(self, offset: int, size: int) -> bytearray | None:
         """Return `size` bytes from an offset on if nothing has to be waited for, else None: then use `read`."""
+
+    def presigned(self, seconds: int) -> Presigned | None:
+        """Return how a client reads all of it from its own place for some seconds; None if that is this machine.
+
+        Raises
+        ------
+        OSError
+            If no URL can be made.
+        """
 
     def close(self) -> None:
         """Close the file for all its users."""

@@ -31,6 +31,7 @@ _BLOSC_FILTER = 32001
 _DAMAGED = "a chunk of the file is damaged or cut off"
 
 _Selection = slice | NDArray[np.int64]
+_Ahead = Iterator[bytes | memoryview]
 _Rectangle = tuple[Positions | slice, Positions | slice]
 
 
@@ -80,11 +81,11 @@ class _Chunks:
             raise OSError("the table of the chunks of the file is damaged")
         return places
 
-    def _ahead(self, places: Iterable[Sequence[int]]) -> Iterator[bytes] | None:
+    def _ahead(self, places: Iterable[Sequence[int]]) -> _Ahead | None:
         """Return the bytes of chunks in turn, where it pays to ask for them all before; else None."""
         return self._file.read_many(map(self._checked, places), keep=True) if self._file.far else None
 
-    def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: Iterator[bytes] | None = None) -> None:
+    def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: _Ahead | None = None) -> None:
         """Decode a chunk into an array of its shape."""
         data = self._stored(place, ahead)
         try:
@@ -95,7 +96,7 @@ class _Chunks:
         except (RuntimeError, ValueError):
             raise OSError(_DAMAGED) from None
 
-    def _decoded(self, place: Sequence[int], ahead: Iterator[bytes] | None = None) -> NDArray[Any]:
+    def _decoded(self, place: Sequence[int], ahead: _Ahead | None = None) -> NDArray[Any]:
         """Return the cells of a chunk, for small ones in half the time of `_decode`."""
         data = self._stored(place, ahead)
         try:
@@ -113,7 +114,7 @@ class _Chunks:
             raise OSError(_DAMAGED)
         return offset, size
 
-    def _stored(self, place: Sequence[int], ahead: Iterator[bytes] | None) -> bytes:
+    def _stored(self, place: Sequence[int], ahead: _Ahead | None) -> bytes | memoryview:
         """Return a chunk as it is stored, which Blosc can decode if it is compressed; the next of those `ahead`."""
         size = place[1]
         data = self._file.read(*self._checked(place)) if ahead is None else next(ahead)
@@ -177,7 +178,7 @@ class ChunkedCells(_Chunks):
         rows: Positions | slice,
         columns: Positions | slice,
         places: NDArray[np.int64],
-        ahead: Iterator[bytes] | None,
+        ahead: _Ahead | None,
     ) -> NDArray[Any]:
         rows = positions_of(rows)
         out = np.empty((len(rows), _width(columns)), self.dtype)

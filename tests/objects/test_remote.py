@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 
-from rnaget_server.storage.objects.client import Client
+from rnaget_server.cli.server import main
+from rnaget_server.storage.objects.client import READ_BYTES, Client
 from rnaget_server.storage.objects.failures import ObjectChanged, ObjectFailure
 from rnaget_server.storage.objects.mirror import Place, make_mirror
+from rnaget_server.storage.objects.remote import RemoteFile
 from rnaget_server.storage.places import object_requests, open_file
 from rnaget_server.storage.source import OpenFile
-from tests.objects.unruly import CALM, Unruly, by_chance
+from tests.objects.unruly import CALM, Answer, Unruly, by_chance
 
 SIZE = 12_000_000
 
@@ -52,12 +56,55 @@ def test_what_is_kept_is_asked_for_once(far: OpenFile, data: bytes, proxy: Unrul
     assert far.read_kept(1_100_000, 300_000) == data[1_100_000:1_400_000]
     assert len(proxy.requests) == asked
     # By another process, as it were, from the disk.
-    from rnaget_server.storage.objects.mirror import opened_mirror
+    from rnaget_server.storage.objects.mirror import forget_mirrors
 
-    opened_mirror.cache_clear()
+    forget_mirrors()
     again = open_file(next(tmp_path.glob("mirrors/*/data/a/b.bin")))
     assert again.read_kept(1_100_000, 300_000) == data[1_100_000:1_400_000]
     assert len(proxy.requests) == asked
+
+
+def test_long_runs_are_cut_where_the_parts_of_objects_are(far: OpenFile, data: bytes, proxy: Unruly) -> None:
+    ranges = [(at, 70_001) for at in range(1_000, SIZE - 80_000, 70_001)]
+    assert list(far.read_many(ranges)) == [data[at : at + size] for at, size in ranges]
+    asked = sorted(tuple(map(int, part.removeprefix("bytes=").split("-"))) for _, _, part in proxy.requests)
+    last = ranges[-1][0] + 70_001 - 1
+    assert asked == [(1_000, READ_BYTES - 1), (READ_BYTES, 2 * READ_BYTES - 1), (2 * READ_BYTES, last)]
+    # A short one is one request wherever it lies.
+    proxy.requests.clear()
+    assert list(far.read_many([(READ_BYTES - 9, 90)])) == [data[READ_BYTES - 9 : READ_BYTES + 81]]
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ranges_of_every_kind(far: OpenFile, data: bytes, seed: int) -> None:
+    chance = random.Random(seed)
+    ranges = []
+    at = 0
+    for _ in range(60):
+        size = int(10 ** chance.uniform(0, 6.8)) - 1
+        at = chance.choice((at, at + chance.randrange(400_000), at - chance.randrange(50_000), chance.randrange(SIZE)))
+        at = min(max(at, 0), SIZE)
+        ranges.append((at, min(size, SIZE - at)))
+        at += ranges[-1][1]
+    expected = [data[at : at + size] for at, size in ranges]
+    assert list(far.read_many(ranges)) == expected
+    few = ranges[:8]
+    assert list(far.read_many(few, keep=True)) == expected[:8]
+    assert list(far.read_many(ranges, keep=True)) == expected
+
+
+def test_many_slow_readers_hold_little(far: RemoteFile) -> None:
+    readers = [far.read_many((at, 500_000) for at in range(0, 11_500_000, 500_000)) for _ in range(30)]
+    for reader in readers:
+        next(reader)
+    held = far._client._held
+    assert 0 < held <= (64 << 20) + SIZE
+    # Each goes on, though others hold all that may be held.
+    assert sum(map(len, readers[-1])) == 11_000_000
+    for reader in readers:
+        reader.close()
+    assert far._client._held == 0
 
 
 def test_requests_are_counted(far: OpenFile, proxy: Unruly) -> None:
@@ -75,7 +122,7 @@ FEW = [(10, 50_000), (4_000_000, 70_000), (9_000_000, 60_000), (9_100_000, 5)]
 def test_the_same_few_ranges_are_asked_for_once(
     far: OpenFile, data: bytes, proxy: Unruly, tmp_path: Path, url: str
 ) -> None:
-    from rnaget_server.storage.objects.mirror import opened_mirror
+    from rnaget_server.storage.objects.mirror import forget_mirrors, opened_mirror
 
     wanted = [data[at : at + size] for at, size in FEW]
     assert list(far.read_many(FEW, keep=True)) == wanted
@@ -92,7 +139,7 @@ def test_the_same_few_ranges_are_asked_for_once(
     # By another process, as it were, from the disk, where one is damaged.
     damaged = next(path for path in kept if path.stat().st_size > 70_000)
     damaged.write_bytes(damaged.read_bytes().replace(data[4_000_000:4_000_020], bytes(20)))
-    opened_mirror.cache_clear()
+    forget_mirrors()
     again = open_file(next(tmp_path.glob("mirrors/*/data/a/b.bin")))
     assert list(again.read_many(FEW, keep=True)) == wanted
     assert len(proxy.requests) == asked + 2
@@ -171,14 +218,146 @@ def test_a_bucket_that_is_not_there(url: str) -> None:
         Client("s3://no-such-bucket/x", 5).listing()
 
 
+def _total(answer: Answer) -> None:
+    answer.headers["Content-Range"] = "bytes 1000-1099/700"
+
+
+def _shifted(answer: Answer) -> None:
+    answer.headers["Content-Range"] = f"bytes 1001-1100/{SIZE}"
+
+
+def _whole(answer: Answer) -> None:
+    answer.status = 200
+
+
+def _shorter(answer: Answer) -> None:
+    answer.body, answer.headers["Content-Length"] = answer.body[:50], "50"
+
+
+def _longer(answer: Answer) -> None:
+    answer.body, answer.headers["Content-Length"] = answer.body + b"x", "101"
+
+
+def _untagged(answer: Answer) -> None:
+    answer.headers = {name: value for name, value in answer.headers.items() if name.lower() != "etag"}
+
+
+def _weak(answer: Answer) -> None:
+    answer.headers = {name: f"W/{value}" if name.lower() == "etag" else value for name, value in answer.headers.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_total, "does not answer"),
+        (_shifted, "does not answer"),
+        (_whole, "does not answer"),
+        (_shorter, "sends another number of bytes"),
+        (_longer, "sends another number of bytes"),
+        (_untagged, "gives no entity tags"),
+        (_weak, "gives weak entity tags"),
+    ],
+)
+def test_a_part_that_is_not_what_was_asked_for_is_refused(
+    url: str, proxy: Unruly, data: bytes, change: Callable[[Answer], None], words: str
+) -> None:
+    client = Client(url, 1)
+    tag = client.put("b.bin", data)
+    assert client.read("b.bin", tag, 1000, 100) == data[1000:1100]
+    proxy.change = change
+    with pytest.raises(ObjectFailure, match=words):
+        client.read("b.bin", tag, 1000, 100)
+
+
+def test_a_place_without_entity_tags_is_no_catalogue(url: str, proxy: Unruly, tmp_path: Path) -> None:
+    def untag(answer: Answer) -> None:
+        answer.body = answer.body.replace(b"<ETag>", b"<None>").replace(b"</ETag>", b"</None>")
+
+    Client(url, 5).put("catalog.yaml", b"id: x")
+    proxy.change = untag
+    with pytest.raises(ObjectFailure, match="gives no entity tags"):
+        make_mirror(Place(url, 5, 0), tmp_path / "mirrors")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (403, "RequestTimeTooSkewed", r"the clock of this machine and that of .* differ: set this machine's"),
+        (400, "ExpiredToken", "the credentials have expired: get new ones"),
+        (400, "InvalidToken", "correct AWS_SESSION_TOKEN"),
+        (400, "AuthorizationHeaderMalformed", "in another region .*: correct AWS_REGION"),
+        (301, "PermanentRedirect", "in another region .*: correct AWS_REGION"),
+        (405, "MethodNotAllowed", r"does not answer as it should \(405, MethodNotAllowed\)"),
+        (416, "InvalidRange", r"does not answer as it should \(416, InvalidRange\)"),
+    ],
+)
+def test_a_refusal_that_stays_is_said_at_once(url: str, proxy: Unruly, status: int, code: str, words: str) -> None:
+    client = Client(url, 60)
+    tag = client.put("b.bin", b"x" * 200)
+    proxy.requests.clear()
+    proxy.change = lambda answer: answer.refuse(status, code)
+    with pytest.raises(ObjectFailure, match=words):
+        client.read("b.bin", tag, 0, 100)
+    with pytest.raises(ObjectFailure, match=words):
+        client.whole("b.bin")
+    assert len(proxy.requests) == 2
+
+
+def test_a_client_of_another_time_is_told_to_set_the_clock(url: str, proxy: Unruly, tmp_path: Path) -> None:
+    proxy.change = lambda answer: answer.refuse(403, "RequestTimeTooSkewed")
+    result = CliRunner().invoke(main, ["check", url], env={"RNAGET_CACHE_DIRECTORY": str(tmp_path / "cache")})
+    assert result.exit_code == 1
+    assert f"the clock of this machine and that of {url} differ: set this machine's, as by NTP" in result.output
+
+
+def test_a_place_that_sends_drop_by_drop_is_not_waited_for(url: str, proxy: Unruly) -> None:
+    client = Client(url, 4)
+    tag = client.put("b.bin", b"x" * 4000)
+    proxy.delay = 0.05
+    # The first half of the time it has no time, and then it drips.
+    began = time.monotonic()
+    proxy.mood = lambda method, path: "503" if time.monotonic() < began + 2 else "drip"
+    with pytest.raises(ObjectFailure, match="does not answer"):
+        client.read("b.bin", tag, 0, 4000)
+    assert time.monotonic() - began < 6.5
+    # One that drips once is asked again in time.
+    drips = iter(("drip",))
+    proxy.mood = lambda method, path: next(drips, CALM)
+    assert client.read("b.bin", tag, 0, 4000) == b"x" * 4000
+
+
+@pytest.mark.parametrize("status", ["503", "429"])
+def test_all_requests_pause_for_a_place_that_asks_for_fewer(url: str, proxy: Unruly, status: str) -> None:
+    client = Client(url, 20)
+    tag = client.put("b.bin", b"x" * 1000)
+    refused = iter(range(5))
+    times: list[float] = []
+
+    def mood(method: str, path: str) -> str:
+        times.append(time.monotonic())
+        return CALM if next(refused, None) is None else status
+
+    proxy.mood = mood
+    assert client.read("b.bin", tag, 0, 1000) == b"x" * 1000
+    assert len(times) == 6
+    waits = [after - before for before, after in itertools.pairwise(times)]
+    assert waits[0] > 0.02 and waits[-1] > 0.3  # they grow
+    # A pause is not cut short by one who has to wait for less.
+    client._quiet_until = far_off = time.monotonic() + 3
+    refused = iter(range(1))
+    monkeypatched = client._be_quiet
+    client._be_quiet = lambda: None  # type: ignore[method-assign]
+    client.read("b.bin", tag, 0, 10)
+    client._be_quiet = monkeypatched  # type: ignore[method-assign]
+    assert client._quiet_until == far_off
+
+
 def test_what_stores_say_is_put_in_words() -> None:
     from rnaget_server.storage.objects.failures import failure_of
 
     class GenericError(Exception):
         """As the library names it."""
 
-    skewed = GenericError("status code: 403 Forbidden: <Error><Code>RequestTimeTooSkewed</Code></Error>")
-    assert "clock" in str(failure_of(skewed, "s3://b"))
     assert failure_of(GenericError("status code: 429 Too Many"), "s3://b").slow_down
     assert failure_of(GenericError("connection closed"), "s3://b").passing
     assert not failure_of(GenericError("status code: 400 Bad: <Code>KeyTooLongError</Code>"), "s3://b").passing

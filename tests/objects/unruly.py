@@ -15,6 +15,24 @@ from urllib.parse import urlsplit
 
 Mood = str
 CALM: Mood = "calm"
+BAD: tuple[Mood, ...] = ("delay", "cut", "503", "429", "500", "drop")
+
+
+@dataclass
+class Answer:
+    """The answer to a request: as the store has it, until something is changed in it."""
+
+    method: str
+    path: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def refuse(self, status: int, code: str) -> None:
+        """Make it a refusal, as S3 has them."""
+        self.status = status
+        self.body = f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
+        self.headers = {"Content-Type": "application/xml", "Content-Length": str(len(self.body))}
 
 
 @dataclass
@@ -26,15 +44,13 @@ class Unruly:
     done: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     delay: float = 0.02
+    change: Callable[[Answer], None] = lambda answer: None
 
 
 def by_chance(seed: int, share: float) -> Callable[[str, str], Mood]:
     """Return moods of which a share is bad."""
     chance = random.Random(seed)
-    return lambda method, path: chance.choice(_BAD) if chance.random() < share else CALM
-
-
-_BAD = ("delay", "cut", "503", "429", "500", "drop")
+    return lambda method, path: chance.choice(BAD) if chance.random() < share else CALM
 
 
 @contextmanager
@@ -43,6 +59,8 @@ def unruly(upstream: str) -> Iterator[Unruly]:
     target = urlsplit(upstream).netloc
 
     class Handler(socketserver.StreamRequestHandler):
+        disable_nagle_algorithm = True
+
         def handle(self) -> None:
             while self._one():
                 pass
@@ -74,16 +92,22 @@ def unruly(upstream: str) -> Iterator[Unruly]:
             asked.close()
             if mood == "cut-all":  # what was asked for was done, and nobody hears of it
                 return False
-            kept = [(name, value) for name, value in reply.getheaders() if name.lower() not in _OF_CONNECTION]
+            kept = {name: value for name, value in reply.getheaders() if name.lower() not in _OF_CONNECTION}
             # Of a reply to HEAD, the length is that of what is not sent.
-            length = reply.getheader("content-length", "0") if method == "HEAD" else str(len(data))
-            kept.append(("Content-Length", length))
-            head = "".join(f"{name}: {value}\r\n" for name, value in kept)
-            self.wfile.write(f"HTTP/1.1 {reply.status} {reply.reason}\r\n{head}\r\n".encode("latin-1"))
+            kept["Content-Length"] = (reply.getheader("content-length") or "0") if method == "HEAD" else str(len(data))
+            answer = Answer(method, path, reply.status, kept, data)
+            proxy.change(answer)
+            head = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+            self.wfile.write(f"HTTP/1.1 {answer.status} As-It-Is\r\n{head}\r\n".encode("latin-1"))
             if mood == "cut":
-                self.wfile.write(data[: len(data) // 2])
+                self.wfile.write(answer.body[: len(answer.body) // 2])
                 return False
-            self.wfile.write(data)
+            if mood == "drip":
+                for byte in answer.body:
+                    self.wfile.write(bytes((byte,)))
+                    time.sleep(proxy.delay)
+                return True
+            self.wfile.write(answer.body)
             return True
 
     class Server(socketserver.ThreadingTCPServer):

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -141,6 +142,27 @@ for number in range(150):
     assert max_bytes * 3 // 4 < bytes_in(tmp_path / "c") <= max_bytes
     assert seen <= max_bytes
     assert leftovers(tmp_path / "c") == []
+
+
+def test_the_lock_of_the_directory_is_not_held_for_the_disk(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path / "c", 1 << 20)
+    put(cache, 0, b"x")
+    ended = threading.Event()
+    seen: set[bytes] = set()
+
+    def look() -> None:
+        while not ended.is_set():
+            # A file that is cut to nothing, if only for a moment, is waited for by some file systems.
+            seen.add((tmp_path / "c" / "lock").read_bytes())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for number in range(1, 200):
+        put(cache, number, b"x")
+    ended.set()
+    thread.join()
+    assert {int(text) for text in seen} <= {4096 * number for number in range(1, 201)}
+    assert int((tmp_path / "c" / "lock").read_bytes()) == 200 * 4096
 
 
 def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:

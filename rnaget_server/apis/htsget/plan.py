@@ -26,7 +26,7 @@ from rnaget_server.catalog import ReadSet, ReadsFile
 from rnaget_server.catalog.models import ReadsKind
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.datasets.references import find_references
-from rnaget_server.errors import InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
+from rnaget_server.errors import Forbidden, InvalidQuery, UnknownId, UnsupportedFormat, shown, unknown_name
 from rnaget_server.model.limits import check_ticket_url
 from rnaget_server.reads.bgzf import MOST_IN_BLOCK, WITHIN
 from rnaget_server.reads.files import Piece, Region
@@ -222,6 +222,14 @@ def transcoded(
     references = find_references(context.view, reads, opened, found)
     exact = must_be_exact(reads, opened.record.format, found)
     return opened.transcoded(found, fields, tags, notags, references, exact)
+
+
+def may_have_whole(reads: ReadSet, format: str) -> bool:
+    """Return whether the one who asks may see all of a file, and not only what he asks for."""
+    try:
+        return not must_be_exact(reads, format, None)
+    except Forbidden:
+        return False
 
 
 def can_transcode(kind: ReadsKind) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -15,6 +16,8 @@ from rnaget_server.apis.htsget.plan import (
     can_transcode,
     file_of,
     in_memory,
+    may_have_whole,
+    pieces_of_ranges,
     regions_of,
     transcoded_block,
 )
@@ -25,9 +28,13 @@ from rnaget_server.datasets.controlled import READS_FILE
 from rnaget_server.datasets.reads import OpenReads
 from rnaget_server.datasets.references import find_references
 from rnaget_server.errors import Forbidden
+from rnaget_server.http.log_once import ONCE
 from rnaget_server.http.routing import answered_at_once
 from rnaget_server.model.observation import note_reading
 from rnaget_server.query.strings import query_string
+from rnaget_server.storage.source import Presigned
+
+_log = logging.getLogger(__name__)
 
 
 def _recent_ticket(context: Context, id: str) -> Response | None:
@@ -40,6 +47,8 @@ def _recent_ticket(context: Context, id: str) -> Response | None:
     blocks = None if opened is None else recent.get(file, opened.version, query, context.view.rights)
     if opened is None or blocks is None:
         return None
+    if opened.file.far and context.api.settings.object_presigned_seconds:
+        return None  # to sign URLs may take a request for credentials
     note_reading(READS_FILE, file.id)  # small blocks are in the ticket itself
     return _response(context, reads, opened, query, blocks)
 
@@ -91,7 +100,13 @@ def _response(
 ) -> Response:
     file = opened.record
     version = version_for(reads, opened.version)
-    urls = [_url(context, reads, file, version, block) for block in blocks]
+    presigned = _presigned(context, reads, opened)
+    urls: list[dict[str, Any]] = []
+    for block in blocks:
+        if presigned is not None and block.ranges is not None:
+            urls += _at_the_place(presigned, opened, block.kind, block.ranges)
+        else:
+            urls.append(_url(context, reads, file, version, block))
     ticket: dict[str, Any] = {"format": file.format, "urls": urls}
     is_whole = query.regions is None and query.only is None and not any(block.is_transcoded for block in blocks)
     if is_whole and opened.md5 is not None:
@@ -99,8 +114,33 @@ def _response(
     return context.respond({"htsget": ticket}, "Ticket")
 
 
+def _presigned(context: Context, reads: ReadSet, opened: OpenReads) -> Presigned | None:
+    """Return how a client reads the file from object storage; None if it has to ask this server.
+
+    Such a URL sends any part of the file, so that it is only for those who may see all of it.
+    """
+    seconds = context.api.settings.object_presigned_seconds
+    if not seconds or not may_have_whole(reads, opened.record.format):
+        return None
+    try:
+        return opened.file.presigned(seconds)
+    except OSError as error:
+        _log.warning("tickets have no presigned URLs: %s", error, extra={ONCE: f"presigned {error}"})
+        return None
+
+
+def _at_the_place(presigned: Presigned, opened: OpenReads, kind: str, ranges: str) -> Iterator[dict[str, Any]]:
+    for piece in pieces_of_ranges(ranges, opened.file.size):
+        part = f"bytes={piece.offset}-{piece.offset + piece.length - 1}"
+        yield {"url": presigned.url, "headers": {**presigned.headers, "Range": part}} | _class(kind)
+
+
+def _class(kind: str) -> dict[str, str]:
+    return {"class": kind} if kind else {}
+
+
 def _url(context: Context, reads: ReadSet, file: ReadsFile, version: str, block: Block) -> dict[str, str]:
-    kind = {"class": block.kind} if block.kind else {}
+    kind = _class(block.kind)
     if block.data is not None:
         return {"url": block.inline, **kind}
     path = f"/{reads.kind}/{BLOCKS}/{reads.id}"

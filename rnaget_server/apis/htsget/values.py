@@ -68,6 +68,11 @@ class Block:
         """True if its records are made again without some of their fields and tags."""
         return any(name == "kept" for name, _ in self.parameters)
 
+    @property
+    def ranges(self) -> str | None:
+        """The byte ranges of the file that are sent as they are; None if something else is."""
+        return dict(self.parameters).get("ranges")
+
     @cached_property
     def inline(self) -> str:
         """The bytes as a URL."""

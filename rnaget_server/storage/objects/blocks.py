@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cached_property
 from typing import Protocol
 
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter
@@ -22,6 +22,8 @@ _MOST_ENDS = 128
 _MOST_AHEAD = 16
 _MOST_OF_READER = 8 << 20
 _MOST_WAITING = 32 << 20
+# Until then, most that asked for it have got their reply.
+_WRITTEN_AFTER = 0.1
 
 _Key = tuple[str, int, int]
 
@@ -53,6 +55,7 @@ class Blocks:
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._bytes = self._waiting = 0
+        self._writer = ThreadPoolExecutor(1, "objects-kept")
         self._ends: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     def read(self, file: Blocked, offset: int, size: int) -> bytes:
@@ -147,10 +150,6 @@ class Blocks:
                 writer.write(data)
                 writer.finish()
 
-    @cached_property
-    def _writer(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(1, "objects-kept")
-
     def part(self, file: Blocked, offset: int, size: int) -> bytes | None:
         """Return a part of a file that was kept as just this part, else None."""
         data = self._found((file.identity, offset, size))
@@ -172,6 +171,7 @@ class Blocks:
             self._writer.submit(self._write_all, found, size)
 
     def _write_all(self, found: list[tuple[_Key, bytes]], size: int) -> None:
+        time.sleep(_WRITTEN_AFTER)
         try:
             for key, data in found:
                 self._write(key, data)
@@ -207,10 +207,11 @@ class Keeping:
         self._new.clear()
         return None
 
-    def add(self, offset: int, data: bytes) -> None:
+    def add(self, offset: int, data: bytes | memoryview) -> None:
         """Note a part that was read."""
         if self._left >= 0:
-            self._new.append((offset, data))
+            # Else all that it was read with would be kept, too.
+            self._new.append((offset, bytes(data)))
 
     def end(self) -> None:
         """Keep what was read, if it is little."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, TypeVar
 
 import obstore
@@ -24,7 +23,12 @@ SIDE_BY_SIDE = 16
 """Most requests of one process to a place at once, for parts of files."""
 
 _SILENCES, _LEAST_SILENCE = 8, 0.4
+_ATTEMPTS = 2
+_MOST_AHEAD, _MOST_OF_ALL = 32 << 20, 64 << 20
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 4.0
+READ_BYTES = 4 << 20
+"""Most bytes that are asked for at once."""
+
 PART_BYTES = 16 << 20
 """Least bytes of a part in which a large object is put."""
 
@@ -60,6 +64,8 @@ class Client:
         How many requests were sent.
     all_requests
         How many were sent by all clients of this process.
+    threads
+        The threads in which parts of files are read side by side.
 
     Raises
     ------
@@ -74,18 +80,28 @@ class Client:
         self.url = url
         self.requests = 0
         self._seconds = seconds
+        self._silence = max(seconds / _SILENCES, _LEAST_SILENCE)
         self._quiet_until = 0.0
+        self._held = 0
+        self._lock = threading.Lock()
+        self.threads = ThreadPoolExecutor(SIDE_BY_SIDE, "objects")
         try:
             self._store = _opened(url, seconds)
-            # A place that has sent nothing for a while is asked again; what is put may take longer than that to go out.
-            self._read_from = _opened(url, seconds, max(seconds / _SILENCES, _LEAST_SILENCE))
+            # A place that has sent nothing for a while is asked again, and one that sends drop by drop once;
+            # what is put may take longer than that to go out.
+            self._read_from = _opened(url, seconds / _ATTEMPTS, self._silence)
         except Exception as error:
             raise failure_of(error, url) from None
 
-    @cached_property
-    def threads(self) -> ThreadPoolExecutor:
-        """The threads in which parts of files are read side by side."""
-        return ThreadPoolExecutor(SIDE_BY_SIDE, "objects")
+    def has_room(self, held: int) -> bool:
+        """Return whether one who has asked for so many bytes that he has not taken yet may ask for more."""
+        return held < _MOST_AHEAD and self._held < _MOST_OF_ALL
+
+    def hold(self, size: int) -> int:
+        """Count bytes that were asked for ahead, or that were taken or given up (then below 0), and return `size`."""
+        with self._lock:
+            self._held += size
+        return size
 
     def read(self, key: str, tag: str, offset: int, size: int) -> memoryview:
         """Return a part of an object that has a tag, as it arrived, without a copy.
@@ -99,9 +115,7 @@ class Client:
         """
         if not size:
             return memoryview(b"")
-        options: Any = {"range": (offset, offset + size)}
-        # No server takes a weak tag for the same.
-        options |= {} if tag.startswith("W/") else {"if_match": tag}
+        options: Any = {"range": (offset, offset + size), "if_match": tag}
 
         def read() -> memoryview:
             reply = obstore.get(self._read_from, key, options=options)
@@ -109,7 +123,7 @@ class Client:
                 raise ObjectChanged("the object was replaced since it was opened: ask again in a moment")
             data = memoryview(reply.bytes())
             if len(data) != size:
-                raise ObjectFailure(f"{self.url} sends less than is asked for", passing=True)
+                raise ObjectFailure(f"{self.url} sends another number of bytes than is asked for", passing=True)
             return data
 
         return self._tried(read)
@@ -152,8 +166,21 @@ class Client:
 
     def pieces(self, key: str, tag: str, size: int) -> Iterator[memoryview]:
         """Yield all of an object that has a tag, piece by piece; for the errors see `read`."""
-        for offset in range(0, size, PART_BYTES):
-            yield self.read(key, tag, offset, min(PART_BYTES, size - offset))
+        for offset in range(0, size, READ_BYTES):
+            yield self.read(key, tag, offset, min(READ_BYTES, size - offset))
+
+    def presigned(self, key: str, seconds: int) -> str:
+        """Return a URL by which anybody may read an object for some seconds.
+
+        Raises
+        ------
+        ObjectFailure
+            If none can be made, as without credentials.
+        """
+        try:
+            return str(obstore.sign(self._store, "GET", key, timedelta(seconds=seconds)))
+        except Exception as error:
+            raise failure_of(error, self.url) from None
 
     def listing(self) -> dict[str, Listed]:
         """Return all objects by their keys.
@@ -174,13 +201,21 @@ class Client:
         return Listed(found["size"], self._tag(found), int(found["last_modified"].timestamp()))
 
     def _tag(self, found: Any) -> str:
+        """Return the entity tag that a place gives an object.
+
+        Raises
+        ------
+        ObjectFailure
+            If it gives none that no two states of it have.
+        """
         tag = found["e_tag"]
-        if not tag:
+        if not isinstance(tag, str) or tag.startswith("W/"):
             raise ObjectFailure(
-                f"{self.url} gives no entity tags (ETag), by which a file that was replaced is known: let it be served "
-                "by what gives them, such as nginx or object storage"
+                f"{self.url} gives {'weak' if tag else 'no'} entity tags (ETag), by which an object that was replaced "
+                "is not known: ask what gives strong ones, such as object storage or nginx, and not through a proxy "
+                "that changes them"
             )
-        return str(tag)
+        return tag
 
     def put(self, key: str, data: bytes, expected: str | None = None) -> str:
         """Write an object, and return its tag.
@@ -274,7 +309,8 @@ class Client:
 
     def _tried(self, work: Callable[[], _Answer]) -> _Answer:
         """Return what `work` does, which is done again after growing waits where the place may come round."""
-        end, wait = time.monotonic() + self._seconds, _FIRST_WAIT
+        # The last time it is asked, it has to have time to be silent.
+        end, wait = time.monotonic() + self._seconds - self._silence, _FIRST_WAIT
         while True:
             self._be_quiet()
             try:
@@ -287,7 +323,7 @@ class Client:
                 if not failure.passing or time.monotonic() + wait > end:
                     raise failure from None
                 if failure.slow_down:
-                    self._quiet_until = time.monotonic() + wait
+                    self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
             # Not all that wait come back at once.
             time.sleep(wait * random.uniform(0.5, 1))
             wait = min(2 * wait, _LONGEST_WAIT)

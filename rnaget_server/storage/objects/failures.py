@@ -77,8 +77,10 @@ def failure_of(error: Exception, place: str) -> ObjectFailure:
         return ObjectGone("the object is not there any more")
     if code in _SKEWED:
         return ObjectFailure(f"the clock of this machine and that of {place} differ: set this machine's, as by NTP")
-    if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in _DENIED:
+    if code in _KEYS or kind in ("PermissionDeniedError", "UnauthenticatedError") or status in _DENIED:
         return ObjectFailure(f"{place} refuses access: {_KEYS.get(code, _without_key(place))}")
+    if code == "AuthorizationHeaderMalformed" or "incorrectly configured region" in text:
+        return ObjectFailure(f"{place} is in another region than it is asked for in: correct AWS_REGION")
     if status in _SLOW_DOWN:
         return ObjectFailure(f"{place} asks for fewer requests ({status})", passing=True, slow_down=True)
     if "169.254." in text:  # where machines of a cloud ask for credentials
@@ -97,7 +99,8 @@ def failure_of(error: Exception, place: str) -> ObjectFailure:
         return ObjectFailure(f"{place} cannot be used so ({kind})")
     # A request that is wrong is wrong the next time as well.
     passing = not 400 <= status < 500 or status in _PASSING or code in _PASSING_CODES
-    return ObjectFailure(f"{place} does not answer" + (f" as it should ({status})" if status else ""), passing=passing)
+    said = f" as it should ({f'{status}, {code}' if code else status})" if status else ""
+    return ObjectFailure(f"{place} does not answer{said}", passing=passing)
 
 
 def _without_key(place: str) -> str:

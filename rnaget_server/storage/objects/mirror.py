@@ -7,10 +7,11 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _LEAST = 1 << 10
 _MOST_SAID = 16 << 10
 _OF_SERVICE = 1 << 20
 _BILLION = 10**9
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,25 @@ class Mirror:
         self.home = home
         self.place = place
         self.data = home / "data"
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self._blocks: Blocks | None = None
 
-    @cached_property
+    @property
     def client(self) -> Client:
         """The client of the place; made in the process that uses it."""
-        return Client(self.place.url, self.place.seconds)
+        with self._lock:
+            if self._client is None:
+                self._client = Client(self.place.url, self.place.seconds)
+            return self._client
 
-    @cached_property
+    @property
     def blocks(self) -> Blocks:
         """The blocks that are kept of the objects."""
-        return Blocks(DiskCache(self.home.parent / "blocks", self.place.cache_bytes))
+        with self._lock:
+            if self._blocks is None:
+                self._blocks = Blocks(DiskCache(self.home.parent / "blocks", self.place.cache_bytes))
+            return self._blocks
 
     @property
     def tags(self) -> dict[str, str]:
@@ -258,10 +269,21 @@ class Mirror:
             yield True
 
 
-@cache
 def opened_mirror(home: Path) -> Mirror:
     """Return the mirror of this process that a directory holds; its connections are shared by all who ask for it."""
+    with _OPENING:
+        return _mirror_in(home)
+
+
+@cache
+def _mirror_in(home: Path) -> Mirror:
     return Mirror(home, Place(**json.loads((home / PLACE).read_bytes())))
+
+
+def forget_mirrors() -> None:
+    """Open all mirrors again when they are asked for, as another process would."""
+    with _OPENING:
+        _mirror_in.cache_clear()
 
 
 def make_mirror(place: Place, directory: Path) -> Mirror:
@@ -281,7 +303,7 @@ def make_mirror(place: Place, directory: Path) -> Mirror:
     """
     home = private_directory(directory / hashlib.sha256(place.url.encode()).hexdigest()[:24])
     _replace(home / PLACE, json.dumps(asdict(place)).encode())
-    opened_mirror.cache_clear()
+    forget_mirrors()
     mirror = opened_mirror(home)
     mirror.update(wait=True)
     return mirror

@@ -315,7 +315,7 @@ def _pieces(path: Path, status: os.stat_result) -> Iterator[bytes]:
     stored = LocalFile(os.open(path, os.O_RDONLY))
     file = open_object(stored) if stored.stands_in else stored
     try:
-        yield from file.read_many((at, min(_PIECE, file.size - at)) for at in range(0, file.size, _PIECE))
+        yield from map(bytes, file.read_many((at, min(_PIECE, file.size - at)) for at in range(0, file.size, _PIECE)))
     except ObjectFailure:
         raise
     except OSError as error:

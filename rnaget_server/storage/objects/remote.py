@@ -6,19 +6,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from rnaget_server.storage.local import FileVersion, version_of
 from rnaget_server.storage.objects.blocks import Blocks, Keeping
-from rnaget_server.storage.objects.client import Client
+from rnaget_server.storage.objects.client import READ_BYTES, Client
 from rnaget_server.storage.objects.failures import ObjectChanged, ObjectGone
+from rnaget_server.storage.source import Presigned
 
 # A request takes about as long as to read so much more.
 _GAP = 256 << 10
-_MOST_AT_ONCE = 4 << 20
-_WINDOW_BYTES = 32 << 20
 _WINDOW = 16
 
+# So much is one request, also across the end of a part.
+_UNCUT = 1 << 20
+
 _Range = tuple[int, int]
+
+
+class _Part(NamedTuple):
+    """A part of a range, or all of it; `goes_on` if the next part is of the same range."""
+
+    offset: int
+    size: int
+    goes_on: bool
 
 
 class RemoteFile:
@@ -77,9 +88,9 @@ class RemoteFile:
             If there are fewer, or the object is another by now.
         """
         self._check(offset, size)
-        if size <= _MOST_AT_ONCE:
+        if size <= READ_BYTES:
             return bytes(self._read(offset, size))
-        return b"".join(self._read(at, min(_MOST_AT_ONCE, offset + size - at)) for at in self._starts(offset, size))
+        return b"".join(self._read(at, min(READ_BYTES, offset + size - at)) for at in self._starts(offset, size))
 
     def read_at_once(self, offset: int, size: int) -> bytearray | None:
         """Return None: the place has to be waited for."""
@@ -90,7 +101,18 @@ class RemoteFile:
         self._check(offset, size)
         return self._blocks.read(self, offset, size)
 
-    def read_many(self, ranges: Iterable[_Range], keep: bool = False) -> Iterator[bytes]:
+    def presigned(self, seconds: int) -> Presigned:
+        """Return how all bytes are read from the place itself; the URL holds for so many seconds.
+
+        Raises
+        ------
+        OSError
+            If no URL can be made.
+        """
+        # Of another state, the place sends nothing.
+        return Presigned(self._client.presigned(self.key, seconds), {"If-Match": self.tag})
+
+    def read_many(self, ranges: Iterable[_Range], keep: bool = False) -> Iterator[bytes | memoryview]:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`.
 
         Neighbours are read together, and several requests are under way at a time.
@@ -104,53 +126,46 @@ class RemoteFile:
         """
         kept = Keeping(self._blocks, self) if keep else None
         groups = _grouped(ranges, kept.known if kept is not None else _unknown)
-        waiting: deque[tuple[Future[memoryview], list[_Range]] | bytes] = deque()
-        held, ended = 0, False
+        waiting: deque[tuple[Future[memoryview], list[_Part]] | bytes] = deque()
+        held = 0
+        begun: list[memoryview] = []
         try:
             while True:
-                while not ended and len(waiting) < _WINDOW and (held < _WINDOW_BYTES or not waiting):
+                # One that waits for who reads it holds up no other, and few bytes.
+                while not waiting or (len(waiting) < _WINDOW and self._client.has_room(held)):
                     group = next(groups, None)
                     if group is None:
-                        ended = True
-                    elif isinstance(group, bytes):
+                        break
+                    if isinstance(group, bytes):
                         waiting.append(group)
-                    else:
-                        future = self._begin(group)
-                        held += _size(group)
-                        waiting.append((future, group))
-                        del future
+                        continue
+                    start, stop = _span(group)
+                    self._check(start, stop - start)
+                    waiting.append((self._client.threads.submit(self._read, start, stop - start), group))
+                    held += self._client.hold(stop - start)
                 if not waiting:
                     return
                 first = waiting.popleft()
                 if isinstance(first, bytes):
                     yield first
                     continue
-                data, group = first[0].result(), first[1]
-                del first
-                held -= len(data)
-                for offset, part in _cut(data, group):
+                data = first[0].result()
+                held += self._client.hold(-len(data))
+                for offset, part in _cut(data, first[1], begun):
                     if kept is not None:
                         kept.add(offset, part)
                     yield part
         finally:
+            self._client.hold(-held)
             for one in waiting:
                 if not isinstance(one, bytes):
                     one[0].cancel()
             if kept is not None:
                 kept.end()
 
-    def _begin(self, group: list[_Range]) -> Future[memoryview]:
-        start, stop = _span(group)
-        self._check(start, stop - start)
-        return self._client.threads.submit(self._read_span, start, stop - start)
-
-    def _read_span(self, offset: int, size: int) -> memoryview:
-        """Return a part; what is copied of it is copied by who asked for it, range by range."""
-        return self._read(offset, size) if size <= _MOST_AT_ONCE else memoryview(self.read(offset, size))
-
     def copy_to(self, number: int) -> None:
         """Write all bytes to another open file, by its number."""
-        for data in self.read_many((at, min(_MOST_AT_ONCE, self.size - at)) for at in self._starts(0, self.size)):
+        for data in self.read_many((at, min(READ_BYTES, self.size - at)) for at in self._starts(0, self.size)):
             left = memoryview(data)
             while left:
                 left = left[os.write(number, left) :]
@@ -171,47 +186,61 @@ class RemoteFile:
 
     @staticmethod
     def _starts(offset: int, size: int) -> range:
-        return range(offset, offset + size, _MOST_AT_ONCE)
+        return range(offset, offset + size, READ_BYTES)
 
 
-def _span(group: list[_Range]) -> _Range:
-    """Return the first byte of ranges in order, and the one after their last."""
-    return group[0][0], max(offset + size for offset, size in group)
+def _span(group: list[_Part]) -> tuple[int, int]:
+    """Return the first byte of parts in order, and the one after their last."""
+    return group[0].offset, max(part.offset + part.size for part in group)
 
 
-def _size(group: list[_Range]) -> int:
-    start, stop = _span(group)
-    return stop - start
-
-
-def _cut(data: memoryview, group: list[_Range]) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and bytes of each range of those that were read together."""
-    start = _span(group)[0]
-    for offset, size in group:
-        yield offset, bytes(data[offset - start : offset - start + size])
+def _cut(data: memoryview, group: list[_Part], begun: list[memoryview]) -> Iterator[tuple[int, bytes | memoryview]]:
+    """Yield offset and bytes of each range that ends with parts that were read together; `begun` has those before."""
+    start = group[0].offset
+    for offset, size, goes_on in group:
+        begun.append(data[offset - start : offset - start + size])
+        if not goes_on:
+            whole = begun[0] if len(begun) == 1 else b"".join(begun)
+            begun.clear()
+            yield offset + size - len(whole), whole
 
 
 def _unknown(offset: int, size: int) -> None:
     """Return None: nothing is kept."""
 
 
-def _grouped(ranges: Iterable[_Range], known: Callable[[int, int], bytes | None]) -> Iterator[list[_Range] | bytes]:
-    """Yield ranges that are read together, each near the one before it; of those that are known, the bytes."""
-    group: list[_Range] = []
-    start = stop = 0
+def _grouped(ranges: Iterable[_Range], known: Callable[[int, int], bytes | None]) -> Iterator[list[_Part] | bytes]:
+    """Yield parts that are read together, each near the one before it; of ranges that are known, the bytes.
+
+    Those that are read together end where a part does in which large objects are put, since stores keep these apart.
+    """
+    group: list[_Part] = []
+    start = stop = limit = 0
     for offset, size in ranges:
+        end = offset + size
         data = known(offset, size)
-        after = max(stop, offset + size)
-        if group and (offset < start or offset - stop > _GAP or after - start > _MOST_AT_ONCE):
+        is_near = bool(group) and start <= offset <= stop + _GAP
+        # Within ranges that are read together, one that is known costs less than another request.
+        is_let_out = data is not None and not (is_near and end <= limit)
+        if group and (is_let_out or not is_near):
             yield group
             group = []
-        # Within ranges that are read together, one that is known costs less than another request.
-        if data is not None and not group:
+        if data is not None and is_let_out:
             yield data
             continue
-        if not group:
-            start, after = offset, offset + size
-        group.append((offset, size))
-        stop = after
+        while True:
+            if not group:
+                start = stop = offset
+                limit = (start // READ_BYTES + 1) * READ_BYTES
+            after = max(stop, end)
+            if after <= limit or after - start <= _UNCUT:
+                group.append(_Part(offset, end - offset, False))
+                stop = after
+                break
+            if offset < limit:
+                group.append(_Part(offset, limit - offset, True))
+                offset = limit
+            yield group
+            group = []
     if group:
         yield group
