@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,6 +65,27 @@ def test_an_update_that_fails_is_done_again(url: str, proxy: Unruly, tmp_path: P
     proxy.requests.clear()
     mirror.update()
     assert len(proxy.requests) == 1
+
+
+def test_a_file_that_is_replaced_after_the_listing_gets_the_time_that_all_machines_see(
+    url: str, proxy: Unruly, tmp_path: Path
+) -> None:
+    client = Client(url, 20)
+    client.put("a.yaml", b"id: a")
+    time.sleep(1.1)
+
+    def mood(method: str, path: str) -> str:
+        if method == "GET" and "a.yaml" in path:
+            proxy.mood = lambda method, path: CALM
+            client.put("a.yaml", b"id: b")
+        return CALM
+
+    proxy.mood = mood
+    mirror = mirror_of(url, tmp_path)
+    mirror.update()
+    other = mirror_of(url, tmp_path / "other")
+    assert (mirror.data / "a.yaml").read_bytes() == b"id: b"
+    assert (mirror.data / "a.yaml").stat().st_mtime_ns == (other.data / "a.yaml").stat().st_mtime_ns
 
 
 @pytest.fixture

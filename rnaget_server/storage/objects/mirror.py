@@ -138,7 +138,8 @@ class Mirror:
         for key, text in sorted(zip(whole, texts, strict=True), key=lambda pair: yaml_last(pair[0])):
             if text is not None:
                 self._write(key, text[0], listing[key].modified * _BILLION + _nanoseconds(text[1]))
-                tags[key] = text[1]
+                # That of the listing: a file that was replaced since is written again, with its time.
+                tags[key] = listing[key].tag
         for key in gone:
             self._remove(key)
         _replace(self.home / _TAGS, json.dumps({"mark": mark, "tags": tags}).encode())
