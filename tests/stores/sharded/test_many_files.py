@@ -73,7 +73,7 @@ def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
 
     before = len(os.listdir("/proc/self/fd"))
     _, first = timed()
-    assert len(names) == _FILES
+    assert len(set(names)) == _FILES <= len(names) <= _FILES + 1  # the first once more, for the features
     store, again = timed()
     assert len(names) <= 1
     assert again < first / 10
