@@ -162,7 +162,7 @@ class LiveCatalog:
         As long as one is gone, a matrix stays what it was and cannot be read, so that no samples are missed in silence.
         """
         now = self._watched.files(self._catalog.matrices.values())
-        return {id: paths if _is_grown(self._matched[id], paths) else self._matched[id] for id, paths in now.items()}
+        return {id: paths if _has_all(self._matched[id], paths) else self._matched[id] for id, paths in now.items()}
 
     def _sign(self) -> dict[str, tuple[int, int]]:
         signature = {}
@@ -214,6 +214,6 @@ def _matched(catalog: Catalog) -> dict[str, tuple[Path, ...]]:
     return {matrix.id: matrix.paths for matrix in catalog.matrices.values() if any(map(is_pattern, matrix.files))}
 
 
-def _is_grown(before: Iterable[Path], now: Iterable[Path]) -> bool:
+def _has_all(before: Iterable[Path], now: Iterable[Path]) -> bool:
     """Return whether no file is gone; a pattern that matched none stood for itself."""
     return all(is_pattern(path.name) for path in set(before).difference(now))

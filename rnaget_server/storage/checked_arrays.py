@@ -85,7 +85,7 @@ class _Source:
         self.size = 0
 
     def head(self) -> Any:
-        """Return what stands behind the arrays."""
+        """Return what follows the arrays."""
         return self._mending(self._head)
 
     def read(self, offset: int, size: int) -> bytes:

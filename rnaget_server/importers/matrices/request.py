@@ -1,4 +1,4 @@
-"""What is asked of the import of a matrix."""
+"""The request of an import of a matrix."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file has, which most files of a matrix have alike.
+    """The properties of a file, which most files of a matrix have alike.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Shard:
 
     @property
     def separable(self) -> bool:
-        """Whether places and values of cells can be read without one another."""
+        """True if places and values of cells can be read without one another."""
         return self.order is None and self.facts.separable
 
 

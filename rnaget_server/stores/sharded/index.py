@@ -1,4 +1,4 @@
-"""What is known of the files of a sharded matrix, kept on the disk by the state of each file.
+"""The index of the files of a sharded matrix, kept on the disk by the state of each file.
 
 A list names the files, what each has, and the segments: files of the index with the labels of many consecutive files.
 A file that is as it was when the list was made is not opened.
@@ -35,7 +35,7 @@ Identity = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class IndexPlace:
-    """Where the index of a matrix is kept.
+    """The place where the index of a matrix is kept.
 
     Attributes
     ----------
@@ -199,8 +199,8 @@ class ListedLabels:
             return None
         number, start, key = first
         count = 0
-        for row, there in zip(rows, self._segments[key][number:], strict=False):
-            if row.identity != there.identity:
+        for row, other in zip(rows, self._segments[key][number:], strict=False):
+            if row.identity != other.identity:
                 break
             count += 1
         try:

@@ -20,7 +20,7 @@ _WIDEST_INT32 = 1 << 31
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of some consecutive samples.
+    """All labels of some consecutive samples.
 
     Attributes
     ----------

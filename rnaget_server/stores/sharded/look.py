@@ -44,7 +44,7 @@ _Names = tuple[str, str]
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found in the files of a matrix.
+    """The result of a look at the files of a matrix.
 
     Attributes
     ----------

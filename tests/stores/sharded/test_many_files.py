@@ -73,7 +73,7 @@ def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
 
     before = len(os.listdir("/proc/self/fd"))
     _, first = timed()
-    assert len(names) == _FILES
+    assert len(set(names)) == _FILES <= len(names) <= _FILES + 1  # the first once more, for the features
     store, again = timed()
     assert len(names) <= 1
     assert again < first / 10
@@ -95,5 +95,5 @@ def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
 
     paths.insert(5, write(_FILES))
     store, _ = timed()
-    assert {name for name in names if name != "part-00000.h5"} == {f"part-{_FILES}.h5"}
+    assert {name for name in names if name != "part-00000.h5"} == {paths[5].name}
     assert store.samples.find("cell", [f"c{_FILES:06}-0"])[0].tolist() == [5 * _SAMPLES]
