@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from rnaget_server.sequences.digest_table import write_digest_table
@@ -45,9 +44,7 @@ class SequenceWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             digest = Collection.of_members(self._index.execute(MEMBERS)).digest
             facts = (

@@ -247,8 +247,9 @@ def test_the_line_to_embed_shows_the_plot_in_another_page(browser: Browser, root
         (tmp_path / "another.html").write_text(
             f"<!doctype html><title>Another</title><link rel=icon href=data:,>{line}"
         )
-        with files_served(tmp_path) as other:
-            seen.page.goto(f"{other}/another.html")
+        with files_served(tmp_path) as address:
+            other = f"{address}/another.html"
+            seen.page.goto(other)
             frame = seen.page.frame_locator("iframe")
             frame.locator(".plot[data-drawn] .boxlayer path").first.wait_for(state="attached")
         assert frame.locator("form, nav, table").count() == 0

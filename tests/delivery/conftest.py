@@ -43,18 +43,24 @@ def large(tmp_path_factory: pytest.TempPathFactory, cells: np.ndarray) -> Path:
     """A catalogue of both."""
     data = tmp_path_factory.mktemp("large")
     study = new_study(data, _STUDY)
-    genes = np.array([f"G{number:05}" for number in range(SHAPE[0])], object)
-    samples = np.array([f"S{number:04}" for number in range(SHAPE[1])], object)
-    half = np.array([("first", "second")[number >= SHAPE[1] // 2] for number in range(SHAPE[1])], object)
+    write_wide(study / "wide.h5", cells)
+    _write_track(study / "a.bw", 2_000_000)
+    _write_track(study / "b.bw", 100_000)
+    return data
+
+
+def write_wide(path: Path, cells: np.ndarray) -> None:
+    """Write a matrix whose samples are of two halves."""
+    features, columns = cells.shape
+    genes = np.array([f"G{number:05}" for number in range(features)], object)
+    samples = np.array([f"S{number:04}" for number in range(columns)], object)
+    half = np.array([("first", "second")[number >= columns // 2] for number in range(columns)], object)
     write_native(
-        study / "wide.h5",
+        path,
         AxisTable("gene", {"gene": genes}),
         AxisTable("Sample", {"Sample": samples, "Half": half}),
         [LayerSource("TPM", InMemory(cells), np.dtype(np.float32), False)],
     )
-    _write_track(study / "a.bw", 2_000_000)
-    _write_track(study / "b.bw", 100_000)
-    return data
 
 
 def _write_track(path: Path, count: int) -> None:

@@ -24,9 +24,8 @@ from redis import Redis
 from benchmarks.servers import HOST, Server, rnaget
 from rnaget import get
 from rnaget_server.cli.server import main
-from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
-from rnaget_server.testing.matrices import InMemory
 from tests.conftest import free_port, new_study
+from tests.delivery.conftest import write_wide
 from tests.deploy.nginx import NGINX, plain_site, running
 from tests.valkey import PASSWORD, PROGRAM, Valkey
 
@@ -53,15 +52,7 @@ PATIENCE = 60.0
 
 def write_matrix(study: Path, seed: int) -> None:
     cells = np.round(np.random.default_rng(seed).gamma(2.0, 50.0, SHAPE), 2).astype(np.float32)
-    genes = np.array([f"G{number:05}" for number in range(SHAPE[0])], object)
-    samples = np.array([f"S{number:04}" for number in range(SHAPE[1])], object)
-    half = np.array([("first", "second")[number >= SHAPE[1] // 2] for number in range(SHAPE[1])], object)
-    write_native(
-        study / "new.h5",
-        AxisTable("gene", {"gene": genes}),
-        AxisTable("Sample", {"Sample": samples, "Half": half}),
-        [LayerSource("TPM", InMemory(cells), np.dtype(np.float32), False)],
-    )
+    write_wide(study / "new.h5", cells)
     (study / "new.h5").replace(study / "wide.h5")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from rnaget_server.errors import ImportFailure
@@ -35,9 +34,7 @@ class SheetLines(TextLines):
         self._rows: Iterator[tuple[int, list[str]]] | None = None
         self._width = 0
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Do nothing: the workbook is closed by its reader."""
 
     @property
