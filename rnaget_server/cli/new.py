@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rnaget_server.catalog.object_storage import is_object_url
 from rnaget_server.cli.starting import refuse_no_directory
 
 _CATALOG = """\
@@ -44,6 +45,11 @@ def write_new_catalog(directory: Path, name: str | None = None) -> Path:
 @click.option("--name", help="Name of the service. [default: the directory's]")
 def init_command(directory: Path, name: str | None) -> None:
     """Start an empty catalogue in DIRECTORY."""
+    if is_object_url(directory):
+        raise click.ClickException(
+            "a catalogue starts in a directory of this machine: give that, and copy it by `rnaget-server publish "
+            "DIRECTORY URL`; or import into the URL, which starts one there"
+        )
     refuse_no_directory(directory, "init")
     try:
         write_new_catalog(directory, name)

@@ -155,6 +155,7 @@ def test_of_an_address_nothing_is_shown_that_may_be_secret(command: list[str]) -
     assert line.startswith("https://rna.example.org… has a ?, # or control character in it: leave it out")
     for address in ("https://me:secret@rna.example.org/a?X=secret", "ftp://me:secret@rna.example.org/a?X=secret"):
         assert "secret" not in refused(*command, address) + refused("init", address)
+    assert "`rnaget-server publish DIRECTORY URL`" in refused("init", "s3://bucket/new")
     assert "or one at s3://, gs://, az:// or https://" in refused(*command, "ftp://rna.example.org/a")
 
 

@@ -247,7 +247,7 @@ class Client:
         return self._tried(write)
 
     def put_pieces(self, key: str, pieces: Callable[[], Iterator[bytes]], size: int) -> str:
-        """Write an object in parts of `part_bytes`, whatever is there, and return its tag.
+        """Write an object in parts of `part_bytes`, on no condition, and return its tag.
 
         Parameters
         ----------
