@@ -45,6 +45,7 @@ HERE = {
     "Tables of one sample": ["s1"],
     "Composed column labels": ["tumours"],
     "A second unit of the same matrix": ["uhlen"],
+    "Further samples of a matrix": [],
     "Signal tracks": [],
 }
 
@@ -123,6 +124,7 @@ def laboratory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     frame.to_csv(tmp_path / "matrix.tsv.gz", sep="\t")
     for name in ("tpm.tsv.gz", "raw.tsv.gz"):
         frame.to_csv(tmp_path / name, sep="\t")
+    frame.add_prefix("batch-7-").to_csv(tmp_path / "batch-7.tsv.gz", sep="\t")
     files.write_gct(tmp_path / "GTEx_gene_tpm.gct.gz", frame)
     samples = pd.DataFrame({"SMTS": ["Fat", "Liver", "Fat", "Lung"]}, pd.Index(frame.columns, name="SAMPID"))
     samples.to_csv(tmp_path / "GTEx_SampleAttributes.txt", sep="\t")

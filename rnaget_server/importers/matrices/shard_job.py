@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from rnaget_server.catalog.records import Matrix
 from rnaget_server.catalog.shards import data_files, is_pattern
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.atomic_files import restored_on_failure
 from rnaget_server.importers.job import FilePart, Outcome, Plan
 from rnaget_server.importers.matrices.catalog_entry import WrittenMatrix
 from rnaget_server.importers.matrices.request import MatrixRequest
@@ -84,21 +84,16 @@ class ShardPlan(Plan[WrittenMatrix]):
         return store.shape[1]
 
     def _enter(self) -> None:
-        existing, is_new = self.existing, not self.target.exists()
+        existing = self.existing
         names = list(existing.files) or [os.path.relpath(existing.path, existing.directory)]
-        self.parts[0].target.replace(self.target)
-        entry: dict[str, Any] = {"id": existing.id, **self.request.texts}
-        if self.target not in data_files(names, existing.directory):
-            entry |= {"file": None, "files": [*names, self.target.name]}
-        try:
+        with restored_on_failure(self.target):
+            self.parts[0].target.replace(self.target)
+            entry: dict[str, Any] = {"id": existing.id, **self.request.texts}
+            if self.target not in data_files(names, existing.directory):
+                entry |= {"file": None, "files": [*names, self.target.name]}
             with self.editing() as edit:
                 if len(entry) > 1:
                     edit.put("expressions", entry, self.request.genome)
-        except BaseException:
-            if is_new:
-                with suppress(OSError):
-                    self.target.unlink()
-            raise
 
 
 def plan_shard(
