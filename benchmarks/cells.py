@@ -50,7 +50,10 @@ _FORMATS = (
 _GROWTH = 64
 _MEANS = 0.1
 _STORED = 20_000_000
-_IDLE, _PATIENCE = 0.02, 120
+_IDLE, _PATIENCE = 0.02, 240
+_QUIET = 5
+"""Seconds without work after which a worker has nothing left to do: where others use the machine, it waits long."""
+
 _FEWER = 2
 """Repeats of a peer that has to read its whole file for it."""
 
@@ -98,7 +101,7 @@ def rows(material: Material, names: Sequence[str] = PEERS) -> Iterator[Row | Not
 def _against_peers(ask: _Ask, cells: Cells, server: Server, peers: Mapping[str, _Peer], repeats: int) -> Iterator[Row]:
     random = np.random.default_rng(ask.count)
     size = cells.count if ask.kind == "cells" else GENES
-    drawn = [np.sort(random.choice(size, ask.count, replace=False)) for _ in range(repeats + 1)]
+    drawn = [np.sort(random.choice(size, ask.count, replace=False)) for _ in range(2 * repeats + 2)]
     products = {name: (peer, "matrix") for name, peer in peers.items()}
     products |= {
         f"{name}{_AS_H5AD}": (peers[name], "h5ad") for name in _OTHERS if name in peers and ask.kind != "means"
@@ -114,8 +117,8 @@ def _against_peers(ask: _Ask, cells: Cells, server: Server, peers: Mapping[str, 
 
     def theirs(name: str, peer: _Peer, product: str) -> Callable[[int], float]:
         def call(number: int) -> float:
-            # Other cells than ours has just read, so that none finds them in a cache.
-            seconds, busy, _ = peer.ask(ask.kind, drawn[number - 1], product)
+            # Other cells than have just been read, so that none finds them in a cache.
+            seconds, busy, _ = peer.ask(ask.kind, drawn[number - 1 - repeats * (product != "matrix")], product)
             processor[name].append(busy)
             return seconds
 
@@ -212,7 +215,7 @@ def _wait_until_idle(server: Server) -> None:
     busy, ends = -1.0, perf_counter() + _PATIENCE
     while server.busy() - busy > _IDLE and perf_counter() < ends:
         busy = server.busy()
-        sleep(1)
+        sleep(_QUIET)
 
 
 class _Peer:

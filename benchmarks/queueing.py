@@ -1,4 +1,4 @@
-"""The time that requests wait for processors, by Erlang's formula."""
+"""The time that requests wait for processors that they share, by Erlang's formula."""
 
 from __future__ import annotations
 
