@@ -70,7 +70,19 @@ PARTS: dict[str, Callable[[Material], Iterator[Row | Note]]] = {
 SOAK = "soak"
 _WITHOUT_MATRICES = frozenset(
     {
-        *("access", "archive", "cells", "client", "htsget", "importing", "pages", "plan", "search", "sequences"),
+        *(
+            "access",
+            "archive",
+            "cells",
+            "client",
+            "compute",
+            "htsget",
+            "importing",
+            "pages",
+            "plan",
+            "search",
+            "sequences",
+        ),
         *("servers", "sharded"),
     }
 )

@@ -35,8 +35,9 @@ _PARTS_A_THREAD = 2
 # Dask itself runs a part on four workers before it takes the part for what kills them.
 _ATTEMPTS = 2
 _PACKAGES = ("distributed", "h5py", "hdf5plugin", "isal", "numcodecs", "numpy")
-# The number of a parameter of mallopt, and the most that it takes.
+# Parameters of mallopt; of the first, the most that it takes.
 _MMAP_THRESHOLD, _LARGEST_BLOCK = -3, 32 << 20
+_TRIM_THRESHOLD, _MOST_KEPT = -1, 256 << 20
 _SEE_TO_IT = "see that `dask scheduler` runs, and that the setting compute has its address"
 _SAME_VERSIONS = "give scheduler and workers the same packages as this program, best by the same image"
 
@@ -205,11 +206,13 @@ def _versions() -> dict[str, str]:
 def _reuse_memory() -> None:
     """Let malloc use the memory of large blocks again.
 
-    By itself it learns to; not where a threshold is set, as Dask does for its workers. Then encoding chunks, each of
-    which needs blocks of 150 KB, takes twenty times as long.
+    By itself it learns to; not where a threshold is set, as Dask does for its workers. Then each block of 64 KB goes
+    back to the system at once, and a part takes twice the time: its pages come back one by one.
     """
     with suppress(AttributeError, OSError):  # another C library than glibc
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
 
 
 def _run(function: Callable[[Part], Result], expected: dict[str, str], part: Part) -> _Outcome:

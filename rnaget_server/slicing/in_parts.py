@@ -1,6 +1,6 @@
 """Summaries of large matrices, and their highest features, cut into ranges on which the workers of a cluster work.
 
-A worker opens the file itself. It is told by numbers which cells to read, which is decided here. Since the summaries of
+A worker opens the file itself; numbers say which cells it is to read, which is decided here. Since the summaries of
 a feature are the same in any part of a matrix, the parts in their order are what one process makes of the whole.
 """
 

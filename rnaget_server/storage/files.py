@@ -105,7 +105,8 @@ def working_in(directory: Path) -> Iterator[None]:
 
 def leftovers(directory: Path) -> list[Path]:
     """Return what killed imports have left in a directory and those in it, apart from where imports are at work."""
-    return [path for path in _unfinished(directory) if not any(map(_is_locked, (path.parent, path.parent.parent)))]
+    found = [*_unfinished(directory), *sorted(directory.rglob(f"{_PARTS}*"))]
+    return [path for path in found if not any(map(_is_locked, (path.parent, path.parent.parent)))]
 
 
 def leftover_directories(directory: Path) -> list[Path]:

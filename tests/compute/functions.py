@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from rnaget_server.errors import ImportFailure
 
@@ -46,3 +49,11 @@ def always_killed(number: int) -> int:
 
 def process(number: int) -> int:
     return os.getpid()
+
+
+def page_faults(number: int) -> int:
+    """Return how often the system has to give memory for blocks that are used one after the other."""
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+    for _ in range(200):
+        np.ones(256 << 10, np.uint8)
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before

@@ -71,6 +71,11 @@ def test_workers_are_other_processes_and_this_one_is_local(cluster: Cluster) -> 
     assert local.is_local and set(local.map(functions.process, range(2))) == {os.getpid()}
 
 
+def test_workers_use_their_memory_again(cluster: Cluster) -> None:
+    with closing(open_compute(cluster.address)) as compute:
+        assert min(compute.map(functions.page_faults, range(4))) < 3_000
+
+
 def test_a_part_whose_worker_dies_is_worked_on_again(cluster: Cluster, tmp_path: Path) -> None:
     parts = [functions.Killing(number, tmp_path / ("dies" if number == 2 else str(number))) for number in range(5)]
     for part in parts:

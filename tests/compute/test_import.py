@@ -25,6 +25,7 @@ from rnaget_server.importers.base import Progress, ReadOptions
 from rnaget_server.importers.job import Outcome
 from rnaget_server.importers.matrices.job import MatrixRequest, run_import
 from rnaget_server.importers.text import table_parts
+from rnaget_server.storage.files import leftovers
 from rnaget_server.stores.native import write_dense
 from tests.importers.quantifications import made
 from tests.importers.test_bgzip import bgzip
@@ -236,6 +237,20 @@ def test_results_of_quantifiers_are_those_of_one_process(options: list[str], tmp
     assert digests(tmp_path / "here") == digests(tmp_path / "there") != {}
 
 
+def test_a_sparse_matrix_is_that_of_one_process(tmp_path: Path, cluster: Cluster) -> None:
+    draw = np.random.default_rng(5)
+    places = sorted(set(zip(draw.integers(1, 41, 300).tolist(), draw.integers(1, 31, 300).tolist(), strict=True)))
+    lines = [f"{feature} {cell} {number % 9 + 1}\n" for number, (feature, cell) in enumerate(places)]
+    head = f"%%MatrixMarket matrix coordinate integer general\n40 30 {len(places)}\n"
+    source = made.write(tmp_path / "cells" / "matrix.mtx", head + "".join(lines)).parent
+    made.write(source / "features.tsv", "".join(f"G{at}\tN{at}\tGene Expression\n" for at in range(40)))
+    made.write(source / "barcodes.tsv", "".join(f"C{at}\n" for at in range(30)))
+    for data, where in (("here", None), ("there", cluster)):
+        result = run(tmp_path / data, where, source, "--units", "count")
+        assert not result.exit_code, result.output
+    assert digests(tmp_path / "here") == digests(tmp_path / "there") != {}
+
+
 def test_wrong_results_are_said_in_the_words_of_one_process(tmp_path: Path, cluster: Cluster) -> None:
     write_results(tmp_path / "results")
     wrong = tmp_path / "results" / "sample5" / "quant.sf"
@@ -294,6 +309,7 @@ def test_what_a_killed_import_has_left_goes_with_the_next(tmp_path: Path, comput
     left = tmp_path / "data" / "p" / "s" / ".import-parts.x" / "0.cells"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"0")
+    assert leftovers(tmp_path / "data") == [left.parent]
     imported(source, tmp_path / "data", compute)
     assert not [path for path in (tmp_path / "data").rglob("*") if path.name.startswith(".")]
 

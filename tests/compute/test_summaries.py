@@ -61,7 +61,7 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def sent(both: Both, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What was sent to workers."""
+    """The parts that were sent to workers."""
     parts: list[object] = []
     send = type(both.workers.compute).map
 

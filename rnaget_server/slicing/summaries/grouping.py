@@ -240,7 +240,7 @@ def _dtype(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> np
 
 
 def gathered(blocks: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """Yield rows in blocks that are worth sending: of one height whatever they come in, since some formats show it."""
+    """Yield rows in blocks large enough to send: of one height, however they come, since some formats show it."""
     kept: list[NDArray[Any]] = []
     rows = 0
     for block in blocks:
