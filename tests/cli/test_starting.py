@@ -196,7 +196,7 @@ def test_the_import_of_a_text_table_imports_nothing_that_only_others_need(tmp_pa
     # What is read of a catalogue, numbers and texts, and the format in which cells are written.
     needed = {"click", "pydantic", "pydantic_core", "pydantic_settings", "yaml", "ruamel", "numpy", "orjson"}
     needed |= {"h5py", "hdf5plugin", "numcodecs", "isal", "zstandard", "rnaget_server"}
-    of_these = {"annotated_types", "dotenv", "google_crc32c", "typing_extensions", "typing_inspection"}
+    of_these = {"annotated_types", "dotenv", "google_crc32c", "msgpack", "typing_extensions", "typing_inspection"}
     # An installation for development adds what finds this code.
     packages = {name for name in packages if not name.startswith(("_", "cython"))}
     assert packages <= needed | of_these
