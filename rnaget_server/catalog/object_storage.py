@@ -106,7 +106,7 @@ def changing(url: str, published: Callable[[Outcome], None]) -> Iterator[Path]:
     OSError
         If the place cannot be asked, or somebody else has published the same files meanwhile.
     """
-    with tempfile.TemporaryDirectory(prefix="rnaget-objects-") as made:
+    with tempfile.TemporaryDirectory(prefix="rnaget-objects-", ignore_cleanup_errors=True) as made:
         data = _mirrored(url, Path(made))
         from rnaget_server.storage.objects.claim import Claim
         from rnaget_server.storage.objects.mirror import opened_mirror
