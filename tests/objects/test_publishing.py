@@ -350,9 +350,11 @@ def test_what_another_puts_where_a_publication_was_broken_off_stays(data: Path, 
     (study / "a.bin").write_bytes(b"a" * 4000)
     (study / "large.bin").write_bytes(b"l" * 6000)
     (study / "new.bin").write_bytes(b"n" * 5000)
-    proxy.mood = lambda method, path: "403" if method == "PUT" and ".bin" in path else CALM
-    with pytest.raises(ObjectFailure):
-        published(data, Client(url, 20))
+    for mood in ("cut-all", "403"):
+        proxy.mood = lambda method, path, mood=mood: mood if method == "PUT" and ".bin" in path else CALM
+        with pytest.raises(ObjectFailure):
+            published(data, Client(url, 1))
+        (study / "large.bin").write_bytes(b"l" * 7000)
     proxy.mood = lambda method, path: CALM
     theirs = {"p/s/a.bin": b"theirs" * 10, "p/s/new.bin": b"others" * 1000}
     client = Client(url, 20)

@@ -142,7 +142,7 @@ class Publication:
             changed = [key for key, is_new in zip(keys, is_changed, strict=True) if is_new]
             gone, kept = self._gone(keys, published, listing)
             self._check_base([*changed, *gone, *kept], listing)
-            self._announce(changed, published)
+            self._announce(changed, published, listing)
             sent = self._copy_all(changed, listing, claim)
             if gone:
                 claim.confirm()
@@ -177,10 +177,10 @@ class Publication:
             (gone if is_own else kept).append(key)
         return gone, kept
 
-    def _announce(self, changed: list[str], published: Mapping[str, Entry]) -> None:
+    def _announce(self, changed: list[str], published: Mapping[str, Entry], listing: Mapping[str, Listed]) -> None:
         """Say what is going to be there, so that what a publication leaves that is broken off is known to the next."""
         if changed:
-            old = {key: entry.tag or entry.replaces for key, entry in published.items()}
+            old = {key: listing[key].tag for key in published.keys() & listing if published[key].is_of(listing[key])}
             planned = {key: Entry(self._states[key].st_size, 0, None, "", old.get(key, "")) for key in changed}
             self._put_published({**published, **planned})
 
