@@ -79,6 +79,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
     """The worker class that ``gunicorn.conf.py`` names."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "interface": "asgi3",
         "loop": "auto",
         "http": Connection,
         "ws": "none",
@@ -101,7 +102,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
         super().init_process()
 
     async def _serve(self) -> None:
-        self.config.app = self.wsgi
+        self.config.app = getattr(self.wsgi, "at_once", self.wsgi)
         server = _Server(self.config, self._connections, self._shutdown_timeout)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.leave)
         watch = asyncio.create_task(self._watch())

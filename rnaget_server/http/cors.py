@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
-from asgiref.sync import markcoroutinefunction
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -97,23 +96,22 @@ class Cors(CORSMiddleware):
             response.headers[REQUEST_ID_HEADER] = self._notes.id_of(request_headers.raw)
         return response
 
-    # Not a coroutine, but servers ask whether it is one: what only passes a request on is left when it has.
-    @markcoroutinefunction
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
-        """Answer a request."""
-        direct = self._direct
-        if direct is not None and scope.get("query_string", b"").startswith(direct.begins):
-            # Nobody watches where the notes begin here, so that of these an id is enough.
-            reply = direct.reply(scope, self._notes)
-            if reply is not None:
-                return _sent(reply, send)
-        return super().__call__(scope, receive, send)
+    def at_once(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        """Answer a request, which no layer has to see, before its headers are read; any other as a call does.
 
-    # Nor is this.
+        Servers that look whether an application is a coroutine call the object itself.
+        """
+        reply = self._known(scope)
+        return self(scope, receive, send) if reply is None else _sent(reply, send)
+
+    # Not a coroutine: what only passes a request on is left when it has.
     def simple_response(
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> Coroutine[Any, Any, None]:
         """Answer a request that is no preflight."""
+        reply = self._known(scope)
+        if reply is not None:
+            return _sent(reply, send)
         if self._notes is not None:
             _, send = self._notes.begin(scope, send)
         if self._direct is not None and scope["query_string"].startswith(self._direct.begins):
@@ -122,6 +120,14 @@ class Cors(CORSMiddleware):
         if self._echoing is not None and "origin" in request_headers and self._is_echoed(scope):
             return self._echoing.simple_response(scope, receive, send, request_headers)
         return super().simple_response(scope, receive, send, request_headers)
+
+    def _known(self, scope: Scope) -> Sequence[Message] | None:
+        """Return the reply to a request that no layer has to see, if it is such."""
+        direct = self._direct
+        if direct is None or not scope.get("query_string", b"").startswith(direct.begins):
+            return None
+        # Nobody watches where the notes begin here, so that of these an id is enough.
+        return direct.reply(scope, self._notes)
 
     def _is_echoed(self, scope: Scope) -> bool:
         return path_below(scope["path"], scope.get("root_path", "")).startswith(self._starts)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.storage.files import discard_directory, new_shared_directory
 
 _MOUNT = "sources and catalogue must be in directories that all workers mount at the same path"
 
@@ -62,27 +59,3 @@ def check_directory(path: Path) -> None:
     """
     if not path.is_dir():
         raise NotShared(f"a worker of Dask does not see this directory: {_MOUNT}", path.parent)
-
-
-class SharedDirectory:
-    """A new directory for temporary files of several processes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._kept = False
-
-    def keep(self) -> None:
-        """Leave its removal to others."""
-        self._kept = True
-
-    def close(self) -> None:
-        """Remove it, unless it is kept."""
-        if not self._kept:
-            discard_directory(self.path)
-
-
-@contextlib.contextmanager
-def shared_directory(directory: Path) -> Iterator[SharedDirectory]:
-    """Give a new directory in another, and remove it afterwards unless it is kept."""
-    with contextlib.closing(SharedDirectory(new_shared_directory(directory.absolute()))) as shared:
-        yield shared

@@ -171,8 +171,7 @@ class JoinedIndex(Index):
             with self._part(number) as index:
                 return np.empty(0, "S1") if index is None else index.ordered
 
-        found = first_repeated(np.diff(self._bounds), texts)
-        return None if found is None else found[0]
+        return first_repeated(np.diff(self._bounds), texts)
 
     def _of_each(self, read: Callable[[Index, int], _Read]) -> Iterator[_Read]:
         """Yield what is read of the index of each part, given where the part begins."""

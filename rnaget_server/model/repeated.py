@@ -19,10 +19,8 @@ _ALL = (1 << 64) - 1
 _HALF = np.uint64(32)
 
 
-def first_repeated(
-    sizes: Sequence[int] | NDArray[np.int64], texts: Callable[[int], Texts]
-) -> tuple[str, int, int] | None:
-    """Return a text that two columns have, and which; None if there is none.
+def first_repeated(sizes: Sequence[int] | NDArray[np.int64], texts: Callable[[int], Texts]) -> str | None:
+    """Return a text that two columns have; None if there is none.
 
     A number is made of each text. If they are many, only those of one remainder are compared at a time, and the columns
     are read again for each.
@@ -45,13 +43,13 @@ def first_repeated(
     return None
 
 
-def _same_text(columns: int, texts: Callable[[int], Texts], same: NDArray[np.uint64]) -> tuple[str, int, int] | None:
+def _same_text(columns: int, texts: Callable[[int], Texts], same: NDArray[np.uint64]) -> str | None:
     """Return a text of one of these numbers that two columns have: different texts may have the same number."""
     first: dict[bytes, int] = {}
     for column in range(columns):
         for text in _of_numbers(texts(column), same):
             if first.setdefault(text, column) != column:
-                return decode(np.array([text]))[0], first[text], column
+                return str(decode(np.array([text]))[0])
     return None
 
 

@@ -25,6 +25,7 @@ from rnaget_server.slicing.candidates import MatrixSelection
 from rnaget_server.slicing.summaries.grouping import Grouping, gathered, summarised_blocks
 from rnaget_server.slicing.top import highest
 from rnaget_server.storage.access import FileLimits
+from rnaget_server.stores.blocks import steps
 
 LEAST_CELLS = 1 << 28
 """Cells of which the summaries are made in this process: workers would not be done much sooner."""
@@ -108,7 +109,7 @@ def in_parts(
 
         def blocks() -> Iterator[NDArray[Any]]:
             plan = _Plan(_Cells.of(selected, of.units, limits), grouping, tuple(summaries), of.dtype)
-            return _results(compute, selected, partial(_summarised_part, plan), _ranges(features, height))
+            return _results(compute, selected, partial(_summarised_part, plan), steps(features, height))
 
         return replace(of, blocks=lambda: gathered(blocks()))
 
@@ -127,7 +128,7 @@ def highest_in_parts(compute: Compute, limits: FileLimits, units: str, count: in
         return highest(selected.store, units, chosen.features, chosen.samples, count)
     judge = partial(_highest_part, _Cells.of(selected, units, limits), count)
     found = np.zeros(features, bool)
-    for part in _results(compute, selected, judge, _ranges(samples, max(1, PART_CELLS // height))):
+    for part in _results(compute, selected, judge, steps(samples, max(1, PART_CELLS // height))):
         found |= part
     return found
 
@@ -135,11 +136,6 @@ def highest_in_parts(compute: Compute, limits: FileLimits, units: str, count: in
 def _width(selected: MatrixSelection, units: str, cells: int) -> int:
     """Return how many cells to reckon with where there are so many with their zeros."""
     return max(1, cells // (1 if selected.store.sparse(units) is None else _SPARSE))
-
-
-def _ranges(size: int, step: int) -> Iterator[_Range]:
-    for start in range(0, size, step):
-        yield start, min(start + step, size)
 
 
 def _results(

@@ -15,9 +15,8 @@ from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels, LayerInfo
 from rnaget_server.model.text import encode_all
 from rnaget_server.stores.base import MatrixStore
-from rnaget_server.stores.blocks import BLOCK_BYTES
+from rnaget_server.stores.blocks import BLOCK_BYTES, PANEL_BYTES, steps
 from rnaget_server.stores.placing import place
-from rnaget_server.stores.sharded.cells import PANEL_BYTES
 
 SOURCE_ATTRIBUTE = "expressionID"
 
@@ -162,8 +161,7 @@ def _blocks(parts: Sequence[Part], rows: Sequence[NDArray[np.int64]], dtype: np.
     ends = np.cumsum(widths)
     row_bytes = sum(widths) * dtype.itemsize
     step, height = (max(1, size // row_bytes) for size in (BLOCK_BYTES, PANEL_BYTES))
-    for start in range(0, len(rows[0]), height):
-        stop = min(start + height, len(rows[0]))
+    for start, stop in steps(len(rows[0]), height):
         panel = np.full((stop - start, sum(widths)), np.nan, dtype)
         for part, plan, end, width in zip(parts, rows, ends, widths, strict=True):
             _place(part, plan[start:stop], panel[:, end - width : end])

@@ -57,12 +57,14 @@ def with_highest(
         If no cell has a value.
     """
     ids: set[str] = set()
-    for selected in used if grouping is None else ():
-        ids.update(np.array(as_texts(selected.feature_ids()), object)[judge(selected)])
-    for panel, groups in _group_panels(used, grouping, per_group) if grouping is not None else ():
-        panel_slice = make(panel, groups)
-        chosen = _among_highest(_cells(panel_slice.layers[0], panel_slice.shape), count)
-        ids.update(np.array(as_texts(panel_slice.features.column(panel_slice.features.id)), object)[chosen])
+    if grouping is None:
+        for selected in used:
+            ids.update(np.array(as_texts(selected.feature_ids()), object)[judge(selected)])
+    else:
+        for panel, groups in _group_panels(used, grouping, per_group):
+            panel_slice = make(panel, groups)
+            chosen = _among_highest(_cells(panel_slice.layers[0], panel_slice.shape), count)
+            ids.update(np.array(as_texts(panel_slice.features.column(panel_slice.features.id)), object)[chosen])
     if not ids:
         raise UnknownId("no cell that is selected has a value, so none is among the highest: leave out top")
     return [_with_ids(selected, ids) for selected in used]

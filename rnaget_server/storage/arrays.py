@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.storage.source import ByteSource
+from rnaget_server.storage.source import ArraySource
 
 _KEPT_BYTES = 64 << 20
 
@@ -71,7 +71,7 @@ class StoredArray:
 
     def __init__(
         self,
-        file: ByteSource,
+        file: ArraySource,
         arrays: ArrayCache,
         offset: int,
         dtype: np.dtype[Any],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -74,38 +74,26 @@ class CheckedArrays:
 
 
 class _Source:
-    """The bytes in a file that was written with checksums, as a `ByteSource`."""
-
-    far = False
+    """A file that was written with checksums, as an `ArraySource`."""
 
     def __init__(self, path: Path, mend: Callable[[], None] | None) -> None:
         self._path = path
         self._mend = mend
         self.version = NO_FILE
-        self.size = 0
 
     def head(self) -> Any:
         """Return what follows the arrays."""
         return self._mending(self._head)
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read_kept(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from an offset on."""
         return self._mending(lambda file: b"".join(file.read(offset, offset + size)))
-
-    def read_kept(self, offset: int, size: int) -> bytes:
-        """Return what `read` does."""
-        return self.read(offset, size)
-
-    def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes]:
-        """Yield the bytes of each (offset, size) in turn."""
-        for offset, size in ranges:
-            yield self.read(offset, size)
 
     def check_unchanged(self) -> None:
         """Do nothing: checksums show if the file is another."""
 
     def _head(self, file: CheckedFile) -> Any:
-        self.version, self.size = version_at(self._path), file.length
+        self.version = version_at(self._path)
         end = file.length - _LENGTH.size
         try:
             (size,) = _LENGTH.unpack(b"".join(file.read(end)))

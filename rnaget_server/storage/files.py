@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 PREFIX = ".import-"
 """The beginning of the names of temporary files and directories in a catalogue."""
@@ -26,6 +27,18 @@ def new_temporary(path: Path) -> Path:
 def new_shared_directory(directory: Path) -> Path:
     """Return a new directory in another, for the temporary files of processes that work on parts of an import."""
     return Path(tempfile.mkdtemp(prefix=_PARTS, dir=directory))
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write that gets its name once it is whole, also where other processes write the same."""
+    temporary = new_temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def discard_directory(path: Path) -> None:

@@ -18,16 +18,38 @@ class Presigned:
     headers: Mapping[str, str]
 
 
-class ByteSource(Protocol):
-    """An open file of a provider, in any place. Safe to share among threads."""
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
+class ArraySource(Protocol):
+    """An open file that has arrays. Safe to share among threads."""
 
     @property
     def version(self) -> FileVersion:
         """The identity of this state of the file, unlike that of any other."""
+
+    def read_kept(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from an offset on, of what is read again and again, such as an index.
+
+        Raises
+        ------
+        OSError
+            If there are fewer.
+        """
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with a file that was written to since it was opened.
+
+        Raises
+        ------
+        OSError
+            If it was.
+        """
+
+
+class ByteSource(ArraySource, Protocol):
+    """An open file of a provider, in any place."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from an offset on.
@@ -42,9 +64,6 @@ class ByteSource(Protocol):
     def far(self) -> bool:
         """True if a read takes so long that all that is needed is to be asked for by `read_many`."""
 
-    def read_kept(self, offset: int, size: int) -> bytes:
-        """Return what `read` does, of what is read again and again, such as an index."""
-
     def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes | memoryview]:
         """Yield the bytes of each (offset, size) in turn, as they arrived; for the errors see `read`.
 
@@ -54,15 +73,6 @@ class ByteSource(Protocol):
             The places.
         keep
             Whether the same ranges may be asked for again, so that few of them are to be kept near.
-        """
-
-    def check_unchanged(self) -> None:
-        """Refuse to go on with a file that was written to since it was opened.
-
-        Raises
-        ------
-        OSError
-            If it was.
         """
 
 

@@ -18,6 +18,9 @@ from rnaget_server.stores.hdf5_dataset import Dataset
 
 # Text of a block takes several times its bytes while it is made.
 BLOCK_BYTES = 512 << 10
+PANEL_BYTES = 16 << 20
+"""Cells that are read of several files at once, before any is given."""
+
 # Smaller, for whoever waits for its reader holds the columns that a piece is of as well.
 PIECE_BYTES = 256 << 10
 # How numpy transposes fastest: narrow blocks by strips of columns, others by tiles of rows.
@@ -31,6 +34,12 @@ def chunk_of(dataset: Cells) -> tuple[int, int]:
     """Return rows and columns of a chunk; of a contiguous dataset, one row."""
     chunks = dataset.chunks
     return (1, dataset.shape[1]) if chunks is None else (chunks[0], chunks[1])
+
+
+def steps(size: int, step: int) -> Iterator[tuple[int, int]]:
+    """Yield where each range of `step` begins and ends, of which the last may be shorter."""
+    for start in range(0, size, step):
+        yield start, min(start + step, size)
 
 
 def spans(positions: Positions, chunk: int) -> list[tuple[int, int, slice]]:

@@ -316,7 +316,7 @@ def test_different_ids_of_the_same_number_are_not_the_same(monkeypatch: pytest.M
     columns = [np.array([b"a", b"b"]), np.array([b"c"])]
     assert repeated.first_repeated([2, 1], columns.__getitem__) is None
     columns[1] = np.array([b"b"])
-    assert repeated.first_repeated([2, 1], columns.__getitem__) == ("b", 0, 1)
+    assert repeated.first_repeated([2, 1], columns.__getitem__) == "b"
 
 
 def test_files_are_offered_one_by_one(study: Any) -> None:

@@ -22,11 +22,9 @@ pytest.importorskip("obstore", reason="obstore is not installed")
 from rnaget_server.catalog.object_storage import directory_of, publish
 from rnaget_server.cli.server import main
 from rnaget_server.storage.objects.client import Client
-from rnaget_server.storage.objects.failures import ObjectFailure
-from rnaget_server.storage.objects.mirror import PUBLISHED, Place, forget_mirrors, make_mirror, opened_mirror
+from rnaget_server.storage.objects.mirror import Place, forget_mirrors, make_mirror, opened_mirror
 from rnaget_server.storage.places import open_file
 from tests.conftest import ROOT, client_of
-from tests.objects.unruly import CALM, Unruly
 
 SLICE = "/rnaget/expressions/marioni_counts/bytes?format=tsv"
 OTHER = "/rnaget/expressions/uhlen_tissues/bytes?format=tsv&units=counts&sampleIDList=Lung"
@@ -77,22 +75,6 @@ def test_all_threads_have_one_mirror(url: str, tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(8) as threads:
             assert len({one.result() for one in [threads.submit(opened) for _ in range(8)]}) == 1
-
-
-def test_what_was_missed_is_looked_for_until_it_is_found(url: str, proxy: Unruly, tmp_path: Path) -> None:
-    client = Client(url, 5)
-    client.put(PUBLISHED, b"{}")
-    client.put("p/b.bin", b"x" * 5000)
-    mirror = make_mirror(Place(url, 1, 0), tmp_path / "mirrors")
-    path = mirror.data / "p" / "b.bin"
-    client.put("p/b.bin", b"y" * 6000)
-    mirror.missed()
-    proxy.mood = lambda method, path: "500" if "list-type" in path else CALM
-    with pytest.raises(ObjectFailure):
-        mirror.update()
-    proxy.mood = lambda method, path: CALM
-    mirror.update()
-    assert open_file(path).read(0, 6000) == b"y" * 6000
 
 
 def test_blocks_on_a_full_disk(

@@ -19,7 +19,6 @@ from rnaget_server.importers.matrices.catalog_entry import AxisNames, WrittenMat
 from rnaget_server.importers.matrices.doubts import doubts_about
 from rnaget_server.importers.matrices.layers import MergedMatrix, merge
 from rnaget_server.importers.matrices.request import MatrixRequest
-from rnaget_server.importers.matrices.shard_job import plan_shard
 from rnaget_server.importers.matrices.sparse_layers import MergedSparseMatrix, merge_sparse, sparse_layer
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.text.columns import with_id_name
@@ -53,6 +52,9 @@ def run_import(request: MatrixRequest, progress: Progress) -> Outcome:
         if request.shard is not None:
             # Written in a dry run, too: only a file can be looked at together with others.
             part = plan_part(replace(request, dry_run=False), edit, None)
+            # Not at the top: it opens stores, which no other import does.
+            from rnaget_server.importers.matrices.shard_job import plan_shard
+
             return plan_shard(request, edit, existing, part, request.shard).run(least_free, progress)
         plan = MatrixPlan(edit, (plan_part(request, edit, existing),), request, existing)
         return plan.run(least_free, progress)

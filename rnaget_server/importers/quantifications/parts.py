@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,8 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.quantifications.kallisto_h5 import read_kallisto_h5
 from rnaget_server.importers.quantifications.kinds import KALLISTO_H5, Kind
 from rnaget_server.importers.quantifications.table import Quantities, Reading, read_quantities
-from rnaget_server.importers.shared_files import NotShared, SeenFile, check_directory, shared_directory
+from rnaget_server.importers.shared_files import NotShared, SeenFile, check_directory
+from rnaget_server.storage.files import discard_directory, new_shared_directory, whole_file
 
 _LAYERS, _LENGTHS = "layers/", "lengths/"
 _DIGEST_BYTES = 16
@@ -67,8 +67,10 @@ def read_files(
     if compute.is_local:
         yield from (_read(path, kind, reading) for path in paths)
         return
-    with shared_directory(directory) as shared:
-        job = _Job(kind, reading, shared.path)
+    with ExitStack() as stack:
+        shared = new_shared_directory(directory.absolute())
+        stack.callback(discard_directory, shared)
+        job = _Job(kind, reading, shared)
         texts: dict[Path, tuple[list[str], dict[str, list[str]]]] = {}
         with closing(compute.map(partial(_read_part, job), enumerate(map(SeenFile.of, paths)))) as parts:
             for path, part in zip(paths, parts, strict=True):
@@ -108,17 +110,11 @@ def _read_part(job: _Job, part: tuple[int, SeenFile]) -> _Read | None:
     texts = orjson.dumps([found.ids, found.attributes])
     named = job.directory / f"{hashlib.blake2b(texts, digest_size=_DIGEST_BYTES).hexdigest()}.texts"
     if not named.exists():
-        with _new(job) as temporary:
-            temporary.write(texts)
-        Path(temporary.name).replace(named)
+        with whole_file(named) as written:
+            written.write(texts)
     arrays: dict[str, Any] = {f"{_LAYERS}{name}": rows for name, rows in found.layers.items()}
     arrays |= {f"{_LENGTHS}{name}": values for name, values in found.lengths.items()}
     numbers = job.directory / f"{number}.numbers"
-    with _new(job) as temporary:
-        np.savez(temporary, **arrays)
-    Path(temporary.name).replace(numbers)
+    with whole_file(numbers) as written:
+        np.savez(written, **arrays)
     return _Read(numbers, named, found.samples)
-
-
-def _new(job: _Job) -> tempfile._TemporaryFileWrapper[bytes]:
-    return tempfile.NamedTemporaryFile(dir=job.directory, delete=False)

@@ -6,9 +6,8 @@ Mistakes are said by one process, which reads the file from its beginning: it al
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,13 @@ from rnaget_server.compute.base import Compute
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions
 from rnaget_server.importers.compression import ERRORS
-from rnaget_server.importers.shared_files import SeenFile, check_directory, shared_directory
+from rnaget_server.importers.shared_files import SeenFile, check_directory
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import CellFile, JoinedCells, SharedSpool, Spool, SpooledCells, StagedSpool, TooLarge
 from rnaget_server.importers.text.lines import LinesRecipe, TextLines
 from rnaget_server.importers.text.ranges import ByteRange, cut
 from rnaget_server.importers.text.table_body import RowMistake, TableBody
+from rnaget_server.storage.files import discard_directory, new_shared_directory, whole_file
 
 PART_BYTES = 64 << 20
 """Bytes of text that a part has, about."""
@@ -69,7 +69,7 @@ def read_body(
 ) -> SpooledCells:
     """Read every row that is left, in parts where that can be; return the cells, and see `TableBody.read`."""
     if not mistakes:
-        cells = read_in_parts(body, lines, options.compute, directory, progress, options.transpose)
+        cells = _read_in_parts(body, lines, options.compute, directory, progress, options.transpose)
         if cells is not None:
             return cells
     kind = Spool if options.compute.is_local else StagedSpool
@@ -78,37 +78,18 @@ def read_body(
         return body.cells(spool, directory)
 
 
-def read_in_parts(
-    body: TableBody, lines: TextLines, compute: Compute, directory: Path, progress: Progress, transposed: bool = False
+def _read_in_parts(
+    body: TableBody, lines: TextLines, compute: Compute, directory: Path, progress: Progress, transposed: bool
 ) -> JoinedCells | None:
-    """Return the cells of every row that is left, and fill the body; None if one process has to read them.
-
-    Parameters
-    ----------
-    body
-        The body, as it is before it is read.
-    lines
-        The file, read up to its first row; nothing more is read of it.
-    compute
-        What works on the parts.
-    directory
-        The directory in which temporary files are made.
-    progress
-        Called with the share done, from 0 to 1.
-    transposed
-        True if the rows are samples.
-
-    Raises
-    ------
-    ImportFailure
-        If the other processes do not see the file.
-    """
-    ranges = None if compute.is_local else _ranges(body, lines.path)
+    """Return the cells of every row that is left, and fill the body; None if one process has to read them."""
+    ranges = _ranges(body, lines.path) if lines.can_be_cut and not compute.is_local else None
     if ranges is None:
         return None
-    with shared_directory(directory) as shared:
+    with ExitStack() as stack:
+        shared = new_shared_directory(directory.absolute())
+        stack.callback(discard_directory, shared)
         empty = replace(body, names=[""] * len(body.names))
-        job = _Job(SeenFile.of(lines.path), lines.recipe(), empty, lines.next_number, transposed, shared.path)
+        job = _Job(SeenFile.of(lines.path), lines.recipe(), empty, lines.next_number, transposed, shared)
         parts: list[_Read] = []
         try:
             with closing(compute.map(partial(_read_part, job), enumerate(ranges))) as results:
@@ -119,8 +100,8 @@ def read_in_parts(
                 return None
         except PartRefused:
             return None
-        shared.keep()
-    return JoinedCells([part.cells for part in parts], transposed, shared.path)
+        stack.pop_all()  # who closes the cells removes it
+    return JoinedCells([part.cells for part in parts], transposed, shared)
 
 
 def _ranges(body: TableBody, path: Path) -> Sequence[ByteRange] | None:
@@ -168,9 +149,8 @@ def _read_part(job: _Job, part: tuple[int, ByteRange]) -> _Read:
     except (RowMistake, ImportFailure, TooLarge):
         raise PartRefused from None
     labels = job.directory / f"{number}.labels"
-    temporary = labels.with_name(f"{labels.name}.{os.getpid()}")
-    temporary.write_bytes(orjson.dumps(body.columns))
-    temporary.replace(labels)
+    with whole_file(labels) as file:
+        file.write(orjson.dumps(body.columns))
     return _Read(cells, labels, body.label_bytes, body.blank, body.left_out)
 
 

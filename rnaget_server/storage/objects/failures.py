@@ -53,7 +53,7 @@ class ObjectExists(ObjectFailure):
 
 
 def failure_of(error: Exception, place: str) -> ObjectFailure:
-    """Return what an error of the library means; `place` is the URL of the catalogue.
+    """Return what an error of the library means.
 
     Parameters
     ----------

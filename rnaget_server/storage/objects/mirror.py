@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rnaget_server.storage.disk_cache import DiskCache, boot_id, private_directory
-from rnaget_server.storage.files import commit, new_temporary
+from rnaget_server.storage.files import new_temporary, whole_file
 from rnaget_server.storage.local import PLACE, STAND_IN, LocalFile
 from rnaget_server.storage.objects.blocks import Blocks
 from rnaget_server.storage.objects.client import Client, Listed
@@ -351,15 +351,11 @@ def fetched(path: Path) -> Path:
     with (directory / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            temporary = new_temporary(target)
-            try:
-                with temporary.open("wb") as copy:
-                    open_object(stand_in).copy_to(copy.fileno())
+            with whole_file(target) as copy:
+                open_object(stand_in).copy_to(copy.fileno())
+                os.fsync(copy.fileno())
                 for old in directory.glob(f"{start}-*"):
                     old.unlink()
-                commit(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
     return target
 
 

@@ -26,6 +26,7 @@ from rnaget_server.model.text import encode_all, padding, write_padded
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Points, Ranges
+from rnaget_server.stores.blocks import steps
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, smallest_codec
 from rnaget_server.stores.native.ranges import block_ranges, transposed
 from rnaget_server.stores.native.write_parts import SharedValues, fill_columns_by, fill_rows_by
@@ -244,8 +245,7 @@ def write_ranges(file: h5py.File, number: int, ranges: Ranges) -> None:
 def _fill_rows(writer: ChunkWriter, values: Values, step: int, progress: Callable[[float], None]) -> Ranges:
     features, dtype = values.shape[0], writer.dataset.dtype
     ranges = Ranges(np.empty(features, dtype), np.empty(features, dtype), np.empty(features, np.int32))
-    for start in range(0, features, step):
-        stop = min(start + step, features)
+    for start, stop in steps(features, step):
         block = values.rows(start, stop).astype(dtype, copy=False)
         writer.write(start, block)
         part = block_ranges(block)
@@ -257,8 +257,7 @@ def _fill_rows(writer: ChunkWriter, values: Values, step: int, progress: Callabl
 
 def _fill_columns(writer: ChunkWriter, values: Values, step: int, progress: Callable[[float], None]) -> None:
     samples = values.shape[1]
-    for start in range(0, samples, step):
-        stop = min(start + step, samples)
+    for start, stop in steps(samples, step):
         block = values.columns(start, stop).astype(writer.dataset.dtype, copy=False)
         writer.write(start, transposed(block))
         progress(stop / samples)

@@ -5,7 +5,6 @@ A part is a block that one process would write at once, so that the file is the 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.compute.base import Compute
+from rnaget_server.storage.files import whole_file
 from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.blocks import steps
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, encoded_chunks
 from rnaget_server.stores.native.ranges import block_ranges, transposed
 
@@ -93,7 +94,7 @@ def _parts(
 ) -> Generator[tuple[_Span, BinaryIO], None, None]:
     """Yield each part, and the file with its chunks, which is removed afterwards."""
     job = _Job(values, writer.dataset.dtype, writer.chunks, writer.shuffle)
-    spans = [(start, min(start + step, size)) for start in range(0, size, step)]
+    spans = list(steps(size, step))
     with closing(compute.map(partial(function, job), spans)) as paths:
         for span, path in zip(spans, paths, strict=True):
             with path.open("rb") as file:
@@ -117,11 +118,11 @@ def _encode_columns(job: _Job, span: _Span) -> Path:
 def _written(job: _Job, block: NDArray[Any], name: str, *arrays: NDArray[Any]) -> Path:
     chunks = list(encoded_chunks(block, job.chunks, job.shuffle))
     path = job.values.shared_directory / name
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    with whole_file(path) as file:
         for array in (np.array([len(chunk) for chunk in chunks], np.int64), *arrays):
             np.save(file, array, allow_pickle=False)
         file.writelines(chunks)
-    return Path(file.name).replace(path)
+    return path
 
 
 def _chunks(file: BinaryIO, sizes: NDArray[np.int64]) -> Iterator[bytes]:

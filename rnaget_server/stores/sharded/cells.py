@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
-from rnaget_server.stores.blocks import BLOCK_BYTES
+from rnaget_server.stores.blocks import BLOCK_BYTES, PANEL_BYTES, steps
 from rnaget_server.stores.compressed import PIECE
 from rnaget_server.stores.sharded.files import OpenShards, is_far
 from rnaget_server.stores.sharded.parts import Part, side_by_side
 from rnaget_server.stores.sparse_layer import PANEL, SORTED, transposed
-
-PANEL_BYTES = 16 << 20
-"""Cells that are read of all files at once, before any is given."""
 
 # Fewer are read by one thread.
 _MANY = 1 << 19
@@ -61,13 +58,13 @@ class Selection:
         """Yield blocks of rows of the dense cells."""
         row = max(1, self.width * self.dtype.itemsize)
         step = max(1, BLOCK_BYTES // row)
-        for start, stop in _cuts(self.height, max(1, PANEL_BYTES // row)):
+        for start, stop in steps(self.height, max(1, PANEL_BYTES // row)):
             panel = np.empty((stop - start, self.width), self.dtype)
             wanted = self._rows(start, stop)
             self._run(
                 [partial(part.read, self.units, wanted, panel[:, part.columns]) for part in self.parts], panel.size
             )
-            for first, last in _cuts(stop - start, step):
+            for first, last in steps(stop - start, step):
                 yield panel[first:last]
 
     def sparse(self) -> SparseCells:
@@ -172,8 +169,3 @@ class _BySamples:
         height = self.minor_size if minor is None else len(minor)
         part = Selection(whole.parts, whole.units, dtype, features, height, whole.opened)
         return part.compressed_along("samples")
-
-
-def _cuts(size: int, step: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, size, step):
-        yield start, min(start + step, size)

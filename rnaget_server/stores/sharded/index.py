@@ -217,10 +217,9 @@ class ListedLabels:
     def _whole(self, key: str) -> Labels:
         if self._last is None or self._last[0] != key:
             rows = self._segments[key]
-            facts, size = rows[0].facts, sum(row.samples for row in rows)
             file = CheckedArrays(self._place.directory / key, self._place.arrays)
-            kept = KeptLabels(file, size, [name for name, _ in facts.attributes], facts.embeddings, self._sample_id)
-            self._last = key, kept.whole()
+            size = sum(row.samples for row in rows)
+            self._last = key, KeptLabels(file, size, rows[0].facts, self._sample_id).whole()
         return self._last[1]
 
 

@@ -14,6 +14,7 @@ from rnaget_server.model.columns import Column, FixedText, LongText, Numbers
 from rnaget_server.model.text import encode_all, padding
 from rnaget_server.storage.checked_arrays import CheckedArrays
 from rnaget_server.stores.base import Points
+from rnaget_server.stores.sharded.examine import Facts
 
 _WIDEST_INT32 = 1 << 31
 
@@ -96,19 +97,17 @@ class KeptLabels:
         The file.
     size
         Number of samples.
-    attributes, embeddings
-        The names of the attributes and of the embeddings.
+    facts
+        Those of the files that have the samples.
     id
         The attribute that holds the ids.
     """
 
-    def __init__(
-        self, file: CheckedArrays, size: int, attributes: Sequence[str], embeddings: Sequence[str], id: str
-    ) -> None:
+    def __init__(self, file: CheckedArrays, size: int, facts: Facts, id: str) -> None:
         self._file = file
         self._size = size
-        self._numbers = {name: number for number, name in enumerate(attributes)}
-        self._embeddings = tuple(embeddings)
+        self._numbers = {name: number for number, (name, _) in enumerate(facts.attributes)}
+        self._embeddings = facts.embeddings
         self._id = id
 
     def axis(self) -> Axis:

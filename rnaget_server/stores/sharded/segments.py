@@ -85,14 +85,14 @@ class IndexSegment(Segment):
     sample_id
         The attribute that holds the ids.
     mend
-        Makes the file again, where it is damaged or gone; None if that cannot be done.
+        Makes the file again, where it is damaged or gone.
     """
 
     def __init__(
-        self, shards: Sequence[Shard], path: Path, arrays: ArrayCache, sample_id: str, mend: Callable[[], None] | None
+        self, shards: Sequence[Shard], path: Path, arrays: ArrayCache, sample_id: str, mend: Callable[[], None]
     ) -> None:
         super().__init__(shards)
-        self.path = path
+        self._path = path
         self._arrays = arrays
         self._sample_id = sample_id
         self._mend = mend
@@ -106,16 +106,10 @@ class IndexSegment(Segment):
         """Return the points of an embedding."""
         return self._labels().embedding(name)
 
-    def labels(self) -> Labels:
-        """Return all labels."""
-        return self._labels().whole()
-
     def _labels(self) -> KeptLabels:
         if self._kept is None:
-            facts = self.shards[0].facts
-            attributes = [name for name, _ in facts.attributes]
-            file = CheckedArrays(self.path, self._arrays, self._mend)
-            self._kept = KeptLabels(file, self.size, attributes, facts.embeddings, self._sample_id)
+            file = CheckedArrays(self._path, self._arrays, self._mend)
+            self._kept = KeptLabels(file, self.size, self.shards[0].facts, self._sample_id)
         return self._kept
 
 
