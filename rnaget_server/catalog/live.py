@@ -138,7 +138,8 @@ class LiveCatalog:
         except OSError as error:
             # Again every minute: an outage that was over looks like the one before it.
             minute = int(time.time() // _OUTAGE_SECONDS)
-            self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {error}", minute)
+            why = error.strerror or error
+            self._say(logging.ERROR, f"changes of the catalogue cannot be looked for: {why}", minute)
         signature, matched = self._sign(), self._with_added_files()
         if signature == self._signature and matched == self._matched:
             return
@@ -162,7 +163,8 @@ class LiveCatalog:
         As long as one is gone, a matrix stays what it was and cannot be read, so that no samples are missed in silence.
         """
         now = self._watched.files(self._catalog.matrices.values())
-        return {id: paths if _has_all(self._matched[id], paths) else self._matched[id] for id, paths in now.items()}
+        matrices, before = self._catalog.matrices, self._matched
+        return {id: paths if _has_all(matrices[id], before[id], paths) else before[id] for id, paths in now.items()}
 
     def _sign(self) -> dict[str, tuple[int, int]]:
         signature = {}
@@ -214,6 +216,7 @@ def _matched(catalog: Catalog) -> dict[str, tuple[Path, ...]]:
     return {matrix.id: matrix.paths for matrix in catalog.matrices.values() if any(map(is_pattern, matrix.files))}
 
 
-def _has_all(before: Iterable[Path], now: Iterable[Path]) -> bool:
+def _has_all(matrix: Matrix, before: Iterable[Path], now: Iterable[Path]) -> bool:
     """Return whether no file is gone; a pattern that matched none stood for itself."""
-    return all(is_pattern(path.name) for path in set(before).difference(now))
+    patterns = (matrix.directory / name for name in matrix.files if is_pattern(name))
+    return {*now, *patterns}.issuperset(before)

@@ -106,7 +106,7 @@ def changing(url: str, published: Callable[[Outcome], None]) -> Iterator[Path]:
     OSError
         If the place cannot be asked, or somebody else has published the same files meanwhile.
     """
-    with tempfile.TemporaryDirectory(prefix="rnaget-objects-") as made:
+    with tempfile.TemporaryDirectory(prefix="rnaget-objects-", ignore_cleanup_errors=True) as made:
         data = _mirrored(url, Path(made))
         from rnaget_server.storage.objects.claim import Claim
         from rnaget_server.storage.objects.mirror import opened_mirror
@@ -123,6 +123,24 @@ def _states(data: Path) -> dict[str, FileVersion]:
     from rnaget_server.storage.objects.publishing import files_below
 
     return {key: version_at(data / key) for key in files_below(data)}
+
+
+def published_catalog(url: str) -> str:
+    """Return the text of the ``catalog.yaml`` of a place; empty if it has none.
+
+    Raises
+    ------
+    OSError
+        If the place cannot be asked.
+    """
+    from rnaget_server.storage.objects.client import Client
+    from rnaget_server.storage.objects.failures import ObjectGone
+
+    try:
+        found = Client(url_of(url), load_settings().object_timeout).whole("catalog.yaml")
+    except ObjectGone:
+        return ""
+    return "" if found is None else found[0].decode("utf-8-sig", "replace")
 
 
 def publish(data: Path, url: str, all_checked: bool, note: Callable[[str], None]) -> Outcome:

@@ -96,7 +96,7 @@ def as_failures() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name != "obstore":
             raise
-        raise click.ClickException("this needs a package: pip install 'rnaget-server[cloud]'") from None
+        raise click.ClickException(str(error)) from None
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
     except (OSError, ValueError) as error:

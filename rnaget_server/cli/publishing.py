@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import click
+from ruamel.yaml.error import YAMLError
 
 from rnaget_server.catalog import load
 from rnaget_server.catalog.located import data_records, files_of
-from rnaget_server.catalog.object_storage import publish
+from rnaget_server.catalog.object_storage import publish, published_catalog
+from rnaget_server.catalog.yaml_changes import parsed
 from rnaget_server.cli.objects import as_failures, in_words, writable_url
 from rnaget_server.cli.starting import check_catalog_directory, refuse_no_directory
 from rnaget_server.storage.places import is_mirror, shown
@@ -23,7 +25,8 @@ _SHOWN = 5
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.argument("url")
 @click.option("--all", "all_checked", is_flag=True, help="Read every file, also those of the same size and time.")
-def publish_command(directory: Path, url: str, all_checked: bool) -> None:
+@click.option("--replace", is_flag=True, help="Put it in the place of another catalogue, whose files are removed.")
+def publish_command(directory: Path, url: str, all_checked: bool, replace: bool) -> None:
     """Copy what has changed of the catalogue in DIRECTORY to URL, such as s3://bucket/prefix.
 
     URL may be of S3 (s3://), Google (gs://), Azure (az://) or a directory (file:///). Data go before the files that
@@ -42,8 +45,10 @@ def publish_command(directory: Path, url: str, all_checked: bool) -> None:
     with as_failures():
         url = writable_url(url)
         _refuse_itself(data, url)
-    _check(data)
+    id = _checked(data)
     with as_failures():
+        if not replace:
+            _refuse_another(id, data, url)
         outcome = publish(data, url, all_checked, lambda key: click.echo(f"  {key}"))
         click.echo(in_words(outcome, url))
 
@@ -60,7 +65,8 @@ def _refuse_itself(data: Path, url: str) -> None:
             )
 
 
-def _check(data: Path) -> None:
+def _checked(data: Path) -> str:
+    """Return the id of a catalogue that can be published."""
     catalog, problems = load(data)
     if catalog is None or problems:
         lines = "\n".join(str(problem) for problem in problems)
@@ -75,6 +81,20 @@ def _check(data: Path) -> None:
     missing = sorted(str(path) for path in paths if not path.is_file())
     if missing:
         raise click.ClickException(f"there is no file {', '.join(missing[:_SHOWN])}: nothing was published")
+    return catalog.service.id
+
+
+def _refuse_another(id: str, data: Path, url: str) -> None:
+    """Refuse a place that has another catalogue, all of which would be removed."""
+    try:
+        other = parsed(published_catalog(url))[1]["id"]
+    except (YAMLError, KeyError, TypeError):  # none is there, or one that nobody can serve
+        return
+    if str(other) != id:
+        raise click.ClickException(
+            f"{url} has the catalogue {other}, and that in {data} is {id}: nothing was published; give another place, "
+            "or --replace to have all that was published there removed"
+        )
 
 
 def _is_left_out(path: Path, data: Path) -> bool:

@@ -28,6 +28,11 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TRANSIENT = (errno.ELOOP, errno.ENXIO, errno.ENOENT, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
+def boot_id() -> str:
+    """Return what is another after each start of the machine: before it, files may not have reached the disk."""
+    return _BOOT.read_text().strip() if _BOOT.exists() else ""
+
+
 def private_directory(path: Path) -> Path:
     """Return the real place of a directory that only this user can write to, which is made if need be.
 
@@ -212,7 +217,7 @@ class DiskCache:
 
     def _clear_after_restart(self) -> None:
         """Forget everything after the machine was restarted: files are not synced, so a power cut may damage them."""
-        boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
+        boot = boot_id()
         mark = self._directory / "boot"
         if not mark.exists() or mark.read_text() != boot:
             self._sweep(0)

@@ -73,3 +73,14 @@ def test_each_outage_is_logged_once_among_the_workers(
         assert [lines(True), lines(True), lines(False)] == [1, 0, 0]
         now[0] += 60
         assert [lines(True), lines(True), lines(False)] == [1, 0, 0]
+
+
+def test_of_a_disk_that_fails_the_log_has_no_path(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "catalog.yaml").write_text("id: c\nname: C\n")
+
+    def update() -> None:
+        (tmp_path / "catalog.yaml" / "tags.json").read_bytes()
+
+    LiveCatalog(tmp_path, 1e-9, update).look_for_changes()
+    assert "changes of the catalogue cannot be looked for: Not a directory" in caplog.text
+    assert str(tmp_path) not in caplog.text

@@ -58,12 +58,22 @@ def test_files_that_go_are_missed_until_the_catalogue_is_read_again(tmp_path: Pa
     assert _names(live) == ["part-2.h5", "part-3.h5"]
 
 
-def test_the_first_file_that_a_pattern_matches_is_noticed(tmp_path: Path) -> None:
-    study = _study(tmp_path, "files: other-*.h5")
+def test_a_file_whose_name_is_like_a_pattern_is_missed_as_others(tmp_path: Path) -> None:
+    study = _study(tmp_path)
+    (study / "part-[2].h5").touch()
     live = LiveCatalog(tmp_path / "data", 1e-9)
-    assert _names(live) == ["other-*.h5"]
-    (study / "other-1.h5").touch()
-    assert _names(live) == ["other-1.h5"]
+    (study / "part-[2].h5").unlink()
+    assert _names(live) == ["part-1.h5", "part-[2].h5"]
+
+
+@pytest.mark.parametrize(("pattern", "name"), [("other-*.h5", "other-1.h5"), ("other-*/a.h5", "other-1/a.h5")])
+def test_the_first_file_that_a_pattern_matches_is_noticed(tmp_path: Path, pattern: str, name: str) -> None:
+    study = _study(tmp_path, f"files: {pattern}")
+    live = LiveCatalog(tmp_path / "data", 1e-9)
+    assert _names(live) == [pattern]
+    (study / name).parent.mkdir(exist_ok=True)
+    (study / name).touch()
+    assert _names(live) == [name]
 
 
 def test_files_in_directories_that_come_are_noticed(tmp_path: Path) -> None:

@@ -154,3 +154,13 @@ def test_gunicorn_says_in_a_line_what_keeps_it_from_serving(url: str, tmp_path: 
         assert "The catalogue cannot be served: " in text
         assert words in text
         assert "Traceback" not in text
+
+
+def test_gunicorn_without_the_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "obstore.py").write_text("raise ModuleNotFoundError('No module named obstore', name='obstore')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    with gunicorn("s3://bucket/catalogue", tmp_path / "log"):
+        pass
+    text = (tmp_path / "log").read_text()
+    assert "this needs a package: pip install 'rnaget-server[cloud]'" in text
+    assert "Traceback" not in text

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,10 +16,12 @@ import pytest
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 
+from rnaget_server.catalog.object_storage import changing
 from rnaget_server.storage.objects.claim import Claim
 from rnaget_server.storage.objects.client import Client
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure
 from rnaget_server.storage.objects.published import CLAIM
+from rnaget_server.storage.objects.publishing import Outcome
 
 
 @pytest.fixture
@@ -94,3 +100,32 @@ def test_a_directory_that_cannot_be_one_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ObjectFailure, match=r"file:///.*/file/x cannot be used: Not a directory"):
         Client(f"file://{tmp_path}/file/x", 60).put("a", b"1")
+
+
+def test_what_is_written_late_in_a_directory_of_a_change_does_not_fail_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As blocks of what was read, which are put on the disk a moment later."""
+    (tmp_path / "made").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "made"))
+    Client(f"file://{tmp_path}/there", 5).put("catalog.yaml", b"id: c\nname: C\n")
+    ended = threading.Event()
+    outcomes: list[Outcome] = []
+
+    def write(directory: Path) -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            with suppress(FileNotFoundError):
+                (directory / str(number)).touch()
+
+    with ThreadPoolExecutor(1) as other:
+        try:
+            with changing(f"file://{tmp_path}/there", outcomes.append) as data:
+                (data / "catalog.yaml").write_text("id: c\nname: Changed\n")
+                other.submit(write, data.parent.parent)
+                time.sleep(0.2)
+        finally:
+            ended.set()
+    assert [outcome.copied for outcome in outcomes] == [("catalog.yaml",)]
+    assert "Changed" in (tmp_path / "there" / "catalog.yaml").read_text()

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 
+from rnaget_server.storage import disk_cache
 from rnaget_server.storage.objects.client import Client
 from rnaget_server.storage.objects.failures import ObjectFailure
 from rnaget_server.storage.objects.mirror import Mirror, Place, make_mirror
@@ -46,6 +47,36 @@ def test_a_file_takes_the_place_of_a_directory_and_the_other_way_round(url: str,
         assert files(mirror) == {after}
         assert open_file(mirror.data / after).read(0, 5000) == b"2" * 5000
         client.delete([after])
+
+
+def test_what_an_update_that_was_killed_has_left_goes(url: str, tmp_path: Path) -> None:
+    Client(url, 20).put("a/b.yaml", b"id: b")
+    mirror = mirror_of(url, tmp_path)
+    # Written before it was noted, and gone from the place since.
+    for name in ("gone.yaml", ".import-object.x"):
+        (mirror.data / "a" / name).write_bytes(b"id: gone")
+    mirror.update()
+    assert files(mirror) == {"a/b.yaml"}
+
+
+def test_after_a_start_of_the_machine_nothing_is_believed_to_be_on_the_disk(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loss of power may leave files that are empty, though they were renamed."""
+    client = Client(url, 20)
+    for key, data in {"catalog.yaml": b"id: c", "a.bin": b"1" * 5000}.items():
+        client.put(key, data)
+    client.put(PUBLISHED, written_published({}))
+    mirror = mirror_of(url, tmp_path)
+    state = (mirror.data / "a.bin").stat().st_mtime_ns
+    for key in ("catalog.yaml", "a.bin"):
+        (mirror.data / key).write_bytes(b"")
+    (tmp_path / "boot_id").write_text("another")
+    monkeypatch.setattr(disk_cache, "_BOOT", tmp_path / "boot_id")
+    mirror.update()
+    assert (mirror.data / "catalog.yaml").read_bytes() == b"id: c"
+    assert open_file(mirror.data / "a.bin").read(0, 5000) == b"1" * 5000
+    assert (mirror.data / "a.bin").stat().st_mtime_ns == state
 
 
 def test_an_update_that_fails_is_done_again(url: str, proxy: Unruly, tmp_path: Path) -> None:

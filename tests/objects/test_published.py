@@ -196,6 +196,21 @@ def test_to_a_directory_by_its_url(catalogue: Path, tmp_path: Path) -> None:
     assert "ok:" in done("check", tmp_path / "there")
 
 
+def test_another_catalogue_is_not_removed_by_mistake(catalogue: Path, published: str, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "catalog.yaml").write_text("id: org.example.other\nname: Other\n")
+    before = Client(published, 10).listing()
+    result = run("publish", other, published)
+    assert result.exit_code == 1
+    assert f"that in {other} is org.example.other: nothing was published" in result.output
+    assert Client(published, 10).listing() == before
+    assert "21 removed" in done("publish", other, published, "--replace")
+    Client(published, 10).put("catalog.yaml", b"id: [")
+    (other / "catalog.yaml").write_text("id: org.example.renamed\nname: Other\n")
+    done("publish", other, published)
+
+
 def test_what_cannot_be_published(catalogue: Path, url: str, tmp_path: Path) -> None:
     assert "give a URL of s3://, gs://, az:// and file:///" in run("publish", catalogue, "nowhere").output
     assert "there is no directory" in run("publish", tmp_path / "none", url).output

@@ -19,6 +19,7 @@ import pytest
 pytest.importorskip("obstore", reason="obstore is not installed")
 
 from rnaget_server.catalog.object_storage import directory_of
+from rnaget_server.storage.objects import publishing
 from rnaget_server.storage.objects.claim import Claim
 from rnaget_server.storage.objects.client import PART_BYTES, Client, part_bytes
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure
@@ -340,6 +341,74 @@ def test_objects_of_others_stay(data: Path, url: str, tmp_path: Path) -> None:
     neighbour.put("catalog.yaml", b"id: x\nname: X\n")
     assert published(data, client).removed == ()
     assert list(neighbour.listing()) == ["catalog.yaml"]
+
+
+def test_what_another_puts_where_a_publication_was_broken_off_stays(data: Path, url: str, proxy: Unruly) -> None:
+    study = data / "p" / "s"
+    (study / "large.bin").write_bytes(b"l" * 5000)
+    published(data, Client(url, 20))
+    (study / "a.bin").write_bytes(b"a" * 4000)
+    (study / "large.bin").write_bytes(b"l" * 6000)
+    (study / "new.bin").write_bytes(b"n" * 5000)
+    for mood in ("cut-all", "403"):
+        proxy.mood = lambda method, path, mood=mood: mood if method == "PUT" and ".bin" in path else CALM
+        with pytest.raises(ObjectFailure):
+            published(data, Client(url, 1))
+        (study / "large.bin").write_bytes(b"l" * 7000)
+    proxy.mood = lambda method, path: CALM
+    theirs = {"p/s/a.bin": b"theirs" * 10, "p/s/new.bin": b"others" * 1000}
+    client = Client(url, 20)
+    for key, content in theirs.items():
+        client.put(key, content)
+    for name in ("a.bin", "large.bin", "new.bin"):
+        (study / name).unlink()
+    outcome = published(data, client)
+    assert outcome.kept == tuple(theirs)
+    assert outcome.removed == ("p/s/large.bin",)
+    for key, content in theirs.items():
+        found = client.whole(key)
+        assert found is not None and found[0] == content
+
+
+def test_what_another_puts_while_files_are_copied_is_not_removed(data: Path, url: str, proxy: Unruly) -> None:
+    published(data, Client(url, 20))
+    (data / "p" / "s" / "a.bin").rename(data / "p" / "s" / "b.bin")
+
+    def mood(method: str, path: str) -> str:
+        if method == "PUT" and "b.bin" in path:
+            proxy.mood = lambda method, path: CALM
+            Client(url, 20).put("p/s/a.bin", b"theirs")
+        return CALM
+
+    proxy.mood = mood
+    client = Client(url, 20)
+    outcome = published(data, client)
+    assert (outcome.removed, outcome.kept) == ((), ("p/s/a.bin",))
+    found = client.whole("p/s/a.bin")
+    assert found is not None and found[0] == b"theirs"
+
+
+def test_what_is_imported_while_a_directory_is_looked_at_is_not_named_without_its_data(
+    data: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = data / "p" / "s" / "study.yaml"
+
+    def imported(data: Path, times: list[int]) -> Iterator[str]:
+        yield from files_below(data)
+        if times:
+            number = times.pop()
+            (study.parent / f"new{number}.bin").write_bytes(b"n" * 5000)
+            study.write_text(study.read_text() + f"# names new{number}.bin\n")
+
+    times = [1, 0]
+    monkeypatch.setattr(publishing, "files_below", lambda data: imported(data, times))
+    client = Client(url, 20)
+    published(data, client)
+    assert not times
+    assert {"p/s/study.yaml", "p/s/new0.bin", "p/s/new1.bin"} <= of_catalog(client).keys()
+    times = list(range(100))
+    with pytest.raises(ObjectFailure, match="come or change all the time"):
+        published(data, client)
 
 
 def test_two_imports_at_once_are_both_there(data: Path, url: str, tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import obstore
-from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store, from_url
+try:
+    import obstore
+    from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store, from_url
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("this needs a package: pip install 'rnaget-server[cloud]'", name=error.name) from None
 
 from rnaget_server.storage.objects.failures import ObjectChanged, ObjectExists, ObjectFailure, failure_of
 from rnaget_server.storage.urls import is_web

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rnaget_server.storage.disk_cache import DiskCache, private_directory
+from rnaget_server.storage.disk_cache import DiskCache, boot_id, private_directory
 from rnaget_server.storage.files import new_temporary, whole_file
 from rnaget_server.storage.local import PLACE, STAND_IN, LocalFile
 from rnaget_server.storage.objects.blocks import Blocks
@@ -127,8 +127,10 @@ class Mirror:
         listing = self._listing(published, mark is not None)
         known: dict[str, str] = state.get("tags", {})
         self.data.mkdir(exist_ok=True)
-        changed = [key for key in listing if known.get(key) != listing[key].tag or not (self.data / key).is_file()]
-        gone = known.keys() - listing.keys()
+        # Also those of an update that was killed.
+        present = {path.relative_to(self.data).as_posix() for path in self.data.rglob("*") if path.is_file()}
+        changed = [key for key in listing if known.get(key) != listing[key].tag or key not in present]
+        gone = present - listing.keys()
         tags = {key: known[key] for key in listing if key in known}
         whole = [key for key in changed if self._is_read_whole(key, listing[key])]
         for key in sorted(set(changed) - set(whole)):
@@ -142,7 +144,7 @@ class Mirror:
                 tags[key] = listing[key].tag
         for key in gone:
             self._remove(key)
-        _replace(self.home / _TAGS, json.dumps({"mark": mark, "tags": tags}).encode())
+        _replace(self.home / _TAGS, json.dumps({"boot": boot_id(), "mark": mark, "tags": tags}).encode())
         # Not if one was missed since.
         if missed and missed == self._missed_at():
             (self.home / _STALE).unlink(missing_ok=True)
@@ -255,9 +257,9 @@ class Mirror:
     def _state(self) -> dict[str, Any]:
         try:
             state: dict[str, Any] = json.loads((self.home / _TAGS).read_bytes())
-            return state
         except (OSError, ValueError):
             return {}
+        return state if state.get("boot") == boot_id() else {}
 
     @contextmanager
     def _alone(self, wait: bool) -> Iterator[bool]:
@@ -351,6 +353,7 @@ def fetched(path: Path) -> Path:
         if not target.exists():
             with whole_file(target) as copy:
                 open_object(stand_in).copy_to(copy.fileno())
+                os.fsync(copy.fileno())
                 for old in directory.glob(f"{start}-*"):
                     old.unlink()
     return target

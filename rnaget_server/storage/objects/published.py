@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
+from rnaget_server.storage.objects.client import Listed
 from rnaget_server.storage.objects.failures import ObjectFailure
 
 PUBLISHED = "rnaget-published.json"
@@ -33,12 +34,21 @@ class Entry:
         Its digest; None if it was not read.
     tag
         The entity tag of its object; empty from before it is copied until all are.
+    replaces
+        That of the object that was published before, until then.
     """
 
     size: int
     modified: int
     sha256: str | None
     tag: str
+    replaces: str = ""
+
+    def is_of(self, listed: Listed) -> bool:
+        """Return whether an object is what was published, or was going to be."""
+        if self.tag:
+            return listed.tag == self.tag
+        return listed.tag == self.replaces or listed.size == self.size
 
 
 def read_published(data: bytes, url: str) -> dict[str, Entry]:
@@ -57,8 +67,8 @@ def read_published(data: bytes, url: str) -> dict[str, Entry]:
 
 
 def _checked(entry: Entry) -> Entry:
-    kinds = (int, int, str | None, str)
-    values = (entry.size, entry.modified, entry.sha256, entry.tag)
+    kinds = (int, int, str | None, str, str)
+    values = (entry.size, entry.modified, entry.sha256, entry.tag, entry.replaces)
     if not all(isinstance(value, kind) for value, kind in zip(values, kinds, strict=True)):
         raise TypeError
     return entry

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from rnaget_server.storage.local import LocalFile, is_stand_in, version_of
+from rnaget_server.storage.local import FileVersion, LocalFile, is_stand_in, version_of
 from rnaget_server.storage.objects.claim import Claim
 from rnaget_server.storage.objects.client import PART_BYTES, Client, Listed, part_bytes
 from rnaget_server.storage.objects.failures import ObjectExists, ObjectFailure, ObjectGone
@@ -29,6 +29,7 @@ from rnaget_server.storage.objects.published import (
 # So that no more than about 300 MiB are in memory: small files are as many requests as bytes.
 _SMALL, _SMALL_AT_ONCE, _AT_ONCE = 1 << 20, 32, 4
 _PIECE = 1 << 20
+_LOOKS = 5
 _Answer = TypeVar("_Answer")
 
 
@@ -131,20 +132,22 @@ class Publication:
         OSError
             If a file cannot be read.
         """
-        keys = sorted(files_below(self._data), key=yaml_last)
         # What changes from now on, as by an import, is for the next publication: a part of it would not fit the rest.
-        self._states = {key: (self._data / key).stat() for key in keys}
+        self._states = _states_below(self._data)
+        keys = list(self._states)
         with claim:
             published = self._published()
             listing = self._client.listing()
             is_changed = _side_by_side(lambda key: self._is_changed(key, published, listing), keys, _AT_ONCE)
             changed = [key for key, is_new in zip(keys, is_changed, strict=True) if is_new]
             gone, kept = self._gone(keys, published, listing)
-            self._check_base([*changed, *gone], listing)
-            self._announce(changed, published)
+            self._check_base([*changed, *gone, *kept], listing)
+            self._announce(changed, published, listing)
             sent = self._copy_all(changed, listing, claim)
             if gone:
                 claim.confirm()
+                # Copying may take hours, in which others may have put something else in its place.
+                gone, kept = self._gone(keys, published, self._client.listing())
             for is_text in (True, False):  # nothing is named that is no longer there
                 self._client.delete([key for key in gone if is_yaml(key) == is_text])
             # What others have published since the directory was made of the place stays.
@@ -166,15 +169,19 @@ class Publication:
         self, keys: list[str], published: Mapping[str, Entry], listing: Mapping[str, Listed]
     ) -> tuple[list[str], list[str]]:
         """Return the objects that are to be removed, and those that somebody else has replaced."""
-        known = published.keys() if self._base is None else self._base.keys()
-        missing = sorted(known & listing.keys() - set(keys))
-        gone = [key for key in missing if self._base is not None or published[key].tag in ("", listing[key].tag)]
-        return gone, [key for key in missing if key not in gone]
+        gone: list[str] = []
+        kept: list[str] = []
+        for key in sorted((published if self._base is None else self._base).keys() & listing.keys() - set(keys)):
+            listed = listing[key]
+            is_own = published[key].is_of(listed) if self._base is None else self._base[key] == listed.tag
+            (gone if is_own else kept).append(key)
+        return gone, kept
 
-    def _announce(self, changed: list[str], published: Mapping[str, Entry]) -> None:
+    def _announce(self, changed: list[str], published: Mapping[str, Entry], listing: Mapping[str, Listed]) -> None:
         """Say what is going to be there, so that what a publication leaves that is broken off is known to the next."""
         if changed:
-            planned = {key: Entry(self._states[key].st_size, 0, None, "") for key in changed}
+            old = {key: listing[key].tag for key in published.keys() & listing if published[key].is_of(listing[key])}
+            planned = {key: Entry(self._states[key].st_size, 0, None, "", old.get(key, "")) for key in changed}
             self._put_published({**published, **planned})
 
     def _put_published(self, entries: Mapping[str, Entry]) -> None:
@@ -277,6 +284,30 @@ class Publication:
 def _side_by_side(work: Callable[[str], _Answer], keys: list[str], most: int) -> list[_Answer]:
     with ThreadPoolExecutor(most, "publish") as threads:
         return list(threads.map(work, keys))
+
+
+def _states_below(data: Path) -> dict[str, os.stat_result]:
+    """Return the states of the files of a catalogue by their keys, all of one moment; YAML comes last.
+
+    Raises
+    ------
+    OSError
+        If there is none, since files come and go.
+    """
+    states = _looked_at(data)
+    for _ in range(_LOOKS):
+        before, states = states, _looked_at(data)
+        if _versions(before) == _versions(states):
+            return states
+    raise ObjectFailure(f"files in {data} come or change all the time: publish again once that has ended")
+
+
+def _looked_at(data: Path) -> dict[str, os.stat_result]:
+    return {key: (data / key).stat() for key in sorted(files_below(data), key=yaml_last)}
+
+
+def _versions(states: Mapping[str, os.stat_result]) -> dict[str, FileVersion]:
+    return {key: version_of(status) for key, status in states.items()}
 
 
 def files_below(data: Path) -> Iterator[str]:

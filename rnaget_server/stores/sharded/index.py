@@ -20,6 +20,7 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.checked_arrays import CheckedArrays, write_arrays
 from rnaget_server.storage.files import commit, new_temporary
+from rnaget_server.storage.local import version_at
 from rnaget_server.stores.sharded.examine import Facts, Shard
 from rnaget_server.stores.sharded.files import ShardFile
 from rnaget_server.stores.sharded.labels import KeptLabels, Labels
@@ -115,8 +116,10 @@ class FileList:
     @classmethod
     def read(cls, directory: Path, names: tuple[str, str]) -> FileList:
         """Return the list in a directory for these attributes that hold ids; an empty one if none can be read."""
+        path = directory / _LIST
+        state = version_at(path)
         try:
-            file = CheckedArrays(directory / _LIST, ArrayCache(0))
+            file = CheckedArrays(path, ArrayCache(0))
             facts = file.facts
             if facts["version"] != [_VERSION, __version__, *names]:
                 return cls()
@@ -124,9 +127,11 @@ class FileList:
             rows = [Row(tuple(row[:4]), row[4], kinds[row[5]], row[6]) for row in facts["files"]]
             segments = [(count, key) for count, key in facts["segments"]]
             orders = {digest: file[f"order{number}"]() for number, digest in enumerate(facts["orders"])}
-            return cls(rows, segments, orders, facts["unique"])
-        except OSError:  # none is there, or it is damaged
+        except (OSError, ValueError):  # none is there, or it is damaged
             return cls()
+        if version_at(path) != state:  # the orders may be those of the one that took its place
+            return cls()
+        return cls(rows, segments, orders, facts["unique"])
 
     def write(self, directory: Path, names: tuple[str, str]) -> None:
         """Put it in the place of the list in a directory.

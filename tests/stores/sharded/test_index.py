@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from rnaget_server.storage.arrays import ArrayCache
+from rnaget_server.storage.checked_arrays import CheckedArrays
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.native.write_dense import AxisTable
-from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, look
+from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, index, look
 from rnaget_server.stores.sharded import store as look_in_store
 from tests.stores.sharded.cutting import open_cut, open_part, write_part
 
@@ -283,3 +284,21 @@ def test_a_list_of_newer_files_is_not_written_over(cut: Any, monkeypatch: pytest
     cut.open()
     cut.open()
     assert cut.names == ["part-0.h5"]
+
+
+@pytest.mark.parametrize("orders", [{"b": [2, 1, 0], "a": [1, 0, 2]}, {}])
+def test_a_list_that_is_replaced_while_it_is_read_is_not_mixed_with_the_next(
+    orders: dict[str, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(**orders: list[int]) -> None:
+        index.FileList(orders={key: np.array(order) for key, order in orders.items()}).write(tmp_path, ("gene", "s"))
+
+    class Replaced(CheckedArrays):
+        def __getitem__(self, name: str) -> Any:
+            write(**orders)
+            return super().__getitem__(name)
+
+    write(a=[1, 0, 2], b=[2, 1, 0])
+    assert list(index.FileList.read(tmp_path, ("gene", "s")).orders["a"]) == [1, 0, 2]
+    monkeypatch.setattr(index, "CheckedArrays", Replaced)
+    assert not index.FileList.read(tmp_path, ("gene", "s")).orders
