@@ -6,7 +6,7 @@ Mistakes are said by one process, which reads the file from its beginning: it al
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -168,9 +168,9 @@ def _read_part(job: _Job, part: tuple[int, ByteRange]) -> _Read:
     except (RowMistake, ImportFailure, TooLarge):
         raise PartRefused from None
     labels = job.directory / f"{number}.labels"
-    temporary = labels.with_name(f"{labels.name}.{os.getpid()}")
-    temporary.write_bytes(orjson.dumps(body.columns))
-    temporary.replace(labels)
+    with tempfile.NamedTemporaryFile(dir=job.directory, delete=False) as temporary:
+        temporary.write(orjson.dumps(body.columns))
+    Path(temporary.name).replace(labels)
     return _Read(cells, labels, body.label_bytes, body.blank, body.left_out)
 
 
@@ -180,3 +180,4 @@ def _skip(lines: TextLines, first: int) -> None:
         if taken[0] >= first:
             lines.put_back(*taken)
             return
+    raise PartRefused  # the next part, which does not know how many lines it has above it, would take them for rows
