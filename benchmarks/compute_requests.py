@@ -32,7 +32,7 @@ _GENES = {"quick": 5_000}
 _MOST_GENES, _SAMPLES = 20_000, 6
 _SMALL = 100
 _REPEATS = 5
-_ARRAYS, _ARRAY_BYTES = 24, 8 << 20
+_ARRAYS, _ARRAY_BYTES = 50, 1 << 20
 _BY_TYPE = (("group_by", "cell_type"), ("summary", "mean,fraction"))
 
 
@@ -65,7 +65,7 @@ def compared(directory: Path, count: int, repeats: int) -> Iterator[Row]:
                 few = side_by_side({"workers": lambda _: _few(workers), "local": lambda _: _few(local)}, _REPEATS)
                 title = f"{what} of {_SMALL} genes, if workers made those too"
                 yield Row(title, "one process", few["workers"], few["local"])
-                speeds = [_handed_over(workers) for _ in range(_REPEATS)]
+                _, *speeds = (_handed_over(workers) for _ in range(_REPEATS + 1))
                 title = "arrays that workers hand over to the server: MB a second"
                 yield Row(title, "a bare figure", Figures(tuple(speeds), ""))
         finally:
@@ -73,7 +73,7 @@ def compared(directory: Path, count: int, repeats: int) -> Iterator[Row]:
 
 
 def random_array(number: int) -> NDArray[np.float32]:
-    """Return eight MiB of cells that hardly can be compressed."""
+    """Return a MiB of cells that hardly can be compressed."""
     return np.random.default_rng(number).random(_ARRAY_BYTES // 4, np.float32)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
 
 from rnaget_server.compute.base import Part, Result
 
 
+@dataclass(frozen=True)
 class LocalCompute:
     """Work in this process, on one part after the other; a `Compute`."""
 
-    is_local = True
+    is_local: ClassVar = True
     """True: there is nothing else."""
 
     def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 from click.testing import Result
 
@@ -81,6 +83,25 @@ def large_counts() -> str:
     return table(rows)
 
 
+def sheet(rows: list[list[str]]) -> bytes:
+    book = openpyxl.Workbook(write_only=True)
+    page = book.create_sheet()
+    page.append(["gene_id", *(f"S{number}" for number in range(len(rows[0])))])
+    for number, row in enumerate(rows):
+        page.append([f"G{number}", *map(float, row)])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def series(rows: list[list[str]]) -> str:
+    samples = [f'"GSM{number}"' for number in range(len(rows[0]))]
+    head = ['!Series_title\t"a series"', '!Series_geo_accession\t"GSE1"']
+    head += ["\t".join([name, *samples]) for name in ("!Sample_title", "!Sample_geo_accession")]
+    lines = ["\t".join(['"ID_REF"', *samples]), *("\t".join([f'"G{at}"', *row]) for at, row in enumerate(rows))]
+    return "\n".join([*head, "!series_matrix_table_begin", *lines, "!series_matrix_table_end", ""])
+
+
 SOURCES: dict[str, tuple[Callable[[], bytes], ReadOptions]] = {
     "m.gct": (lambda: gct(cells()).encode(), ReadOptions()),
     "m.tsv": (lambda: table(cells()).encode(), ReadOptions()),
@@ -94,6 +115,8 @@ SOURCES: dict[str, tuple[Callable[[], bytes], ReadOptions]] = {
     "m.gct.bgz": (lambda: b"".join(bgzip(gct(cells()).encode(), size=7_000)), ReadOptions()),
     "odd.tsv": (lambda: odd_table().encode(), ReadOptions()),
     "counts.tsv": (lambda: large_counts().encode(), ReadOptions()),
+    "m.xlsx": (lambda: sheet(cells()[:300]), ReadOptions()),
+    "series_matrix.txt": (lambda: series(cells()).encode(), ReadOptions()),
     "repeated.tsv": (lambda: table(cells()).replace("G400\t", "G3\t").encode(), ReadOptions(duplicates="sum")),
 }
 

@@ -21,6 +21,7 @@ _NOT_AVAILABLE = "#N/A"
 class SheetLines(TextLines):
     """The rows of the sheet, numbered as there, as tab-separated lines; titles above the table are left out."""
 
+    can_be_cut = False
     sheet: Any
     titles: int
 

@@ -28,6 +28,7 @@ _LISTED = 5
 class SeriesLines(TextLines):
     """The lines of the table, numbered as in the file."""
 
+    can_be_cut = False
     is_whole = False
 
     def _add(self, lines: list[bytes]) -> None:

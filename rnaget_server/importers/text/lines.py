@@ -29,6 +29,9 @@ class TextLines:
         The range to read; None: all. Lines are numbered from its beginning.
     """
 
+    can_be_cut = True
+    """False for a subclass whose lines are not those of the file as it is, or hang on those above them."""
+
     def __init__(self, path: Path, within: ByteRange | None = None) -> None:
         self.path = path
         self._file: OpenedFile | OpenedRange = (
@@ -85,7 +88,11 @@ class TextLines:
 
     def again(self) -> TextLines:
         """Return the lines of the file from its beginning, converted as these are."""
-        return self.recipe().open(self.path)
+        lines = type(self)(self.path)
+        lines._converted = self._converted
+        for name, value in vars(self).items():  # attributes that a subclass was given
+            vars(lines).setdefault(name, value)
+        return lines
 
     def recipe(self) -> LinesRecipe:
         """Return what is needed to read lines of the file as these are read; it can be pickled."""

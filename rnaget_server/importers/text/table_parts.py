@@ -103,7 +103,7 @@ def read_in_parts(
     ImportFailure
         If the other processes do not see the file.
     """
-    ranges = None if compute.is_local else _ranges(body, lines.path)
+    ranges = _ranges(body, lines.path) if lines.can_be_cut and not compute.is_local else None
     if ranges is None:
         return None
     with shared_directory(directory) as shared:
