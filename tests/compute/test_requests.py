@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,8 @@ def test_a_matrix_in_object_storage_is_opened_elsewhere(file: Path, tmp_path: Pa
     view = repository.open_repository(Settings(data=directory_of(f"file://{tmp_path}/store"))).visible_to()
     (matrix,) = view.catalog.matrices.values()
     sent = portable(matrix, view.stores.open(matrix), view.stores.limits)
+    with pytest.raises(ComputeFailure, match="read the same object storage"):
+        replace(sent, url=f"file://{tmp_path}/unseen").open()
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).open().whole('TPM'))"
     options = {"env": os.environ | {"RNAGET_CACHE_DIRECTORY": str(tmp_path / "other")}, "capture_output": True}
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(sent), **options, check=False)
