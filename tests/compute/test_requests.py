@@ -101,8 +101,8 @@ def test_without_a_scheduler(start: Start, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     make, killed = DaskCompute.map, []
 
-    def killing(self: DaskCompute, function: Any, parts: Any) -> Any:
-        for number, result in enumerate(make(self, function, parts)):
+    def killing(self: DaskCompute, function: Any, parts: Any, cancellation: Any) -> Any:
+        for number, result in enumerate(make(self, function, parts, cancellation)):
             if number == 5 and not killed:
                 killed.append(cluster.pids()[0])
                 os.kill(killed[0], signal.SIGKILL)

@@ -17,6 +17,7 @@ from rnaget_server.importers.base import ReadOptions, SourceMatrix
 from rnaget_server.importers.matrices.delimited import DelimitedImporter
 from rnaget_server.importers.matrices.gct import GctImporter
 from rnaget_server.importers.text import table_parts
+from rnaget_server.model.cancellation import Cancellation
 
 
 class Parts:
@@ -27,7 +28,9 @@ class Parts:
     def __init__(self) -> None:
         self.directories: list[Path] = []
 
-    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+    def map(
+        self, function: Callable[[Part], Result], parts: Iterable[Part], cancellation: Cancellation | None = None
+    ) -> Generator[Result, None, None]:
         """Yield the result of each part, while another process of the same number, elsewhere, works on the first."""
         assert isinstance(function, partial)
         other = function.args[0].directory / f"0.labels.{os.getpid()}"
