@@ -116,7 +116,7 @@ class DaskCompute:
                 room = _PARTS_A_THREAD * max(1, client.threads()) - len(pending)
                 # What makes the parts raises its own errors, which are none of Dask.
                 new = list(islice(made, max(0, room)))
-                pending.extend(_Task(part, client.submit(run, part, pure=False)) for part in new)
+                pending.extend(_Task(part, client.begin(run, part)) for part in new)
                 if not pending:
                     return
                 outcome = self._outcome(client, run, pending[0], cancellation)
@@ -147,8 +147,8 @@ class DaskCompute:
     ) -> _Outcome:
         """Return the outcome of a part, which is begun again if its workers died."""
         for attempt in range(_ATTEMPTS):
-            future = client.submit(run, task.part, pure=False) if attempt else task.future
             try:
+                future = client.begin(run, task.part) if attempt else task.future
                 return self._waited(client, future, cancellation)
             except KilledWorker:
                 continue
@@ -196,6 +196,16 @@ class _Client(Client):
             return sum(self.nthreads(callback_timeout=self._timeout).values())
         except Exception as error:
             raise _lost() from error
+
+    def begin(self, run: Callable[[Part], _Outcome], part: Part) -> Future[_Outcome]:
+        """Have a part worked on."""
+        try:
+            future: Future[_Outcome] = self.submit(run, part, pure=False)
+        except Exception as error:
+            if self.status == "running":
+                raise
+            raise _lost() from error
+        return future
 
     def end(self) -> None:
         """Close the connection in any state."""

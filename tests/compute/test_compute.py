@@ -212,6 +212,15 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_said(tmp_path: P
     stopping.join()
 
 
+def test_a_connection_that_another_thread_closes_is_said(cluster: Cluster) -> None:
+    from rnaget_server.compute import dask
+
+    client = dask._connect(cluster.address.removeprefix("dask://"), 60)
+    client.end()
+    with pytest.raises(ComputeFailure, match=r"^the connection to Dask's scheduler was lost"):
+        client.begin(functions.squared, 1)  # type: ignore[arg-type]
+
+
 @pytest.mark.long
 def test_a_part_that_kills_all_its_workers_is_given_up(cluster: Cluster) -> None:
     with (
