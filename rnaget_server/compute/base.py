@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Protocol, TypeVar
 
+from rnaget_server.model.cancellation import Cancellation
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -16,7 +18,12 @@ class Compute(Protocol):
     def is_local(self) -> bool:
         """True if the parts are worked on in this process, one after the other."""
 
-    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+    def map(
+        self,
+        function: Callable[[Part], Result],
+        parts: Iterable[Part],
+        cancellation: Cancellation | None = None,
+    ) -> Generator[Result, None, None]:
         """Yield the result of each part, in their order; few of them are worked on ahead.
 
         Who breaks off before the end closes the generator. A part may be worked on more than once, even at the
@@ -30,9 +37,13 @@ class Compute(Protocol):
         parts
             Small values that can be pickled, such as paths and ranges, never the data themselves; the same holds for
             results.
+        cancellation
+            Until when results are wanted; None: always.
 
         Raises
         ------
+        Cancelled
+            Soon after it was cancelled.
         ComputeFailure
             If the other machines cannot be reached, or fail.
         """

@@ -7,6 +7,7 @@ and answers with pickles.
 from __future__ import annotations
 
 import ctypes
+import math
 import platform
 import threading
 import time
@@ -25,6 +26,7 @@ from distributed import Client, Future, KilledWorker
 from rnaget_server import __version__
 from rnaget_server.compute.base import Part, Result
 from rnaget_server.errors import ComputeFailure
+from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.shared_settings import DASK
 
 _CONNECT_SECONDS = 10.0
@@ -79,11 +81,18 @@ class DaskCompute:
         self._connect_seconds = connect_seconds
         self._worker_seconds = worker_seconds
         self._client: _Client | None = None
+        self._failed = -math.inf
         self._lock = threading.Lock()
 
-    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+    def map(
+        self,
+        function: Callable[[Part], Result],
+        parts: Iterable[Part],
+        cancellation: Cancellation | None = None,
+    ) -> Generator[Result, None, None]:
         """Yield the result of each part, in their order; see `Compute.map`."""
-        with closing(self._outcomes(partial(_run, function, _versions()), parts)) as outcomes:
+        run = partial(_run, function, _versions())
+        with closing(self._outcomes(run, parts, cancellation or Cancellation())) as outcomes:
             for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error
@@ -96,7 +105,9 @@ class DaskCompute:
         if client is not None:
             client.end()
 
-    def _outcomes(self, run: Callable[[Part], _Outcome], parts: Iterable[Part]) -> Generator[_Outcome, None, None]:
+    def _outcomes(
+        self, run: Callable[[Part], _Outcome], parts: Iterable[Part], cancellation: Cancellation
+    ) -> Generator[_Outcome, None, None]:
         client = self._connected()
         pending: deque[_Task[Part]] = deque()
         made = iter(parts)
@@ -105,34 +116,45 @@ class DaskCompute:
                 room = _PARTS_A_THREAD * max(1, client.threads()) - len(pending)
                 # What makes the parts raises its own errors, which are none of Dask.
                 new = list(islice(made, max(0, room)))
-                pending.extend(_Task(part, client.submit(run, part, pure=False)) for part in new)
+                pending.extend(_Task(part, client.begin(run, part)) for part in new)
                 if not pending:
                     return
-                yield self._outcome(client, run, pending.popleft())
+                outcome = self._outcome(client, run, pending[0], cancellation)
+                pending.popleft()
+                yield outcome
         finally:
             for task in pending:
                 task.future.release()
 
     def _connected(self) -> _Client:
         """Return the client, connected to the scheduler."""
+        asked = time.monotonic()
         with self._lock:
             if self._client is None or self._client.status != "running":
+                if self._failed > asked:  # while this thread waited, another one has tried
+                    raise _silent(self._connect_seconds)
                 if self._client is not None:
                     self._client.end()
-                self._client = _connect(self._address, self._connect_seconds)
+                try:
+                    self._client = _connect(self._address, self._connect_seconds)
+                except ComputeFailure:
+                    self._failed = time.monotonic()
+                    raise
             return self._client
 
-    def _outcome(self, client: _Client, run: Callable[[Part], _Outcome], task: _Task[Part]) -> _Outcome:
+    def _outcome(
+        self, client: _Client, run: Callable[[Part], _Outcome], task: _Task[Part], cancellation: Cancellation
+    ) -> _Outcome:
         """Return the outcome of a part, which is begun again if its workers died."""
         for attempt in range(_ATTEMPTS):
-            future = client.submit(run, task.part, pure=False) if attempt else task.future
             try:
-                return self._waited(client, future)
+                future = client.begin(run, task.part) if attempt else task.future
+                return self._waited(client, future, cancellation)
             except KilledWorker:
                 continue
             except (CancelledError, OSError):
                 raise _lost() from None
-            except ComputeFailure:
+            except (Cancelled, ComputeFailure):
                 raise
             except Exception as error:
                 raise ComputeFailure(f"Dask could not run a part ({type(error).__name__}): {_SAME_VERSIONS}") from error
@@ -141,10 +163,11 @@ class DaskCompute:
             "their logs"
         )
 
-    def _waited(self, client: _Client, future: Future[_Outcome]) -> _Outcome:
+    def _waited(self, client: _Client, future: Future[_Outcome], cancellation: Cancellation) -> _Outcome:
         """Return the outcome once it is there, unless there are no workers for too long."""
         deadline = time.monotonic() + self._worker_seconds
         while True:
+            cancellation.check()
             with suppress(TimeoutError):
                 return future.result(timeout=_POLL_SECONDS)
             if client.threads():
@@ -174,6 +197,16 @@ class _Client(Client):
         except Exception as error:
             raise _lost() from error
 
+    def begin(self, run: Callable[[Part], _Outcome], part: Part) -> Future[_Outcome]:
+        """Have a part worked on."""
+        try:
+            future: Future[_Outcome] = self.submit(run, part, pure=False)
+        except Exception as error:
+            if self.status == "running":
+                raise
+            raise _lost() from error
+        return future
+
     def end(self) -> None:
         """Close the connection in any state."""
         with suppress(Exception):
@@ -185,7 +218,11 @@ def _connect(address: str, seconds: float) -> _Client:
     try:
         return _Client(address, timeout=seconds, set_as_default=False, name="rnaget-server")
     except Exception as error:  # from something else than a scheduler any may come
-        raise ComputeFailure(f"no Dask scheduler answers within {seconds:g} seconds: {_SEE_TO_IT}") from error
+        raise _silent(seconds) from error
+
+
+def _silent(seconds: float) -> ComputeFailure:
+    return ComputeFailure(f"no Dask scheduler answers within {seconds:g} seconds: {_SEE_TO_IT}")
 
 
 def _lost() -> ComputeFailure:

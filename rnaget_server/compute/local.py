@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rnaget_server.compute.base import Part, Result
+from rnaget_server.model.cancellation import Cancellation
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,16 @@ class LocalCompute:
     is_local: ClassVar = True
     """True: there is nothing else."""
 
-    def map(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+    def map(
+        self,
+        function: Callable[[Part], Result],
+        parts: Iterable[Part],
+        cancellation: Cancellation | None = None,
+    ) -> Generator[Result, None, None]:
         """Yield the result of each part, made when it is asked for."""
         for part in parts:
+            if cancellation is not None:
+                cancellation.check()
             yield function(part)
 
     def close(self) -> None:

@@ -80,10 +80,13 @@ class PortableMatrix:
         if not self.url:
             matrix = self.matrix
         else:
-            matrix = self._moved(_directory_of(self.url))
-            if _states(matrix) != self.states:
-                _directory_of.cache_clear()
+            try:
                 matrix = self._moved(_directory_of(self.url))
+                if _states(matrix) != self.states:
+                    _directory_of.cache_clear()
+                    matrix = self._moved(_directory_of(self.url))
+            except (OSError, ValueError, ModuleNotFoundError) as error:
+                raise ComputeFailure(_NOT_SEEN) from error
         states = _states(matrix)
         if NO_FILE[1:] in states:
             raise ComputeFailure(_NOT_SEEN)

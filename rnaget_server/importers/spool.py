@@ -114,7 +114,7 @@ class SpooledCells:
         by_column = np.empty((stop - start, rows), self.dtype)
         scattered = (columns - (stop - start)) * size > _SEEK_BYTES
         # Transposed tile by tile; at once, every cell copied would miss the processor's cache.
-        height = min(_TILE, rows) if scattered else max(1, min(_TILE, rows, _BUFFER // (columns * size)))
+        height = max(1, min(_TILE, rows) if scattered else min(_TILE, rows, _BUFFER // (columns * size)))
         tile = np.empty((height, stop - start if scattered else columns), self.dtype)
         for first in range(0, rows, height):
             cells = tile[: rows - first]

@@ -145,10 +145,8 @@ def _results(
     parts: Iterator[_Range],
 ) -> Iterator[NDArray[Any]]:
     """Yield the results of workers for as long as they are wanted."""
-    with closing(compute.map(function, parts)) as results:
-        for result in results:
-            selected.store.cancellation.check()
-            yield result
+    with closing(compute.map(function, parts, selected.store.cancellation)) as results:
+        yield from results
 
 
 def _summarised_part(plan: _Plan, features: _Range) -> NDArray[Any]:

@@ -35,6 +35,15 @@ def refused(number: int) -> int:
     return number
 
 
+def waiting(mark: Path) -> int:
+    """Return once a file is there."""
+    for _ in range(600):
+        if mark.exists():
+            break
+        time.sleep(0.1)
+    return 0
+
+
 def killed_once(part: Killing) -> int:
     try:
         part.mark.touch(exist_ok=False)

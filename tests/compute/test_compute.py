@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ import pytest
 from benchmarks.dask_cluster import Cluster
 from rnaget_server.compute import Compute, open_compute
 from rnaget_server.errors import ComputeFailure, ImportFailure, http_status
+from rnaget_server.model.cancellation import Cancellation, Cancelled
 from tests.compute import functions
 
 
@@ -52,6 +54,29 @@ def test_few_parts_are_taken_ahead_and_none_after_the_end(compute: Compute) -> N
     results.close()
     assert len(taken) <= 10
     assert list(compute.map(functions.squared, [7])) == [49]
+
+
+def test_none_is_worked_on_after_a_cancellation(compute: Compute) -> None:
+    cancellation = Cancellation()
+    results = compute.map(functions.squared, itertools.count(), cancellation)
+    assert [next(results) for _ in range(3)] == [0, 1, 4]
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        next(results)
+    assert list(compute.map(functions.squared, [7])) == [49]
+
+
+def test_a_result_that_is_waited_for_is_given_up(cluster: Cluster, tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    cancelling = threading.Timer(0.5, cancellation.cancel)
+    with closing(open_compute(cluster.address)) as compute:
+        results = compute.map(functions.waiting, [tmp_path / "mark"] * 4, cancellation)
+        cancelling.start()
+        try:
+            with pytest.raises(Cancelled):
+                next(results)
+        finally:
+            (tmp_path / "mark").touch()
 
 
 def test_an_error_of_what_makes_the_parts_is_raised_as_it_is(compute: Compute) -> None:
@@ -127,6 +152,26 @@ def test_no_scheduler_is_said_with_503() -> None:
             assert threading.active_count() <= before + 1  # that of Dask's for all its connections
 
 
+def test_requests_do_not_wait_in_turns_for_a_scheduler_that_is_not_there() -> None:
+    from rnaget_server.compute import dask
+
+    def ask(compute: Compute) -> None:
+        with pytest.raises(ComputeFailure, match=r"^no Dask scheduler answers within 1 seconds: see"):
+            next(compute.map(functions.squared, [1]))
+
+    with (
+        socket.socket() as silent,
+        mock.patch.object(dask, "_connect", wraps=dask._connect) as connect,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with closing(dask.DaskCompute(f"dask://127.0.0.1:{silent.getsockname()[1]}", connect_seconds=1)) as compute:
+            for asked in [threads.submit(ask, compute) for _ in range(8)]:
+                asked.result()
+    assert connect.call_count < 8
+
+
 @pytest.mark.parametrize(
     "text", ["dask", "dask://", "dask://host", "dask://host:0", "dask://host:1/x", "dask://u@host:1", "tcp://host:1"]
 )
@@ -165,6 +210,15 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_said(tmp_path: P
         with pytest.raises(ComputeFailure, match=r"^the connection to Dask's scheduler was lost"):
             next(results)
     stopping.join()
+
+
+def test_a_connection_that_another_thread_closes_is_said(cluster: Cluster) -> None:
+    from rnaget_server.compute import dask
+
+    client = dask._connect(cluster.address.removeprefix("dask://"), 60)
+    client.end()
+    with pytest.raises(ComputeFailure, match=r"^the connection to Dask's scheduler was lost"):
+        client.begin(functions.squared, 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,8 @@ def test_without_a_scheduler(start: Start, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     make, killed = DaskCompute.map, []
 
-    def killing(self: DaskCompute, function: Any, parts: Any) -> Any:
-        for number, result in enumerate(make(self, function, parts)):
+    def killing(self: DaskCompute, function: Any, parts: Any, cancellation: Any) -> Any:
+        for number, result in enumerate(make(self, function, parts, cancellation)):
             if number == 5 and not killed:
                 killed.append(cluster.pids()[0])
                 os.kill(killed[0], signal.SIGKILL)
@@ -157,6 +158,8 @@ def test_a_matrix_in_object_storage_is_opened_elsewhere(file: Path, tmp_path: Pa
     view = repository.open_repository(Settings(data=directory_of(f"file://{tmp_path}/store"))).visible_to()
     (matrix,) = view.catalog.matrices.values()
     sent = portable(matrix, view.stores.open(matrix), view.stores.limits)
+    with pytest.raises(ComputeFailure, match="read the same object storage"):
+        replace(sent, url=f"file://{tmp_path}/unseen").open()
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).open().whole('TPM'))"
     options = {"env": os.environ | {"RNAGET_CACHE_DIRECTORY": str(tmp_path / "other")}, "capture_output": True}
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(sent), **options, check=False)

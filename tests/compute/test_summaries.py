@@ -65,10 +65,10 @@ def sent(both: Both, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     parts: list[object] = []
     send = type(both.workers.compute).map
 
-    def noted(self: object, function: object, of: Iterator[object]) -> object:
+    def noted(self: object, function: object, of: Iterator[object], cancellation: object) -> object:
         found = list(of)
         parts.extend(found)
-        return send(self, function, found)  # type: ignore[arg-type]
+        return send(self, function, found, cancellation)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(both.workers.compute), "map", noted)
     return parts

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnaget_server.importers import spool as spool_module
-from rnaget_server.importers.spool import Spool, TooLarge
+from rnaget_server.importers.spool import JoinedCells, SharedSpool, Spool, TooLarge
 
 BLOCKS = {
     "fractions": ([[0.1, 2.0]], np.float32, False),
@@ -72,3 +72,20 @@ def test_what_float32_cannot_hold_is_refused(tmp_path: Path, beside: float) -> N
     cells = spool.finish()
     np.testing.assert_array_equal(cells.rows(0, 1), [[largest, beside]])
     cells.close()
+
+
+@pytest.mark.parametrize("seek", [0, 1 << 20])
+def test_files_together_are_one_matrix_also_where_one_has_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seek: int
+) -> None:
+    monkeypatch.setattr(spool_module, "_SEEK_BYTES", seek)
+    values = np.random.default_rng(1).random((13, 7)).astype(np.float32)
+    files = []
+    for number, (start, stop) in enumerate([(0, 0), (0, 8), (8, 8), (8, 13), (13, 13)]):
+        spool = SharedSpool(tmp_path, 7)
+        spool.append(values[start:stop].astype(float))
+        files.append(spool.keep(tmp_path / f"{number}.cells"))
+    cells = JoinedCells(files, False, tmp_path)
+    for start, stop in ((0, 3), (2, 7), (6, 7), (3, 3)):
+        np.testing.assert_array_equal(cells.rows(start, stop), values[start:stop])
+        np.testing.assert_array_equal(cells.columns(start, stop), values[:, start:stop])

@@ -9,7 +9,7 @@ from typing import Any
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.compression import ERRORS, OpenedFile, damaged
-from rnaget_server.importers.text.ranges import ByteRange, OpenedRange
+from rnaget_server.importers.text.ranges import ByteRange, OpenedRange, Place
 
 _CHUNK = 512 << 10
 _LONGEST = 32 << 20
@@ -37,6 +37,7 @@ class TextLines:
         self._file: OpenedFile | OpenedRange = (
             OpenedFile(path, threaded=True) if within is None else OpenedRange(path, within)
         )
+        self._is_beginning = within is None or within.start == Place(0)
         self._size = max(path.stat().st_size, 1)
         self._tail: list[bytes] = []
         self._lines: list[bytes] = []
@@ -139,7 +140,7 @@ class TextLines:
         return chunk
 
     def _add(self, lines: list[bytes]) -> None:
-        if self._next == 1:
+        if self._next == 1 and self._is_beginning:
             lines[0] = lines[0].removeprefix(_BOM)
         numbers: Sequence[int] = range(self._next, self._next + len(lines))
         self._next += len(lines)

@@ -65,12 +65,9 @@ class OpenedRange:
         self._held = b""
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, no more than `size`; none at the end."""
-        while not self._held:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return b""
-            self._held = piece
+        """Return the next `size` bytes, fewer at the end."""
+        while len(self._held) < size and (piece := next(self._pieces, None)) is not None:
+            self._held += piece
         data, self._held = self._held[:size], self._held[size:]
         return data
 

@@ -160,3 +160,4 @@ def _skip(lines: TextLines, first: int) -> None:
         if taken[0] >= first:
             lines.put_back(*taken)
             return
+    raise PartRefused  # the next part, which does not know how many lines it has above it, would take them for rows

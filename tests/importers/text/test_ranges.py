@@ -48,6 +48,24 @@ def test_a_range_is_about_as_large_as_it_should_be(tmp_path: Path) -> None:
     assert [len(read(path, within)) for within in cut(path, 3_000) or ()] == [3_010, 3_010, 3_010, 970]
 
 
+def test_a_line_is_the_same_where_a_range_begins_with_it(tmp_path: Path) -> None:
+    """The mark of UTF-8 is left out at the beginning of the file, and only there."""
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfid\t1\n" * 3)
+    ranges = cut(path, 5)
+    assert ranges is not None and len(ranges) == 3
+    found = [line for within in ranges for _, block in TextLines(path, within).blocks() for line in block]
+    assert found == [line for _, block in TextLines(path).blocks() for line in block]
+
+
+def test_members_are_read_together(tmp_path: Path) -> None:
+    """So that a line in many of them is no longer than in a plain file."""
+    path = tmp_path / "text"
+    path.write_bytes(b"".join(bgzip(b"123456789\n" * 1_000, size=70)))
+    with closing(OpenedRange(path, ByteRange(Place(0), None))) as opened:
+        assert [len(opened.read(4_000)) for _ in range(4)] == [4_000, 4_000, 2_000, 0]
+
+
 def test_what_cannot_be_cut_is_left_whole(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"\x1f\x8b\x08\0" + bytes(100))
