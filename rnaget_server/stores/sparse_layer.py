@@ -15,10 +15,13 @@ from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.compressed import PIECE, CompressedMatrix, indptr_of, panels
 
 PANEL = 3 << 20
-"""Cells that are transposed at once where there are more than `SORTED`, each kept as those are."""
+"""Cells, of more than `SORTED`, among which parts of `PIECE` are counted."""
 
 SORTED = 1 << 22
 """Cells that are kept, and transposed by sorting them part by part; each takes 8 bytes, those of a part 24."""
+
+_PARTS = 3
+"""Parts that are transposed at once where the cells are too many to be kept."""
 
 _PLACE_BITS = 32
 _OTHER: Mapping[Direction, Direction] = {"features": "samples", "samples": "features"}
@@ -156,28 +159,41 @@ def transposed(
 ) -> Iterator[CompressedBlock]:
     """Yield the selection compressed along the minor axis of `source`.
 
-    Few cells are read once. Of more, the rows of the major axis are read once for each panel; where a panel may not hold
-    all, once more to count.
+    Few cells are read once. Of more, the rows of the major axis are read once to count and once for each three parts.
     """
-    height, width, fits = _extent(source, major, minor)
-    if source.cells(major) <= SORTED:
-        yield from _by_sorting(source.pieces(major, minor, dtype), width)
+    _, width, fits = _extent(source, major, minor)
+    if source.cells(major) <= SORTED or fits:
+        yield from _by_sorting(_kept(source.pieces(major, minor, dtype)), width)
         return
-    runs = panels(np.full(width, height, np.int64) if fits else source.counts(major, minor), PANEL)
-    for first, last in runs:
-        part = np.arange(first, last) if minor is None else minor[first:last]
-        yield from _by_sorting(source.pieces(major, part, dtype), last - first)
+    counts = source.counts(major, minor).astype(np.int32)
+    for start, stop in panels(counts, PANEL):
+        parts = [counts[start + first : start + last] for first, last in panels(counts[start:stop], PIECE)]
+        for at in range(0, len(parts), _PARTS):
+            some = parts[at : at + _PARTS]
+            end = start + sum(map(len, some))
+            part = np.arange(start, end) if minor is None else minor[start:end]
+            yield from _sorted_parts(_kept(source.pieces(major, part, dtype)), some)
+            start = end
 
 
-def _by_sorting(pieces: Iterable[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
+def _kept(pieces: Iterable[CompressedBlock]) -> list[CompressedBlock]:
+    return [CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data) for piece in pieces]
+
+
+def _by_sorting(kept: Sequence[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
     """Yield few cells compressed along the other axis, which is `width` long."""
-    kept = []
     counts = np.zeros(width, np.int32)
-    for piece in pieces:
+    for piece in kept:
         counts += np.bincount(piece.indices, minlength=width)
-        kept.append(CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data))
-    for first, last in panels(counts, PIECE):
-        yield _sorted_part(kept, first, counts[first:last])
+    yield from _sorted_parts(kept, [counts[first:last] for first, last in panels(counts, PIECE)])
+
+
+def _sorted_parts(kept: Sequence[CompressedBlock], parts: Iterable[NDArray[np.int32]]) -> Iterator[CompressedBlock]:
+    """Yield the cells at runs of positions of the other axis, of which each has so many."""
+    first = 0
+    for counts in parts:
+        yield _sorted_part(kept, first, counts)
+        first += len(counts)
 
 
 def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[np.int32]) -> CompressedBlock:
