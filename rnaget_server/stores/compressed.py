@@ -151,7 +151,9 @@ def panels(room: NDArray[Any], max_cells: int) -> list[tuple[int, int]]:
     """Return runs (first, last + 1) that have about `max_cells` cells each, or are a single row."""
     if not len(room):
         return []
-    cuts = np.flatnonzero(np.diff(np.cumsum(room) // max_cells)) + 1
+    number = np.cumsum(room)
+    number //= max_cells
+    cuts = np.flatnonzero(number[1:] != number[:-1]) + 1
     return list(itertools.pairwise([0, *cuts.tolist(), len(room)]))
 
 

@@ -15,12 +15,14 @@ from rnaget_server.stores.blocks import BLOCK_BYTES
 from rnaget_server.stores.compressed import PIECE, CompressedMatrix, indptr_of, panels
 
 PANEL = 3 << 20
-"""Cells that are transposed at once; each takes 8 bytes, or 12."""
+"""Cells, of more than `SORTED`, among which parts of `PIECE` are counted."""
 
 SORTED = 1 << 22
 """Cells that are kept, and transposed by sorting them part by part; each takes 8 bytes, those of a part 24."""
 
-_RADIX = 1 << 16
+_PARTS = 3
+"""Parts that are transposed at once where the cells are too many to be kept."""
+
 _PLACE_BITS = 32
 _OTHER: Mapping[Direction, Direction] = {"features": "samples", "samples": "features"}
 # Index and value, the former twice as wide where the source has it so.
@@ -152,75 +154,46 @@ def dense(pieces: Iterable[CompressedBlock], width: int, dtype: np.dtype[Any]) -
             yield block
 
 
-class Panel:
-    """A collector of cells in any number of pieces, which gives them compressed along the other axis.
-
-    Parameters
-    ----------
-    room
-        For each row to come, the most cells that it may get.
-    dtype
-        Of the values.
-    """
-
-    def __init__(self, room: NDArray[np.int64], dtype: np.dtype[Any]) -> None:
-        self._starts = np.cumsum(room) - room
-        self._next = self._starts.copy()
-        # What is never written to takes no memory, so room for too many costs nothing.
-        self._indices = np.empty(int(room.sum()), np.int32)
-        self._data = np.empty(len(self._indices), dtype)
-
-    def add(self, rows: NDArray[Any], indices: NDArray[Any], data: NDArray[Any]) -> None:
-        """Take cells; within each row, indices ascend from piece to piece."""
-        counts = np.bincount(rows, minlength=len(self._next))
-        # numpy sorts 16-bit numbers in linear time.
-        order = np.argsort(rows.astype(np.uint16) if len(counts) <= _RADIX else rows, kind="stable")
-        targets = np.arange(len(rows)) + np.repeat(self._next - (np.cumsum(counts) - counts), counts)
-        self._indices[targets] = indices[order]
-        self._data[targets] = data[order]
-        self._next += counts
-
-    def pieces(self) -> Iterator[CompressedBlock]:
-        """Yield what was taken, compressed along the rows."""
-        used = self._next - self._starts
-        for first, last in panels(used, PIECE):
-            indptr = indptr_of(used[first:last])
-            take = np.arange(indptr[-1]) + np.repeat(self._starts[first:last] - indptr[:-1], used[first:last])
-            yield CompressedBlock(indptr, self._indices[take], self._data[take])
-
-
 def transposed(
     source: CompressedSource, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any]
 ) -> Iterator[CompressedBlock]:
     """Yield the selection compressed along the minor axis of `source`.
 
-    The rows of the major axis are read once for each panel; where a panel may not hold all, once more to count. If they
-    have few cells, they are sorted instead.
+    Few cells are read once. Of more, the rows of the major axis are read once to count and once for each three parts.
     """
-    height, width, fits = _extent(source, major, minor)
-    if source.cells(major) <= SORTED:
-        yield from _by_sorting(source.pieces(major, minor, dtype), width)
+    _, width, fits = _extent(source, major, minor)
+    if source.cells(major) <= SORTED or fits:
+        yield from _by_sorting(_kept(source.pieces(major, minor, dtype)), width)
         return
-    room = np.full(width, height, np.int64) if fits else source.counts(major, minor)
-    positions = np.arange(source.minor_size) if minor is None else minor
-    for first, last in panels(room, PANEL):
-        panel = Panel(room[first:last], dtype)
-        at = 0
-        for piece in source.pieces(major, positions[first:last], dtype):
-            panel.add(piece.indices, _lines(piece.indptr, at), piece.data)
-            at += len(piece.indptr) - 1
-        yield from panel.pieces()
+    counts = source.counts(major, minor).astype(np.int32)
+    for start, stop in panels(counts, PANEL):
+        parts = [counts[start + first : start + last] for first, last in panels(counts[start:stop], PIECE)]
+        for at in range(0, len(parts), _PARTS):
+            some = parts[at : at + _PARTS]
+            end = start + sum(map(len, some))
+            part = np.arange(start, end) if minor is None else minor[start:end]
+            yield from _sorted_parts(_kept(source.pieces(major, part, dtype)), some)
+            start = end
 
 
-def _by_sorting(pieces: Iterable[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
+def _kept(pieces: Iterable[CompressedBlock]) -> list[CompressedBlock]:
+    return [CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data) for piece in pieces]
+
+
+def _by_sorting(kept: Sequence[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
     """Yield few cells compressed along the other axis, which is `width` long."""
-    kept = []
     counts = np.zeros(width, np.int32)
-    for piece in pieces:
+    for piece in kept:
         counts += np.bincount(piece.indices, minlength=width)
-        kept.append(CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data))
-    for first, last in panels(counts, PIECE):
-        yield _sorted_part(kept, first, counts[first:last])
+    yield from _sorted_parts(kept, [counts[first:last] for first, last in panels(counts, PIECE)])
+
+
+def _sorted_parts(kept: Sequence[CompressedBlock], parts: Iterable[NDArray[np.int32]]) -> Iterator[CompressedBlock]:
+    """Yield the cells at runs of positions of the other axis, of which each has so many."""
+    first = 0
+    for counts in parts:
+        yield _sorted_part(kept, first, counts)
+        first += len(counts)
 
 
 def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[np.int32]) -> CompressedBlock:

@@ -86,11 +86,16 @@ def csr(
     matrix = set_encoding(group.create_group(link), "csr_matrix", "0.1.0")
     matrix.attrs["shape"] = np.array(shape, np.int64)
     arrays = CsrArrays(cells, *shape)
-    index, places = (np.dtype(np.int32 if most <= _MOST_INT32 else np.int64) for most in (shape[1], arrays.count))
+    index, places = _places_of(shape[1]), _places_of(arrays.count)
     _, gaps = allocate(matrix, "data", dtype, (arrays.count,), arrays.data(dtype))
     gaps += allocate(matrix, "indices", index, (arrays.count,), arrays.indices(index))[1]
     gaps += allocate(matrix, "indptr", places, (shape[0] + 1,), arrays.indptr(places))[1]
     return gaps
+
+
+def _places_of(most: int) -> np.dtype[Any]:
+    """Return the type of numbers up to one, as scipy chooses it."""
+    return np.dtype(np.int32 if most <= _MOST_INT32 else np.int64)
 
 
 def held_of(layer: LayerInfo, shape: tuple[int, int]) -> int:
@@ -108,9 +113,9 @@ class CsrArrays:
         self._cells = cells
         self._least = np.min_scalar_type(max(0, variables - 1))
         self._kept = _few(cells, observations)
-        self._indptr = np.zeros(observations + 1, np.int64)
         self._known = 0
         self.count = cells.count() if self._kept is None else sum(len(piece.data) for piece in self._kept)
+        self._indptr = np.zeros(observations + 1, _places_of(self.count))
 
     def data(self, dtype: np.dtype[Any]) -> Iterator[bytes]:
         """Yield the values."""

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.model.slice import Labels, LayerInfo, Slice, stored_values
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.entries import nonzero_rows
@@ -78,8 +78,7 @@ def _axis(labels: Labels) -> Iterator[bytes]:
     head: dict[str, Any] = {"id": labels.id, "name": labels.name, "attributes": {}}
     yield json.dumps(head)[:-2].encode()
     for number, name in enumerate(labels.attributes):
-        texts = labels.ascii(name)
-        values = labels.column(name) if texts is None else texts
+        values = stored_values(labels, name)
         yield (", " if number else "").encode() + json.dumps(name).encode() + b": ["
         for start in range(0, len(values), _LABELS_AT_ONCE):
             items = json.dumps(_column(values[start : start + _LABELS_AT_ONCE]), allow_nan=False)[1:-1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.model.slice import Labels, LayerInfo, Slice, stored_values
 from rnaget_server.model.text import encode, encode_all, padding, write_padded
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores import layout
@@ -87,8 +87,7 @@ def _axes(slice: Slice) -> tuple[tuple[layout.AxisLayout, Labels], ...]:
 
 def _write_labels(group: h5py.Group, labels: Labels) -> None:
     for name in labels.attributes:
-        texts = labels.ascii(name)
-        values = labels.column(name) if texts is None else texts
+        values = stored_values(labels, name)
         link = layout.link_name(group, name)
         if values.dtype.kind in "ifS":
             group.create_dataset(link, data=values)

@@ -166,7 +166,10 @@ def _joined(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
 def _stream(skeleton: Overlay, length: int, gaps: list[Gap]) -> Generator[bytes, None, None]:
     try:
         at = 0
-        for gap in gaps:
+        gaps.reverse()
+        while gaps:
+            # Let go of when the next is taken: what a filled gap was made from may be as large as a panel of cells.
+            gap = gaps.pop()
             yield from skeleton.pieces(at, gap.offset, _PIECE)
             left = gap.size
             while left > 0:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import shutil
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import pytest
 import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rnaget_server.catalog import load
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
+from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.plugins import Registry
 from rnaget_server.stores import blocks, compressed, sparse_layer, transposed
 from rnaget_server.stores.h5ad import H5adStore
@@ -437,3 +441,41 @@ def test_opening_decodes_no_cell(tmp_path: Path) -> None:
     assert store.samples.column("sample")[0] == "S 0"
     with pytest.raises(OSError):
         list(store.blocks("X"))
+
+
+class _Wide:
+    """Forty features of a million samples, of each of which every eighth has a value."""
+
+    major_size, minor_size = 40, 1_000_000
+    _each = 125_000
+
+    def cells(self, major: object) -> int:
+        return self.major_size * self._each
+
+    def counts(self, major: object, minor: object) -> NDArray[np.int64]:
+        return np.full(self.minor_size, self.major_size // 8, np.int64)
+
+    def pieces(self, major: object, minor: NDArray[np.int64] | None, dtype: np.dtype[Any]) -> Iterator[CompressedBlock]:
+        assert minor is not None
+        for feature in range(self.major_size):
+            indices = np.flatnonzero(minor % 8 == feature % 8).astype(np.int32)
+            data = np.full(len(indices), feature + 1, dtype)
+            yield CompressedBlock(np.array([0, len(indices)]), indices, data)
+
+
+def test_many_cells_are_transposed_in_little_memory() -> None:
+    source = _Wide()
+    assert source.cells(None) > sparse_layer.SORTED
+    at = 0
+    tracemalloc.start()
+    for piece in sparse_layer.transposed(source, None, None, np.dtype(np.float32)):
+        lengths = np.diff(piece.indptr)
+        assert (lengths == 5).all()
+        samples = np.repeat(np.arange(at, at + len(lengths)), lengths)
+        assert np.array_equal(piece.indices, samples % 8 + np.arange(len(samples)) % 5 * 8)
+        assert np.array_equal(piece.data, piece.indices + 1)
+        at += len(lengths)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert at == source.minor_size
+    assert peak < 60 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -269,3 +270,41 @@ def test_rows_behind_the_last_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     found = read(slice_of(FEATURES, SAMPLES, replace(layer, sparse=each)), tmp_path)
     assert np.array_equal(found.X.toarray().T, cells, equal_nan=True)
     assert found.X.indptr.tolist() == [0, *np.cumsum(np.count_nonzero(cells, axis=0))]
+
+
+@dataclass(frozen=True)
+class AsciiLabels(InMemoryLabels):
+    """Labels whose texts are kept as bytes, as those of a native store are."""
+
+    def column(self, attribute: str) -> NDArray[Any]:
+        values = self.columns[attribute]
+        return values.astype(str).astype(object) if values.dtype.kind == "S" else values
+
+    def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
+        values = self.columns[attribute]
+        return values if values.dtype.kind == "S" else None
+
+
+def test_many_ascii_labels_are_written_as_texts_are_and_in_little_memory(tmp_path: Path) -> None:
+    count = 200_000
+    number = np.arange(count)
+    ids = np.char.add(number.astype("S7"), b"-ACGTACGTACGT")
+    types = np.array([b"T cell", b"", b"B cell", b"NK"])[number % 4]
+    pairs = np.char.add(b"pair", (number // 2).astype("S7"))
+    columns = {"id": ids, "type": types, "pair": pairs, "barcode": ids[::-1].copy(), "count": number * 3}
+    plain = AsciiLabels(columns, "id")
+    as_texts = InMemoryLabels({name: plain.column(name) for name in columns}, "id")
+    for name, labels in (("texts", as_texts), ("plain", plain)):
+        with h5py.File(tmp_path / name, "w", libver=("earliest", "v110")) as file:
+            h5ad_tables.write_table(file, "obs", labels)
+    with h5py.File(tmp_path / "again", "w") as file:
+        tracemalloc.start()
+        h5ad_tables.write_table(file, "obs", AsciiLabels({"id": ids, "type": types}, "id"))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 18 << 20
+    assert (tmp_path / "plain").read_bytes() == (tmp_path / "texts").read_bytes()
+    with h5py.File(tmp_path / "plain") as file:
+        assert file["obs/barcode"].asstr()[:2].tolist() == ids[:-3:-1].astype(str).tolist()
+        assert file["obs/type/categories"].asstr()[()].tolist() == ["", "B cell", "NK", "T cell"]
+        assert file["obs/type/codes"][:4].tolist() == [3, 0, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -59,3 +60,22 @@ def test_small_pieces_are_sent_together(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5") as file:
         assert np.array_equal(file["many"], cells) and np.array_equal(file["short"], cells[:300_000])
         assert np.array_equal(file["few"], cells[:100])
+
+
+def test_what_a_place_was_filled_from_is_let_go_before_the_next_is_filled() -> None:
+    events = []
+
+    def pieces(name: str) -> Iterator[bytes]:
+        events.append(f"{name} begins")
+        try:
+            yield bytes(4_000)
+            yield bytes(4_000)
+        finally:
+            events.append(f"{name} ends")
+
+    def lay_out(file: h5py.File) -> list[Gap]:
+        kind = np.dtype(np.float32)
+        return [gap for name in ("a", "b") for gap in allocate(file, name, kind, (2_000,), pieces(name))[1]]
+
+    b"".join(streamed(lay_out).chunks)
+    assert events == ["a begins", "a ends", "b begins", "b ends"]

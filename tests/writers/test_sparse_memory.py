@@ -38,6 +38,9 @@ def columns():
     yield CompressedBlock(np.zeros(left + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 class Ascii(InMemoryLabels):
+    def column(self, attribute):
+        return self.columns[attribute].astype(str).astype(object)
+
     def ascii(self, attribute):
         values = self.columns[attribute]
         return values if values.dtype.kind == "S" else None
@@ -46,7 +49,8 @@ def grown():
     status = open("/proc/self/status").read()
     return int(status.split("RssAnon:")[1].split()[0]) / 1024
 
-ids = Ascii({"sample": np.char.add(np.arange(SAMPLES).astype("S7"), b"-ACGTACGTACGT")}, "sample")
+types = np.array([b"T cell", b"B cell", b"NK cell"])[np.arange(SAMPLES) % 3]
+ids = Ascii({"sample": np.char.add(np.arange(SAMPLES).astype("S7"), b"-ACGTACGTACGT"), "type": types}, "sample")
 cells = SparseCells(lambda: FEATURES * PER_FEATURE, lambda by: rows() if by == "features" else columns())
 
 def dense():
@@ -81,7 +85,7 @@ writer = writer.compressed[compression] if compression else writer
 
 # What is imported at first does not count.
 small = LayerInfo("counts", np.dtype(np.float32), True, lambda: iter([np.ones((1, 1), np.float32)]))
-one = Ascii({"sample": ids.columns["sample"][:1]}, "sample")
+one = Ascii({name: values[:1] for name, values in ids.columns.items()}, "sample")
 b"".join(writer.write(slice_of(feature_labels(["g"]), one, small)).chunks)
 before = grown()
 print(write() - before)
