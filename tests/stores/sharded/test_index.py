@@ -283,3 +283,29 @@ def test_a_list_of_newer_files_is_not_written_over(cut: Any, monkeypatch: pytest
     cut.open()
     cut.open()
     assert cut.names == ["part-0.h5"]
+
+
+def test_a_segment_made_again_may_have_its_labels_at_other_places(cut: Any) -> None:
+    """Of labels that were part of wider ones, the texts are as wide as these; those out of the files are not."""
+    place = IndexPlace(cut.place.directory, ArrayCache(0), "the matrix m")
+    _write(cut.paths[-1].with_suffix(""), 18, columns={"tissue": np.array(["a", "b" * 40, "c"], object)})
+    cut.open(place)
+    (old,) = _files(cut)
+    del cut.paths[-1]
+    store, other = cut.open(place), cut.open(place)
+    other.samples.column("tissue")
+    (new,) = (path for path in _files(cut) if path != old)
+    new.unlink()
+    _check_same(store, cut.open(None))
+    _check_same(other, cut.open(None))
+
+
+def test_a_long_text_of_one_file_widens_no_other(cut: Any) -> None:
+    """A file has a text of 300 KB in full width; next to a thousand others, that would take 1000 times as much."""
+    long = np.array(["x" * 300_000, "y" * 300_000, "z" * 300_000], object)
+    _write(cut.directory / "part-3", 9, columns={"tissue": long})
+    cut.open()
+    (segment,) = _files(cut)
+    store = cut.open()
+    assert segment.stat().st_size < 3_000_000
+    _check_same(store, cut.open(None))
