@@ -49,6 +49,12 @@ def is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[")
 
 
+def is_matched(path: Path, names: Sequence[str], directory: Path) -> bool:
+    """Return whether one of the patterns among the names of files in a directory matches a file, there or not."""
+    patterns = (os.path.normpath(os.path.join(escape(str(directory)), name)) for name in names if is_pattern(name))
+    return not path.name.startswith(".") and any(map(path.match, patterns))
+
+
 class WatchedPatterns:
     """The files that the patterns of a catalogue match; a directory that has not changed is not read again."""
 

@@ -187,6 +187,33 @@ def test_a_new_file_in_the_place_of_an_old_one_is_not_called_unused(tmp_path: Pa
     assert "1 files of the matrix are no longer used" in " ".join(reply.output.split())
 
 
+def test_a_file_that_is_served_as_it_is_has_to_be_in_the_units_of_the_matrix(tmp_path: Path, data: Path) -> None:
+    """It does not say its own, and would be served as what the catalogue says of all files."""
+    loom = _loom(tmp_path / "more.loom", ["w"])
+    before = _tree(data)
+    place = ["--data", str(data), "--project", "p", "--study", "s", "--id", "m", "--shard", "more"]
+    reply = CliRunner().invoke(main, ["import", str(loom), *place, "--units", "counts"])
+    assert reply.exit_code != 0
+    assert "the matrix m is in TPM" in " ".join(reply.output.split())
+    assert _tree(data) == before
+    reply = CliRunner().invoke(main, ["import", str(loom), *place, "--units", "TPM"])
+    assert reply.exit_code == 0, reply.output
+
+
+@pytest.mark.parametrize("options", [("--shard", "part-2"), ("--id", "part-2")])
+def test_a_file_that_a_pattern_of_another_matrix_matches_is_refused(
+    tmp_path: Path, data: Path, options: tuple[str, ...]
+) -> None:
+    """Its samples would be those of the other matrix as well."""
+    study = _by_pattern(data)
+    _import(tmp_path, ["v"], "--id", "other")
+    before = _tree(data)
+    said = " ".join(_import(tmp_path, ["z"], "--id", "other", *options, fails=True).split())
+    assert "part-2.h5 would be a file of the matrix m as well" in said
+    assert _tree(data) == before
+    assert (study / "other.h5").exists()
+
+
 def _loom(path: Path, samples: list[str]) -> Path:
     import h5py
 

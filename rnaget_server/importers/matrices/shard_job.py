@@ -15,7 +15,7 @@ from rnaget_server.catalog.shards import data_files, is_pattern
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import restored_on_failure
-from rnaget_server.importers.job import FilePart, Outcome, Plan
+from rnaget_server.importers.job import CopyPart, FilePart, Outcome, Plan, refuse_matched
 from rnaget_server.importers.matrices.catalog_entry import WrittenMatrix
 from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.plugins import STORES, Registry
@@ -104,7 +104,7 @@ def plan_shard(
     Raises
     ------
     ImportFailure
-        If there is no such matrix, or the name is taken or none.
+        If there is no such matrix, the name is taken or none, or the units are others.
     """
     if existing is None:
         raise ImportFailure(f"--shard adds to a matrix, and there is no {request.id}: import the first file without it")
@@ -120,5 +120,12 @@ def plan_shard(
             )
     elif target.exists() or target in edit.files():
         raise ImportFailure(f"there is a file {target.name} already, which is no part of the matrix {existing.id}")
+    refuse_matched(edit, target, existing.id)
+    if isinstance(part, CopyPart) and request.units != existing.units:
+        raise ImportFailure(
+            f"the matrix {existing.id} is in {existing.units}, and a file that is served as it is does not say what "
+            f"it is in: add one in {existing.units}, and say so by --units",
+            request.source,
+        )
     hidden = temporary_name(target, "shard")
     return ShardPlan(edit, (part.to(hidden),), request, existing, target)
