@@ -94,6 +94,14 @@ def test_other_files_are_named_in_the_catalogue(tmp_path: Path, data: Path) -> N
     _check(data, ["x", "y", "z", "w"])
 
 
+def test_what_is_said_of_the_study_is_written_where_a_pattern_matches_too(tmp_path: Path, data: Path) -> None:
+    study = _by_pattern(data)
+    _import(tmp_path, ["z"], "--shard", "part-2", "--study-name", "All of them")
+    assert "All of them" in (study / "study.yaml").read_text()
+    assert _matrix(data).files == ("part-*.h5",)
+    _check(data, ["x", "y", "z"])
+
+
 def test_a_pattern_that_does_not_match_stays_beside_the_name(tmp_path: Path, data: Path) -> None:
     study = _by_pattern(data)
     _import(tmp_path, ["z"], "--shard", "batch-2")
@@ -157,7 +165,9 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, data: Path, name: str) -
 
 def test_a_file_of_another_kind_or_matrix_is_not_taken(tmp_path: Path, data: Path) -> None:
     (data / "p" / "s" / "other.h5").write_text("")
-    assert "there is a file other.h5 already" in _import(tmp_path, ["z"], "--shard", "other", fails=True)
+    said = " ".join(_import(tmp_path, ["z"], "--shard", "other", fails=True).split())
+    assert "there is a file other.h5 already" in said
+    assert "choose another name, or remove the file" in said
     said = _import(tmp_path, ["z"], "--shard", "new", "--id", "none", fails=True)
     assert "import the first file without it" in " ".join(said.split())
 

@@ -84,16 +84,16 @@ class ShardPlan(Plan[WrittenMatrix]):
         return store.shape[1]
 
     def _enter(self) -> None:
-        existing = self.existing
+        request, existing = self.request, self.existing
         names = list(existing.files) or [os.path.relpath(existing.path, existing.directory)]
         with restored_on_failure(self.target):
             self.parts[0].target.replace(self.target)
-            entry: dict[str, Any] = {"id": existing.id, **self.request.texts}
+            entry: dict[str, Any] = {"id": existing.id, **request.texts}
             if self.target not in data_files(names, existing.directory):
                 entry |= {"file": None, "files": [*names, self.target.name]}
             with self.editing() as edit:
-                if len(entry) > 1:
-                    edit.put("expressions", entry, self.request.genome)
+                if len(entry) > 1 or request.project_texts or request.study_texts or request.genome:
+                    edit.put("expressions", entry, request.genome)
 
 
 def plan_shard(
@@ -119,7 +119,10 @@ def plan_shard(
                 "place, or choose another name"
             )
     elif target.exists() or target in edit.files():
-        raise ImportFailure(f"there is a file {target.name} already, which is no part of the matrix {existing.id}")
+        raise ImportFailure(
+            f"there is a file {target.name} already, which is no part of the matrix {existing.id}: choose another "
+            "name, or remove the file if an import that was killed has left it"
+        )
     refuse_matched(edit, target, existing.id)
     if isinstance(part, CopyPart) and request.units != existing.units:
         raise ImportFailure(
