@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,10 @@ class FileList:
         named = {key for _, key in self.segments}
         for path in directory.iterdir():
             is_segment = len(path.name) == 2 * _KEY_BYTES and path.name not in named
-            if (is_segment or path.name.startswith(PREFIX)) and time.time() - path.stat().st_mtime > _SECONDS_KEPT:
-                path.unlink(missing_ok=True)
+            if is_segment or path.name.startswith(PREFIX):
+                with suppress(FileNotFoundError):  # which another worker has given its name by now
+                    if time.time() - path.stat().st_mtime > _SECONDS_KEPT:
+                        path.unlink()
 
 
 class ListedLabels:

@@ -358,11 +358,14 @@ def test_segments_for_which_there_was_no_room_are_written_later(cut: Any, monkey
     assert len(_files(cut)) == 1
 
 
-def test_what_a_killed_worker_has_left_is_removed_after_a_while(cut: Any) -> None:
+def test_what_a_killed_worker_has_left_is_removed_after_a_while(cut: Any, caplog: pytest.LogCaptureFixture) -> None:
     cut.open()
     left, new = (new_temporary(cut.place.directory / "list") for _ in range(2))
     os.utime(left, (0, 0))
+    # One that was there when the directory was read, and has its name by now.
+    (cut.place.directory / ".import-gone").symlink_to("nothing")
     os.replace(_write(cut.directory / "new", 50), cut.paths[3])
     cut.open()
     assert not left.exists()
     assert new.exists()
+    assert "cannot be kept" not in caplog.text
