@@ -224,6 +224,21 @@ def test_a_file_that_a_pattern_of_another_matrix_matches_is_refused(
     assert (study / "other.h5").exists()
 
 
+def test_a_file_that_would_be_the_first_is_looked_at_as_such(tmp_path: Path, data: Path) -> None:
+    """The features of a matrix, with all their attributes, are those of its first file."""
+    study = _by_pattern(data)
+    names = tmp_path / "names.tsv"
+    names.write_text("gene\tsymbol\nA\ta\nB\tb\n")
+    _import(tmp_path, ["x", "y"], "--shard", "part-1", "--replace", "--features", str(names))
+    (study / "study.yaml").write_text(_ENTRY + "    feature_name: symbol\n")
+    before = _tree(data)
+    said = " ".join(_import(tmp_path, ["z"], "--shard", "part-0", fails=True).split())
+    assert "feature_name: part-0.h5 has no feature attribute 'symbol'" in said
+    assert _tree(data) == before
+    _import(tmp_path, ["z"], "--shard", "part-2")
+    _check(data, ["x", "y", "z"])
+
+
 def _loom(path: Path, samples: list[str]) -> Path:
     import h5py
 

@@ -63,11 +63,15 @@ class ShardPlan(Plan[WrittenMatrix]):
         return ()
 
     def _paths(self) -> tuple[Path, ...]:
-        """Return the files of the matrix, with the new one under the name that it is written by."""
-        written, old = self.parts[0].target, self.existing.paths
-        if self.target in old:
-            return tuple(written if path == self.target else path for path in old)
-        return (*old, written)
+        """Return the files of the matrix, with the new one in its place under the name that it is written by."""
+        written = self.parts[0].target
+        paths = dict.fromkeys((*data_files(self._names, self.existing.directory, self.target), self.target))
+        return tuple(written if path == self.target else path for path in paths)
+
+    @property
+    def _names(self) -> list[str]:
+        existing = self.existing
+        return list(existing.files) or [os.path.relpath(existing.path, existing.directory)]
 
     def _check(self) -> int:
         """Return how many samples the matrix has with the new file; refuse one that does not fit."""
@@ -85,12 +89,11 @@ class ShardPlan(Plan[WrittenMatrix]):
 
     def _enter(self) -> None:
         request, existing = self.request, self.existing
-        names = list(existing.files) or [os.path.relpath(existing.path, existing.directory)]
         with restored_on_failure(self.target):
             self.parts[0].target.replace(self.target)
             entry: dict[str, Any] = {"id": existing.id, **request.texts}
-            if self.target not in data_files(names, existing.directory):
-                entry |= {"file": None, "files": [*names, self.target.name]}
+            if self.target not in data_files(self._names, existing.directory):
+                entry |= {"file": None, "files": [*self._names, self.target.name]}
             with self.editing() as edit:
                 if len(entry) > 1 or request.project_texts or request.study_texts or request.genome:
                     edit.put("expressions", entry, request.genome)
