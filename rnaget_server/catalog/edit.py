@@ -25,6 +25,7 @@ from rnaget_server.catalog.models import (
     check_reads_id,
 )
 from rnaget_server.catalog.records import Matrix, ReadSet, TrackSet
+from rnaget_server.catalog.shards import is_matched
 from rnaget_server.catalog.yaml_changes import YamlChanges, checked_catalog, dumped, parsed, quoted, styled, write_yaml
 
 Section = Literal["expressions", "continuous", "reads"]
@@ -116,6 +117,12 @@ class CatalogEdit:
         records = data_records(self._catalog)
         kept = (record for record in records if record.id != but or isinstance(record, ReadSet))
         return {path for record in kept for path in files_of(record)}
+
+    def matched_by(self, path: Path, but: str) -> str | None:
+        """Return the id of a matrix other than one that a pattern gives this file, if it is made; None if none does."""
+        others = self._catalog.matrices.values() if self._catalog else ()
+        found = (other.id for other in others if other.id != but and is_matched(path, other.files, other.directory))
+        return next(found, None)
 
     def check_genome(self, genome: str | None) -> str | None:
         """Return the genome, or else that of the study; raise ValueError if the study is on another genome."""

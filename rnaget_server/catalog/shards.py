@@ -17,7 +17,7 @@ _CLOCK_TOLERANCE = 100_000_000
 _Times = Mapping[str, int]
 
 
-def data_files(names: Sequence[str], directory: Path) -> tuple[Path, ...]:
+def data_files(names: Sequence[str], directory: Path, more: Path | None = None) -> tuple[Path, ...]:
     """Return the files of a matrix in the order of its samples, each once; at least one.
 
     A pattern stands for the files that it matches, by name; one that matches none stands for itself, as in a shell, so
@@ -29,24 +29,35 @@ def data_files(names: Sequence[str], directory: Path) -> tuple[Path, ...]:
         The names and patterns, at least one.
     directory
         The directory of the study.
+    more
+        A file that is taken to be there.
     """
     # As paths, in which a.h5 and ./a.h5 are the same.
     paths: dict[Path, None] = {}
     for name in names:
-        paths |= dict.fromkeys(directory / found for found in _matching(name, directory) or [name])
+        paths |= dict.fromkeys(directory / found for found in _matching(name, directory, more) or [name])
     return tuple(paths)
 
 
-def _matching(name: str, directory: Path) -> list[str]:
+def _matching(name: str, directory: Path, more: Path | None) -> list[str]:
     """Return the names of files that a pattern matches; none if it is no pattern."""
     if not is_pattern(name) or (directory / name).exists():
         return []
-    return sorted(found for found in glob(name, root_dir=directory) if not os.path.isdir(directory / found))
+    matching = {found for found in glob(name, root_dir=directory) if not os.path.isdir(directory / found)}
+    if more is not None and is_matched(more, [name], directory):
+        matching.add(os.path.join(os.path.dirname(name), more.name))
+    return sorted(matching)
 
 
 def is_pattern(name: str) -> bool:
     """Return whether a name of a file is a pattern: has ``*``, ``?`` or ``[``."""
     return any(sign in name for sign in "*?[")
+
+
+def is_matched(path: Path, names: Sequence[str], directory: Path) -> bool:
+    """Return whether one of the patterns among the names of files in a directory matches a file, there or not."""
+    patterns = (os.path.normpath(os.path.join(escape(str(directory)), name)) for name in names if is_pattern(name))
+    return not path.name.startswith(".") and any(map(path.match, patterns))
 
 
 class WatchedPatterns:

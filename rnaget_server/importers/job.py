@@ -121,7 +121,11 @@ class Plan(ABC, Generic[Written]):
         ------
         DryRunEnded
             If it is a dry run, of which nothing stays.
+        ImportFailure
+            If a file would be one of another matrix as well.
         """
+        for part in self.parts:
+            refuse_matched(self.edit, part.target, self.request.id)
         directory = self.parts[0].target.parent
         with contextlib.ExitStack() as directories:
             for path in dict.fromkeys((self.edit.study_directory, directory)):
@@ -181,6 +185,22 @@ def open_catalog(
     if not request.units.strip():
         raise ImportFailure("--units must not be empty")
     return edit, existing
+
+
+def refuse_matched(edit: CatalogEdit, path: Path, id: str) -> None:
+    """Refuse a file for a record that would be one of another matrix as well, with all that it has.
+
+    Raises
+    ------
+    ImportFailure
+        If a pattern of such a matrix matches it.
+    """
+    other = edit.matched_by(path, id)
+    if other is not None:
+        raise ImportFailure(
+            f"the file {path.name} would be a file of the matrix {other} as well, of which a pattern matches it: "
+            "choose another name"
+        )
 
 
 @contextlib.contextmanager

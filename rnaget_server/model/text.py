@@ -58,7 +58,10 @@ def write_padded(
 
 def padding(texts: Texts, encoded: Callable[[str], bytes] = encode) -> tuple[int, bool]:
     """Return the width of the longest text, and whether padding all to it would be a waste."""
-    lengths = list(map(len, texts)) if _is_plain("".join(texts)) else [len(encoded(text)) for text in texts]
+    if isinstance(texts, np.ndarray) and texts.dtype.kind == "S":
+        lengths: list[int] = np.char.str_len(texts).tolist()
+    else:
+        lengths = list(map(len, texts)) if _is_plain("".join(texts)) else [len(encoded(text)) for text in texts]
     width = max(1, *lengths)
     return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.storage.arrays import ArrayCache, StoredArray
 from rnaget_server.storage.checked_file import CheckedFile, CheckedWriter, DamagedFileError
-from rnaget_server.storage.local import NO_FILE, version_at
+from rnaget_server.storage.local import NO_FILE, version_of
 
 _LENGTH = struct.Struct("<Q")
 _ALIGNED = 8
-_Read = TypeVar("_Read")
+_LOST = (DamagedFileError, FileNotFoundError)
 
 
 def write_arrays(file: BinaryIO, facts: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -48,7 +51,7 @@ class CheckedArrays:
     arrays
         Where arrays are kept for a while.
     mend
-        Makes the same file again, where it is damaged or gone; None if it cannot be made.
+        Makes a file with the same values again, where it is damaged or gone; None if it cannot be made.
 
     Raises
     ------
@@ -57,59 +60,79 @@ class CheckedArrays:
     """
 
     def __init__(self, path: Path, arrays: ArrayCache, mend: Callable[[], None] | None = None) -> None:
-        source = _Source(path, mend)
-        self.facts, places = source.head()
-        self._stored = {
-            name: StoredArray(source, arrays, offset, np.dtype(dtype), count)
-            for name, (offset, dtype, count) in places.items()
-        }
+        self._path = path
+        self._arrays = arrays
+        self._mend = mend
+        self._stored: Mapping[str, StoredArray] = {}
+        self.facts: Any = None
+        try:
+            self._open()
+        except _LOST:
+            self._open_again()
 
     def __contains__(self, name: str) -> bool:
         """Return whether there is an array of a name."""
         return name in self._stored
 
-    def __getitem__(self, name: str) -> StoredArray:
-        """Return the array of a name."""
-        return self._stored[name]
+    def __getitem__(self, name: str) -> Callable[[], NDArray[Any]]:
+        """Return what reads the array of a name."""
+        return partial(self._read, name)
 
-
-class _Source:
-    """A file that was written with checksums, as an `ArraySource`."""
-
-    def __init__(self, path: Path, mend: Callable[[], None] | None) -> None:
-        self._path = path
-        self._mend = mend
-        self.version = NO_FILE
-
-    def head(self) -> Any:
-        """Return what follows the arrays."""
-        return self._mending(self._head)
-
-    def read_kept(self, offset: int, size: int) -> bytes:
-        """Return `size` bytes from an offset on."""
-        return self._mending(lambda file: b"".join(file.read(offset, offset + size)))
-
-    def check_unchanged(self) -> None:
-        """Do nothing: checksums show if the file is another."""
-
-    def _head(self, file: CheckedFile) -> Any:
-        self.version = version_at(self._path)
-        end = file.length - _LENGTH.size
+    def _read(self, name: str) -> NDArray[Any]:
         try:
-            (size,) = _LENGTH.unpack(b"".join(file.read(end)))
-            return json.loads(b"".join(file.read(end - size, end)))
-        except (struct.error, ValueError):
-            raise DamagedFileError("a file in cache_directory is damaged") from None
+            return self._stored[name]()
+        except _LOST:
+            self._open_again()
+        if name not in self._stored:
+            raise DamagedFileError("a file in cache_directory has other arrays than before")
+        return self._stored[name]()
 
-    def _mending(self, read: Callable[[CheckedFile], _Read]) -> _Read:
+    def _open(self) -> None:
+        source = _Source(self._path)
+        self.facts, places = source.head()
+        self._stored = {
+            name: StoredArray(source, self._arrays, offset, np.dtype(dtype), count)
+            for name, (offset, dtype, count) in places.items()
+        }
+
+    def _open_again(self) -> None:
+        """Open what is there now, which another process may have made; if that is damaged, make it again."""
         try:
-            return self._with_file(read)
-        except (DamagedFileError, FileNotFoundError):
+            with self._path.open("rb") as opened:
+                deque(CheckedFile(opened).read(), maxlen=0)
+        except _LOST:
             if self._mend is None:
                 raise
             self._mend()
-        return self._with_file(read)
+        self._open()
 
-    def _with_file(self, read: Callable[[CheckedFile], _Read]) -> _Read:
+
+class _Source:
+    """A file that was written with checksums, in one state, as an `ArraySource`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.version = NO_FILE
+
+    def head(self) -> Any:
+        """Return what follows the arrays, of the state that the file is in now."""
         with self._path.open("rb") as opened:
-            return read(CheckedFile(opened))
+            file = CheckedFile(opened)
+            self.version, self.size = version_of(os.fstat(opened.fileno())), file.length
+            end = file.length - _LENGTH.size
+            try:
+                (size,) = _LENGTH.unpack(b"".join(file.read(end)))
+                return json.loads(b"".join(file.read(end - size, end)))
+            except (struct.error, ValueError):
+                raise DamagedFileError("a file in cache_directory is damaged") from None
+
+    def read_kept(self, offset: int, size: int) -> bytes:
+        """Return `size` bytes from an offset on."""
+        with self._path.open("rb") as opened:
+            # Another file with the same values may have them at other places.
+            if version_of(os.fstat(opened.fileno())) != self.version:
+                raise DamagedFileError("a file in cache_directory is another by now")
+            return b"".join(CheckedFile(opened).read(offset, offset + size))
+
+    def check_unchanged(self) -> None:
+        """Do nothing: checksums show if the file is another."""

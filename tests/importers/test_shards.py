@@ -94,6 +94,14 @@ def test_other_files_are_named_in_the_catalogue(tmp_path: Path, data: Path) -> N
     _check(data, ["x", "y", "z", "w"])
 
 
+def test_what_is_said_of_the_study_is_written_where_a_pattern_matches_too(tmp_path: Path, data: Path) -> None:
+    study = _by_pattern(data)
+    _import(tmp_path, ["z"], "--shard", "part-2", "--study-name", "All of them")
+    assert "All of them" in (study / "study.yaml").read_text()
+    assert _matrix(data).files == ("part-*.h5",)
+    _check(data, ["x", "y", "z"])
+
+
 def test_a_pattern_that_does_not_match_stays_beside_the_name(tmp_path: Path, data: Path) -> None:
     study = _by_pattern(data)
     _import(tmp_path, ["z"], "--shard", "batch-2")
@@ -157,7 +165,9 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, data: Path, name: str) -
 
 def test_a_file_of_another_kind_or_matrix_is_not_taken(tmp_path: Path, data: Path) -> None:
     (data / "p" / "s" / "other.h5").write_text("")
-    assert "there is a file other.h5 already" in _import(tmp_path, ["z"], "--shard", "other", fails=True)
+    said = " ".join(_import(tmp_path, ["z"], "--shard", "other", fails=True).split())
+    assert "there is a file other.h5 already" in said
+    assert "choose another name, or remove the file" in said
     said = _import(tmp_path, ["z"], "--shard", "new", "--id", "none", fails=True)
     assert "import the first file without it" in " ".join(said.split())
 
@@ -185,6 +195,48 @@ def test_a_new_file_in_the_place_of_an_old_one_is_not_called_unused(tmp_path: Pa
     assert _matrix(data).paths == (study / "m.loom",)
     assert "m.loom; remove" not in " ".join(reply.output.split())
     assert "1 files of the matrix are no longer used" in " ".join(reply.output.split())
+
+
+def test_a_file_that_is_served_as_it_is_has_to_be_in_the_units_of_the_matrix(tmp_path: Path, data: Path) -> None:
+    """It does not say its own, and would be served as what the catalogue says of all files."""
+    loom = _loom(tmp_path / "more.loom", ["w"])
+    before = _tree(data)
+    place = ["--data", str(data), "--project", "p", "--study", "s", "--id", "m", "--shard", "more"]
+    reply = CliRunner().invoke(main, ["import", str(loom), *place, "--units", "counts"])
+    assert reply.exit_code != 0
+    assert "the matrix m is in TPM" in " ".join(reply.output.split())
+    assert _tree(data) == before
+    reply = CliRunner().invoke(main, ["import", str(loom), *place, "--units", "TPM"])
+    assert reply.exit_code == 0, reply.output
+
+
+@pytest.mark.parametrize("options", [("--shard", "part-2"), ("--id", "part-2")])
+def test_a_file_that_a_pattern_of_another_matrix_matches_is_refused(
+    tmp_path: Path, data: Path, options: tuple[str, ...]
+) -> None:
+    """Its samples would be those of the other matrix as well."""
+    study = _by_pattern(data)
+    _import(tmp_path, ["v"], "--id", "other")
+    before = _tree(data)
+    said = " ".join(_import(tmp_path, ["z"], "--id", "other", *options, fails=True).split())
+    assert "part-2.h5 would be a file of the matrix m as well" in said
+    assert _tree(data) == before
+    assert (study / "other.h5").exists()
+
+
+def test_a_file_that_would_be_the_first_is_looked_at_as_such(tmp_path: Path, data: Path) -> None:
+    """The features of a matrix, with all their attributes, are those of its first file."""
+    study = _by_pattern(data)
+    names = tmp_path / "names.tsv"
+    names.write_text("gene\tsymbol\nA\ta\nB\tb\n")
+    _import(tmp_path, ["x", "y"], "--shard", "part-1", "--replace", "--features", str(names))
+    (study / "study.yaml").write_text(_ENTRY + "    feature_name: symbol\n")
+    before = _tree(data)
+    said = " ".join(_import(tmp_path, ["z"], "--shard", "part-0", fails=True).split())
+    assert "feature_name: part-0.h5 has no feature attribute 'symbol'" in said
+    assert _tree(data) == before
+    _import(tmp_path, ["z"], "--shard", "part-2")
+    _check(data, ["x", "y", "z"])
 
 
 def _loom(path: Path, samples: list[str]) -> Path:

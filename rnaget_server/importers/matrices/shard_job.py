@@ -15,7 +15,7 @@ from rnaget_server.catalog.shards import data_files, is_pattern
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.atomic_files import restored_on_failure
-from rnaget_server.importers.job import FilePart, Outcome, Plan
+from rnaget_server.importers.job import CopyPart, FilePart, Outcome, Plan, refuse_matched
 from rnaget_server.importers.matrices.catalog_entry import WrittenMatrix
 from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.plugins import STORES, Registry
@@ -63,11 +63,15 @@ class ShardPlan(Plan[WrittenMatrix]):
         return ()
 
     def _paths(self) -> tuple[Path, ...]:
-        """Return the files of the matrix, with the new one under the name that it is written by."""
-        written, old = self.parts[0].target, self.existing.paths
-        if self.target in old:
-            return tuple(written if path == self.target else path for path in old)
-        return (*old, written)
+        """Return the files of the matrix, with the new one in its place under the name that it is written by."""
+        written = self.parts[0].target
+        paths = dict.fromkeys((*data_files(self._names, self.existing.directory, self.target), self.target))
+        return tuple(written if path == self.target else path for path in paths)
+
+    @property
+    def _names(self) -> list[str]:
+        existing = self.existing
+        return list(existing.files) or [os.path.relpath(existing.path, existing.directory)]
 
     def _check(self) -> int:
         """Return how many samples the matrix has with the new file; refuse one that does not fit."""
@@ -84,16 +88,15 @@ class ShardPlan(Plan[WrittenMatrix]):
         return store.shape[1]
 
     def _enter(self) -> None:
-        existing = self.existing
-        names = list(existing.files) or [os.path.relpath(existing.path, existing.directory)]
+        request, existing = self.request, self.existing
         with restored_on_failure(self.target):
             self.parts[0].target.replace(self.target)
-            entry: dict[str, Any] = {"id": existing.id, **self.request.texts}
-            if self.target not in data_files(names, existing.directory):
-                entry |= {"file": None, "files": [*names, self.target.name]}
+            entry: dict[str, Any] = {"id": existing.id, **request.texts}
+            if self.target not in data_files(self._names, existing.directory):
+                entry |= {"file": None, "files": [*self._names, self.target.name]}
             with self.editing() as edit:
-                if len(entry) > 1:
-                    edit.put("expressions", entry, self.request.genome)
+                if len(entry) > 1 or request.project_texts or request.study_texts or request.genome:
+                    edit.put("expressions", entry, request.genome)
 
 
 def plan_shard(
@@ -104,7 +107,7 @@ def plan_shard(
     Raises
     ------
     ImportFailure
-        If there is no such matrix, or the name is taken or none.
+        If there is no such matrix, the name is taken or none, or the units are others.
     """
     if existing is None:
         raise ImportFailure(f"--shard adds to a matrix, and there is no {request.id}: import the first file without it")
@@ -119,6 +122,16 @@ def plan_shard(
                 "place, or choose another name"
             )
     elif target.exists() or target in edit.files():
-        raise ImportFailure(f"there is a file {target.name} already, which is no part of the matrix {existing.id}")
+        raise ImportFailure(
+            f"there is a file {target.name} already, which is no part of the matrix {existing.id}: choose another "
+            "name, or remove the file if an import that was killed has left it"
+        )
+    refuse_matched(edit, target, existing.id)
+    if isinstance(part, CopyPart) and request.units != existing.units:
+        raise ImportFailure(
+            f"the matrix {existing.id} is in {existing.units}, and a file that is served as it is does not say what "
+            f"it is in: add one in {existing.units}, and say so by --units",
+            request.source,
+        )
     hidden = temporary_name(target, "shard")
     return ShardPlan(edit, (part.to(hidden),), request, existing, target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,19 @@ from rnaget_server import __version__
 from rnaget_server.model.axis import Positions
 from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.checked_arrays import CheckedArrays, write_arrays
-from rnaget_server.storage.files import commit, new_temporary
+from rnaget_server.storage.files import PREFIX, commit, new_temporary
 from rnaget_server.storage.local import version_at
 from rnaget_server.stores.sharded.examine import Facts, Shard
 from rnaget_server.stores.sharded.files import ShardFile
 from rnaget_server.stores.sharded.labels import KeptLabels, Labels
 
 _LIST = "list"
-_VERSION = 1
+_VERSION = 2
 _KEY_BYTES = 20
 _SECONDS_KEPT = 600
 
 Identity = tuple[str | int, ...]
-"""The path of a file, and what changes with its bytes: inode, size and time."""
+"""The path of a file, what its main matrix is in, and what changes with its bytes: inode, size and time."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class IndexPlace:
 
 def identity_of(file: ShardFile) -> Identity:
     """Return what a file is known by. The number of its device is another after the next start of some machines."""
-    return str(file.path), *file.version[1:]
+    return str(file.path), file.units, *file.version[1:]
 
 
 def key_of(identities: Sequence[Identity], names: tuple[str, str]) -> str:
@@ -108,10 +109,9 @@ class FileList:
     unique: bool = False
 
     def is_of(self, files: Sequence[ShardFile]) -> bool:
-        """Return whether it is of these files in the state that they are in."""
-        return len(files) == len(self.rows) and all(
-            row.identity == identity_of(file) for row, file in zip(self.rows, files, strict=True)
-        )
+        """Return whether it is of these files in the state that they are in, and there was room for its segments."""
+        is_whole = len(files) == len(self.rows) and all(key or count == 1 for count, key in self.segments)
+        return is_whole and all(row.identity == identity_of(file) for row, file in zip(self.rows, files, strict=True))
 
     @classmethod
     def read(cls, directory: Path, names: tuple[str, str]) -> FileList:
@@ -124,7 +124,7 @@ class FileList:
             if facts["version"] != [_VERSION, __version__, *names]:
                 return cls()
             kinds = [_facts(kind) for kind in facts["kinds"]]
-            rows = [Row(tuple(row[:4]), row[4], kinds[row[5]], row[6]) for row in facts["files"]]
+            rows = [Row(tuple(known), count, kinds[kind], size) for *known, count, kind, size in facts["files"]]
             segments = [(count, key) for count, key in facts["segments"]]
             orders = {digest: file[f"order{number}"]() for number, digest in enumerate(facts["orders"])}
         except (OSError, ValueError):  # none is there, or it is damaged
@@ -156,6 +156,8 @@ class FileList:
     def remove_others(self, directory: Path) -> None:
         """Remove segments that it does not name, unless a worker may still have a matrix open with them.
 
+        What workers that were killed have left is removed as well.
+
         Raises
         ------
         OSError
@@ -164,8 +166,10 @@ class FileList:
         named = {key for _, key in self.segments}
         for path in directory.iterdir():
             is_segment = len(path.name) == 2 * _KEY_BYTES and path.name not in named
-            if is_segment and time.time() - path.stat().st_mtime > _SECONDS_KEPT:
-                path.unlink(missing_ok=True)
+            if is_segment or path.name.startswith(PREFIX):
+                with suppress(FileNotFoundError):  # which another worker has given its name by now
+                    if time.time() - path.stat().st_mtime > _SECONDS_KEPT:
+                        path.unlink()
 
 
 class ListedLabels:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis, Index
 from rnaget_server.model.columns import Column, FixedText, LongText, Numbers
-from rnaget_server.model.text import encode_all, padding
+from rnaget_server.model.text import decode, encode_all, padding
 from rnaget_server.storage.checked_arrays import CheckedArrays
 from rnaget_server.stores.base import Points
 from rnaget_server.stores.sharded.examine import Facts
 
 _WIDEST_INT32 = 1 << 31
+_PADDED_BYTES = 1 << 20
+_MOST_PADDING = 4
 
 
 @dataclass(frozen=True)
@@ -139,19 +141,24 @@ def _values(column: Column) -> NDArray[Any]:
 
 
 def _concatenated(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    if any(array.dtype.kind == "O" for array in arrays):
-        arrays = [FixedText(array).take(None) if array.dtype.kind == "S" else array for array in arrays]
+    kinds = {array.dtype.kind for array in arrays}
+    if "O" in kinds or ("S" in kinds and _is_wasteful(arrays)):
+        arrays = [decode(array) if array.dtype.kind == "S" else array for array in arrays]
     return np.concatenate(arrays)
 
 
+def _is_wasteful(arrays: Sequence[NDArray[Any]]) -> bool:
+    """Return whether texts of different widths would take far more bytes as one array."""
+    padded = sum(map(len, arrays)) * max(array.dtype.itemsize for array in arrays)
+    return padded > max(_PADDED_BYTES, _MOST_PADDING * sum(array.nbytes for array in arrays))
+
+
 def _stored(values: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
-    if values.dtype.kind == "S":
-        yield "fixed", values
-    elif values.dtype.kind != "O":
+    if values.dtype.kind not in "OS":
         yield "numbers", values
     elif not len(values) or not padding(values)[1]:
-        yield "fixed", encode_all(values)
+        yield "fixed", encode_all(values) if values.dtype.kind == "O" else values
     else:
-        texts = [text.encode() for text in values]
+        texts = [text.encode() for text in (values if values.dtype.kind == "O" else decode(values))]
         yield "texts", np.frombuffer(b"".join(texts), np.uint8)
         yield "offsets", np.cumsum([0, *map(len, texts)]).astype(np.int64)

@@ -6,7 +6,7 @@ import fcntl
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -139,6 +139,7 @@ def _segments(
 
 def _write(path: Path, shards: Sequence[Shard], opened: OpenShards, sample_id: str) -> None:
     """Write the segment of some files, which are read for it."""
+    private_directory(path.parent)  # which may have been removed
     write_whole(path, None, arrays_of(joined(list(labels_of(shards, opened, sample_id)))))
 
 
@@ -259,7 +260,7 @@ class _Maker:
 
     def _settled(self, row: Row) -> Row:
         """Return a file for the list: one that has just been written to may change without another time."""
-        return row if row.identity not in self._fresh else replace(row, identity=(row.identity[0], -1, -1, -1))
+        return row if row.identity not in self._fresh else replace(row, identity=(row.identity[0], "", -1, -1, -1))
 
 
 def _keep(listed: FileList, place: IndexPlace, names: _Names) -> None:
@@ -283,7 +284,8 @@ def _usable(place: IndexPlace) -> Path | None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes from making the same index meanwhile."""
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """Keep other processes from making the same index meanwhile, which would only take longer."""
+    with ExitStack() as held:
+        with suppress(OSError):  # a file system without locks, or the directory is gone
+            fcntl.flock(held.enter_context(path.open("ab")), fcntl.LOCK_EX)
         yield

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ import pytest
 
 from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.checked_arrays import CheckedArrays
+from rnaget_server.storage.files import new_temporary
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.native.write_dense import AxisTable
 from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, index, look
@@ -302,3 +305,86 @@ def test_a_list_that_is_replaced_while_it_is_read_is_not_mixed_with_the_next(
     assert list(index.FileList.read(tmp_path, ("gene", "s")).orders["a"]) == [1, 0, 2]
     monkeypatch.setattr(index, "CheckedArrays", Replaced)
     assert not index.FileList.read(tmp_path, ("gene", "s")).orders
+
+
+def test_a_segment_made_again_may_have_its_labels_at_other_places(cut: Any) -> None:
+    """Of labels that were part of wider ones, the texts are as wide as these; those out of the files are not."""
+    place = IndexPlace(cut.place.directory, ArrayCache(0), "the matrix m")
+    _write(cut.paths[-1].with_suffix(""), 18, columns={"tissue": np.array(["a", "b" * 40, "c"], object)})
+    cut.open(place)
+    (old,) = _files(cut)
+    del cut.paths[-1]
+    store, other = cut.open(place), cut.open(place)
+    other.samples.column("tissue")
+    (new,) = (path for path in _files(cut) if path != old)
+    new.unlink()
+    _check_same(store, cut.open(None))
+    _check_same(other, cut.open(None))
+
+
+def test_a_long_text_of_one_file_widens_no_other(cut: Any) -> None:
+    """A file has a text of 300 KB in full width; next to a thousand others, that would take 1000 times as much."""
+    long = np.array(["x" * 300_000, "y" * 300_000, "z" * 300_000], object)
+    _write(cut.directory / "part-3", 9, columns={"tissue": long})
+    cut.open()
+    (segment,) = _files(cut)
+    store = cut.open()
+    assert segment.stat().st_size < 3_000_000
+    _check_same(store, cut.open(None))
+
+
+def test_other_units_in_the_catalogue_are_those_of_the_files(cut: Any) -> None:
+    cut.paths[:] = [_write(cut.directory / f"part-1{number}", 3 * number, kind="array") for number in range(3)]
+    for units in ("TPM", "counts"):
+        store, expected = (
+            open_cut(cut.paths, units, ("gene", "sample"), OpenShards(), place) for place in (cut.place, None)
+        )
+        assert store.units == expected.units == (units,)
+        assert store.dtype(units) == expected.dtype(units)
+        assert store.whole(units) == expected.whole(units)
+
+
+def test_an_index_that_is_removed_while_a_matrix_is_open_is_made_again(cut: Any) -> None:
+    store = cut.open(IndexPlace(cut.place.directory, ArrayCache(0), "the matrix m"))
+    shutil.rmtree(cut.place.directory)
+    _check_same(store, cut.open(None))
+    assert len(_files(cut)) == 1
+
+
+def test_a_place_that_knows_no_locks_or_is_removed_is_no_failure(cut: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some network file systems, of which the system says this."""
+
+    def refused(*_: object) -> None:
+        shutil.rmtree(cut.place.directory)
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(look.fcntl, "flock", refused)
+    _check_same(cut.open(), cut.open(None))
+
+
+def test_segments_for_which_there_was_no_room_are_written_later(cut: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(look, "write_whole", full)
+        _check_same(cut.open(), cut.open(None))
+    assert _files(cut) == []
+    for _ in range(2):
+        _check_same(cut.open(), cut.open(None))
+    cut.open()
+    assert cut.names == ["part-0.h5"]
+    assert len(_files(cut)) == 1
+
+
+def test_what_a_killed_worker_has_left_is_removed_after_a_while(cut: Any, caplog: pytest.LogCaptureFixture) -> None:
+    cut.open()
+    left, new = (new_temporary(cut.place.directory / "list") for _ in range(2))
+    os.utime(left, (0, 0))
+    # One that was there when the directory was read, and has its name by now.
+    (cut.place.directory / ".import-gone").symlink_to("nothing")
+    os.replace(_write(cut.directory / "new", 50), cut.paths[3])
+    cut.open()
+    assert not left.exists()
+    assert new.exists()
+    assert "cannot be kept" not in caplog.text
