@@ -48,9 +48,6 @@ _FORMATS = (
     "arrow.long",
 )
 _GROWTH = 64
-_KEPT = 128
-"""The cache of arrays may have 64 MiB; the packages that write files, which are imported then, have the rest."""
-
 _MEANS = 0.1
 _STORED = 20_000_000
 _IDLE, _PATIENCE = 0.02, 240
@@ -202,18 +199,12 @@ def _import(cells: Cells, peers: Mapping[str, _Peer]) -> Iterator[Row]:
 def _memory(cells: Cells, log: Path) -> Iterator[Row]:
     """Yield how much a worker grows: while it sends some cells and all, and some genes of all cells in each format.
 
-    What a worker keeps of a matrix once it was asked for (labels, indexes and tables of chunks) is bounded for all
-    matrices together, and has a row of its own: see the cache of arrays in docs/limits.md.
+    What a worker keeps of a matrix once it was asked for (labels, indexes and tables of chunks) is there before: it is
+    bounded for all matrices together, see the cache of arrays in docs/limits.md.
     """
     some = _body(_ASKS[3], cells, np.arange(0, cells.count, cells.count // 10_000))
     genes = _body(_ASKS[1], cells, np.arange(0, GENES, GENES // 100))
     asked = [("10,000 scattered cells", "h5ad", some), ("the whole matrix", "h5ad", b"{}")]
-    with rnaget(cells.catalogue, log) as server:
-        _wait_until_idle(server)
-        before = server.memory()
-        _warm(cells, server, "h5ad")
-        kept = Figures((server.memory() - before,), "MB")
-    yield Row("what the worker keeps of the matrix after a gene and a cell", "", kept, most=_KEPT)
     for what, format, body in (*asked, *(("100 genes", format, genes) for format in _FORMATS)):
         with rnaget(cells.catalogue, log) as server:
             _warm(cells, server, format)

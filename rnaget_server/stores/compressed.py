@@ -107,9 +107,10 @@ class CompressedMatrix:
         if len(rows) < 2:
             return [rows] if len(rows) else []
         indptr = self._indptr
-        ends = indptr[rows + 1]
-        filled = np.cumsum(ends - indptr[rows])
-        cuts = np.diff(filled // PIECE) != 0
+        # Of all rows, how many cells there are up to the end of each stands there already.
+        ends = indptr[1:] if major is None else indptr[rows + 1]
+        number = (ends if major is None else np.cumsum(ends - indptr[rows])) // PIECE
+        cuts = number[1:] != number[:-1]
         if self._reads_between:
             cuts |= np.diff(ends // _SPAN) != 0
         return np.split(rows, np.flatnonzero(cuts) + 1)
