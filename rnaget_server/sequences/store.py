@@ -66,7 +66,7 @@ TABLE_FACT = "digests"
 DIGEST_FACT = "collection"
 """The digest of the collection of the sequences; stores that were written by older versions lack it."""
 
-_PIECE = 1 << 20
+_PIECE = 1 << 19
 _ROWS = 1000
 MEMBERS = "SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place"
 """The query for the sequences of the genome, see `Collection.of_members`."""
