@@ -175,6 +175,17 @@ def test_a_table_is_read_and_encoded_by_others_in_many_parts(
     assert len(parts) == 3 and min(parts) >= 4
 
 
+def check_same_refusal(source: Path, data: Path, compute: Compute) -> None:
+    """Check that an import is refused in the same words here and in parts, and leaves nothing."""
+    texts = []
+    for where in (LOCAL, compute):
+        with pytest.raises(ImportFailure) as failure:
+            imported(source, data, where)
+        texts.append(str(failure.value))
+        assert not data.exists()
+    assert texts[0] == texts[1]
+
+
 @pytest.mark.parametrize("wrong", ["cell", "repeated", "fields", "counts", "header", "utf8"])
 def test_mistakes_are_said_in_the_words_of_one_process(wrong: str, tmp_path: Path, compute: Compute) -> None:
     text = gct(cells()).encode()
@@ -193,13 +204,7 @@ def test_mistakes_are_said_in_the_words_of_one_process(wrong: str, tmp_path: Pat
         lines[650] = lines[650].replace("Ä".encode(), b"\xc4")
     source = tmp_path / "m.gct"
     source.write_bytes(b"".join(lines))
-    texts = []
-    for where in (LOCAL, compute):
-        with pytest.raises(ImportFailure) as failure:
-            imported(source, tmp_path / "data", where)
-        texts.append(str(failure.value))
-        assert not (tmp_path / "data").exists()
-    assert texts[0] == texts[1]
+    check_same_refusal(source, tmp_path / "data", compute)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
@@ -211,12 +216,7 @@ def test_damaged_bgzip_is_said_in_the_words_of_one_process(damage: str, tmp_path
         blocks[30] = blocks[30][:-6] + bytes([blocks[30][-6] ^ 1]) + blocks[30][-5:]
     source = tmp_path / "m.tsv.bgz"
     source.write_bytes(b"".join(blocks))
-    texts = []
-    for where in (LOCAL, compute):
-        with pytest.raises(ImportFailure) as failure:
-            imported(source, tmp_path / "data", where)
-        texts.append(str(failure.value))
-    assert texts[0] == texts[1]
+    check_same_refusal(source, tmp_path / "data", compute)
 
 
 @pytest.mark.parametrize("order", ["same", "other"])
