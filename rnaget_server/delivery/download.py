@@ -370,7 +370,8 @@ class Delivery:
             # What has its length known beforehand is made faster than it is summed up: its sum can be had later, from
             # the bytes that were kept.
             is_current = partial(download.basis.is_current, tag, download.began)
-            chunks = self._cache.tee(tag.key, chunks, cacheable, body.length is None, is_current)
+            keep = cacheable and not body.is_mostly_shared
+            chunks = self._cache.tee(tag.key, chunks, keep, body.length is None, is_current)
         return StreamedContent(chunks, body, body.held + download.held, cacheable)
 
     def _spool_if_allowed(self, download: Download, body: Body, chunks: Iterator[bytes]) -> Content:

@@ -27,6 +27,14 @@ class Body:
     held: int = 0
     """About how many bytes are held between two chunks, without those of the source: the writer's own."""
 
+    shared: int = 0
+    """How many bytes come out of a file that other replies share."""
+
+    @property
+    def is_mostly_shared(self) -> bool:
+        """True if making it again takes little more than reading it would."""
+        return self.length is not None and 2 * self.shared > self.length
+
 
 class Writer(Protocol):
     """One output format, which an entry point of the group ``rnaget_server.writers`` names.

@@ -74,15 +74,17 @@ def streamed(
     begin
         Returns the file to which `lay_out` adds, which stays as it is; by default, it adds to an empty one.
     """
-    skeleton = Overlay() if begin is None else Overlay(begin())
+    base = None if begin is None else begin()
+    skeleton = Overlay(base)
     try:
-        with create(skeleton, "w" if begin is None else "r+") as file:
+        with create(skeleton, "w" if base is None else "r+") as file:
             gaps = sorted(lay_out(file), key=lambda gap: gap.offset)
     except BaseException:
         skeleton.close()
         raise
     length = skeleton.size()
-    return Body(_joined(_stream(skeleton, length, gaps)), length, skeleton.close, held + len(gaps) * _BYTES_OF_GAP)
+    held += len(gaps) * _BYTES_OF_GAP
+    return Body(_joined(_stream(skeleton, length, gaps)), length, skeleton.close, held, base.size if base else 0)
 
 
 def allocate(

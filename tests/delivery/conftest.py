@@ -17,7 +17,7 @@ from tests.conftest import client_of, new_study
 SHAPE = (3000, 1000)
 WIDE = "/rnaget/expressions/wide/bytes"
 TRACK = "/rnaget/continuous/signal/bytes?format=bigwig&sampleIDList=A"
-_STUDY = """\
+ONE = """\
 id: s
 expressions:
   - id: wide
@@ -26,9 +26,11 @@ expressions:
     feature_id: gene
     sample_id: Sample
     filters: {Half: {attribute: Half, axis: sample}}
-continuous:
-  - {id: signal, units: depth, tracks: [{sample: A, file: a.bw}, {sample: B, file: b.bw}]}
-  - {id: zeros, units: depth, no_data: 0, tracks: [{sample: A, file: a.bw}]}
+"""
+_STUDY = f"""\
+{ONE}continuous:
+  - {{id: signal, units: depth, tracks: [{{sample: A, file: a.bw}}, {{sample: B, file: b.bw}}]}}
+  - {{id: zeros, units: depth, no_data: 0, tracks: [{{sample: A, file: a.bw}}]}}
 """
 
 

@@ -28,8 +28,8 @@ from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.query import MatrixQuery
 from rnaget_server.settings import Settings
 from rnaget_server.slicing.matrices import slice_by_id
-from tests.conftest import ROOT, client_of
-from tests.delivery.conftest import TRACK, WIDE
+from tests.conftest import ROOT, client_of, new_study
+from tests.delivery.conftest import ONE, TRACK, WIDE, write_wide
 
 SMALL = "/rnaget/expressions/marioni_counts/bytes?Tissue=Liver&featureIDList=ENSG00000187634,ENSG00000188976"
 PARTS = [(0, 0), (0, 99), (5, 5), (100, None), (None, 7)]
@@ -129,6 +129,22 @@ def test_large_slices_are_kept_and_parts_sent_of_them(
         assert (reply.status_code, reply.content) == (206, cut(whole.content, first, last))
     for client in client_of(large, cache_bytes=0):
         assert client.get(url).content == whole.content
+
+
+def test_what_is_mostly_shared_with_other_replies_is_kept_for_parts_alone(tmp_path: Path) -> None:
+    """Of one gene of many cells, a file is nearly all names, which are on the disk already."""
+    cells = np.random.default_rng(3).random((2, 30_000), np.float32)
+    write_wide(new_study(tmp_path / "data", ONE) / "wide.h5", cells)
+    url = f"{WIDE}?featureIDList=G00001&format=h5ad"
+    for client in client_of(tmp_path / "data", cache_directory=tmp_path / "cache"):
+        whole = client.get(url)
+        assert kept(tmp_path / "cache") == []
+        part = client.get(url, headers={"Range": "bytes=1000000-1000099"})
+        assert (part.status_code, part.content) == (206, cut(whole.content, 1_000_000, 1_000_099))
+        (file,) = kept(tmp_path / "cache")
+        assert file.read_bytes()[: len(whole.content)] == whole.content == client.get(url).content
+    with h5py.File(io.BytesIO(whole.content)) as file:
+        assert np.array_equal(file["X"][:, 0], cells[1])
 
 
 @pytest.mark.parametrize("format", ["tsv", "loom"])
