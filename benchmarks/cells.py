@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter, process_time, sleep
 from types import TracebackType
 from typing import IO, Any, Self
@@ -49,6 +50,14 @@ _FORMATS = (
 )
 _GROWTH = 64
 _MEANS = 0.1
+_TIMES_WRITING = 2
+_WRITE = """
+import anndata, sys, time
+cells = anndata.read_h5ad(sys.argv[1])
+began = time.perf_counter()
+cells.write_h5ad(sys.argv[2], compression=sys.argv[3] or None)
+print(time.perf_counter() - began)
+"""
 _STORED = 20_000_000
 _IDLE, _PATIENCE = 0.02, 240
 _QUIET = 5
@@ -188,12 +197,20 @@ def _pairs(members: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
 
 
 def _import(cells: Cells, peers: Mapping[str, _Peer]) -> Iterator[Row]:
-    """Yield how long it took to make what each side reads, if that was in this run."""
-    ours = cells.seconds.get("catalogue")
+    """Yield how long it took to make what each side reads, if that was in this run, and to write it by anndata."""
+    ours, what = cells.seconds.get("catalogue"), f"import of {cells.count:,} cells"
+    if ours is None:
+        return
     for name, peer in peers.items():
-        if ours is not None and name != "anndata":
-            made = Figures((peer.made_in,))
-            yield Row(f"import of {cells.count:,} cells", name, Figures((ours,)), made, least=0)
+        if name != "anndata":
+            yield Row(what, name, Figures((ours,)), Figures((peer.made_in,)), least=0)
+    for compression in ("gzip", None):
+        with TemporaryDirectory(dir=cells.directory) as directory:
+            written = [cells.h5ad, Path(directory, "cells.h5ad"), compression or ""]
+            command = [sys.executable, "-W", "ignore", "-c", _WRITE, *written]
+            seconds = Figures((float(subprocess.run(command, check=True, capture_output=True).stdout),))
+        writer = "anndata.write_h5ad" + (f", {compression}" if compression else "")
+        yield Row(what, writer, Figures((ours,)), seconds, most=_TIMES_WRITING)
 
 
 def _memory(cells: Cells, log: Path) -> Iterator[Row]:

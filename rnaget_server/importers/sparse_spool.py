@@ -1,8 +1,8 @@
 """Sparse cells on their way from the source to the store: unnamed temporary files of only the stored cells.
 
 They are spooled compressed along one axis, as they come, and transposed by buckets: each cell is appended
-to the bucket of a run of lines of the other axis, and every bucket is small enough to be sorted in memory. The sorting
-is numpy's: SciPy's takes half the time for each cell, and half a second to load.
+to the bucket of a run of lines of the other axis, and every bucket is small enough to be sorted in memory. Positions
+and values are kept in the least types that hold all of them, since to write and read them takes as long as to sort.
 """
 
 from __future__ import annotations
@@ -25,9 +25,13 @@ from rnaget_server.importers.threads import in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, panels
 
-_BUCKET = 2 << 20
-_BYTE, _TWO_BYTES = 1 << 8, 1 << 16
+_BUCKET = 1 << 20
+_PIECE = 1 << 20
+# So few cells numpy sorts before SciPy is loaded, which sorts in half the time.
+_FEW = 1 << 19
+_BUFFER = 16 << 20
 _EXACT = 2.0**24
+_BYTE, _TWO_BYTES = 1 << 8, 1 << 16
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
@@ -41,6 +45,7 @@ class SpooledSparse:
     _direction: Direction
     _indices: IO[bytes]
     _data: IO[bytes]
+    _place: np.dtype[Any]
     _kept: np.dtype[Any]
     _lengths: NDArray[np.int64]
     _counts: NDArray[np.int64]
@@ -75,16 +80,16 @@ class SpooledSparse:
 
     def _straight(self) -> Iterator[CompressedBlock]:
         at = 0
-        for first, last in panels(self._lengths, PIECE):
+        for first, last in panels(self._lengths, _PIECE):
             starts = _starts_of(self._lengths[first:last])
-            positions, values = (np.empty(int(starts[-1]), kind) for kind in (np.dtype(np.int32), self._kept))
+            positions, values = (np.empty(int(starts[-1]), kind) for kind in (self._place, self._kept))
             for file, part in ((self._indices, positions), (self._data, values)):
                 read_at(file, part, at * part.itemsize)
             at += len(positions)
             yield CompressedBlock(starts, positions, values)
 
     def _transposed(self) -> Iterator[CompressedBlock]:
-        buckets = _Buckets(self._counts, self._kept)
+        buckets = _Buckets(self._counts, self._place, self._kept)
         with tempfile.TemporaryFile(dir=self._directory, buffering=0) as file:
             places = buckets.starts.copy()
             for cells, runs in in_order(buckets.grouped, self._numbered()):
@@ -109,27 +114,25 @@ class SpooledSparse:
 class _Buckets:
     """The cells of runs of lines of the other axis, sorted in two steps: into buckets, then each bucket by lines.
 
-    numpy sorts numbers of one byte, and of two, in linear time; so an axis that is not too long has buckets of 256
-    lines.
-
     Parameters
     ----------
     counts
         How many cells each line has.
+    place
+        The type of the numbers of lines.
     kept
         The type of the values.
     """
 
-    def __init__(self, counts: NDArray[np.int64], kept: np.dtype[Any]) -> None:
+    def __init__(self, counts: NDArray[np.int64], place: np.dtype[Any], kept: np.dtype[Any]) -> None:
         self._counts = counts
-        self._record = np.dtype([("across", np.int32), ("line", np.int32), ("value", kept)])
-        most_lines = _BYTE if len(counts) <= _TWO_BYTES else _TWO_BYTES
-        changes = np.diff(np.cumsum(counts) // _BUCKET) + np.diff(np.arange(len(counts)) // most_lines)
-        self._firsts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(changes) + 1])
-        self._number = np.zeros(len(counts), _least_type(len(self._firsts)))
+        self._record = _record(place, kept)
+        ends = np.cumsum(counts)
+        self._firsts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(np.diff(ends // _BUCKET)) + 1])
+        self._number = np.zeros(len(counts), np.int32)
         self._number[self._firsts[1:]] = 1
-        self._number = np.cumsum(self._number, dtype=self._number.dtype)
-        self.starts = np.cumsum(counts)[self._firsts] - counts[self._firsts]
+        self._number = np.cumsum(self._number, dtype=np.int32)
+        self.starts = ends[self._firsts] - counts[self._firsts]
         """Where the cells of each bucket begin."""
 
     def grouped(self, numbered: tuple[int, CompressedBlock]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -138,14 +141,12 @@ class _Buckets:
         The piece comes with the number of its first line.
         """
         first, piece = numbered
-        bucket = self._number[piece.indices]
-        order = np.argsort(bucket, kind="stable")
         lengths = np.diff(piece.indptr)
-        lines = np.repeat(np.arange(first, first + len(lengths), dtype=np.int32), lengths)
-        cells = np.empty(len(order), self._record)
-        for name, part in (("across", piece.indices), ("line", lines), ("value", piece.data)):
-            cells[name] = part[order]
-        return cells, np.bincount(bucket, minlength=len(self.starts))
+        lines = np.arange(first, first + len(lengths), dtype=np.int32)
+        cells = np.empty(len(piece.indices), self._record)
+        cells["line"], cells["across"], cells["value"] = np.repeat(lines, lengths), piece.indices, piece.data
+        cells, starts = _sorted_by(self._number.take(piece.indices), len(self.starts), cells)
+        return cells, np.diff(starts)
 
     def sorted_pieces(self, file: IO[bytes], number: int) -> list[CompressedBlock]:
         """Return the cells of a bucket line by line, in bounded pieces."""
@@ -153,13 +154,38 @@ class _Buckets:
         counts = self._counts[first:last]
         cells = np.empty(int(counts.sum()), self._record)
         read_at(file, cells, int(self.starts[number]) * cells.itemsize)
-        order = np.argsort((cells["across"] - np.int32(first)).astype(_least_type(last - first)), kind="stable")
-        positions, values, starts = cells["line"][order], cells["value"][order], _starts_of(counts)
+        cells, starts = _sorted_by(np.subtract(cells["across"], first, dtype=np.int32), last - first, cells)
+        positions, values = cells["line"].copy(), cells["value"].copy()
         pieces = []
         for start, stop in panels(counts, PIECE):
             taken = slice(starts[start], starts[stop])
             pieces.append(CompressedBlock(starts[start : stop + 1] - starts[start], positions[taken], values[taken]))
         return pieces
+
+
+def _record(place: np.dtype[Any], kept: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of a cell, of the size of a number that SciPy knows."""
+    size, at = (8, 6) if place.itemsize <= 2 and kept.itemsize <= 2 else (16, 8)
+    formats, offsets = [np.dtype(np.int32), place, kept], [0, 4, at]
+    return np.dtype({"names": ["line", "across", "value"], "formats": formats, "offsets": offsets, "itemsize": size})
+
+
+def _sorted_by(
+    numbers: NDArray[np.int32], size: int, cells: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.signedinteger[Any]]]:
+    """Return cells in the order of their numbers, and where those of each number start; those of one keep their order.
+
+    `size` is the number of numbers.
+    """
+    if len(cells) <= _FEW:
+        starts = _starts_of(np.bincount(numbers, minlength=size))
+        return cells[np.argsort(numbers.astype(_least_type(size)), kind="stable")], starts
+    from scipy.sparse import csr_array
+
+    # To SciPy they are a row of a matrix, which it counts into columns.
+    moved = cells.view(np.int64 if cells.itemsize == 8 else np.complex128)
+    columns = csr_array((moved, numbers, np.array([0, len(cells)], np.int32)), (1, size)).tocsc()
+    return columns.data.view(cells.dtype), columns.indptr
 
 
 def _least_type(count: int) -> np.dtype[Any]:
@@ -182,21 +208,19 @@ class SparseSpool:
         The kind of the lines.
     across
         Length of the other axis.
-    dtype
-        Of the values as they come: float32 or float64.
     """
 
-    def __init__(self, directory: Path, direction: Direction, across: int, dtype: np.dtype[Any]) -> None:
+    def __init__(self, directory: Path, direction: Direction, across: int) -> None:
         self._directory = directory
         self._direction = direction
-        self._dtype = dtype
+        self._place = _least_type(across)
+        self._kept = np.dtype(np.uint8)
         self._indices = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._data = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
         self._lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
         self._lines = 0
         self._counts = np.zeros(across, np.int64)
         self._whole = True
-        self._beyond = False
         self._odd = OddValues()
 
     def append(self, piece: CompressedBlock) -> None:
@@ -209,12 +233,12 @@ class SparseSpool:
         """
         least, most = self._odd.look_at_sparse(piece, self._lines)
         refuse_too_large(piece.data, least, most)
-        self._judge(piece.data)
+        self._keep(self._fitting(piece.data, least, most))
         self._lengths.append(np.diff(piece.indptr))
         self._lines += len(piece.indptr) - 1
         self._counts += np.bincount(piece.indices, minlength=len(self._counts))
-        self._indices.write(piece.indices.astype(np.int32).data)
-        self._data.write(np.ascontiguousarray(piece.data, self._dtype).data)
+        self._indices.write(piece.indices.astype(self._place).data)
+        self._data.write(piece.data.astype(self._kept).data)
 
     def finish(self) -> SpooledSparse:
         """Return what was taken, to be read; the spool takes no more."""
@@ -222,11 +246,12 @@ class SparseSpool:
         self._data.flush()
         return SpooledSparse(
             self._whole,
-            _DOUBLE if self._whole and self._beyond else _SINGLE,
+            _DOUBLE if self._kept == _DOUBLE else _SINGLE,
             self._direction,
             self._indices,
             self._data,
-            self._dtype,
+            self._place,
+            self._kept,
             np.concatenate(self._lengths),
             self._counts,
             self._directory,
@@ -238,12 +263,29 @@ class SparseSpool:
         self._indices.close()
         self._data.close()
 
-    def _judge(self, values: NDArray[Any]) -> None:
+    def _fitting(self, values: NDArray[Any], least: float, most: float) -> np.dtype[Any]:
+        """Return the type that these values need; the least and the most are those of all that are numbers."""
+        if not self._whole:
+            return _SINGLE
+        if least >= 0 and most < _TWO_BYTES:
+            with np.errstate(invalid="ignore"):  # NaN
+                small = values.astype(np.uint8 if most < _BYTE else np.uint16)
+            if (small == values).all() and not np.signbit(values).any():  # -0 stays what it is
+                return small.dtype
         finite = values[np.isfinite(values)]
-        if self._whole and (np.rint(finite) != finite).any():
-            self._whole = False
-        if np.abs(finite).max(initial=0) > _EXACT:
-            self._beyond = True
+        self._whole = bool((np.rint(finite) == finite).all())
+        return _DOUBLE if self._whole and np.abs(finite).max(initial=0) > _EXACT else _SINGLE
+
+    def _keep(self, needed: np.dtype[Any]) -> None:
+        """Have what is kept, and what follows, of a type that holds all values so far."""
+        kept = np.promote_types(self._kept, needed) if self._whole else _SINGLE
+        if kept != self._kept:
+            converted = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  (closed by the spool)
+            self._data.seek(0)
+            while raw := self._data.read(_BUFFER):
+                converted.write(np.frombuffer(raw, self._kept).astype(kept).data)
+            self._data.close()
+            self._data, self._kept = converted, kept
 
 
 AnySpool = TypeVar("AnySpool", Spool, SparseSpool)

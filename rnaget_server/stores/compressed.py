@@ -210,7 +210,7 @@ def _ranks(size: int, selected: Positions | None) -> NDArray[np.int32] | None:
 
 
 def _ascending(indptr: NDArray[np.int64], indices: NDArray[Any]) -> bool:
-    rising = np.diff(indices.astype(np.int64, copy=False)) > 0
+    rising = indices[1:] > indices[:-1]
     inner = indptr[(indptr > 0) & (indptr < len(indices))]
     rising[inner - 1] = True
     return bool(rising.all())

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import scipy.io
 import scipy.sparse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.errors import ImportFailure
@@ -28,7 +28,6 @@ from rnaget_server.importers.matrices.loom import LoomImporter
 from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
 from rnaget_server.importers.text import lines
 from rnaget_server.model.sparse import CompressedBlock
-from rnaget_server.stores import compressed
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.testing.stores import check_sparse
@@ -342,39 +341,70 @@ def test_whole_numbers_beyond_float32(workshop: Any, tmp_path: Path, dense: bool
     assert workshop.frame().to_numpy().tolist() == cells.T.tolist()
 
 
-@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+VALUES: dict[str, Callable[[np.random.Generator, int], Any]] = {
+    "bytes": lambda random, count: random.integers(0, 1 << 8, count),
+    "two bytes": lambda random, count: random.integers(0, 1 << 16, count),
+    "whole": lambda random, count: random.integers(-(1 << 24), 1 << 24, count),
+    "large": lambda random, count: random.integers(0, 1 << 40, count),
+    "fractions": lambda random, count: random.normal(0, 1000, count),
+    "zeros": lambda random, count: random.choice([-0.0, 0.0, 3.0], count),
+    "special": lambda random, count: random.choice([np.nan, np.inf, -np.inf, 3.0], count),
+}
+
+
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    density=st.sampled_from([0, 0.05, 0.5]),
+    shape=st.tuples(st.integers(1, 40), st.sampled_from([1, 2, 40, 300, 70_000])),
+    density=st.sampled_from([0.5, 0.05, 0]),
     direction=st.sampled_from(["features", "samples"]),
+    kinds=st.permutations(list(VALUES)).map(lambda kinds: kinds[:3]),
+    few=st.sampled_from([0, 1 << 19]),
 )
-def test_spool_gives_both_directions(tmp_path: Path, shape: tuple[int, int], density: float, direction: Any) -> None:
-    cells = scipy.sparse.random(*shape, density, "csr", np.float32, random_state=shape[0])
+@example(shape=(40, 300), density=0.5, direction="samples", kinds=["bytes", "zeros"], few=0)
+@example(shape=(40, 300), density=0.5, direction="samples", kinds=["two bytes", "large", "fractions"], few=0)
+@example(shape=(40, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0)
+@example(shape=(40, 70_000), density=0.5, direction="samples", kinds=["bytes", "two bytes", "large"], few=1 << 19)
+def test_spool_gives_both_directions(
+    tmp_path: Path, shape: tuple[int, int], density: float, direction: Any, kinds: list[str], few: int
+) -> None:
+    """The values of each line are of one of the kinds, each of which may need another type than those before."""
+    random = np.random.default_rng(shape[0])
+    cells = scipy.sparse.random(shape[0], shape[1], density * min(1, 300 / shape[1]), "csr", random_state=random)
     cells.sort_indices()
+    for line in range(shape[0]):
+        part = slice(*cells.indptr[line : line + 2])
+        cells.data[part] = VALUES[kinds[line % len(kinds)]](random, part.stop - part.start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_spool, "_BUCKET", 20)
-        patch.setattr(sparse_spool, "PIECE", 7)
-        patch.setattr(compressed, "PIECE", 7)
-        spool = SparseSpool(tmp_path, direction, shape[1], np.dtype(np.float32))
+        patch.setattr(sparse_spool, "_PIECE", 7)
+        patch.setattr(sparse_spool, "PIECE", 5)
+        patch.setattr(sparse_spool, "_FEW", few)
+        patch.setattr(sparse_spool, "_BUFFER", 16)
+        spool = SparseSpool(tmp_path, direction, shape[1])
         for row in range(shape[0]):
             part = cells[[row]]
             spool.append(CompressedBlock(part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data))
         spooled = spool.finish()
-        expected = cells.toarray() if direction == "features" else cells.toarray().T
-        assert (spooled.shape, spooled.count) == (expected.shape, cells.nnz)
-        check_sparse(compressed_cells(spooled), expected)
+        finite = cells.data[np.isfinite(cells.data)]
+        whole = bool((finite % 1 == 0).all())
+        dtype = np.float64 if whole and (abs(finite) > 1 << 24).any() else np.float32
+        along, across = cells.astype(dtype), cells.astype(dtype).tocsc()
+        expected = {"features": (along, across), "samples": (across.T, along.T)}[direction]
+        assert (spooled.shape, spooled.count) == (expected[0].shape, cells.nnz)
+        assert (spooled.whole, spooled.dtype) == (whole, dtype)
+        for way, matrix in zip(("features", "samples"), expected, strict=True):
+            pieces = list(spooled.compressed_along(way))
+            lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
+            assert np.array_equal(lengths, np.diff(matrix.indptr))
+            assert np.array_equal(np.concatenate([piece.indices for piece in pieces]), matrix.indices)
+            # By their bytes: -0 is not 0.
+            assert np.concatenate([piece.data for piece in pieces]).tobytes() == matrix.data.tobytes()
         spooled.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def compressed_cells(spooled: Any) -> Any:
-    from rnaget_server.model.sparse import SparseCells
-
-    return SparseCells(count=lambda: spooled.count, compressed_along=spooled.compressed_along)
-
-
 def test_spool_refuses_what_float32_cannot_hold(tmp_path: Path) -> None:
-    spool = SparseSpool(tmp_path, "features", 1, np.dtype(np.float64))
+    spool = SparseSpool(tmp_path, "features", 1)
     with pytest.raises(TooLarge):
         spool.append(CompressedBlock(np.array([0, 1]), np.array([0]), np.array([1e39])))
     spool.close()

@@ -124,7 +124,7 @@ def spool_lines(
     kept = _kept(lines.data.dtype)
     total, done = max(1, lines.cells(None)), 0
     with (
-        filling(SparseSpool(directory, direction, lines.minor_size, kept), path) as spool,
+        filling(SparseSpool(directory, direction, lines.minor_size), path) as spool,
         contextlib.closing(ahead(lines.pieces(None, None, kept))) as pieces,
     ):
         while True:

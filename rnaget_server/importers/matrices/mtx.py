@@ -122,7 +122,7 @@ def _spooled(lines: TextLines, head: _Head, transposed: bool, directory: Path, p
     first, by_sample = _order(blocks)
     direction: Direction = "samples" if by_sample else "features"
     axis = int(by_sample)
-    with filling(SparseSpool(directory, direction, sizes[1 - axis], np.dtype(np.float64)), lines.path) as spool:
+    with filling(SparseSpool(directory, direction, sizes[1 - axis]), lines.path) as spool:
         for piece in _pieces(lines.path, itertools.chain(first, blocks), axis, sizes[axis]):
             spool.append(piece)
             progress(lines.share)

@@ -130,7 +130,7 @@ def _spooled(
         slice(0, min(int(axis.max(initial=0)), size - 1)) for axis, size in zip(axes, cells.shape, strict=True)
     )
     found = 0
-    with filling(SparseSpool(directory, "samples", len(columns), np.dtype(np.float64)), path) as spool:
+    with filling(SparseSpool(directory, "samples", len(columns)), path) as spool:
         done = 0
         blocks = cells.read(asked).blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
         for table, (covered, _) in blocks.tables():
