@@ -13,7 +13,8 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.storage.local import LocalFile
-from rnaget_server.stores.chunk_reader import ChunkedCells, ChunkedRun, chunk_places, is_only_blosc
+from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places, is_only_blosc
+from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, RunWriter, smallest_codec
 
 RANDOM = np.random.default_rng(20_261_121)
