@@ -54,7 +54,7 @@ def decode_together(
     places = headers[:, 4:]
     if (
         (headers[:, :3] != headers[0, :3]).any()
-        or (headers[:, 3] > sizes).any()
+        or (headers[:, 3] != sizes).any()
         or places.min() < own
         or (places >= sizes[:, np.newaxis]).any()
     ):
