@@ -18,9 +18,9 @@ from rnaget_server.stores.joined_chunks import decode_together
 _FEW = 3
 # Decoded bytes of chunks that are decoded together: with what they were stored in, the cache of a processor has room.
 _BYTES_AT_ONCE = 1 << 20
-# Chunks, times as many as are decoded together, that the system is asked for at once: it fetches them from a disk in
-# the time of a few, and nothing else, while it guesses wrongly what is read after each that it is asked for alone.
-_BATCHES_AHEAD = 16
+# Chunks that the system is asked to fetch together. It does so in the time of a few, and fetches nothing else, while it
+# guesses wrongly what is read after each that it is asked for alone.
+_MOST_ANNOUNCED = 1 << 14
 
 
 class ChunkedRun(Chunks):
@@ -51,8 +51,6 @@ class ChunkedRun(Chunks):
         at = 0
         for number, parts in groupby(_cut(first, last, len(room)), itemgetter(0)):
             start = number * self._at_once
-            if ahead is None and number % _BATCHES_AHEAD == 0:
-                self._file.announce(self._ranges(places[start : start + self._at_once * _BATCHES_AHEAD]))
             cells = self._decode_many(places[start : start + self._at_once], room, ahead)
             some = [cells[low:high] for _, low, high in parts]
             stop = at + sum(map(len, some))
@@ -60,6 +58,18 @@ class ChunkedRun(Chunks):
             at = stop
         self._file.check_unchanged()
         return out
+
+    def announce(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        """Have the system fetch what `read` needs for these ranges, if it is on a disk.
+
+        Raises
+        ------
+        OSError
+            If the file is damaged.
+        """
+        numbers = _needed(begin, end, self.chunk)[0][:_MOST_ANNOUNCED]
+        if len(numbers) > 1 and not self._file.far:
+            self._file.announce(self._ranges(self._places()[numbers]))
 
     def _read_one(self, begin: int, end: int) -> NDArray[Any]:
         out = np.empty(end - begin, self.dtype)

@@ -79,7 +79,7 @@ def test_ranges_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, at_once: int, dtype: type, noise: bool
 ) -> None:
     monkeypatch.setattr(chunked_run, "_BYTES_AT_ONCE", at_once)
-    monkeypatch.setattr(chunked_run, "_BATCHES_AHEAD", 2)
+    monkeypatch.setattr(chunked_run, "_MOST_ANNOUNCED", 5)
     cells = RANDOM.integers(0, 1000, 1_003).astype(dtype)
     if noise:  # which does not become smaller, so that these chunks are not compressed
         cells[300:600] = RANDOM.integers(0, 256, 300 * cells.itemsize, np.uint8).view(dtype)
@@ -95,6 +95,7 @@ def test_ranges_of_a_run(
             edges = np.sort(RANDOM.integers(0, len(cells) + 1, 2 * RANDOM.integers(1, 60)))
             begin, end = edges[::2], edges[1::2]
             expected = np.concatenate([cells[a:b] for a, b in zip(begin, end, strict=True)])
+            run.announce(begin, end)
             np.testing.assert_array_equal(run.read(begin, end), expected)
         assert run.read(np.empty(0, np.int64), np.empty(0, np.int64)).shape == (0,)
         np.testing.assert_array_equal(run.read(np.array([0]), np.array([1_003])), cells)
