@@ -17,6 +17,8 @@ _CLOSED = -1
 _DIGEST_BYTES = 16
 _AT_ONCE = getattr(os, "RWF_NOWAIT", 0)
 """Linux alone knows it."""
+_WILL_NEED = getattr(os, "POSIX_FADV_WILLNEED", None)
+"""macOS does not know it."""
 
 
 class FileVersion(NamedTuple):
@@ -153,6 +155,16 @@ class LocalFile:
         except OSError:  # they are on the disk, or the file system cannot tell
             return None
         return data if read == size else None
+
+    def announce(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Have the system fetch each (offset, size), if it is on a disk, while others are read."""
+        if _WILL_NEED is None:
+            return
+        for offset, size in ranges:
+            try:
+                os.posix_fadvise(self._number, offset, size, _WILL_NEED)
+            except OSError:  # a place that cannot be, or a file system that knows no such thing
+                return
 
     def presigned(self, seconds: int) -> None:
         """Return None: no other server sends it."""

@@ -60,6 +60,9 @@ class ByteSource(ArraySource, Protocol):
             If there are fewer.
         """
 
+    def announce(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Have the system fetch each (offset, size), if it is on a disk, while others are read; needs not be done."""
+
     @property
     def far(self) -> bool:
         """True if a read takes so long that all that is needed is to be asked for by `read_many`."""

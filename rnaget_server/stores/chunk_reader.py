@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby, tee
+from itertools import tee
 from math import prod
 from typing import Any, Protocol
 
@@ -28,10 +28,10 @@ _SIZES = struct.Struct("<4xI4xI")
 _HEADER = 16
 _TYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _BLOSC_FILTER = 32001
-_DAMAGED = "a chunk of the file is damaged or cut off"
+DAMAGED = "a chunk of the file is damaged or cut off"
 
 _Selection = slice | NDArray[np.int64]
-_Ahead = Iterator[bytes | memoryview]
+Ahead = Iterator[bytes | memoryview]
 _Rectangle = tuple[Positions | slice, Positions | slice]
 
 
@@ -45,7 +45,7 @@ class Chunked(Protocol):
     dtype: np.dtype[Any]
 
 
-class _Chunks:
+class Chunks:
     """The chunks of a dataset, each read and decoded where it is needed.
 
     Parameters
@@ -81,55 +81,62 @@ class _Chunks:
             raise OSError("the table of the chunks of the file is damaged")
         return places
 
-    def _ahead(self, places: Iterable[Sequence[int]]) -> _Ahead | None:
+    def _ahead(self, places: Iterable[Sequence[int]]) -> Ahead | None:
         """Return the bytes of chunks in turn, where it pays to ask for them all before; else None."""
         return self._file.read_many(map(self._checked, places), keep=True) if self._file.far else None
 
-    def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: _Ahead | None = None) -> None:
+    def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: Ahead | None = None) -> None:
         """Decode a chunk into an array of its shape."""
-        data = self._stored(place, ahead)
+        self._decode_stored(self._stored(place, ahead), place[1], target)
+
+    def _decode_stored(self, data: bytes | memoryview, size: int, target: NDArray[Any]) -> None:
+        """Decode a chunk that was read, of which the table says that it has so many bytes."""
+        self._check(data, size)
         try:
-            if place[1] > 0:
+            if size > 0:
                 blosc.decompress(data, target)
             else:
                 target[:] = np.frombuffer(data, self.dtype).reshape(target.shape)
         except (RuntimeError, ValueError):
-            raise OSError(_DAMAGED) from None
+            raise OSError(DAMAGED) from None
 
-    def _decoded(self, place: Sequence[int], ahead: _Ahead | None = None) -> NDArray[Any]:
+    def _decoded(self, place: Sequence[int], ahead: Ahead | None = None) -> NDArray[Any]:
         """Return the cells of a chunk, for small ones in half the time of `_decode`."""
         data = self._stored(place, ahead)
+        self._check(data, place[1])
         try:
             cells = np.frombuffer(blosc.decompress(data) if place[1] > 0 else data, self.dtype)
         except (RuntimeError, ValueError):
-            raise OSError(_DAMAGED) from None
+            raise OSError(DAMAGED) from None
         if cells.nbytes != self._chunk_bytes:
-            raise OSError(_DAMAGED)
+            raise OSError(DAMAGED)
         return cells
 
     def _checked(self, place: Sequence[int]) -> tuple[int, int]:
         """Return where a chunk is in the file, and its bytes there."""
         offset, size = int(place[0]), abs(int(place[1]))
         if size > self._chunk_bytes + blosc.MAX_OVERHEAD:
-            raise OSError(_DAMAGED)
+            raise OSError(DAMAGED)
         return offset, size
 
-    def _stored(self, place: Sequence[int], ahead: _Ahead | None) -> bytes | memoryview:
-        """Return a chunk as it is stored, which Blosc can decode if it is compressed; the next of those `ahead`."""
-        size = place[1]
-        data = self._file.read(*self._checked(place)) if ahead is None else next(ahead)
-        if size > 0:
-            # Blosc believes these numbers: it would read beyond the data, or leave a part as memory happens to be.
-            if size < _SIZES.size:
-                raise OSError(_DAMAGED)
-            decoded, stored = _SIZES.unpack_from(data)
-            if decoded != self._chunk_bytes or stored > size:
-                raise OSError(_DAMAGED)
-        return data
+    def _stored(self, place: Sequence[int], ahead: Ahead | None) -> bytes | memoryview:
+        """Return a chunk as it is stored; the next of those `ahead`."""
+        return self._file.read(*self._checked(place)) if ahead is None else next(ahead)
+
+    def _check(self, data: bytes | memoryview, size: int) -> None:
+        """Refuse a chunk that Blosc cannot decode though the table says that it is compressed."""
+        if size <= 0:
+            return
+        # Blosc believes these numbers: it would read beyond the data, or leave a part as memory happens to be.
+        if size < _SIZES.size:
+            raise OSError(DAMAGED)
+        decoded, stored = _SIZES.unpack_from(data)
+        if decoded != self._chunk_bytes or stored > size:
+            raise OSError(DAMAGED)
 
 
-class ChunkedCells(_Chunks):
-    """A dataset of two dimensions, chunked and compressed by Blosc; see `_Chunks` for the parameters.
+class ChunkedCells(Chunks):
+    """A dataset of two dimensions, chunked and compressed by Blosc; see `Chunks` for the parameters.
 
     Raises
     ------
@@ -178,7 +185,7 @@ class ChunkedCells(_Chunks):
         rows: Positions | slice,
         columns: Positions | slice,
         places: NDArray[np.int64],
-        ahead: _Ahead | None,
+        ahead: Ahead | None,
     ) -> NDArray[Any]:
         rows = positions_of(rows)
         out = np.empty((len(rows), _width(columns)), self.dtype)
@@ -210,38 +217,6 @@ class ChunkedCells(_Chunks):
                 yield row * chunk_columns + column, of_row, of_column, out[to_row, to_column]
 
 
-class ChunkedRun(_Chunks):
-    """A dataset of one dimension, chunked and compressed by Blosc; see `_Chunks` for the parameters."""
-
-    def __init__(self, file: ByteSource, dataset: Chunked, places: Callable[[], NDArray[np.int64]]) -> None:
-        super().__init__(file, dataset, places)
-        self.chunk: int = (dataset.chunks or (1,))[0]
-
-    def read(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the cells of ascending half-open ranges, one range after another; each chunk is decoded once.
-
-        Raises
-        ------
-        OSError
-            If the file is damaged or truncated, or was written to since it was opened.
-        """
-        out = np.empty(int((end - begin).sum()), self.dtype)
-        # One gene is one range, for which arrays take longer than the rest.
-        cut = _cut_one(int(begin[0]), int(end[0]), self.chunk) if len(begin) == 1 else _cut(begin, end, self.chunk)
-        places = self._places()[[number for number, _, _ in cut]].tolist() if cut else []
-        ahead = self._ahead(place for place, _ in groupby(places))
-        held, chunk = -1, out
-        at = 0
-        for (number, low, high), place in zip(cut, places, strict=True):
-            if number != held:
-                held, chunk = number, self._decoded(place, ahead)
-            stop = at + high - low
-            out[at:stop] = chunk[low:high]
-            at = stop
-        self._file.check_unchanged()
-        return out
-
-
 def is_only_blosc(dataset: Chunked) -> bool:
     """Return whether a dataset is chunked and compressed by Blosc, and by nothing else."""
     plist = dataset.id.get_create_plist()
@@ -262,34 +237,6 @@ def chunk_places(dataset: Chunked) -> NDArray[np.int64]:
 
     dataset.id.chunk_iter(note)
     return places
-
-
-def _cut_one(begin: int, end: int, size: int) -> list[tuple[int, int, int]]:
-    """Return what `_cut` does, of one range."""
-    if end <= begin:
-        return []
-    numbers = range(begin // size, (end - 1) // size + 1)
-    return [(number, max(begin - number * size, 0), min(end - number * size, size)) for number in numbers]
-
-
-def _cut(begin: NDArray[np.int64], end: NDArray[np.int64], size: int) -> list[tuple[int, int, int]]:
-    """Return the parts of ascending ranges by chunk: its number, and the first and last + 1 of its cells.
-
-    Ranges that touch one another are one, empty ones none.
-    """
-    filled = end > begin
-    begin, end = begin[filled], end[filled]
-    starts, stops = np.ones(len(begin), bool), np.ones(len(begin), bool)
-    starts[1:] = stops[:-1] = begin[1:] != end[:-1]
-    begin, end = begin[starts], end[stops]
-    numbers = begin // size
-    counts = (end - 1) // size - numbers + 1
-    total = int(counts.sum())
-    numbers = np.repeat(numbers - (np.cumsum(counts) - counts), counts) + np.arange(total)
-    start = numbers * size
-    first = np.maximum(np.repeat(begin, counts) - start, 0)
-    last = np.minimum(np.repeat(end, counts) - start, size)
-    return list(zip(numbers.tolist(), first.tolist(), last.tolist(), strict=True))
 
 
 def _width(columns: Positions | slice) -> int:

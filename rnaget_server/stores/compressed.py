@@ -89,7 +89,7 @@ class CompressedMatrix:
         """
         ranks = _ranks(self.minor_size, minor)
         alone = without if ranks is None and self.canonical else None
-        for part in self._split(major):
+        for part in self._announced(self._split(major), alone):
             yield self._piece(part, ranks, dtype, alone)
 
     def counts(self, major: Positions | None, minor: Positions | None) -> NDArray[np.int64]:
@@ -97,9 +97,20 @@ class CompressedMatrix:
         width = self.minor_size if minor is None else len(minor)
         ranks = _ranks(self.minor_size, minor)
         counts = np.zeros(width, np.int64)
-        for part in self._split(major):
+        for part in self._announced(self._split(major), "data"):
             counts += np.bincount(self._piece(part, ranks, None, "data").indices, minlength=width)
         return counts
+
+    def _announced(self, parts: list[Positions], without: Array | None) -> Iterator[Positions]:
+        """Yield the rows of each piece, while the system fetches what the next one needs."""
+        indptr = self._indptr
+        runs = [run for run, array in zip(self._runs, ("indices", "data"), strict=True) if array != without]
+        for number, part in enumerate(parts):
+            for rows in parts[number + (number > 0) : number + 2]:
+                begin, end = indptr[rows], indptr[rows + 1]
+                for run in runs:
+                    run.announce(begin, end)
+            yield part
 
     def _split(self, major: Positions | None) -> list[Positions]:
         """Return the rows cut where a piece is full."""

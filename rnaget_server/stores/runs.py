@@ -22,6 +22,9 @@ class Run(Protocol):
     def read(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
         """Return the cells of ascending half-open ranges, of which there is at least one, one after another."""
 
+    def announce(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        """Have the system fetch what `read` needs for these ranges, if that is of use."""
+
 
 class Hdf5Run:
     """A dataset of any layout, read by HDF5: ranges that are near one another by one call."""
@@ -38,6 +41,9 @@ class Hdf5Run:
             return self._read_near(begin, end)
         cuts = [0, *(np.flatnonzero(~near) + 1).tolist(), len(begin)]
         return np.concatenate([self._read_near(begin[a:b], end[a:b]) for a, b in itertools.pairwise(cuts)])
+
+    def announce(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
+        """Do nothing: HDF5 reads what is between ranges, too."""
 
     def _read_near(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
         low, high = int(begin[0]), int(end[-1])

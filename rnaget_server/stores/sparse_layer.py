@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -12,18 +12,18 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
 from rnaget_server.stores.base import selected
 from rnaget_server.stores.blocks import BLOCK_BYTES
-from rnaget_server.stores.compressed import PIECE, CompressedMatrix, indptr_of, panels
+from rnaget_server.stores.compressed import PIECE, CompressedMatrix, panels
+from rnaget_server.stores.sparse_transpose import by_minor
 
 PANEL = 3 << 20
-"""Cells, of more than `SORTED`, among which parts of `PIECE` are counted."""
+"""Cells of a selection, stored or not, up to which they are kept however many are stored outside of it."""
 
 SORTED = 1 << 22
-"""Cells that are kept, and transposed by sorting them part by part; each takes 8 bytes, those of a part 24."""
+"""Cells that are kept, and transposed part by part; each takes 8 bytes, those of a part 24."""
 
 _PARTS = 3
-"""Parts that are transposed at once where the cells are too many to be kept."""
+"""Parts of `PIECE` that are kept at once where the cells are too many."""
 
-_PLACE_BITS = 32
 _OTHER: Mapping[Direction, Direction] = {"features": "samples", "samples": "features"}
 # Index and value, the former twice as wide where the source has it so.
 _BYTES_OF_CELL = 12
@@ -159,69 +159,20 @@ def transposed(
 ) -> Iterator[CompressedBlock]:
     """Yield the selection compressed along the minor axis of `source`.
 
-    Few cells are read once. Of more, the rows of the major axis are read once to count and once for each three parts.
+    Few cells are read once. Of more, the rows of the major axis are read once to count and once for each three pieces.
     """
     _, width, fits = _extent(source, major, minor)
     if source.cells(major) <= SORTED or fits:
-        yield from _by_sorting(_kept(source.pieces(major, minor, dtype)), width)
+        yield from by_minor(_kept(source.pieces(major, minor, dtype)), width)
         return
     counts = source.counts(major, minor).astype(np.int32)
-    for start, stop in panels(counts, PANEL):
-        parts = [counts[start + first : start + last] for first, last in panels(counts[start:stop], PIECE)]
-        for at in range(0, len(parts), _PARTS):
-            some = parts[at : at + _PARTS]
-            end = start + sum(map(len, some))
-            part = np.arange(start, end) if minor is None else minor[start:end]
-            yield from _sorted_parts(_kept(source.pieces(major, part, dtype)), some)
-            start = end
+    for start, stop in panels(counts, _PARTS * PIECE):
+        part = np.arange(start, stop) if minor is None else minor[start:stop]
+        yield from by_minor(_kept(source.pieces(major, part, dtype)), stop - start)
 
 
 def _kept(pieces: Iterable[CompressedBlock]) -> list[CompressedBlock]:
     return [CompressedBlock(piece.indptr, piece.indices.astype(np.int32, copy=False), piece.data) for piece in pieces]
-
-
-def _by_sorting(kept: Sequence[CompressedBlock], width: int) -> Iterator[CompressedBlock]:
-    """Yield few cells compressed along the other axis, which is `width` long."""
-    counts = np.zeros(width, np.int32)
-    for piece in kept:
-        counts += np.bincount(piece.indices, minlength=width)
-    yield from _sorted_parts(kept, [counts[first:last] for first, last in panels(counts, PIECE)])
-
-
-def _sorted_parts(kept: Sequence[CompressedBlock], parts: Iterable[NDArray[np.int32]]) -> Iterator[CompressedBlock]:
-    """Yield the cells at runs of positions of the other axis, of which each has so many."""
-    first = 0
-    for counts in parts:
-        yield _sorted_part(kept, first, counts)
-        first += len(counts)
-
-
-def _sorted_part(pieces: Sequence[CompressedBlock], first: int, counts: NDArray[np.int32]) -> CompressedBlock:
-    """Return the cells at some positions of the other axis, from `first`, of which each has so many."""
-    parts = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))] if not pieces else []
-    at = 0
-    for piece in pieces:
-        places = piece.indices - np.int32(first)
-        # What is before the first is far beyond the last.
-        inside = np.flatnonzero(places.view(np.uint32) < len(counts))
-        parts.append((places[inside], _lines(np.searchsorted(inside, piece.indptr), at), piece.data[inside]))
-        at += len(piece.indptr) - 1
-    places, lines, data = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    del parts
-    # Position and place in one number: numpy sorts these much faster than it finds their order.
-    keys = places.astype(np.uint64)
-    del places
-    keys <<= np.uint64(_PLACE_BITS)
-    keys |= np.arange(len(keys), dtype=np.uint32)
-    keys.sort()
-    keys &= np.uint64((1 << _PLACE_BITS) - 1)
-    order = keys.view(np.int64)
-    return CompressedBlock(indptr_of(counts), lines[order], data[order])
-
-
-def _lines(indptr: NDArray[np.int64], start: int) -> NDArray[np.int32]:
-    """Return the row of each cell, the first row being `start`."""
-    return np.repeat(np.arange(start, start + len(indptr) - 1, dtype=np.int32), np.diff(indptr))
 
 
 def passes(source: CompressedSource, major: Positions | None, minor: Positions | None) -> int:

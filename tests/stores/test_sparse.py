@@ -24,7 +24,7 @@ from rnaget_server.catalog import load
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.plugins import Registry
-from rnaget_server.stores import blocks, compressed, sparse_layer, transposed
+from rnaget_server.stores import blocks, compressed, sparse_layer, sparse_transpose, transposed
 from rnaget_server.stores.h5ad import H5adStore
 from rnaget_server.stores.loom import LoomStore
 from rnaget_server.stores.native import write_sparse as sparse_writer
@@ -52,6 +52,9 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse_layer, "PANEL", 100)
     monkeypatch.setattr(sparse_layer, "SORTED", 50)
     monkeypatch.setattr(sparse_layer, "PIECE", 16)
+    monkeypatch.setattr(sparse_transpose, "PIECE", 16)
+    monkeypatch.setattr(sparse_transpose, "PART", 16)
+    monkeypatch.setattr(sparse_transpose, "LONG", 4)
     monkeypatch.setattr(sparse_writer, "CHUNK", 8)
     monkeypatch.setattr(transposed, "_PANEL_BYTES", 256)
     monkeypatch.setattr(transposed, "_READ_BYTES", 128)

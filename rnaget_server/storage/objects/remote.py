@@ -112,6 +112,9 @@ class RemoteFile:
         # Of another state, the place sends nothing.
         return Presigned(self._client.presigned(self.key, seconds), {"If-Match": self.tag})
 
+    def announce(self, ranges: Iterable[_Range]) -> None:
+        """Do nothing: see `read_many`."""
+
     def read_many(self, ranges: Iterable[_Range], keep: bool = False) -> Iterator[bytes | memoryview]:
         """Yield the bytes of each (offset, size) in turn; for the errors see `read`.
 

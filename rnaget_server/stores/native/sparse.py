@@ -16,7 +16,8 @@ from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import StoredArray
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
-from rnaget_server.stores.chunk_reader import ChunkedRun, chunk_places, is_only_blosc
+from rnaget_server.stores.chunk_reader import chunk_places, is_only_blosc
+from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.compressed import CompressedMatrix, check_parts
 from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import Group, closes_on_failure

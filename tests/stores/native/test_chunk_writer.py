@@ -13,7 +13,10 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.storage.local import LocalFile
-from rnaget_server.stores.chunk_reader import ChunkedCells, ChunkedRun, chunk_places, is_only_blosc
+from rnaget_server.stores import chunked_run
+from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places, is_only_blosc
+from rnaget_server.stores.chunked_run import ChunkedRun
+from rnaget_server.stores.joined_chunks import decode_together
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, RunWriter, smallest_codec
 
 RANDOM = np.random.default_rng(20_261_121)
@@ -69,11 +72,19 @@ def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype
         np.testing.assert_array_equal(file["cells"][()], cells)
 
 
+@pytest.mark.parametrize(("chunk", "at_once"), [(8, 100), (128, 1), (128, 3_000), (128, 1 << 20)])
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64])
-def test_ranges_of_a_run(tmp_path: Path, dtype: type) -> None:
+@pytest.mark.parametrize("noise", [False, True])
+def test_ranges_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, at_once: int, dtype: type, noise: bool
+) -> None:
+    monkeypatch.setattr(chunked_run, "_BYTES_AT_ONCE", at_once)
+    monkeypatch.setattr(chunked_run, "_MOST_ANNOUNCED", 5)
     cells = RANDOM.integers(0, 1000, 1_003).astype(dtype)
+    if noise:  # which does not become smaller, so that these chunks are not compressed
+        cells[300:600] = RANDOM.integers(0, 256, 300 * cells.itemsize, np.uint8).view(dtype)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
+    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, chunk) as writer:
         writer.append(cells)
         writer.write_places(file, "places")
     with h5py.File(path, "r") as file:
@@ -84,13 +95,15 @@ def test_ranges_of_a_run(tmp_path: Path, dtype: type) -> None:
             edges = np.sort(RANDOM.integers(0, len(cells) + 1, 2 * RANDOM.integers(1, 60)))
             begin, end = edges[::2], edges[1::2]
             expected = np.concatenate([cells[a:b] for a, b in zip(begin, end, strict=True)])
+            run.announce(begin, end)
             np.testing.assert_array_equal(run.read(begin, end), expected)
         assert run.read(np.empty(0, np.int64), np.empty(0, np.int64)).shape == (0,)
         np.testing.assert_array_equal(run.read(np.array([0]), np.array([1_003])), cells)
 
 
+@pytest.mark.parametrize("ranges", [([30], [40]), ([0, 30], [5, 100]), ([0, 10, 20], [1, 11, 40])])
 @pytest.mark.parametrize("damage", ["table", "header", "beyond", "none"])
-def test_a_damaged_run_is_refused(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[list[int], list[int]]) -> None:
     cells = np.arange(100, dtype=np.int32)
     path = tmp_path / "cells.h5"
     with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
@@ -107,7 +120,39 @@ def test_a_damaged_run_is_refused(tmp_path: Path, damage: str) -> None:
             places[3] = 0
         run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
         with pytest.raises(OSError, match=r"damaged|cut off"):
-            run.read(np.array([30]), np.array([40]))
+            run.read(*map(np.array, ranges))
+
+
+@pytest.mark.parametrize("word", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("value", [0, 1, 1 << 14, 0xFFFFFFFF])
+def test_numbers_of_a_chunk_that_cannot_be_are_refused(tmp_path: Path, word: int, value: int) -> None:
+    cells = np.arange(10_000, dtype=np.int32)
+    path = tmp_path / "cells.h5"
+    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 1000) as writer:
+        writer.append(cells)
+        writer.finish()
+        places = chunk_places(file["cells"])
+    with path.open("r+b") as raw:
+        raw.seek(places[5, 0] + 4 * word)
+        raw.write(np.array([value], "<u4").tobytes())
+    with h5py.File(path, "r") as file:
+        run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
+        with pytest.raises(OSError, match="damaged"):
+            run.read(np.array([0, 2_000]), np.array([1_500, 9_000]))
+        whole = run.read(np.array([0, 6_000]), np.array([5_000, 9_000]))
+        np.testing.assert_array_equal(whole, [*cells[:5_000], *cells[6_000:9_000]])
+
+
+def test_chunks_that_are_alike_are_decoded_together() -> None:
+    cells = np.sort(RANDOM.integers(0, 30_000, (20, 512)).astype(np.int32))
+    codec = blosc.Blosc("lz4", 5, blosc.SHUFFLE)
+    parts = [codec.encode(part) for part in cells]
+    target = np.empty(cells.size, np.int32)
+    assert decode_together(parts, np.array([*map(len, parts)]), 2048, target)
+    np.testing.assert_array_equal(target, cells.ravel())
+    for other in (blosc.Blosc("lz4", 5, blosc.NOSHUFFLE), blosc.Blosc("zstd", 5), blosc.Blosc("lz4", 0)):
+        parts[7] = other.encode(cells[7])
+        assert not decode_together(parts, np.array([*map(len, parts)]), 2048, target)
 
 
 def test_a_run_that_somebody_has_written_again_is_left_to_hdf5(tmp_path: Path) -> None:

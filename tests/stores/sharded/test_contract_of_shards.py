@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnaget_server.storage.arrays import ArrayCache
-from rnaget_server.stores import compressed, sparse_layer
+from rnaget_server.stores import compressed, sparse_layer, sparse_transpose
 from rnaget_server.stores.sharded import IndexPlace, cells, look
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract
@@ -84,6 +84,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sparse_layer, "PANEL", 100)
     monkeypatch.setattr(sparse_layer, "SORTED", 50)
     monkeypatch.setattr(sparse_layer, "PIECE", 16)
+    monkeypatch.setattr(sparse_transpose, "PIECE", 16)
+    monkeypatch.setattr(sparse_transpose, "PART", 16)
+    monkeypatch.setattr(sparse_transpose, "LONG", 4)
 
 
 @pytest.mark.usefixtures("small")
