@@ -21,6 +21,7 @@ from rnaget_server.errors import StoreFailure
 from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.columns import Mask
+from rnaget_server.model.labels import LABELS_AT_ONCE
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
@@ -117,6 +118,21 @@ class GuardedAxis(Axis):
             if values is not None:
                 self._check_length(values, positions)
             return values
+
+    def pieces(self, attribute: str, positions: Positions | None = None) -> Iterator[NDArray[Any]]:
+        """Return the values of an attribute in order, some at a time, texts as ASCII bytes where they are stored so."""
+        size = self.size if positions is None else len(positions)
+        if size <= LABELS_AT_ONCE:
+            return iter((self._stored(attribute, positions),))
+        starts = range(0, size, LABELS_AT_ONCE)
+        places = (slice(start, min(start + LABELS_AT_ONCE, size)) for start in starts)
+        if positions is None:
+            return (self._stored(attribute, np.arange(place.start, place.stop)) for place in places)
+        return (self._stored(attribute, positions[place]) for place in places)
+
+    def _stored(self, attribute: str, positions: Positions | None) -> NDArray[Any]:
+        texts = self.ascii(attribute, positions)
+        return self.column(attribute, positions) if texts is None else texts
 
     def factorized(self, attribute: str) -> Factorized:
         """Return an attribute by its different values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,3 +40,7 @@ class GuardedLabels:
     def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
         """Return the values of one attribute as printable ASCII bytes, if they are stored so."""
         return self.axis.ascii(attribute, self.positions)
+
+    def pieces(self, attribute: str) -> Iterator[NDArray[Any]]:
+        """Return the values of one attribute in order, some at a time."""
+        return self.axis.pieces(attribute, self.positions)
