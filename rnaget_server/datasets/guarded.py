@@ -119,13 +119,14 @@ class GuardedAxis(Axis):
                 self._check_length(values, positions)
             return values
 
-    def pieces(self, attribute: str, positions: Positions | None = None) -> Iterator[NDArray[Any]]:
-        """Return the values of an attribute in order, some at a time, texts as ASCII bytes where they are stored so."""
-        size = self.size if positions is None else len(positions)
-        if size <= LABELS_AT_ONCE:
+    def pieces(
+        self, attribute: str, positions: Positions | None = None, size: int = LABELS_AT_ONCE
+    ) -> Iterator[NDArray[Any]]:
+        """Return the values of an attribute in order, `size` at a time, texts as ASCII where they are stored so."""
+        count = self.size if positions is None else len(positions)
+        if count <= size:
             return iter((self._stored(attribute, positions),))
-        starts = range(0, size, LABELS_AT_ONCE)
-        places = (slice(start, min(start + LABELS_AT_ONCE, size)) for start in starts)
+        places = (slice(start, min(start + size, count)) for start in range(0, count, size))
         if positions is None:
             return (self._stored(attribute, np.arange(place.start, place.stop)) for place in places)
         return (self._stored(attribute, positions[place]) for place in places)

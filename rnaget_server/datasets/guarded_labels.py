@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.datasets.guarded import GuardedAxis
 from rnaget_server.model.axis import Positions
+from rnaget_server.model.labels import LABELS_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,6 @@ class GuardedLabels:
         """Return the values of one attribute as printable ASCII bytes, if they are stored so."""
         return self.axis.ascii(attribute, self.positions)
 
-    def pieces(self, attribute: str) -> Iterator[NDArray[Any]]:
-        """Return the values of one attribute in order, some at a time."""
-        return self.axis.pieces(attribute, self.positions)
+    def pieces(self, attribute: str, size: int = LABELS_AT_ONCE) -> Iterator[NDArray[Any]]:
+        """Return the values of one attribute in order, `size` at a time."""
+        return self.axis.pieces(attribute, self.positions, size)

@@ -22,11 +22,11 @@ _WASTED, _WASTEFUL = 1 << 20, 4
 class WholeLabels:
     """The part of `Labels` that follows from the others, for labels that are few or are in memory anyhow."""
 
-    def pieces(self: Labels, attribute: str) -> Iterator[NDArray[Any]]:
-        """Yield the values of one attribute in order, some at a time."""
+    def pieces(self: Labels, attribute: str, size: int = LABELS_AT_ONCE) -> Iterator[NDArray[Any]]:
+        """Yield the values of one attribute in order, `size` at a time."""
         values = stored_values(self, attribute)
-        for start in range(0, max(1, len(values)), LABELS_AT_ONCE):
-            yield values[start : start + LABELS_AT_ONCE]
+        for start in range(0, max(1, len(values)), size):
+            yield values[start : start + size]
 
 
 def texts_of(values: NDArray[Any]) -> list[str]:
@@ -76,7 +76,7 @@ def are_different(labels: Labels, attribute: str) -> bool:
 
 def is_text(labels: Labels, attribute: str) -> bool:
     """Return whether an attribute holds texts."""
-    return next(labels.pieces(attribute)).dtype.kind in "OSU"
+    return next(labels.pieces(attribute, 1)).dtype.kind in "OSU"
 
 
 def stored_values(labels: Labels, attribute: str) -> NDArray[Any]:

@@ -40,8 +40,8 @@ class Labels(Protocol):
     def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
         """Return the values of one attribute as printable ASCII bytes, None if they are not at hand so."""
 
-    def pieces(self, attribute: str) -> Iterator[NDArray[Any]]:
-        """Yield the values of one attribute in order, some at a time, at least once: texts as ASCII where at hand so.
+    def pieces(self, attribute: str, size: int = ...) -> Iterator[NDArray[Any]]:
+        """Yield the values of one attribute in order, `size` at a time, at least once: texts as ASCII if at hand so.
 
         As Python's texts, all of a million would take some hundred megabytes.
         """

@@ -104,5 +104,5 @@ def _unescape(text: str) -> str:
 
 def _exact(reference: re.Match[str]) -> str:
     code = int(reference[1])
-    control, noncharacter = 0x80 <= code <= 0x9F, 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
-    return chr(code) if (control or noncharacter) and code <= sys.maxunicode else reference[0]
+    surrogate = 0xD800 <= code <= 0xDFFF
+    return chr(code) if 0x80 <= code <= sys.maxunicode and not surrogate else reference[0]

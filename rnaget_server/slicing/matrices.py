@@ -74,7 +74,7 @@ class MatrixSlice(ResolvedSlice):
 
 def _first(labels: Labels) -> list[str]:
     """Return the first ids."""
-    return texts_of(next(labels.pieces(labels.id))[:3])
+    return texts_of(next(labels.pieces(labels.id, 3))[:3])
 
 
 def slice_by_id(

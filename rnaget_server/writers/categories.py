@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.labels import joined_pieces, keys_of, packed, texts_of
+from rnaget_server.model.labels import LABELS_AT_ONCE, joined_pieces, keys_of, packed, texts_of
 from rnaget_server.model.slice import Labels
 
 
@@ -22,17 +22,22 @@ class Categories(NamedTuple):
 
 def categories_of(labels: Labels, attribute: str) -> Categories | None:
     """Return an attribute by its different texts, None if no text is there twice."""
-    keys = keys_of((texts.tolist() for texts in _encoded(labels, attribute)), labels.size)
+    kept = [*_encoded(labels, attribute)] if labels.size <= LABELS_AT_ONCE else None
+
+    def encoded() -> Iterator[NDArray[Any]]:
+        return _encoded(labels, attribute) if kept is None else iter(kept)
+
+    keys = keys_of((texts.tolist() for texts in encoded()), labels.size)
     distinct, first = np.unique(keys, return_index=True)
     if len(distinct) == len(keys):
         return None
     order = np.argsort(first)
-    found = joined_pieces(_at(labels, attribute, first[order]))
+    found = joined_pieces(_at(encoded(), first[order]))
     texts, ranks = np.unique(found, return_inverse=True)
     rank = np.empty(len(distinct), _kind(len(texts)))
     rank[order] = ranks
     codes = rank[np.searchsorted(distinct, keys)]
-    return Categories(texts, codes) if _fit(labels, attribute, texts, codes) else _one_by_one(labels, attribute)
+    return Categories(texts, codes) if _fit(encoded(), texts, codes) else _one_by_one(encoded(), labels.size)
 
 
 def without_nul(texts: list[str]) -> list[str]:
@@ -45,32 +50,31 @@ def _encoded(labels: Labels, attribute: str) -> Iterator[NDArray[Any]]:
         yield packed([text.encode() for text in without_nul(texts_of(values))])
 
 
-def _at(labels: Labels, attribute: str, places: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+def _at(pieces: Iterator[NDArray[Any]], places: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
     """Yield the texts at ascending places."""
     start = 0
-    for texts in _encoded(labels, attribute):
+    for texts in pieces:
         low, high = np.searchsorted(places, (start, start + len(texts)))
         yield texts[places[low:high] - start]
         start += len(texts)
 
 
-def _fit(labels: Labels, attribute: str, texts: NDArray[Any], codes: NDArray[Any]) -> bool:
+def _fit(pieces: Iterator[NDArray[Any]], texts: NDArray[Any], codes: NDArray[Any]) -> bool:
     """Return whether the codes are those of all texts: different ones may have had the same key."""
     start = 0
-    for piece in _encoded(labels, attribute):
+    for piece in pieces:
         if not (texts[codes[start : start + len(piece)]] == piece).all():
             return False
         start += len(piece)
     return True
 
 
-def _one_by_one(labels: Labels, attribute: str) -> Categories:
+def _one_by_one(pieces: Iterator[NDArray[Any]], count: int) -> Categories:
     numbers: dict[bytes, int] = {}
-    pieces = (texts.tolist() for texts in _encoded(labels, attribute))
-    each = (numbers.setdefault(text, len(numbers)) for text in chain.from_iterable(pieces))
-    codes = np.fromiter(each, np.int64, labels.size)
-    texts, ranks = np.unique(packed(list(numbers)), return_inverse=True)
-    return Categories(texts, ranks.astype(_kind(len(texts)))[codes])
+    texts = chain.from_iterable(piece.tolist() for piece in pieces)
+    codes = np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), np.int64, count)
+    ordered, ranks = np.unique(packed(list(numbers)), return_inverse=True)
+    return Categories(ordered, ranks.astype(_kind(len(ordered)))[codes])
 
 
 def _kind(count: int) -> type[np.signedinteger[Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,12 +10,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.labels import is_text, texts_of
+from rnaget_server.model.labels import LABELS_AT_ONCE, is_text, texts_of
 from rnaget_server.model.slice import Labels
 from rnaget_server.model.text import is_wasteful, write_compressed
-
-Pieces = Callable[[], Iterator[NDArray[Any]]]
-"""A function that returns the values of an attribute, some at a time; see `Labels.pieces`."""
+from rnaget_server.writers.categories import without_nul
 
 
 def write_column(group: h5py.Group, link: str, labels: Labels, name: str) -> None:
@@ -29,25 +26,31 @@ def write_column(group: h5py.Group, link: str, labels: Labels, name: str) -> Non
 
 def write_texts(group: h5py.Group, link: str, labels: Labels, name: str) -> None:
     """Write an attribute as UTF-8, numbers too."""
-    write_fixed(group, link, partial(labels.pieces, name), _utf8)
+    write_fixed(group, link, labels, name, _utf8)
 
 
-def _utf8(text: str) -> bytes:
-    """Return a text without NUL, which would end it."""
-    return text.encode().replace(b"\0", b"")
+def _utf8(texts: list[str]) -> list[bytes]:
+    """Return texts without NUL, which would end them."""
+    return [text.encode() for text in without_nul(texts)]
 
 
-def write_fixed(group: h5py.Group, link: str, pieces: Pieces, encoded: Callable[[str], bytes]) -> None:
-    """Write texts, compressed where most of them would be padding; they are gone through twice."""
-    width, total, count = 1, 0, 0
-    for values in pieces():
-        lengths = [len(encoded(text)) for text in texts_of(values)]
-        width, total, count = max(width, *lengths, 0), total + sum(lengths), count + len(lengths)
-    texts = (list(map(encoded, texts_of(values))) for values in pieces())
-    if is_wasteful(width, total, count):
-        write_compressed(group, link, chain.from_iterable(texts), count, width)
+def write_fixed(
+    group: h5py.Group, link: str, labels: Labels, name: str, encoded: Callable[[list[str]], list[bytes]]
+) -> None:
+    """Write an attribute as texts, compressed where most of them would be padding; many are gone through twice."""
+
+    def made() -> Iterator[list[bytes]]:
+        return (encoded(texts_of(values)) for values in labels.pieces(name))
+
+    kept = [*made()] if labels.size <= LABELS_AT_ONCE else None
+    width, total = 1, 0
+    for texts in kept or made():
+        width, total = max(width, *map(len, texts), 0), total + sum(map(len, texts))
+    pieces = iter(kept or made())
+    if is_wasteful(width, total, labels.size):
+        write_compressed(group, link, chain.from_iterable(pieces), labels.size, width)
     else:
-        write_in_pieces(group, link, (np.array(some, f"S{width}") for some in texts), count, width)
+        write_in_pieces(group, link, (np.array(texts, f"S{width}") for texts in pieces), labels.size, width)
 
 
 def write_in_pieces(group: h5py.Group, link: str, pieces: Iterator[NDArray[Any]], count: int, width: int) -> None:

@@ -70,7 +70,8 @@ def _write_column(table: h5py.Group, link: str, labels: Labels, name: str) -> No
 
 def _write_texts(group: h5py.Group, link: str, pieces: Iterator[NDArray[Any]], count: int) -> None:
     if count <= LABELS_AT_ONCE:
-        set_encoding(_new_dataset(group, link, np.array(_as_texts(next(pieces)), _TEXT)), "string-array", "0.2.0")
+        few = [text for piece in pieces for text in _as_texts(piece)]
+        set_encoding(_new_dataset(group, link, np.array(few, _TEXT)), "string-array", "0.2.0")
         return
     texts = set_encoding(group.create_dataset(link, (count,), _TEXT), "string-array", "0.2.0")
     start = 0

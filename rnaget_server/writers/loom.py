@@ -93,9 +93,18 @@ def _write_labels(group: h5py.Group, labels: Labels) -> None:
         if not is_text(labels, name):
             group.create_dataset(link, data=labels.column(name))
             continue
-        dtypes = [values.dtype for values in labels.pieces(name)]
-        if all(dtype.kind == "S" for dtype in dtypes):  # as they are at hand
-            width = max(dtype.itemsize for dtype in dtypes)
+        width = _width_at_hand(labels, name)
+        if width is not None:
             write_in_pieces(group, link, labels.pieces(name), labels.size, width)
         else:
-            write_fixed(group, link, partial(labels.pieces, name), encode)
+            write_fixed(group, link, labels, name, lambda texts: [*map(encode, texts)])
+
+
+def _width_at_hand(labels: Labels, name: str) -> int | None:
+    """Return the width of the texts of an attribute, if all are at hand as bytes."""
+    width = 1
+    for values in labels.pieces(name):
+        if values.dtype.kind != "S":
+            return None
+        width = max(width, values.dtype.itemsize)
+    return width

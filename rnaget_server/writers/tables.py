@@ -19,23 +19,22 @@ from rnaget_server.writers.tsv import BYTES_OF_TEXT, held_by_texts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_SAMPLES = 100_000
 _MOST_ROWS = 1 << 16
 # The cells transposed, as an array of Arrow, and as they are written.
 _COPIES = 3
 
 
-def refuse_wide(slice: Slice, format: str) -> None:
-    """Refuse a slice of more samples (or positions) than a table can have columns.
+def refuse_wide(slice: Slice, format: str, most: int) -> None:
+    """Refuse a slice of more samples (or positions) than a table can have columns in bounded memory.
 
     Raises
     ------
     ResultTooLarge
         If there are too many.
     """
-    if slice.samples.size > MOST_SAMPLES:
+    if slice.samples.size > most:
         raise ResultTooLarge(
-            f"{format} has a column for each sample or position, at most {MOST_SAMPLES:,}, and there are "
+            f"{format} has a column for each sample or position, at most {most:,}, and there are "
             f"{slice.samples.size:,}: ask for fewer (of signal tracks, a smaller range or bins), or for loom or h5ad"
         )
 
@@ -46,12 +45,22 @@ def rows_at_once(slice: Slice, size: int) -> int:
     return max(1, min(size // row, _MOST_ROWS, slice.features.size))
 
 
-def held(slice: Slice, size: int) -> int:
-    """Return about how many bytes a table takes of which so many bytes of cells are written at once, with labels."""
+def held(slice: Slice, size: int, column: int) -> int:
+    """Return about how many bytes a table takes, with labels.
+
+    Parameters
+    ----------
+    slice
+        What it is made of.
+    size
+        The bytes of cells that are written at once.
+    column
+        The bytes that pyarrow takes for each column.
+    """
     cells = rows_at_once(slice, size) * slice.samples.size * slice.layers[0].dtype.itemsize
     features, samples = slice.features, slice.samples
     labels = held_by_texts(features, len(features.attributes)) + samples.size * len(samples.attributes) * BYTES_OF_TEXT
-    return _COPIES * cells + labels
+    return _COPIES * cells + samples.size * column + labels
 
 
 def feature_columns(features: Labels) -> tuple[str, ...]:
@@ -111,7 +120,7 @@ def unique_names(taken: Collection[str], names: Sequence[str]) -> list[str]:
 def _type_of(labels: Labels, name: str) -> pa.DataType:
     import pyarrow as pa
 
-    dtype = next(labels.pieces(name)).dtype
+    dtype = next(labels.pieces(name, 1)).dtype
     return pa.string() if dtype.kind in "OSU" else pa.from_numpy_dtype(dtype)
 
 
