@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from benchmarks import cells_peers
 from benchmarks.cells_material import GENES, MATRIX, Cells, gene_ids
 from benchmarks.client import Client, drained
+from benchmarks.import_runs import export_command, run
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row, side_by_side
+from benchmarks.memory import formats_of
 from benchmarks.peers import installed
 from benchmarks.servers import Server, rnaget
 from rnaget_server.datasets.repository import open_repository
@@ -44,11 +46,16 @@ _TARGET = f"/rnaget/expressions/{MATRIX}/bytes?format="
 _AS_H5AD = ", as h5ad"
 """Stands behind the name of a peer that writes the same file, where it would else give a matrix without labels."""
 
-_FORMATS = (
-    *("h5ad", "h5ad&compression=gzip", "loom", "loom&compression=gzip", "mtx", "tsv", "tsv.long", "parquet.long"),
-    "arrow.long",
+_COMPRESSED = ("h5ad", "loom")
+_WIDE = {"arrow": 100_000, "parquet": 10_000}
+"""Formats with a column for each cell, and of how many they are asked for."""
+
+_EXPORTED = (
+    *("10x", "csv", "csv.gz", "csv.long", "gct", "gct.gz", "gctx", "h5ad", "h5mu", "loom", "mtx", "tsv", "tsv.long"),
+    *("tsv.long.gz", "zarr"),
 )
 _GROWTH = 64
+_OF_EXPORT = _OF_COLUMNS = 200
 _MEANS = 0.1
 _TIMES_WRITING = 2
 _WRITE = """
@@ -220,19 +227,39 @@ def _memory(cells: Cells, log: Path) -> Iterator[Row]:
     bounded for all matrices together, see the cache of arrays in docs/limits.md.
     """
     some = _body(_ASKS[3], cells, np.arange(0, cells.count, cells.count // 10_000))
-    genes = _body(_ASKS[1], cells, np.arange(0, GENES, GENES // 100))
+    genes = gene_ids(np.arange(0, GENES, GENES // 100))
     asked = [("10,000 scattered cells", "h5ad", some), ("the whole matrix", "h5ad", b"{}")]
-    for what, format, body in (*asked, *(("100 genes", format, genes) for format in _FORMATS)):
+    with rnaget(cells.catalogue, log) as server:
+        formats = formats_of(server, "expressions")
+    for format in (*formats, *(f"{format}&compression=gzip" for format in _COMPRESSED)):
+        chosen, of = {"featureIDList": genes}, ""
+        if format in _WIDE:
+            chosen["sampleIDList"] = cells.ids(np.arange(min(cells.count, _WIDE[format])))
+            of = f" of {len(chosen['sampleIDList']):,} cells"
+        asked.append((f"100 genes{of}", format, json.dumps(chosen).encode()))
+    for what, format, body in asked:
         with rnaget(cells.catalogue, log) as server:
             _warm(cells, server, format)
             with server.watched() as peak:
                 drained(server.port, f"{_TARGET}{format}", body)
-        yield Row(f"growth of the worker, {what} as {format}", "", Figures((peak.growth,), "MB"), most=_GROWTH)
+        most = _OF_COLUMNS if format == "arrow" else _GROWTH
+        yield Row(f"growth of the worker, {what} as {format}", "", Figures((peak.growth,), "MB"), most=most)
+    yield from _exports(cells, genes)
+
+
+def _exports(cells: Cells, genes: Sequence[str]) -> Iterator[Row]:
+    """Yield the memory of the command `export` while it writes some genes of all cells in each format."""
+    for format in _EXPORTED:
+        with TemporaryDirectory(dir=cells.directory) as directory:
+            output = Path(directory, "exported.zip" if format == "mtx" else "exported")
+            peak = run(export_command(cells.catalogue, MATRIX, output, format, genes))
+        yield Row(f"memory of export, 100 genes as {format}", "", Figures((peak,), "MB"), most=_OF_EXPORT)
 
 
 def _warm(cells: Cells, server: Server, format: str) -> None:
     """Ask for a gene in a format and for a cell, so that what is kept of the matrix is there, and wait."""
-    drained(server.port, f"{_TARGET}{format}&featureIDList={gene_ids(np.array([1]))[0]}")
+    few = f"&sampleIDList={cells.ids(np.array([0]))[0]}" if format in _WIDE else ""
+    drained(server.port, f"{_TARGET}{format}&featureIDList={gene_ids(np.array([1]))[0]}{few}")
     drained(server.port, f"{_TARGET}h5ad", _body(_ASKS[2], cells, np.array([0])))
     _wait_until_idle(server)
 

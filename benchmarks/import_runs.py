@@ -41,6 +41,11 @@ def import_command(source: Path, data: Path) -> list[str | Path]:
     return [*_TOOL, "import", source, "--data", data, *place]
 
 
+def export_command(data: Path, matrix: str, output: Path, format: str, genes: Sequence[str]) -> list[str | Path]:
+    """Return the command that exports some genes of a matrix."""
+    return [*_TOOL, "export", matrix, output, "--data", data, "--format", format, "--genes", ",".join(genes)]
+
+
 def imported(source: Path, directory: Path) -> float:
     """Import a file into a new catalogue, which is removed again; return the peak of memory in MB."""
     with tempfile.TemporaryDirectory(dir=directory) as temporary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tempfile
@@ -18,6 +19,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import scipy.io
+import zstandard
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix as Sparse
 
@@ -25,6 +27,7 @@ from benchmarks.cells_material import GENES, MATRIX, Cells, gene_ids
 from benchmarks.client import Client
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row
+from benchmarks.memory import formats_of
 from benchmarks.servers import rnaget
 
 _COUNTS = {"quick": 20_000}
@@ -37,6 +40,7 @@ _POOL = 60
 
 _CELLS_AT_ONCE = 20_000
 _GROWTH = 64
+_WIDE, _MOST_WIDE = ("arrow", "parquet"), 100_000
 _SHOWN = 3
 
 
@@ -96,19 +100,28 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
 
     with rnaget(catalogue, material.directory.parent / "soak-cells.log") as server:
         kinds: list[Callable[[], _Asked]] = [partial(draw, random, cells, source) for draw in (_genes, _cells, _both)]
+        if missing := set(formats_of(server, "expressions")) - _READERS.keys():
+            yield Note(f"soak: nothing reads {', '.join(sorted(missing))}")
         for format in _READERS:
-            for kind in kinds:
+            for kind in _fitting(format, kinds, count):
                 ask(server.port, format, kind())
         ends = time.monotonic() + seconds
         with server.watched() as peak:
             while time.monotonic() < ends:
-                ask(server.port, str(random.choice(list(_READERS))), kinds[int(random.integers(len(kinds)))]())
+                format = str(random.choice(list(_READERS)))
+                fitting = _fitting(format, kinds, count)
+                ask(server.port, format, fitting[int(random.integers(len(fitting)))]())
     formats = ", ".join(f"{number:,} {name}" for name, number in sorted(compared.items()))
     what = f"soak of {count:,} cells"
     yield Row(f"{what}: replies compared", formats, Figures((float(compared.total()),), ""))
     yield Row(f"{what}: replies that differ from scipy", "", Figures((float(len(differing)),), ""), most=0)
     yield Row(f"{what}: growth of the worker at its highest", "", Figures((peak.growth,), "MB"), most=_GROWTH)
     yield from (Note(f"soak: {one}") for one in differing[:_SHOWN])
+
+
+def _fitting(format: str, kinds: list[Callable[[], _Asked]], count: int) -> list[Callable[[], _Asked]]:
+    """Return the kinds of slices that a format holds: of very many cells not all, if it has a column for each."""
+    return kinds[1:] if format in _WIDE and count > _MOST_WIDE else kinds
 
 
 def _genes(random: np.random.Generator, cells: Cells, source: _Source) -> _Asked:
@@ -189,6 +202,39 @@ def _tsv_long(data: bytes, genes: list[str], samples: list[str], directory: Path
     return _long(pd.read_csv(io.BytesIO(data), sep="\t"), genes, samples)
 
 
+def _tsv_gz(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    return _tsv(gzip.decompress(data), genes, samples, directory)
+
+
+def _tsv_zst(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    return _tsv(zstandard.ZstdDecompressor().decompressobj().decompress(data), genes, samples, directory)
+
+
+def _json(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    found = json.loads(data)
+    for axis, expected in (("features", genes), ("samples", samples)):
+        _same(found[axis]["attributes"][found[axis]["id"]], expected)
+    if isinstance(found["values"], dict):
+        arrays = (np.array(found["values"][name]) for name in ("data", "indices", "indptr"))
+        return Sparse(tuple(arrays), tuple(found["shape"]))
+    return Sparse(np.array(found["values"], np.float32))
+
+
+def _wide(frame: pd.DataFrame, genes: list[str], samples: list[str]) -> Sparse:
+    _same(frame.iloc[:, 0], genes)
+    return Sparse(frame[samples].to_numpy(np.float32))
+
+
+def _parquet(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    return _wide(pd.read_parquet(io.BytesIO(data)), genes, samples)
+
+
+def _arrow(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
+    import pyarrow as pa
+
+    return _wide(pa.ipc.open_stream(data).read_pandas(), genes, samples)
+
+
 def _parquet_long(data: bytes, genes: list[str], samples: list[str], directory: Path) -> Sparse:
     return _long(pd.read_parquet(io.BytesIO(data)), genes, samples)
 
@@ -213,6 +259,12 @@ _READERS: dict[str, Callable[[bytes, list[str], list[str], Path], Sparse]] = {
     "loom": _loom,
     "loom&compression=gzip": _loom,
     "tsv": _tsv,
+    "tsv.gz": _tsv_gz,
+    "tsv.zst": _tsv_zst,
+    "json": _json,
+    "json.sparse": _json,
+    "parquet": _parquet,
+    "arrow": _arrow,
     "tsv.long": _tsv_long,
     "parquet.long": _parquet_long,
     "arrow.long": _arrow_long,

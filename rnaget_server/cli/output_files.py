@@ -7,11 +7,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from rnaget_server.delivery.content import close_body
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import texts_of
 from rnaget_server.model.slice import Labels
 from rnaget_server.storage.files import commit, default_mode, new_temporary
 from rnaget_server.storage.places import open_file
@@ -87,11 +88,11 @@ def copy_file(source: Path, output: Path) -> None:
 def write_attributes(labels: Labels, output: Path) -> None:
     """Write all attributes of an axis as a TSV table, the ids first."""
     names = list(dict.fromkeys((labels.id, *labels.attributes)))
-    columns = [[quoted(text) for text in (name, *as_texts(labels.column(name)))] for name in names]
 
     def write(file: IO[bytes]) -> None:
-        for number in range(labels.size + 1):
-            file.write(("\t".join(column[number] for column in columns) + "\n").encode())
+        columns = (chain.from_iterable(map(texts_of, labels.pieces(name))) for name in names)
+        for row in chain((names,), zip(*columns, strict=True)):
+            file.write(("\t".join(map(quoted, row)) + "\n").encode())
 
     _write(output, write)
 

@@ -21,6 +21,7 @@ from rnaget_server.errors import StoreFailure
 from rnaget_server.model.axis import Axis, Factorized, Index, Positions
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.model.columns import Mask
+from rnaget_server.model.labels import LABELS_AT_ONCE
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
@@ -117,6 +118,22 @@ class GuardedAxis(Axis):
             if values is not None:
                 self._check_length(values, positions)
             return values
+
+    def pieces(
+        self, attribute: str, positions: Positions | None = None, size: int = LABELS_AT_ONCE
+    ) -> Iterator[NDArray[Any]]:
+        """Return the values of an attribute in order, `size` at a time, texts as ASCII where they are stored so."""
+        count = self.size if positions is None else len(positions)
+        if count <= size:
+            return iter((self._stored(attribute, positions),))
+        places = (slice(start, min(start + size, count)) for start in range(0, count, size))
+        if positions is None:
+            return (self._stored(attribute, np.arange(place.start, place.stop)) for place in places)
+        return (self._stored(attribute, positions[place]) for place in places)
+
+    def _stored(self, attribute: str, positions: Positions | None) -> NDArray[Any]:
+        texts = self.ascii(attribute, positions)
+        return self.column(attribute, positions) if texts is None else texts
 
     def factorized(self, attribute: str) -> Factorized:
         """Return an attribute by its different values."""

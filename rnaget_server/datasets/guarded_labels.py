@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.datasets.guarded import GuardedAxis
 from rnaget_server.model.axis import Positions
+from rnaget_server.model.labels import LABELS_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,7 @@ class GuardedLabels:
     def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
         """Return the values of one attribute as printable ASCII bytes, if they are stored so."""
         return self.axis.ascii(attribute, self.positions)
+
+    def pieces(self, attribute: str, size: int = LABELS_AT_ONCE) -> Iterator[NDArray[Any]]:
+        """Return the values of one attribute in order, `size` at a time."""
+        return self.axis.pieces(attribute, self.positions, size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,25 @@ def axis_part(axis: Axis, positions: Positions) -> Axis:
 def column_part(column: Column, positions: Positions) -> Column:
     """Return what a column has at some ascending positions, without a copy that is kept."""
     if isinstance(column, FixedText):
-        return FixedText(lambda: column.raw[positions])
+        return FixedText(_Taken(column.bytes_at, positions))
     if column.is_number:
-        return Numbers(lambda: column.take(positions))
+        return Numbers(_Taken(column.take, positions))
     return _Part(column, positions)
+
+
+class _Taken:
+    """Values at some positions of a column, all of them when it is called, or some of those."""
+
+    def __init__(self, take: Callable[[Positions | None], NDArray[Any]], positions: Positions) -> None:
+        self._take = take
+        self._positions = positions
+
+    def __call__(self) -> NDArray[Any]:
+        return self._take(self._positions)
+
+    def take(self, positions: Positions) -> NDArray[Any]:
+        """Return the values at positions of the part."""
+        return self._take(self._positions[positions])
 
 
 class _Part:

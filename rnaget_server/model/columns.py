@@ -58,21 +58,27 @@ class FixedText:
 
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the texts."""
-        raw = self.raw
-        return decode(raw if positions is None else raw[positions])
+        return decode(self.bytes_at(positions))
+
+    def bytes_at(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_]:
+        """Return the bytes at `positions` (None: all)."""
+        return _taken(self._load, positions)
 
     def ascii(self, positions: NDArray[np.int64] | None) -> NDArray[np.bytes_] | None:
         """Return the texts as they are stored, None if some text of the column stands for another."""
         if not self._plain:
             return None
-        raw = self.raw
-        return raw if positions is None else raw[positions]
+        return self.bytes_at(positions)
 
     @cached_property
     def _plain(self) -> bool:
         """True if all texts are printable ASCII that stands for itself."""
-        raw = self.raw
-        return all(is_plain(raw[start : start + _LOOKED_AT]) for start in range(0, len(raw), _LOOKED_AT))
+        load: Any = self._load
+        if not hasattr(load, "part"):
+            raw = self.raw
+            return all(is_plain(raw[start : start + _LOOKED_AT]) for start in range(0, len(raw), _LOOKED_AT))
+        starts = range(0, load.count, _LOOKED_AT)
+        return all(is_plain(load.part(start, min(start + _LOOKED_AT, load.count))) for start in starts)
 
     def among(self, values: Sequence[str]) -> tuple[Mask, Mask]:
         """Return where the text is one of the values, and which of them are there."""
@@ -103,9 +109,14 @@ class LongText:
         starts, stops = offsets[:-1], offsets[1:]
         if positions is not None:
             starts, stops = starts[positions], stops[positions]
-        data = memoryview(self._load_data().data)
         texts = np.empty(len(starts), object)
-        texts[:] = [str(data[a:b], "utf-8") for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+        if not len(starts):
+            return texts
+        first, last = int(starts.min()), int(stops.max())
+        part = getattr(self._load_data, "part", None)
+        data = memoryview((self._load_data()[first:last] if part is None else part(first, last)).data)
+        bounds = zip((starts - first).tolist(), (stops - first).tolist(), strict=True)
+        texts[:] = [str(data[start:stop], "utf-8") for start, stop in bounds]
         return texts
 
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
@@ -158,8 +169,7 @@ class Numbers:
 
     def take(self, positions: NDArray[np.int64] | None) -> NDArray[Any]:
         """Return the numbers."""
-        raw = self.raw
-        return np.asarray(raw if positions is None else raw[positions])
+        return np.asarray(_taken(self._load, positions))
 
     def ascii(self, positions: NDArray[np.int64] | None) -> None:
         """Return None: these are no texts."""
@@ -253,6 +263,14 @@ def _codes_of(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64
 def column_of(raw: NDArray[Any]) -> Column:
     """Return the column of fixed-width bytes or numbers."""
     return FixedText(raw) if raw.dtype.kind == "S" else Numbers(raw)
+
+
+def _taken(load: Callable[[], NDArray[Any]], positions: NDArray[np.int64] | None) -> NDArray[Any]:
+    """Return the values at `positions` (None: all) of what may be able to read some without the others."""
+    take: Callable[[NDArray[np.int64]], NDArray[Any]] | None = getattr(load, "take", None)
+    if positions is None or take is None:
+        return load() if positions is None else load()[positions]
+    return take(positions)
 
 
 def _loader(array: Loaded) -> Callable[[], NDArray[Any]]:

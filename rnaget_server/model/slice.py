@@ -40,14 +40,11 @@ class Labels(Protocol):
     def ascii(self, attribute: str) -> NDArray[np.bytes_] | None:
         """Return the values of one attribute as printable ASCII bytes, None if they are not at hand so."""
 
+    def pieces(self, attribute: str, size: int = ...) -> Iterator[NDArray[Any]]:
+        """Yield the values of one attribute in order, `size` at a time, at least once: texts as ASCII if at hand so.
 
-def stored_values(labels: Labels, attribute: str) -> NDArray[Any]:
-    """Return the values of one attribute, texts as printable ASCII bytes where they are at hand so.
-
-    As Python's texts, a million would take ten times as much.
-    """
-    texts = labels.ascii(attribute)
-    return labels.column(attribute) if texts is None else texts
+        As Python's texts, all of a million would take some hundred megabytes.
+        """
 
 
 @dataclass(frozen=True)
@@ -73,8 +70,8 @@ class Slice:
     samples: Labels
     layers: tuple[LayerInfo, ...]
     tsv_labels: tuple[str, ...]
-    tsv_columns: Callable[[], Iterable[Sequence[str] | NDArray[np.bytes_]]]
-    """Gives the labels of the columns in pieces, as texts or as ASCII bytes."""
+    tsv_columns: Callable[[], Iterable[Sequence[str] | NDArray[Any]]]
+    """Gives the labels of the columns in pieces, as texts, or as arrays as `Labels.pieces` yields them."""
 
     tsv_comments: bool
     origin: Mapping[str, str]

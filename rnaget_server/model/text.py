@@ -9,7 +9,8 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import h5py
@@ -39,31 +40,40 @@ def encode_all(texts: Iterable[str]) -> NDArray[np.bytes_]:
     return column if column.dtype.itemsize else column.astype("S1")
 
 
-def write_padded(
-    group: h5py.Group, link: str, texts: Texts, width: int, encoded: Callable[[str], bytes] = encode
-) -> h5py.Dataset:
-    """Write a column of fixed-width bytes compressed and in pieces, and return it.
+def write_padded(group: h5py.Group, link: str, texts: Texts, width: int) -> h5py.Dataset:
+    """Write a column of fixed-width bytes compressed and in pieces, and return it."""
+    return write_compressed(group, link, map(encode, texts), len(texts), width)
+
+
+def write_compressed(group: h5py.Group, link: str, texts: Iterable[bytes], count: int, width: int) -> h5py.Dataset:
+    """Write a column of so many texts compressed and in pieces, and return it.
 
     For long texts: padded to the longest, a column may be a hundred times larger than its texts.
     """
     kind = np.dtype(f"S{width}")
     rows = max(1, _PIECE_BYTES // width)
     column = group.create_dataset(
-        link, (len(texts),), kind, chunks=(min(rows, len(texts)),), compression="gzip", compression_opts=1
+        link, (count,), kind, chunks=(min(rows, count),), compression="gzip", compression_opts=1
     )
-    for start in range(0, len(texts), rows):
-        column[start : start + rows] = np.array([encoded(text) for text in texts[start : start + rows]], kind)
+    texts = iter(texts)
+    for start in range(0, count, rows):
+        column[start : start + rows] = np.array(list(islice(texts, rows)), kind)
     return column
 
 
-def padding(texts: Texts, encoded: Callable[[str], bytes] = encode) -> tuple[int, bool]:
+def padding(texts: Texts) -> tuple[int, bool]:
     """Return the width of the longest text, and whether padding all to it would be a waste."""
     if isinstance(texts, np.ndarray) and texts.dtype.kind == "S":
         lengths: list[int] = np.char.str_len(texts).tolist()
     else:
-        lengths = list(map(len, texts)) if _is_plain("".join(texts)) else [len(encoded(text)) for text in texts]
+        lengths = list(map(len, texts)) if _is_plain("".join(texts)) else [len(encode(text)) for text in texts]
     width = max(1, *lengths)
-    return width, width * len(lengths) > max(_PIECE_BYTES, 4 * sum(lengths))
+    return width, is_wasteful(width, sum(lengths), len(lengths))
+
+
+def is_wasteful(width: int, total: int, count: int) -> bool:
+    """Return whether it would be a waste to pad so many texts to a width, which have so many bytes in all."""
+    return width * count > max(_PIECE_BYTES, 4 * total)
 
 
 def decode(raw: NDArray[Any]) -> NDArray[Any]:
@@ -94,5 +104,5 @@ def _unescape(text: str) -> str:
 
 def _exact(reference: re.Match[str]) -> str:
     code = int(reference[1])
-    control, noncharacter = 0x80 <= code <= 0x9F, 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
-    return chr(code) if (control or noncharacter) and code <= sys.maxunicode else reference[0]
+    surrogate = 0xD800 <= code <= 0xDFFF
+    return chr(code) if 0x80 <= code <= sys.maxunicode and not surrogate else reference[0]

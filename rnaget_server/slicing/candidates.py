@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from rnaget_server.catalog.models import fill_template
 from rnaget_server.datasets.guarded import GuardedStore
 from rnaget_server.datasets.guarded_labels import GuardedLabels
 from rnaget_server.model.axis import Positions
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import texts_of
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.slicing.bounds import within
 from rnaget_server.slicing.join import Part, join
@@ -96,11 +97,16 @@ def slice_of(used: Sequence[MatrixSelection], units: str, further: bool, origin:
         samples=samples,
         layers=layers,
         tsv_labels=first.matrix.tsv.labels,
-        tsv_columns=partial(map, _column_labels, used),
+        tsv_columns=partial(_tsv_columns, used),
         tsv_comments=first.matrix.tsv.comments,
         origin=origin,
         embeddings=partial(_embeddings, first) if len(used) == 1 else tuple,
     )
+
+
+def _tsv_columns(used: Sequence[MatrixSelection]) -> Iterator[Sequence[str] | NDArray[Any]]:
+    pieces = [_column_labels(selected) for selected in used]
+    return pieces[0] if len(pieces) == 1 else chain.from_iterable(pieces)
 
 
 def _embeddings(selected: MatrixSelection) -> Iterator[tuple[str, Points]]:
@@ -131,15 +137,15 @@ def _part(selected: MatrixSelection, units: str) -> Part:
     )
 
 
-def _column_labels(selected: MatrixSelection) -> Sequence[str] | NDArray[np.bytes_]:
-    """Return the label of each selected sample in TSV, by the matrix's template."""
-    template = selected.matrix.tsv.column
-    fields = selected.matrix.tsv.fields
-    is_single = template == f"{{{fields[0]}}}"
-    if is_single and (found := selected.store.samples.ascii(fields[0], selected.selection.samples)) is not None:
-        return found
-    columns = [selected.store.samples.column(name, selected.selection.samples) for name in fields]
-    if is_single:
-        return as_texts(columns[0])
-    rows = zip(*(as_texts(column) for column in columns), strict=True)
-    return [fill_template(template, dict(zip(fields, row, strict=True))) for row in rows]
+def _column_labels(selected: MatrixSelection) -> Iterator[Sequence[str] | NDArray[Any]]:
+    """Return the label of each selected sample in TSV, by the matrix's template, some at a time."""
+    template, fields = selected.matrix.tsv.column, selected.matrix.tsv.fields
+    pieces = [selected.store.samples.pieces(name, selected.selection.samples) for name in fields]
+    if template == f"{{{fields[0]}}}":
+        return pieces[0]
+
+    def filled(columns: Sequence[NDArray[Any]]) -> list[str]:
+        rows = zip(*map(texts_of, columns), strict=True)
+        return [fill_template(template, dict(zip(fields, row, strict=True))) for row in rows]
+
+    return map(filled, zip(*pieces, strict=True))

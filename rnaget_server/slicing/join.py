@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import WholeLabels
 from rnaget_server.model.slice import Labels, LayerInfo
 from rnaget_server.model.text import encode_all
 from rnaget_server.stores.base import MatrixStore
@@ -35,7 +36,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class _JoinedFeatures:
+class _JoinedFeatures(WholeLabels):
     """Features of all parts; a row takes its labels from the first part that has it."""
 
     parts: Sequence[Part]
@@ -74,7 +75,7 @@ class _JoinedFeatures:
 
 
 @dataclass(frozen=True)
-class _JoinedSamples:
+class _JoinedSamples(WholeLabels):
     """Samples of all parts in turn, with an attribute that says which matrix each comes from."""
 
     parts: Sequence[Part]

@@ -13,7 +13,8 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, StoreFailure, Unavailable, UnknownId, shown, unknown_choice, unknown_name
 from rnaget_server.model.cancellation import Cancellation
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.slice import ResolvedSlice, Slice
+from rnaget_server.model.labels import texts_of
+from rnaget_server.model.slice import Labels, ResolvedSlice, Slice
 from rnaget_server.query import MatrixQuery
 from rnaget_server.query.strings import value_list
 from rnaget_server.slicing.candidates import MatrixSelection, slice_of
@@ -62,13 +63,18 @@ class MatrixSlice(ResolvedSlice):
         if columns != "samples" and cells < others:
             return f"select samples of at most {cells // self.per_group:,} groups"
         if columns == "samples" and cells >= features:
-            some = slice.samples.column(slice.samples.id)[: min(3, cells // features)]
+            some = _first(slice.samples)[: min(3, cells // features)]
             return f"ask for at most {cells // features:,} samples at once, such as sampleIDList={value_list(some)}"
-        some = slice.features.column(slice.features.id)[: max(1, min(3, cells // others))]
+        some = _first(slice.features)[: max(1, min(3, cells // others))]
         if cells >= others:
             return f"ask for at most {cells // others:,} features at once, such as featureIDList={value_list(some)}"
-        column = value_list(slice.samples.column(slice.samples.id)[:1])
+        column = value_list(_first(slice.samples)[:1])
         return f"ask for fewer of both, such as featureIDList={value_list(some[:1])}&sampleIDList={column}"
+
+
+def _first(labels: Labels) -> list[str]:
+    """Return the first ids."""
+    return texts_of(next(labels.pieces(labels.id, 3))[:3])
 
 
 def slice_by_id(

@@ -16,6 +16,7 @@ from rnaget_server.datasets.repository import View
 from rnaget_server.errors import InvalidQuery, RnagetError, StoreFailure, Unavailable, UnknownId, shown, unknown_choice
 from rnaget_server.model.axis import Near, Positions
 from rnaget_server.model.cancellation import Cancellation
+from rnaget_server.model.labels import WholeLabels
 from rnaget_server.model.limits import Limits
 from rnaget_server.model.slice import LayerInfo, ResolvedSlice, Slice
 from rnaget_server.query import RegionQuery
@@ -287,7 +288,7 @@ def _row(
 
 
 @dataclass(frozen=True)
-class _TrackLabels:
+class _TrackLabels(WholeLabels):
     """The selected tracks of all sets in turn."""
 
     used: tuple[_TrackSelection, ...]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rnaget_server.storage.source import ArraySource
 
 _KEPT_BYTES = 64 << 20
+_PART_BYTES = 8 << 20
 
 
 class ArrayCache:
@@ -25,7 +26,8 @@ class ArrayCache:
     """
 
     def __init__(self, max_bytes: int = _KEPT_BYTES) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
+        """Most bytes kept; what has more is read whenever it is asked for."""
         self._lock = threading.Lock()
         self._arrays: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._bytes = 0
@@ -38,7 +40,7 @@ class ArrayCache:
                 self._arrays.move_to_end(key)
                 return array
         array = read()
-        if array.nbytes <= self._max_bytes:
+        if array.nbytes <= self.max_bytes:
             with self._lock:
                 self._keep(key, array)
         return array
@@ -48,7 +50,7 @@ class ArrayCache:
             return
         self._arrays[key] = array
         self._bytes += array.nbytes
-        while self._bytes > self._max_bytes:
+        while self._bytes > self.max_bytes:
             self._bytes -= self._arrays.popitem(last=False)[1].nbytes
 
 
@@ -95,6 +97,33 @@ class StoredArray:
             If the file is cut off or was written to.
         """
         return self._arrays.get(self._key, self._read)
+
+    def part(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the elements from one up to another; of an array too large to be kept, no others are read.
+
+        For the errors see `__call__`.
+        """
+        if self._check is not None or self.count * self.dtype.itemsize <= self._arrays.max_bytes:
+            return self()[start:stop]
+        size = self.dtype.itemsize
+        array = np.frombuffer(self._file.read_kept(self.offset + start * size, (stop - start) * size), self.dtype)
+        self._file.check_unchanged()
+        return array
+
+    def take(self, positions: NDArray[np.int64] | slice) -> NDArray[Any]:
+        """Return the elements at some positions; of an array too large to be kept, a part at a time is read."""
+        if self._check is not None or self.count * self.dtype.itemsize <= self._arrays.max_bytes:
+            return self()[positions]
+        if isinstance(positions, slice):
+            positions = np.arange(*positions.indices(self.count))
+        taken = np.empty(len(positions), self.dtype)
+        step = max(1, _PART_BYTES // self.dtype.itemsize)
+        parts = positions // step
+        for number in np.unique(parts).tolist():
+            here = parts == number
+            part = self.part(number * step, min((number + 1) * step, self.count))
+            taken[here] = part[positions[here] - number * step]
+        return taken
 
     def _read(self) -> NDArray[Any]:
         array = np.frombuffer(self._file.read_kept(self.offset, self.count * self.dtype.itemsize), self.dtype)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import WholeLabels
 from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.model.sparse import SparseCells
 from rnaget_server.testing.matrices import InMemorySparse
@@ -18,7 +19,7 @@ ORIGIN = {"expression": "example", "study": "β", "units": "TPM", "license": "CC
 
 
 @dataclass(frozen=True)
-class InMemoryLabels:
+class InMemoryLabels(WholeLabels):
     """Columns as labels."""
 
     columns: Mapping[str, NDArray[Any]]

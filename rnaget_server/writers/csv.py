@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
 
+from rnaget_server.model.labels import LABELS_AT_ONCE
 from rnaget_server.model.slice import Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import GzWriter
-from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_texts, label_texts
+from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_texts, label_rows
 
 _QUOTED = frozenset('",')
 
@@ -25,8 +27,7 @@ class CsvWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
-        labels = label_texts(slice)
-        return Body(chunked(_lines(slice, labels)), held=held_by_texts(labels))
+        return Body(chunked(_lines(slice)), held=held_by_texts(slice.features, len(slice.tsv_labels)))
 
 
 class CsvGzWriter(GzWriter):
@@ -37,9 +38,13 @@ class CsvGzWriter(GzWriter):
     groups = CsvWriter.groups
 
 
-def _lines(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
-    yield _fields([*slice.tsv_labels, *column_texts(slice)]) + b"\n"
-    layer, rows = slice.layers[0], zip(*labels, strict=True)
+def _lines(slice: Slice) -> Iterator[bytes]:
+    yield _fields(slice.tsv_labels)
+    columns = column_texts(slice)
+    while some := list(islice(columns, LABELS_AT_ONCE)):
+        yield b"," + _fields(some)
+    yield b"\n"
+    layer, rows = slice.layers[0], label_rows(slice)
 
     def lines(block: NDArray[Any]) -> bytes:
         cells = row_texts(block, layer.whole, b",", b"NaN")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 from xml.sax.saxutils import escape
@@ -11,12 +11,12 @@ from xml.sax.saxutils import escape
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ResultTooLarge
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import is_text, texts_of
 from rnaget_server.model.slice import Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.sink import zipped
-from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_texts, label_texts
+from rnaget_server.writers.tsv import chunked, clean, column_texts, held_by_texts, label_rows
 
 _MOST_ROWS, _MOST_COLUMNS, _LONGEST = 1_048_576, 16_384, 32_767
 _MOST_CELLS = 20_000_000  # more than that makes a file that Excel does not open
@@ -78,7 +78,8 @@ class ExcelWriter(Writer):
                 "format, such as csv"
             )
         ids = [name for name in slice.tsv_labels if name == slice.features.id]
-        texts = chain(column_texts(slice), *(as_texts(slice.features.column(id)) for id in ids))
+        pieces = chain.from_iterable(slice.features.pieces(id) for id in ids)
+        texts = chain(column_texts(slice), chain.from_iterable(map(texts_of, pieces)))
         if (longest := max(map(len, texts), default=0)) > _LONGEST:
             raise ResultTooLarge(
                 f"a cell of Excel holds at most {_LONGEST:,} characters, and an id has {longest:,}: choose another "
@@ -88,16 +89,16 @@ class ExcelWriter(Writer):
     def write(self, slice: Slice) -> Body:
         """Return the slice as a workbook; its length is not known beforehand. See `check` for what is refused."""
         self.check(slice)
-        labels = label_texts(slice)
         parts = [(name, iter([_HEAD + part])) for name, part in _PARTS.items()]
-        sheet = ("xl/worksheets/sheet1.xml", chunked(_sheet(slice, labels)))
-        return Body(zipped([*parts, sheet], compressed=True), held=held_by_texts(labels))
+        sheet = ("xl/worksheets/sheet1.xml", chunked(_sheet(slice)))
+        held = held_by_texts(slice.features, len(slice.tsv_labels))
+        return Body(zipped([*parts, sheet], compressed=True), held=held)
 
 
-def _sheet(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
+def _sheet(slice: Slice) -> Iterator[bytes]:
     yield _HEAD + b'<worksheet xmlns="%b"><sheetData>' % _MAIN
     yield _row(b"".join(map(_text, [*slice.tsv_labels, *column_texts(slice)])))
-    layer, fronts = slice.layers[0], _label_rows(slice, labels)
+    layer, fronts = slice.layers[0], _label_rows(slice)
 
     def lines(block: NDArray[Any]) -> bytes:
         cells = row_texts(block, layer.whole, b",", b"")
@@ -108,12 +109,12 @@ def _sheet(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
     yield b"</sheetData></worksheet>"
 
 
-def _label_rows(slice: Slice, labels: Sequence[Sequence[str]]) -> Iterator[tuple[bytes, ...]]:
+def _label_rows(slice: Slice) -> Iterator[tuple[bytes, ...]]:
     """Yield the cells in front of each row: numbers as such, but for ids."""
-    id = slice.features.id
-    numbers = [name != id and slice.features.column(name).dtype.kind in "if" for name in slice.tsv_labels]
-    kinds = [_number if is_number else _text for is_number in numbers]
-    return zip(*(map(kind, column) for kind, column in zip(kinds, labels, strict=True)), strict=True)
+    features = slice.features
+    kinds = [_text if name == features.id or is_text(features, name) else _number for name in slice.tsv_labels]
+    for row in label_rows(slice):
+        yield tuple([kind(text) for kind, text in zip(kinds, row, strict=True)])
 
 
 def _numbers(row: bytes) -> bytes:

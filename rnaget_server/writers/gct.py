@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import is_text, texts_of
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import table_lines
@@ -31,8 +32,7 @@ class GctWriter(Writer):
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
         names = _attributes(slice.features)
-        labels = [_texts(slice.features, name) for name in (slice.features.id, *names)]
-        return Body(chunked(_lines(slice, names, labels)), held=held_by_texts(labels))
+        return Body(chunked(_lines(slice, names)), held=held_by_texts(slice.features, 1 + len(names)))
 
 
 class GctGzWriter(GzWriter):
@@ -49,9 +49,9 @@ def missing_words(slice: Slice) -> list[str]:
     found: set[str] = set()
     for labels in (slice.features, slice.samples):
         for name in _attributes(labels):
-            values = labels.column(name)
-            if values.dtype.kind not in "if":
-                found |= words.intersection(as_texts(values))
+            if is_text(labels, name):
+                for values in labels.pieces(name):
+                    found |= words.intersection(texts_of(values))
     return sorted(found)
 
 
@@ -59,31 +59,33 @@ def _attributes(labels: Labels) -> list[str]:
     return [name for name in labels.attributes if name != labels.id]
 
 
-def _texts(labels: Labels, name: str) -> list[str]:
-    """Return the values of an attribute as fields; numbers that are missing are named so, and texts stay empty."""
-    values = labels.column(name)
-    texts = as_texts(values)
-    if values.dtype.kind == "f":
-        return [text or _MISSING for text in texts]
-    return [quoted(text) for text in texts]
+def _pieces(labels: Labels, name: str) -> Iterator[list[str]]:
+    """Yield the values of an attribute as fields; numbers that are missing are named so, and texts stay empty."""
+    for values in labels.pieces(name):
+        texts = texts_of(values)
+        yield [text or _MISSING for text in texts] if values.dtype.kind == "f" else [quoted(text) for text in texts]
 
 
-def _line(fields: Sequence[str]) -> bytes:
-    return ("\t".join(fields) + "\n").encode()
+def _line(fields: Sequence[str], pieces: Iterable[list[str]] = ()) -> Iterator[bytes]:
+    yield "\t".join(fields).encode()
+    for piece in pieces:
+        yield ("\t" + "\t".join(piece)).encode()
+    yield b"\n"
 
 
-def _lines(slice: Slice, names: Sequence[str], labels: Sequence[Sequence[str]]) -> Iterator[bytes]:
+def _lines(slice: Slice, names: Sequence[str]) -> Iterator[bytes]:
     features, samples = slice.shape
     described = _attributes(slice.samples)
     old = list(names) == [_DESCRIPTION] and not described
     counts = (features, samples) if old else (features, samples, len(names), len(described))
     yield b"#1.2\n" if old else b"#1.3\n"
-    yield _line([str(count) for count in counts])
+    yield from _line([str(count) for count in counts])
     header = [quoted(name) for name in (slice.features.id, *names)]
-    yield _line([*header, *_texts(slice.samples, slice.samples.id)])
+    yield from _line(header, _pieces(slice.samples, slice.samples.id))
     for name in described:
-        yield _line([quoted(name), *[_MISSING] * len(names), *_texts(slice.samples, name)])
-    layer, rows = slice.layers[0], zip(*labels, strict=True)
+        yield from _line([quoted(name), *[_MISSING] * len(names)], _pieces(slice.samples, name))
+    columns = (_pieces(slice.features, name) for name in (slice.features.id, *names))
+    layer, rows = slice.layers[0], zip(*map(chain.from_iterable, columns), strict=True)
 
     def lines(block: NDArray[Any]) -> bytes:
         fronts = ["\t".join(next(rows)).encode() for _ in range(len(block))]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import texts_of
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.stores.layout import link_name
 from rnaget_server.writers.base import Body, Writer
-from rnaget_server.writers.fixed_texts import write_column, write_fixed
+from rnaget_server.writers.fixed_texts import write_column, write_texts
 from rnaget_server.writers.h5ad_cells import HELD, feature_chunks
 from rnaget_server.writers.skeleton import Gap, streamed
 
-_NULL, _NULL_TEXTS = -666, ("-666", "-666.0")
+_NULL, _NULL_TEXTS = -666, frozenset({"-666", "-666.0"})
 
 
 class GctxWriter(Writer):
@@ -32,17 +34,17 @@ class GctxWriter(Writer):
 
 def attributes_with_null(slice: Slice) -> list[str]:
     """Return the attributes that hold -666, which readers of GCTX take as a missing value."""
-    found = []
+    found: list[str] = []
     for labels in (slice.features, slice.samples):
-        for name in labels.attributes:
-            values = labels.column(name)
-            is_text = values.dtype.kind in "OSU"
-            if (
-                name != labels.id
-                and np.isin(as_texts(values) if is_text else values, _NULL_TEXTS if is_text else _NULL).any()
-            ):
-                found.append(name)
+        others = (name for name in labels.attributes if name != labels.id)
+        found += [name for name in others if any(map(_has_null, labels.pieces(name)))]
     return found
+
+
+def _has_null(values: NDArray[Any]) -> bool:
+    if values.dtype.kind in "OSU":
+        return not _NULL_TEXTS.isdisjoint(texts_of(values))
+    return bool((values == _NULL).any())
 
 
 def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
@@ -55,7 +57,7 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
 
 
 def _write_labels(group: h5py.Group, labels: Labels) -> None:
-    write_fixed(group, "id", labels.column(labels.id))
+    write_texts(group, "id", labels, labels.id)
     for name in labels.attributes:
         if name != labels.id:
-            write_column(group, link_name(group, name), labels.column(name))
+            write_column(group, link_name(group, name), labels, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any, TypeVar
 
 import h5py
@@ -12,11 +11,12 @@ from h5py import h5a, h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.slice import Labels, stored_values
+from rnaget_server.model.labels import LABELS_AT_ONCE, is_text
+from rnaget_server.model.slice import Labels
 from rnaget_server.stores.layout import link_name
+from rnaget_server.writers.categories import categories_of, without_nul
 
 _TEXT = h5py.string_dtype()
-_AT_ONCE = 1 << 16
 # AnnData keeps these names within a table to itself.
 _RESERVED = ("_index", "__categories")
 
@@ -34,65 +34,50 @@ def set_encoding(element: Element, kind: str, version: str) -> Element:
 
 def write_text(group: h5py.Group, link: str, text: str) -> None:
     """Write a single text."""
-    set_encoding(_new_dataset(group, link, np.array(_without_nul([text])[0], _TEXT)), "string", "0.2.0")
+    set_encoding(_new_dataset(group, link, np.array(without_nul([text])[0], _TEXT)), "string", "0.2.0")
 
 
 def write_table(file: h5py.Group, link: str, labels: Labels, attributes: Iterable[str] | None = None) -> None:
     """Write the attributes along an axis, or some of them: the ids as the index, every other one as a column."""
     table = set_encoding(file.create_group(link), "dataframe", "0.2.0")
     index = link_name(table, labels.id)
-    _write_texts(table, index, stored_values(labels, labels.id))
+    _write_texts(table, index, labels.pieces(labels.id), labels.size)
     columns = []
     for name in labels.attributes if attributes is None else attributes:
         if name != labels.id:
             free = link_name(table, f"{name}_" if name in _RESERVED else name)
             columns.append(free)
-            _write_column(table, free, stored_values(labels, name))
+            _write_column(table, free, labels, name)
     table.attrs["_index"] = index
     table.attrs.create("column-order", np.array(columns, object), dtype=_TEXT)
 
 
-def _write_column(table: h5py.Group, link: str, values: NDArray[Any]) -> None:
-    if values.dtype.kind not in "OSU":
-        set_encoding(_new_dataset(table, link, values), "array", "0.2.0")
+def _write_column(table: h5py.Group, link: str, labels: Labels, name: str) -> None:
+    if not is_text(labels, name):
+        set_encoding(_new_dataset(table, link, labels.column(name)), "array", "0.2.0")
         return
-    categories = _categories(values)
-    if len(categories) == len(values):
-        _write_texts(table, link, values)
+    found = categories_of(labels, name)
+    if found is None:
+        _write_texts(table, link, labels.pieces(name), labels.size)
         return
     column = set_encoding(table.create_group(link), "categorical", "0.2.0")
     column.attrs["ordered"] = False
-    kind = next(kind for kind in (np.int8, np.int16, np.int32) if len(categories) <= np.iinfo(kind).max)
-    set_encoding(_new_dataset(column, "codes", _codes(values, categories, kind)), "array", "0.2.0")
-    _write_texts(column, "categories", categories)
+    set_encoding(_new_dataset(column, "codes", found.codes), "array", "0.2.0")
+    texts = found.texts
+    pieces = (texts[start : start + LABELS_AT_ONCE] for start in range(0, len(texts), LABELS_AT_ONCE))
+    _write_texts(column, "categories", pieces, len(texts))
 
 
-def _categories(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the different texts, sorted; of ASCII, as it is."""
-    if values.dtype.kind == "S":
-        return np.unique(values)
-    return np.array(sorted(set(chain.from_iterable(_pieces(values)))), object)
-
-
-def _codes(values: NDArray[Any], categories: NDArray[Any], kind: type[np.signedinteger[Any]]) -> NDArray[Any]:
-    """Return which of the categories each text is."""
-    if values.dtype.kind == "S":
-        codes = np.empty(len(values), kind)
-        for start in range(0, len(values), _AT_ONCE):
-            part = np.s_[start : start + _AT_ONCE]
-            codes[part] = np.searchsorted(categories, values[part])
-        return codes
-    number = {category: number for number, category in enumerate(categories)}
-    return np.fromiter((number[text] for text in chain.from_iterable(_pieces(values))), kind, len(values))
-
-
-def _write_texts(group: h5py.Group, link: str, values: NDArray[Any]) -> None:
-    if len(values) <= _AT_ONCE:
-        set_encoding(_new_dataset(group, link, np.array(_as_texts(values), _TEXT)), "string-array", "0.2.0")
+def _write_texts(group: h5py.Group, link: str, pieces: Iterator[NDArray[Any]], count: int) -> None:
+    if count <= LABELS_AT_ONCE:
+        few = [text for piece in pieces for text in _as_texts(piece)]
+        set_encoding(_new_dataset(group, link, np.array(few, _TEXT)), "string-array", "0.2.0")
         return
-    texts = set_encoding(group.create_dataset(link, (len(values),), _TEXT), "string-array", "0.2.0")
-    for number, piece in enumerate(_pieces(values)):
-        texts[number * _AT_ONCE : number * _AT_ONCE + len(piece)] = piece
+    texts = set_encoding(group.create_dataset(link, (count,), _TEXT), "string-array", "0.2.0")
+    start = 0
+    for piece in map(_as_texts, pieces):
+        texts[start : start + len(piece)] = piece
+        start += len(piece)
 
 
 def _new_dataset(group: h5py.Group, link: str, values: NDArray[Any]) -> h5py.Dataset:
@@ -107,15 +92,7 @@ def _new_dataset(group: h5py.Group, link: str, values: NDArray[Any]) -> h5py.Dat
     return h5py.Dataset(dataset)
 
 
-def _pieces(values: NDArray[Any]) -> Iterator[list[str]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield _as_texts(values[start : start + _AT_ONCE])
-
-
-def _as_texts(values: NDArray[Any]) -> list[str]:
-    return _without_nul(as_texts(values.astype("U").astype(object) if values.dtype.kind == "S" else values))
-
-
-def _without_nul(texts: Sequence[str]) -> list[str]:
-    """Return texts without the one character that HDF5 cannot hold in them."""
-    return [text.replace("\0", "") for text in texts] if "\0" in "".join(texts) else list(texts)
+def _as_texts(values: NDArray[Any]) -> Sequence[str | bytes]:
+    """Return texts without NUL; those that are UTF-8 have none."""
+    is_utf8 = values.dtype.kind == "S" or (len(values) and isinstance(values[0], bytes))
+    return values.tolist() if is_utf8 else without_nul(as_texts(values))

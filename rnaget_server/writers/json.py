@@ -12,11 +12,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from rnaget_server.model.slice import Labels, LayerInfo, Slice, stored_values
+from rnaget_server.model.slice import Labels, LayerInfo, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.entries import nonzero_rows
-from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked
+from rnaget_server.writers.tsv import chunked, held_by_texts
 
 _LABELS_AT_ONCE = 1 << 12
 _CELLS_AT_ONCE = 1 << 16
@@ -31,7 +31,7 @@ class JsonWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as ASCII JSON; its length is not known beforehand."""
-        return Body(chunked(_parts(slice, _rows)), held=max(map(_held, (slice.features, slice.samples))))
+        return Body(chunked(_parts(slice, _rows)), held=max(map(held_by_texts, (slice.features, slice.samples))))
 
 
 class SparseJsonWriter(JsonWriter):
@@ -42,16 +42,16 @@ class SparseJsonWriter(JsonWriter):
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as ASCII JSON; its length is not known beforehand. The cells are read twice."""
-        return Body(chunked(_parts(slice, _csr)), held=max(map(_held, (slice.features, slice.samples))))
+        return Body(chunked(_parts(slice, _csr)), held=max(map(held_by_texts, (slice.features, slice.samples))))
 
 
 def _parts(slice: Slice, cells: Callable[[LayerInfo], Iterator[bytes]]) -> Iterator[bytes]:
     head = {"origin": dict(slice.origin), "units": slice.layers[0].units, "shape": slice.shape}
     yield json.dumps(head, allow_nan=False)[:-1].encode()
     yield b', "features": '
-    yield from _axis(slice.features)
+    yield from axis_as_json(slice.features)
     yield b', "samples": '
-    yield from _axis(slice.samples)
+    yield from axis_as_json(slice.samples)
     yield b', "values": '
     yield from cells(slice.layers[0])
     yield b', "layers": {'
@@ -61,35 +61,23 @@ def _parts(slice: Slice, cells: Callable[[LayerInfo], Iterator[bytes]]) -> Itera
     yield b"}}\n"
 
 
-def axis_as_json(labels: Labels) -> dict[str, Any]:
-    """Return the attributes by column, and which of them hold the ids and the names.
+def axis_as_json(labels: Labels) -> Iterator[bytes]:
+    """Yield an object of the attributes by column, and which of them hold the ids and the names, some at a time.
 
-    What is no finite number is None.
+    What is no finite number is null.
     """
-    return {
-        "id": labels.id,
-        "name": labels.name,
-        "attributes": {name: _column(labels.column(name)) for name in labels.attributes},
-    }
-
-
-def _axis(labels: Labels) -> Iterator[bytes]:
-    """Yield what `axis_as_json` returns, some labels at a time."""
     head: dict[str, Any] = {"id": labels.id, "name": labels.name, "attributes": {}}
     yield json.dumps(head)[:-2].encode()
     for number, name in enumerate(labels.attributes):
-        values = stored_values(labels, name)
         yield (", " if number else "").encode() + json.dumps(name).encode() + b": ["
-        for start in range(0, len(values), _LABELS_AT_ONCE):
-            items = json.dumps(_column(values[start : start + _LABELS_AT_ONCE]), allow_nan=False)[1:-1]
-            yield (", " if start else "").encode() + items.encode()
+        before = b""
+        for values in labels.pieces(name):
+            for start in range(0, len(values), _LABELS_AT_ONCE):
+                items = json.dumps(_column(values[start : start + _LABELS_AT_ONCE]), allow_nan=False)[1:-1]
+                yield before + items.encode()
+                before = b", "
         yield b"]"
     yield b"}}"
-
-
-def _held(labels: Labels) -> int:
-    """Return about how many bytes the attribute takes that is being written."""
-    return labels.size * BYTES_OF_TEXT if any(labels.ascii(name) is None for name in labels.attributes) else 0
 
 
 def _column(values: NDArray[Any]) -> list[Any]:

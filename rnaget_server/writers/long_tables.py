@@ -5,12 +5,14 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import LABELS_AT_ONCE, are_different, texts_of
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.arrow import ArrowWriter
 from rnaget_server.writers.base import Body, Writer
@@ -31,7 +33,6 @@ _MANY_SAMPLES, _SMALL_GROUP = 1 << 17, 1 << 16
 """Rows of such a group if there are more samples than these: a dictionary has an id for nearly each row then."""
 # As they come, as Arrow has them, and as they are written.
 _COPIES = 3
-_TEXTS = 1 << 16
 _BYTES_OF_PLACES = 8
 # The ids that are in use, as Parquet looks them up, and as a page of the file.
 _DICTIONARIES = 3
@@ -146,27 +147,36 @@ def _ids(labels: Labels) -> Callable[[NDArray[np.bool_] | builtins.slice], pa.Ar
 
     plain = labels.ascii(labels.id)
     if plain is not None:  # those of one matrix, which are different
-        return lambda used: _strings(plain[used])
-    names = as_texts(labels.column(labels.id))
-    texts = pa.array(names if len(set(names)) == len(names) else unique_names((), names), pa.string())
+        return lambda used: _strings(_cut(plain[used]))
+    if are_different(labels, labels.id):
+        texts = _strings(labels.pieces(labels.id))
+    else:
+        names = list(chain.from_iterable(map(texts_of, labels.pieces(labels.id))))
+        texts = pa.array(unique_names((), names), pa.string())
     return lambda used: texts if isinstance(used, builtins.slice) else texts.filter(pa.array(used))
 
 
-def _strings(plain: NDArray[np.bytes_]) -> pa.Array[Any]:
-    """Return ASCII texts as an array of Arrow, in a fraction of the time and memory in which pyarrow converts them."""
+def _cut(plain: NDArray[np.bytes_]) -> Iterator[NDArray[np.bytes_]]:
+    return (plain[start : start + LABELS_AT_ONCE] for start in range(0, len(plain), LABELS_AT_ONCE))
+
+
+def _strings(pieces: Iterator[NDArray[Any]]) -> pa.Array[Any]:
+    """Return texts as an array of Arrow, in a fraction of the memory in which pyarrow converts them."""
     import pyarrow as pa
 
-    ends = np.zeros(len(plain) + 1, np.int64)
-    starts = range(0, len(plain), _TEXTS)
-    for start in starts:
-        ends[start + 1 : start + 1 + _TEXTS] = np.char.str_len(plain[start : start + _TEXTS])
+    lengths, data = [np.zeros(1, np.int64)], bytearray()
+    for values in pieces:
+        if values.dtype.kind == "S":
+            lengths.append(np.char.str_len(values))
+            data += values.tobytes().translate(None, b"\0")
+        else:
+            texts = [text.encode() for text in as_texts(values)]
+            lengths.append(np.fromiter(map(len, texts), np.int64, len(texts)))
+            data += b"".join(texts)
+    ends = np.concatenate(lengths)
     np.cumsum(ends, out=ends)
-    data = np.empty(int(ends[-1]), np.uint8)
-    for start in starts:
-        part = plain[start : start + _TEXTS].tobytes().translate(None, b"\0")
-        data[ends[start] : ends[start] + len(part)] = np.frombuffer(part, np.uint8)
-    texts = pa.LargeStringArray.from_buffers(len(plain), pa.py_buffer(ends), pa.py_buffer(data))
-    return texts.cast(pa.string())
+    strings = pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(data))
+    return strings.cast(pa.string())
 
 
 def _in_use(

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.labels import joined_pieces, packed, texts_of
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import GzWriter
 from rnaget_server.writers.csv import CsvWriter, csv_field
 from rnaget_server.writers.entries import Entries, nonzero_entries
-from rnaget_server.writers.tsv import BYTES_OF_TEXT, TsvWriter, chunked, comment_lines, line_texts, quoted
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, TsvWriter, chunked, comment_lines, quoted
 
 COLUMNS = ("feature", "sample", "value")
 _ENTRIES = 1 << 15
@@ -58,13 +59,13 @@ class TsvLongWriter(Writer):
 
     def _fields(self, labels: Labels) -> NDArray[Any]:
         """Return the ids as bytes: those that are at hand so, if none of them has to be quoted."""
-        texts = line_texts(labels, labels.id)
-        if isinstance(texts, np.ndarray):
-            data = texts.tobytes()
-            if b'"' not in data and b"," not in data:
-                return texts
-            texts = texts.astype(str).tolist()
-        return np.array([*(self._field(text).encode() for text in texts), None], object)[:-1]
+        texts = labels.ascii(labels.id)
+        if texts is not None and not any(
+            b'"' in data or b"," in data for data in map(_bytes, labels.pieces(labels.id))
+        ):
+            return texts
+        fields = ([self._field(text).encode() for text in texts_of(values)] for values in labels.pieces(labels.id))
+        return joined_pieces(map(packed, fields))
 
     def _field(self, text: str) -> str:
         return quoted(text)
@@ -91,6 +92,10 @@ class CsvLongWriter(TsvLongWriter):
 
     def _field(self, text: str) -> str:
         return csv_field(text)
+
+
+def _bytes(values: NDArray[Any]) -> bytes:
+    return values.tobytes()
 
 
 def _held(fields: NDArray[Any]) -> int:

@@ -8,12 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from rnaget_server.model.slice import Labels, LayerInfo, Slice, stored_values
-from rnaget_server.model.text import encode, encode_all, padding, write_padded
+from rnaget_server.model.labels import is_text
+from rnaget_server.model.slice import Labels, LayerInfo, Slice
+from rnaget_server.model.text import encode
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores import layout
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.deflated import GZIP, allocate_as, held_by
+from rnaget_server.writers.fixed_texts import write_fixed, write_in_pieces
 from rnaget_server.writers.prepared import OWN, PreparedFiles, shared_origin, whole_key
 from rnaget_server.writers.skeleton import Allocate, Gap, create, row_pieces, streamed
 
@@ -87,13 +89,22 @@ def _axes(slice: Slice) -> tuple[tuple[layout.AxisLayout, Labels], ...]:
 
 def _write_labels(group: h5py.Group, labels: Labels) -> None:
     for name in labels.attributes:
-        values = stored_values(labels, name)
         link = layout.link_name(group, name)
-        if values.dtype.kind in "ifS":
-            group.create_dataset(link, data=values)
+        if not is_text(labels, name):
+            group.create_dataset(link, data=labels.column(name))
             continue
-        width, wasteful = padding(values)
-        if wasteful:
-            write_padded(group, link, values, width)
+        width = _width_at_hand(labels, name)
+        if width is not None:
+            write_in_pieces(group, link, labels.pieces(name), labels.size, width)
         else:
-            group.create_dataset(link, data=encode_all(values))
+            write_fixed(group, link, labels, name, lambda texts: [*map(encode, texts)])
+
+
+def _width_at_hand(labels: Labels, name: str) -> int | None:
+    """Return the width of the texts of an attribute, if all are at hand as bytes."""
+    width = 1
+    for values in labels.pieces(name):
+        if values.dtype.kind != "S":
+            return None
+        width = max(width, values.dtype.itemsize)
+    return width

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import texts_of
 from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.stores.tenx import FEATURE_TYPE
 from rnaget_server.writers.base import Body, FolderWriter
@@ -17,7 +18,7 @@ from rnaget_server.writers.cells import row_texts
 from rnaget_server.writers.compressed_tsv import gzipped
 from rnaget_server.writers.entries import Entries, lines_of, nonzero_entries
 from rnaget_server.writers.sink import zipped
-from rnaget_server.writers.tsv import BYTES_OF_TEXT, chunked, joined, line_texts, quoted
+from rnaget_server.writers.tsv import chunked, held_by_texts, joined, quoted, text_pieces
 
 _FILES = ("features.tsv.gz", "barcodes.tsv.gz", "matrix.mtx.gz")
 ONLY_TYPE = "Gene Expression"
@@ -38,7 +39,7 @@ class MtxWriter(FolderWriter):
 
     def write(self, slice: Slice) -> Body:
         """Return the three files as a zip archive; its length is not known beforehand."""
-        return Body(zipped(self.files(slice), compressed=False), held=sum(slice.shape) * BYTES_OF_TEXT)
+        return Body(zipped(self.files(slice), compressed=False), held=3 * held_by_texts(slice.samples))
 
     def files(self, slice: Slice) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield each file, its name and its bytes; the cells of a dense slice are read twice."""
@@ -49,23 +50,18 @@ class MtxWriter(FolderWriter):
 def _features(slice: Slice) -> Iterator[bytes]:
     """Yield ids, names and types, as readers expect all three: the id for a name, and genes, where there are none."""
     features = slice.features
-    ids = as_texts(features.column(features.id))
-    names = as_texts(features.column(features.name)) if features.name else ids
     typed = FEATURE_TYPE in features.attributes and features.id != FEATURE_TYPE
-    types = as_texts(features.column(FEATURE_TYPE)) if typed else [ONLY_TYPE] * len(ids)
-    yield from _table([ids, names, types])
+    names = [features.id, features.name or features.id, *([FEATURE_TYPE] if typed else [])]
+    columns = (chain.from_iterable(map(texts_of, features.pieces(name))) for name in names)
+    rows = zip(*columns, *([] if typed else [repeat(ONLY_TYPE, features.size)]), strict=True)
+    while some := list(islice(rows, _ROWS)):
+        yield b"".join(("\t".join(map(quoted, row)) + "\n").encode() for row in some)
 
 
 def _barcodes(slice: Slice) -> Iterator[bytes]:
-    ids = line_texts(slice.samples, slice.samples.id)
-    for start in range(0, len(ids), _ROWS):
-        yield joined(ids[start : start + _ROWS], b"\n") + b"\n"
-
-
-def _table(columns: Sequence[Sequence[str]]) -> Iterator[bytes]:
-    for start in range(0, len(columns[0]), _ROWS):
-        rows = zip(*(column[start : start + _ROWS] for column in columns), strict=True)
-        yield b"".join(("\t".join(map(quoted, row)) + "\n").encode() for row in rows)
+    for ids in text_pieces(slice.samples, slice.samples.id):
+        for start in range(0, len(ids), _ROWS):
+            yield joined(ids[start : start + _ROWS], b"\n") + b"\n"
 
 
 def _matrix(slice: Slice) -> Iterator[bytes]:

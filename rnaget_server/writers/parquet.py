@@ -12,6 +12,8 @@ from rnaget_server.writers.sink import Sink
 from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
 _GROUP_BYTES = 32 << 20
+_MOST_SAMPLES = 30_000
+_BYTES_OF_COLUMN = 5_500
 # pyarrow keeps about 900 bytes for each column of each row group until the end.
 _MOST_PARTS = 100_000
 
@@ -32,7 +34,7 @@ class ParquetWriter(Writer):
         ResultTooLarge
             If there are too many.
         """
-        refuse_wide(slice, "parquet")
+        refuse_wide(slice, "parquet", _MOST_SAMPLES)
         rows = rows_at_once(slice, _GROUP_BYTES)
         limit = _MOST_PARTS // slice.samples.size * rows
         if slice.features.size > limit:
@@ -45,7 +47,7 @@ class ParquetWriter(Writer):
     def write(self, slice: Slice) -> Body:
         """Return the slice as a file; its length is not known beforehand. See `check` for what is refused."""
         self.check(slice)
-        return Body(_pieces(slice), held=held(slice, _GROUP_BYTES))
+        return Body(_pieces(slice), held=held(slice, _GROUP_BYTES, _BYTES_OF_COLUMN))
 
 
 def _pieces(slice: Slice) -> Iterator[bytes]:

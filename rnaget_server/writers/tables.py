@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnaget_server.errors import ResultTooLarge
+from rnaget_server.model.labels import is_text, texts_of
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.json import axis_as_json
 from rnaget_server.writers.transposed import transposed_runs
-from rnaget_server.writers.tsv import BYTES_OF_TEXT
+from rnaget_server.writers.tsv import BYTES_OF_TEXT, held_by_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_SAMPLES = 100_000
 _MOST_ROWS = 1 << 16
 # The cells transposed, as an array of Arrow, and as they are written.
 _COPIES = 3
 
 
-def refuse_wide(slice: Slice, format: str) -> None:
-    """Refuse a slice of more samples (or positions) than a table can have columns.
+def refuse_wide(slice: Slice, format: str, most: int) -> None:
+    """Refuse a slice of more samples (or positions) than a table can have columns in bounded memory.
 
     Raises
     ------
     ResultTooLarge
         If there are too many.
     """
-    if slice.samples.size > MOST_SAMPLES:
+    if slice.samples.size > most:
         raise ResultTooLarge(
-            f"{format} has a column for each sample or position, at most {MOST_SAMPLES:,}, and there are "
+            f"{format} has a column for each sample or position, at most {most:,}, and there are "
             f"{slice.samples.size:,}: ask for fewer (of signal tracks, a smaller range or bins), or for loom or h5ad"
         )
 
@@ -45,48 +45,60 @@ def rows_at_once(slice: Slice, size: int) -> int:
     return max(1, min(size // row, _MOST_ROWS, slice.features.size))
 
 
-def held(slice: Slice, size: int) -> int:
-    """Return about how many bytes a table takes of which so many bytes of cells are written at once, with labels."""
+def held(slice: Slice, size: int, column: int) -> int:
+    """Return about how many bytes a table takes, with labels.
+
+    Parameters
+    ----------
+    slice
+        What it is made of.
+    size
+        The bytes of cells that are written at once.
+    column
+        The bytes that pyarrow takes for each column.
+    """
     cells = rows_at_once(slice, size) * slice.samples.size * slice.layers[0].dtype.itemsize
-    return _COPIES * cells + slice.features.size * len(slice.features.attributes) * BYTES_OF_TEXT
+    features, samples = slice.features, slice.samples
+    labels = held_by_texts(features, len(features.attributes)) + samples.size * len(samples.attributes) * BYTES_OF_TEXT
+    return _COPIES * cells + samples.size * column + labels
 
 
-def feature_columns(features: Labels) -> dict[str, NDArray[Any]]:
+def feature_columns(features: Labels) -> tuple[str, ...]:
     """Return the columns before the samples: ids, names, then the other attributes of features."""
     first = [features.id, *([features.name] if features.name else [])]
-    return {name: features.column(name) for name in dict.fromkeys([*first, *features.attributes])}
+    return tuple(dict.fromkeys([*first, *features.attributes]))
 
 
-def schema_of(slice: Slice, labels: Mapping[str, NDArray[Any]]) -> pa.Schema:
+def schema_of(slice: Slice, labels: Sequence[str]) -> pa.Schema:
     """Return the columns, `labels` and the samples, and what belongs to them all as JSON."""
     import pyarrow as pa
 
-    cells = pa.from_numpy_dtype(slice.layers[0].dtype)
-    samples = unique_names(labels, _texts(slice.samples.column(slice.samples.id)))
-    fields = [pa.field(name, _type_of(values), False) for name, values in labels.items()]
+    features, cells = slice.features, pa.from_numpy_dtype(slice.layers[0].dtype)
+    samples = unique_names(labels, [*_texts(slice.samples, slice.samples.id)])
+    fields = [pa.field(name, _type_of(features, name), False) for name in labels]
     fields += [pa.field(name, cells, False) for name in samples]
     metadata = {
         "origin": dict(slice.origin),
         "units": slice.layers[0].units,
-        "features": {"id": slice.features.id, "name": slice.features.name, "attributes": list(labels)},
-        "samples": axis_as_json(slice.samples) | {"columns": samples},
+        "features": {"id": features.id, "name": features.name, "attributes": list(labels)},
     }
-    return pa.schema(fields, {key: json.dumps(value, allow_nan=False) for key, value in metadata.items()})
+    texts = {key: json.dumps(value, allow_nan=False).encode() for key, value in metadata.items()}
+    # Within the object of the samples; of very many, their attributes are never all there but as this text.
+    columns = b', "columns": ' + json.dumps(samples).encode() + b"}"
+    return pa.schema(fields, texts | {"samples": b"".join(axis_as_json(slice.samples))[:-1] + columns})
 
 
-def batches(slice: Slice, labels: Mapping[str, NDArray[Any]], schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+def batches(slice: Slice, labels: Sequence[str], schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
     """Yield `rows` features at once; each batch holds until the next is asked for."""
     import pyarrow as pa
 
-    start = 0
+    label_arrays = [_arrays(slice.features, name) for name in labels]
     for run in transposed_runs(slice.layers[0], slice.samples.size, rows):
         height = run.shape[1]
-        stop = start + height
-        columns = [_array(column[start:stop]) for column in labels.values()]
+        columns = [array(height) for array in label_arrays]
         cells = pa.array(np.ascontiguousarray(run).reshape(-1))
         columns += [cells.slice(at, height) for at in range(0, len(cells), height)]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
-        start = stop
 
 
 def unique_names(taken: Collection[str], names: Sequence[str]) -> list[str]:
@@ -105,17 +117,30 @@ def unique_names(taken: Collection[str], names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _type_of(values: NDArray[Any]) -> pa.DataType:
+def _type_of(labels: Labels, name: str) -> pa.DataType:
     import pyarrow as pa
 
-    return pa.string() if values.dtype.kind in "OSU" else pa.from_numpy_dtype(values.dtype)
+    dtype = next(labels.pieces(name, 1)).dtype
+    return pa.string() if dtype.kind in "OSU" else pa.from_numpy_dtype(dtype)
 
 
-def _array(values: NDArray[Any]) -> pa.Array[Any]:
+def _arrays(labels: Labels, name: str) -> Callable[[int], pa.Array[Any]]:
+    """Return a function that gives the next so many values of an attribute."""
     import pyarrow as pa
 
-    return pa.array(_texts(values), pa.string()) if values.dtype.kind in "OSU" else pa.array(values)
+    if is_text(labels, name):
+        texts = _texts(labels, name)
+        return lambda count: pa.array(list(islice(texts, count)), pa.string())
+    numbers = labels.column(name)
+    done = 0
+
+    def of_numbers(size: int) -> pa.Array[Any]:
+        nonlocal done
+        start, done = done, done + size
+        return pa.array(numbers[start:done])
+
+    return of_numbers
 
 
-def _texts(values: NDArray[Any]) -> list[str]:
-    return [str(value) for value in (values.astype("U") if values.dtype.kind == "S" else values).tolist()]
+def _texts(labels: Labels, name: str) -> Iterator[str]:
+    return chain.from_iterable(map(texts_of, labels.pieces(name)))

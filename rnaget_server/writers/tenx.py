@@ -14,7 +14,7 @@ from rnaget_server.stores.layout import link_name
 from rnaget_server.stores.tenx import FEATURE_TYPE
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.by_samples import cells_by_samples
-from rnaget_server.writers.fixed_texts import write_column, write_fixed
+from rnaget_server.writers.fixed_texts import write_column, write_texts
 from rnaget_server.writers.h5ad_cells import HELD, CsrArrays
 from rnaget_server.writers.mtx import ONLY_TYPE
 from rnaget_server.writers.skeleton import Gap, allocate, streamed
@@ -41,7 +41,7 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
     file.attrs["version"] = 2
     matrix = file.create_group("matrix")
     matrix["shape"] = np.array(slice.shape, np.int32)
-    write_fixed(matrix, "barcodes", slice.samples.column(slice.samples.id))
+    write_texts(matrix, "barcodes", slice.samples, slice.samples.id)
     _write_features(matrix.create_group("features"), slice.features)
     layer, samples = slice.layers[0], slice.shape[1]
     cells = cells_by_samples(layer, samples)
@@ -54,16 +54,19 @@ def _lay_out(slice: Slice, file: h5py.File) -> list[Gap]:
 
 def _write_features(group: h5py.Group, features: Labels) -> None:
     """Write what readers expect first: the id for a name, genes, and no genome where there are none."""
-    write_fixed(group, "id", features.column(features.id))
-    write_fixed(group, "name", features.column(features.name or features.id))
+    write_texts(group, "id", features, features.id)
+    write_texts(group, "name", features, features.name or features.id)
     for name, default in ((FEATURE_TYPE, ONLY_TYPE), (_GENOME, "")):
         known = name in features.attributes and name not in (features.id, features.name)
-        write_fixed(group, name, features.column(name) if known else np.full(features.size, default, object))
+        if known:
+            write_texts(group, name, features, name)
+        else:
+            group.create_dataset(name, data=np.full(features.size, default.encode(), f"S{max(1, len(default))}"))
     # Readers look up here which other columns are of use to them.
-    write_fixed(group, "_all_tag_keys", np.array([_GENOME], object))
+    group.create_dataset("_all_tag_keys", data=np.array([_GENOME.encode()]))
     for name in features.attributes:
         if name not in (features.id, features.name, FEATURE_TYPE, _GENOME):
-            write_column(group, link_name(group, name), features.column(name))
+            write_column(group, link_name(group, name), features, name)
 
 
 def _dtype(layer: LayerInfo, cells: SparseCells) -> np.dtype[Any]:

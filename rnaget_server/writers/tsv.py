@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
+from rnaget_server.model.labels import LABELS_AT_ONCE, texts_of
 from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.writers.base import Body, Writer
 from rnaget_server.writers.cells import table_lines
 
 _CHUNK_BYTES = 256 << 10
-_LABELS_AT_ONCE = 1 << 16
+_ROWS_AT_ONCE = 1 << 12
 BYTES_OF_TEXT = 80
 """About what Python takes for an id."""
 
@@ -30,19 +32,13 @@ class TsvWriter(Writer):
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as UTF-8 text; its length is not known beforehand."""
-        labels = [line_texts(slice.features, name) for name in slice.tsv_labels]
-        return Body(chunked(_lines(slice, labels)), held=sum(map(_bytes_of, labels)))
+        return Body(chunked(_lines(slice)), held=held_by_texts(slice.features, len(slice.tsv_labels)))
 
 
-def line_texts(labels: Labels, name: str) -> Texts:
-    """Return an attribute as texts, or as ASCII bytes where it is at hand so."""
-    texts = labels.ascii(name)
-    return as_texts(labels.column(name)) if texts is None else texts
-
-
-def _bytes_of(texts: Texts) -> int:
-    """Return about how many bytes texts take."""
-    return texts.nbytes if isinstance(texts, np.ndarray) else len(texts) * BYTES_OF_TEXT
+def text_pieces(labels: Labels, name: str) -> Iterator[Texts]:
+    """Yield an attribute some at a time as texts, or as ASCII bytes where it is at hand so."""
+    for values in labels.pieces(name):
+        yield values if values.dtype.kind == "S" else as_texts(values)
 
 
 def comment_lines(slice: Slice) -> bytes:
@@ -52,51 +48,57 @@ def comment_lines(slice: Slice) -> bytes:
     return b"".join(f"# {key}: {clean(value)}\n".encode() for key, value in slice.origin.items())
 
 
-def _lines(slice: Slice, labels: Sequence[Texts]) -> Iterator[bytes]:
+def _lines(slice: Slice) -> Iterator[bytes]:
     for key, value in slice.tsv_head.items():
         yield f"#{key}\t{clean(value)}\n".encode()
     yield comment_lines(slice)
     yield "\t".join(cleaned(slice.tsv_labels)).encode()
-    for columns in slice.tsv_columns():
-        for start in range(0, len(columns), _LABELS_AT_ONCE):
+    for columns in _column_pieces(slice):
+        for start in range(0, len(columns), LABELS_AT_ONCE):
             yield b"\t"
-            yield joined(columns[start : start + _LABELS_AT_ONCE], b"\t")
+            yield joined(columns[start : start + LABELS_AT_ONCE], b"\t")
     yield b"\n"
-    layer = slice.layers[0]
-    done = 0
+    layer, labels = slice.layers[0], _row_labels(slice)
 
     def lines(block: NDArray[Any]) -> bytes:
-        nonlocal done
-        start, done = done, done + len(block)
-        return table_lines(block, layer.whole, _row_labels(labels, start, done))
+        return table_lines(block, layer.whole, list(islice(labels, len(block))))
 
     # Not by a loop, whose variable would hold on to the block while its text is sent.
     yield from map(lines, layer.blocks())
 
 
-def _row_labels(labels: Sequence[Texts], start: int, stop: int) -> list[bytes]:
-    """Return the labels in front of the rows from one on up to another, joined by tabs.
+def _row_labels(slice: Slice) -> Iterator[bytes]:
+    """Yield the labels in front of each row, joined by tabs.
 
     They are made for some rows at a time: those of all rows, of each reply, would be the most that a reply holds.
     """
-    parts = [joined(texts[start:stop], b"\n").split(b"\n") for texts in labels]
-    return parts[0] if len(parts) == 1 else list(map(b"\t".join, zip(*parts, strict=True)))
+    for columns in zip(*(text_pieces(slice.features, name) for name in slice.tsv_labels), strict=True):
+        for start in range(0, len(columns[0]), _ROWS_AT_ONCE):
+            part = np.s_[start : start + _ROWS_AT_ONCE]
+            fields = [joined(texts[part], b"\n").split(b"\n") for texts in columns]
+            yield from fields[0] if len(fields) == 1 else map(b"\t".join, zip(*fields, strict=True))
 
 
-def label_texts(slice: Slice) -> list[Sequence[str]]:
-    """Return the label columns of the slice as texts."""
-    return [as_texts(slice.features.column(name)) for name in slice.tsv_labels]
+def label_rows(slice: Slice) -> Iterator[tuple[str, ...]]:
+    """Yield the labels in front of each row as texts."""
+    columns = (slice.features.pieces(name) for name in slice.tsv_labels)
+    return zip(*(chain.from_iterable(map(texts_of, pieces)) for pieces in columns), strict=True)
 
 
 def column_texts(slice: Slice) -> Iterator[str]:
     """Yield the labels of the columns of cells."""
     for columns in slice.tsv_columns():
-        yield from columns.astype(str).tolist() if isinstance(columns, np.ndarray) else columns
+        yield from texts_of(columns) if isinstance(columns, np.ndarray) else columns
 
 
-def held_by_texts(columns: Sequence[Sequence[str]]) -> int:
-    """Return about how many bytes columns of texts take."""
-    return sum(map(len, columns)) * BYTES_OF_TEXT
+def _column_pieces(slice: Slice) -> Iterator[Texts]:
+    for columns in slice.tsv_columns():
+        yield as_texts(columns) if isinstance(columns, np.ndarray) and columns.dtype.kind != "S" else columns
+
+
+def held_by_texts(labels: Labels, columns: int = 1) -> int:
+    """Return about how many bytes the texts of some attributes take that are made at once."""
+    return min(labels.size, LABELS_AT_ONCE) * columns * BYTES_OF_TEXT
 
 
 def joined(texts: Texts, separator: bytes) -> bytes:

@@ -12,6 +12,7 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import Matrix
+from rnaget_server.model.labels import WholeLabels
 from rnaget_server.model.slice import LayerInfo, Slice
 from rnaget_server.query.recommended import as_known
 from rnaget_server.slicing.summaries.sparse import OF_STORED_CELLS, summarise_stored
@@ -115,7 +116,7 @@ class Grouping:
         return made.reshape(len(block), len(self.values) * len(summaries))
 
 
-class GroupLabels:
+class GroupLabels(WholeLabels):
     """The labels of groups in place of samples: their value, and how many samples they have."""
 
     name = None
@@ -140,7 +141,7 @@ class GroupLabels:
         """Return None: groups are few."""
 
 
-class SummaryLabels:
+class SummaryLabels(WholeLabels):
     """The labels of several summaries of each group in place of samples: an id, the labels of the group, the summary.
 
     The id is the group, a space and the summary. No summary has a space in its name, so an id is that of one summary of

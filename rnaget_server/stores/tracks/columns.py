@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.labels import WholeLabels
 from rnaget_server.stores.tracks.base import Run, labels_of
 from rnaget_server.stores.tracks.bins import edges
 
@@ -58,7 +59,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class PositionLabels:
+class PositionLabels(WholeLabels):
     """The columns of a slice of tracks as labels."""
 
     columns: Columns
