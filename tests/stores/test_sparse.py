@@ -40,10 +40,12 @@ from tests.conftest import examples
 KINDS = Registry("rnaget_server.stores")
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="class")
+def small_pieces() -> Iterator[None]:
     """Bounds so small that everything is read in many pieces and transposed in many panels."""
-    shrink(monkeypatch)
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        yield
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +69,14 @@ def write_example(path: Path) -> Path:
 
 
 class TestNativeSparseStore(MatrixStoreContract):
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory):
+        """The file, which no test changes."""
+        return write_example(tmp_path_factory.mktemp("sparse") / "m.h5")
+
     @pytest.fixture
-    def store(self, tmp_path, placed):
-        return NativeSparseStore(placed(write_example(tmp_path / "m.h5")))
+    def store(self, path, placed):
+        return NativeSparseStore(placed(path))
 
 
 @pytest.mark.usefixtures("small_pieces")

@@ -22,12 +22,17 @@ class TestDense(MatrixStoreContract):
     ranges = True
     opened = 1
 
-    @pytest.fixture
-    def store(self, tmp_path):
-        paths = cut(tmp_path, *example_axes(), example_cells(), self.kinds[:2], _BORDERS[:3], self.orders[:2])
-        more = tmp_path / "more"
+    @pytest.fixture(scope="class")
+    def paths(self, tmp_path_factory):
+        """The files, which no test changes."""
+        directory = tmp_path_factory.mktemp("cut")
+        paths = cut(directory, *example_axes(), example_cells(), self.kinds[:2], _BORDERS[:3], self.orders[:2])
+        more = directory / "more"
         more.mkdir()
-        paths += cut(more, *example_axes(), example_cells(), self.kinds[2:3], _BORDERS[3:], self.orders[2:])
+        return paths + cut(more, *example_axes(), example_cells(), self.kinds[2:3], _BORDERS[3:], self.orders[2:])
+
+    @pytest.fixture
+    def store(self, paths, tmp_path):
         place = IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
         return [open_cut(paths, "TPM", ("gene", "sample"), place=place) for _ in range(self.opened)][-1]
 
