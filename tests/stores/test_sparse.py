@@ -42,18 +42,18 @@ KINDS = Registry("rnaget_server.stores")
 
 @pytest.fixture(scope="class")
 def small_pieces() -> Iterator[None]:
-    """Bounds so small that everything is read in many pieces and transposed in many panels."""
+    """Bounds so small that everything is read in many pieces, of some rows, and transposed in many panels."""
     with pytest.MonkeyPatch.context() as patch:
-        shrink(patch)
+        shrink(patch, 48, 200)
         yield
 
 
-def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compressed, "PIECE", 16)
-    monkeypatch.setattr(compressed, "_SPAN", 64)
-    monkeypatch.setattr(sparse_layer, "PANEL", 100)
-    monkeypatch.setattr(sparse_layer, "SORTED", 50)
-    monkeypatch.setattr(sparse_layer, "PIECE", 16)
+def shrink(monkeypatch: pytest.MonkeyPatch, piece: int = 16, panel: int = 100) -> None:
+    monkeypatch.setattr(compressed, "PIECE", piece)
+    monkeypatch.setattr(compressed, "_SPAN", 4 * piece)
+    monkeypatch.setattr(sparse_layer, "PANEL", panel)
+    monkeypatch.setattr(sparse_layer, "SORTED", panel // 2)
+    monkeypatch.setattr(sparse_layer, "PIECE", piece)
     monkeypatch.setattr(sparse_writer, "CHUNK", 8)
     monkeypatch.setattr(transposed, "_PANEL_BYTES", 256)
     monkeypatch.setattr(transposed, "_READ_BYTES", 128)

@@ -85,10 +85,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "PANEL", 100)
     monkeypatch.setattr(cells, "PIECE", 50)
     monkeypatch.setattr(cells, "_MANY", 1)
-    monkeypatch.setattr(compressed, "PIECE", 16)
-    monkeypatch.setattr(sparse_layer, "PANEL", 100)
-    monkeypatch.setattr(sparse_layer, "SORTED", 50)
-    monkeypatch.setattr(sparse_layer, "PIECE", 16)
+    monkeypatch.setattr(compressed, "PIECE", 48)
+    monkeypatch.setattr(sparse_layer, "PANEL", 200)
+    monkeypatch.setattr(sparse_layer, "SORTED", 100)
+    monkeypatch.setattr(sparse_layer, "PIECE", 48)
 
 
 @pytest.mark.usefixtures("small")
