@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.process import BaseProcess
@@ -33,6 +34,25 @@ from tests import forked
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 START_TIMEOUT = 180.0
+TESTS = Path(__file__).parent
+LONGEST = (
+    "attack/test_attacks.py",
+    "client/test_r.py",
+    "deploy/test_many_servers.py",
+    "compliance/test_official_suite.py",
+    "browser/test_walk.py",
+    "objects/test_official_suite.py",
+    "http/test_remote_counts.py",
+    "compliance/test_sequence_suites.py",
+    "access/test_documented.py",
+    "compliance/test_drs_suite.py",
+    "access/test_routes.py",
+    "test_master.py",
+    "examples/test_notebook.py",
+    "test_wheel.py",
+    "test_plan.py",
+)
+"""The files that take longest, of those that have few tests."""
 
 Import = Callable[..., Path]
 Servers = list[BaseProcess]
@@ -63,6 +83,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     Both processes of a run have to give each test the same name.
     """
     return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, then with those of most tests: the processes of a run end together."""
+    tests = Counter(item.path for item in items)
+    last = len(LONGEST)
+    rank = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (rank.get(item.path, last), -tests[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:
