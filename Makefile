@@ -43,9 +43,10 @@ serve: .venv/.serve
 	@$(BIN)/rnaget-server serve $(ARGS)
 
 # Two processes, each with files of its own. The order of sets, and so the names of tests, has to be the same in both.
+# The longest files are first, as tests/conftest.py orders them.
 # Python keeps what it compiles even where the environment says otherwise: the tests start hundreds of processes.
 TWO  := PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=
-BOTH := -n 2 --dist loadfile
+BOTH := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed $(DEPLOY)/.installed
 	@$(TWO) $(BIN)/python -m pytest -m "not long" $(BOTH) $(ARGS)

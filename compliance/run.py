@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,21 +48,24 @@ def dataset() -> Path:
     return Path(os.environ.get("RNAGET_COMPLIANCE_DATA") or _DATASET).absolute()
 
 
-def run(mode: Mode) -> suite.Outcome:
-    """Serve the official dataset in one way and return what the suite finds.
+def run(modes: Sequence[Mode]) -> list[suite.Outcome]:
+    """Serve the official dataset in each of these ways at once; return what the suite finds of each.
 
     Raises
     ------
     RuntimeError
-        If the import fails, the server does not start, or the suite breaks off.
+        If an import fails, a server does not start, or the suite breaks off.
     """
-    with tempfile.TemporaryDirectory() as directory:
-        data = Path(directory, "data")
-        mode.build(dataset(), data)
-        token = controlled(data) if mode.is_controlled else None
-        with serving(data, mode.switched_off) as address:
-            served = set(suite.GROUPS) - set(mode.switched_off)
-            return suite.run(f"{address}/rnaget/", served, token)
+    with ExitStack() as stack:
+        return suite.run([_serve(mode, stack) for mode in modes])
+
+
+def _serve(mode: Mode, stack: ExitStack) -> suite.Target:
+    data = Path(stack.enter_context(tempfile.TemporaryDirectory()), "data")
+    mode.build(dataset(), data)
+    token = controlled(data) if mode.is_controlled else None
+    address = stack.enter_context(serving(data, mode.switched_off))
+    return suite.Target(f"{address}/rnaget/", frozenset(suite.GROUPS) - set(mode.switched_off), token)
 
 
 def main() -> int:
@@ -69,7 +73,7 @@ def main() -> int:
     if not dataset().is_dir():
         print(f"the official dataset is not in {dataset()}: set RNAGET_COMPLIANCE_DATA", file=sys.stderr)
         return 2
-    outcomes = {mode.name: run(mode) for mode in MODES}
+    outcomes = {mode.name: outcome for mode, outcome in zip(MODES, run(MODES), strict=True)}
     for name, outcome in outcomes.items():
         for case in outcome.not_passed:
             print(f"{name}: {case.describe()}")

@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,26 +73,40 @@ class Outcome:
         return self.passed == self.expected == len(self.cases)
 
 
-def run(base_url: str, served: set[str], token: str | None = None) -> Outcome:
-    """Run the suite against `base_url`, whose groups `served` are there and whose other groups answer 501.
+@dataclass(frozen=True)
+class Target:
+    """A server to ask: its address, its groups that are there, others answer 501, and a token to sign in by, if any."""
 
-    With a token, the suite signs in by it.
+    base_url: str
+    served: frozenset[str] = frozenset(GROUPS)
+    token: str | None = None
+
+    @property
+    def expected(self) -> int:
+        """The number of cases that the suite holds for it."""
+        return sum(SERVED[group] if group in self.served else SWITCHED_OFF[group] for group in GROUPS)
+
+    def described(self) -> dict[str, Any]:
+        """Return the server as the suite's configuration has it."""
+        return {
+            "server_name": "rnaget-server",
+            "base_url": self.base_url.rstrip("/") + "/",
+            "implemented": {group: group in self.served for group in GROUPS},
+            **({} if self.token is None else {"token": self.token}),
+        }
+
+
+def run(targets: Sequence[Target]) -> list[Outcome]:
+    """Return what the suite finds of each of the targets: one run for all, for to start it takes longer than to ask.
 
     Raises
     ------
     RuntimeError
         If the suite broke off, with what it printed last.
     """
-    server = {
-        "server_name": "rnaget-server",
-        "base_url": base_url.rstrip("/") + "/",
-        "implemented": {group: group in served for group in GROUPS},
-        **({} if token is None else {"token": token}),
-    }
-    expected = sum(SERVED[group] if group in served else SWITCHED_OFF[group] for group in GROUPS)
     with _alone(), tempfile.TemporaryDirectory() as directory:
         config, report = Path(directory, "config.yaml"), Path(directory, "report")
-        config.write_text(yaml.safe_dump({"servers": [server]}))
+        config.write_text(yaml.safe_dump({"servers": [target.described() for target in targets]}))
         command: list[str | Path] = [TOOL, "report", "--no-tar", "-f", "-c", config, "-o", report]
         done = subprocess.run(
             command,
@@ -107,7 +121,9 @@ def run(base_url: str, served: set[str], token: str | None = None) -> Outcome:
         results = report / "results.json"
         if done.returncode or not results.is_file():
             raise RuntimeError(f"the suite broke off (exit code {done.returncode}):\n{done.stdout[-4000:]}")
-        return Outcome(expected, tuple(_cases(json.loads(results.read_text()))))
+        found = json.loads(results.read_text())
+        pairs = zip(targets, found, strict=True)
+        return [Outcome(target.expected, tuple(_cases(server))) for target, server in pairs]
 
 
 @contextmanager
@@ -118,15 +134,9 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _cases(servers: list[dict[str, Any]]) -> Iterator[Case]:
-    """Yield the cases in a report: server → group → object → test → component → case."""
-    tests = (
-        test
-        for server in servers
-        for objects in server["test_results"].values()
-        for tests in objects.values()
-        for test in tests
-    )
+def _cases(server: dict[str, Any]) -> Iterator[Case]:
+    """Yield the cases of a server in a report: group → object → test → component → case."""
+    tests = (test for objects in server["test_results"].values() for tests in objects.values() for test in tests)
     for test in tests:
         for component in ("api_component", "content_component"):
             for case in (test["message"].get(component) or {"cases": ()})["cases"]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import multiprocessing
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -28,12 +29,33 @@ from rnaget_server.app import create_app
 from rnaget_server.cli.server import main
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.settings import Settings
+from tests import forked
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 START_TIMEOUT = 180.0
+TESTS = Path(__file__).parent
+LONGEST = (
+    "attack/test_attacks.py",
+    "client/test_r.py",
+    "deploy/test_many_servers.py",
+    "compliance/test_official_suite.py",
+    "browser/test_walk.py",
+    "objects/test_official_suite.py",
+    "http/test_remote_counts.py",
+    "compliance/test_sequence_suites.py",
+    "access/test_documented.py",
+    "compliance/test_drs_suite.py",
+    "access/test_routes.py",
+    "test_master.py",
+    "examples/test_notebook.py",
+    "test_wheel.py",
+    "test_plan.py",
+)
+"""The files that take longest, of those that have few tests."""
 
 Import = Callable[..., Path]
+Servers = list[BaseProcess]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,6 +83,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     Both processes of a run have to give each test the same name.
     """
     return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, then with those of most tests: the processes of a run end together."""
+    tests = Counter(item.path for item in items)
+    last = len(LONGEST)
+    rank = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (rank.get(item.path, last), -tests[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:
@@ -230,41 +260,64 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Start real servers (``rnaget-server serve``) on free ports; all are ended with the session."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start(data: Path, *, workers: int = 1, log: Path | None = None, **environment: str) -> str:
-        port = free_port()
-        log = log or tmp_path_factory.mktemp("server") / "log"
-        command = [sys.executable, "-m", "rnaget_server.cli.server", "serve", str(data)]
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [*command, "--port", str(port), "--workers", str(workers)],
-                env={**os.environ, **environment},
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-            )
-        running.append(process)
-        root = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + START_TIMEOUT
-        while not _is_ready(root):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not start; its log:\n{log.read_text(errors='replace')}", pytrace=False)
-            time.sleep(0.1)
-        return root
-
-    yield start
-    for process in running:
+def _servers() -> Iterator[Servers]:
+    """The servers that nobody needs any more, once the session ends."""
+    servers: Servers = []
+    yield servers
+    for process in servers:
         process.terminate()
-    for process in running:
-        process.wait(120)
+    for process in servers:
+        process.join(120)
 
 
 @pytest.fixture(scope="session")
-def demo_root(serve: Callable[..., str]) -> str:
+def serve_all(tmp_path_factory: pytest.TempPathFactory, _servers: Servers) -> Callable[..., str]:
+    """Start real servers (``rnaget-server serve``) on free ports, for fixtures that modules share."""
+    return partial(_started, _servers, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory, _servers: Servers) -> Iterator[Callable[..., str]]:
+    """The same for one module: a server takes memory, and time even while nobody asks. No test waits for its end."""
+    own: Servers = []
+    yield partial(_started, own, tmp_path_factory)
+    for process in own:
+        process.terminate()
+    _servers += own
+
+
+def _started(
+    servers: Servers,
+    factory: pytest.TempPathFactory,
+    data: Path,
+    *,
+    workers: int = 1,
+    log: Path | None = None,
+    **environment: str,
+) -> str:
+    port = free_port()
+    log = log or factory.mktemp("server") / "log"
+    arguments = [str(data), "--port", str(port), "--workers", str(workers)]
+    # Those that Python and libraries read as they start.
+    early = any(not name.startswith("RNAGET_") or name == "RNAGET_METRICS_ADDRESS" for name in environment)
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload([forked.__name__])
+    process = forks.Process(target=forked.serve, args=(arguments, {**os.environ, **environment}, log, not early))
+    process.start()
+    servers.append(process)
+    root = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + START_TIMEOUT
+    while not _is_ready(root):
+        if process.exitcode is not None or time.monotonic() > deadline:
+            pytest.fail(f"the server did not start; its log:\n{log.read_text(errors='replace')}", pytrace=False)
+        time.sleep(0.1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def demo_root(serve_all: Callable[..., str]) -> str:
     """A server of the demo catalogue, for all tests that only read from it."""
-    return serve(ROOT / "data")
+    return serve_all(ROOT / "data")
 
 
 def _is_ready(root: str) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.conftest import LONGEST, TESTS
+
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = [".", "client"]
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -217,6 +219,11 @@ def test_license_is_the_one_named(directory: str) -> None:
     assert _project(directory)["license"] == "Apache-2.0"
     text = (ROOT / directory / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License\n" in text and "Version 2.0, January 2004" in text
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_a_file_to_begin_with_is_there(name: str) -> None:
+    assert (TESTS / name).is_file()
 
 
 def _requirements(name: str) -> str:

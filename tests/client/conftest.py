@@ -20,13 +20,13 @@ from tests.serving import in_thread
 
 
 @pytest.fixture(scope="session")
-def root(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def root(serve_all: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of the RNAget API of a server of one study."""
-    return f"{serve(one_study(tmp_path_factory.mktemp('root') / 'data'))}/rnaget"
+    return f"{serve_all(one_study(tmp_path_factory.mktemp('root') / 'data'))}/rnaget"
 
 
 @pytest.fixture(scope="session")
-def full(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def full(serve_all: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a server with reads, a genome with genes, and signal tracks."""
     data = tmp_path_factory.mktemp("full")
     new_study(data, "id: s\ngenome: sacCer3\n")
@@ -40,7 +40,7 @@ def full(serve: Callable[..., str], shared_data: Path, tmp_path_factory: pytest.
     import_file(reads / "hts_specs_chrM" / "level-9.bam", data, *into, "run/chrM")
     into = ("--project", "p", "--study", "s", "--units", "count", "--id")
     import_file(shared_data / "tracks" / "mcf7_er" / "Chr18_MCF7_ER_1.bw", data, *into, "er")
-    return serve(data, RNAGET_MAX_BLOCK_BYTES="300000", RNAGET_MAX_INLINE_BYTES="5000")
+    return serve_all(data, RNAGET_MAX_BLOCK_BYTES="300000", RNAGET_MAX_INLINE_BYTES="5000")
 
 
 def import_file(source: Path, data: Path, *options: object) -> None:

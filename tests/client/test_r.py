@@ -121,7 +121,7 @@ class Full(NamedTuple):
     bam: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def full(library: Path, serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Full:
     """The server that the package's own tests ask."""
     place = tmp_path_factory.mktemp("full-r")

@@ -40,20 +40,22 @@ from tests.conftest import examples
 KINDS = Registry("rnaget_server.stores")
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bounds so small that everything is read in many pieces and transposed in many panels."""
-    shrink(monkeypatch)
+@pytest.fixture(scope="class")
+def small_pieces() -> Iterator[None]:
+    """Bounds so small that everything is read in many pieces, of some rows, and transposed in many panels."""
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch, 48, 200)
+        yield
 
 
-def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compressed, "PIECE", 16)
-    monkeypatch.setattr(compressed, "_SPAN", 64)
-    monkeypatch.setattr(sparse_layer, "PANEL", 100)
-    monkeypatch.setattr(sparse_layer, "SORTED", 50)
-    monkeypatch.setattr(sparse_layer, "PIECE", 16)
-    monkeypatch.setattr(sparse_transpose, "PIECE", 16)
-    monkeypatch.setattr(sparse_transpose, "PART", 16)
+def shrink(monkeypatch: pytest.MonkeyPatch, piece: int = 16, panel: int = 100) -> None:
+    monkeypatch.setattr(compressed, "PIECE", piece)
+    monkeypatch.setattr(compressed, "_SPAN", 4 * piece)
+    monkeypatch.setattr(sparse_layer, "PANEL", panel)
+    monkeypatch.setattr(sparse_layer, "SORTED", panel // 2)
+    monkeypatch.setattr(sparse_layer, "PIECE", piece)
+    monkeypatch.setattr(sparse_transpose, "PIECE", piece)
+    monkeypatch.setattr(sparse_transpose, "PART", piece)
     monkeypatch.setattr(sparse_transpose, "LONG", 4)
     monkeypatch.setattr(sparse_writer, "CHUNK", 8)
     monkeypatch.setattr(transposed, "_PANEL_BYTES", 256)
@@ -70,9 +72,14 @@ def write_example(path: Path) -> Path:
 
 
 class TestNativeSparseStore(MatrixStoreContract):
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory):
+        """The file, which no test changes."""
+        return write_example(tmp_path_factory.mktemp("sparse") / "m.h5")
+
     @pytest.fixture
-    def store(self, tmp_path, placed):
-        return NativeSparseStore(placed(write_example(tmp_path / "m.h5")))
+    def store(self, path, placed):
+        return NativeSparseStore(placed(path))
 
 
 @pytest.mark.usefixtures("small_pieces")

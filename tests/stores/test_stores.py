@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rnaget_server.model.text import encode
 from rnaget_server.stores.loom import LoomStore
+from rnaget_server.stores.native import write_dense
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory, example_axes, example_cells
@@ -21,54 +22,58 @@ from tests.conftest import examples
 
 
 class TestNativeStore(MatrixStoreContract):
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory):
+        """The file, which no test changes."""
+        return _write_native(tmp_path_factory.mktemp("native") / "m.h5")
+
     @pytest.fixture
-    def store(self, tmp_path, placed):
-        path = tmp_path / "m.h5"
-        features, samples = example_axes()
-        layers = [LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()]
-        write_native(path, features, samples, layers)
+    def store(self, path, placed):
         return NativeStore(placed(path))
 
 
 class TestNativeStoreOfLongRows(TestNativeStore):
     """Chunks so small that both orientations are cut along and across."""
 
-    @pytest.fixture
-    def store(self, tmp_path, placed):
-        from rnaget_server.stores.native import write_dense
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(write_dense, "CHUNK_BYTES", 64)
+            patch.setattr(write_dense, "_SHORT_ROWS_BYTES", 48)
+            return _write_native(tmp_path_factory.mktemp("native") / "m.h5")
 
-        kept = write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES
-        write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES = 64, 48
-        try:
-            path = tmp_path / "m.h5"
-            features, samples = example_axes()
-            layers = [
-                LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()
-            ]
-            write_native(path, features, samples, layers)
-            return NativeStore(placed(path))
-        finally:
-            write_dense.CHUNK_BYTES, write_dense._SHORT_ROWS_BYTES = kept
+
+def _write_native(path: Path) -> Path:
+    layers = [LayerSource(units, InMemory(cells), cells.dtype, whole) for units, cells, whole in example_cells()]
+    write_native(path, *example_axes(), layers)
+    return path
 
 
 class TestLoomStore(MatrixStoreContract):
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory):
+        """The file, which no test changes."""
+        return _write_loom(tmp_path_factory.mktemp("loom") / "m.loom")
+
     @pytest.fixture
-    def store(self, tmp_path, placed):
-        path = tmp_path / "m.loom"
-        features, samples = example_axes()
-        with h5py.File(path, "w") as file:
-            (_, main, _), *further = example_cells()
-            file.create_dataset("matrix", data=main, chunks=(8, 8), compression="gzip")
-            for units, cells, whole in further:
-                kind = np.int64 if whole else cells.dtype
-                file.create_dataset(f"layers/{units}", data=cells.astype(kind), chunks=(8, 8))
-            for group, table in (("row_attrs", features), ("col_attrs", samples)):
-                for name, column in table.columns.items():
-                    text = column.dtype.kind == "O"
-                    data = [encode(value) for value in column] if text else column
-                    file.create_dataset(f"{group}/{name}", data=data)
-            file["col_attrs"].create_dataset("X_umap", data=samples.embeddings["X_umap"])
+    def store(self, path, placed):
         return LoomStore(placed(path), "TPM")
+
+
+def _write_loom(path: Path) -> Path:
+    features, samples = example_axes()
+    with h5py.File(path, "w") as file:
+        (_, main, _), *further = example_cells()
+        file.create_dataset("matrix", data=main, chunks=(8, 8), compression="gzip")
+        for units, cells, whole in further:
+            kind = np.int64 if whole else cells.dtype
+            file.create_dataset(f"layers/{units}", data=cells.astype(kind), chunks=(8, 8))
+        for group, table in (("row_attrs", features), ("col_attrs", samples)):
+            for name, column in table.columns.items():
+                text = column.dtype.kind == "O"
+                file.create_dataset(f"{group}/{name}", data=[encode(value) for value in column] if text else column)
+        file["col_attrs"].create_dataset("X_umap", data=samples.embeddings["X_umap"])
+    return path
 
 
 def test_native_store_is_a_loom_file_that_loompy_reads(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import import_matrix, one_study
 TISSUES = ["Adipose_Subcutaneous", "Liver", "Whole_Blood"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo_server(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> str:
     return serve(one_study(tmp_path_factory.mktemp("demo") / "data"), workers=2)
 

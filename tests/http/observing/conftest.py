@@ -26,7 +26,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def server(
-    serve: Callable[..., str], watched_data: Path, tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
+    serve_all: Callable[..., str], watched_data: Path, tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
 ) -> Served:
     """Start a server that is watched in every way."""
     address = f"127.0.0.1:{free_port()}"
@@ -40,7 +40,7 @@ def server(
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address,
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
-    root = serve(watched_data, workers=2, log=log, **settings)
+    root = serve_all(watched_data, workers=2, log=log, **settings)
     served = Served(root, f"http://{address}", log, watched_data)
     wait_for(lambda: served.alive() == 2)
     return served

@@ -22,12 +22,17 @@ class TestDense(MatrixStoreContract):
     ranges = True
     opened = 1
 
-    @pytest.fixture
-    def store(self, tmp_path):
-        paths = cut(tmp_path, *example_axes(), example_cells(), self.kinds[:2], _BORDERS[:3], self.orders[:2])
-        more = tmp_path / "more"
+    @pytest.fixture(scope="class")
+    def paths(self, tmp_path_factory):
+        """The files, which no test changes."""
+        directory = tmp_path_factory.mktemp("cut")
+        paths = cut(directory, *example_axes(), example_cells(), self.kinds[:2], _BORDERS[:3], self.orders[:2])
+        more = directory / "more"
         more.mkdir()
-        paths += cut(more, *example_axes(), example_cells(), self.kinds[2:3], _BORDERS[3:], self.orders[2:])
+        return paths + cut(more, *example_axes(), example_cells(), self.kinds[2:3], _BORDERS[3:], self.orders[2:])
+
+    @pytest.fixture
+    def store(self, paths, tmp_path):
         place = IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
         return [open_cut(paths, "TPM", ("gene", "sample"), place=place) for _ in range(self.opened)][-1]
 
@@ -80,12 +85,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "PANEL", 100)
     monkeypatch.setattr(cells, "PIECE", 50)
     monkeypatch.setattr(cells, "_MANY", 1)
-    monkeypatch.setattr(compressed, "PIECE", 16)
-    monkeypatch.setattr(sparse_layer, "PANEL", 100)
-    monkeypatch.setattr(sparse_layer, "SORTED", 50)
-    monkeypatch.setattr(sparse_layer, "PIECE", 16)
-    monkeypatch.setattr(sparse_transpose, "PIECE", 16)
-    monkeypatch.setattr(sparse_transpose, "PART", 16)
+    monkeypatch.setattr(compressed, "PIECE", 48)
+    monkeypatch.setattr(sparse_layer, "PANEL", 200)
+    monkeypatch.setattr(sparse_layer, "SORTED", 100)
+    monkeypatch.setattr(sparse_layer, "PIECE", 48)
+    monkeypatch.setattr(sparse_transpose, "PIECE", 48)
+    monkeypatch.setattr(sparse_transpose, "PART", 48)
     monkeypatch.setattr(sparse_transpose, "LONG", 4)
 
 
