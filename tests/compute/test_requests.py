@@ -24,6 +24,7 @@ from rnaget_server.catalog.object_storage import directory_of, publish
 from rnaget_server.compute.dask import DaskCompute
 from rnaget_server.datasets import repository
 from rnaget_server.datasets.portable import portable
+from rnaget_server.delivery import download
 from rnaget_server.errors import CatalogChanged, ComputeFailure, http_status
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.settings import Settings
@@ -114,6 +115,28 @@ def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: py
     assert workers.status_code == 200, workers.text
     assert workers.content == local.content
     assert killed[0] not in cluster.pids()
+
+
+@pytest.mark.parametrize("format", ["tsv", "loom", "h5ad"])
+def test_a_file_that_is_replaced_meanwhile_cuts_no_reply(
+    cluster: Cluster, start: Start, file: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    make = DaskCompute.map
+
+    def replacing(self: DaskCompute, function: Any, parts: Any, cancellation: Any) -> Any:
+        def slowly() -> Iterator[Any]:
+            for number, part in enumerate(parts):
+                if number == 9:
+                    os.utime(file, ns=(1, 1))
+                yield part
+
+        yield from make(self, function, slowly(), cancellation)
+
+    monkeypatch.setattr(DaskCompute, "map", replacing)
+    monkeypatch.setattr(download, "_IN_MEMORY", 0)  # as if the reply were large
+    reply = start(cluster.address).get(f"{PATH}&format={format}")
+    assert reply.status_code == 503, reply.content[:300]
+    assert int(reply.headers["Retry-After"]) > 0
 
 
 def test_a_summary_that_workers_made_is_kept(cluster: Cluster, start: Start, tmp_path: Path) -> None:
