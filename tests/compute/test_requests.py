@@ -26,6 +26,7 @@ from rnaget_server.datasets import repository
 from rnaget_server.datasets.portable import portable
 from rnaget_server.delivery import download
 from rnaget_server.errors import CatalogChanged, ComputeFailure, http_status
+from rnaget_server.model.slice import LayerInfo
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.settings import Settings
 from rnaget_server.slicing import in_parts
@@ -188,3 +189,19 @@ def test_a_matrix_in_object_storage_is_opened_elsewhere(file: Path, tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(sent), **options, check=False)
     assert done.stdout == b"False\n", done.stderr.decode()
     assert list((tmp_path / "other").rglob("m.h5"))
+
+
+def test_what_fails_among_the_first_results_fails_before_a_writer_begins() -> None:
+    block = np.ones((2, 3), np.float32)
+
+    def blocks() -> Iterator[Any]:
+        yield from (block, block)
+        raise CatalogChanged("ask again")
+
+    layer = LayerInfo("TPM", block.dtype, False, blocks, ahead=3 * block.nbytes)
+    with pytest.raises(CatalogChanged):
+        layer.begun()
+    begun = replace(layer, ahead=block.nbytes).begun().blocks()
+    assert next(begun) is block and next(begun) is block
+    with pytest.raises(CatalogChanged):
+        next(begun)
