@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row, side_by_side
 from rnaget_server.model.sparse import CompressedBlock, Direction
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.local import version_at
 from rnaget_server.stores.base import MatrixStore
@@ -117,6 +119,7 @@ def _many(material: Material) -> Iterator[Row | Note]:
         "a filter by type": lambda: store.samples.where("type", ["type 3"]),
         "all cells of one file": lambda: _blocks(store, None, np.arange(_FEW_CELLS)),
         "1 gene": lambda: _blocks(store, np.array([5])),
+        "another gene": lambda: _blocks(store, np.array([6])),
     }
     for what, ask in asks.items():
         yield Row(f"{title}: {what}", "a bare figure", Figures((_taken(ask),)))
@@ -144,7 +147,8 @@ def _pieces(store: MatrixStore, number: int) -> None:
 
 
 def _opened(paths: list[Path], place: IndexPlace | None = None) -> ShardedStore:
-    files = [ShardFile(path, version_at(path), _UNITS, NativeSparseStore) for path in paths]
+    opened = partial(NativeSparseStore, access=FileAccess())
+    files = [ShardFile(path, version_at(path), _UNITS, opened) for path in paths]
     return ShardedStore(files, OpenShards(), "gene", "cell", place)
 
 

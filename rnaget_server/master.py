@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.catalog.object_storage import look_for_changes
 from rnaget_server.errors import CatalogError
 from rnaget_server.http.shared_state import SharedState
 from rnaget_server.settings import Settings, settings_problem
@@ -58,6 +59,10 @@ class Master:
         """Start new workers with the settings of now, and end the old ones once the new ones take requests."""
         if self._state.stopping:
             return
+        try:
+            look_for_changes(self._settings.data)
+        except OSError as error:
+            self._server.log.error("Changes of the catalogue cannot be looked for: %s", error.strerror or error)
         try:
             self._settings = configuration()
         except (CatalogError, ValidationError) as error:

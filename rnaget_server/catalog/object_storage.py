@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rnaget_server.settings import load_settings
 from rnaget_server.storage.local import FileVersion, version_at
@@ -16,6 +16,9 @@ from rnaget_server.storage.urls import is_url, url_of
 
 if TYPE_CHECKING:
     from rnaget_server.storage.objects.publishing import Outcome
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 MIRRORS = "objects"
 """The directory in `cache_directory` that has those of catalogues in object storage."""
@@ -60,11 +63,33 @@ def prepare_data_setting() -> None:
     """
     url = os.environ.get("RNAGET_DATA", "")
     if is_object_url(url):
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
+        os.environ["RNAGET_DATA"] = str(_by_another_process(directory_of, url))
 
-        with ProcessPoolExecutor(1, get_context("fork")) as other:
-            os.environ["RNAGET_DATA"] = str(other.submit(directory_of, url).result())
+
+def look_for_changes(data: Path) -> None:
+    """Take over the changes of a catalogue in object storage by another process; of another catalogue, do nothing.
+
+    Raises
+    ------
+    OSError
+        If the place cannot be asked; what was taken over before stays.
+    """
+    if is_mirror(data):
+        _by_another_process(_update_waiting, data)
+
+
+def _update_waiting(data: Path) -> None:
+    from rnaget_server.storage.objects.mirror import opened_mirror
+
+    opened_mirror(data.parent).update(wait=True)
+
+
+def _by_another_process(function: Callable[[Given], Result], given: Given) -> Result:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, get_context("fork")) as other:
+        return other.submit(function, given).result()
 
 
 def _mirrored(url: str, directory: Path) -> Path:

@@ -38,14 +38,15 @@ class Compute(Protocol):
             Small values that can be pickled, such as paths and ranges, never the data themselves; the same holds for
             results.
         cancellation
-            Until when results are wanted; None: always.
+            Until when the results of a request are wanted; None: always, as for an import, of which a part may take
+            any time.
 
         Raises
         ------
         Cancelled
             Soon after it was cancelled.
         ComputeFailure
-            If the other machines cannot be reached, or fail.
+            If the other machines cannot be reached, fail, or take too long for a part of a request.
         """
 
     def close(self) -> None:

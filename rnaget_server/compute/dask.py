@@ -32,6 +32,8 @@ from rnaget_server.shared_settings import DASK
 _CONNECT_SECONDS = 10.0
 _WORKER_SECONDS = 60.0
 _POLL_SECONDS = 1.0
+# A part of a request takes some seconds; one that waits for those of others, some more.
+_PART_SECONDS = 120.0
 # Enough that a worker never waits for its next part.
 _PARTS_A_THREAD = 2
 # Dask itself runs a part on four workers before it takes the part for what kills them.
@@ -69,15 +71,22 @@ class DaskCompute:
         How long the scheduler has to answer.
     worker_seconds
         How long a part waits for the first worker to come, or for one to come back after the last has died.
+    part_seconds
+        How long the next part of a request may take, from when its result is waited for.
     """
 
     is_local = False
     """False: other processes do the work."""
 
     def __init__(
-        self, address: str, connect_seconds: float = _CONNECT_SECONDS, worker_seconds: float = _WORKER_SECONDS
+        self,
+        address: str,
+        connect_seconds: float = _CONNECT_SECONDS,
+        worker_seconds: float = _WORKER_SECONDS,
+        part_seconds: float = _PART_SECONDS,
     ) -> None:
         self._address = address.removeprefix(DASK)
+        self._part_seconds = part_seconds
         self._connect_seconds = connect_seconds
         self._worker_seconds = worker_seconds
         self._client: _Client | None = None
@@ -92,7 +101,7 @@ class DaskCompute:
     ) -> Generator[Result, None, None]:
         """Yield the result of each part, in their order; see `Compute.map`."""
         run = partial(_run, function, _versions())
-        with closing(self._outcomes(run, parts, cancellation or Cancellation())) as outcomes:
+        with closing(self._outcomes(run, parts, cancellation)) as outcomes:
             for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error
@@ -106,7 +115,7 @@ class DaskCompute:
             client.end()
 
     def _outcomes(
-        self, run: Callable[[Part], _Outcome], parts: Iterable[Part], cancellation: Cancellation
+        self, run: Callable[[Part], _Outcome], parts: Iterable[Part], cancellation: Cancellation | None
     ) -> Generator[_Outcome, None, None]:
         client = self._connected()
         pending: deque[_Task[Part]] = deque()
@@ -143,7 +152,7 @@ class DaskCompute:
             return self._client
 
     def _outcome(
-        self, client: _Client, run: Callable[[Part], _Outcome], task: _Task[Part], cancellation: Cancellation
+        self, client: _Client, run: Callable[[Part], _Outcome], task: _Task[Part], cancellation: Cancellation | None
     ) -> _Outcome:
         """Return the outcome of a part, which is begun again if its workers died."""
         for attempt in range(_ATTEMPTS):
@@ -163,11 +172,18 @@ class DaskCompute:
             "their logs"
         )
 
-    def _waited(self, client: _Client, future: Future[_Outcome], cancellation: Cancellation) -> _Outcome:
-        """Return the outcome once it is there, unless there are no workers for too long."""
-        deadline = time.monotonic() + self._worker_seconds
+    def _waited(self, client: _Client, future: Future[_Outcome], cancellation: Cancellation | None) -> _Outcome:
+        """Return the outcome once it is there, unless there are no workers, or a request waits, for too long."""
+        began = time.monotonic()
+        deadline = began + self._worker_seconds
         while True:
-            cancellation.check()
+            if cancellation is not None:
+                cancellation.check()
+                if time.monotonic() - began > self._part_seconds:
+                    raise ComputeFailure(
+                        f"the workers of Dask have not finished a part within {self._part_seconds:g} seconds: they are "
+                        "too few, or one hangs and has to be started again"
+                    )
             with suppress(TimeoutError):
                 return future.result(timeout=_POLL_SECONDS)
             if client.threads():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from rnaget_server.stores.tracks.bigwig_check import check_bigwig
 from rnaget_server.stores.tracks.loom import LoomTrackStore
 
 _DIGEST_BYTES = 20
+_MOST_KINDS = 1 << 14
 
 
 class StoreCache:
@@ -234,6 +236,12 @@ def _index_place(matrix: Matrix, access: FileAccess | None, indexes: Path | None
 
 
 def _kind_of(path: Path, kinds: Registry) -> StoreClass:
+    return _kind_in_state(path, version_at(path), kinds)
+
+
+# Each kind opens the file to look, and of thousands of matrices not all stay open.
+@lru_cache(_MOST_KINDS)
+def _kind_in_state(path: Path, version: FileVersion, kinds: Registry) -> StoreClass:
     kind: StoreClass
     for kind in kinds.all().values():
         if kind.recognises(path):

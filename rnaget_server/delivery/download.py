@@ -232,7 +232,7 @@ class Delivery:
             return kept
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
             raise self._too_large(download)
-        body = download.writer.write(download.resolved.slice)
+        body = download.writer.write(download.resolved.slice.begun())
         try:
             self._check(download, body.length)
             first: list[bytes] = []

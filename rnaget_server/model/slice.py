@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -61,6 +62,20 @@ class LayerInfo:
     held: Callable[[], int] = int
     """Returns about how many bytes the source holds between two blocks."""
 
+    ahead: int = 0
+    """So many bytes of blocks are made before anything is sent, where these may fail later: those of other machines."""
+
+    def begun(self) -> LayerInfo:
+        """Return the same with the first blocks made, which the next call of `blocks` yields."""
+        blocks, made, size = self.blocks(), [], 0
+        for block in blocks:
+            made.append(block)
+            size += block.nbytes
+            if size >= self.ahead:
+                break
+        begun = [chain(made, blocks)]
+        return replace(self, blocks=lambda: begun.pop() if begun else self.blocks(), ahead=0)
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -85,6 +100,12 @@ class Slice:
     def shape(self) -> tuple[int, int]:
         """Number of features and of samples."""
         return self.features.size, self.samples.size
+
+    def begun(self) -> Slice:
+        """Return the same with the first blocks made of those layers that ask for it; see `LayerInfo.ahead`."""
+        if not any(layer.ahead for layer in self.layers):
+            return self
+        return replace(self, layers=tuple(layer.begun() if layer.ahead else layer for layer in self.layers))
 
 
 class Source(Protocol):

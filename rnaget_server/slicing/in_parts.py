@@ -35,6 +35,8 @@ PART_CELLS = 1 << 26
 
 _SPARSE = 10
 _RESULT_BYTES = 4 << 20
+# Mostly all of them: a worker that finds the file replaced then costs the request, and not a reply that has begun.
+_AHEAD_BYTES = 32 << 20
 _Range = tuple[int, int]
 
 
@@ -111,7 +113,8 @@ def in_parts(
             plan = _Plan(_Cells.of(selected, of.units, limits), grouping, tuple(summaries), of.dtype)
             return _results(compute, selected, partial(_summarised_part, plan), steps(features, height))
 
-        return replace(of, blocks=lambda: gathered(blocks()))
+        ahead = min(_AHEAD_BYTES, features * row_bytes)
+        return replace(of, blocks=lambda: gathered(blocks()), held=lambda: of.held() + ahead, ahead=ahead)
 
     return replace(summarised, layers=tuple(layer(of) for of in summarised.layers))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rnaget_server.storage.known_contents import KnownContents
+
 if TYPE_CHECKING:
     from rnaget_server.storage.arrays import ArrayCache
 
@@ -43,7 +45,18 @@ def _new_cache() -> ArrayCache:
 
 @dataclass(frozen=True)
 class FileAccess:
-    """The bounds and the memory with which every store of a process is opened."""
+    """The bounds and the memory with which every store of a process is opened.
+
+    Attributes
+    ----------
+    limits
+        The bounds.
+    arrays
+        Arrays of files.
+    contents
+        What is known of native files.
+    """
 
     limits: FileLimits = DEFAULT_LIMITS
     arrays: ArrayCache = field(default_factory=_new_cache)
+    contents: KnownContents = field(default_factory=KnownContents)

@@ -36,13 +36,29 @@ _Rectangle = tuple[Positions | slice, Positions | slice]
 
 
 class Chunked(Protocol):
+    """The form of a dataset in chunks."""
+
+    @property
+    def name(self) -> str:
+        """Its path in the file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """That of its chunks."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of its cells."""
+
+
+class OpenChunked(Chunked, Protocol):
     """A dataset in chunks, of h5py or of `hdf5_file`."""
 
     id: Any
-    name: str
-    shape: tuple[int, ...]
-    chunks: tuple[int, ...] | None
-    dtype: np.dtype[Any]
 
 
 class Chunks:
@@ -217,13 +233,13 @@ class ChunkedCells(Chunks):
                 yield row * chunk_columns + column, of_row, of_column, out[to_row, to_column]
 
 
-def is_only_blosc(dataset: Chunked) -> bool:
+def is_only_blosc(dataset: OpenChunked) -> bool:
     """Return whether a dataset is chunked and compressed by Blosc, and by nothing else."""
     plist = dataset.id.get_create_plist()
     return dataset.chunks is not None and plist.get_nfilters() == 1 and plist.get_filter(0)[0] == _BLOSC_FILTER
 
 
-def chunk_places(dataset: Chunked) -> NDArray[np.int64]:
+def chunk_places(dataset: OpenChunked) -> NDArray[np.int64]:
     """Return where the chunks of a dataset are in its file, as `ChunkedCells` takes it."""
     chunks = dataset.chunks or (1,) * len(dataset.shape)
     counts = [-(-size // chunk) for size, chunk in zip(dataset.shape, chunks, strict=True)]

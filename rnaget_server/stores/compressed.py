@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock
-from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_dataset import Dataset, Part
 from rnaget_server.stores.hdf5_file import Group
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 
@@ -35,36 +35,42 @@ class CompressedMatrix:
         Returns where each row of the major axis starts among the cells, and where the last one ends.
     major_size
         Length of the major axis.
-    indices, data
-        Minor position and value of each cell.
     runs
-        What reads these two, if something is faster than HDF5.
+        What reads the minor position and the value of each cell.
+    gap
+        How many cells between two ranges are read anyhow; see `gap_of`.
     minor_size
         Length of the minor axis.
     canonical
         Whether the indices of every row are known to ascend without repeats. Otherwise they are checked, put
         in order, and the values of repeated ones summed, as scipy does.
+    reads_between
+        Whether what is between the cells of a piece is read, too, as HDF5 does.
     """
 
     def __init__(
         self,
         indptr: Callable[[], NDArray[np.int64]],
         major_size: int,
-        indices: Dataset,
-        data: Dataset,
+        runs: tuple[Run, Run],
+        gap: int,
         minor_size: int,
         *,
         canonical: bool,
-        runs: tuple[Run, Run] | None = None,
+        reads_between: bool = False,
     ) -> None:
         self._load_indptr = indptr
         self.major_size = major_size
-        self.data = data
-        self._reads_between = runs is None
-        self._runs = (Hdf5Run(indices), Hdf5Run(data)) if runs is None else runs
+        self._runs = runs
+        self._gap = gap
         self.minor_size = minor_size
         self.canonical = canonical
-        self._gap = gap_of(indices)
+        self._reads_between = reads_between
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the stored values."""
+        return self._runs[1].dtype
 
     @property
     def _indptr(self) -> NDArray[np.int64]:
@@ -180,10 +186,13 @@ def open_compressed(group: Group, minor_size: int) -> CompressedMatrix:
     indices, data = group.dataset("indices"), group.dataset("data")
     indptr = group.dataset("indptr").whole().astype(np.int64)
     check_parts(indptr, indices, data)
-    return CompressedMatrix(lambda: indptr, len(indptr) - 1, indices, data, minor_size, canonical=False)
+    runs = Hdf5Run(indices), Hdf5Run(data)
+    return CompressedMatrix(
+        lambda: indptr, len(indptr) - 1, runs, gap_of(indices), minor_size, canonical=False, reads_between=True
+    )
 
 
-def check_parts(indptr: NDArray[np.int64], indices: Dataset, data: Dataset) -> None:
+def check_parts(indptr: NDArray[np.int64], indices: Dataset | Part, data: Dataset | Part) -> None:
     """Refuse the parts of a sparse matrix that do not fit together, or have a row that is too long to be read.
 
     Raises

@@ -130,7 +130,7 @@ class H5adMatrix:
             self.compressed = _open_sparse(item)
             self.by_sample = _SPARSE[_encoding(item)] == "samples"
             self.layer = SparseLayer({"samples": self.compressed} if self.by_sample else {"features": self.compressed})
-            self.values = self.compressed.data
+            self.values = item.dataset("data")
         else:
             if encoding_of(item) not in _DENSE:
                 raise _unknown_encoding(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -161,8 +162,7 @@ class Dataset:
         UnfitFile
             If they are too many.
         """
-        if count * self.dtype.itemsize > self.limits.column_bytes:
-            raise self._too_large(count * self.dtype.itemsize)
+        check_bytes(self.name, count * self.dtype.itemsize, self.limits)
 
     def _read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
         """Return a part, or all, by no more chunks at once than take little memory."""
@@ -193,15 +193,7 @@ class Dataset:
             self._chunk_check.check(())
         if (self.dtype if member is None else self.dtype[member]).kind != "O":
             return
-        size = text_bytes(self.id, self._descriptor, member)
-        if size > self.limits.column_bytes:
-            raise self._too_large(size)
-
-    def _too_large(self, size: int) -> UnfitFile:
-        return UnfitFile(
-            f"needs {shown_bytes(size)} of {self.name} at once, and at most {shown_bytes(self.limits.column_bytes)} "
-            "are read: shorten or split it, or set max_column_bytes"
-        )
+        check_bytes(self.name, text_bytes(self.id, self._descriptor, member), self.limits)
 
     def _check(self, file_size: int) -> None:
         itemsize, limits = self.dtype.itemsize, self.limits
@@ -218,6 +210,58 @@ class Dataset:
                 f"says that {self.name} has {shown_bytes(decoded)}, more than {limits.expansion:,} times what the file "
                 "has: store it sparse, leave it out, or set max_expansion"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A dataset of the file, with what is needed to read it past HDF5.
+
+    Attributes
+    ----------
+    name
+        Its path in the file, for messages.
+    shape, dtype, chunks
+        Its form; no chunks if it is contiguous.
+    plain
+        Whether it is in chunks that Blosc alone has compressed.
+    place
+        Where a contiguous one starts; None if nothing of it is in the file.
+    attrs
+        Its attributes, of those that the layout names.
+    limits
+        The bounds of what is read.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...] | None
+    plain: bool
+    place: int | None
+    attrs: Mapping[str, Any]
+    limits: FileLimits
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def offset(self) -> int:
+        """Where a contiguous one starts; see `Dataset.offset`."""
+        if self.place is None and self.size:
+            raise OSError(f"{self.name} is not contiguous")
+        self.check_count(self.size)
+        return self.place or 0
+
+    def check_count(self, count: int) -> None:
+        """Refuse to read more elements at once than the limits allow; see `Dataset.check_count`."""
+        check_bytes(self.name, count * self.dtype.itemsize, self.limits)
 
 
 class Member:
@@ -251,6 +295,21 @@ class Member:
         texts = np.empty(len(values), object)
         texts[:] = [value if isinstance(value, str) else value.decode("utf-8", "replace") for value in values]
         return texts
+
+
+def check_bytes(name: str, size: int, limits: FileLimits) -> None:
+    """Refuse to read more bytes of a dataset at once than the limits allow.
+
+    Raises
+    ------
+    UnfitFile
+        If they are too many.
+    """
+    if size > limits.column_bytes:
+        raise UnfitFile(
+            f"needs {shown_bytes(size)} of {name} at once, and at most {shown_bytes(limits.column_bytes)} "
+            "are read: shorten or split it, or set max_column_bytes"
+        )
 
 
 def check_place(plist: h5p.PropDCID, name: str) -> None:

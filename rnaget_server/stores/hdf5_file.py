@@ -48,6 +48,8 @@ class _Source:
         self.access = access
         self.root: h5g.GroupID = h5o.open(id, b"/")
         self.number = self.root.fileno
+        # The paths in the file, once all links in it were looked at and none of them is soft.
+        self.plain: frozenset[bytes] = frozenset()
 
 
 class Group:
@@ -158,12 +160,7 @@ class Group:
         UnfitFile
             If there are too many.
         """
-        limit = self.limits.column_bytes // _MEMBER_BYTES
-        if size > limit:
-            raise UnfitFile(
-                f"says that it has {size:,} {kind}s, and at most {limit:,} are read: split it, or set "
-                "max_column_bytes to eight bytes for each"
-            )
+        check_axis(size, kind, self.limits)
 
     def _below(self, path: str) -> str:
         return "/" + "/".join([*self._path, *_parts(path)])
@@ -172,6 +169,8 @@ class Group:
         """Open what is at `parts` below this group, looking at every link before it is taken."""
         source, node, at, left = self._source, self.id, list(self._path), list(parts)
         path, hops = "/" + "/".join([*self._path, *parts]), 0
+        if _bytes(path[1:]) in source.plain:  # in one step
+            return self._checked(h5o.open(source.root, _bytes(path)), (*at, *left))
         while left:
             name = left.pop(0)
             link = _link(node, name)
@@ -251,9 +250,11 @@ class File(Group):
         """Return the file."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close the file."""
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Let the file go, which closes it with its last reference; after an error, which would keep it, at once."""
+        # To close it, h5py looks through all that is open in the process: of thousands of files, this takes longest.
+        if kind is not None:
+            self.close()
 
     def close(self) -> None:
         """Close the file for all that read it."""
@@ -268,12 +269,15 @@ class File(Group):
             If a link leads to another file, or there are too many of them.
         """
         names: list[bytes] = []
+        soft: list[bytes] = []
         other: list[tuple[bytes, int]] = []
 
         def look(name: bytes, info: Any) -> bool | None:
             if info.type == h5l.TYPE_HARD:
                 names.append(name)
-            elif info.type != h5l.TYPE_SOFT:
+            elif info.type == h5l.TYPE_SOFT:
+                soft.append(name)
+            else:
                 other.append((name, info.type))
             return True if other or len(names) > _MOST_OBJECTS or name.count(b"/") > _MOST_DEPTH else None
 
@@ -285,6 +289,8 @@ class File(Group):
                 f"has more than {_MOST_OBJECTS:,} objects, or groups within more than {_MOST_DEPTH} groups: leave out "
                 "what is no part of the matrix"
             )
+        if not soft:
+            self._source.plain = frozenset(names)
         return names
 
 
@@ -302,11 +308,20 @@ def closes_on_failure(
             init(self, *arguments, **named)
         except BaseException:
             for value in vars(self).values():
-                if isinstance(value, File):
-                    value.close()
+                getattr(value, "close", lambda: None)()
             raise
 
     return construct
+
+
+def check_axis(size: int, kind: str, limits: FileLimits) -> None:
+    """Refuse more features or samples than labels of them may be held in memory; see `Group.check_axis`."""
+    limit = limits.column_bytes // _MEMBER_BYTES
+    if size > limit:
+        raise UnfitFile(
+            f"says that it has {size:,} {kind}s, and at most {limit:,} are read: split it, or set "
+            "max_column_bytes to eight bytes for each"
+        )
 
 
 def check_file(path: Path) -> None:

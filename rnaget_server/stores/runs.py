@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_dataset import Dataset, Part
 
 # A gap shorter than a chunk is read over; a contiguous dataset has none.
 _GAP = 4096
@@ -55,6 +55,6 @@ class Hdf5Run:
         return np.asarray(cells[np.arange(count) + np.repeat(begin - low - (np.cumsum(lengths) - lengths), lengths)])
 
 
-def gap_of(dataset: Dataset) -> int:
+def gap_of(dataset: Dataset | Part) -> int:
     """Return how many cells between two ranges are decoded anyhow, or read faster than by another call."""
     return dataset.chunks[0] if dataset.chunks else _GAP

@@ -55,7 +55,8 @@ class TenXStore:
         file.check_axis(features, "feature")
         file.check_axis(samples, "sample")
         self.compressed = open_compressed(group, features)
-        check_cells(self.compressed.data)
+        self._data = group.dataset("data")
+        check_cells(self._data)
         columns = _feature_columns(group, features)
         barcodes = group.dataset("barcodes").shape
         if self.compressed.major_size != samples or barcodes != (samples,) or FEATURE_ID not in columns:
@@ -63,7 +64,7 @@ class TenXStore:
         self.features = _feature_axis(columns, features, None if name == _MATRIX else name)
         self.samples = Axis(samples, (SAMPLE_ID,), lambda _: text_column(group.dataset("barcodes").texts()))
         self._layer = SparseLayer({"samples": self.compressed})
-        self._dtype = output_dtype(self.compressed.data)
+        self._dtype = output_dtype(self._data)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -81,7 +82,7 @@ class TenXStore:
 
     def whole(self, units: str) -> bool:
         """Return whether the cells are stored as whole numbers."""
-        return bool(self.compressed.data.dtype.kind in "iub")
+        return bool(self._data.dtype.kind in "iub")
 
     @property
     def embeddings(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.dask_cluster import Cluster
 from rnaget_server.compute import Compute, open_compute
+from rnaget_server.compute.dask import DaskCompute
 from rnaget_server.errors import ComputeFailure, ImportFailure, http_status
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from tests.compute import functions
@@ -77,6 +78,21 @@ def test_a_result_that_is_waited_for_is_given_up(cluster: Cluster, tmp_path: Pat
                 next(results)
         finally:
             (tmp_path / "mark").touch()
+
+
+def test_a_part_of_a_request_that_takes_too_long_is_given_up(cluster: Cluster, tmp_path: Path) -> None:
+    with closing(DaskCompute(cluster.address, part_seconds=1.5)) as compute:
+        with pytest.raises(ComputeFailure, match=r"within 1\.5 seconds.*one hangs") as failed:
+            list(compute.map(functions.waiting, [tmp_path / "mark"], Cancellation()))
+        assert http_status(failed.value) == 503
+        # The part of an import may take longer.
+        with ThreadPoolExecutor(1) as thread:
+            result = thread.submit(list, compute.map(functions.waiting, [tmp_path / "other"]))
+            with pytest.raises(TimeoutError):
+                result.result(timeout=3)
+            for name in ("mark", "other"):
+                (tmp_path / name).touch()
+            assert len(result.result(timeout=60)) == 1
 
 
 def test_an_error_of_what_makes_the_parts_is_raised_as_it_is(compute: Compute) -> None:

@@ -24,7 +24,9 @@ from rnaget_server.catalog.object_storage import directory_of, publish
 from rnaget_server.compute.dask import DaskCompute
 from rnaget_server.datasets import repository
 from rnaget_server.datasets.portable import portable
+from rnaget_server.delivery import download
 from rnaget_server.errors import CatalogChanged, ComputeFailure, http_status
+from rnaget_server.model.slice import LayerInfo
 from rnaget_server.plugins import WRITERS, Registry
 from rnaget_server.settings import Settings
 from rnaget_server.slicing import in_parts
@@ -116,6 +118,28 @@ def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: py
     assert killed[0] not in cluster.pids()
 
 
+@pytest.mark.parametrize("format", ["tsv", "loom", "h5ad"])
+def test_a_file_that_is_replaced_meanwhile_cuts_no_reply(
+    cluster: Cluster, start: Start, file: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    make = DaskCompute.map
+
+    def replacing(self: DaskCompute, function: Any, parts: Any, cancellation: Any) -> Any:
+        def slowly() -> Iterator[Any]:
+            for number, part in enumerate(parts):
+                if number == 9:
+                    os.utime(file, ns=(1, 1))
+                yield part
+
+        yield from make(self, function, slowly(), cancellation)
+
+    monkeypatch.setattr(DaskCompute, "map", replacing)
+    monkeypatch.setattr(download, "_IN_MEMORY", 0)  # as if the reply were large
+    reply = start(cluster.address).get(f"{PATH}&format={format}")
+    assert reply.status_code == 503, reply.content[:300]
+    assert int(reply.headers["Retry-After"]) > 0
+
+
 def test_a_summary_that_workers_made_is_kept(cluster: Cluster, start: Start, tmp_path: Path) -> None:
     client = start(cluster.address, cache_bytes=1 << 30, cache_directory=tmp_path / "cache")
     made = client.get(f"{PATH}&format=tsv")
@@ -165,3 +189,19 @@ def test_a_matrix_in_object_storage_is_opened_elsewhere(file: Path, tmp_path: Pa
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(sent), **options, check=False)
     assert done.stdout == b"False\n", done.stderr.decode()
     assert list((tmp_path / "other").rglob("m.h5"))
+
+
+def test_what_fails_among_the_first_results_fails_before_a_writer_begins() -> None:
+    block = np.ones((2, 3), np.float32)
+
+    def blocks() -> Iterator[Any]:
+        yield from (block, block)
+        raise CatalogChanged("ask again")
+
+    layer = LayerInfo("TPM", block.dtype, False, blocks, ahead=3 * block.nbytes)
+    with pytest.raises(CatalogChanged):
+        layer.begun()
+    begun = replace(layer, ahead=block.nbytes).begun().blocks()
+    assert next(begun) is block and next(begun) is block
+    with pytest.raises(CatalogChanged):
+        next(begun)

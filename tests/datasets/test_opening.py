@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,3 +92,22 @@ def test_to_open_one_file_keeps_nobody_from_another(demo: Path) -> None:
             go_on.set()
         assert slow[0].result(60) is slow[1].result(60) is not other
     assert sorted(opened) == ["marioni_counts.h5", "slow.h5"]
+
+
+def test_a_known_matrix_is_opened_again_without_a_look_for_its_kind(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of thousands of matrices not all stay open."""
+    catalog, _ = load(demo)
+    assert catalog is not None
+    (matrix,) = catalog.matrices.values()
+    kinds = Registry("rnaget_server.stores")
+    first = StoreCache(kinds, most=1).open(matrix)
+    for kind in kinds.all().values():
+        monkeypatch.setattr(kind, "recognises", lambda path: pytest.fail("the kind was looked for"))
+    again = StoreCache(kinds, most=1).open(matrix)
+    assert again is not first
+    assert again.features.attributes == first.features.attributes
+    os.utime(matrix.path, ns=(1, 1))
+    with pytest.raises(BaseException, match="the kind was looked for"):
+        StoreCache(kinds, most=1).open(matrix)

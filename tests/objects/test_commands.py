@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -108,8 +109,8 @@ def test_a_mirror_that_is_named_by_its_path_is_shown_by_its_url(published: str) 
 
 
 @contextmanager
-def gunicorn(data: str, log: Path, *options: str) -> Iterator[int]:
-    """Run gunicorn as docs/object-storage.md says, and give its port."""
+def gunicorn(data: str, log: Path, *options: str) -> Iterator[tuple[int, int]]:
+    """Run gunicorn as docs/object-storage.md says, and give its port and its process id."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", str(files("rnaget_server") / "gunicorn.conf.py"), *options]
     environment = {**os.environ, "RNAGET_DATA": data, "RNAGET_PORT": str(port), "RNAGET_WORKERS": "2"}
@@ -123,7 +124,7 @@ def gunicorn(data: str, log: Path, *options: str) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.2)
-        yield port
+        yield port, process.pid
         if process.poll() is None:
             process.send_signal(signal.SIGHUP)
             time.sleep(0.5)
@@ -134,12 +135,36 @@ def gunicorn(data: str, log: Path, *options: str) -> Iterator[int]:
 
 
 def test_gunicorn_itself_serves_a_place_that_is_asked_for_once(published: str, proxy: Unruly, tmp_path: Path) -> None:
-    with gunicorn(published, tmp_path / "log") as port:
+    with gunicorn(published, tmp_path / "log") as (port, _):
         for _ in range(4):
             query = f"http://127.0.0.1:{port}/rnaget/expressions/marioni_counts/bytes?format=tsv&featureIDList=none"
             address = query.partition("&")[0]
             assert urllib.request.urlopen(address, timeout=60).read(10)
     assert sum("list-type=2" in path for _, path, _ in proxy.requests) == 1
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_reload_asks_the_place_at_once(
+    catalogue: Path, published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNAGET_RELOAD_SECONDS", "0")
+    with gunicorn(published, tmp_path / "log") as (port, pid):
+        address = f"http://127.0.0.1:{port}/rnaget/projects"
+
+        def names() -> list[str]:
+            with urllib.request.urlopen(address, timeout=60) as reply:
+                return [project["id"] for project in json.load(reply)]
+
+        before = names()
+        (catalogue / "later").mkdir()
+        (catalogue / "later" / "project.yaml").write_text("id: later\n")
+        done("publish", catalogue, published)
+        assert names() == before
+        os.kill(pid, signal.SIGHUP)
+        end = time.monotonic() + 120
+        while (found := names()) == before and time.monotonic() < end:  # of the old workers
+            time.sleep(0.2)
+        assert sorted(found) == sorted([*before, "later"])
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 

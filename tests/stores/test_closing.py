@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rnaget_server.stores import layout
+from rnaget_server.stores.base import StoreClass
 from rnaget_server.stores.h5ad import H5adFile, H5adStore
 from rnaget_server.stores.loom import LoomStore
 from rnaget_server.stores.native.dense import NativeStore
@@ -63,3 +64,17 @@ def test_a_store_that_fails_closes_its_file(tmp_path: Path, store: Callable[[Pat
     with h5py.File(path, "a") as file:  # while the error is kept
         file.attrs["changed"] = 1
     assert caught.value is not None
+
+
+@pytest.mark.parametrize("store", [TenXStore, LoomStore, H5adStore, NativeStore, NativeSparseStore])
+def test_a_file_that_was_looked_at_is_closed_without_a_search_for_all_open_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: StoreClass
+) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        _empty(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py.File, "close", lambda _: pytest.fail("all open objects were looked through"))
+        assert not store.recognises(path)
+    with h5py.File(path, "a") as file:  # which HDF5 refuses while it is open
+        file.attrs["changed"] = 1

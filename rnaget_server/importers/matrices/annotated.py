@@ -121,7 +121,7 @@ def spool_lines(
     ImportFailure
         If the cells are damaged, or a value is too large.
     """
-    kept = _kept(lines.data.dtype)
+    kept = _kept(lines.dtype)
     total, done = max(1, lines.cells(None)), 0
     with (
         filling(SparseSpool(directory, direction, lines.minor_size), path) as spool,

@@ -132,8 +132,9 @@ def _spooled(
     if isinstance(item, Group):  # compressed by columns, as R's Matrix has it: the cells
         with as_import_failures(path):
             matrix = open_compressed(item, features)
-            check_cells(matrix.data)
-            output_dtype(matrix.data)()  # refuses whole numbers that would not stay what they are
+            data = item.dataset("data")
+            check_cells(data)
+            output_dtype(data)()  # refuses whole numbers that would not stay what they are
             if matrix.major_size != samples:
                 raise OSError(wrong)
         return spool_lines(path, matrix, "samples", directory, progress)

@@ -17,7 +17,6 @@ from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.blocks import BLOCK_BYTES, column_blocks, decoded_bytes, row_blocks
 from rnaget_server.stores.chunk_reader import ChunkedCells
-from rnaget_server.stores.hdf5_dataset import Dataset
 from rnaget_server.stores.hdf5_file import closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
 
@@ -43,11 +42,13 @@ class NativeStore(NativeFile):
     @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         super().__init__(path, access)
-        matrix, group = self._file.dataset(layout.MATRIX), self._file.group(layout.LAYERS)
-        self._layers = {units or layout.text_of(matrix.attrs[layout.UNITS]): self._layer(matrix, 0)}
-        layers = sorted((group.dataset(name) for name in group), key=lambda layer: int(layer.attrs[layout.ORDER]))
+        matrix = self._file.part(layout.MATRIX)
+        self._layers = {units or layout.text_of(matrix.attrs[layout.UNITS]): self._layer(layout.MATRIX, 0)}
+        layers = [f"{layout.LAYERS}/{name}" for name in self._file.folder(layout.LAYERS).names]
+        layers.sort(key=lambda path: int(self._file.part(path).attrs[layout.ORDER]))
         for number, further in enumerate(layers, 1):
-            self._layers[layout.text_of(further.attrs[layout.UNITS])] = self._layer(further, number)
+            further_units = layout.text_of(self._file.part(further).attrs[layout.UNITS])
+            self._layers[further_units] = self._layer(further, number)
         self.shape = next(iter(self._layers.values())).rows.shape
 
     @property
@@ -91,12 +92,12 @@ class NativeStore(NativeFile):
         """Return None: the cells are stored dense."""
         return None
 
-    def _layer(self, dataset: Dataset, number: int) -> _Layer:
+    def _layer(self, path: str, number: int) -> _Layer:
         return _Layer(
-            self._chunked(dataset, layout.chunks(number, "features")),
-            self._chunked(self._file.dataset(layout.by_sample(number)), layout.chunks(number, "samples")),
+            self._chunked(path, layout.chunks(number, "features")),
+            self._chunked(layout.by_sample(number), layout.chunks(number, "samples")),
             self._range_arrays(number),
-            bool(dataset.attrs[layout.WHOLE]),
+            bool(self._file.part(path).attrs[layout.WHOLE]),
         )
 
     @staticmethod

@@ -17,8 +17,9 @@ from rnaget_server.storage.arrays import StoredArray, load
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Points, Ranges
 from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places
-from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.hdf5_file import File, Group, closes_on_failure
+from rnaget_server.stores.hdf5_dataset import Part
+from rnaget_server.stores.hdf5_file import File, check_axis, closes_on_failure
+from rnaget_server.stores.native.contents import Contents, Folder
 
 _RANGES = ("minimum", "maximum", "nans")
 
@@ -36,10 +37,8 @@ class NativeFile:
 
     @closes_on_failure
     def __init__(self, path: Path, access: FileAccess | None = None) -> None:
-        self._file = File(path, (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, layout.OWN), access)
-        if self._file.attrs.get(self.kind.attribute) != self.kind.version:
-            raise OSError("the file is no native store of this version")
-        self._file.check_links()
+        inside = (layout.MATRIX, layout.LAYERS, *layout.ATTRIBUTES, layout.OWN)
+        self._file = Contents(path, inside, self.kind, access)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -71,42 +70,44 @@ class NativeFile:
         """Close the file for all that read it."""
         self._file.close()
 
-    def _chunked(self, dataset: Dataset, places: str) -> ChunkedCells:
+    def _chunked(self, path: str, places: str) -> ChunkedCells:
         stored = self._file.get(places)
-        if isinstance(stored, Dataset):
-            return ChunkedCells(self._file.descriptor, dataset, self._stored(stored))
-        table = chunk_places(dataset)
-        return ChunkedCells(self._file.descriptor, dataset, lambda: table)
+        if isinstance(stored, Part):
+            return ChunkedCells(self._file.descriptor, self._file.part(path), self._stored(stored))
+        table = chunk_places(self._file.file.dataset(path))
+        return ChunkedCells(self._file.descriptor, self._file.part(path), lambda: table)
 
     def _range_arrays(self, number: int) -> tuple[StoredArray, ...]:
-        group = self._file.group(layout.ranges(number))
-        return tuple(self._stored(group.dataset(name)) for name in _RANGES)
+        return tuple(self._stored(self._file.part(f"{layout.ranges(number)}/{name}")) for name in _RANGES)
 
     def _axis(self, axis: layout.AxisLayout, size: int) -> Axis:
-        self._file.check_axis(size, axis.kind)
         file = self._file
-        group = file.group(axis.attributes)
+        check_axis(size, axis.kind, file.access.limits)
         order: dict[str, int] = {}
         columns: dict[str, str] = {}
-        for key, column in group.items():
+        for key, column in file.parts(axis.attributes):
             name = layout.text_of(column.attrs[layout.NAME])
             columns[name], order[name] = key, int(column.attrs[layout.ORDER])
+            for further in (axis.long_text, axis.index):
+                file.get(f"{further}/{key}")  # while the file is as it was
         # Not a method of this object, which would keep the file open until cycles are looked for.
         stored = partial(_stored_array, file)
 
         def read(name: str) -> Column:
-            text = file.get(f"{axis.long_text}/{columns[name]}")
-            if isinstance(text, Group):
-                return LongText(stored(text.dataset("data")), stored(text.dataset("offsets"), _rising(size)))
-            array = stored(group.dataset(columns[name]))
+            text = f"{axis.long_text}/{columns[name]}"
+            if isinstance(file.get(text), Folder):
+                return LongText(stored(file.part(f"{text}/data")), stored(file.part(f"{text}/offsets"), _rising(size)))
+            array = stored(file.part(f"{axis.attributes}/{columns[name]}"))
             return FixedText(array) if array.dtype.kind == "S" else Numbers(array)
 
         @cache
         def arrays(name: str) -> tuple[StoredArray, StoredArray] | None:
-            index = file.get(f"{axis.index}/{columns[name]}")
-            if not isinstance(index, Group):
+            index = f"{axis.index}/{columns[name]}"
+            if not isinstance(file.get(index), Folder):
                 return None
-            return stored(index.dataset("ordered")), stored(index.dataset("positions"), _positions_within(size))
+            return stored(file.part(f"{index}/ordered")), stored(
+                file.part(f"{index}/positions"), _positions_within(size)
+            )
 
         def index(name: str) -> Index | None:
             stored_index = arrays(name)
@@ -118,21 +119,20 @@ class NativeFile:
     def _embeddings(self) -> Mapping[str, StoredArray]:
         """The embeddings by name, those of a store made before there were any being none."""
         samples = self.shape[1]
-        group = self._file.get(layout.EMBEDDINGS)
-        if not isinstance(group, Group):
+        if not isinstance(self._file.get(layout.EMBEDDINGS), Folder):
             return {}
-        datasets = [item for _, item in group.items() if isinstance(item, Dataset)]
+        datasets = [part for _, part in self._file.parts(layout.EMBEDDINGS)]
         for dataset in datasets:
             if dataset.shape != (samples, 2) or dataset.dtype != np.dtype("<f4"):
                 raise OSError(f"{dataset.name} is no embedding of {samples} samples")
         datasets.sort(key=lambda dataset: int(dataset.attrs[layout.ORDER]))
         return {layout.text_of(dataset.attrs[layout.NAME]): self._stored(dataset) for dataset in datasets}
 
-    def _stored(self, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
+    def _stored(self, dataset: Part, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
         return _stored_array(self._file, dataset, check)
 
 
-def _stored_array(file: File, dataset: Dataset, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
+def _stored_array(file: Contents, dataset: Part, check: Callable[[NDArray[Any]], None] | None = None) -> StoredArray:
     return StoredArray(file.descriptor, file.access.arrays, dataset.offset, dataset.dtype, dataset.size, check)
 
 

@@ -16,13 +16,13 @@ from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import StoredArray
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
-from rnaget_server.stores.chunk_reader import chunk_places, is_only_blosc
+from rnaget_server.stores.chunk_reader import chunk_places
 from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.compressed import CompressedMatrix, check_parts
-from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.hdf5_file import Group, closes_on_failure
+from rnaget_server.stores.hdf5_dataset import Part
+from rnaget_server.stores.hdf5_file import closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
-from rnaget_server.stores.runs import Hdf5Run, Run
+from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 from rnaget_server.stores.sparse_layer import SparseLayer
 
 
@@ -36,13 +36,15 @@ class NativeSparseStore(NativeFile):
     @closes_on_failure
     def __init__(self, path: Path, units: str | None = None, access: FileAccess | None = None) -> None:
         super().__init__(path, access)
-        count = len(self._file.group(layout.BY_FEATURE))
-        stored = [self._file.group(layout.by_feature(number)) for number in range(count)]
+        count = len(self._file.folder(layout.BY_FEATURE).names)
+        stored = [self._file.folder(layout.by_feature(number)) for number in range(count)]
         self._number = {layout.text_of(group.attrs[layout.UNITS]): number for number, group in enumerate(stored)}
         if units is not None:
             self._number = {units if number == 0 else name: number for name, number in self._number.items()}
         self._whole = [bool(group.attrs[layout.WHOLE]) for group in stored]
-        self._types: list[np.dtype[Any]] = [group.dataset(layout.VALUES).dtype for group in stored]
+        self._types: list[np.dtype[Any]] = [
+            self._file.part(f"{layout.by_feature(number)}/{layout.VALUES}").dtype for number in range(count)
+        ]
         self._layers = [self._layer(number) for number in range(len(stored))]
         self.shape = self._layers[0].shape
 
@@ -82,8 +84,8 @@ class NativeSparseStore(NativeFile):
         return self._layers[self._number[units]].held(features, samples)
 
     def _layer(self, number: int) -> SparseLayer:
-        by_feature, by_sample = (self._file.group(place(number)) for place in (layout.by_feature, layout.by_sample))
-        features, samples = (group.dataset(layout.INDPTR).size - 1 for group in (by_feature, by_sample))
+        by_feature, by_sample = layout.by_feature(number), layout.by_sample(number)
+        features, samples = (self._file.part(f"{group}/{layout.INDPTR}").size - 1 for group in (by_feature, by_sample))
         return SparseLayer(
             {
                 "features": self._matrix(number, "features", by_feature, features, samples),
@@ -92,29 +94,31 @@ class NativeSparseStore(NativeFile):
         )
 
     def _matrix(
-        self, number: int, direction: Direction, group: Group, major_size: int, minor_size: int
+        self, number: int, direction: Direction, group: str, major_size: int, minor_size: int
     ) -> CompressedMatrix:
-        indices, data = group.dataset(layout.INDICES), group.dataset(layout.VALUES)
+        indices, data = self._file.part(f"{group}/{layout.INDICES}"), self._file.part(f"{group}/{layout.VALUES}")
         if data.dtype not in (np.float32, np.float64):
             raise OSError(f"{data.name} holds neither float32 nor float64")
 
         def check(indptr: NDArray[np.int64]) -> None:
             check_parts(indptr, indices, data)
 
-        indptr = self._stored(group.dataset(layout.INDPTR), check)
+        indptr = self._stored(self._file.part(f"{group}/{layout.INDPTR}"), check)
         runs = (
-            self._run(indices, layout.run_chunks(number, direction, layout.INDICES)),
-            self._run(data, layout.run_chunks(number, direction, layout.VALUES)),
+            self._run(f"{group}/{layout.INDICES}", layout.run_chunks(number, direction, layout.INDICES)),
+            self._run(f"{group}/{layout.VALUES}", layout.run_chunks(number, direction, layout.VALUES)),
         )
-        return CompressedMatrix(indptr, major_size, indices, data, minor_size, canonical=True, runs=runs)
+        return CompressedMatrix(indptr, major_size, runs, gap_of(indices), minor_size, canonical=True)
 
-    def _run(self, dataset: Dataset, places: str) -> Run:
+    def _run(self, path: str, places: str) -> Run:
         """Return what reads a dataset: past HDF5, if it is still as it was written."""
-        if not is_only_blosc(dataset):
-            return Hdf5Run(dataset)
+        part = self._file.part(path)
+        if not part.plain:
+            return Hdf5Run(self._file.file.dataset(path))
         stored = self._file.get(places)
-        if isinstance(stored, Dataset):
-            return ChunkedRun(self._file.descriptor, dataset, self._stored(stored))
+        if isinstance(stored, Part):
+            return ChunkedRun(self._file.descriptor, part, self._stored(stored))
         # A store of an earlier version has no table of them.
+        dataset = self._file.file.dataset(path)
         arrays, key = self._file.access.arrays, (*self._file.descriptor.version, dataset.name)
-        return ChunkedRun(self._file.descriptor, dataset, lambda: arrays.get(key, lambda: chunk_places(dataset)))
+        return ChunkedRun(self._file.descriptor, part, lambda: arrays.get(key, lambda: chunk_places(dataset)))

@@ -6,7 +6,9 @@ A file that is as it was when the list was made is not opened.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +32,10 @@ _LIST = "list"
 _VERSION = 2
 _KEY_BYTES = 20
 _SECONDS_KEPT = 600
+_SECONDS_UNUSED = 30 * 24 * 3600
+
+LOCK = "lock"
+"""The file of an index that is locked while it is made; its time is that of the last opening."""
 
 Identity = tuple[str | int, ...]
 """The path of a file, what its main matrix is in, and what changes with its bytes: inode, size and time."""
@@ -225,6 +231,28 @@ class ListedLabels:
             size = sum(row.samples for row in rows)
             self._last = key, KeptLabels(file, size, rows[0].facts, self._sample_id).whole()
         return self._last[1]
+
+
+def remove_unused(directory: Path) -> None:
+    """Remove the indexes next to one that nobody has opened for a month: mostly of matrices that are gone.
+
+    A process that still has such a matrix open makes what it needs again.
+    """
+    for other in directory.parent.iterdir():
+        lock = other / LOCK
+        if other == directory or len(other.name) != 2 * _KEY_BYTES or not _is_unused(lock):
+            continue
+        with suppress(OSError), lock.open("ab") as held:  # another process makes it now, or removes it
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_unused(lock):
+                shutil.rmtree(other)
+
+
+def _is_unused(lock: Path) -> bool:
+    try:
+        return time.time() - lock.stat().st_mtime > _SECONDS_UNUSED
+    except OSError:
+        return False
 
 
 def write_whole(path: Path, facts: Any, arrays: Mapping[str, NDArray[Any]]) -> None:

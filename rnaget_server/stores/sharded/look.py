@@ -16,6 +16,7 @@ from rnaget_server.storage.disk_cache import private_directory
 from rnaget_server.stores.sharded.examine import Orders, Shard, check_units, examined
 from rnaget_server.stores.sharded.files import OpenShards, ShardFile
 from rnaget_server.stores.sharded.index import (
+    LOCK,
     FileList,
     Identity,
     IndexPlace,
@@ -23,6 +24,7 @@ from rnaget_server.stores.sharded.index import (
     Row,
     identity_of,
     key_of,
+    remove_unused,
     write_whole,
 )
 from rnaget_server.stores.sharded.labels import Labels, arrays_of, joined
@@ -35,7 +37,6 @@ FEW = 64
 SEGMENT_BYTES = 64 << 20
 """About the bytes of a segment; a file whose labels are larger is a segment by itself."""
 
-_LOCK = "lock"
 _SECONDS = 10.0
 # The clock of the file system runs behind by some milliseconds, in which a file may change twice; in nanoseconds.
 _CLOCK_TOLERANCE = 100_000_000
@@ -91,7 +92,7 @@ def look(files: Sequence[ShardFile], opened: OpenShards, names: _Names, place: I
     place = replace(place, directory=directory)
     listed = FileList.read(directory, names)
     if not listed.is_of(files):
-        with _locked(directory / _LOCK):
+        with _locked(directory / LOCK):
             listed = FileList.read(directory, names)  # which another process may have made meanwhile
             if not listed.is_of(files):
                 listed = _Maker(place, opened, names, listed).made(files)
@@ -100,7 +101,7 @@ def look(files: Sequence[ShardFile], opened: OpenShards, names: _Names, place: I
     shards = _fitting(shards, orders)
 
     def confirm() -> None:
-        with _locked(directory / _LOCK):
+        with _locked(directory / LOCK):
             if FileList.read(directory, names).is_of(files):  # and not of newer ones
                 _keep(replace(listed, orders=orders.found, unique=True), place, names)
 
@@ -275,7 +276,8 @@ def _keep(listed: FileList, place: IndexPlace, names: _Names) -> None:
 def _usable(place: IndexPlace) -> Path | None:
     try:
         directory = private_directory(place.directory)
-        (directory / _LOCK).touch()
+        (directory / LOCK).touch()
+        remove_unused(directory)
         return directory
     except OSError as error:
         _log.warning("cache_directory cannot be used for the index of %s: %s", place.what, error.strerror)

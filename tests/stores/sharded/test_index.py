@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -248,6 +250,21 @@ def test_one_of_several_workers_makes_it(cut: Any) -> None:
     for thread in threads:
         thread.join()
     assert sorted(name for name in opened if name != "part-0.h5") == [path.name for path in cut.paths[1:]]
+
+
+def test_indexes_that_nobody_opens_any_more_are_removed(cut: Any) -> None:
+    above = cut.place.directory.parent / "indexes"
+    kept, held, unused = (above / (letter * 40) for letter in "abc")
+    long_ago = time.time() - index._SECONDS_UNUSED - 60
+    for directory in (kept, held, unused):
+        opened = cut.open(replace(cut.place, directory=directory))
+    for directory in (held, unused):
+        os.utime(directory / "lock", (long_ago, long_ago))
+    with (held / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cut.open(replace(cut.place, directory=kept))
+    assert sorted(path.name[0] for path in above.iterdir()) == ["a", "b"]
+    _check_same(opened, cut.open(None))  # though its index is gone
 
 
 def test_segments_that_no_list_names_are_removed_after_a_while(cut: Any) -> None:
