@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import shutil
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -489,3 +490,20 @@ def test_many_cells_are_transposed_in_little_memory() -> None:
     tracemalloc.stop()
     assert at == source.minor_size
     assert peak < 60 << 20
+
+
+def test_threads_take_short_turns_only_while_cells_are_written(tmp_path: Path) -> None:
+    usual, seen = sys.getswitchinterval(), []
+
+    class NoCells:
+        shape, count = (1, 1), 1
+
+        def compressed_along(self, _: object) -> Iterator[CompressedBlock]:
+            seen.append(sys.getswitchinterval())
+            return iter(())
+
+    axes = [AxisTable("id", {"id": np.array([id], object)}) for id in ("g", "c")]
+    with pytest.raises(OSError, match="0 cells of 0 features came, and there should be 1 of 1"):
+        write_sparse(tmp_path / "a.h5", *axes, [SparseLayerSource("u", NoCells(), np.dtype(np.float32), True)])
+    assert seen[0] < usual == sys.getswitchinterval()
+    assert list(tmp_path.iterdir()) == []

@@ -50,11 +50,11 @@ class _Writer:
     It is done when its context ends.
     """
 
-    def __init__(self, dataset: h5py.Dataset, codec: blosc.Blosc) -> None:
+    def __init__(self, dataset: h5py.Dataset, codec: blosc.Blosc, threads: int | None) -> None:
         self.dataset = dataset
         self._id = dataset.id
         self._codec = codec
-        self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._threads = ThreadPoolExecutor(threads)
         self._pending: deque[tuple[Sequence[tuple[int, ...]], Future[list[bytes]]]] = deque()
 
     def __enter__(self) -> Self:
@@ -111,7 +111,9 @@ class ChunkWriter(_Writer):
         codec: blosc.Blosc,
     ) -> None:
         compression = hdf5plugin.Blosc(cname=_CODEC, clevel=_LEVEL, shuffle=codec.shuffle)
-        super().__init__(file.create_dataset(name, shape, dtype, chunks=chunks, compression=compression), codec)
+        super().__init__(
+            file.create_dataset(name, shape, dtype, chunks=chunks, compression=compression), codec, os.cpu_count()
+        )
         self.chunks = chunks
         self.shuffle: int = codec.shuffle
 
@@ -184,7 +186,8 @@ class RunWriter(_Writer):
         # HDF5 has no chunks in a dataset of nothing.
         stored = {"chunks": (min(chunk, size),), "compression": compression} if size else {}
         codec = blosc.Blosc(_RUN_CODEC, _RUN_LEVEL, shuffle)
-        super().__init__(group.create_dataset(name, (size,), dtype, **stored), codec)
+        # One thread: two are written at once, and more would wait for one another at the interpreter's lock.
+        super().__init__(group.create_dataset(name, (size,), dtype, **stored), codec, 1)
         self._chunk = max(1, min(chunk, size))
         self._held = np.empty(0, dtype)
         self._at = 0
