@@ -31,7 +31,7 @@ _BLOSC_FILTER = 32001
 DAMAGED = "a chunk of the file is damaged or cut off"
 
 _Selection = slice | NDArray[np.int64]
-Ahead = Iterator[bytes | memoryview]
+NextChunks = Iterator[bytes | memoryview]
 _Rectangle = tuple[Positions | slice, Positions | slice]
 
 
@@ -97,11 +97,11 @@ class Chunks:
             raise OSError("the table of the chunks of the file is damaged")
         return places
 
-    def _ahead(self, places: Iterable[Sequence[int]]) -> Ahead | None:
+    def _ahead(self, places: Iterable[Sequence[int]]) -> NextChunks | None:
         """Return the bytes of chunks in turn, where it pays to ask for them all before; else None."""
         return self._file.read_many(map(self._checked, places), keep=True) if self._file.far else None
 
-    def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: Ahead | None = None) -> None:
+    def _decode(self, place: Sequence[int], target: NDArray[Any], ahead: NextChunks | None = None) -> None:
         """Decode a chunk into an array of its shape."""
         self._decode_stored(self._stored(place, ahead), place[1], target)
 
@@ -116,7 +116,7 @@ class Chunks:
         except (RuntimeError, ValueError):
             raise OSError(DAMAGED) from None
 
-    def _decoded(self, place: Sequence[int], ahead: Ahead | None = None) -> NDArray[Any]:
+    def _decoded(self, place: Sequence[int], ahead: NextChunks | None = None) -> NDArray[Any]:
         """Return the cells of a chunk, for small ones in half the time of `_decode`."""
         data = self._stored(place, ahead)
         self._check(data, place[1])
@@ -135,7 +135,7 @@ class Chunks:
             raise OSError(DAMAGED)
         return offset, size
 
-    def _stored(self, place: Sequence[int], ahead: Ahead | None) -> bytes | memoryview:
+    def _stored(self, place: Sequence[int], ahead: NextChunks | None) -> bytes | memoryview:
         """Return a chunk as it is stored; the next of those `ahead`."""
         return self._file.read(*self._checked(place)) if ahead is None else next(ahead)
 
@@ -201,7 +201,7 @@ class ChunkedCells(Chunks):
         rows: Positions | slice,
         columns: Positions | slice,
         places: NDArray[np.int64],
-        ahead: Ahead | None,
+        ahead: NextChunks | None,
     ) -> NDArray[Any]:
         rows = positions_of(rows)
         out = np.empty((len(rows), _width(columns)), self.dtype)

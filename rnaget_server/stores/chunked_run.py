@@ -12,7 +12,7 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from rnaget_server.storage.source import ByteSource
-from rnaget_server.stores.chunk_reader import DAMAGED, Ahead, Chunked, Chunks
+from rnaget_server.stores.chunk_reader import DAMAGED, Chunked, Chunks, NextChunks
 from rnaget_server.stores.joined_chunks import decode_together
 
 _FEW = 3
@@ -84,7 +84,7 @@ class ChunkedRun(Chunks):
         self._file.check_unchanged()
         return out
 
-    def _decode_many(self, places: NDArray[np.int64], room: NDArray[Any], ahead: Ahead | None) -> NDArray[Any]:
+    def _decode_many(self, places: NDArray[np.int64], room: NDArray[Any], ahead: NextChunks | None) -> NDArray[Any]:
         """Return the cells of some chunks one after another, in the room that there is for them."""
         sizes = np.abs(places[:, 1])
         if ahead is not None:

@@ -44,7 +44,7 @@ def by_minor(kept: Sequence[CompressedBlock], width: int) -> Iterator[Compressed
         return
     is_long = cells >= LONG * sum(len(piece.indptr) - 1 for piece in kept)
     bounds = _sampled(kept, width) if is_long else _counted(kept, width)
-    cut: Callable[[CompressedBlock, _Bounds], Iterator[_Arrays]] = _slices if is_long else _picked
+    cut: Callable[[CompressedBlock, _Bounds], Iterator[_Arrays]] = _slices if is_long else _inside
     parts = zip(*(cut(piece, bounds) for piece in kept), strict=True)
     for (first, last), rows in zip(pairwise(bounds.tolist()), parts, strict=True):
         yield _put_in_place(rows, first, last - first)
@@ -79,7 +79,7 @@ def _slices(piece: CompressedBlock, bounds: _Bounds) -> Iterator[_Arrays]:
         yield end - begin, [piece.indices[cells] for cells in some], [piece.data[cells] for cells in some]
 
 
-def _picked(piece: CompressedBlock, bounds: _Bounds) -> Iterator[_Arrays]:
+def _inside(piece: CompressedBlock, bounds: _Bounds) -> Iterator[_Arrays]:
     """Yield the cells between each bound and the next, out of all."""
     for first, last in pairwise(bounds.tolist()):
         # What is before the first is far beyond the last.
@@ -95,7 +95,7 @@ def _put_in_place(parts: Sequence[_Arrays], first: int, width: int) -> Compresse
     lengths = np.concatenate([lengths for lengths, _, _ in parts])
     indices, data = (np.concatenate([*chain.from_iterable(part[of] for part in parts)]) for of in (1, 2))
     indices -= np.int32(first)
-    # scipy would write to wherever an index says.
+    # scipy writes to the place that an index names, whether it has such a place or not.
     if len(indices) and int(indices.view(np.uint32).max()) >= width:
         raise OSError("the indices of a row of a sparse matrix do not ascend")
     rows = csr_array((data, indices, indptr_of(lengths).astype(np.int32)), (len(lengths), width))
