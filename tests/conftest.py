@@ -293,16 +293,18 @@ def _started(
     *,
     workers: int = 1,
     log: Path | None = None,
+    apart: bool = False,
     **environment: str,
 ) -> str:
+    """Start a server; return its address. One that is `apart` begins in a new Python, whose environment Linux shows."""
     port = free_port()
     log = log or factory.mktemp("server") / "log"
     arguments = [str(data), "--port", str(port), "--workers", str(workers)]
-    # Those that Python and libraries read as they start.
-    early = any(not name.startswith("RNAGET_") or name == "RNAGET_METRICS_ADDRESS" for name in environment)
+    # Python and libraries read some variables as they start.
+    apart |= any(not name.startswith("RNAGET_") or name == "RNAGET_METRICS_ADDRESS" for name in environment)
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload([forked.__name__])
-    process = forks.Process(target=forked.serve, args=(arguments, {**os.environ, **environment}, log, not early))
+    process = forks.Process(target=forked.serve, args=(arguments, {**os.environ, **environment}, log, not apart))
     process.start()
     servers.append(process)
     root = f"http://127.0.0.1:{port}"

@@ -32,7 +32,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def root(serve: Callable[..., str], large: Path, cache: Path) -> str:
-    return serve(large, RNAGET_CACHE_DIRECTORY=str(cache), RNAGET_TICKET_KEYS="a key for the tickets of the tests")
+    return serve(
+        large, apart=True, RNAGET_CACHE_DIRECTORY=str(cache), RNAGET_TICKET_KEYS="a key for the tickets of the tests"
+    )
 
 
 def ticket(url: str) -> dict[str, str]:
@@ -65,13 +67,15 @@ def unfinished(cache: Path) -> list[Path]:
 def data_files(root: str, *places: Path) -> list[str]:
     """Return which files in these places the server's processes have open, those deleted included."""
     wanted = f"RNAGET_PORT={urlsplit(root).port}".encode()
-    found = []
+    processes, found = 0, []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if wanted in (process / "environ").read_bytes().split(b"\0"):
+                processes += 1
                 found += [os.readlink(handle) for handle in (process / "fd").iterdir()]
         except OSError:
             continue
+    assert processes > 1, "the server was not found"
     return sorted(one for one in found if any(one.startswith(str(place)) for place in places))
 
 
@@ -143,7 +147,7 @@ def test_a_file_that_breaks_in_mid_reply_cuts_the_connection(
     with (data / "p" / "s" / "wide.h5").open("r+b") as damaged:
         damaged.seek(chunk.byte_offset)
         damaged.write(bytes(chunk.size))
-    root = serve(data, log=log, RNAGET_CACHE_DIRECTORY=str(cache))
+    root = serve(data, log=log, apart=True, RNAGET_CACHE_DIRECTORY=str(cache))
     for url in (LOOM, TSV):
         with pytest.raises(requests.exceptions.RequestException):
             requests.get(root + url, timeout=60)
