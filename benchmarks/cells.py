@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import cells_peers
-from benchmarks.cells_material import GENES, MATRIX, Cells, gene_ids
+from benchmarks.cells_material import GENES, MATRIX, WIDE, Cells, gene_ids
 from benchmarks.client import Client, drained
 from benchmarks.import_runs import export_command, run
 from benchmarks.material import Material
@@ -47,9 +47,6 @@ _AS_H5AD = ", as h5ad"
 """Stands behind the name of a peer that writes the same file, where it would else give a matrix without labels."""
 
 _COMPRESSED = ("h5ad", "loom")
-_WIDE = {"arrow": 100_000, "parquet": 10_000}
-"""Formats with a column for each cell, and of how many they are asked for."""
-
 _EXPORTED = (
     *("10x", "csv", "csv.gz", "csv.long", "gct", "gct.gz", "gctx", "h5ad", "h5mu", "loom", "mtx", "tsv", "tsv.long"),
     *("tsv.long.gz", "zarr"),
@@ -233,8 +230,8 @@ def _memory(cells: Cells, log: Path) -> Iterator[Row]:
         formats = formats_of(server, "expressions")
     for format in (*formats, *(f"{format}&compression=gzip" for format in _COMPRESSED)):
         chosen, of = {"featureIDList": genes}, ""
-        if format in _WIDE:
-            chosen["sampleIDList"] = cells.ids(np.arange(min(cells.count, _WIDE[format])))
+        if format in WIDE:
+            chosen["sampleIDList"] = cells.ids(np.arange(min(cells.count, WIDE[format])))
             of = f" of {len(chosen['sampleIDList']):,} cells"
         asked.append((f"100 genes{of}", format, json.dumps(chosen).encode()))
     for what, format, body in asked:
@@ -258,7 +255,7 @@ def _exports(cells: Cells, genes: Sequence[str]) -> Iterator[Row]:
 
 def _warm(cells: Cells, server: Server, format: str) -> None:
     """Ask for a gene in a format and for a cell, so that what is kept of the matrix is there, and wait."""
-    few = f"&sampleIDList={cells.ids(np.array([0]))[0]}" if format in _WIDE else ""
+    few = f"&sampleIDList={cells.ids(np.array([0]))[0]}" if format in WIDE else ""
     drained(server.port, f"{_TARGET}{format}&featureIDList={gene_ids(np.array([1]))[0]}{few}")
     drained(server.port, f"{_TARGET}h5ad", _body(_ASKS[2], cells, np.array([0])))
     _wait_until_idle(server)

@@ -23,7 +23,7 @@ import zstandard
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix as Sparse
 
-from benchmarks.cells_material import GENES, MATRIX, Cells, gene_ids
+from benchmarks.cells_material import GENES, MATRIX, WIDE, Cells, gene_ids
 from benchmarks.client import Client
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row
@@ -40,7 +40,6 @@ _POOL = 60
 
 _CELLS_AT_ONCE = 20_000
 _GROWTH = 64
-_WIDE, _MOST_WIDE = ("arrow", "parquet"), 100_000
 _SHOWN = 3
 
 
@@ -120,8 +119,8 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
 
 
 def _fitting(format: str, kinds: list[Callable[[], _Asked]], count: int) -> list[Callable[[], _Asked]]:
-    """Return the kinds of slices that a format holds: of very many cells not all, if it has a column for each."""
-    return kinds[1:] if format in _WIDE and count > _MOST_WIDE else kinds
+    """Return the kinds of slices for a format: of very many cells not all, if it has a column for each."""
+    return kinds[1:] if count > WIDE.get(format, count) else kinds
 
 
 def _genes(random: np.random.Generator, cells: Cells, source: _Source) -> _Asked:
