@@ -232,7 +232,8 @@ class Delivery:
             return kept
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
             raise self._too_large(download)
-        body = download.writer.write(download.resolved.slice.begun())
+        slice = download.resolved.slice
+        body = download.writer.write(slice.begun() if any(layer.ahead for layer in slice.layers) else slice)
         try:
             self._check(download, body.length)
             first: list[bytes] = []

@@ -103,8 +103,6 @@ class Slice:
 
     def begun(self) -> Slice:
         """Return the same with the first blocks made of those layers that ask for it; see `LayerInfo.ahead`."""
-        if not any(layer.ahead for layer in self.layers):
-            return self
         return replace(self, layers=tuple(layer.begun() if layer.ahead else layer for layer in self.layers))
 
 

@@ -1,4 +1,4 @@
-"""What is known of the contents of many files, of bounded size together."""
+"""The known contents of many files, of bounded size together."""
 
 from __future__ import annotations
 

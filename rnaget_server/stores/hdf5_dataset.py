@@ -253,7 +253,7 @@ class Part:
 
     @property
     def offset(self) -> int:
-        """Where a contiguous one starts; see `Dataset.offset`."""
+        """The place where a contiguous one starts; see `Dataset.offset`."""
         if self.place is None and self.size:
             raise OSError(f"{self.name} is not contiguous")
         self.check_count(self.size)
