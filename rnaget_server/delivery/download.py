@@ -227,8 +227,7 @@ class Delivery:
             If the format cannot hold the slice.
         """
         # A small slice is made sooner than it is looked for.
-        kept = self._kept(download) if download.is_large else None
-        if kept is not None:
+        if download.is_large and (kept := self._kept(download)) is not None:
             return kept
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
             raise self._too_large(download)

@@ -132,6 +132,7 @@ def formats() -> list[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("format", formats())
 def test_growth_while_labels_in_other_scripts_are_written(format: str) -> None:
     assert grown()[format] <= _OTHERS.get(format, _MOST_MB)
