@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.columns import as_texts
 from rnaget_server.model.slice import Labels
-from rnaget_server.model.text import from_utf8
+from rnaget_server.model.text import from_utf8, is_wasteful
 
 LABELS_AT_ONCE = 1 << 16
 """So many values of an attribute are made at once."""
-
-_WASTED, _WASTEFUL = 1 << 20, 4
 
 
 class WholeLabels:
@@ -24,7 +22,8 @@ class WholeLabels:
 
     def pieces(self: Labels, attribute: str, size: int = LABELS_AT_ONCE) -> Iterator[NDArray[Any]]:
         """Yield the values of one attribute in order, `size` at a time."""
-        values = stored_values(self, attribute)
+        texts = self.ascii(attribute)
+        values = self.column(attribute) if texts is None else texts
         for start in range(0, max(1, len(values)), size):
             yield values[start : start + size]
 
@@ -40,7 +39,7 @@ def packed(texts: Sequence[bytes]) -> NDArray[Any]:
     The end of a text would be lost if it were NUL.
     """
     width, total = max(1, *map(len, texts), 1), sum(map(len, texts))
-    if width * len(texts) > max(_WASTED, _WASTEFUL * total) or any(text.endswith(b"\0") for text in texts):
+    if is_wasteful(width, total, len(texts)) or any(text.endswith(b"\0") for text in texts):
         return np.array([*texts, None], object)[:-1]
     return np.array(texts, f"S{width}")
 
@@ -77,12 +76,3 @@ def are_different(labels: Labels, attribute: str) -> bool:
 def is_text(labels: Labels, attribute: str) -> bool:
     """Return whether an attribute holds texts."""
     return next(labels.pieces(attribute, 1)).dtype.kind in "OSU"
-
-
-def stored_values(labels: Labels, attribute: str) -> NDArray[Any]:
-    """Return the values of one attribute, texts as printable ASCII bytes where they are at hand so.
-
-    As Python's texts, a million would take ten times as much.
-    """
-    texts = labels.ascii(attribute)
-    return labels.column(attribute) if texts is None else texts

@@ -103,19 +103,17 @@ class StoredArray:
 
         For the errors see `__call__`.
         """
-        if self._check is not None or self.count * self.dtype.itemsize <= self._arrays.max_bytes:
+        if self._is_whole:
             return self()[start:stop]
         size = self.dtype.itemsize
         array = np.frombuffer(self._file.read_kept(self.offset + start * size, (stop - start) * size), self.dtype)
         self._file.check_unchanged()
         return array
 
-    def take(self, positions: NDArray[np.int64] | slice) -> NDArray[Any]:
+    def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
         """Return the elements at some positions; of an array too large to be kept, a part at a time is read."""
-        if self._check is not None or self.count * self.dtype.itemsize <= self._arrays.max_bytes:
+        if self._is_whole:
             return self()[positions]
-        if isinstance(positions, slice):
-            positions = np.arange(*positions.indices(self.count))
         taken = np.empty(len(positions), self.dtype)
         step = max(1, _PART_BYTES // self.dtype.itemsize)
         parts = positions // step
@@ -124,6 +122,11 @@ class StoredArray:
             part = self.part(number * step, min((number + 1) * step, self.count))
             taken[here] = part[positions[here] - number * step]
         return taken
+
+    @property
+    def _is_whole(self) -> bool:
+        """True if no part is read without the others: they are kept, or checked together."""
+        return self._check is not None or self.count * self.dtype.itemsize <= self._arrays.max_bytes
 
     def _read(self) -> NDArray[Any]:
         array = np.frombuffer(self._file.read_kept(self.offset, self.count * self.dtype.itemsize), self.dtype)

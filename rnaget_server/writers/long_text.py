@@ -60,9 +60,7 @@ class TsvLongWriter(Writer):
     def _fields(self, labels: Labels) -> NDArray[Any]:
         """Return the ids as bytes: those that are at hand so, if none of them has to be quoted."""
         texts = labels.ascii(labels.id)
-        if texts is not None and not any(
-            b'"' in data or b"," in data for data in map(_bytes, labels.pieces(labels.id))
-        ):
+        if texts is not None and not any(map(_has_marks, labels.pieces(labels.id))):
             return texts
         fields = ([self._field(text).encode() for text in texts_of(values)] for values in labels.pieces(labels.id))
         return joined_pieces(map(packed, fields))
@@ -94,8 +92,9 @@ class CsvLongWriter(TsvLongWriter):
         return csv_field(text)
 
 
-def _bytes(values: NDArray[Any]) -> bytes:
-    return values.tobytes()
+def _has_marks(values: NDArray[Any]) -> bool:
+    data = values.tobytes()
+    return b'"' in data or b"," in data
 
 
 def _held(fields: NDArray[Any]) -> int:

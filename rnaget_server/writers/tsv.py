@@ -36,9 +36,8 @@ class TsvWriter(Writer):
 
 
 def text_pieces(labels: Labels, name: str) -> Iterator[Texts]:
-    """Yield an attribute some at a time as texts, or as ASCII bytes where it is at hand so."""
-    for values in labels.pieces(name):
-        yield values if values.dtype.kind == "S" else as_texts(values)
+    """Return an attribute some at a time as texts, or as ASCII bytes where it is at hand so."""
+    return map(_as_written, labels.pieces(name))
 
 
 def comment_lines(slice: Slice) -> bytes:
@@ -53,7 +52,7 @@ def _lines(slice: Slice) -> Iterator[bytes]:
         yield f"#{key}\t{clean(value)}\n".encode()
     yield comment_lines(slice)
     yield "\t".join(cleaned(slice.tsv_labels)).encode()
-    for columns in _column_pieces(slice):
+    for columns in map(_as_written, slice.tsv_columns()):
         for start in range(0, len(columns), LABELS_AT_ONCE):
             yield b"\t"
             yield joined(columns[start : start + LABELS_AT_ONCE], b"\t")
@@ -91,9 +90,9 @@ def column_texts(slice: Slice) -> Iterator[str]:
         yield from texts_of(columns) if isinstance(columns, np.ndarray) else columns
 
 
-def _column_pieces(slice: Slice) -> Iterator[Texts]:
-    for columns in slice.tsv_columns():
-        yield as_texts(columns) if isinstance(columns, np.ndarray) and columns.dtype.kind != "S" else columns
+def _as_written(values: Texts) -> Texts:
+    """Return labels as texts, or as they are where they are ASCII bytes."""
+    return as_texts(values) if isinstance(values, np.ndarray) and values.dtype.kind != "S" else values
 
 
 def held_by_texts(labels: Labels, columns: int = 1) -> int:
