@@ -26,7 +26,8 @@ from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, panels
 
 _BUCKET = 1 << 20
-_PIECE = 1 << 20
+# Cells of the spool that are read, and put into buckets, at once.
+_READ = 1 << 20
 # So few cells numpy sorts before SciPy is loaded, which sorts in half the time.
 _FEW = 1 << 19
 _BUFFER = 16 << 20
@@ -80,7 +81,7 @@ class SpooledSparse:
 
     def _straight(self) -> Iterator[CompressedBlock]:
         at = 0
-        for first, last in panels(self._lengths, _PIECE):
+        for first, last in panels(self._lengths, _READ):
             starts = _starts_of(self._lengths[first:last])
             positions, values = (np.empty(int(starts[-1]), kind) for kind in (self._place, self._kept))
             for file, part in ((self._indices, positions), (self._data, values)):

@@ -376,7 +376,7 @@ def test_spool_gives_both_directions(
         cells.data[part] = VALUES[kinds[line % len(kinds)]](random, part.stop - part.start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_spool, "_BUCKET", 20)
-        patch.setattr(sparse_spool, "_PIECE", 7)
+        patch.setattr(sparse_spool, "_READ", 7)
         patch.setattr(sparse_spool, "PIECE", 5)
         patch.setattr(sparse_spool, "_FEW", few)
         patch.setattr(sparse_spool, "_BUFFER", 16)

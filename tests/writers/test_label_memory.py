@@ -18,7 +18,7 @@ _PROGRAM = """
 import gc
 import sys
 import threading
-import time
+from dataclasses import replace
 import numpy as np
 from rnaget_server.datasets.guarded import Guard, GuardedAxis
 from rnaget_server.datasets.guarded_labels import GuardedLabels
@@ -75,9 +75,7 @@ def slice(features, samples):
     cells = SparseCells(lambda: sum(len(piece.data) for piece in pieces("features")), pieces)
     layer = LayerInfo("counts", np.dtype(np.float32), True, blocks, cells)
     genes, names = feature_labels([f"g{number}" for number in range(features)]), labels(samples)
-    made = slice_of(genes, names, layer)
-    columns = lambda: names.pieces("id")
-    return type(made)(**{**vars(made), "tsv_columns": columns})
+    return replace(slice_of(genes, names, layer), tsv_columns=lambda: names.pieces("id"))
 
 def private():
     return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0]) / 1024
@@ -111,8 +109,7 @@ for format, kind in Registry(WRITERS).all().items():
     for name, writer in ((format, writer), *((f"{format} {way}", other) for way, other in writer.compressed.items())):
         growth(writer, slice(1, 1))  # what is imported at first does not count
         wide = {"parquet": 5_000, "arrow": 20_000, "xlsx": 16_000}.get(format, SAMPLES)
-        began = time.process_time()
-        print(name, growth(writer, slice(2, wide)), time.process_time() - began, flush=True)
+        print(name, growth(writer, slice(2, wide)), flush=True)
 """
 
 
@@ -121,7 +118,7 @@ def grown() -> dict[str, float]:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", _PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = (line.split(" ") for line in done.stdout.splitlines())
-    return {" ".join(name): float(growth) for *name, growth, _ in lines}
+    return {" ".join(name): float(growth) for *name, growth in lines}
 
 
 def formats() -> list[str]:
