@@ -264,10 +264,10 @@ def _servers() -> Iterator[Servers]:
     """The servers that nobody needs any more, once the session ends."""
     servers: Servers = []
     yield servers
-    for process in servers:
-        process.terminate()
+    _end(servers)
     for process in servers:
         process.join(120)
+    assert not any(process.is_alive() for process in servers), "a server goes on"
 
 
 @pytest.fixture(scope="session")
@@ -281,9 +281,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory, _servers: Servers) -> Iterat
     """The same for one module: a server takes memory, and time even while nobody asks. No test waits for its end."""
     own: Servers = []
     yield partial(_started, own, tmp_path_factory)
-    for process in own:
-        process.terminate()
+    _end(own)
     _servers += own
+
+
+def _end(servers: Servers) -> None:
+    for process in servers:
+        # The number of one that has ended may be another's by now.
+        if process.is_alive():
+            process.terminate()
 
 
 def _started(
