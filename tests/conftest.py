@@ -308,6 +308,8 @@ def _started(
     arguments = [str(data), "--port", str(port), "--workers", str(workers)]
     # Python and libraries read some variables as they start.
     apart |= any(not name.startswith("RNAGET_") or name == "RNAGET_METRICS_ADDRESS" for name in environment)
+    # Of a catalogue in object storage, the command has asked by threads that gunicorn's fork does not take over.
+    apart |= ":/" in str(data)
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload([forked.__name__])
     process = forks.Process(target=forked.serve, args=(arguments, {**os.environ, **environment}, log, not apart))
