@@ -173,4 +173,4 @@ def test_a_failure_ends_the_threads_that_encode(tmp_path: Path) -> None:
     ):
         writer.append(np.arange(50_000))
         raise OSError("broken")
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # others may have ended meanwhile
