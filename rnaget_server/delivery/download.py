@@ -368,7 +368,7 @@ class Delivery:
             return content
         if tag is not None and self._cache.on:
             # What has its length known beforehand is made faster than it is summed up: its sum can be had later, from
-            # the bytes that were kept.
+            # the bytes that were kept. Of what is mostly shared none are, and it has no sum.
             is_current = partial(download.basis.is_current, tag, download.began)
             keep = cacheable and not body.is_mostly_shared
             chunks = self._cache.tee(tag.key, chunks, keep, body.length is None, is_current)

@@ -22,6 +22,8 @@ from rnaget_server.writers.skeleton import Gap
 _METADATA = (".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json")
 _ANNDATA = ("X", "layers", "obs", "obsm", "obsp", "raw", "uns", "var", "varm", "varp")
 _CHUNK_BYTES = 2 << 20
+_CHUNK_TEXTS = 1 << 14
+"""Zarr holds the texts of a chunk in half a dozen forms at once."""
 _FORMAT: Final = 2  # what anndata writes by default, and every reader reads
 
 
@@ -101,6 +103,8 @@ def _attributes(item: h5py.Group | h5py.Dataset) -> dict[str, Any]:
 def _chunk_shape(dataset: h5py.Dataset) -> tuple[int, ...]:
     if dataset.chunks or not dataset.shape:
         return tuple(dataset.chunks or ())
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return (max(1, min(dataset.shape[0], _CHUNK_TEXTS)), *dataset.shape[1:])
     row = max(1, math.prod(dataset.shape[1:])) * dataset.dtype.itemsize
     return (max(1, min(dataset.shape[0], _CHUNK_BYTES // row)), *dataset.shape[1:])
 

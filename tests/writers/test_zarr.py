@@ -1,7 +1,8 @@
-"""AnnData as Zarr is written by a thread of its library, which must never wait for a lock that the writer holds."""
+"""AnnData as Zarr is written in small chunks, by a thread of its library that never waits for the writer's lock."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -30,3 +31,17 @@ def test_hdf5_is_free_while_zarr_writes(monkeypatch: pytest.MonkeyPatch) -> None
     for _, content in ZarrWriter().files(slice):
         assert b"".join(content) is not None
     assert len(free) > 10 and all(free)
+
+
+def test_texts_are_written_in_chunks_of_few() -> None:
+    """Zarr holds those of a chunk in many forms at once: 131,072 would take a hundred megabytes."""
+    count, most = 40_000, 1 << 14
+    ids = [f"δ{number}" for number in range(count)]
+    cells = np.zeros((1, count), np.float32)
+    files = {
+        path: b"".join(content)
+        for path, content in ZarrWriter().files(slice_of(feature_labels(["a"]), sample_labels(ids), layer_of(cells)))
+    }
+    assert json.loads(files["obs/sample/.zarray"])["chunks"] == [most]
+    found = zarr.open_group({path: zarr.core.buffer.cpu.Buffer.from_bytes(data) for path, data in files.items()})
+    assert found["obs/sample"][:].tolist() == ids

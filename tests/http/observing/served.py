@@ -43,10 +43,10 @@ class Served:
         """Return the process id of the one that starts them."""
         return next(line["process"] for line in self.lines() if "Listening at" in line["message"])
 
-    def count(self, name: str) -> float:
-        """Return a metric without labels; -1 if the worker that was asked has just ended."""
+    def count(self, name: str, **labels: str) -> float:
+        """Return a metric; -1 if the worker that was asked has just ended."""
         try:
-            return total(self.numbers(), name)
+            return total(self.numbers(), name, **labels)
         except requests.ConnectionError:
             return -1
 
