@@ -86,7 +86,8 @@ class StoredArray:
         self.offset = offset
         self.dtype = dtype
         self.count = count
-        self._key = (*file.version, offset, dtype.str, count)
+        # A damaged file may name one place twice: what was not checked is not taken for what was.
+        self._key = (*file.version, offset, dtype.str, count, check is not None)
 
     def __call__(self) -> NDArray[Any]:
         """Return the array, not to be written to.

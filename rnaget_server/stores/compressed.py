@@ -42,7 +42,7 @@ class CompressedMatrix:
     minor_size
         Length of the minor axis.
     canonical
-        Whether the indices of every row are known to ascend without repeats. Otherwise they are checked, put
+        Whether the indices of every row are to ascend without repeats: others are refused. Otherwise they are put
         in order, and the values of repeated ones summed, as scipy does.
     reads_between
         Whether what is between the cells of a piece is read, too, as HDF5 does.
@@ -143,7 +143,7 @@ class CompressedMatrix:
         indices = np.empty(0, np.int32)
         if without != "indices":
             indices = read_indices(begin, end)
-            self._check(indices)
+            self._check(indptr, indices)
         kept = None
         if ranks is not None:
             indices = ranks[indices]
@@ -160,9 +160,11 @@ class CompressedMatrix:
             cast = np.empty(0, dtype) if data is None else data.astype(dtype, copy=False)
         return CompressedBlock(indptr, indices, cast)
 
-    def _check(self, indices: NDArray[Any]) -> None:
+    def _check(self, indptr: NDArray[np.int64], indices: NDArray[Any]) -> None:
         if len(indices) and (indices.min() < 0 or indices.max() >= self.minor_size):
             raise OSError("a sparse matrix has a cell beyond its shape")
+        if self.canonical and not _ascending(indptr, indices):
+            raise OSError("the indices of a row of a sparse matrix do not ascend")
 
 
 def panels(room: NDArray[Any], max_cells: int) -> list[tuple[int, int]]:

@@ -20,6 +20,10 @@ _HEADER = struct.Struct("<4I")
 
 _WORD = np.dtype("<u4")
 _NOT_COMPRESSED = 0x200
+_NOT_SPLIT = 0x1000
+_MOST_STREAMS = 16
+_LEAST_STREAM = 128
+"""Bytes of a type and of a stream, decoded, up to and from which a block has a stream for each byte of the type."""
 
 
 def decode_together(
@@ -41,7 +45,8 @@ def decode_together(
     if len(parts[0]) < _HEADER.size:
         return False
     kind, decoded, block, _ = _HEADER.unpack_from(parts[0])
-    if decoded != chunk_bytes or not block or chunk_bytes % block or kind & _NOT_COMPRESSED << 8:
+    # One alone takes as long by itself, and may have millions of blocks.
+    if len(sizes) < 2 or decoded != chunk_bytes or not block or chunk_bytes % block or kind & _NOT_COMPRESSED << 8:
         return False
     blocks = chunk_bytes // block
     own = _HEADER.size + blocks * _WORD.itemsize
@@ -59,11 +64,32 @@ def decode_together(
         or (places >= sizes[:, np.newaxis]).any()
     ):
         return False
+    places = places + starts[:, np.newaxis]
+    if not _are_inside(data, places, (starts + sizes)[:, np.newaxis], _streams(kind, block)):
+        return False
     words = np.frombuffer(data, _WORD, head // _WORD.itemsize)
     words[:4] = kind, chunk_bytes * len(sizes), block, len(data)
-    words[4:] = (places + starts[:, np.newaxis]).ravel()
+    words[4:] = places.ravel()
     try:
         blosc.decompress(data, target)
     except RuntimeError:
         return False
     return True
+
+
+def _streams(kind: int, block: int) -> int:
+    """Return of how many streams a block is made."""
+    type_bytes = kind >> 24
+    is_split = not kind & _NOT_SPLIT << 8 and type_bytes <= _MOST_STREAMS and block >= _LEAST_STREAM * type_bytes
+    return type_bytes if is_split else 1
+
+
+def _are_inside(data: bytearray, places: NDArray[np.int64], ends: NDArray[np.int64], streams: int) -> bool:
+    """Return whether blocks end where their chunks do: else Blosc would take what is missing out of the next chunk."""
+    stored = np.frombuffer(data, np.uint8)
+    for _ in range(streams):
+        if (places + _WORD.itemsize > ends).any():
+            return False
+        lengths = stored[places[..., np.newaxis] + np.arange(_WORD.itemsize)].view(_WORD)[..., 0]
+        places = places + _WORD.itemsize + lengths
+    return not (places > ends).any()

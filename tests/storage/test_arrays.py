@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.axis_part import axis_part
@@ -78,6 +79,18 @@ def test_columns_give_the_same_of_stored_arrays(tmp_path: Path, kept: int) -> No
         assert part.column(name).tolist() == values[places].tolist()
     assert axis.ascii("fixed", np.array([1])) == TEXTS[[1]]
     assert part.ascii("fixed") is not None
+
+
+def test_what_was_read_unchecked_is_checked_where_it_has_to_be(tmp_path: Path) -> None:
+    (tmp_path / "array").write_bytes(bytes(range(8)))
+    file, kept = LocalFile.open(tmp_path / "array"), ArrayCache()
+
+    def check(array: NDArray[Any]) -> None:
+        raise OSError("not in order")
+
+    assert StoredArray(file, kept, 0, np.dtype(np.uint8), 8)().tolist() == list(range(8))
+    with pytest.raises(OSError, match="not in order"):
+        StoredArray(file, kept, 0, np.dtype(np.uint8), 8, check)()
 
 
 def test_a_file_that_was_written_to_is_refused_in_part(tmp_path: Path) -> None:

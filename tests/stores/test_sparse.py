@@ -370,6 +370,21 @@ def test_stored_zeros_and_special_values_stay(tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate(list(store.blocks("X"))), expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("group", ["by_feature", "by_sample"])
+@pytest.mark.parametrize("damage", ["repeated", "exchanged"])
+def test_cells_of_a_native_store_in_no_order_are_refused(tmp_path: Path, group: str, damage: str) -> None:
+    stored_as("native", tmp_path / "m.h5", np.arange(1, 61, dtype=np.float32).reshape(12, 5))
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        name = f"rnaget/{group}/0/indices"
+        indices = file[name][()]
+        indices[:2] = [0, 0] if damage == "repeated" else [1, 0]
+        del file[name]
+        file[name] = indices
+    cells = NativeSparseStore(tmp_path / "m.h5").sparse("u")
+    with pytest.raises(OSError, match="ascend"):
+        list(cells.compressed_along("features" if group == "by_feature" else "samples"))
+
+
 @pytest.mark.parametrize(
     ("indices", "starts", "message"),
     [

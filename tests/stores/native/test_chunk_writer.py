@@ -12,10 +12,12 @@ import pytest
 from numcodecs import blosc
 from numpy.typing import NDArray
 
+from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.stores import chunked_run
 from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places, is_only_blosc
 from rnaget_server.stores.chunked_run import ChunkedRun
+from rnaget_server.stores.hdf5_dataset import Part
 from rnaget_server.stores.joined_chunks import decode_together
 from rnaget_server.stores.native.chunk_writer import ChunkWriter, RunWriter, smallest_codec
 
@@ -141,6 +143,22 @@ def test_numbers_of_a_chunk_that_cannot_be_are_refused(tmp_path: Path, word: int
             run.read(np.array([0, 2_000]), np.array([1_500, 9_000]))
         whole = run.read(np.array([0, 6_000]), np.array([5_000, 9_000]))
         np.testing.assert_array_equal(whole, [*cells[:5_000], *cells[6_000:9_000]])
+
+
+def test_a_chunk_that_was_cut_off_is_not_filled_up_from_the_next(tmp_path: Path) -> None:
+    cells = np.random.default_rng(7).integers(0, 1000, (6, 512)).astype(np.int32)
+    parts = [blosc.Blosc("lz4", 5, blosc.SHUFFLE).encode(part) for part in cells]
+    size = len(parts[2]) - 3
+    parts[2] = parts[2][:12] + size.to_bytes(4, "little") + parts[2][16:size]
+    path = tmp_path / "chunks"
+    path.write_bytes(b"".join(parts))
+    sizes = np.array([*map(len, parts)])
+    places = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1)
+    form = Part("cells", (cells.size,), cells.dtype, (512,), True, None, {}, DEFAULT_LIMITS)
+    run = ChunkedRun(LocalFile.open(path), form, lambda: places)
+    with pytest.raises(OSError, match="damaged"):
+        run.read(np.array([0]), np.array([cells.size]))
+    np.testing.assert_array_equal(run.read(np.array([1_536]), np.array([3_072])), cells[3:].ravel())
 
 
 def test_chunks_that_are_alike_are_decoded_together() -> None:
