@@ -170,9 +170,7 @@ def _record(place: np.dtype[Any], kept: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype({"names": ["line", "across", "value"], "formats": formats, "offsets": offsets, "itemsize": size})
 
 
-def _sorted_by(
-    numbers: NDArray[np.int32], size: int, cells: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _sorted_by(numbers: NDArray[np.int32], size: int, cells: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return cells in the order of their numbers, and where those of each number start; those of one keep their order.
 
     `size` is the number of numbers.
