@@ -61,8 +61,9 @@ class Master:
             return
         try:
             look_for_changes(self._settings.data)
-        except OSError as error:
-            self._server.log.error("Changes of the catalogue cannot be looked for: %s", error.strerror or error)
+        except Exception as error:  # gunicorn would end
+            why = getattr(error, "strerror", None) or error
+            self._server.log.error("Changes of the catalogue cannot be looked for: %s", why)
         try:
             self._settings = configuration()
         except (CatalogError, ValidationError) as error:

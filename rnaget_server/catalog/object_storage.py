@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+_MOST_SECONDS = 2
+"""So many times what a request may take the master waits for a place at a reload, attending to nothing else."""
 
 MIRRORS = "objects"
 """The directory in `cache_directory` that has those of catalogues in object storage."""
@@ -72,7 +76,7 @@ def look_for_changes(data: Path) -> None:
     Raises
     ------
     OSError
-        If the place cannot be asked; what was taken over before stays.
+        If the place cannot be asked, or takes too long; what was taken over before stays.
     """
     if is_mirror(data):
         _by_another_process(_update_waiting, data)
@@ -81,15 +85,23 @@ def look_for_changes(data: Path) -> None:
 def _update_waiting(data: Path) -> None:
     from rnaget_server.storage.objects.mirror import opened_mirror
 
-    opened_mirror(data.parent).update(wait=True)
+    mirror = opened_mirror(data.parent)
+    # Ends this process, whatever it waits for: a place that sends drop by drop, or another process that asks that one.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS * mirror.place.seconds)
+    mirror.update(wait=True)
 
 
 def _by_another_process(function: Callable[[Given], Result], given: Given) -> Result:
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(1, get_context("fork")) as other:
-        return other.submit(function, given).result()
+        try:
+            return other.submit(function, given).result()
+        except BrokenProcessPool:
+            raise OSError("the process that asks the place took too long, or was killed") from None
 
 
 def _mirrored(url: str, directory: Path) -> Path:

@@ -171,9 +171,7 @@ def _record(place: np.dtype[Any], kept: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype({"names": ["line", "across", "value"], "formats": formats, "offsets": offsets, "itemsize": size})
 
 
-def _sorted_by(
-    numbers: NDArray[np.int32], size: int, cells: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[np.signedinteger[Any]]]:
+def _sorted_by(numbers: NDArray[np.int32], size: int, cells: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return cells in the order of their numbers, and where those of each number start; those of one keep their order.
 
     `size` is the number of numbers.
@@ -186,7 +184,8 @@ def _sorted_by(
     # To SciPy they are a row of a matrix, which it counts into columns.
     moved = cells.view(np.int64 if cells.itemsize == 8 else np.complex128)
     columns = csr_array((moved, numbers, np.array([0, len(cells)], np.int32)), (1, size)).tocsc()
-    return columns.data.view(cells.dtype), columns.indptr
+    # Not as SciPy has them: a caller adds the number of all cells before.
+    return columns.data.view(cells.dtype), columns.indptr.astype(np.int64)
 
 
 def _least_type(count: int) -> np.dtype[Any]:
@@ -268,6 +267,8 @@ class SparseSpool:
         """Return the type that these values need; the least and the most are those of all that are numbers."""
         if not self._whole:
             return _SINGLE
+        if not len(values):
+            return self._kept
         if least >= 0 and most < _TWO_BYTES:
             with np.errstate(invalid="ignore"):  # NaN
                 small = values.astype(np.uint8 if most < _BYTE else np.uint16)

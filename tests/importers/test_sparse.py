@@ -394,6 +394,8 @@ def test_spool_gives_both_directions(
         assert (spooled.whole, spooled.dtype) == (whole, dtype)
         for way, matrix in zip(("features", "samples"), expected, strict=True):
             pieces = list(spooled.compressed_along(way))
+            # Whoever adds the cells before, of which there may be more than an int32 holds, gets no other type.
+            assert {piece.indptr.dtype for piece in pieces} == {np.dtype(np.int64)}
             lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
             assert np.array_equal(lengths, np.diff(matrix.indptr))
             assert np.array_equal(np.concatenate([piece.indices for piece in pieces]), matrix.indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,12 +20,12 @@ import pytest
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 
-from benchmarks.servers import free_port
+from benchmarks.servers import children, free_port
 from rnaget_server.catalog.object_storage import directory_of
 from rnaget_server.storage.objects.client import Client
 from rnaget_server.storage.objects.published import PUBLISHED
 from tests.objects.commands import done, run
-from tests.objects.unruly import Unruly
+from tests.objects.unruly import CALM, Unruly
 
 
 @pytest.fixture
@@ -166,6 +167,45 @@ def test_a_reload_asks_the_place_at_once(
             time.sleep(0.2)
         assert sorted(found) == sorted([*before, "later"])
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("hangs", ["place", "lock", "killed"])
+def test_a_reload_ends_though_the_place_cannot_be_asked(
+    published: str, proxy: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: str
+) -> None:
+    monkeypatch.setenv("RNAGET_RELOAD_SECONDS", "0")
+    monkeypatch.setenv("RNAGET_OBJECT_TIMEOUT", "60" if hangs == "killed" else "1")
+    log = tmp_path / "log"
+    with gunicorn(published, log) as (port, pid), ExitStack() as stack:
+        address = f"http://127.0.0.1:{port}/rnaget/projects"
+
+        def asked() -> bytes:
+            with urllib.request.urlopen(address, timeout=60) as reply:
+                return bytes(reply.read())
+
+        before = asked()
+        if hangs == "lock":
+            lock = next((tmp_path / "cache" / "objects").glob("*/data")).with_name("lock")
+            fcntl.flock(stack.enter_context(lock.open("ab")), fcntl.LOCK_EX)
+        else:
+            proxy.delay, proxy.mood = 20, lambda method, path: "delay"
+        workers = set(children(pid))
+        os.kill(pid, signal.SIGHUP)
+        began = time.monotonic()
+        while "cannot be looked for" not in log.read_text() and time.monotonic() < began + 120:
+            assert asked() == before
+            if hangs == "killed":
+                for other in set(children(pid)) - workers:
+                    os.kill(other, signal.SIGKILL)
+            time.sleep(0.2)
+        assert "Changes of the catalogue cannot be looked for" in log.read_text()
+        proxy.mood = lambda method, path: CALM
+        while not workers.isdisjoint(children(pid)) and time.monotonic() < began + 120:
+            assert asked() == before
+            time.sleep(0.1)
+        assert workers.isdisjoint(children(pid))
+        assert asked() == before
+    assert "Traceback" not in log.read_text()
 
 
 def test_gunicorn_says_in_a_line_what_keeps_it_from_serving(url: str, tmp_path: Path) -> None:
