@@ -38,16 +38,18 @@ FORMATS = [name for name, writer in Registry(WRITERS).all().items() if "expressi
 ENTRY = "expressions: [{id: m, file: m.h5, units: TPM, feature_id: gene, sample_id: sample, filters: {}}]\n"
 PATH = "/rnaget/expressions/m/bytes?group_by=tissue&summary=mean,std"
 GENES, SAMPLES = 400, 90
+LARGE = 40_000
+"""Genes of which a summary is more than is made at once, in memory."""
 
 Start = Callable[..., TestClient]
 
 
-def write(path: Path, seed: int) -> None:
+def write(path: Path, seed: int, count: int = GENES) -> None:
     random = np.random.default_rng(seed)
-    genes = np.array([f"G{number}" for number in range(GENES)], object)
+    genes = np.array([f"G{number}" for number in range(count)], object)
     samples = np.array([f"s{number}" for number in range(SAMPLES)], object)
     tissues = np.array([f"tissue {number % 7}" for number in range(SAMPLES)], object)
-    cells = random.lognormal(2, 2, (GENES, SAMPLES)).astype(np.float32)
+    cells = random.lognormal(2, 2, (count, SAMPLES)).astype(np.float32)
     write_native(
         path,
         AxisTable("gene", {"gene": genes}),
@@ -116,6 +118,41 @@ def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: py
     assert workers.status_code == 200, workers.text
     assert workers.content == local.content
     assert killed[0] not in cluster.pids()
+
+
+@pytest.mark.parametrize("how", ["replaced", "damaged"])
+@pytest.mark.parametrize("format", ["tsv", "h5ad"])
+def test_a_large_reply_begins_once_its_results_are_there(
+    cluster: Cluster, start: Start, file: Path, monkeypatch: pytest.MonkeyPatch, format: str, how: str
+) -> None:
+    """The last part fails, which is made after more than is sent at once of a reply that has begun."""
+    write(file, 1, LARGE)
+    monkeypatch.setattr(in_parts, "PART_CELLS", LARGE * SAMPLES // 50)
+    if how == "damaged":
+        with h5py.File(file) as whole:
+            cells = whole["matrix"].id
+            chunk = cells.get_chunk_info(cells.get_num_chunks() - 1)
+        with file.open("r+b") as opened:
+            opened.seek(chunk.byte_offset)
+            opened.write(b"\xff" * chunk.size)
+    make = DaskCompute.map
+
+    def replacing(self: DaskCompute, function: Any, parts: Any, cancellation: Any) -> Any:
+        def slowly() -> Iterator[Any]:
+            for number, part in enumerate(parts):
+                if number == 48 and how == "replaced":
+                    os.utime(file, ns=(1, 1))
+                yield part
+
+        yield from make(self, function, slowly(), cancellation)
+
+    monkeypatch.setattr(DaskCompute, "map", replacing)
+    reply = start(cluster.address).get(f"{PATH}&format={format}")
+    assert reply.status_code == 503, reply.content[:300]
+    write(file, 1, LARGE)
+    whole = start("local").get(f"{PATH}&format={format}")
+    assert whole.status_code == 200
+    assert len(whole.content) > 1 << 20
 
 
 @pytest.mark.parametrize("format", ["tsv", "loom", "h5ad"])
