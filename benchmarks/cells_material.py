@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import perf_counter
@@ -53,7 +54,8 @@ class Cells:
     @property
     def catalogue(self) -> Path:
         """A catalogue that offers the cells out of the store of this server."""
-        return self._kept("catalogue", self._import)
+        source = self.h5ad  # made before, or its making would count as that of the catalogue
+        return self._kept("catalogue", partial(self._import, source))
 
     def ids(self, positions: NDArray[np.int64]) -> list[str]:
         """Return the ids of some cells."""
@@ -95,9 +97,9 @@ class Cells:
                 matrix["data"], matrix["indices"] = np.memmap(data, np.float32, "r"), np.memmap(indices, np.int32, "r")
                 matrix["indptr"] = np.cumsum([0, *np.concatenate(lengths)]).astype(np.int32)
 
-    def _import(self, path: Path) -> None:
+    def _import(self, source: Path, path: Path) -> None:
         write_new_catalog(path, None)
-        subprocess.run(import_command(self.h5ad, path), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        subprocess.run(import_command(source, path), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def barcode(position: int) -> str:
