@@ -86,7 +86,7 @@ def _update_waiting(data: Path) -> None:
     from rnaget_server.storage.objects.mirror import opened_mirror
 
     mirror = opened_mirror(data.parent)
-    # Ends this process, whatever it waits for: a place that sends drop by drop, or another process that asks that one.
+    # Ends this process though it waits: for a place that sends drop by drop, or for another process that asks that one.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS * mirror.place.seconds)
     mirror.update(wait=True)
