@@ -7,8 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any
 
-_MOST_PARTS = 1 << 17
-"""Each takes some 300 bytes, and a file with few labels has a dozen."""
+_MOST_BYTES = 40 << 20
 
 
 class KnownContents:
@@ -16,16 +15,17 @@ class KnownContents:
 
     Parameters
     ----------
-    most
-        How many parts of all files are kept.
+    most_bytes
+        About how many bytes the parts of all files may take.
     """
 
-    def __init__(self, most: int = _MOST_PARTS) -> None:
-        self._most = most
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._files: OrderedDict[Hashable, dict[str, Any]] = OrderedDict()
-        self.parts = 0
-        """How many parts are kept."""
+        self._sizes: dict[Hashable, int] = {}
+        self.nbytes = 0
+        """About how many bytes the parts take."""
 
     def of(self, file: Hashable) -> dict[str, Any] | None:
         """Return the known parts of a file, not to be changed; None if none is known."""
@@ -35,12 +35,14 @@ class KnownContents:
                 self._files.move_to_end(file)
             return parts
 
-    def add(self, file: Hashable, path: str, part: Any) -> None:
-        """Keep a part of a file."""
+    def add(self, file: Hashable, path: str, part: Any, nbytes: int) -> None:
+        """Keep a part of a file, which takes about so many bytes."""
         with self._lock:
             parts = self._files.setdefault(file, {})
             self._files.move_to_end(file)
-            self.parts += path not in parts
+            if path not in parts:
+                self.nbytes += nbytes
+                self._sizes[file] = self._sizes.get(file, 0) + nbytes
             parts[path] = part
-            while self.parts > self._most:
-                self.parts -= len(self._files.popitem(last=False)[1])
+            while self.nbytes > self._most_bytes:
+                self.nbytes -= self._sizes.pop(self._files.popitem(last=False)[0])

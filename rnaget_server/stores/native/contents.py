@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from sys import getsizeof
 from typing import Any
 
 from h5py import h5a
@@ -22,6 +23,8 @@ from rnaget_server.stores.chunk_reader import is_only_blosc
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
 from rnaget_server.stores.hdf5_file import File, Group
 
+# Those of a part without its attributes and names.
+_PART_BYTES = 300
 _ATTRIBUTES = tuple(name.encode() for name in (layout.UNITS, layout.WHOLE, layout.NAME, layout.ORDER))
 
 
@@ -110,7 +113,7 @@ class Contents:
             found = None
         else:
             found = Folder(tuple(item), _attributes(item)) if isinstance(item, Group) else _part(item)
-        self.access.contents.add(self._key, path, found)
+        self.access.contents.add(self._key, path, found, _nbytes(found))
         return found
 
     def folder(self, path: str) -> Folder:
@@ -133,6 +136,13 @@ class Contents:
             item = self.get(f"{folder}/{name}")
             if isinstance(item, Part):
                 yield name, item
+
+
+def _nbytes(part: Part | Folder | None) -> int:
+    texts = (
+        () if part is None else (*part.attrs, *part.attrs.values(), *(part.names if isinstance(part, Folder) else ()))
+    )
+    return _PART_BYTES + sum(map(getsizeof, texts))
 
 
 def _part(dataset: Dataset) -> Part:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -78,11 +80,36 @@ def test_what_is_not_known_of_a_replaced_file_is_refused(tmp_path: Path) -> None
 
 
 def test_what_is_known_of_all_files_is_bounded(tmp_path: Path, opened: list[Path]) -> None:
-    paths, access = [native(tmp_path / f"{number}.h5") for number in range(4)], FileAccess(contents=KnownContents(100))
+    paths, access = (
+        [native(tmp_path / f"{number}.h5") for number in range(4)],
+        FileAccess(contents=KnownContents(40_000)),
+    )
     kind = FORMATS["native"][1]
     shown = [_shown(kind(path, access=access)) for path in paths * 2]
     assert shown[:4] == shown[4:]
-    assert 0 < access.contents.parts <= 100
+    assert 0 < access.contents.nbytes <= 40_000
     opened.clear()
     _shown(kind(paths[-1], access=access))
     assert opened == []
+
+
+def test_a_group_of_many_names_counts_as_much_as_it_takes(tmp_path: Path, opened: list[Path]) -> None:
+    paths, access = (
+        [native(tmp_path / f"{number}.h5") for number in range(3)],
+        FileAccess(contents=KnownContents(1 << 20)),
+    )
+    for path in paths:
+        with h5py.File(path, "r+") as file:
+            for number in range(9_000):
+                file["rnaget/index/features/gene"].create_group(f"name {number:05}")
+    kind = FORMATS["native"][1]
+    tracemalloc.start()
+    for path in paths:
+        assert kind(path, access=access).features.attributes
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert access.contents.nbytes <= 1 << 20
+    assert held < 3 << 20
+    opened.clear()
+    kind(paths[0], access=access)
+    assert opened == paths[:1]  # which had to go
