@@ -32,6 +32,9 @@ from rnaget_server.storage.access import DEFAULT_LIMITS, FileAccess
 from rnaget_server.storage.local import FileVersion, version_at, version_of_all
 from rnaget_server.stores.base import MatrixStore, StoreClass
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
+from rnaget_server.stores.layout import Kind
+from rnaget_server.stores.native.file import NativeFile
+from rnaget_server.stores.native.kept_contents import known_kind
 from rnaget_server.stores.sharded import IndexPlace, OpenShards, ShardedStore, ShardFile
 from rnaget_server.stores.tracks.base import TrackStore
 from rnaget_server.stores.tracks.bigwig import BigWigStore
@@ -213,7 +216,7 @@ def open_store(
     def open_file(path: Path) -> MatrixStore:
         with _naming(path, "{} is damaged or truncated ({})"):
             if path not in known:
-                known[path] = _kind_of(path, kinds)
+                known[path] = _kind_of(path, kinds, access)
             return known[path](path, matrix.units, access)
 
     if not matrix.shards:
@@ -232,11 +235,21 @@ def _index_place(matrix: Matrix, access: FileAccess | None, indexes: Path | None
         return None
     named = f"{matrix.path.parent}\n{matrix.study_id}\n{matrix.id}".encode("utf-8", "surrogateescape")
     directory = indexes / hashlib.blake2b(named, digest_size=_DIGEST_BYTES).hexdigest()
-    return IndexPlace(directory, (access or FileAccess()).arrays, f"the matrix {matrix.id}")
+    return IndexPlace(directory, access or FileAccess(), f"the matrix {matrix.id}")
 
 
-def _kind_of(path: Path, kinds: Registry) -> StoreClass:
-    return _kind_in_state(path, version_at(path), kinds)
+def _kind_of(path: Path, kinds: Registry, access: FileAccess | None) -> StoreClass:
+    version = version_at(path)
+    known = None if access is None else known_kind(access, path, version)
+    if known is None:
+        return _kind_in_state(path, version, kinds)
+    return _native_kind(known, kinds) or _kind_in_state(path, version, kinds)
+
+
+@lru_cache
+def _native_kind(known: Kind, kinds: Registry) -> StoreClass | None:
+    native = (kind for kind in kinds.all().values() if issubclass(kind, NativeFile) and kind.kind == known)
+    return next(native, None)
 
 
 # Each kind opens the file to look, and of thousands of matrices not all stay open.

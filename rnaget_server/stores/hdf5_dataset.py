@@ -61,7 +61,7 @@ class Dataset:
         chunked = plist.get_layout() == h5d.CHUNKED
         self.chunks: tuple[int, ...] | None = plist.get_chunk() if chunked else None
         self._cells: h5py.Dataset | None = None
-        self._check(descriptor.size)
+        check_form(self, descriptor.size)
         self._chunk_check: ChunkCheck | None = None
         if self.chunks is not None and plist.get_nfilters():
             stored = ELEMENT_BYTES if self.dtype.kind == "O" else stored_bytes(id.get_type())
@@ -195,22 +195,6 @@ class Dataset:
             return
         check_bytes(self.name, text_bytes(self.id, self._descriptor, member), self.limits)
 
-    def _check(self, file_size: int) -> None:
-        itemsize, limits = self.dtype.itemsize, self.limits
-        chunk = prod(self.chunks or ()) * itemsize
-        if self.chunks is not None and chunk > limits.chunk_bytes:
-            advice = (_REWRITE if self.ndim == 2 else _REPACK_LINE).format(self.name.strip("/"))
-            raise UnfitFile(
-                f"has {self.name} in chunks of {shown_bytes(chunk)}, and at most {shown_bytes(limits.chunk_bytes)} "
-                f"are decoded at once: {advice}"
-            )
-        decoded = self.size * itemsize
-        if decoded > _ALWAYS and decoded > limits.expansion * file_size:
-            raise UnfitFile(
-                f"says that {self.name} has {shown_bytes(decoded)}, more than {limits.expansion:,} times what the file "
-                "has: store it sparse, leave it out, or set max_expansion"
-            )
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -295,6 +279,30 @@ class Member:
         texts = np.empty(len(values), object)
         texts[:] = [value if isinstance(value, str) else value.decode("utf-8", "replace") for value in values]
         return texts
+
+
+def check_form(part: Dataset | Part, file_size: int) -> None:
+    """Refuse a dataset whose chunks are too large, or that is far larger than a file of so many bytes can hold.
+
+    Raises
+    ------
+    UnfitFile
+        If it is.
+    """
+    itemsize, limits = part.dtype.itemsize, part.limits
+    chunk = prod(part.chunks or ()) * itemsize
+    if part.chunks is not None and chunk > limits.chunk_bytes:
+        advice = (_REWRITE if part.ndim == 2 else _REPACK_LINE).format(part.name.strip("/"))
+        raise UnfitFile(
+            f"has {part.name} in chunks of {shown_bytes(chunk)}, and at most {shown_bytes(limits.chunk_bytes)} "
+            f"are decoded at once: {advice}"
+        )
+    decoded = part.size * itemsize
+    if decoded > _ALWAYS and decoded > limits.expansion * file_size:
+        raise UnfitFile(
+            f"says that {part.name} has {shown_bytes(decoded)}, more than {limits.expansion:,} times what the file "
+            "has: store it sparse, leave it out, or set max_expansion"
+        )
 
 
 def check_bytes(name: str, size: int, limits: FileLimits) -> None:

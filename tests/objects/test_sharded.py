@@ -13,7 +13,7 @@ from rnaget_server.catalog import load
 from rnaget_server.catalog.object_storage import directory_of
 from rnaget_server.datasets.opening import open_store
 from rnaget_server.plugins import STORES, Registry
-from rnaget_server.storage.arrays import ArrayCache
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores.native.write_dense import AxisTable
 from rnaget_server.stores.sharded import IndexPlace, look
 from tests.conftest import new_study
@@ -57,7 +57,7 @@ def test_files_are_asked_for_side_by_side(
     catalog, problems = load(directory_of(url))
     assert catalog is not None and not problems
     matrix, kinds = catalog.matrices["m"], Registry(STORES)
-    place = IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
+    place = IndexPlace(tmp_path / "index", FileAccess(), "the matrix m")
 
     proxy.mood, opening = _meeting()
     store = open_store(matrix, kinds, index=place)

@@ -15,7 +15,7 @@ from typing import Any
 from h5py import h5a
 
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.storage.local import version_at
+from rnaget_server.storage.local import FileVersion, version_at
 from rnaget_server.storage.places import open_file
 from rnaget_server.storage.source import OpenFile
 from rnaget_server.stores import layout
@@ -113,7 +113,7 @@ class Contents:
             found = None
         else:
             found = Folder(tuple(item), _attributes(item)) if isinstance(item, Group) else _part(item)
-        self.access.contents.add(self._key, path, found, _nbytes(found))
+        keep(self.access, self._key, path, found)
         return found
 
     def folder(self, path: str) -> Folder:
@@ -136,6 +136,13 @@ class Contents:
             item = self.get(f"{folder}/{name}")
             if isinstance(item, Part):
                 yield name, item
+
+
+def keep(
+    access: FileAccess, file: tuple[Path, FileVersion, layout.Kind], path: str, part: Part | Folder | None
+) -> None:
+    """Keep what is at a path of a file for known."""
+    access.contents.add(file, path, part, _nbytes(part))
 
 
 def _nbytes(part: Part | Folder | None) -> int:

@@ -12,24 +12,30 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server import __version__
 from rnaget_server.model.axis import Positions
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.checked_arrays import CheckedArrays, write_arrays
 from rnaget_server.storage.files import PREFIX, commit, new_temporary
 from rnaget_server.storage.local import version_at
+from rnaget_server.stores.base import MatrixStore
+from rnaget_server.stores.native.kept_contents import unpack
 from rnaget_server.stores.sharded.examine import Facts, Shard
 from rnaget_server.stores.sharded.files import ShardFile
 from rnaget_server.stores.sharded.labels import KeptLabels, Labels
 
 _LIST = "list"
-_VERSION = 2
+_VERSION = 3
 _KEY_BYTES = 20
 _SECONDS_KEPT = 600
 _SECONDS_UNUSED = 30 * 24 * 3600
@@ -49,14 +55,14 @@ class IndexPlace:
     ----------
     directory
         A directory for it alone; made if need be.
-    arrays
-        Where what is read of it is kept for a while.
+    access
+        How the files of the matrix are opened, with the memory for what is read of them and of the index.
     what
         What the matrix is called in the log.
     """
 
     directory: Path
-    arrays: ArrayCache
+    access: FileAccess
     what: str
 
 
@@ -81,16 +87,25 @@ class Row:
         What it is known by.
     samples, facts, nbytes
         What it has; see `Shard`.
+    contents
+        What it is opened by without HDF5; see `kept_contents`.
     """
 
     identity: Identity
     samples: int
     facts: Facts
     nbytes: int
+    contents: bytes = b""
 
-    def shard(self, file: ShardFile) -> Shard:
-        """Return the file."""
-        return Shard(file, self.samples, self.facts, self.nbytes)
+    def shard(self, file: ShardFile, access: FileAccess) -> Shard:
+        """Return the file, which is opened by what is known of it."""
+        opened = replace(file, open=partial(_open_known, file, access, self.contents)) if self.contents else file
+        return Shard(opened, self.samples, self.facts, self.nbytes)
+
+
+def _open_known(file: ShardFile, access: FileAccess, contents: bytes, path: Path) -> MatrixStore:
+    unpack(access, path, file.version, contents)
+    return file.open(path)
 
 
 @dataclass(frozen=True)
@@ -130,10 +145,15 @@ class FileList:
             if facts["version"] != [_VERSION, __version__, *names]:
                 return cls()
             kinds = [_facts(kind) for kind in facts["kinds"]]
-            rows = [Row(tuple(known), count, kinds[kind], size) for *known, count, kind, size in facts["files"]]
+            contents = file["contents"]().tobytes()
+            ends = accumulate(length for *_, length in facts["files"])
+            rows = [
+                Row(tuple(known), count, kinds[kind], size, contents[end - length : end])
+                for (*known, count, kind, size, length), end in zip(facts["files"], ends, strict=True)
+            ]
             segments = [(count, key) for count, key in facts["segments"]]
             orders = {digest: file[f"order{number}"]() for number, digest in enumerate(facts["orders"])}
-        except (OSError, ValueError):  # none is there, or it is damaged
+        except (OSError, ValueError, TypeError, LookupError):  # none is there, or it is damaged
             return cls()
         if version_at(path) != state:  # the orders may be those of the one that took its place
             return cls()
@@ -148,7 +168,10 @@ class FileList:
             If it cannot be written.
         """
         kinds: dict[Facts, int] = {}
-        files = [[*row.identity, row.samples, kinds.setdefault(row.facts, len(kinds)), row.nbytes] for row in self.rows]
+        files = [
+            [*row.identity, row.samples, kinds.setdefault(row.facts, len(kinds)), row.nbytes, len(row.contents)]
+            for row in self.rows
+        ]
         facts = {
             "version": [_VERSION, __version__, *names],
             "kinds": [asdict(kind) for kind in kinds],
@@ -157,7 +180,9 @@ class FileList:
             "orders": list(self.orders),
             "unique": self.unique,
         }
-        write_whole(directory / _LIST, facts, {f"order{n}": order for n, order in enumerate(self.orders.values())})
+        orders = {f"order{n}": order for n, order in enumerate(self.orders.values())}
+        contents = np.frombuffer(b"".join(row.contents for row in self.rows), np.uint8)
+        write_whole(directory / _LIST, facts, {"contents": contents, **orders})
 
     def remove_others(self, directory: Path) -> None:
         """Remove segments that it does not name, unless a worker may still have a matrix open with them.
@@ -227,7 +252,7 @@ class ListedLabels:
     def _whole(self, key: str) -> Labels:
         if self._last is None or self._last[0] != key:
             rows = self._segments[key]
-            file = CheckedArrays(self._place.directory / key, self._place.arrays)
+            file = CheckedArrays(self._place.directory / key, self._place.access.arrays)
             size = sum(row.samples for row in rows)
             self._last = key, KeptLabels(file, size, rows[0].facts, self._sample_id).whole()
         return self._last[1]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.storage.disk_cache import private_directory
+from rnaget_server.stores.native.kept_contents import packed
 from rnaget_server.stores.sharded.examine import Orders, Shard, check_units, examined
 from rnaget_server.stores.sharded.files import OpenShards, ShardFile
 from rnaget_server.stores.sharded.index import (
@@ -96,7 +97,7 @@ def look(files: Sequence[ShardFile], opened: OpenShards, names: _Names, place: I
             listed = FileList.read(directory, names)  # which another process may have made meanwhile
             if not listed.is_of(files):
                 listed = _Maker(place, opened, names, listed).made(files)
-    shards = [row.shard(file) for row, file in zip(listed.rows, files, strict=True)]
+    shards = [row.shard(file, place.access) for row, file in zip(listed.rows, files, strict=True)]
     orders = Orders(shards[0], opened, names[0], listed.orders)
     shards = _fitting(shards, orders)
 
@@ -132,7 +133,7 @@ def _segments(
         if key:
             path = place.directory / key
             mend = partial(_write, path, some, opened, sample_id)
-            segments.append(IndexSegment(some, path, place.arrays, sample_id, mend))
+            segments.append(IndexSegment(some, path, place.access.arrays, sample_id, mend))
         else:
             segments += [FileSegment(shard, opened) for shard in some]
     return segments
@@ -210,12 +211,16 @@ class _Maker:
 
     def _examined(self, file: ShardFile) -> tuple[Row, Labels]:
         began = time.time_ns()
+        with file.named():
+            self._opened.store(file)
+        # Before its labels are looked up, which the index has.
+        contents = packed(self._place.access, file.path, file.version)
         shard = _examined(file, self._opened, self._names, True)
         (labels,) = labels_of([shard], self._opened, self._names[1])
         identity = identity_of(file)
         if abs(began - file.version.modified) < _CLOCK_TOLERANCE:
             self._fresh[identity] = began
-        return Row(identity, shard.samples, shard.facts, labels.nbytes), labels
+        return Row(identity, shard.samples, shard.facts, labels.nbytes, contents), labels
 
     def _add(self, row: Row, file: ShardFile, labels: Labels | None) -> None:
         waiting = self._waiting
@@ -252,7 +257,7 @@ class _Maker:
             if labels is None:
                 kept = self._old_labels.find([row for row, _, _ in waiting[at:]])
                 if kept is None:
-                    (labels,) = labels_of([row.shard(file)], self._opened, self._names[1])
+                    (labels,) = labels_of([row.shard(file, self._place.access)], self._opened, self._names[1])
                 else:
                     labels, count = kept
             found.append(labels)

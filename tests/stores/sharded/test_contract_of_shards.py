@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnaget_server.storage.arrays import ArrayCache
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores import compressed, sparse_layer, sparse_transpose
 from rnaget_server.stores.sharded import IndexPlace, cells, look
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
@@ -33,7 +33,7 @@ class TestDense(MatrixStoreContract):
 
     @pytest.fixture
     def store(self, paths, tmp_path):
-        place = IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
+        place = IndexPlace(tmp_path / "index", FileAccess(), "the matrix m")
         return [open_cut(paths, "TPM", ("gene", "sample"), place=place) for _ in range(self.opened)][-1]
 
     def test_is_what_it_is_for(self, store):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.checked_arrays import CheckedArrays
 from rnaget_server.storage.files import new_temporary
@@ -56,7 +57,7 @@ def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Files of a matrix, and what opens them with an index; ``names`` are those of the files that were opened last."""
     monkeypatch.setattr(look, "FEW", 0)
     paths = [_write(tmp_path / f"part-{number}", 3 * number) for number in range(_FILES)]
-    place = IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
+    place = IndexPlace(tmp_path / "index", FileAccess(), "the matrix m")
     names: list[str] = []
 
     def count(path: Path, units: str) -> MatrixStore:
@@ -170,7 +171,7 @@ def test_a_damaged_index_is_made_again(cut: Any, harm: str, what: str) -> None:
 
 
 def test_a_segment_that_is_damaged_while_a_matrix_is_open_is_made_again(cut: Any) -> None:
-    store = cut.open(IndexPlace(cut.place.directory, ArrayCache(0), "the matrix m"))
+    store = cut.open(IndexPlace(cut.place.directory, FileAccess(arrays=ArrayCache(0)), "the matrix m"))
     expected = store.samples.column("tissue").tolist()
     (path,) = _files(cut)
     kept = path.read_bytes()
@@ -228,7 +229,7 @@ def test_a_file_of_this_moment_is_looked_at_again(cut: Any) -> None:
 
 def test_without_a_place_for_it_there_is_no_index(cut: Any, caplog: pytest.LogCaptureFixture) -> None:
     (cut.directory / "taken").write_text("")
-    place = IndexPlace(cut.directory / "taken", ArrayCache(), "the matrix m")
+    place = IndexPlace(cut.directory / "taken", FileAccess(), "the matrix m")
     _check_same(cut.open(place), cut.open(None))
     assert "cannot be used for the index of the matrix m" in caplog.text
 
@@ -326,7 +327,7 @@ def test_a_list_that_is_replaced_while_it_is_read_is_not_mixed_with_the_next(
 
 def test_a_segment_made_again_may_have_its_labels_at_other_places(cut: Any) -> None:
     """Of labels that were part of wider ones, the texts are as wide as these; those out of the files are not."""
-    place = IndexPlace(cut.place.directory, ArrayCache(0), "the matrix m")
+    place = IndexPlace(cut.place.directory, FileAccess(arrays=ArrayCache(0)), "the matrix m")
     _write(cut.paths[-1].with_suffix(""), 18, columns={"tissue": np.array(["a", "b" * 40, "c"], object)})
     cut.open(place)
     (old,) = _files(cut)
@@ -362,7 +363,7 @@ def test_other_units_in_the_catalogue_are_those_of_the_files(cut: Any) -> None:
 
 
 def test_an_index_that_is_removed_while_a_matrix_is_open_is_made_again(cut: Any) -> None:
-    store = cut.open(IndexPlace(cut.place.directory, ArrayCache(0), "the matrix m"))
+    store = cut.open(IndexPlace(cut.place.directory, FileAccess(arrays=ArrayCache(0)), "the matrix m"))
     shutil.rmtree(cut.place.directory)
     _check_same(store, cut.open(None))
     assert len(_files(cut)) == 1

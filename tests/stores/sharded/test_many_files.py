@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rnaget_server.storage.arrays import ArrayCache
+from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores.base import MatrixStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.stores.native.write_dense import AxisTable
@@ -63,7 +63,7 @@ def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
         names.append(path.name)
         return NativeSparseStore(path, units)
 
-    opened, place = OpenShards(), IndexPlace(tmp_path / "index", ArrayCache(), "the matrix m")
+    opened, place = OpenShards(), IndexPlace(tmp_path / "index", FileAccess(), "the matrix m")
 
     def timed() -> tuple[MatrixStore, float]:
         names.clear()
