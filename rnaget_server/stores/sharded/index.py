@@ -39,6 +39,8 @@ _VERSION = 3
 _KEY_BYTES = 20
 _SECONDS_KEPT = 600
 _SECONDS_UNUSED = 30 * 24 * 3600
+_SECONDS_BETWEEN = 24 * 3600
+_LOOKED = "looked"
 
 LOCK = "lock"
 """The file of an index that is locked while it is made; its time is that of the last opening."""
@@ -261,21 +263,25 @@ class ListedLabels:
 def remove_unused(directory: Path) -> None:
     """Remove the indexes next to one that nobody has opened for a month: mostly of matrices that are gone.
 
-    A process that still has such a matrix open makes what it needs again.
+    A process that still has such a matrix open makes what it needs again. Of thousands, each is looked at once a day.
     """
+    looked = directory.parent / _LOOKED
+    if _is_older(looked, 0) and not _is_older(looked, _SECONDS_BETWEEN):
+        return
+    looked.touch()
     for other in directory.parent.iterdir():
         lock = other / LOCK
-        if other == directory or len(other.name) != 2 * _KEY_BYTES or not _is_unused(lock):
+        if other == directory or len(other.name) != 2 * _KEY_BYTES or not _is_older(lock, _SECONDS_UNUSED):
             continue
         with suppress(OSError), lock.open("ab") as held:  # another process makes it now, or removes it
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_unused(lock):
+            if _is_older(lock, _SECONDS_UNUSED):
                 shutil.rmtree(other)
 
 
-def _is_unused(lock: Path) -> bool:
+def _is_older(path: Path, seconds: float) -> bool:
     try:
-        return time.time() - lock.stat().st_mtime > _SECONDS_UNUSED
+        return time.time() - path.stat().st_mtime > seconds
     except OSError:
         return False
 

@@ -261,11 +261,26 @@ def test_indexes_that_nobody_opens_any_more_are_removed(cut: Any) -> None:
         opened = cut.open(replace(cut.place, directory=directory))
     for directory in (held, unused):
         os.utime(directory / "lock", (long_ago, long_ago))
+    cut.open(replace(cut.place, directory=kept))
+    assert unused.exists()  # since all were looked at a moment ago
+    os.utime(above / "looked", (long_ago, long_ago))
     with (held / "lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         cut.open(replace(cut.place, directory=kept))
-    assert sorted(path.name[0] for path in above.iterdir()) == ["a", "b"]
+    assert sorted(path.name[0] for path in above.iterdir() if path.is_dir()) == ["a", "b"]
     _check_same(opened, cut.open(None))  # though its index is gone
+
+
+def test_unused_indexes_of_many_matrices_are_looked_for_once_a_day(cut: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    above, looked = cut.place.directory.parent / "indexes", []
+    is_older = index._is_older
+    monkeypatch.setattr(index, "_is_older", lambda path, age: looked.append(path.name) or is_older(path, age))
+    for number in range(6):
+        cut.open(replace(cut.place, directory=above / f"{number:040}"))
+    first = looked.count("lock")
+    os.utime(above / "looked", (0, 0))
+    cut.open(replace(cut.place, directory=above / f"{0:040}"))
+    assert (first, looked.count("lock")) == (0, 5)
 
 
 def test_segments_that_no_list_names_are_removed_after_a_while(cut: Any) -> None:
