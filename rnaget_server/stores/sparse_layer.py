@@ -177,7 +177,10 @@ def _kept(pieces: Iterable[CompressedBlock]) -> list[CompressedBlock]:
 
 def passes(source: CompressedSource, major: Positions | None, minor: Positions | None) -> int:
     """Return about how many times `transposed` reads the rows."""
-    return 1 if source.cells(major) <= SORTED or _extent(source, major, minor)[2] else 2 + source.cells(major) // PANEL
+    _, width, fits = _extent(source, major, minor)
+    cells = source.cells(major)
+    # Once to count, and once for each panel of the selection.
+    return 1 if cells <= SORTED or fits else 2 + cells * width // (source.minor_size * _PARTS * PIECE)
 
 
 def _extent(source: CompressedSource, major: Positions | None, minor: Positions | None) -> tuple[int, int, bool]:

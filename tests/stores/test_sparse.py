@@ -478,8 +478,8 @@ class _Wide:
     def cells(self, major: object) -> int:
         return self.major_size * self._each
 
-    def counts(self, major: object, minor: object) -> NDArray[np.int64]:
-        return np.full(self.minor_size, self.major_size // 8, np.int64)
+    def counts(self, major: object, minor: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        return np.full(self.minor_size if minor is None else len(minor), self.major_size // 8, np.int64)
 
     def pieces(self, major: object, minor: NDArray[np.int64] | None, dtype: np.dtype[Any]) -> Iterator[CompressedBlock]:
         assert minor is not None
@@ -505,6 +505,21 @@ def test_many_cells_are_transposed_in_little_memory() -> None:
     tracemalloc.stop()
     assert at == source.minor_size
     assert peak < 60 << 20
+
+
+@pytest.mark.parametrize("samples", [None, 900_000, 600_000, 300_000])
+def test_the_cost_of_transposing_is_that_of_its_passes(samples: int | None) -> None:
+    passes = ["counts"]
+
+    class Counted(_Wide):
+        def pieces(self, *given: Any) -> Iterator[CompressedBlock]:
+            passes.append("pieces")
+            return super().pieces(*given)
+
+    minor = None if samples is None else np.arange(samples)
+    for _ in sparse_layer.transposed(Counted(), None, minor, np.dtype(np.float32)):
+        pass
+    assert sparse_layer.passes(_Wide(), None, minor) == len(passes)
 
 
 def test_threads_take_short_turns_only_while_cells_are_written(tmp_path: Path) -> None:
