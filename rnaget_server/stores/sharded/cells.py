@@ -98,6 +98,8 @@ class Selection:
         """Yield as many features at a time as have about `PIECE` cells; the first ones show how many those are."""
         index = np.dtype(np.int32 if self.width < _WIDEST_INT32 else np.int64)
         start, step = 0, max(1, PANEL // max(1, self.width))
+        if step < self.height and self._is_one_piece():
+            step = self.height
         while start < self.height:
             stop = min(start + step, self.height)
             wanted = self._rows(start, stop)
@@ -113,6 +115,17 @@ class Selection:
             yield piece
             step = int(min(2 * step, max(1, step * PIECE // max(1, int(piece.indptr[-1])))))
             start = stop
+
+    def _is_one_piece(self) -> bool:
+        """Return whether it is known, without reading any, that no more cells are stored than one piece has."""
+        if any(part.samples is not None for part in self.parts):
+            return False
+        left = PIECE
+        for part in self.parts:
+            left -= part.count(self.units, self.features)
+            if left < 0:
+                return False
+        return True
 
     def _rows(self, start: int, stop: int) -> Positions | None:
         if start == 0 and stop == self.height:
