@@ -7,8 +7,8 @@ starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells, w
 
 from __future__ import annotations
 
-import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,34 @@ from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing
 CHUNK = 4096
 # Seconds after which a thread gives the interpreter's lock to another: a chunk is encoded in some 10 µs.
 _TURN = 1e-4
+
+
+class _ShortTurns:
+    """Has threads that encode wait less for the one that writes chunks, which would keep the lock for 5 ms.
+
+    Of several that write in one process, the first changes what holds for all of it, and the last changes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writers = 0
+        self._usual = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._writers:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(_TURN)
+            self._writers += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._writers -= 1
+            if not self._writers:
+                sys.setswitchinterval(self._usual)
+
+
+_short_turns = _ShortTurns()
 
 
 class SparseValues(Protocol):
@@ -62,20 +90,9 @@ def write_sparse(
     progress: Callable[[float], None] = nothing,
 ) -> None:
     """Write the native sparse store to `path`; see `write_native` for the parameters."""
-    with new_file(path, layout.SPARSE, features, samples) as file, _short_turns():
+    with new_file(path, layout.SPARSE, features, samples) as file, _short_turns:
         for number, layer in enumerate(layers):
             _write_layer(file, number, layer, partial(share, progress, number, len(layers)))
-
-
-@contextlib.contextmanager
-def _short_turns() -> Iterator[None]:
-    """Have threads that encode wait less for the one that writes chunks, which would keep the lock for 5 ms."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
 
 
 def _write_layer(file: h5py.File, number: int, layer: SparseLayerSource, progress: Callable[[float], None]) -> None:
