@@ -15,7 +15,9 @@ from rnaget_server.catalog.configuration import configuration, file_limits
 from rnaget_server.compute import Compute, open_compute
 from rnaget_server.errors import CatalogError
 from rnaget_server.settings import Settings, load_settings, settings_problem
+from rnaget_server.shared_settings import LOCAL
 from rnaget_server.storage.access import FileLimits
+from rnaget_server.storage.places import is_mirror, shown
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,20 @@ def limits_for(data: Path) -> FileLimits:
 def compute_for(data: Path, given: str | None) -> Iterator[Compute]:
     """Give what works on large matrices: as it is given, or as the settings of a catalogue or the environment say.
 
+    Imports into object storage are done by this process, since workers do not see the directory that stands for it.
+
     Raises
     ------
     click.ClickException
         If that is wrong.
     """
+    if is_mirror(data):
+        if given not in (None, LOCAL):
+            raise click.ClickException(
+                f"workers of {given} cannot write to {shown(data)}: import into a directory that all of them see, and "
+                "`rnaget-server publish` that; or leave out --compute"
+            )
+        given = LOCAL
     with contextlib.closing(open_compute(_settings(data, compute=given).compute)) as compute:
         yield compute
 

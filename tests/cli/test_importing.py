@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from rnaget_server.catalog import load
 from rnaget_server.cli.importing import import_command
+from rnaget_server.cli.limits import compute_for
 
 GOOD = "gene_id\tS1\tS2\ng/1\t1\t2\ng2\t3\t4\n"
 
@@ -87,3 +89,17 @@ def test_the_installed_command(source: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "data" / "p" / "s" / "m.h5").exists()
+
+
+def test_workers_do_not_import_into_object_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "mirror" / "data"
+    data.mkdir(parents=True)
+    (data.parent / "place.json").write_text('{"url": "s3://bucket/prefix"}')
+    refused = "workers of dask://127.0.0.1:1 cannot write to s3://bucket/prefix: import into a directory"
+    with pytest.raises(click.ClickException, match=refused), compute_for(data, "dask://127.0.0.1:1"):
+        pass
+    monkeypatch.setenv("RNAGET_COMPUTE", "dask://127.0.0.1:1")
+    with compute_for(data, None) as compute:
+        assert compute.is_local
+    with compute_for(tmp_path / "directory", None) as compute:
+        assert not compute.is_local
