@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis, Positions
-from rnaget_server.model.columns import Column, FixedText, Mask, Numbers, as_texts
+from rnaget_server.model.columns import Column, FixedText, Mask, Numbers, Scattered, as_texts
 
 _ROWS_AT_ONCE = 256
 
@@ -28,7 +28,7 @@ def column_part(column: Column, positions: Positions) -> Column:
     return _Part(column, positions)
 
 
-class _Taken:
+class _Taken(Scattered):
     """Values at some positions of a column, all of them when it is called, or some of those."""
 
     def __init__(self, take: Callable[[Positions | None], NDArray[Any]], positions: Positions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
@@ -13,8 +14,36 @@ from rnaget_server.model.search import keys_of
 from rnaget_server.model.text import decode
 
 Mask = NDArray[np.bool_]
+
+
+class Scattered(ABC):
+    """Returns an array when it is called, or its elements at some positions without the others."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __call__(self) -> NDArray[Any]:
+        """Return the array."""
+
+    @abstractmethod
+    def take(self, positions: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the elements at some positions."""
+
+
+class Stored(Scattered):
+    """An array out of a file, of which consecutive elements are read without the others, too."""
+
+    __slots__ = ()
+    dtype: np.dtype[Any]
+    count: int
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the elements from one up to another."""
+
+
 Loaded: TypeAlias = NDArray[Any] | Callable[[], NDArray[Any]]
-"""An array, or a function that reads it out of a file whenever it is needed."""
+"""An array, or what reads it out of a file whenever it is needed."""
 
 _ROWS_AT_ONCE = 256
 _LOOKED_AT = 1 << 16
@@ -73,8 +102,8 @@ class FixedText:
     @cached_property
     def _plain(self) -> bool:
         """True if all texts are printable ASCII that stands for itself."""
-        load: Any = self._load
-        if not hasattr(load, "part"):
+        load = self._load
+        if not isinstance(load, Stored):
             raw = self.raw
             return all(is_plain(raw[start : start + _LOOKED_AT]) for start in range(0, len(raw), _LOOKED_AT))
         starts = range(0, load.count, _LOOKED_AT)
@@ -113,8 +142,8 @@ class LongText:
         if not len(starts):
             return texts
         first, last = int(starts.min()), int(stops.max())
-        part = getattr(self._load_data, "part", None)
-        data = memoryview((self._load_data()[first:last] if part is None else part(first, last)).data)
+        load = self._load_data
+        data = memoryview((load.part(first, last) if isinstance(load, Stored) else load()[first:last]).data)
         bounds = zip((starts - first).tolist(), (stops - first).tolist(), strict=True)
         texts[:] = [str(data[start:stop], "utf-8") for start, stop in bounds]
         return texts
@@ -155,7 +184,7 @@ class Numbers:
 
     def __init__(self, raw: Loaded) -> None:
         self._load = _loader(raw)
-        self._dtype: np.dtype[Any] | None = getattr(raw, "dtype", None)
+        self._dtype = raw.dtype if isinstance(raw, np.ndarray | Stored) else None
 
     @property
     def raw(self) -> NDArray[Any]:
@@ -267,10 +296,9 @@ def column_of(raw: NDArray[Any]) -> Column:
 
 def _taken(load: Callable[[], NDArray[Any]], positions: NDArray[np.int64] | None) -> NDArray[Any]:
     """Return the values at `positions` (None: all) of what may be able to read some without the others."""
-    take: Callable[[NDArray[np.int64]], NDArray[Any]] | None = getattr(load, "take", None)
-    if positions is None or take is None:
-        return load() if positions is None else load()[positions]
-    return take(positions)
+    if positions is None:
+        return load()
+    return load.take(positions) if isinstance(load, Scattered) else load()[positions]
 
 
 def _loader(array: Loaded) -> Callable[[], NDArray[Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.model.columns import Stored
 from rnaget_server.storage.source import ArraySource
 
 _KEPT_BYTES = 64 << 20
@@ -54,7 +55,7 @@ class ArrayCache:
             self._bytes -= self._arrays.popitem(last=False)[1].nbytes
 
 
-class StoredArray:
+class StoredArray(Stored):
     """A contiguous array in a file, read whole when it is called for and not kept in memory any more.
 
     Parameters

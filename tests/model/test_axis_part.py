@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.axis_part import axis_part
-from rnaget_server.model.columns import Column, FixedText, LongText, Numbers
+from rnaget_server.model.columns import Column, FixedText, LongText, Numbers, Scattered
 from rnaget_server.model.text import encode_all
 from rnaget_server.stores.h5ad_frame import Categories
 from tests.conftest import examples
@@ -83,3 +83,18 @@ def same_axis(part: Axis, alone: Axis, asked: list[str]) -> None:
         ]
 
     assert answers(part) == answers(alone)
+
+
+class _Scattered(Scattered):
+    """Values of which some are read; to read all fails."""
+
+    def __call__(self) -> Any:
+        raise AssertionError("all values were read")
+
+    def take(self, positions: Any) -> Any:
+        return np.arange(100.0)[positions]
+
+
+def test_some_values_of_a_part_are_read_without_the_others() -> None:
+    part = axis_part(Axis(100, ("a",), lambda _: Numbers(_Scattered())), np.arange(10, 90))
+    assert part.column("a", np.array([0, 7])).tolist() == [10, 17]
