@@ -1,4 +1,4 @@
-"""What is known of a native file as bytes that an index keeps, so that another process opens it without HDF5, too."""
+"""The known contents of a native file as bytes of an index, by which another process opens it without HDF5, too."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture(params=["dense", "sparse"])
 def process(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., MatrixStore]:
-    """What opens a matrix of several files as a new process does, whose index is kept."""
+    """A function that opens a matrix of several files as a new process does, whose index is kept."""
     monkeypatch.setattr(look, "FEW", 0)
     study = new_study(tmp_path / "data")
     for number in range(_FILES):
