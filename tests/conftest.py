@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import multiprocessing
 import os
 import shutil
 import socket
@@ -22,7 +21,7 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
-from hypothesis.internal.conjecture import engine
+from hypothesis.internal.conjecture import engine, providers
 from starlette.testclient import TestClient
 
 from rnaget_server.app import create_app
@@ -62,10 +61,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look for a smaller example of a failure for seconds; try a fifth of the examples where long tests are left out.
 
     Hypothesis has no public setting for the former, and takes five minutes. No example has a time by which it has to be
-    done: a slow machine is no failure.
+    done: a slow machine is no failure. Nor are the constants of 600 modules read, some of which it draws now and then.
+    loompy does without the functions that it compiles whenever it is imported, of which none is called.
     """
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
     engine.MAX_SHRINKING_SECONDS = 20
     share = 5 if config.option.markexpr == "not long" else 1
+    if share > 1:
+        providers._get_local_constants = lambda: providers._local_constants
     hypothesis.settings.register_profile(
         "here", deadline=None, max_examples=hypothesis.settings().max_examples // share
     )
@@ -307,13 +310,10 @@ def _started(
     log = log or factory.mktemp("server") / "log"
     arguments = [str(data), "--port", str(port), "--workers", str(workers)]
     # Python and libraries read some variables as they start.
-    apart |= any(not name.startswith("RNAGET_") or name == "RNAGET_METRICS_ADDRESS" for name in environment)
+    apart |= any(not name.startswith("RNAGET_") for name in environment)
     # Of a catalogue in object storage, the command has asked by threads that gunicorn's fork does not take over.
     apart |= ":/" in str(data)
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload([forked.__name__])
-    process = forks.Process(target=forked.serve, args=(arguments, {**os.environ, **environment}, log, not apart))
-    process.start()
+    process = forked.server(arguments, {**os.environ, **environment}, log, not apart)
     servers.append(process)
     root = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_TIMEOUT
