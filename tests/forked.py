@@ -43,10 +43,15 @@ class Server(servers.Server):
 
     def begin(self) -> _Process:
         """Start the process."""
-        return _Process(server(self.command[2:], self.environment, self.log))
+        return start(self.command, self.environment, self.log)
 
 
 rnaget = partial(servers.rnaget_by, Server)
+
+
+def start(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> _Process:
+    """Start the server of a whole command."""
+    return _Process(server(list(map(str, command[2:])), environment, log))
 
 
 class _Process:
