@@ -23,6 +23,7 @@ import requests
 from click.testing import CliRunner
 from hypothesis.internal.conjecture import engine, providers
 from starlette.testclient import TestClient
+from werkzeug.routing import Rule
 
 from rnaget_server.app import create_app
 from rnaget_server.cli.server import main
@@ -77,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     loompy does without the functions that it compiles whenever it is imported, of which none is called.
     """
     os.environ["NUMBA_DISABLE_JIT"] = "1"
+    _build_routes_once()
     engine.MAX_SHRINKING_SECONDS = 20
     share = 5 if config.option.markexpr == "not long" else 1
     if share > 1:
@@ -85,6 +87,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "here", deadline=None, max_examples=hypothesis.settings().max_examples // share
     )
     hypothesis.settings.load_profile("here")
+
+
+def _build_routes_once() -> None:
+    """Have the function that builds the addresses of a route compiled once: it is half of the making of an app."""
+    compile_builder = Rule._compile_builder
+    compiled: dict[object, Callable[..., tuple[str, str]]] = {}
+
+    def once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = rule.rule, tuple(rule._trace), append_unknown, repr(rule.defaults)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    Rule._compile_builder = once
 
 
 def examples(full: int) -> int:
