@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 _LONG = pytest.mark.long
-# All that a page can leave behind but its files, and the scripts that were compiled.
+# All that a page can leave behind but its files.
 _LEFT = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 looks = pytest.mark.parametrize(
     ("width", "colours"),
@@ -86,7 +86,7 @@ def visit(
 
 @cache
 def _reader(browser: Browser, root: str) -> BrowserContext:
-    """Return the one reader of a server, whose pages share what they load: compiling plots takes a second each time."""
+    """Return the one reader of a server, whose pages share the files that they load."""
     context = browser.new_context(base_url=root, reduced_motion="reduce")
     context.set_default_timeout(60_000)
     return context
