@@ -41,23 +41,20 @@ class Server:
         self, command: list[str], port: int, log: Path, environment: dict[str, str] | None = None, ready: str = READY
     ) -> None:
         self.port = port
-        self._command = command
-        self._log = log
-        self._environment = {**os.environ, **(environment or {})}
+        self.command = command
+        self.log = log
+        self.environment = {**os.environ, **(environment or {})}
         self._ready = ready
         self.started_in = 0.0
         """Seconds from the start of the process to its first answer."""
 
     def __enter__(self) -> Self:
         began = time.perf_counter()
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
-            )
+        self._process = self.begin()
         while not answers(self.port, self._ready):
             if self._process.poll() is not None or time.perf_counter() - began > _PATIENCE:
                 self.__exit__(None, None, None)
-                raise RuntimeError(f"a server did not start: see {self._log}")
+                raise RuntimeError(f"a server did not start: see {self.log}")
             time.sleep(0.005)
         self.started_in = time.perf_counter() - began
         return self
@@ -71,6 +68,13 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """Start the process."""
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
+            )
 
     @property
     def pid(self) -> int:
@@ -136,11 +140,16 @@ class Peak:
 
 def rnaget(data: Path, log: Path, workers: int = 1, **settings: object) -> Server:
     """Return the server as providers start it; nothing is kept between requests, unless `settings` say otherwise."""
+    return rnaget_by(Server, data, log, workers, **settings)
+
+
+def rnaget_by(kind: type[Server], data: Path, log: Path, workers: int = 1, **settings: object) -> Server:
+    """Return such a server, which is started as one of this kind is."""
     port = free_port()
     tool = Path(sys.executable).with_name("rnaget-server")
     command = [str(tool), "serve", str(data), "--host", HOST, "--port", str(port), "--workers", str(workers)]
     given = {"cache_bytes": 0, "log_level": "warning", **settings}
-    return Server(command, port, log, {f"RNAGET_{name.upper()}": str(value) for name, value in given.items()})
+    return kind(command, port, log, {f"RNAGET_{name.upper()}": str(value) for name, value in given.items()})
 
 
 def bare(

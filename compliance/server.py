@@ -35,15 +35,21 @@ def serving(data: Path, switched_off: tuple[str, ...] = ()) -> Iterator[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RNAGET_")}
     environment["RNAGET_SWITCHED_OFF"] = ",".join(switched_off)
     command: list[str | Path] = [COMMAND, "serve", data, "--host", "127.0.0.1", "--port", str(port)]
-    with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-        )
+    with tempfile.NamedTemporaryFile() as log:
+        server = start(command, environment, Path(log.name))
         try:
             _wait_for(server, address, log)
             yield address
         finally:
             _end(server)
+
+
+def start(command: list[str | Path], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a server that writes to a log."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        )
 
 
 def _wait_for(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rnaget_server.auth_settings import AuthSettings
 from rnaget_server.object_settings import ObjectSettings
 from rnaget_server.operating import split_address
-from rnaget_server.shared_settings import SharedSettings
+from rnaget_server.shared_settings import Environment, SharedSettings
 
 Group = Literal["projects", "studies", "expressions", "continuous"]
 _PREFIX = "RNAGET_"
@@ -351,6 +351,18 @@ class Settings(SharedSettings, ObjectSettings):
                 "shared_cache needs ticket_keys, by which its entries are signed: set the same on all servers"
             )
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from: what is given, over the environment."""
+        return init_settings, Environment(settings_cls)
 
     @field_validator("data", "cache_directory")
     @classmethod

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import EnvSettingsSource
 
 from rnaget_server.operating import OperatingSettings
 
@@ -19,6 +21,15 @@ DASK = "dask://"
 """The beginning of the setting `compute` of work that the workers of a Dask scheduler do."""
 
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys")
+
+
+class Environment(EnvSettingsSource):
+    """The environment. Pydantic's own source takes most of the time of a short command to see that most is not set."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the text of each variable that names a setting, which no setting wants as JSON."""
+        found = {name: self.env_vars.get(f"{self.env_prefix}{name}".lower()) for name in self.settings_cls.model_fields}
+        return {name: text for name, text in found.items() if text is not None}
 
 
 class SharedSettings(OperatingSettings):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import gc
-import multiprocessing
 import os
 import shutil
 import socket
@@ -22,8 +21,9 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
-from hypothesis.internal.conjecture import engine
+from hypothesis.internal.conjecture import engine, providers
 from starlette.testclient import TestClient
+from werkzeug.routing import Rule
 
 from rnaget_server.app import create_app
 from rnaget_server.cli.server import main
@@ -36,13 +36,25 @@ SHARED = ROOT.parent / "shared" / "data"
 START_TIMEOUT = 180.0
 TESTS = Path(__file__).parent
 LONGEST = (
+    "browser/test_accessible.py",
     "attack/test_attacks.py",
-    "client/test_r.py",
     "deploy/test_many_servers.py",
-    "compliance/test_official_suite.py",
+    "browser/test_gene.py",
+    "client/test_r.py",
+    "access/test_two_worlds.py",
     "browser/test_walk.py",
+    "browser/test_track_set.py",
+    "browser/test_genes.py",
+    "browser/test_cells.py",
+    "compliance/test_official_suite.py",
     "objects/test_official_suite.py",
     "http/test_remote_counts.py",
+    "browser/test_find.py",
+    "browser/test_api_page.py",
+    "browser/test_records.py",
+    "browser/test_sign_in.py",
+    "importers/test_real.py",
+    "importers/test_rds.py",
     "compliance/test_sequence_suites.py",
     "access/test_documented.py",
     "compliance/test_drs_suite.py",
@@ -62,14 +74,33 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look for a smaller example of a failure for seconds; try a fifth of the examples where long tests are left out.
 
     Hypothesis has no public setting for the former, and takes five minutes. No example has a time by which it has to be
-    done: a slow machine is no failure.
+    done: a slow machine is no failure. Nor are the constants of 600 modules read, some of which it draws now and then.
+    loompy does without the functions that it compiles whenever it is imported, of which none is called.
     """
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    _build_routes_once()
     engine.MAX_SHRINKING_SECONDS = 20
     share = 5 if config.option.markexpr == "not long" else 1
+    if share > 1:
+        providers._get_local_constants = lambda: providers._local_constants
     hypothesis.settings.register_profile(
         "here", deadline=None, max_examples=hypothesis.settings().max_examples // share
     )
     hypothesis.settings.load_profile("here")
+
+
+def _build_routes_once() -> None:
+    """Have the function that builds the addresses of a route compiled once: it is half of the making of an app."""
+    compile_builder = Rule._compile_builder
+    compiled: dict[object, Callable[..., tuple[str, str]]] = {}
+
+    def once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = rule.rule, tuple(rule._trace), append_unknown, repr(rule.defaults)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    Rule._compile_builder = once
 
 
 def examples(full: int) -> int:
@@ -307,13 +338,10 @@ def _started(
     log = log or factory.mktemp("server") / "log"
     arguments = [str(data), "--port", str(port), "--workers", str(workers)]
     # Python and libraries read some variables as they start.
-    apart |= any(not name.startswith("RNAGET_") or name == "RNAGET_METRICS_ADDRESS" for name in environment)
+    apart |= any(not name.startswith("RNAGET_") for name in environment)
     # Of a catalogue in object storage, the command has asked by threads that gunicorn's fork does not take over.
     apart |= ":/" in str(data)
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload([forked.__name__])
-    process = forks.Process(target=forked.serve, args=(arguments, {**os.environ, **environment}, log, not apart))
-    process.start()
+    process = forked.server(arguments, {**os.environ, **environment}, log, not apart)
     servers.append(process)
     root = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_TIMEOUT

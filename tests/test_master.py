@@ -16,9 +16,10 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from rnaget_server.cli.server import main
 from tests.conftest import one_study
+from tests.forked import rnaget
 
 # More than the system holds for a client that takes nothing.
 LETTERS = "".join(random.Random(7).choices("ACGT", k=1 << 20)) * 12

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -33,6 +34,7 @@ from tests.access.worlds import (
 from tests.datasets.masked_material import KINDS
 from tests.writers.readers import READERS
 
+Made = Callable[[str], tuple[Path, Path]]
 PAGE = {"headers": {"Accept": "text/html"}}
 REGISTRY = Registry(WRITERS)
 FORMATS = [format for format in READERS if "expressions" in REGISTRY[format].groups]
@@ -104,18 +106,36 @@ def of_all() -> Iterator[str]:
         yield from (f"/ena/browser/api/{kind}/{id}" for kind in ("xml", "text", "summary"))
 
 
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Makes the worlds whose samples are hidden, by what others see of them; tests only read them."""
+
+    @cache
+    def made(others_see: str) -> tuple[Path, Path]:
+        directory = tmp_path_factory.mktemp("samples")
+        return write_samples(directory / "0", 0, others_see), write_samples(directory / "1", 1, others_see)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The worlds whose regions are hidden."""
+    directory = tmp_path_factory.mktemp("regions")
+    return write_regions(directory / "0", 0), write_regions(directory / "1", 1)
+
+
 @pytest.mark.parametrize("others_see", ["omit", "NaN"])
-def test_hidden_samples_have_no_effect(others_see: str, tmp_path: Path) -> None:
+def test_hidden_samples_have_no_effect(others_see: str, samples: Made) -> None:
     urls = [*(url for id in KINDS for url in of_matrix(id)), *of_all()]
     asked = share([("GET", url, {} if url.startswith(("/rnaget/", "/ena")) else PAGE) for url in urls], 120)
-    made = (write_samples(tmp_path / str(world), world, others_see) for world in (0, 1))
-    with worlds(*made) as both:
+    with worlds(*samples(others_see)) as both:
         assert not both.differences(ANYONE, asked)
         assert both.differences(Principal("ann", frozenset(("grant-a",))), asked[:40]), "the worlds are the same"
 
 
 @pytest.mark.parametrize("limit", [{"max_cells": 100}, {"max_bytes": 1500}])
-def test_limits_and_what_they_advise_know_nothing_of_hidden_samples(limit: dict[str, int], tmp_path: Path) -> None:
+def test_limits_and_what_they_advise_know_nothing_of_hidden_samples(limit: dict[str, int], samples: Made) -> None:
     asked: list[Asked] = []
     for id in KINDS:
         data = f"/rnaget/expressions/{id}/bytes"
@@ -123,8 +143,7 @@ def test_limits_and_what_they_advise_know_nothing_of_hidden_samples(limit: dict[
         asked += [("GET", f"{data}?format=tsv&{part}", {}) for part in ("tissue=liver", "top=2", "group_by=tissue")]
         asked += [("GET", url, PAGE) for url in (f"/matrices/{id}", f"/genes/G3?matrix={id}&group_by=tissue")]
     asked += [("GET", "/rnaget/expressions/bytes?format=tsv", {})]
-    made = (write_samples(tmp_path / str(world), world, "omit") for world in (0, 1))
-    with worlds(*made, **limit) as both:
+    with worlds(*samples("omit"), **limit) as both:
         assert not both.differences(ANYONE, asked)
         assert sum(both.one.get(url).status_code == 413 for _, url, _ in asked) > 5
 
@@ -201,10 +220,9 @@ def sent_by_tickets(both: Worlds, url: str) -> None:
 
 
 @pytest.mark.parametrize("inline", [0, 1 << 20])
-def test_hidden_regions_have_no_effect(inline: int, tmp_path: Path) -> None:
-    made = (write_regions(tmp_path / str(world), world) for world in (0, 1))
+def test_hidden_regions_have_no_effect(inline: int, regions: tuple[Path, Path]) -> None:
     asked: list[Asked] = [(method, url, {}) for url in region_requests() for method in ("GET", "HEAD")]
-    with worlds(*made, max_inline_bytes=inline) as both:
+    with worlds(*regions, max_inline_bytes=inline) as both:
         for principal in (ANYONE, Principal("somebody")):
             assert not both.differences(principal, asked)
         given = [url for _, url, _ in asked if "format=" in url and both.one.get(url).status_code == 200]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.servers import HOST, rnaget
+from benchmarks.servers import HOST
 from tests.attack.base import Attacks
 from tests.attack.commands import command
 from tests.attack.on_damaged_files import native
 from tests.attack.on_foreign_files import catalogue, loom
+from tests.forked import rnaget
 
 ATTACKS = Attacks("bad files")
 _ROUTES = ("/expressions/bytes?format=tsv", "/expressions/units", "/expressions/filters", "/expressions/m/info")

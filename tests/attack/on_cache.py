@@ -9,9 +9,10 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from tests.attack.base import Attacks
 from tests.attack.catalogues import wide_catalogue
+from tests.forked import rnaget
 
 ATTACKS = Attacks("cache")
 _URL = "/rnaget/expressions/wide/bytes?format=tsv"

@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 from tests.attack.base import Attacks, slowness
 from tests.conftest import new_study
+from tests.forked import rnaget
 
 ATTACKS = Attacks("costly requests")
 GENES = 58_000

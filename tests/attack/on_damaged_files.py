@@ -15,12 +15,13 @@ import h5py
 import numpy as np
 import requests
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
 from tests.attack.base import Attacks
 from tests.attack.commands import command
 from tests.attack.on_foreign_files import ask, catalogue, loom
+from tests.forked import rnaget
 
 ATTACKS = Attacks("damaged files")
 

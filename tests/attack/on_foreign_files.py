@@ -12,9 +12,10 @@ import h5py
 import numpy as np
 import requests
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from tests.attack.base import Attacks
 from tests.attack.commands import command
+from tests.forked import rnaget
 
 ATTACKS = Attacks("foreign files")
 

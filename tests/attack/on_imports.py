@@ -80,17 +80,9 @@ def killed_imports(directory: Path, short: bool) -> str:
 @ATTACKS("an import for which the disk has too little room")
 def full_disk(directory: Path, short: bool) -> str:
     source = _table(directory / "1.tsv", 1, 100)
-    environment = {**os.environ, "RNAGET_MIN_FREE_BYTES": str(1 << 60)}
-    done = subprocess.run(
-        [str(_TOOL), *_options(directory, source, "1")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 1, f"code {done.returncode}"
-    assert "make room" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    code, said = command(*_options(directory, source, "1"), environment={"RNAGET_MIN_FREE_BYTES": str(1 << 60)})
+    assert code == 1, f"code {code}"
+    assert "make room" in said and "Traceback" not in said, said
     left = [path for path in (directory / "data").rglob("*") if path.is_file()] if (directory / "data").exists() else []
     assert not left, f"it left {left}"
     return "refused with what to do; nothing is left"

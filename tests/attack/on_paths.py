@@ -7,8 +7,9 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.servers import HOST, rnaget
+from benchmarks.servers import HOST
 from tests.attack.base import Attacks
+from tests.forked import rnaget
 
 PATHS = (
     "/rnaget/expressions/..%2f..%2f..%2fetc%2fpasswd/bytes",

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.servers import HOST, rnaget
+from benchmarks.servers import HOST
 from tests.attack.base import Attacks
 from tests.attack.on_foreign_files import catalogue
+from tests.forked import rnaget
 
 ATTACKS = Attacks("processes")
 _ENDED_WITHIN = 5.0

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from tests.attack.base import Attacks
 from tests.attack.on_costly_requests import SMALL, Beside, server_of
+from tests.forked import rnaget
 
 ATTACKS = Attacks("slow readers")
 

@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from benchmarks.servers import HOST, rnaget
+from benchmarks.servers import HOST
 from tests.attack.base import Attacks
+from tests.forked import rnaget
 
 ATTACKS = Attacks("tickets")
 _KEY = "a key of more than sixteen letters"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.image
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -93,5 +92,7 @@ def extent(page: Page) -> tuple[int, int]:
 
 def columns_of(png: bytes, colours: Mapping[str, Colour]) -> dict[str, NDArray[np.int64]]:
     """Return how many pixels of each column of a picture have each colour."""
+    import matplotlib.image  # takes a second to import
+
     pixels = np.rint(matplotlib.image.imread(io.BytesIO(png), "png")[..., :3] * 255)
     return {name: (pixels == colour).all(axis=2).sum(axis=0) for name, colour in colours.items()}

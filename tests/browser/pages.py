@@ -6,13 +6,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 _LONG = pytest.mark.long
+# All that a page can leave behind but its files.
+_LEFT = "cookies,local_storage,indexeddb,service_workers,cache_storage"
 looks = pytest.mark.parametrize(
     ("width", "colours"),
     [
@@ -56,11 +59,10 @@ def visit(
     browser: Browser, root: str, width: int = 1400, colours: Literal["light", "dark"] = "light"
 ) -> Iterator[Visit]:
     """Open a page of the server at `root`; addresses given to ``goto`` are relative to it."""
-    context = browser.new_context(
-        base_url=root, viewport={"width": width, "height": 900}, color_scheme=colours, reduced_motion="reduce"
-    )
-    context.set_default_timeout(60_000)
+    context = _reader(browser, root)
     seen = Visit(context.new_page())
+    seen.page.set_viewport_size({"width": width, "height": 900})
+    seen.page.emulate_media(color_scheme=colours)
     home = urlsplit(root).netloc
 
     def ask(url: str) -> None:
@@ -77,4 +79,14 @@ def visit(
     seen.page.on("console", lambda said: said.type in ("error", "warning") and seen.errors.append(said.text))
     seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
     yield seen
-    context.close()
+    context.new_cdp_session(seen.page).send("Storage.clearDataForOrigin", {"origin": root, "storageTypes": _LEFT})
+    context.clear_cookies()
+    seen.page.close()
+
+
+@cache
+def _reader(browser: Browser, root: str) -> BrowserContext:
+    """Return the one reader of a server, whose pages share the files that they load."""
+    context = browser.new_context(base_url=root, reduced_motion="reduce")
+    context.set_default_timeout(60_000)
+    return context

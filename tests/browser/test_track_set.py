@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import pyBigWig
 import pytest
@@ -97,6 +96,8 @@ def test_the_address_and_the_links_follow_the_region(opened: Visit) -> None:
 
 def test_letters_are_those_of_the_genome(opened: Visit) -> None:
     png, left, width = show(opened.page, "/tracks/signal?region=1:1501-1700&reads=run/r")
+    import matplotlib.image  # takes a second to import
+
     pixels = np.rint(matplotlib.image.imread(io.BytesIO(png), "png")[..., :3] * 255)
     centres = left + ((np.arange(200) + 0.5) * width / 200).astype(int)
     codes = np.full((len(pixels), 200), "-")

@@ -21,12 +21,13 @@ import requests
 from click.testing import CliRunner
 from redis import Redis
 
-from benchmarks.servers import HOST, Server, rnaget
+from benchmarks.servers import HOST, Server
 from rnaget import get
 from rnaget_server.cli.server import main
 from tests.conftest import free_port, new_study
 from tests.delivery.conftest import write_wide
 from tests.deploy.nginx import NGINX, plain_site, running
+from tests.forked import rnaget
 from tests.valkey import PASSWORD, PROGRAM, Valkey
 
 pytestmark = pytest.mark.skipif(NGINX is None or PROGRAM is None, reason="nginx or Valkey is not installed")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.text.tables import read_table
 from rnaget_server.importers.tracks.bedgraph import read_sizes
 from rnaget_server.storage.access import FileLimits
+from tests import forked
 
 Write = Callable[..., Path]
 _ROOM = 1 << 30
@@ -27,21 +25,13 @@ _ROOM = 1 << 30
 
 def imported(source: Path, data: Path, *options: str, **environment: str) -> str:
     """Return what the command says, run in a process that may take a bounded amount of memory."""
-    command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), "--data", str(data)]
-    command += ["--project", "p", "--study", "s", "--id", "m", "--units", "TPM", *options]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, **environment},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (_ROOM, _ROOM)),
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout
-    assert "Traceback" not in done.stderr
+    command = ["import", str(source), "--data", str(data), "--project", "p", "--study", "s"]
+    command += ["--id", "m", "--units", "TPM", *options]
+    code, said = forked.command(command, _ROOM, {**os.environ, **environment})
+    assert code == 1, said
+    assert "Traceback" not in said
     assert not data.exists()
-    return done.stderr
+    return said
 
 
 def loom(path: Path) -> Path:

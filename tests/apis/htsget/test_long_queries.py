@@ -34,6 +34,12 @@ def remote(ticket: dict[str, Any]) -> list[str]:
     return [url["url"] for url in ticket["urls"] if not url["url"].startswith("data:")]
 
 
+def within(bam: Path, regions: list[Region]) -> list[bytes]:
+    """The lines of a file that overlap regions."""
+    lines = [(line, sam_interval(line)) for line in run("samtools", "view", bam).splitlines()]
+    return [line for line, interval in lines if any(overlaps(interval, region) for region in regions)]
+
+
 @pytest.mark.parametrize("kind", ["reads", "variants"])
 @pytest.mark.parametrize("number", [1, 40, 5_000])
 def test_many_regions(
@@ -57,9 +63,7 @@ def test_many_regions(
         (tmp_path / "sent.bam").write_bytes(sent)
         run("samtools", "quickcheck", tmp_path / "sent.bam")
         got = run("samtools", "view", tmp_path / "sent.bam").splitlines()
-        every = run("samtools", "view", files["BAM"]).splitlines()
-        wanted = {line for line in every if any(overlaps(sam_interval(line), region) for region in asked)}
-        assert wanted <= set(got) and len(set(got)) == len(got)
+        assert set(within(files["BAM"], asked)) <= set(got) and len(set(got)) == len(got)
 
 
 @pytest.mark.parametrize("format", ["BAM", "CRAM"])
@@ -78,12 +82,7 @@ def test_regions_with_fields(no_inline: TestClient, files: dict[str, Path], tmp_
     if number == 400:
         return
     names = {line.split(b"\t")[0] for line in run("samtools", "view", tmp_path / "sent.bam").splitlines()}
-    wanted = {
-        line.split(b"\t")[0]
-        for line in run("samtools", "view", files["BAM"]).splitlines()
-        if any(overlaps(sam_interval(line), region) for region in asked)
-    }
-    assert wanted <= names
+    assert {line.split(b"\t")[0] for line in within(files["BAM"], asked)} <= names
 
 
 def test_more_than_a_url_can_have_is_refused_in_words(no_inline: TestClient) -> None:
