@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis
-from rnaget_server.model.columns import as_texts
+from rnaget_server.model.columns import as_texts, different
 from rnaget_server.slicing.search.entries import SEPARATOR, Entries
 
 MOST_ENTRIES = 500_000
@@ -133,7 +133,7 @@ class _Builder:
                 self._texts.append(text)
             elif text and not self._texts[number]:
                 self._texts[number] = text
-        self._members[digest] = np.unique(np.array(members, np.int32))
+        self._members[digest] = different(np.array(members, np.int32))
         return True
 
     def pool(self) -> Pool:

@@ -22,6 +22,7 @@ from rnaget_server.stores.base import MatrixStore
 _GATHERED_BYTES = 256 << 10
 _EXACT_IN_FLOAT32 = 1 << 24
 _OF_WHOLE_NUMBERS = ("min", "max", "sum")
+_RECKONED = frozenset({"mean", "std", "fraction", "fraction_nonzero"})
 
 
 def group_names(matrix: Matrix, store: MatrixStore) -> Mapping[str, str]:
@@ -234,7 +235,12 @@ def summarised_blocks(
 
 
 def _dtype(layer: LayerInfo, grouping: Grouping, summaries: Sequence[str]) -> np.dtype[Any]:
-    """Return the type of the summaries: sums, and numbers of very many samples, are beyond what float32 holds."""
+    """Return the type of the summaries: sums, and numbers of very many samples, are beyond what float32 holds.
+
+    Means, deviations and fractions of sparse layers keep all digits, with or without sums.
+    """
+    if layer.sparse is not None and not _RECKONED.isdisjoint(summaries):
+        return np.dtype(np.float64)
     if "sum" in summaries or ("n" in summaries and len(grouping.codes) > _EXACT_IN_FLOAT32):
         return np.dtype(np.float64)
     return np.dtype(np.float32) if set(summaries) == {"n"} else layer.dtype

@@ -104,13 +104,31 @@ def test_counts_beyond_float32_are_exact() -> None:
     assert cells_of(made).tolist() == [[2**24 + 1, 2, 2**24 + 3, 2]]
 
 
+@pytest.mark.parametrize("summary", ["mean", "fraction", "fraction_nonzero", "std", "mean,max"])
+def test_what_is_reckoned_of_fractions_has_all_digits(summary: str) -> None:
+    """A mean of float32 cells is no float32, also where no sum is asked for with it."""
+    random = np.random.default_rng(4)
+    cells = (random.gamma(1, 1, (30, 50)) * (random.random((30, 50)) < 0.4)).astype(np.float32)
+    texts = [f"t{number % 3}" for number in range(50)]
+    found = summarised(cells, texts, summary.split(","))
+    made = cells_of(found)[:, :: summary.count(",") + 1]
+    assert (found.dtype, made.dtype) == (np.float64, np.float64)
+    expected = summary_by_pandas(pd.DataFrame(cells.astype(np.float64)), texts, summary.split(",")[0])
+    np.testing.assert_allclose(made, expected.to_numpy(np.float64), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("summary", ["min", "max", "n"])
+def test_what_is_picked_stays_as_it_is_stored(summary: str) -> None:
+    assert summarised(np.ones((2, 3), np.float32), ["a", "a", "b"], [summary]).dtype == np.float32
+
+
 def test_very_many_groups_are_counted_some_features_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnaget_server.slicing.summaries.sparse._COUNTERS", 7)
     random = np.random.default_rng(1)
     cells = random.poisson(0.3, (50, 40)).astype(np.float32)
     texts = [f"t{number % 9}" for number in range(40)]
     made = cells_of(summarised(cells, texts, ["mean", "n"]))
-    assert np.array_equal(made[:, ::2], summary_by_pandas(pd.DataFrame(cells), texts, "mean").astype(np.float32))
+    assert np.array_equal(made[:, ::2], summary_by_pandas(pd.DataFrame(cells), texts, "mean"))
     assert (made[:, 1::2] == [texts.count(text) for text in dict.fromkeys(texts)]).all()
 
 
