@@ -232,9 +232,12 @@ class Delivery:
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
             raise self._too_large(download)
         slice = download.resolved.slice
-        body = download.writer.write(slice.begun() if any(layer.ahead for layer in slice.layers) else slice)
+        body = download.writer.write(slice)
         try:
             self._check(download, body.length)
+            if any(layer.ahead for layer in slice.layers):  # other machines work for what is not refused alone
+                close_body(body)
+                body = download.writer.write(slice.begun())
             first: list[bytes] = []
             if (download.least if body.length is None else body.length) <= in_memory:
                 left = in_memory
