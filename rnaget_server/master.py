@@ -46,7 +46,7 @@ class _Look:
 
     @property
     def has_ended(self) -> bool:
-        """True once the process has ended, whatever it has done."""
+        """True once the process has ended."""
         return bool(select.select([self._answer], [], [], 0)[0])
 
     def problem(self) -> str:
