@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.object_storage import look_for_changes
 from rnaget_server.errors import CatalogError
+from rnaget_server.http.ending import end_with
 from rnaget_server.http.shared_state import SharedState
 from rnaget_server.settings import Settings, settings_problem
 from rnaget_server.storage.places import is_mirror
@@ -36,9 +37,11 @@ class _Look:
 
     def __init__(self, data: Path) -> None:
         self._answer, answer = os.pipe()
+        parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
             try:
+                end_with(parent)
                 os.write(answer, _problem(data).encode())
             finally:
                 os._exit(0)
@@ -65,12 +68,9 @@ class _Look:
 
 def _problem(data: Path) -> str:
     """Return, in a new process, why changes could not be taken over, and a line break in any case."""
-    from rnaget_server.worker import end_with
-
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     try:
-        end_with(os.getppid())
         look_for_changes(data)
     except Exception as error:
         return f"{getattr(error, 'strerror', None) or error}\n"
