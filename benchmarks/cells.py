@@ -52,7 +52,7 @@ _EXPORTED = (
     *("tsv.long.gz", "zarr"),
 )
 _GROWTH = 64
-_OF_EXPORT = _OF_COLUMNS = 200
+_OF_EXPORT = 200
 _MEANS = 0.1
 _TIMES_WRITING = 2
 _WRITE = """
@@ -239,8 +239,7 @@ def _memory(cells: Cells, log: Path) -> Iterator[Row]:
             _warm(cells, server, format)
             with server.watched() as peak:
                 drained(server.port, f"{_TARGET}{format}", body)
-        most = _OF_COLUMNS if format == "arrow" else _GROWTH
-        yield Row(f"growth of the worker, {what} as {format}", "", Figures((peak.growth,), "MB"), most=most)
+        yield Row(f"growth of the worker, {what} as {format}", "", Figures((peak.growth,), "MB"), most=_GROWTH)
     yield from _exports(cells, genes)
 
 

@@ -30,7 +30,7 @@ STORED = 1_000
 MATRIX = "m"
 """The id of the matrix in the catalogue."""
 
-WIDE = {"arrow": 100_000, "parquet": 5_000}
+WIDE = {"arrow": 30_000, "parquet": 5_000}
 """Formats with a column for each cell, and of how many cells they are asked for at most."""
 
 _SEED = 20_261_127

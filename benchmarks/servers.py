@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -102,24 +102,9 @@ class Server:
         """Return how many seconds of processor time the workers have taken."""
         return sum(_processor_time(pid) for pid in self.workers)
 
-    @contextmanager
-    def watched(self) -> Iterator[Peak]:
-        """Watch the memory of the workers; the highest is reported as growth over what it was at the start."""
-        peak = Peak(self.memory())
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(_WATCHED_EVERY):
-                peak.see(self.memory())
-
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield peak
-        finally:
-            done.set()
-            thread.join()
-            peak.see(self.memory())
+    def watched(self) -> AbstractContextManager[Peak]:
+        """Watch the memory of the workers; see `watched`."""
+        return watched(self.memory)
 
 
 class Peak:
@@ -136,6 +121,26 @@ class Peak:
     def growth(self) -> float:
         """By how much it grew."""
         return self.highest - self.start
+
+
+@contextmanager
+def watched(memory: Callable[[], float]) -> Iterator[Peak]:
+    """Watch some memory in a thread; the highest is reported as growth over what it was at the start."""
+    peak = Peak(memory())
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_WATCHED_EVERY):
+            peak.see(memory())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+        peak.see(memory())
 
 
 def rnaget(data: Path, log: Path, workers: int = 1, **settings: object) -> Server:

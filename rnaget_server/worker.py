@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import resource
 import signal
@@ -21,12 +20,12 @@ from uvicorn_worker import UvicornWorker
 
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.http.connection import Connection, Connections, Patience
+from rnaget_server.http.ending import end_with
 from rnaget_server.http.heap import keep_few_arenas
 from rnaget_server.http.log_limit import limit_lines
 from rnaget_server.http.observing.logs import format_lines
 from rnaget_server.http.shared_state import shared_state
 
-_DIE_WITH_PARENT = 1
 _TICK = 0.5
 _MOST_OPEN = 1 << 16
 
@@ -125,15 +124,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]
             for connection in tuple(self._connections):
                 connection.look(now)
             await asyncio.sleep(_TICK)
-
-
-def end_with(parent: int) -> None:
-    """End this process when its parent ends, for any reason and at any moment; only Linux can."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    # It may have ended before.
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _open_as_many_as_allowed() -> None:

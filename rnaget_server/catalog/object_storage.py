@@ -22,7 +22,7 @@ Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 _MOST_SECONDS = 2
-"""So many times what a request may take the master waits for a place at a reload, attending to nothing else."""
+"""So many times what a request may take a place has to be asked at a reload."""
 
 MIRRORS = "objects"
 """The directory in `cache_directory` that has those of catalogues in object storage."""
@@ -71,18 +71,18 @@ def prepare_data_setting() -> None:
 
 
 def look_for_changes(data: Path) -> None:
-    """Take over the changes of a catalogue in object storage by another process; of another catalogue, do nothing.
+    """Take over the changes of a catalogue in object storage, in a process of its own, which ends if it takes too long.
+
+    Parameters
+    ----------
+    data
+        The directory that stands for the catalogue.
 
     Raises
     ------
     OSError
-        If the place cannot be asked, or takes too long; what was taken over before stays.
+        If the place cannot be asked; what was taken over before stays.
     """
-    if is_mirror(data):
-        _by_another_process(_update_waiting, data)
-
-
-def _update_waiting(data: Path) -> None:
     from rnaget_server.storage.objects.mirror import opened_mirror
 
     mirror = opened_mirror(data.parent)

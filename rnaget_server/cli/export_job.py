@@ -27,6 +27,7 @@ from rnaget_server.settings import settings_problem
 from rnaget_server.slicing.advice import region_query_of, unknown_of_matrix
 from rnaget_server.slicing.matrices import slice_by_id
 from rnaget_server.slicing.regions import region_by_id
+from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.stores.tenx import FEATURE_TYPE, TenXStore
 from rnaget_server.writers.base import FolderWriter, Writer
 from rnaget_server.writers.gct import missing_words
@@ -47,6 +48,8 @@ _ALL_LAYERS = ("h5ad", "h5mu", "zarr", "loom", "json")
 _SHARED = "h5"
 # Formats of tracks that do not grow with the bases of a chromosome; in all others the limits of the server hold.
 _COMPACT = ("bigwig", "bedgraph")
+# Most of what a server keeps is read once here.
+_KEPT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +135,7 @@ def _is_folder(output: Path) -> bool:
 
 def _view(data: Path) -> View:
     try:
-        return open_repository(configuration(data=data, reload_seconds=0)).visible_to(OPERATOR)
+        return open_repository(configuration(data=data, reload_seconds=0), ArrayCache(_KEPT_BYTES)).visible_to(OPERATOR)
     except ValidationError as error:
         raise click.ClickException(settings_problem(error)) from None
 

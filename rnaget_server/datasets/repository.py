@@ -26,6 +26,7 @@ from rnaget_server.sequences.digests import StoredSequence, is_digest
 from rnaget_server.sequences.store import Alias, SequenceStore
 from rnaget_server.settings import Settings
 from rnaget_server.storage.access import FileAccess
+from rnaget_server.storage.arrays import ArrayCache
 from rnaget_server.storage.disk_cache import DiskCache
 from rnaget_server.stores.base import MatrixStore
 
@@ -247,8 +248,15 @@ def _candidates(id: str, several: list[tuple[Genome, SequenceStore]]) -> Iterato
             yield f"{genome.id}:{name.authority}:{name.alias}" if is_only else sequence.digests.ga4gh
 
 
-def open_repository(settings: Settings) -> Repository:
+def open_repository(settings: Settings, arrays: ArrayCache | None = None) -> Repository:
     """Return the data that a server with these settings answers from.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+    arrays
+        Where arrays of files are kept; None: in as much memory as a server has for them.
 
     Raises
     ------
@@ -260,7 +268,7 @@ def open_repository(settings: Settings) -> Repository:
         live=live,
         stores=StoreCache(
             Registry(STORES),
-            access=FileAccess(file_limits(settings)),
+            access=FileAccess(file_limits(settings), ArrayCache() if arrays is None else arrays),
             confirms=live.confirms,
             indexes=settings.cache_directory / "shards",
         ),

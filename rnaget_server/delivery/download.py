@@ -20,6 +20,7 @@ from rnaget_server.delivery.content import (
     FileContent,
     MemoryContent,
     StreamedContent,
+    begun_body,
     close_body,
     resume_chunks,
 )
@@ -231,10 +232,10 @@ class Delivery:
             return kept
         if self._limits.reply_bytes and self._limits.exceeds_reply(download.least):
             raise self._too_large(download)
-        slice = download.resolved.slice
-        body = download.writer.write(slice.begun() if any(layer.ahead for layer in slice.layers) else slice)
+        body = download.writer.write(download.resolved.slice)
         try:
             self._check(download, body.length)
+            body = begun_body(body, download.writer, download.resolved.slice)
             first: list[bytes] = []
             if (download.least if body.length is None else body.length) <= in_memory:
                 left = in_memory

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.labels import WholeLabels
+from rnaget_server.model.labels import LABELS_AT_ONCE, WholeLabels, is_text, joined_pieces, texts_of
 from rnaget_server.model.slice import Labels, LayerInfo
 from rnaget_server.model.text import encode_all
 from rnaget_server.stores.base import MatrixStore
@@ -75,7 +75,7 @@ class _JoinedFeatures(WholeLabels):
 
 
 @dataclass(frozen=True)
-class _JoinedSamples(WholeLabels):
+class _JoinedSamples:
     """Samples of all parts in turn, with an attribute that says which matrix each comes from."""
 
     parts: Sequence[Part]
@@ -98,18 +98,33 @@ class _JoinedSamples(WholeLabels):
         return union if SOURCE_ATTRIBUTE in union else (*union, SOURCE_ATTRIBUTE)
 
     def column(self, attribute: str) -> NDArray[Any]:
-        columns = []
-        for part in self.parts:
-            own = _own_name(attribute, self, part.sample_labels)
-            if own is not None:
-                columns.append(part.sample_labels.column(own).astype(object))
-            else:
-                source = part.matrix_id if attribute == SOURCE_ATTRIBUTE else None
-                columns.append(np.full(part.sample_labels.size, source, object))
-        return _filled(np.concatenate(columns))
+        return joined_pieces(self.pieces(attribute))
 
     def ascii(self, attribute: str) -> None:
         return None
+
+    def pieces(self, attribute: str, size: int = LABELS_AT_ONCE) -> Iterator[NDArray[Any]]:
+        """Yield the values part by part, gaps filled: as texts all of them, or all as numbers of one type."""
+        names = [_own_name(attribute, self, part.sample_labels) for part in self.parts]
+        dtype = self._number_type(attribute, names)
+        for part, own in zip(self.parts, names, strict=True):
+            if own is not None:
+                for values in part.sample_labels.pieces(own, size):
+                    yield np.array(_texts(values), object) if dtype is None else values.astype(dtype)
+                continue
+            gap = (part.matrix_id if attribute == SOURCE_ATTRIBUTE else "") if dtype is None else np.nan
+            for start in range(0, part.sample_labels.size, size):
+                yield np.full(min(size, part.sample_labels.size - start), gap, dtype or object)
+
+    def _number_type(self, attribute: str, names: Sequence[str | None]) -> np.dtype[Any] | None:
+        """Return the type that holds the numbers of all parts, None if there are texts."""
+        types = [np.dtype(np.float64)] if None in names else []
+        for part, own in zip(self.parts, names, strict=True):
+            if own is not None:
+                if is_text(part.sample_labels, own):
+                    return None
+                types.append(next(part.sample_labels.pieces(own, 1)).dtype)
+        return None if attribute == SOURCE_ATTRIBUTE and None in names else np.result_type(*types)
 
 
 def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:
@@ -197,6 +212,10 @@ def _own_name(attribute: str, joined: Labels, own: Labels) -> str | None:
     if attribute == joined.name:
         return own.name
     return attribute if attribute in own.attributes and attribute not in (own.id, own.name) else None
+
+
+def _texts(values: NDArray[Any]) -> list[str]:
+    return texts_of(values) if values.dtype.kind in "OSU" else [str(value) for value in values.tolist()]
 
 
 def _filled(column: NDArray[Any]) -> NDArray[Any]:

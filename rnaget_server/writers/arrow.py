@@ -11,7 +11,6 @@ from rnaget_server.writers.tables import batches, feature_columns, held, refuse_
 
 _PIECE = 1 << 20
 _BATCH_BYTES = 8 << 20
-_MOST_SAMPLES = 100_000
 _BYTES_OF_COLUMN = 1_700
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 """The message that ends a stream."""
@@ -33,7 +32,7 @@ class ArrowWriter(Writer):
         ResultTooLarge
             If there are too many.
         """
-        refuse_wide(slice, "arrow", _MOST_SAMPLES)
+        refuse_wide(slice, "arrow")
 
     def write(self, slice: Slice) -> Body:
         """Return the slice as a stream; its length is not known beforehand. See `check` for what is refused."""

@@ -12,7 +12,6 @@ from rnaget_server.writers.sink import Sink
 from rnaget_server.writers.tables import batches, feature_columns, held, refuse_wide, rows_at_once, schema_of
 
 _GROUP_BYTES = 32 << 20
-_MOST_SAMPLES = 30_000
 _BYTES_OF_COLUMN = 5_500
 # pyarrow keeps about 900 bytes for each column of each row group until the end.
 _MOST_PARTS = 100_000
@@ -34,7 +33,7 @@ class ParquetWriter(Writer):
         ResultTooLarge
             If there are too many.
         """
-        refuse_wide(slice, "parquet", _MOST_SAMPLES)
+        refuse_wide(slice, "parquet")
         rows = rows_at_once(slice, _GROUP_BYTES)
         limit = _MOST_PARTS // slice.samples.size * rows
         if slice.features.size > limit:

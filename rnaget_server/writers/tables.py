@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 1 << 16
+_MOST_SAMPLES = 30_000
 # The cells transposed, as an array of Arrow, and as they are written.
 _COPIES = 3
 
 
-def refuse_wide(slice: Slice, format: str, most: int) -> None:
+def refuse_wide(slice: Slice, format: str) -> None:
     """Refuse a slice of more samples (or positions) than a table can have columns in bounded memory.
 
     Raises
@@ -32,9 +33,9 @@ def refuse_wide(slice: Slice, format: str, most: int) -> None:
     ResultTooLarge
         If there are too many.
     """
-    if slice.samples.size > most:
+    if slice.samples.size > _MOST_SAMPLES:
         raise ResultTooLarge(
-            f"{format} has a column for each sample or position, at most {most:,}, and there are "
+            f"{format} has a column for each sample or position, at most {_MOST_SAMPLES:,}, and there are "
             f"{slice.samples.size:,}: ask for fewer (of signal tracks, a smaller range or bins), or for loom or h5ad"
         )
 

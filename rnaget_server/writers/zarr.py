@@ -118,7 +118,8 @@ def _blocks(values: Any, dataset: h5py.Dataset, places: dict[int, Gap]) -> Itera
         yield (), values[()]
         return
     step = _chunk_shape(dataset)[0]
-    place = places.get(dataset.id.get_offset())
+    # Not kept for the next dataset: what makes its bytes holds a panel of cells.
+    place = places.pop(dataset.id.get_offset(), None)
     parts = None if place is None else _parts(place, step * dataset.dtype.itemsize)
     for start in range(0, dataset.shape[0], step):
         part = np.s_[start : start + step]
@@ -129,7 +130,7 @@ def _chunks(dataset: h5py.Dataset, places: dict[int, Gap]) -> Iterator[tuple[Any
     chunks: list[Any] = []
     dataset.id.chunk_iter(chunks.append)
     for chunk in sorted(chunks, key=lambda chunk: chunk.chunk_offset):
-        place = places[chunk.byte_offset]
+        place = places.pop(chunk.byte_offset)
         cells = np.frombuffer(b"".join(_parts(place, place.size)), dataset.dtype).reshape(dataset.chunks)
         where = tuple(
             slice(start, min(start + size, end))

@@ -102,6 +102,14 @@ def test_without_a_scheduler(start: Start, monkeypatch: pytest.MonkeyPatch) -> N
             assert client.get(f"{PATH}&format={format}&featureIDList=G1,G2").status_code == 200
 
 
+@pytest.mark.parametrize("format", ["h5ad", "loom"])
+def test_workers_are_not_asked_for_what_is_refused(start: Start, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+    asked = []
+    monkeypatch.setattr(DaskCompute, "map", lambda *given: asked.append(given))
+    reply = start("dask://127.0.0.1:1", max_bytes=1_000).get(f"{PATH}&format={format}")
+    assert (reply.status_code, asked) == (413, [])
+
+
 def test_a_worker_that_is_killed(cluster: Cluster, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     make, killed = DaskCompute.map, []
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -206,6 +206,32 @@ def test_a_reload_ends_though_the_place_cannot_be_asked(
         assert workers.isdisjoint(children(pid))
         assert asked() == before
     assert "Traceback" not in log.read_text()
+
+
+def test_a_server_ends_at_once_though_a_place_hangs_at_a_reload(
+    published: str, proxy: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNAGET_RELOAD_SECONDS", "0")
+    monkeypatch.setenv("RNAGET_OBJECT_TIMEOUT", "60")
+    with gunicorn(published, tmp_path / "log") as (_, pid):
+        proxy.delay, proxy.mood = 40, lambda method, path: "delay"
+        workers, asked = set(children(pid)), len(proxy.requests)
+        os.kill(pid, signal.SIGHUP)
+        until(lambda: len(proxy.requests) > asked)
+        (looking,) = set(children(pid)) - workers
+        began = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not Path(f"/proc/{looking}").exists())
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+        assert time.monotonic() - began < 20
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_gunicorn_says_in_a_line_what_keeps_it_from_serving(url: str, tmp_path: Path) -> None:

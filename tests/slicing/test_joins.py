@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from rnaget_server.slicing.join import _row_plan
+from rnaget_server.slicing.join import Part, _JoinedSamples, _row_plan
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
-from rnaget_server.testing.slices import feature_labels
+from rnaget_server.testing.slices import InMemoryLabels, feature_labels, texts
 from tests.conftest import client_of, examples, new_study
 
 GENES = "ABCD"
@@ -114,3 +114,47 @@ def test_equal_features_of_many_matrices_are_held_once() -> None:
     assert first is second is fourth
     assert third is fifth
     assert (first.tolist(), third.tolist()) == ([0, 1, 2, -1], [-1, 0, 1, 2])
+
+
+class _InPieces(InMemoryLabels):
+    """Labels of which a column is never asked for whole, and that are ASCII where they can be."""
+
+    def column(self, attribute: str) -> np.ndarray:
+        raise AssertionError("all of a million texts would take some hundred megabytes")
+
+    def pieces(self, attribute: str, size: int = 1 << 16) -> Iterator[np.ndarray]:
+        values = self.columns[attribute]
+        for start in range(0, len(values), size):
+            yield values[start : start + size]
+
+
+def test_labels_of_samples_are_made_some_at_a_time() -> None:
+    first = {"sample": np.array([b"a", b"b", b"c"]), "tissue": texts(["β", "", "liver"]), "age": np.array([3, 1, 2])}
+    second = {"cell": texts(["a", "é"]), "age": np.array([0.5, np.nan]), "mixed": np.array([7, 8])}
+    third = {"sample": np.array([b"z"]), "mixed": texts(["x"]), "dose": np.array([9])}
+    columns = (first, second, third)
+    parts = [
+        Part(f"m{number}", None, "TPM", None, None, feature_labels(["g"]), _InPieces(of, next(iter(of))))  # type: ignore[arg-type]
+        for number, of in enumerate(columns)
+    ]
+    samples = _JoinedSamples(parts)
+    frames = [
+        pd.DataFrame({key: [*map(_text, of[key])] for key in of}).rename(columns={"cell": "sample"}) for of in columns
+    ]
+    for number, frame in enumerate(frames):
+        frame["expressionID"] = f"m{number}"
+    expected = pd.concat(frames, ignore_index=True)
+    assert {*samples.attributes} == {*expected.columns}
+    for name in samples.attributes:
+        pieces = list(samples.pieces(name, 2))
+        assert max(map(len, pieces)) <= 2
+        found = pd.Series(np.concatenate(pieces))
+        if expected[name].dtype == object:
+            assert found.tolist() == [*map(str, expected[name].fillna(""))], name
+            continue
+        pd.testing.assert_series_equal(found, expected[name], check_names=False, check_dtype=False)
+        assert len({piece.dtype for piece in pieces}) == 1
+
+
+def _text(value: object) -> object:
+    return value.decode() if isinstance(value, bytes) else value

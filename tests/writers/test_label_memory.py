@@ -14,10 +14,11 @@ _MOST_MB = 64
 # A process of its own, or what other tests have let go would be taken again.
 _PROGRAM = """
 import gc
-import sys
-import threading
+import os
 from dataclasses import replace
+from functools import partial
 import numpy as np
+from benchmarks.servers import memory_of, watched
 from rnaget_server.datasets.guarded import Guard, GuardedAxis
 from rnaget_server.datasets.guarded_labels import GuardedLabels
 from rnaget_server.errors import StoreFailure
@@ -75,30 +76,16 @@ def slice(features, samples):
     genes, names = feature_labels([f"g{number}" for number in range(features)]), labels(samples)
     return replace(slice_of(genes, names, layer), tsv_columns=lambda: names.pieces("id"))
 
-def private():
-    return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0]) / 1024
-
 def growth(writer, made):
     gc.collect()
     trim()
-    before = highest = private()
-    done = threading.Event()
-
-    def watch():
-        nonlocal highest
-        while not done.wait(0.005):
-            highest = max(highest, private())
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    writer.check(made)
-    body = writer.write(made)
-    for _ in body.chunks:
-        pass
-    body.close()
-    done.set()
-    watching.join()
-    return highest - before
+    with watched(partial(memory_of, os.getpid())) as peak:
+        writer.check(made)
+        body = writer.write(made)
+        for _ in body.chunks:
+            pass
+        body.close()
+    return peak.growth
 
 for format, kind in Registry(WRITERS).all().items():
     if not {"expressions", "exports"} & {*kind.groups}:
@@ -106,7 +93,7 @@ for format, kind in Registry(WRITERS).all().items():
     writer = kind()
     for name, writer in ((format, writer), *((f"{format} {way}", other) for way, other in writer.compressed.items())):
         growth(writer, slice(1, 1))  # what is imported at first does not count
-        wide = {"parquet": 5_000, "arrow": 20_000, "xlsx": 16_000}.get(format, SAMPLES)
+        wide = {"parquet": 5_000, "arrow": 30_000, "xlsx": 16_000}.get(format, SAMPLES)
         print(name, growth(writer, slice(2, wide)), flush=True)
 """
 

@@ -10,9 +10,11 @@ import pytest
 _MOST_MB = 64
 # A process of its own, or what other tests have let go would be taken again.
 _PROGRAM = """
+import os
 import sys
-import threading
+from functools import partial
 import numpy as np
+from benchmarks.servers import memory_of, watched
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock, SparseCells
 from rnaget_server.plugins import WRITERS, Registry
@@ -45,10 +47,6 @@ class Ascii(InMemoryLabels):
         values = self.columns[attribute]
         return values if values.dtype.kind == "S" else None
 
-def grown():
-    status = open("/proc/self/status").read()
-    return int(status.split("RssAnon:")[1].split()[0]) / 1024
-
 types = np.array([b"T cell", b"B cell", b"NK cell"])[np.arange(SAMPLES) % 3]
 ids = Ascii({"sample": np.char.add(np.arange(SAMPLES).astype("S7"), b"-ACGTACGTACGT"), "type": types}, "sample")
 cells = SparseCells(lambda: FEATURES * PER_FEATURE, lambda by: rows() if by == "features" else columns())
@@ -62,22 +60,12 @@ def dense():
 def write():
     layer = LayerInfo("counts", np.dtype(np.float32), True, dense, cells)
     labels = feature_labels([f"g{number}" for number in range(FEATURES)])
-    highest, done = 0.0, threading.Event()
-
-    def watch():
-        nonlocal highest
-        while not done.wait(0.01):
-            highest = max(highest, grown())
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    body = writer.write(slice_of(labels, ids, layer))
-    for _ in body.chunks:
-        highest = max(highest, grown())
-    body.close()
-    done.set()
-    watching.join()
-    return highest
+    with watched(partial(memory_of, os.getpid())) as peak:
+        body = writer.write(slice_of(labels, ids, layer))
+        for _ in body.chunks:
+            pass
+        body.close()
+    return peak.growth
 
 format, _, compression = sys.argv[1].partition(" ")
 writer = Registry(WRITERS)[format]()
@@ -87,8 +75,7 @@ writer = writer.compressed[compression] if compression else writer
 small = LayerInfo("counts", np.dtype(np.float32), True, lambda: iter([np.ones((1, 1), np.float32)]))
 one = Ascii({name: values[:1] for name, values in ids.columns.items()}, "sample")
 b"".join(writer.write(slice_of(feature_labels(["g"]), one, small)).chunks)
-before = grown()
-print(write() - before)
+print(write())
 """
 
 

@@ -108,7 +108,7 @@ def test_row_groups_are_bounded(tmp_path: Path) -> None:
 
 @BOTH
 def test_too_many_columns_are_refused(writer: Writer) -> None:
-    most = 30_000 if isinstance(writer, ParquetWriter) else 100_000
+    most = 30_000
     positions = PositionLabels(Columns((Run("chr1", 0, most + 1),)), {"chr1": 200_000}, "position")
     slice = slice_of(labels(["ER"]), positions, layer_of(np.zeros((1, most + 1), np.float32)))
     for refuse in (writer.check, writer.write):

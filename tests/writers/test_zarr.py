@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 import zarr.storage
 from h5py._objects import phil
 
+from rnaget_server.model.slice import LayerInfo
+from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
 from rnaget_server.testing.slices import feature_labels, layer_of, sample_labels, slice_of
+from rnaget_server.writers import h5ad_cells
 from rnaget_server.writers.zarr import ZarrWriter
 
 
@@ -45,3 +49,28 @@ def test_texts_are_written_in_chunks_of_few() -> None:
     assert json.loads(files["obs/sample/.zarray"])["chunks"] == [most]
     found = zarr.open_group({path: zarr.core.buffer.cpu.Buffer.from_bytes(data) for path, data in files.items()})
     assert found["obs/sample"][:].tolist() == ids
+
+
+def test_cells_are_let_go_before_what_comes_after_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of a pass may be a panel of a million samples, and there are two passes."""
+    monkeypatch.setattr(h5ad_cells, "_KEPT_CELLS", 0)
+    monkeypatch.setattr(h5ad_cells, "_KEPT_INDICES", 0)
+    passes: list[str] = []
+
+    def pieces(by: Direction) -> Iterator[CompressedBlock]:
+        passes.append("begun")
+        try:
+            yield CompressedBlock(np.array([0, 1, 2]), np.array([0, 1]), np.ones(2, np.float32))
+        finally:
+            passes.append("ended")
+
+    layer = LayerInfo(
+        "counts", np.dtype(np.float32), True, lambda: iter([]), SparseCells(lambda: 2, pieces, known=True)
+    )
+    paths, seen = [], []
+    for path, _ in ZarrWriter().files(slice_of(feature_labels(["a", "b"]), sample_labels(["x", "y"]), layer)):
+        paths.append(path)
+        seen.append(tuple(passes))
+    assert seen[paths.index("X/data/0")] == ("begun",)
+    assert seen[paths.index("X/indices/0")] == ("begun", "ended", "begun")
+    assert seen[paths.index("X/indptr/0")] == ("begun", "ended") * 2
