@@ -87,15 +87,21 @@ class CompressedMatrix:
         return total if major is None else min(total, self.cells(major) + len(major) * self._gap)
 
     def pieces(
-        self, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any], without: Array | None = None
+        self,
+        major: Positions | None,
+        minor: Positions | None,
+        dtype: np.dtype[Any],
+        without: Array | None = None,
+        size: int | None = None,
     ) -> Iterator[CompressedBlock]:
         """Yield the selection (None: all) compressed along the major axis; indices count within `minor`.
 
-        The array `without` is not read and left empty, if the other can be had by itself.
+        The array `without` is not read and left empty, if the other can be had by itself. A piece has about `size`
+        cells, `PIECE` if it is not given.
         """
         ranks = _ranks(self.minor_size, minor)
         alone = without if ranks is None and self.canonical else None
-        for part in self._announced(self._split(major), alone):
+        for part in self._announced(self._split(major, size or PIECE), alone):
             yield self._piece(part, ranks, dtype, alone)
 
     def counts(self, major: Positions | None, minor: Positions | None) -> NDArray[np.int64]:
@@ -103,7 +109,7 @@ class CompressedMatrix:
         width = self.minor_size if minor is None else len(minor)
         ranks = _ranks(self.minor_size, minor)
         counts = np.zeros(width, np.int64)
-        for part in self._announced(self._split(major), "data"):
+        for part in self._announced(self._split(major, PIECE), "data"):
             counts += np.bincount(self._piece(part, ranks, None, "data").indices, minlength=width)
         return counts
 
@@ -118,7 +124,7 @@ class CompressedMatrix:
                     run.announce(begin, end)
             yield part
 
-    def _split(self, major: Positions | None) -> list[Positions]:
+    def _split(self, major: Positions | None, size: int) -> list[Positions]:
         """Return the rows cut where a piece is full."""
         rows = np.arange(self.major_size) if major is None else major
         if len(rows) < 2:
@@ -126,7 +132,7 @@ class CompressedMatrix:
         indptr = self._indptr
         # Of all rows, how many cells there are up to the end of each stands there already.
         ends = indptr[1:] if major is None else indptr[rows + 1]
-        number = (ends if major is None else np.cumsum(ends - indptr[rows])) // PIECE
+        number = (ends if major is None else np.cumsum(ends - indptr[rows])) // size
         cuts = number[1:] != number[:-1]
         if self._reads_between:
             cuts |= np.diff(ends // _SPAN) != 0
