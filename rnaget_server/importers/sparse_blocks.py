@@ -7,7 +7,6 @@ least types that hold those of a block, since to write and read them takes as lo
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -69,15 +68,23 @@ class BlockFile:
     def __init__(self, directory: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  (closed by the spool)
 
-    def write(self, block: Block, pieces: Sequence[CompressedBlock]) -> NDArray[Any]:
-        """Write the cells of a block, and return how many are at each position."""
-        positions = np.concatenate([piece.indices for piece in pieces], dtype=np.int32, casting="unsafe")
-        values = np.concatenate([piece.data for piece in pieces], dtype=block.types[VALUES], casting="unsafe")
+    def write(self, block: Block, pieces: list[CompressedBlock]) -> NDArray[Any]:
+        """Write the cells of a block, and return how many are at each position; the list is left empty."""
+        positions = _as_one([piece.indices for piece in pieces], np.dtype(np.int32))
+        values = _as_one([piece.data for piece in pieces], block.types[VALUES])
+        pieces.clear()  # so that memory has the cells only once
+        self._write(block, POSITIONS, positions)
+        self._write(block, VALUES, values)
         across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
-        arrays = (positions, values, *_transposed(block.lengths, positions, values, across))
-        for cells, kind, place in zip(arrays, block.types, block.places, strict=False):
-            write_at(self._file, cells.astype(kind, copy=False), place)
-        return arrays[COUNTS]
+        counts, lines, moved = _transposed(block.lengths, positions, values, across)
+        del positions, values
+        self._write(block, COUNTS, counts)
+        self._write(block, LINES, lines)
+        self._write(block, MOVED, moved)
+        return counts
+
+    def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
+        write_at(self._file, cells.astype(block.types[array], copy=False), block.places[array])
 
     def read(self, block: Block, array: int, start: int, out: NDArray[Any]) -> None:
         """Fill an array with a part of one of the arrays of a block, from `start` on."""
@@ -114,6 +121,13 @@ def joined(
 def least_type(count: int) -> np.dtype[Any]:
     """Return the type that numbers up to a count, without it, need."""
     return np.min_scalar_type(max(0, count - 1))
+
+
+def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return arrays one behind another, of a type that holds what they have."""
+    return (
+        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
+    )
 
 
 def _transposed(

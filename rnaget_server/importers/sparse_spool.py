@@ -34,10 +34,10 @@ from rnaget_server.importers.sparse_blocks import (
 from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
 from rnaget_server.importers.threads import in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
-from rnaget_server.stores.compressed import indptr_of, panels
+from rnaget_server.stores.compressed import PIECE, indptr_of, panels
 
-# Cells of a block, and of the lines of the other axis that are put together at once.
-_BLOCK = 1 << 21
+# Cells of a block, and of the lines of the other axis that are put together at once: two pieces of a million or so.
+_BLOCK = 31 << 16
 # Lines of a block: two bytes number them.
 _LINES = 1 << 16
 _EXACT = 2.0**24
@@ -90,8 +90,9 @@ class SpooledSparse:
             if direction == self._direction
             else in_order(self._joined, self._parts())
         )
-        with contextlib.closing(made) as pieces:
-            yield from pieces
+        with contextlib.closing(made) as blocks:
+            for block in blocks:
+                yield from _pieces(block)
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -125,6 +126,13 @@ class SpooledSparse:
             self._file.read(block, MOVED, start, values[at:stop])
         lines, values = joined(part.lengths, lines, values)
         return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values.astype(self.dtype, copy=False))
+
+
+def _pieces(block: CompressedBlock) -> Iterator[CompressedBlock]:
+    """Yield lines of a block, so few that what uses them goes on with some while it waits for others."""
+    for first, last in panels(np.diff(block.indptr), PIECE):
+        start, stop = block.indptr[first], block.indptr[last]
+        yield CompressedBlock(block.indptr[first : last + 1] - start, block.indices[start:stop], block.data[start:stop])
 
 
 class SparseSpool:
@@ -164,9 +172,9 @@ class SparseSpool:
         """
         least, most = self._odd.look_at_sparse(piece, self._lines)
         refuse_too_large(piece.data, least, most)
-        needed = self._fitting(piece.data, least, most)
-        self._kept = np.promote_types(self._kept, needed) if self._whole else _SINGLE
-        self._held.append(CompressedBlock(piece.indptr, piece.indices, piece.data.astype(needed)))
+        values = self._fitting(piece.data, least, most)
+        self._kept = np.promote_types(self._kept, values.dtype) if self._whole else _SINGLE
+        self._held.append(CompressedBlock(piece.indptr, piece.indices, values))
         lines = len(piece.indptr) - 1
         self._lines += lines
         self._held_lines += lines
@@ -194,7 +202,7 @@ class SparseSpool:
         pieces, self._held = self._held, []
         lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
         start = self._blocks[-1].places[-1] if self._blocks else 0
-        kept = np.result_type(*(piece.data for piece in pieces))
+        kept = np.result_type(*{piece.data.dtype for piece in pieces})
         block = block_at(start, self._lines - self._held_lines, lengths, len(self._counts), kept)
         self._blocks.append(block)
         self._held_lines = self._held_cells = 0
@@ -205,20 +213,21 @@ class SparseSpool:
         while len(self._pending) > most_pending:
             self._counts += self._pending.popleft().result()
 
-    def _fitting(self, values: NDArray[Any], least: float, most: float) -> np.dtype[Any]:
-        """Return the type that these values need; the least and the most are those of all that are numbers."""
-        if not self._whole:
-            return _SINGLE
-        if not len(values):
-            return np.dtype(np.uint8)
-        if least >= 0 and most < _TWO_BYTES:
+    def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
+        """Return values in the type that they need; the least and the most are those of all that are numbers."""
+        if self._whole and not len(values):
+            return values.astype(np.uint8)
+        if self._whole and least >= 0 and most < _TWO_BYTES:
             with np.errstate(invalid="ignore"):  # NaN
-                small = values.astype(np.uint8 if most < _BYTE else np.uint16)
+                small: NDArray[Any] = values.astype(np.uint8 if most < _BYTE else np.uint16)
             if (small == values).all() and not np.signbit(values).any():  # -0 stays what it is
-                return small.dtype
-        finite = values[np.isfinite(values)]
-        self._whole = bool((np.rint(finite) == finite).all())
-        return _DOUBLE if self._whole and np.abs(finite).max(initial=0) > _EXACT else _SINGLE
+                return small
+        if self._whole:
+            finite = values[np.isfinite(values)]
+            self._whole = bool((np.rint(finite) == finite).all())
+            if self._whole and np.abs(finite).max(initial=0) > _EXACT:
+                return values.astype(_DOUBLE, copy=False)
+        return values.astype(_SINGLE, copy=False)
 
 
 AnySpool = TypeVar("AnySpool", Spool, SparseSpool)

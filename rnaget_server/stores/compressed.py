@@ -76,6 +76,22 @@ class CompressedMatrix:
     def _indptr(self) -> NDArray[np.int64]:
         return self._load_indptr()
 
+    def by_threads(self) -> CompressedMatrix:
+        """Return the same cells, to be read all: by several threads, where that is of use."""
+        # Not at the top: whoever serves a matrix has other work for the threads.
+        from rnaget_server.stores.gzip_run import by_threads
+
+        indices, data = map(by_threads, self._runs)
+        return CompressedMatrix(
+            self._load_indptr,
+            self.major_size,
+            (indices, data),
+            self._gap,
+            self.minor_size,
+            canonical=self.canonical,
+            reads_between=self._reads_between,
+        )
+
     def cells(self, major: Positions | None) -> int:
         """Return how many cells are stored in the rows (None: all)."""
         indptr = self._indptr

@@ -363,7 +363,7 @@ VALUES: dict[str, Callable[[np.random.Generator, int], Any]] = {
 )
 @example(shape=(40, 300), density=0.5, direction="samples", kinds=["bytes", "zeros"], few=0, block=500)
 @example(shape=(40, 300), density=0.5, direction="samples", kinds=["two bytes", "large", "fractions"], few=0, block=20)
-@example(shape=(40, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0, block=1 << 21)
+@example(shape=(99, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0, block=1 << 21)
 @example(shape=(40, 70_000), density=0.5, direction="samples", kinds=["bytes", "large"], few=1 << 19, block=500)
 def test_spool_gives_both_directions(
     tmp_path: Path, shape: tuple[int, int], density: float, direction: Any, kinds: list[str], few: int, block: int
@@ -377,7 +377,8 @@ def test_spool_gives_both_directions(
         cells.data[part] = VALUES[kinds[line % len(kinds)]](random, part.stop - part.start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_spool, "_BLOCK", block)
-        patch.setattr(sparse_spool, "_LINES", 12)
+        patch.setattr(sparse_spool, "_LINES", 12 if block < 1000 else 1 << 16)
+        patch.setattr(sparse_spool, "PIECE", 5)
         patch.setattr(sparse_blocks, "_FEW", few)
         spool = SparseSpool(tmp_path, direction, shape[1])
         for row in range(shape[0]):

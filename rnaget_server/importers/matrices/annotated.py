@@ -127,7 +127,7 @@ def spool_lines(
     total, done = max(1, lines.cells(None)), 0
     with (
         filling(SparseSpool(directory, direction, lines.minor_size), path) as spool,
-        contextlib.closing(ahead(lines.pieces(None, None, kept, size=_CELLS))) as pieces,
+        contextlib.closing(ahead(lines.by_threads().pieces(None, None, kept, size=_CELLS))) as pieces,
     ):
         while True:
             with as_import_failures(path):
