@@ -1,36 +1,45 @@
-"""Sparse cells on their way from the source to the store: unnamed temporary files of only the stored cells.
+"""Sparse cells on their way from the source to the store: an unnamed temporary file of only the stored cells.
 
-They are spooled compressed along one axis, as they come, and transposed by buckets: each cell is appended
-to the bucket of a run of lines of the other axis, and every bucket is small enough to be sorted in memory. Positions
-and values are kept in the least types that hold all of them, since to write and read them takes as long as to sort.
+They are spooled by blocks of lines as they come, each as it came and transposed in memory. The lines of the other axis
+are put together of what each block has of them, so that nothing is sorted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import tempfile
+import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
-from rnaget_server.importers.spool import Spool, TooLarge, read_at, refuse_too_large, write_at
+from rnaget_server.importers.sparse_blocks import (
+    COUNTS,
+    LINES,
+    MOVED,
+    POSITIONS,
+    VALUES,
+    Block,
+    BlockFile,
+    block_at,
+    joined,
+)
+from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
 from rnaget_server.importers.threads import in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
-from rnaget_server.stores.compressed import PIECE, panels
+from rnaget_server.stores.compressed import PIECE, indptr_of, panels
 
-_BUCKET = 1 << 20
-# Cells of the spool that are read, and put into buckets, at once.
-_READ = 1 << 20
-# So few cells numpy sorts before SciPy is loaded, which sorts in half the time.
-_FEW = 1 << 19
-_BUFFER = 16 << 20
+# Cells of a block, and of the lines of the other axis that are put together at once: two pieces of a million or so.
+_BLOCK = 31 << 16
+# Lines of a block: two bytes number them.
+_LINES = 1 << 16
 _EXACT = 2.0**24
 _BYTE, _TWO_BYTES = 1 << 8, 1 << 16
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
@@ -38,19 +47,24 @@ _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
+class _Part:
+    """Lines of the other axis, by block: how many cells each line has, and where these cells begin."""
+
+    lengths: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class SpooledSparse:
-    """A sparse matrix in temporary files, readable along both axes in bounded memory. Made by `SparseSpool`."""
+    """A sparse matrix in a temporary file, readable along both axes in bounded memory. Made by `SparseSpool`."""
 
     whole: bool
     dtype: np.dtype[Any]
     _direction: Direction
-    _indices: IO[bytes]
-    _data: IO[bytes]
-    _place: np.dtype[Any]
+    _file: BlockFile
+    _blocks: list[Block]
     _kept: np.dtype[Any]
-    _lengths: NDArray[np.int64]
     _counts: NDArray[np.int64]
-    _directory: Path
     odd: OddValues
 
     @property
@@ -61,7 +75,7 @@ class SpooledSparse:
     @property
     def shape(self) -> tuple[int, int]:
         """Number of features and of samples."""
-        lines, across = len(self._lengths), len(self._counts)
+        lines, across = sum(len(block.lengths) for block in self._blocks), len(self._counts)
         return (lines, across) if self._direction == "features" else (across, lines)
 
     @property
@@ -71,130 +85,54 @@ class SpooledSparse:
 
     def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
         """Yield the cells in bounded pieces, compressed along features or samples."""
-        for piece in self._straight() if direction == self._direction else self._transposed():
-            yield CompressedBlock(piece.indptr, piece.indices, piece.data.astype(self.dtype, copy=False))
+        made = (
+            in_order(self._straight, self._blocks)
+            if direction == self._direction
+            else in_order(self._joined, self._parts())
+        )
+        with contextlib.closing(made) as blocks:
+            for block in blocks:
+                yield from _pieces(block)
 
     def close(self) -> None:
-        """Give the temporary files back."""
-        self._indices.close()
-        self._data.close()
+        """Give the temporary file back."""
+        self._file.close()
 
-    def _straight(self) -> Iterator[CompressedBlock]:
-        at = 0
-        for first, last in panels(self._lengths, _READ):
-            starts = _starts_of(self._lengths[first:last])
-            positions, values = (np.empty(int(starts[-1]), kind) for kind in (self._place, self._kept))
-            for file, part in ((self._indices, positions), (self._data, values)):
-                read_at(file, part, at * part.itemsize)
-            at += len(positions)
-            yield CompressedBlock(starts, positions, values)
+    def _straight(self, block: Block) -> CompressedBlock:
+        indptr = indptr_of(block.lengths)
+        positions, values = np.empty(int(indptr[-1]), np.int32), np.empty(int(indptr[-1]), self.dtype)
+        self._file.read(block, POSITIONS, 0, positions)
+        self._file.read(block, VALUES, 0, values)
+        return CompressedBlock(indptr, positions, values)
 
-    def _transposed(self) -> Iterator[CompressedBlock]:
-        buckets = _Buckets(self._counts, self._place, self._kept)
-        with tempfile.TemporaryFile(dir=self._directory, buffering=0) as file:
-            places = buckets.starts.copy()
-            for cells, runs in in_order(buckets.grouped, self._numbered()):
-                ends = np.cumsum(runs)
-                for number in np.flatnonzero(runs).tolist():
-                    run = cells[ends[number] - runs[number] : ends[number]]
-                    write_at(file, run, int(places[number]) * cells.itemsize)
-                places += runs
-            sort = partial(buckets.sorted_pieces, file)
-            with contextlib.closing(in_order(sort, range(len(buckets.starts)))) as in_pieces:
-                for pieces in in_pieces:
-                    yield from pieces
+    def _parts(self) -> Iterator[_Part]:
+        starts = np.zeros(len(self._blocks), np.int64)
+        # A line has a stretch of cells in each block, and a stretch takes about as much memory as a cell.
+        for first, last in panels(self._counts + len(self._blocks), _BLOCK):
+            lengths = np.empty((len(self._blocks), last - first), np.int64)
+            for block, counts in zip(self._blocks, lengths, strict=True):
+                self._file.read(block, COUNTS, first, counts)
+            yield _Part(lengths, starts.copy())
+            starts += lengths.sum(axis=1)
 
-    def _numbered(self) -> Iterator[tuple[int, CompressedBlock]]:
-        """Yield pieces with the number of their first line."""
-        line = 0
-        for piece in self._straight():
-            yield line, piece
-            line += len(piece.indptr) - 1
+    def _joined(self, part: _Part) -> CompressedBlock:
+        """Return lines of the other axis."""
+        stops = np.cumsum(part.lengths.sum(axis=1)).tolist()
+        count = stops[-1] if stops else 0
+        lines, values = np.empty(count, np.int32), np.empty(count, self._kept)
+        for block, start, at, stop in zip(self._blocks, part.starts.tolist(), [0, *stops], stops, strict=False):
+            self._file.read(block, LINES, start, lines[at:stop])
+            lines[at:stop] += np.int32(block.first)
+            self._file.read(block, MOVED, start, values[at:stop])
+        lines, values = joined(part.lengths, lines, values)
+        return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values.astype(self.dtype, copy=False))
 
 
-class _Buckets:
-    """The cells of runs of lines of the other axis, sorted in two steps: into buckets, then each bucket by lines.
-
-    Parameters
-    ----------
-    counts
-        How many cells each line has.
-    place
-        The type of the numbers of lines.
-    kept
-        The type of the values.
-    """
-
-    def __init__(self, counts: NDArray[np.int64], place: np.dtype[Any], kept: np.dtype[Any]) -> None:
-        self._counts = counts
-        self._record = _record(place, kept)
-        ends = np.cumsum(counts)
-        self._firsts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(np.diff(ends // _BUCKET)) + 1])
-        self._number = np.zeros(len(counts), np.int32)
-        self._number[self._firsts[1:]] = 1
-        self._number = np.cumsum(self._number, dtype=np.int32)
-        self.starts = ends[self._firsts] - counts[self._firsts]
-        """Where the cells of each bucket begin."""
-
-    def grouped(self, numbered: tuple[int, CompressedBlock]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the cells of a piece bucket by bucket, and how many each bucket gets; those of one keep their order.
-
-        The piece comes with the number of its first line.
-        """
-        first, piece = numbered
-        lengths = np.diff(piece.indptr)
-        lines = np.arange(first, first + len(lengths), dtype=np.int32)
-        cells = np.empty(len(piece.indices), self._record)
-        cells["line"], cells["across"], cells["value"] = np.repeat(lines, lengths), piece.indices, piece.data
-        cells, starts = _sorted_by(self._number.take(piece.indices), len(self.starts), cells)
-        return cells, np.diff(starts)
-
-    def sorted_pieces(self, file: IO[bytes], number: int) -> list[CompressedBlock]:
-        """Return the cells of a bucket line by line, in bounded pieces."""
-        first, last = [*self._firsts.tolist(), len(self._counts)][number : number + 2]
-        counts = self._counts[first:last]
-        cells = np.empty(int(counts.sum()), self._record)
-        read_at(file, cells, int(self.starts[number]) * cells.itemsize)
-        cells, starts = _sorted_by(np.subtract(cells["across"], first, dtype=np.int32), last - first, cells)
-        positions, values = cells["line"].copy(), cells["value"].copy()
-        pieces = []
-        for start, stop in panels(counts, PIECE):
-            taken = slice(starts[start], starts[stop])
-            pieces.append(CompressedBlock(starts[start : stop + 1] - starts[start], positions[taken], values[taken]))
-        return pieces
-
-
-def _record(place: np.dtype[Any], kept: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type of a cell, of the size of a number that SciPy knows."""
-    size, at = (8, 6) if place.itemsize <= 2 and kept.itemsize <= 2 else (16, 8)
-    formats, offsets = [np.dtype(np.int32), place, kept], [0, 4, at]
-    return np.dtype({"names": ["line", "across", "value"], "formats": formats, "offsets": offsets, "itemsize": size})
-
-
-def _sorted_by(numbers: NDArray[np.int32], size: int, cells: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return cells in the order of their numbers, and where those of each number start; those of one keep their order.
-
-    `size` is the number of numbers.
-    """
-    if len(cells) <= _FEW:
-        starts = _starts_of(np.bincount(numbers, minlength=size))
-        return cells[np.argsort(numbers.astype(_least_type(size)), kind="stable")], starts
-    from scipy.sparse import csr_array
-
-    # To SciPy they are a row of a matrix, which it counts into columns.
-    moved = cells.view(np.int64 if cells.itemsize == 8 else np.complex128)
-    columns = csr_array((moved, numbers, np.array([0, len(cells)], np.int32)), (1, size)).tocsc()
-    # Not as SciPy has them: a caller adds the number of all cells before.
-    return columns.data.view(cells.dtype), columns.indptr.astype(np.int64)
-
-
-def _least_type(count: int) -> np.dtype[Any]:
-    """Return the type that numbers up to a count, without it, need."""
-    return np.min_scalar_type(max(0, count - 1))
-
-
-def _starts_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+def _pieces(block: CompressedBlock) -> Iterator[CompressedBlock]:
+    """Yield lines of a block, so few that what uses them goes on with some while it waits for others."""
+    for first, last in panels(np.diff(block.indptr), PIECE):
+        start, stop = block.indptr[first], block.indptr[last]
+        yield CompressedBlock(block.indptr[first : last + 1] - start, block.indices[start:stop], block.data[start:stop])
 
 
 class SparseSpool:
@@ -203,7 +141,7 @@ class SparseSpool:
     Parameters
     ----------
     directory
-        The directory of the temporary files.
+        The directory of the temporary file.
     direction
         The kind of the lines.
     across
@@ -211,14 +149,15 @@ class SparseSpool:
     """
 
     def __init__(self, directory: Path, direction: Direction, across: int) -> None:
-        self._directory = directory
         self._direction = direction
-        self._place = _least_type(across)
+        self._file = BlockFile(directory)
+        self._processors = os.cpu_count() or 1
+        self._threads = ThreadPoolExecutor(self._processors)
+        self._pending: deque[Future[NDArray[Any]]] = deque()
+        self._blocks: list[Block] = []
+        self._held: list[CompressedBlock] = []
+        self._held_lines = self._held_cells = self._lines = 0
         self._kept = np.dtype(np.uint8)
-        self._indices = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
-        self._data = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  (closed by the spool)
-        self._lengths: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-        self._lines = 0
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._odd = OddValues()
@@ -233,61 +172,62 @@ class SparseSpool:
         """
         least, most = self._odd.look_at_sparse(piece, self._lines)
         refuse_too_large(piece.data, least, most)
-        self._keep(self._fitting(piece.data, least, most))
-        self._lengths.append(np.diff(piece.indptr))
-        self._lines += len(piece.indptr) - 1
-        self._counts += np.bincount(piece.indices, minlength=len(self._counts))
-        self._indices.write(piece.indices.astype(self._place).data)
-        self._data.write(piece.data.astype(self._kept).data)
+        values = self._fitting(piece.data, least, most)
+        self._kept = np.promote_types(self._kept, values.dtype) if self._whole else _SINGLE
+        self._held.append(CompressedBlock(piece.indptr, piece.indices, values))
+        lines = len(piece.indptr) - 1
+        self._lines += lines
+        self._held_lines += lines
+        self._held_cells += len(piece.data)
+        if self._held_cells >= _BLOCK or self._held_lines >= _LINES:
+            self._write_held()
 
     def finish(self) -> SpooledSparse:
         """Return what was taken, to be read; the spool takes no more."""
-        self._indices.flush()
-        self._data.flush()
+        if self._held:
+            self._write_held()
+        self._wait(most_pending=0)
+        self._threads.shutdown()
+        dtype = _DOUBLE if self._kept == _DOUBLE else _SINGLE
         return SpooledSparse(
-            self._whole,
-            _DOUBLE if self._kept == _DOUBLE else _SINGLE,
-            self._direction,
-            self._indices,
-            self._data,
-            self._place,
-            self._kept,
-            np.concatenate(self._lengths),
-            self._counts,
-            self._directory,
-            self._odd,
+            self._whole, dtype, self._direction, self._file, self._blocks, self._kept, self._counts, self._odd
         )
 
     def close(self) -> None:
-        """Give the temporary files back."""
-        self._indices.close()
-        self._data.close()
+        """Give the temporary file back."""
+        self._threads.shutdown(cancel_futures=True)
+        self._file.close()
 
-    def _fitting(self, values: NDArray[Any], least: float, most: float) -> np.dtype[Any]:
-        """Return the type that these values need; the least and the most are those of all that are numbers."""
-        if not self._whole:
-            return _SINGLE
-        if not len(values):
-            return self._kept
-        if least >= 0 and most < _TWO_BYTES:
+    def _write_held(self) -> None:
+        pieces, self._held = self._held, []
+        lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
+        start = self._blocks[-1].places[-1] if self._blocks else 0
+        kept = np.result_type(*{piece.data.dtype for piece in pieces})
+        block = block_at(start, self._lines - self._held_lines, lengths, len(self._counts), kept)
+        self._blocks.append(block)
+        self._held_lines = self._held_cells = 0
+        self._pending.append(self._threads.submit(self._file.write, block, pieces))
+        self._wait(self._processors)
+
+    def _wait(self, most_pending: int) -> None:
+        while len(self._pending) > most_pending:
+            self._counts += self._pending.popleft().result()
+
+    def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
+        """Return values in the type that they need; the least and the most are those of all that are numbers."""
+        if self._whole and not len(values):
+            return values.astype(np.uint8)
+        if self._whole and least >= 0 and most < _TWO_BYTES:
             with np.errstate(invalid="ignore"):  # NaN
-                small = values.astype(np.uint8 if most < _BYTE else np.uint16)
+                small: NDArray[Any] = values.astype(np.uint8 if most < _BYTE else np.uint16)
             if (small == values).all() and not np.signbit(values).any():  # -0 stays what it is
-                return small.dtype
-        finite = values[np.isfinite(values)]
-        self._whole = bool((np.rint(finite) == finite).all())
-        return _DOUBLE if self._whole and np.abs(finite).max(initial=0) > _EXACT else _SINGLE
-
-    def _keep(self, needed: np.dtype[Any]) -> None:
-        """Have what is kept, and what follows, of a type that holds all values so far."""
-        kept = np.promote_types(self._kept, needed) if self._whole else _SINGLE
-        if kept != self._kept:
-            converted = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  (closed by the spool)
-            self._data.seek(0)
-            while raw := self._data.read(_BUFFER):
-                converted.write(np.frombuffer(raw, self._kept).astype(kept).data)
-            self._data.close()
-            self._data, self._kept = converted, kept
+                return small
+        if self._whole:
+            finite = values[np.isfinite(values)]
+            self._whole = bool((np.rint(finite) == finite).all())
+            if self._whole and np.abs(finite).max(initial=0) > _EXACT:
+                return values.astype(_DOUBLE, copy=False)
+        return values.astype(_SINGLE, copy=False)
 
 
 AnySpool = TypeVar("AnySpool", Spool, SparseSpool)

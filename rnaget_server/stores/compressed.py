@@ -76,6 +76,22 @@ class CompressedMatrix:
     def _indptr(self) -> NDArray[np.int64]:
         return self._load_indptr()
 
+    def by_threads(self) -> CompressedMatrix:
+        """Return the same cells, to be read all: by several threads, where that is of use."""
+        # Not at the top: whoever serves a matrix has other work for the threads.
+        from rnaget_server.stores.gzip_run import by_threads
+
+        indices, data = map(by_threads, self._runs)
+        return CompressedMatrix(
+            self._load_indptr,
+            self.major_size,
+            (indices, data),
+            self._gap,
+            self.minor_size,
+            canonical=self.canonical,
+            reads_between=self._reads_between,
+        )
+
     def cells(self, major: Positions | None) -> int:
         """Return how many cells are stored in the rows (None: all)."""
         indptr = self._indptr
@@ -87,15 +103,21 @@ class CompressedMatrix:
         return total if major is None else min(total, self.cells(major) + len(major) * self._gap)
 
     def pieces(
-        self, major: Positions | None, minor: Positions | None, dtype: np.dtype[Any], without: Array | None = None
+        self,
+        major: Positions | None,
+        minor: Positions | None,
+        dtype: np.dtype[Any],
+        without: Array | None = None,
+        size: int | None = None,
     ) -> Iterator[CompressedBlock]:
         """Yield the selection (None: all) compressed along the major axis; indices count within `minor`.
 
-        The array `without` is not read and left empty, if the other can be had by itself.
+        The array `without` is not read and left empty, if the other can be had by itself. A piece has about `size`
+        cells, `PIECE` if it is not given.
         """
         ranks = _ranks(self.minor_size, minor)
         alone = without if ranks is None and self.canonical else None
-        for part in self._announced(self._split(major), alone):
+        for part in self._announced(self._split(major, size or PIECE), alone):
             yield self._piece(part, ranks, dtype, alone)
 
     def counts(self, major: Positions | None, minor: Positions | None) -> NDArray[np.int64]:
@@ -103,7 +125,7 @@ class CompressedMatrix:
         width = self.minor_size if minor is None else len(minor)
         ranks = _ranks(self.minor_size, minor)
         counts = np.zeros(width, np.int64)
-        for part in self._announced(self._split(major), "data"):
+        for part in self._announced(self._split(major, PIECE), "data"):
             counts += np.bincount(self._piece(part, ranks, None, "data").indices, minlength=width)
         return counts
 
@@ -118,7 +140,7 @@ class CompressedMatrix:
                     run.announce(begin, end)
             yield part
 
-    def _split(self, major: Positions | None) -> list[Positions]:
+    def _split(self, major: Positions | None, size: int) -> list[Positions]:
         """Return the rows cut where a piece is full."""
         rows = np.arange(self.major_size) if major is None else major
         if len(rows) < 2:
@@ -126,7 +148,7 @@ class CompressedMatrix:
         indptr = self._indptr
         # Of all rows, how many cells there are up to the end of each stands there already.
         ends = indptr[1:] if major is None else indptr[rows + 1]
-        number = (ends if major is None else np.cumsum(ends - indptr[rows])) // PIECE
+        number = (ends if major is None else np.cumsum(ends - indptr[rows])) // size
         cuts = number[1:] != number[:-1]
         if self._reads_between:
             cuts |= np.diff(ends // _SPAN) != 0

@@ -117,6 +117,12 @@ class Dataset:
         self._descriptor.check_unchanged()
         return whole
 
+    def stored_chunk(self, start: tuple[int, ...]) -> tuple[int, bytes]:
+        """Return the chunk that starts at a place: which filters it was stored without, and its bytes as stored."""
+        stored: tuple[int, bytes] = self.id.read_direct_chunk(start)
+        self._descriptor.check_unchanged()
+        return stored
+
     @property
     def offset(self) -> int:
         """The offset in the file at which a contiguous dataset starts.

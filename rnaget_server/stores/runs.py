@@ -30,7 +30,7 @@ class Hdf5Run:
     """A dataset of any layout, read by HDF5: ranges that are near one another by one call."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         self._gap = gap_of(dataset)
         self.dtype = dataset.dtype
 
@@ -47,7 +47,7 @@ class Hdf5Run:
 
     def _read_near(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
         low, high = int(begin[0]), int(end[-1])
-        cells = self._dataset[low:high]
+        cells = self.dataset[low:high]
         lengths = end - begin
         count = int(lengths.sum())
         if count == high - low:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import sparse_spool
+from rnaget_server.importers import sparse_blocks, sparse_spool
 from rnaget_server.importers.matrices.delimited import DelimitedImporter
 from rnaget_server.importers.matrices.loom import LoomImporter
 from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
@@ -359,13 +359,14 @@ VALUES: dict[str, Callable[[np.random.Generator, int], Any]] = {
     direction=st.sampled_from(["features", "samples"]),
     kinds=st.permutations(list(VALUES)).map(lambda kinds: kinds[:3]),
     few=st.sampled_from([0, 1 << 19]),
+    block=st.sampled_from([20, 500, 1 << 21]),
 )
-@example(shape=(40, 300), density=0.5, direction="samples", kinds=["bytes", "zeros"], few=0)
-@example(shape=(40, 300), density=0.5, direction="samples", kinds=["two bytes", "large", "fractions"], few=0)
-@example(shape=(40, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0)
-@example(shape=(40, 70_000), density=0.5, direction="samples", kinds=["bytes", "two bytes", "large"], few=1 << 19)
+@example(shape=(40, 300), density=0.5, direction="samples", kinds=["bytes", "zeros"], few=0, block=500)
+@example(shape=(40, 300), density=0.5, direction="samples", kinds=["two bytes", "large", "fractions"], few=0, block=20)
+@example(shape=(99, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0, block=1 << 21)
+@example(shape=(40, 70_000), density=0.5, direction="samples", kinds=["bytes", "large"], few=1 << 19, block=500)
 def test_spool_gives_both_directions(
-    tmp_path: Path, shape: tuple[int, int], density: float, direction: Any, kinds: list[str], few: int
+    tmp_path: Path, shape: tuple[int, int], density: float, direction: Any, kinds: list[str], few: int, block: int
 ) -> None:
     """The values of each line are of one of the kinds, each of which may need another type than those before."""
     random = np.random.default_rng(shape[0])
@@ -375,11 +376,10 @@ def test_spool_gives_both_directions(
         part = slice(*cells.indptr[line : line + 2])
         cells.data[part] = VALUES[kinds[line % len(kinds)]](random, part.stop - part.start)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse_spool, "_BUCKET", 20)
-        patch.setattr(sparse_spool, "_READ", 7)
+        patch.setattr(sparse_spool, "_BLOCK", block)
+        patch.setattr(sparse_spool, "_LINES", 12 if block < 1000 else 1 << 16)
         patch.setattr(sparse_spool, "PIECE", 5)
-        patch.setattr(sparse_spool, "_FEW", few)
-        patch.setattr(sparse_spool, "_BUFFER", 16)
+        patch.setattr(sparse_blocks, "_FEW", few)
         spool = SparseSpool(tmp_path, direction, shape[1])
         for row in range(shape[0]):
             part = cells[[row]]

@@ -161,4 +161,6 @@ class _RangesOf:
         gaps = stored[filled] < self._samples
         self.ranges.minimum[features] = np.where(gaps, np.fmin(minimum, 0), minimum)
         self.ranges.maximum[features] = np.where(gaps, np.fmax(maximum, 0), maximum)
-        self.ranges.nans[features] = np.add.reduceat(np.isnan(piece.data), starts, dtype=np.int32)
+        nans = np.isnan(piece.data)
+        if nans.any():
+            self.ranges.nans[features] = np.add.reduceat(nans, starts, dtype=np.int32)

@@ -1,0 +1,145 @@
+"""Blocks of sparse lines in an unnamed temporary file, each as it came and transposed.
+
+The file has no name, so it is gone once it is closed, however the process ends. Positions and values are kept in the
+least types that hold those of a block, since to write and read them takes as long as to transpose them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.importers.spool import read_at, write_at
+from rnaget_server.model.sparse import CompressedBlock
+from rnaget_server.stores.compressed import indptr_of
+
+# So few cells numpy sorts before SciPy is loaded, which counts them into place in half the time.
+_FEW = 1 << 19
+POSITIONS: Final = 0
+VALUES: Final = 1
+COUNTS: Final = 2
+LINES: Final = 3
+MOVED: Final = 4
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive lines, and where they are in the file.
+
+    There are five arrays: `POSITIONS` and `VALUES` of the cells line by line, then by positions `COUNTS` of cells, and
+    of each cell its line in the block, `LINES`, and its value, `MOVED`.
+
+    Attributes
+    ----------
+    first
+        The number of the first line.
+    lengths
+        The number of cells of each line.
+    types, places
+        The types of the five arrays, and where they begin; at last where the block ends.
+    """
+
+    first: int
+    lengths: NDArray[np.int64]
+    types: tuple[np.dtype[Any], ...]
+    places: tuple[int, ...]
+
+
+def block_at(start: int, first: int, lengths: NDArray[np.int64], across: int, kept: np.dtype[Any]) -> Block:
+    """Return a block that begins at a place in the file.
+
+    `across` is the number of positions, and `kept` the type of the values.
+    """
+    cells, lines = int(lengths.sum()), len(lengths)
+    types = (least_type(across), kept, least_type(lines + 1), least_type(lines), kept)
+    sizes = [cells * types[0].itemsize, cells * kept.itemsize, across * types[2].itemsize]
+    places = start + indptr_of(np.array([*sizes, cells * types[3].itemsize, sizes[1]]))
+    return Block(first, lengths, types, tuple(places.tolist()))
+
+
+class BlockFile:
+    """The temporary file of blocks; several threads may write and read at once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  (closed by the spool)
+
+    def write(self, block: Block, pieces: list[CompressedBlock]) -> NDArray[Any]:
+        """Write the cells of a block, and return how many are at each position; the list is left empty."""
+        positions = _as_one([piece.indices for piece in pieces], np.dtype(np.int32))
+        values = _as_one([piece.data for piece in pieces], block.types[VALUES])
+        pieces.clear()  # so that memory has the cells only once
+        self._write(block, POSITIONS, positions)
+        self._write(block, VALUES, values)
+        across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
+        counts, lines, moved = _transposed(block.lengths, positions, values, across)
+        del positions, values
+        self._write(block, COUNTS, counts)
+        self._write(block, LINES, lines)
+        self._write(block, MOVED, moved)
+        return counts
+
+    def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
+        write_at(self._file, cells.astype(block.types[array], copy=False), block.places[array])
+
+    def read(self, block: Block, array: int, start: int, out: NDArray[Any]) -> None:
+        """Fill an array with a part of one of the arrays of a block, from `start` on."""
+        kind = block.types[array]
+        cells = out if out.dtype == kind else np.empty(len(out), kind)
+        read_at(self._file, cells, block.places[array] + start * kind.itemsize)
+        if cells is not out:
+            np.copyto(out, cells, casting="unsafe")
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+
+def joined(
+    lengths: NDArray[np.int64], lines: NDArray[np.int32], values: NDArray[Any]
+) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """Return lines and values in the order of positions, of cells that come block by block, and in each by positions.
+
+    `lengths` is the number of cells of each block (rows) at each position (columns).
+    """
+    blocks, positions = lengths.shape
+    if blocks < 2:
+        return lines, values
+    from scipy.sparse import csr_array
+
+    # To SciPy, the cells of a block at a position are a row of a matrix, of which it copies rows in another order.
+    order = np.arange(lengths.size, dtype=np.int32).reshape(blocks, positions).T.ravel()
+    starts = indptr_of(lengths.ravel()).astype(np.int32)
+    rows = csr_array((values, lines, starts), (lengths.size, int(lines.max(initial=0)) + 1))[order]
+    return rows.indices, rows.data
+
+
+def least_type(count: int) -> np.dtype[Any]:
+    """Return the type that numbers up to a count, without it, need."""
+    return np.min_scalar_type(max(0, count - 1))
+
+
+def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return arrays one behind another, of a type that holds what they have."""
+    return (
+        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
+    )
+
+
+def _transposed(
+    lengths: NDArray[np.int64], positions: NDArray[np.int32], values: NDArray[Any], across: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return how many cells are at each position, and the lines and values of the cells in the order of positions."""
+    if len(positions) <= _FEW:
+        order = np.argsort(positions.astype(least_type(across)), kind="stable")
+        lines = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        return np.bincount(positions, minlength=across), lines[order], values[order]
+    from scipy.sparse import csr_array
+
+    rows = csr_array((values, positions, indptr_of(lengths).astype(np.int32)), (len(lengths), across))
+    columns = rows.tocsc()
+    return np.diff(columns.indptr), columns.indices, columns.data
