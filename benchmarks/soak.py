@@ -135,7 +135,7 @@ def _found_difference(client: Client, random: np.random.Generator, query: Query,
         return None
     if random.random() < _TAGGED_SHARE and (wrong := _not_unchanged(client, target, reply)):
         return wrong
-    found = READERS[query.format](reply.body, directory)
+    found = READERS[query.format](bytes(reply.body), directory)
     return _compared(found.turned() if query.tracks and query.format == "h5ad" else found, query)
 
 

@@ -146,7 +146,7 @@ def _difference(port: int, format: str, asked: _Asked, cells: Cells, expected: S
     """Return in what a reply differs from what it must be, None if it is right."""
     try:
         with Client(port) as client:
-            data = client.post(f"{_TARGET}{format}", json.dumps(asked.body).encode()).body
+            data = bytes(client.post(f"{_TARGET}{format}", json.dumps(asked.body).encode()).body)
         genes, samples = gene_ids(asked.genes), cells.ids(asked.cells)
         with tempfile.TemporaryDirectory() as directory:
             found = _READERS[format](data, genes, samples, Path(directory))

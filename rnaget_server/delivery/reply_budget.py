@@ -19,7 +19,8 @@ _MOST_MAKING_WHOLE = 8
 _MOST_WAITING = 16
 _PATIENCE = 2.0
 _WORTH_TRIMMING = 16 << 20
-_TRIMMED_AFTER = 1.0
+# To get it from the system once more takes as long as to fill it: the next reply may be one that needs as much.
+_TRIMMED_AFTER = 5.0
 _MESSAGE = "as many large replies are being sent as this server holds in memory: ask again soon, or for less"
 
 

@@ -66,7 +66,7 @@ def check_block(block: CompressedBlock, rows: int, across: int, without: Array |
         If they do not.
     """
     stored = int(block.indptr[-1])
-    ascending = int(block.indptr[0]) == 0 and not (np.diff(block.indptr) < 0).any()
+    ascending = int(block.indptr[0]) == 0 and not (block.indptr[1:] < block.indptr[:-1]).any()
     lengths = {"indices": len(block.indices), "data": len(block.data)}
     if without is not None and not lengths[without]:
         lengths[without] = stored

@@ -19,6 +19,8 @@ _AT_ONCE = getattr(os, "RWF_NOWAIT", 0)
 """Linux alone knows it."""
 _WILL_NEED = getattr(os, "POSIX_FADV_WILLNEED", None)
 """macOS does not know it."""
+_PROBED = 16
+"""Ranges that are looked at to guess whether the system has all of them in memory."""
 
 
 class FileVersion(NamedTuple):
@@ -156,9 +158,10 @@ class LocalFile:
             return None
         return data if read == size else None
 
-    def announce(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Have the system fetch each (offset, size), if it is on a disk, while others are read."""
-        if _WILL_NEED is None:
+    def announce(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Have the system fetch each (offset, size), if some seem to be on a disk, while others are read."""
+        probed = ranges[:: len(ranges) // _PROBED + 1]
+        if _WILL_NEED is None or all(self.read_at_once(offset, 1) is not None for offset, _ in probed):
             return
         for offset, size in ranges:
             try:
@@ -176,7 +179,8 @@ class LocalFile:
     def read_many(self, ranges: Iterable[tuple[int, int]], keep: bool = False) -> Iterator[bytes]:
         """Yield the bytes of each (offset, size) in turn, which the system keeps; for the errors see `read`."""
         for offset, size in ranges:
-            yield self.read(offset, size)
+            data = os.pread(self._number, size, offset) if 0 <= offset <= self.size - size else b""
+            yield data if len(data) == size else self.read(offset, size)
 
     def check_unchanged(self) -> None:
         """Refuse to go on with a file that was written to since it was opened.

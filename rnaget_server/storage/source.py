@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class ByteSource(ArraySource, Protocol):
             If there are fewer.
         """
 
-    def announce(self, ranges: Iterable[tuple[int, int]]) -> None:
+    def announce(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Have the system fetch each (offset, size), if it is on a disk, while others are read; needs not be done."""
 
     @property

@@ -90,7 +90,7 @@ class ChunkedRun(Chunks):
         if ahead is not None:
             parts = list(islice(ahead, len(places)))
         else:
-            parts = [self._file.read(offset, size) for offset, size in self._ranges(places)]
+            parts = list(self._file.read_many(self._ranges(places)))
         cells = room[: len(places) * self.chunk]
         if places[:, 1].min() > 0 and decode_together(parts, sizes, self._chunk_bytes, cells):
             return cells

@@ -27,10 +27,33 @@ def test_ranges(path: Path) -> None:
     assert list(file.read_many(ranges)) == [DATA[start : start + size] for start, size in ranges]
 
 
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system does not tell what it has in memory")
+@pytest.mark.parametrize("count", [1, 16, 17, 300])
+def test_what_is_in_memory_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(bytes(4 << 20))
+    file = LocalFile.open(path)
+    ranges = [(number << 13, 100) for number in range(count)]
+    asked: list[int] = []
+    advise = os.posix_fadvise
+    monkeypatch.setattr(os, "posix_fadvise", lambda number, offset, *rest: asked.append(offset))
+    file.announce(ranges)
+    assert not asked
+    with path.open("rb") as same:
+        os.fsync(same.fileno())
+        advise(same.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if file.read_at_once(0, 1) is not None:
+        pytest.skip("this file system keeps what nobody needs")
+    file.announce(ranges)
+    assert asked == [offset for offset, _ in ranges]
+
+
 @pytest.mark.parametrize(("offset", "size"), [(-1, 1), (0, 1025), (1024, 1), (10**18, 1)])
 def test_what_lies_beyond_the_file_is_refused(path: Path, offset: int, size: int) -> None:
     with pytest.raises(OSError, match="cut off"):
         LocalFile.open(path).read(offset, size)
+    with pytest.raises(OSError, match="cut off"):
+        list(LocalFile.open(path).read_many([(0, 1), (offset, size)]))
 
 
 def test_a_file_that_has_become_shorter_is_refused(path: Path) -> None:
@@ -38,6 +61,8 @@ def test_a_file_that_has_become_shorter_is_refused(path: Path) -> None:
     os.truncate(path, 100)
     with pytest.raises(OSError, match="shorter"):
         file.read(90, 20)
+    with pytest.raises(OSError, match="shorter"):
+        list(file.read_many([(0, 100), (90, 20)]))
     with pytest.raises(OSError, match="written to"):
         file.check_unchanged()
 

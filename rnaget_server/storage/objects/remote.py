@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -112,7 +112,7 @@ class RemoteFile:
         # Of another state, the place sends nothing.
         return Presigned(self._client.presigned(self.key, seconds), {"If-Match": self.tag})
 
-    def announce(self, ranges: Iterable[_Range]) -> None:
+    def announce(self, ranges: Sequence[_Range]) -> None:
         """Do nothing: see `read_many`."""
 
     def read_many(self, ranges: Iterable[_Range], keep: bool = False) -> Iterator[bytes | memoryview]:
