@@ -147,10 +147,10 @@ class Settings(SharedSettings, ObjectSettings):
     )
     max_bytes: int = Field(0, ge=0, description="Most bytes of one reply; more is refused by 413. 0: any number.")
     max_body_bytes: int = Field(
-        8 << 20, ge=1024, description="Most bytes of the body of a request; more is refused by 413."
+        32 << 20, ge=1024, description="Most bytes of the body of a request; more is refused by 413."
     )
     max_request_bytes: int = Field(
-        256 << 20,
+        640 << 20,
         ge=1 << 20,
         description="Most memory that large requests may take at once in one worker; what exceeds it waits for two "
         "seconds, and is answered by 503 then.",

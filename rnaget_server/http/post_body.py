@@ -9,12 +9,13 @@ from rnaget_server.errors import UnsupportedCoding
 from rnaget_server.http.mount import Mount
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.http.workload import LARGE_BYTES
-from rnaget_server.model.limits import Limits
+from rnaget_server.model.limits import MAX_VALUES, Limits
 from rnaget_server.model.memory import MemoryReservation
 
 # What a large request takes while it is read and looked up, for each of its bytes: two dozen for ids, more for shorter
-# values, of which there are not so many.
+# values, of which there are not so many. As many values as a request may have take no more if they are longer than ids.
 _TIMES = 24
+_OF_ID = 20
 
 
 async def receive_parameters(scope: Scope, receive: Receive, mount: Mount) -> ReceivedParameters | None:
@@ -40,7 +41,7 @@ async def receive_parameters(scope: Scope, receive: Receive, mount: Mount) -> Re
         received = ReceivedParameters(scope["query_string"], body, memory, mount.example_body)
         del body
         if received.is_large:
-            await memory.grow(_TIMES * received.size)
+            await memory.grow(_TIMES * min(received.size, _OF_ID * MAX_VALUES))
         return received
     except BaseException:
         memory.release()

@@ -80,7 +80,7 @@ def test_the_proxy_passes_parts_long_urls_and_long_bodies(proxy: int) -> None:
     ids = [GENES, *(f"ENSX{number:011}" for number in range(100_000, 200_000))]
     posted = ask(proxy, path, method="POST", json={"featureIDList": ids, "format": "tsv"})
     assert posted.status_code == 200
-    assert ask(proxy, path, method="POST", data=b"x" * (9 << 20)).status_code == 413
+    assert ask(proxy, path, method="POST", data=b"x" * (33 << 20)).status_code == 413
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS")

@@ -15,7 +15,7 @@ from tests.attack.on_tickets import HOSTS
 BYTES = b"/rnaget/expressions/marioni_counts/bytes"
 NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 _STATUS = re.compile(rb"HTTP/1.1 (\d+)")
-LARGE = b"x" * (9 << 20)
+LARGE = b"x" * (33 << 20)
 
 
 def post(body: bytes, path: bytes = BYTES, more: bytes = b"", length: int | None = None) -> bytes:

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+import requests
 
 from rnaget_server.http.received import ReceivedParameters
 from rnaget_server.query import parse_matrix_query
@@ -40,3 +41,11 @@ def test_no_step_holds_the_interpreter_for_long() -> None:
     assert query.samples == tuple(ids)
     assert query.given[-1] == ("format", "h5ad") and len(query.given) == len(ids) + 1
     assert max(waited) < _MOST_SECONDS
+
+
+def test_a_server_with_its_default_settings_takes_a_million_ids(demo_root: str) -> None:
+    ids = ["ENSG00000188976", *(f"{number:016d}-1" for number in range(999_999))]
+    found = requests.post(
+        f"{demo_root}/rnaget/expressions/marioni_counts/bytes", json={"featureIDList": ids, "format": "tsv"}, timeout=60
+    )
+    assert (found.status_code, len(found.text.splitlines())) == (200, 2)
