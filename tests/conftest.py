@@ -76,26 +76,36 @@ def pytest_configure(config: pytest.Config) -> None:
     Hypothesis has no public setting for the former, and takes five minutes. No example has a time by which it has to be
     done: a slow machine is no failure. Nor are the constants of 600 modules read, some of which it draws now and then.
     loompy does without the functions that it compiles whenever it is imported, of which none is called.
+
+    Private names of libraries only save time here: tests are as right, and slower, with a library that has others.
     """
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     _build_routes_once()
     engine.MAX_SHRINKING_SECONDS = 20
     share = 5 if config.option.markexpr == "not long" else 1
     if share > 1:
-        providers._get_local_constants = lambda: providers._local_constants
+        _leave_constants_unread()
     hypothesis.settings.register_profile(
         "here", deadline=None, max_examples=hypothesis.settings().max_examples // share
     )
     hypothesis.settings.load_profile("here")
 
 
+def _leave_constants_unread() -> None:
+    constants = getattr(providers, "_local_constants", None)
+    if constants is not None:
+        providers._get_local_constants = lambda: constants
+
+
 def _build_routes_once() -> None:
     """Have the function that builds the addresses of a route compiled once: it is half of the making of an app."""
-    compile_builder = Rule._compile_builder
+    compile_builder = getattr(Rule, "_compile_builder", None)
+    if compile_builder is None:
+        return
     compiled: dict[object, Callable[..., tuple[str, str]]] = {}
 
     def once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        key = rule.rule, tuple(rule._trace), append_unknown, repr(rule.defaults)
+        key = rule.rule, rule.host, rule.subdomain, append_unknown, repr(rule.defaults)
         if key not in compiled:
             compiled[key] = compile_builder(rule, append_unknown)
         return compiled[key]

@@ -17,7 +17,7 @@ from rnaget_server.settings import shipped
 software()
 Registry(WRITERS).all()
 for document in shipped("openapi").rglob("*.yaml"):
-    api._read(document)
+    api.read_document(document)
 # What is there stays, and no fork writes to its pages to find that out.
 gc.collect()
 gc.freeze()

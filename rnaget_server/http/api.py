@@ -73,7 +73,7 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
     logging.getLogger("connexion").setLevel(logging.ERROR)
     # Innermost is a router without routes, which says that there is nothing.
     app = ConnexionMiddleware(Router(), import_name="rnaget_server", middlewares=list(_LAYERS))
-    content = _read(document)
+    content = read_document(document)
     app.apis.append(API(_specification(document, prefix), base_path=prefix, document=f"{below}/openapi"))
     for kind in (RnagetError, HTTPException, Exception):
         app.add_error_handler(kind, _error_response)
@@ -89,11 +89,11 @@ def create_api(document: Path, prefix: str, below: str = "") -> Routes:
 @cache
 def _specification(document: Path, prefix: str) -> _Document:
     """Return a document for Connexion, which copies it twice, resolves its references, and notes its prefix in it."""
-    return _Document(_read(document))
+    return _Document(read_document(document))
 
 
 @cache
-def _read(document: Path) -> dict[str, Any]:
+def read_document(document: Path) -> dict[str, Any]:
     """Return what a document says; Connexion, which resolves its references, does so in a copy."""
     # By libyaml: Connexion's own reading takes ten times as long, at every start of a worker.
     content: dict[str, Any] = yaml.load(document.read_bytes(), yaml.CSafeLoader)

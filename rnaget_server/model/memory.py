@@ -36,10 +36,10 @@ class MemoryBudget:
         """Return memory for one piece of work: none as yet."""
         return MemoryReservation(self)
 
-    def reserve(self, size: int) -> bool:
-        """Reserve so many bytes if there is room; a negative number gives them back."""
+    def reserve(self, size: int, held: int = 0) -> bool:
+        """Reserve so many bytes if there is room, also for work that holds some; a negative number gives them back."""
         with self._lock:
-            if size > 0 and self._reserved and self._reserved + size > self._max:
+            if size > 0 and self._reserved > held and self._reserved + size > self._max:
                 return False
             self._reserved += size
             return True
@@ -78,7 +78,7 @@ class MemoryReservation:
     def _grow_now(self, size: int, until: float) -> bool:
         if size <= self._size:
             return True
-        if self._budget.reserve(size - self._size):
+        if self._budget.reserve(size - self._size, self._size):
             self._size = size
             return True
         if time.monotonic() > until:
