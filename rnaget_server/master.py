@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.object_storage import look_for_changes
+from rnaget_server.ending import end_with
 from rnaget_server.errors import CatalogError
-from rnaget_server.http.ending import end_with
 from rnaget_server.http.shared_state import SharedState
 from rnaget_server.settings import Settings, settings_problem
 from rnaget_server.storage.places import is_mirror

@@ -19,8 +19,8 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.ending import end_with
 from rnaget_server.http.connection import Connection, Connections, Patience
-from rnaget_server.http.ending import end_with
 from rnaget_server.http.heap import keep_few_arenas
 from rnaget_server.http.log_limit import limit_lines
 from rnaget_server.http.observing.logs import format_lines

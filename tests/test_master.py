@@ -94,7 +94,7 @@ def test_no_request_fails_over_a_reload_and_downloads_finish_over_the_end(whole:
     file = whole / "catalog.yaml"
     before = file.read_text()
     try:
-        with start(whole, tmp_path, drain_seconds=1, shutdown_timeout=50) as server:
+        with start(whole, tmp_path, drain_seconds=5, shutdown_timeout=50) as server:
             download, asker = Download(server.port), Asker(f"http://{HOST}:{server.port}")
             asker.start()
             refuse_wrong_settings(server, file, before, tmp_path / "log")
@@ -128,7 +128,7 @@ def take_over_settings(server: Server, file: Path, before: str, download: Downlo
 
 
 def end_gently(server: Server) -> None:
-    """End a server: it is not ready, serves on for a second, and then finishes a download without new clients."""
+    """End a server: it is not ready, serves on for some seconds, and then finishes a download without new clients."""
     root, download = f"http://{HOST}:{server.port}", Download(server.port)
     os.kill(server.pid, signal.SIGTERM)
     until(lambda: requests.get(f"{root}/readyz", timeout=PATIENCE).status_code == 503, "it still calls for clients")
