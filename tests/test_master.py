@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from benchmarks.servers import HOST, Server
 from rnaget_server.cli.server import main
+from rnaget_server.http.shared_state import SharedState
 from tests.conftest import one_study
 from tests.forked import rnaget
 
@@ -40,6 +41,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(data: Path, directory: Path, **settings: object) -> Server:
     return rnaget(data, directory / "log", log_level="info", **settings)
+
+
+def test_workers_that_were_there_before_a_reload_do_not_count_as_new_ones() -> None:
+    state = SharedState()
+    state.add_ready(1)
+    assert state.ready == 1
+    state.await_new(2)
+    for age, ready in ((2, 0), (3, 1), (1, 1), (4, 2)):
+        state.add_ready(age)
+        assert state.ready == ready
 
 
 class Download:

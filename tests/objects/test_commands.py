@@ -192,7 +192,7 @@ def test_a_reload_asks_the_place_at_once(
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("hangs", ["place", "lock", "killed"])
+@pytest.mark.parametrize("hangs", ["place", "lock", "killed", "place, and it is asked again"])
 def test_a_reload_ends_though_the_place_cannot_be_asked(
     published: str, proxy: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: str
 ) -> None:
@@ -220,6 +220,8 @@ def test_a_reload_ends_though_the_place_cannot_be_asked(
             if hangs == "killed":
                 for other in set(children(pid)) - workers:
                     os.kill(other, signal.SIGKILL)
+            if "again" in hangs:
+                os.kill(pid, signal.SIGHUP)
             time.sleep(0.2)
         assert "Changes of the catalogue cannot be looked for" in log.read_text()
         proxy.mood = lambda method, path: CALM
