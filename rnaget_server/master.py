@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from rnaget_server.catalog.configuration import configuration
 from rnaget_server.catalog.object_storage import look_for_changes
+from rnaget_server.ending import end_with
 from rnaget_server.errors import CatalogError
-from rnaget_server.http.ending import end_with
 from rnaget_server.http.shared_state import SharedState
 from rnaget_server.settings import Settings, settings_problem
 from rnaget_server.storage.places import is_mirror
@@ -98,6 +98,7 @@ class Master:
         self._start_anew: Callable[[], None] = server.handle_hup
         self._manage: Callable[[], None] = server.manage_workers
         self._look: _Look | None = None
+        self._looks_again = False
         server.handle_term, server.handle_hup, server.manage_workers = self._stop, self._reload, self._attend
         self._manage_now = self._manage
 
@@ -118,7 +119,9 @@ class Master:
         """Take over the settings of now, and of a catalogue in object storage its changes before."""
         if self._state.stopping:
             return
-        self._end_look()
+        if self._look is not None:  # else signals that come again and again would keep it from being done
+            self._looks_again = True
+            return
         if not is_mirror(self._settings.data):
             self._renew()
             return
@@ -136,8 +139,10 @@ class Master:
         """Manage the workers, and go on with a reload once the changes were looked for."""
         look = self._look
         if look is not None and look.has_ended:
-            self._look = None
+            self._look, again, self._looks_again = None, self._looks_again, False
             self._renew(look.problem())
+            if again:
+                self._reload()
         self._manage_now()
 
     def _renew(self, problem: str = "") -> None:
@@ -150,16 +155,17 @@ class Master:
             problem = settings_problem(error) if isinstance(error, ValidationError) else str(error)
             self._server.log.error("The server goes on as it was, since it cannot be reloaded: %s", problem)
             return
-        ready, age = self._state.ready, self._server.worker_age
-        self._manage_now = lambda: self._wait_for_new(ready, age)
+        age = self._server.worker_age
+        self._state.await_new(age)
+        self._manage_now = lambda: self._wait_for_new(age)
         self._start_anew()
 
-    def _wait_for_new(self, ready: int, age: int) -> None:
+    def _wait_for_new(self, age: int) -> None:
         """Keep the old workers, which are those up to an age, until as many new ones as are wanted were ready."""
         server = self._server
         new = sum(worker.age > age for worker in server.WORKERS.values())
         if new < server.num_workers:
             server.spawn_worker()
-        elif self._state.ready - ready >= server.num_workers:
+        elif self._state.ready >= server.num_workers:
             self._manage_now = self._manage
             self._manage()

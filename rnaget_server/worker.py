@@ -19,8 +19,8 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from rnaget_server.catalog.configuration import configuration
+from rnaget_server.ending import end_with
 from rnaget_server.http.connection import Connection, Connections, Patience
-from rnaget_server.http.ending import end_with
 from rnaget_server.http.heap import keep_few_arenas
 from rnaget_server.http.log_limit import limit_lines
 from rnaget_server.http.observing.logs import format_lines
@@ -50,17 +50,20 @@ class _Server(Server):
         All that are open.
     seconds
         How long running replies have.
+    age
+        The number of the worker, of which later ones have higher ones.
     """
 
-    def __init__(self, config: Config, connections: Connections, seconds: float) -> None:
+    def __init__(self, config: Config, connections: Connections, seconds: float, age: int) -> None:
         super().__init__(config)
+        self._age = age
         self._connections = connections
         self._seconds = seconds
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take requests, and let the master know."""
         await super().startup(sockets)
-        shared_state().add_ready()
+        shared_state().add_ready(self._age)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connections, and wait for the replies of the others."""
@@ -102,7 +105,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]
 
     async def _serve(self) -> None:
         self.config.app = getattr(self.wsgi, "at_once", self.wsgi)
-        server = _Server(self.config, self._connections, self._shutdown_timeout)
+        server = _Server(self.config, self._connections, self._shutdown_timeout, self.age)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, server.leave)
         watch = asyncio.create_task(self._watch())
         try:

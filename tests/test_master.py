@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from benchmarks.servers import HOST, Server
 from rnaget_server.cli.server import main
+from rnaget_server.http.shared_state import SharedState
 from tests.conftest import one_study
 from tests.forked import rnaget
 
@@ -40,6 +41,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(data: Path, directory: Path, **settings: object) -> Server:
     return rnaget(data, directory / "log", log_level="info", **settings)
+
+
+def test_workers_that_were_there_before_a_reload_do_not_count_as_new_ones() -> None:
+    state = SharedState()
+    state.add_ready(1)
+    assert state.ready == 1
+    state.await_new(2)
+    for age, ready in ((2, 0), (3, 1), (1, 1), (4, 2)):
+        state.add_ready(age)
+        assert state.ready == ready
 
 
 class Download:
@@ -94,7 +105,7 @@ def test_no_request_fails_over_a_reload_and_downloads_finish_over_the_end(whole:
     file = whole / "catalog.yaml"
     before = file.read_text()
     try:
-        with start(whole, tmp_path, drain_seconds=1, shutdown_timeout=50) as server:
+        with start(whole, tmp_path, drain_seconds=5, shutdown_timeout=50) as server:
             download, asker = Download(server.port), Asker(f"http://{HOST}:{server.port}")
             asker.start()
             refuse_wrong_settings(server, file, before, tmp_path / "log")
@@ -128,7 +139,7 @@ def take_over_settings(server: Server, file: Path, before: str, download: Downlo
 
 
 def end_gently(server: Server) -> None:
-    """End a server: it is not ready, serves on for a second, and then finishes a download without new clients."""
+    """End a server: it is not ready, serves on for some seconds, and then finishes a download without new clients."""
     root, download = f"http://{HOST}:{server.port}", Download(server.port)
     os.kill(server.pid, signal.SIGTERM)
     until(lambda: requests.get(f"{root}/readyz", timeout=PATIENCE).status_code == 503, "it still calls for clients")

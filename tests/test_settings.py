@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
 
 from rnaget_server.cli.server import main
-from rnaget_server.settings import load_settings
+from rnaget_server.settings import Settings, load_settings
+from rnaget_server.shared_settings import Environment
 
 
 def test_environment_goes_over_file_and_options_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +23,15 @@ def test_environment_goes_over_file_and_options_over_both(monkeypatch: pytest.Mo
     assert load_settings(in_file, port=None).port == 2000
     monkeypatch.setenv("RNAGET_SWITCHED_OFF", "studies, continuous")
     assert load_settings(in_file).switched_off == ("studies", "continuous")
+
+
+def test_the_environment_is_what_pydantic_finds_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(Settings.model_fields):
+        monkeypatch.setenv(f"{('RNAGET_', 'Rnaget_')[number % 2]}{name.upper()}", ("", "1", '["a", "b"]')[number % 3])
+    monkeypatch.setenv("RNAGET_OTHER", "1")
+    found = Environment(Settings)()
+    assert found == EnvSettingsSource(Settings)()
+    assert found.keys() == Settings.model_fields.keys()
 
 
 def test_addresses_lose_their_last_slash() -> None:

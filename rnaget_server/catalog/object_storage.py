@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from rnaget_server.ending import end_with
 from rnaget_server.settings import load_settings
 from rnaget_server.storage.local import FileVersion, version_at
 from rnaget_server.storage.places import is_mirror
@@ -97,7 +98,8 @@ def _by_another_process(function: Callable[[Given], Result], given: Given) -> Re
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(1, get_context("fork")) as other:
+    # It would wait for work for ever if this one were killed.
+    with ProcessPoolExecutor(1, get_context("fork"), end_with, (os.getpid(),)) as other:
         try:
             return other.submit(function, given).result()
         except BrokenProcessPool:

@@ -6,12 +6,13 @@ import fcntl
 import mmap
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 _VARIABLE = "_RNAGET_STATE"
 _WORD = 8
-_STOPPING, _READY = 0, 1
-_BYTES = 2 * _WORD
+_STOPPING, _READY, _OLD = 0, 1, 2
+_BYTES = 3 * _WORD
 
 
 class SharedState:
@@ -34,19 +35,29 @@ class SharedState:
 
     @property
     def ready(self) -> int:
-        """The number of workers that have begun to take requests since the server was started."""
+        """The number of workers that have begun to take requests, of those started since the last reload."""
         return int(self._words[_READY])
 
     def stop(self) -> None:
         """Note that the server shuts down."""
         self._words[_STOPPING] = 1
 
-    def add_ready(self) -> None:
-        """Note that one more worker takes requests."""
+    def await_new(self, age: int) -> None:
+        """Count from now on the workers that are started after the one of an age: others may not yet have begun."""
+        with self._locked():
+            self._words[_READY], self._words[_OLD] = 0, age
+
+    def add_ready(self, age: int) -> None:
+        """Note that the worker of an age takes requests."""
+        with self._locked():
+            self._words[_READY] += age > self._words[_OLD]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         if self._descriptor is not None:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
         try:
-            self._words[_READY] += 1
+            yield
         finally:
             if self._descriptor is not None:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN)

@@ -113,7 +113,7 @@ class _JoinedSamples:
                     yield np.array(_texts(values), object) if dtype is None else values.astype(dtype)
                 continue
             gap = (part.matrix_id if attribute == SOURCE_ATTRIBUTE else "") if dtype is None else np.nan
-            for start in range(0, part.sample_labels.size, size):
+            for start in range(0, max(1, part.sample_labels.size), size):
                 yield np.full(min(size, part.sample_labels.size - start), gap, dtype or object)
 
     def _number_type(self, attribute: str, names: Sequence[str | None]) -> np.dtype[Any] | None:

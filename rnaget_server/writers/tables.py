@@ -104,16 +104,15 @@ def batches(slice: Slice, labels: Sequence[str], schema: pa.Schema, rows: int) -
 
 def unique_names(taken: Collection[str], names: Sequence[str]) -> list[str]:
     """Return names of which none is taken or repeats: one that would gets ``.1``, ``.2`` and so on, as in pandas."""
-    used = set(taken)
-    own = {*taken, *names}
-    counts: dict[str, int] = {}
+    # How often each was given: one that is taken once, others not yet. No two that are made are the same, since each is
+    # made of a name and the number after its last point.
+    counts = {**dict.fromkeys(names, -1), **dict.fromkeys(taken, 0)}
     unique = []
     for name in names:
-        free = name
-        while free in used or (free in own and free != name):
-            counts[name] = counts.get(name, 0) + 1
-            free = f"{name}.{counts[name]}"
-        used.add(free)
+        count, free = counts[name] + 1, name
+        while count and (free := f"{name}.{count}") in counts:
+            count += 1
+        counts[name] = count
         unique.append(free)
     return unique
 

@@ -118,12 +118,13 @@ def gunicorn(data: str, log: Path, *options: str) -> Iterator[tuple[int, int]]:
     with log.open("wb") as output:
         process = subprocess.Popen([*command, "rnaget_server.asgi:app"], env=environment, stderr=output)
     try:
-        end = time.monotonic() + 90
-        while process.poll() is None and time.monotonic() < end:
+        end = time.monotonic() + 300
+        while process.poll() is None:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
                 break
             except OSError:
+                assert time.monotonic() < end, log.read_text()
                 time.sleep(0.2)
         yield port, process.pid
         if process.poll() is None:
@@ -133,6 +134,28 @@ def gunicorn(data: str, log: Path, *options: str) -> Iterator[tuple[int, int]]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+_ASKING = """
+import os, sys, time
+from rnaget_server.catalog.object_storage import _by_another_process
+def ask(parent):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+_by_another_process(ask, os.getpid())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_who_asks_the_place_at_the_start_ends_with_a_server_that_is_killed(by: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", _ASKING], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        asking = Path(f"/proc/{int(process.stdout.readline())}/cmdline")
+        assert b"_by_another_process" in asking.read_bytes()
+        process.send_signal(by)
+        process.wait(60)
+        until(lambda: not (asking.exists() and asking.read_bytes()))
 
 
 def test_gunicorn_itself_serves_a_place_that_is_asked_for_once(published: str, proxy: Unruly, tmp_path: Path) -> None:
@@ -169,12 +192,12 @@ def test_a_reload_asks_the_place_at_once(
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize("hangs", ["place", "lock", "killed"])
+@pytest.mark.parametrize("hangs", ["place", "lock", "killed", "place, and it is asked again"])
 def test_a_reload_ends_though_the_place_cannot_be_asked(
     published: str, proxy: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hangs: str
 ) -> None:
     monkeypatch.setenv("RNAGET_RELOAD_SECONDS", "0")
-    monkeypatch.setenv("RNAGET_OBJECT_TIMEOUT", "60" if hangs == "killed" else "1")
+    monkeypatch.setenv("RNAGET_OBJECT_TIMEOUT", "60" if hangs == "killed" else "6")
     log = tmp_path / "log"
     with gunicorn(published, log) as (port, pid), ExitStack() as stack:
         address = f"http://127.0.0.1:{port}/rnaget/projects"
@@ -197,6 +220,8 @@ def test_a_reload_ends_though_the_place_cannot_be_asked(
             if hangs == "killed":
                 for other in set(children(pid)) - workers:
                     os.kill(other, signal.SIGKILL)
+            if "again" in hangs:
+                os.kill(pid, signal.SIGHUP)
             time.sleep(0.2)
         assert "Changes of the catalogue cannot be looked for" in log.read_text()
         proxy.mood = lambda method, path: CALM

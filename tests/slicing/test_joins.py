@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from rnaget_server.model.labels import is_text
 from rnaget_server.slicing.join import Part, _JoinedSamples, _row_plan
 from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.testing.matrices import InMemory
@@ -154,6 +155,16 @@ def test_labels_of_samples_are_made_some_at_a_time() -> None:
             continue
         pd.testing.assert_series_equal(found, expected[name], check_names=False, check_dtype=False)
         assert len({piece.dtype for piece in pieces}) == 1
+
+
+def test_samples_of_empty_matrices_have_all_attributes() -> None:
+    labels = [InMemoryLabels({name: texts([])}, name) for name in ("sample", "cell")]
+    parts = [Part(f"m{number}", None, "TPM", None, None, feature_labels(["g"]), of) for number, of in enumerate(labels)]  # type: ignore[arg-type]
+    samples = _JoinedSamples(parts)
+    assert samples.attributes == ("sample", "expressionID")
+    for name in samples.attributes:
+        assert samples.column(name).tolist() == []
+        assert is_text(samples, name)
 
 
 def _text(value: object) -> object:

@@ -117,8 +117,14 @@ class Selection:
             start = stop
 
     def _is_one_piece(self) -> bool:
-        """Return whether it is known, without reading any, that no more cells are stored than one piece has."""
-        if any(part.samples is not None for part in self.parts):
+        """Return whether it is known, without reading any, that no more cells are stored than one piece has.
+
+        Not of so many files that the places where their features start would take more than cells do, nor of files in
+        object storage, which would be asked one after another.
+        """
+        if len(self.parts) * self.height > PANEL or any(part.samples is not None for part in self.parts):
+            return False
+        if any(is_far(part.shard.file) for part in self.parts):
             return False
         left = PIECE
         for part in self.parts:

@@ -268,7 +268,8 @@ def remove_unused(directory: Path) -> None:
     looked = directory.parent / _LOOKED
     if _is_older(looked, 0) and not _is_older(looked, _SECONDS_BETWEEN):
         return
-    looked.touch()
+    with suppress(OSError):  # without room for it, they are looked at again the next time
+        looked.touch()
     for other in directory.parent.iterdir():
         lock = other / LOCK
         if other == directory or len(other.name) != 2 * _KEY_BYTES or not _is_older(lock, _SECONDS_UNUSED):

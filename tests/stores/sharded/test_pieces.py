@@ -14,11 +14,15 @@ from tests.stores.sharded.cutting import cut, open_cut
 _GENES, _SAMPLES = 40, 30
 
 
-@pytest.mark.parametrize(("most", "pieces"), [(1 << 19, 1), (300, 1), (100, 3)])
+# Of three files; where their features start takes as much as a panel, or more.
+@pytest.mark.parametrize(
+    ("most", "panel", "pieces"),
+    [(1 << 19, 3 * _GENES, 1), (300, 3 * _GENES, 1), (100, 3 * _GENES, 3), (1 << 19, 3 * _GENES - 1, 4)],
+)
 def test_cells_for_one_piece_are_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, pieces: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, panel: int, pieces: int
 ) -> None:
-    monkeypatch.setattr(cells, "PANEL", 4 * _SAMPLES)
+    monkeypatch.setattr(cells, "PANEL", panel)
     monkeypatch.setattr(cells, "PIECE", most)
     values = np.zeros((_GENES, _SAMPLES), np.float32)
     values.flat[::4] = np.arange(1, _GENES * _SAMPLES // 4 + 1)  # 300 cells
