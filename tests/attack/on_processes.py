@@ -18,6 +18,7 @@ from tests.forked import rnaget
 
 ATTACKS = Attacks("processes")
 _ENDED_WITHIN = 5.0
+_PATIENCE = 180.0
 _READY = "Application startup complete"
 
 
@@ -27,12 +28,12 @@ def killed_master(directory: Path, short: bool) -> str:
     catalogue(directory, "m")
     log = directory / "log"
     with rnaget(directory / "data", log, workers=2, log_level="info") as server:
-        _until(lambda: log.read_text().count(_READY) == 2, 60, "two workers did not start")
+        _until(lambda: log.read_text().count(_READY) == 2, _PATIENCE, "two workers did not start")
         workers, port = server.workers, server.port
         # Only the system ends one that gets no time to look for its master, as in a long calculation.
         os.kill(workers[0], signal.SIGSTOP)
         try:
-            _until(lambda: _state(workers[0]) == "T", 60, "a worker runs on after SIGSTOP")
+            _until(lambda: _state(workers[0]) == "T", _PATIENCE, "a worker runs on after SIGSTOP")
             # The other is at work on a request whose body never comes.
             with socket.create_connection((HOST, port)) as client:
                 client.sendall(b"POST /rnaget/expressions/m/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
