@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from rnaget_server.model.slice import Slice
 from rnaget_server.storage.checked_file import CheckedFile, DamagedFileError
 from rnaget_server.storage.disk_cache import DiskCache
 from rnaget_server.storage.source import OpenFile
-from rnaget_server.writers.base import Body, Writer
+from rnaget_server.writers.base import Body
 
 _PIECE = 512 << 10
 
@@ -178,14 +177,6 @@ def resume_chunks(first: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
     while first:
         yield first.pop()
     yield from rest
-
-
-def begun_body(body: Body, writer: Writer, slice: Slice) -> Body:
-    """Return a body, of a slice that other machines make one with its first blocks; they work for nothing refused."""
-    if not any(layer.ahead for layer in slice.layers):
-        return body
-    close_body(body)
-    return writer.write(slice.begun())
 
 
 def close_body(body: Body) -> None:

@@ -20,7 +20,6 @@ from rnaget_server.delivery.content import (
     FileContent,
     MemoryContent,
     StreamedContent,
-    begun_body,
     close_body,
     resume_chunks,
 )
@@ -235,14 +234,15 @@ class Delivery:
         body = download.writer.write(download.resolved.slice)
         try:
             self._check(download, body.length)
-            body = begun_body(body, download.writer, download.resolved.slice)
+            if any(layer.ahead for layer in download.resolved.slice.layers):  # other machines work for nothing refused
+                close_body(body)
+                body = download.writer.write(download.resolved.slice.begun())
             first: list[bytes] = []
             if (download.least if body.length is None else body.length) <= in_memory:
                 left = in_memory
                 for chunk in body.chunks:
                     first.append(chunk)
-                    left -= len(chunk)
-                    if left < 0:
+                    if (left := left - len(chunk)) < 0:
                         break
                 else:
                     data = b"".join(first)
@@ -254,8 +254,7 @@ class Delivery:
         except BaseException:
             close_body(body)
             raise
-        # A part that could not be made ready: the bytes made for it are gone.
-        return content if content is not None else self.content(download, False, in_memory)
+        return content or self.content(download, False, in_memory)  # what was made for a part not made ready is gone
 
     def _download(
         self, request: Request, resolved: ResolvedSlice, writer: Writer, rights: str, changed: int = 0
