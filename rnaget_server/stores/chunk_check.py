@@ -55,11 +55,23 @@ class ChunkCheck:
         OSError
             If one of them expands to more than it has.
         """
+        to_try = self.look()
+        # Of a copy: another thread may have tried one meanwhile.
+        for start in [start for start in list(to_try) if self._touches(start, slices)]:
+            self._try(self._id.read_direct_chunk(start)[1])
+            to_try.discard(start)
+
+    def look(self) -> set[tuple[int, ...]]:
+        """Return where chunks start that are still to be tried, once it is known how much is stored for each.
+
+        Raises
+        ------
+        OSError
+            If more is stored for one than it can have.
+        """
         if self._to_try is None:
             self._to_try = self._large()
-        for start in [start for start in self._to_try if self._touches(start, slices)]:
-            self._try(self._id.read_direct_chunk(start)[1])
-            self._to_try.discard(start)
+        return self._to_try
 
     def _large(self) -> set[tuple[int, ...]]:
         """Return where chunks start of which so much is stored that they have to be tried."""

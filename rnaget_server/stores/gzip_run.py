@@ -46,14 +46,16 @@ class GzipRun:
         self._dataset.check_count(high - low)
         out = np.empty(high - low, self.dtype)
 
-        def unpack(number: int) -> None:
-            start = number * self._chunk
-            cells = self._unpacked(start)
-            since, until = max(low, start), min(high, start + self._chunk)
-            out[since - low : until - low] = cells[since - start : until - start]
+        def unpack(starts: range) -> None:
+            for start in starts:
+                cells = self._unpacked(start)
+                since, until = max(low, start), min(high, start + self._chunk)
+                out[since - low : until - low] = cells[since - start : until - start]
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for done in [threads.submit(unpack, number) for number in range(first, -(-high // self._chunk))]:
+        # Not a chunk each: a chunk may have one cell, and what is to be done about it takes a kilobyte.
+        starts, count = range(first * self._chunk, high, self._chunk), os.cpu_count() or 1
+        with ThreadPoolExecutor(count) as threads:
+            for done in [threads.submit(unpack, starts[number::count]) for number in range(min(count, len(starts)))]:
                 done.result()
         return out
 
@@ -62,9 +64,11 @@ class GzipRun:
 
     def _unpacked(self, start: int) -> NDArray[Any]:
         """Return the cells of the chunk that starts at a cell."""
-        left_out, data = self._dataset.stored_chunk((start,))
+        stop = start + self._chunk
+        # A writer may have had the last chunk left as it is if it is not full, which is not said of the chunk.
+        left_out, data = self._dataset.stored_chunk((start,)) if stop <= self._dataset.size else (True, b"")
         if left_out:  # it was stored without one of the filters
-            return self._run.read(np.array([start]), np.array([min(start + self._chunk, self._dataset.size)]))
+            return self._run.read(np.array([start]), np.array([min(stop, self._dataset.size)]))
         size = self._chunk * self.dtype.itemsize
         unpacker = _ISAL.decompressobj()
         try:
@@ -84,11 +88,14 @@ def by_threads(run: Run) -> Run:
     if dataset is None or dataset.chunks is None or dataset.ndim != 1 or not _is_plain(dataset):
         return run
     plist = dataset.id.get_create_plist()
-    filters = [plist.get_filter(number)[0] for number in range(plist.get_nfilters())]
-    # A chunk that is not there is full of a value that HDF5 knows.
-    if filters not in _PLAIN or dataset.id.get_num_chunks() != -(-dataset.size // dataset.chunks[0]):
+    filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
+    is_shuffled = len(filters) > 1
+    if [code for code, *_ in filters] not in _PLAIN or (is_shuffled and filters[0][2] != (dataset.dtype.itemsize,)):
         return run
-    return GzipRun(dataset, run, dataset.chunks[0], len(filters) > 1)
+    # A chunk that is not there is full of a value that HDF5 knows.
+    if dataset.id.get_num_chunks() != -(-dataset.size // dataset.chunks[0]):
+        return run
+    return GzipRun(dataset, run, dataset.chunks[0], is_shuffled)
 
 
 def _is_plain(dataset: Dataset) -> bool:

@@ -118,7 +118,15 @@ class Dataset:
         return whole
 
     def stored_chunk(self, start: tuple[int, ...]) -> tuple[int, bytes]:
-        """Return the chunk that starts at a place: which filters it was stored without, and its bytes as stored."""
+        """Return the chunk that starts at a place: which filters it was stored without, and its bytes as stored.
+
+        Raises
+        ------
+        OSError
+            If more is stored for a chunk than it can have.
+        """
+        if self._chunk_check is not None:
+            self._chunk_check.look()
         stored: tuple[int, bytes] = self.id.read_direct_chunk(start)
         self._descriptor.check_unchanged()
         return stored

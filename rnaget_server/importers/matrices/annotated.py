@@ -123,11 +123,13 @@ def spool_lines(
     ImportFailure
         If the cells are damaged, or a value is too large.
     """
+    with as_import_failures(path):
+        lines = lines.by_threads()
     kept = _kept(lines.dtype)
     total, done = max(1, lines.cells(None)), 0
     with (
         filling(SparseSpool(directory, direction, lines.minor_size), path) as spool,
-        contextlib.closing(ahead(lines.by_threads().pieces(None, None, kept, size=_CELLS))) as pieces,
+        contextlib.closing(ahead(lines.pieces(None, None, kept, size=_CELLS))) as pieces,
     ):
         while True:
             with as_import_failures(path):
