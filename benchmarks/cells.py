@@ -68,7 +68,9 @@ _QUIET = 5
 """Seconds without work after which a worker has nothing left to do: where others use the machine, it waits long."""
 
 _FEWER = 2
-"""Repeats of a peer that has to read its whole file for it."""
+"""Repeats of a peer that has to read its whole file for it, or that takes half a minute for a slice of a million cells."""
+_BY_CELL = ("anndata", "zarr")
+_SLOW = ("tiledbsoma", f"tiledbsoma{_AS_H5AD}")
 
 Positions = NDArray[np.int64]
 
@@ -141,7 +143,7 @@ def _against_peers(ask: _Ask, cells: Cells, server: Server, peers: Mapping[str, 
         "ours": ours,
         **{name: theirs(name, *of) for name, of in products.items()},
     }
-    slow = {name: _FEWER for name in ("anndata", "zarr") if ask.kind != "cells"}
+    slow = {name: _FEWER for name in products if name in (_SLOW if ask.kind == "cells" else _SLOW + _BY_CELL)}
     taken = side_by_side(ways, repeats, slow)
     busy = {name: Figures((float(np.mean(seconds[1:])),)) for name, seconds in processor.items()}
     if ask.kind == "means":
