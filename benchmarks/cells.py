@@ -68,7 +68,7 @@ _QUIET = 5
 """Seconds without work after which a worker has nothing left to do: where others use the machine, it waits long."""
 
 _FEWER = 2
-"""Repeats of a peer that has to read its whole file for it, or that takes half a minute for a slice of a million cells."""
+"""Repeats of a peer that has to read its whole file for it, or takes half a minute for a slice of a million cells."""
 _BY_CELL = ("anndata", "zarr")
 _SLOW = ("tiledbsoma", f"tiledbsoma{_AS_H5AD}")
 

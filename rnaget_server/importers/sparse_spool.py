@@ -7,7 +7,6 @@ are put together of what each block has of them, so that nothing is sorted.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +31,7 @@ from rnaget_server.importers.sparse_blocks import (
     joined,
 )
 from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
-from rnaget_server.importers.threads import in_order
+from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, indptr_of, panels
 
@@ -151,8 +150,7 @@ class SparseSpool:
     def __init__(self, directory: Path, direction: Direction, across: int) -> None:
         self._direction = direction
         self._file = BlockFile(directory)
-        self._processors = os.cpu_count() or 1
-        self._threads = ThreadPoolExecutor(self._processors)
+        self._threads = ThreadPoolExecutor(PROCESSORS)
         self._pending: deque[Future[NDArray[Any]]] = deque()
         self._blocks: list[Block] = []
         self._held: list[CompressedBlock] = []
@@ -207,7 +205,7 @@ class SparseSpool:
         self._blocks.append(block)
         self._held_lines = self._held_cells = 0
         self._pending.append(self._threads.submit(self._file.write, block, pieces))
-        self._wait(self._processors)
+        self._wait(PROCESSORS)
 
     def _wait(self, most_pending: int) -> None:
         while len(self._pending) > most_pending:

@@ -9,7 +9,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+PROCESSORS: Final = min(8, os.cpu_count() or 1)
+"""Number of threads for such work: more would wait for the interpreter's lock, and each holds a piece in memory."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,20 +29,19 @@ def in_order(
     work
         Makes a result; what it raises is raised in the place of its result.
     items
-        Taken in the thread of the caller, no more of them ahead than there are processors.
+        Taken in the thread of the caller, no more of them ahead than `PROCESSORS`.
     alone
         True if the other processors have work already: then no threads are used.
     """
     if alone:
         yield from map(work, items)
         return
-    processors = os.cpu_count() or 1
-    with ThreadPoolExecutor(processors) as threads:
+    with ThreadPoolExecutor(PROCESSORS) as threads:
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:
                 pending.append(threads.submit(work, item))
-                if len(pending) > processors:
+                if len(pending) > PROCESSORS:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
