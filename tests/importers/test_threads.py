@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from rnaget_server.importers.threads import ahead, in_order
+from rnaget_server.importers.threads import PROCESSORS, ahead, in_order
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -30,7 +29,7 @@ def test_few_items_are_taken_ahead() -> None:
 
     results = in_order(abs, items())
     assert next(results) == 0
-    assert len(taken) == (os.cpu_count() or 1) + 1
+    assert len(taken) == PROCESSORS + 1
     results.close()
 
 
