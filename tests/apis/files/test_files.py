@@ -9,6 +9,7 @@ import io
 import os
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -290,19 +291,19 @@ def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read_has_no_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "f"
     path.write_bytes(bytes(3 << 20))
-    read = LocalFile.read
+    read = LocalFile.read_many
 
-    def read_and_write(file: LocalFile, offset: int, size: int) -> bytes:
-        found = read(file, offset, size)
-        if offset == 1 << 20:
-            time.sleep(0.02)
-            with path.open("r+b") as other:
-                other.write(b"x")
-        return found
+    def read_and_write(file: LocalFile, ranges: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        for number, piece in enumerate(read(file, ranges)):
+            if number == 1:
+                time.sleep(0.02)
+                with path.open("r+b") as other:
+                    other.write(b"x")
+            yield piece
 
     kept = Checksums(None)
     with monkeypatch.context() as patch:
-        patch.setattr(LocalFile, "read", read_and_write)
+        patch.setattr(LocalFile, "read_many", read_and_write)
         assert kept.compute(path) is None
     assert kept.known(path, path.stat()) is None
     found = kept.compute(path)

@@ -92,8 +92,8 @@ def test_bad_bodies(client: TestClient, body: bytes, message: str) -> None:
 
 
 def test_a_body_beyond_all_measure(client: TestClient) -> None:
-    reply = client.post(BYTES, content=b" " * ((8 << 20) + 1))
-    assert (reply.status_code, "8,388,608 bytes" in reply.json()["message"]) == (413, True)
+    reply = client.post(BYTES, content=b" " * ((32 << 20) + 1))
+    assert (reply.status_code, "33,554,432 bytes" in reply.json()["message"]) == (413, True)
 
 
 def test_other_methods_are_refused(client: TestClient) -> None:
