@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import threading
@@ -26,7 +27,7 @@ from rnaget import get
 from rnaget_server.cli.server import main
 from tests.conftest import free_port, new_study
 from tests.delivery.conftest import write_wide
-from tests.deploy.nginx import NGINX, plain_site, running
+from tests.deploy.nginx import MANY, NGINX, plain_site, running
 from tests.forked import rnaget
 from tests.valkey import PASSWORD, PROGRAM, Valkey
 
@@ -283,6 +284,12 @@ class Load:
         until(lambda: all(now >= then + count for now, then in zip(self.counts, before, strict=True)))
 
 
+def start_again(server: Server) -> None:
+    """Start a server that has ended, and wait until nginx asks it again, which it does not for a time."""
+    server.__enter__()
+    time.sleep(max(map(int, re.findall(r"fail_timeout=(\d+)s", MANY))) + 0.5)
+
+
 SMALL = ("/rnaget/expressions/wide/bytes?format=tsv&featureIDList=G00003", "/rnaget/projects")
 POST = "/rnaget/expressions/wide/bytes"
 
@@ -306,7 +313,7 @@ def test_no_request_fails_over_a_rolling_restart(grown: Site) -> None:
             load.go_on()
             server.__exit__(None, None, None)
             load.go_on()
-            server.__enter__()
+            start_again(server)
             load.go_on()
     assert load.problems == [] and sum(load.counts) > 60
 
@@ -339,7 +346,7 @@ def test_of_a_server_that_is_killed_only_running_requests_break_and_those_resume
             thread.join()
         load.go_on(10)
         grown.servers[0].wait(PATIENCE)
-        grown.servers[0].__enter__()
+        start_again(grown.servers[0])
         load.go_on()
     sums = {hashlib.md5(path.read_bytes()).hexdigest() for path in outputs}
     assert sums == {hashlib.md5(expected).hexdigest()}
