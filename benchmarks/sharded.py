@@ -72,15 +72,13 @@ def rows(material: Material) -> Iterator[Row | Note]:
     random = np.random.default_rng(3)
     cells = np.sort(random.choice(_SHARDS * count, 1_000, replace=False))
     ids = [f"cell{number:09}" for number in cells[:100].tolist()]
-    # Of small files, what each costs however little is read of it counts for more.
-    small = count < _MOST_CELLS
     asks: dict[str, tuple[Callable[[MatrixStore, int], object], float]] = {
         "1 gene": (lambda store, number: _blocks(store, np.array([number])), 10),
-        "20 genes": (lambda store, number: _blocks(store, np.arange(20) * 7 + number), 10 if small else 6),
+        "20 genes": (lambda store, number: _blocks(store, np.arange(20) * 7 + number), 6),
         "1,000 scattered cells": (lambda store, _: _blocks(store, None, cells), 2),
         "100 genes of all cells, stored cells alone": (
             lambda store, number: _pieces(store, number),
-            10 if small else 5,
+            10 if count < _MOST_CELLS else 5,
         ),
         "100 ids looked up": (lambda store, _: store.samples.find("cell", ids), 0),
         "a filter by type": (lambda store, number: store.samples.where("type", [f"type {number}"]), 0),
