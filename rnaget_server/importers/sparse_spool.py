@@ -62,7 +62,7 @@ class SpooledSparse:
     _direction: Direction
     _file: BlockFile
     _blocks: list[Block]
-    _kept: np.dtype[Any]
+    kept: np.dtype[Any]
     _counts: NDArray[np.int64]
     odd: OddValues
 
@@ -118,7 +118,7 @@ class SpooledSparse:
         """Return lines of the other axis."""
         stops = np.cumsum(part.lengths.sum(axis=1)).tolist()
         count = stops[-1] if stops else 0
-        lines, values = np.empty(count, np.int32), np.empty(count, self._kept)
+        lines, values = np.empty(count, np.int32), np.empty(count, self.kept)
         for block, start, at, stop in zip(self._blocks, part.starts.tolist(), [0, *stops], stops, strict=False):
             self._file.read(block, LINES, start, lines[at:stop])
             lines[at:stop] += np.int32(block.first)

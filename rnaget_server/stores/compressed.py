@@ -166,6 +166,8 @@ class CompressedMatrix:
         if without != "indices":
             indices = read_indices(begin, end)
             self._check(indptr, indices)
+            if indices.dtype.itemsize < 4:  # to these nothing can be added
+                indices = indices.astype(np.int32)
         kept = None
         if ranks is not None:
             indices = ranks[indices]

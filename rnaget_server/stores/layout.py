@@ -26,6 +26,7 @@ UNITS = "units"
 WHOLE = "whole"
 NAME = "name"
 ORDER = "order"
+FRAME = "frame"
 INDPTR = "indptr"
 INDICES = "indices"
 VALUES = "values"
@@ -74,9 +75,9 @@ def chunks(number: int, orientation: str) -> str:
 
 
 def run_chunks(number: int, direction: str, part: str) -> str:
-    """Return where the places of the chunks of layer `number` of a sparse store are, of its indices or its values.
+    """Return where the places of the frames of layer `number` of a sparse store are, of its indices or its values.
 
-    `direction` is ``features`` or ``samples``.
+    `direction` is ``features`` or ``samples``. Without an attribute `FRAME`, cells of a frame, they are of whole chunks.
     """
     return f"rnaget/chunks/{number}/{direction}_{part}"
 

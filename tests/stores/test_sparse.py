@@ -59,7 +59,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch, piece: int = 16, panel: int = 100) -
     monkeypatch.setattr(sparse_transpose, "PIECE", piece)
     monkeypatch.setattr(sparse_transpose, "PART", piece)
     monkeypatch.setattr(sparse_transpose, "LONG", 4)
-    monkeypatch.setattr(sparse_writer, "CHUNK", 8)
+    monkeypatch.setattr(sparse_writer, "FRAME", 8)
     monkeypatch.setattr(transposed, "_PANEL_BYTES", 256)
     monkeypatch.setattr(transposed, "_READ_BYTES", 128)
     monkeypatch.setattr(transposed, "_NEAR", 3)

@@ -25,7 +25,7 @@ from rnaget_server.stores.hdf5_file import File, Group
 
 # Those of a part without its attributes and names.
 _PART_BYTES = 300
-_ATTRIBUTES = tuple(name.encode() for name in (layout.UNITS, layout.WHOLE, layout.NAME, layout.ORDER))
+_ATTRIBUTES = tuple(name.encode() for name in (layout.UNITS, layout.WHOLE, layout.NAME, layout.ORDER, layout.FRAME))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from rnaget_server.stores.hdf5_file import closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 from rnaget_server.stores.sparse_layer import SparseLayer
+
+
+_TYPES = tuple(map(np.dtype, (np.uint8, np.uint16, np.float32, np.float64)))
 
 
 class NativeSparseStore(NativeFile):
@@ -55,6 +59,11 @@ class NativeSparseStore(NativeFile):
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return float32, or float64 for whole numbers beyond 2**24."""
+        stored = self.stored_dtype(units)
+        return stored if stored.kind == "f" else np.dtype(np.float32)
+
+    def stored_dtype(self, units: str) -> np.dtype[Any]:
+        """Return the type of the values in the file: that of the cells, or a smaller one of whole numbers."""
         return self._types[self._number[units]]
 
     def whole(self, units: str) -> bool:
@@ -97,8 +106,8 @@ class NativeSparseStore(NativeFile):
         self, number: int, direction: Direction, group: str, major_size: int, minor_size: int
     ) -> CompressedMatrix:
         indices, data = self._file.part(f"{group}/{layout.INDICES}"), self._file.part(f"{group}/{layout.VALUES}")
-        if data.dtype not in (np.float32, np.float64):
-            raise OSError(f"{data.name} holds neither float32 nor float64")
+        if data.dtype not in _TYPES:
+            raise OSError(f"{data.name} holds neither float32 nor float64, nor small whole numbers")
 
         def check(indptr: NDArray[np.int64]) -> None:
             check_parts(indptr, indices, data)
@@ -108,7 +117,8 @@ class NativeSparseStore(NativeFile):
             self._run(f"{group}/{layout.INDICES}", layout.run_chunks(number, direction, layout.INDICES)),
             self._run(f"{group}/{layout.VALUES}", layout.run_chunks(number, direction, layout.VALUES)),
         )
-        return CompressedMatrix(indptr, major_size, runs, gap_of(indices), minor_size, canonical=True)
+        gap = runs[0].chunk if isinstance(runs[0], ChunkedRun) else gap_of(indices)
+        return CompressedMatrix(indptr, major_size, runs, gap, minor_size, canonical=True)
 
     def _run(self, path: str, places: str) -> Run:
         """Return what reads a dataset: past HDF5, if it is still as it was written."""
@@ -117,8 +127,18 @@ class NativeSparseStore(NativeFile):
             return Hdf5Run(self._file.file.dataset(path))
         stored = self._file.get(places)
         if isinstance(stored, Part):
-            return ChunkedRun(self._file.descriptor, part, self._stored(stored))
+            frames = replace(part, chunks=(_frame(stored, part),))
+            return ChunkedRun(self._file.descriptor, frames, self._stored(stored))
         # A store of an earlier version has no table of them.
         dataset = self._file.file.dataset(path)
         arrays, key = self._file.access.arrays, (*self._file.descriptor.version, dataset.name)
         return ChunkedRun(self._file.descriptor, part, lambda: arrays.get(key, lambda: chunk_places(dataset)))
+
+
+def _frame(places: Part, run: Part) -> int:
+    """Return the number of cells of each frame of a dataset, by the table of their places."""
+    chunk = run.chunks[0] if run.chunks else 1
+    frame = places.attrs.get(layout.FRAME, chunk)
+    if not isinstance(frame, int | np.integer) or frame < 1 or chunk % int(frame):
+        raise OSError(f"the table {places.name} is damaged")
+    return int(frame)

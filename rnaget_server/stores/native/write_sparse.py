@@ -2,7 +2,8 @@
 
 The cells of a layer are stored twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
 ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
-starts, contiguous, and ``indices`` and ``values`` in chunks of `CHUNK` cells, whose places are in ``/rnaget/chunks/N``.
+starts, contiguous, and ``indices`` and ``values``, of small types where these hold them, in chunks of frames of `FRAME`
+cells, whose places are in ``/rnaget/chunks/N``.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import numpy as np
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
-from rnaget_server.stores.native.chunk_writer import RunWriter
+from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
-CHUNK = 4096
+FRAME = 4096
+_TWO_BYTES = 1 << 16
 # Seconds after which a thread gives the interpreter's lock to another: a chunk is encoded in some 10 µs.
 _TURN = 1e-4
 
@@ -74,12 +76,16 @@ class SparseValues(Protocol):
 
 @dataclass(frozen=True)
 class SparseLayerSource:
-    """One layer to write: float32, or float64 for whole numbers beyond 2**24."""
+    """One layer to write: float32, or float64 for whole numbers beyond 2**24.
+
+    `stored` is a smaller type of whole numbers that holds all values, if one does.
+    """
 
     units: str
     values: SparseValues
     dtype: np.dtype[Any]
     whole: bool
+    stored: np.dtype[Any] | None = None
 
 
 def write_sparse(
@@ -120,8 +126,8 @@ def _fill(
     indptr = np.zeros(size + 1, np.int64)
     row = at = 0
     with (
-        RunWriter(group, layout.INDICES, count, np.dtype(np.int32), CHUNK) as indices,
-        RunWriter(group, layout.VALUES, count, layer.dtype, CHUNK) as values,
+        RunWriter(group, layout.INDICES, count, _index_type(layer, direction), FRAME) as indices,
+        RunWriter(group, layout.VALUES, count, layer.stored or layer.dtype, FRAME) as values,
     ):
         for piece in layer.values.compressed_along(direction):
             rows, cells = len(piece.indptr) - 1, len(piece.indices)
@@ -139,6 +145,12 @@ def _fill(
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
     group.create_dataset(layout.INDPTR, data=indptr)
+
+
+def _index_type(layer: SparseLayerSource, direction: Direction) -> np.dtype[Any]:
+    """Return the type that holds positions on the other axis."""
+    across = layer.values.shape[direction == "features"]
+    return np.dtype(np.uint16 if across <= _TWO_BYTES else np.int32)
 
 
 class _RangesOf:
@@ -161,6 +173,5 @@ class _RangesOf:
         gaps = stored[filled] < self._samples
         self.ranges.minimum[features] = np.where(gaps, np.fmin(minimum, 0), minimum)
         self.ranges.maximum[features] = np.where(gaps, np.fmax(maximum, 0), maximum)
-        nans = np.isnan(piece.data)
-        if nans.any():
+        if piece.data.dtype.kind == "f" and (nans := np.isnan(piece.data)).any():
             self.ranges.nans[features] = np.add.reduceat(nans, starts, dtype=np.int32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import h5py
@@ -12,14 +11,9 @@ import pytest
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.storage.local import LocalFile
-from rnaget_server.stores import chunked_run
-from rnaget_server.stores.chunk_reader import ChunkedCells, chunk_places, is_only_blosc
-from rnaget_server.stores.chunked_run import ChunkedRun
-from rnaget_server.stores.hdf5_dataset import Part
-from rnaget_server.stores.joined_chunks import decode_together
-from rnaget_server.stores.native.chunk_writer import ChunkWriter, RunWriter, smallest_codec
+from rnaget_server.stores.chunk_reader import ChunkedCells
+from rnaget_server.stores.native.chunk_writer import ChunkWriter, smallest_codec
 
 RANDOM = np.random.default_rng(20_261_121)
 EXACT = RANDOM.lognormal(1, 2, (40, 900)).astype(np.float32)
@@ -59,136 +53,3 @@ def test_values_of_few_digits_are_left_as_they_are_and_exact_ones_shuffled(
     assert codec.shuffle == shuffle
     sizes = {way: sum(len(blosc.Blosc("lz4hc", 3, way).encode(row)) for row in cells) for way in (0, 1)}
     assert sum(len(codec.encode(row)) for row in cells) == min(sizes.values()) < cells.nbytes
-
-
-@pytest.mark.parametrize("pieces", [(), (0,), (1,), (8,), (5, 3), (3, 0, 20, 1), (700, 1, 9)])
-@pytest.mark.parametrize("dtype", [np.int32, np.float64])
-def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype: type) -> None:
-    cells = RANDOM.integers(0, 1000, sum(pieces)).astype(dtype)
-    path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
-        for piece in np.split(cells, np.cumsum(pieces)[:-1]) if pieces else ():
-            writer.append(piece.astype(np.int64))
-    with h5py.File(path, "r") as file:
-        assert file["cells"].dtype == dtype
-        np.testing.assert_array_equal(file["cells"][()], cells)
-
-
-@pytest.mark.parametrize(("chunk", "at_once"), [(8, 100), (128, 1), (128, 3_000), (128, 1 << 20)])
-@pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64])
-@pytest.mark.parametrize("noise", [False, True])
-def test_ranges_of_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, at_once: int, dtype: type, noise: bool
-) -> None:
-    monkeypatch.setattr(chunked_run, "_BYTES_AT_ONCE", at_once)
-    monkeypatch.setattr(chunked_run, "_MOST_ANNOUNCED", 5)
-    cells = RANDOM.integers(0, 1000, 1_003).astype(dtype)
-    if noise:  # which does not become smaller, so that these chunks are not compressed
-        cells[300:600] = RANDOM.integers(0, 256, 300 * cells.itemsize, np.uint8).view(dtype)
-    path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, chunk) as writer:
-        writer.append(cells)
-        writer.write_places(file, "places")
-    with h5py.File(path, "r") as file:
-        places = file["places"][()]
-        np.testing.assert_array_equal(places, chunk_places(file["cells"]))
-        run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
-        for _ in range(200):
-            edges = np.sort(RANDOM.integers(0, len(cells) + 1, 2 * RANDOM.integers(1, 60)))
-            begin, end = edges[::2], edges[1::2]
-            expected = np.concatenate([cells[a:b] for a, b in zip(begin, end, strict=True)])
-            run.announce(begin, end)
-            np.testing.assert_array_equal(run.read(begin, end), expected)
-        assert run.read(np.empty(0, np.int64), np.empty(0, np.int64)).shape == (0,)
-        np.testing.assert_array_equal(run.read(np.array([0]), np.array([1_003])), cells)
-
-
-@pytest.mark.parametrize("ranges", [([30], [40]), ([0, 30], [5, 100]), ([0, 10, 20], [1, 11, 40])])
-@pytest.mark.parametrize("damage", ["table", "header", "beyond", "none"])
-def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[list[int], list[int]]) -> None:
-    cells = np.arange(100, dtype=np.int32)
-    path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
-        writer.append(cells)
-    with h5py.File(path, "r") as file:
-        places = chunk_places(file["cells"])
-        if damage == "table":
-            places = places[:-1]
-        elif damage == "header":
-            places[3, 0] += 1
-        elif damage == "beyond":
-            places[3, 0] = 1 << 40
-        else:
-            places[3] = 0
-        run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
-        with pytest.raises(OSError, match=r"damaged|cut off"):
-            run.read(*map(np.array, ranges))
-
-
-@pytest.mark.parametrize("word", [0, 1, 2, 3, 4])
-@pytest.mark.parametrize("value", [0, 1, 1 << 14, 0xFFFFFFFF])
-def test_numbers_of_a_chunk_that_cannot_be_are_refused(tmp_path: Path, word: int, value: int) -> None:
-    cells = np.arange(10_000, dtype=np.int32)
-    path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 1000) as writer:
-        writer.append(cells)
-        writer.finish()
-        places = chunk_places(file["cells"])
-    with path.open("r+b") as raw:
-        raw.seek(places[5, 0] + 4 * word)
-        raw.write(np.array([value], "<u4").tobytes())
-    with h5py.File(path, "r") as file:
-        run = ChunkedRun(LocalFile.open(path), file["cells"], lambda: places)
-        with pytest.raises(OSError, match="damaged"):
-            run.read(np.array([0, 2_000]), np.array([1_500, 9_000]))
-        whole = run.read(np.array([0, 6_000]), np.array([5_000, 9_000]))
-        np.testing.assert_array_equal(whole, [*cells[:5_000], *cells[6_000:9_000]])
-
-
-def test_a_chunk_that_was_cut_off_is_not_filled_up_from_the_next(tmp_path: Path) -> None:
-    cells = np.random.default_rng(7).integers(0, 1000, (6, 512)).astype(np.int32)
-    parts = [blosc.Blosc("lz4", 5, blosc.SHUFFLE).encode(part) for part in cells]
-    size = len(parts[2]) - 3
-    parts[2] = parts[2][:12] + size.to_bytes(4, "little") + parts[2][16:size]
-    path = tmp_path / "chunks"
-    path.write_bytes(b"".join(parts))
-    sizes = np.array([*map(len, parts)])
-    places = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1)
-    form = Part("cells", (cells.size,), cells.dtype, (512,), True, None, {}, DEFAULT_LIMITS)
-    run = ChunkedRun(LocalFile.open(path), form, lambda: places)
-    with pytest.raises(OSError, match="damaged"):
-        run.read(np.array([0]), np.array([cells.size]))
-    np.testing.assert_array_equal(run.read(np.array([1_536]), np.array([3_072])), cells[3:].ravel())
-
-
-def test_chunks_that_are_alike_are_decoded_together() -> None:
-    cells = np.sort(RANDOM.integers(0, 30_000, (20, 512)).astype(np.int32))
-    codec = blosc.Blosc("lz4", 5, blosc.SHUFFLE)
-    parts = [codec.encode(part) for part in cells]
-    target = np.empty(cells.size, np.int32)
-    assert decode_together(parts, np.array([*map(len, parts)]), 2048, target)
-    np.testing.assert_array_equal(target, cells.ravel())
-    for other in (blosc.Blosc("lz4", 5, blosc.NOSHUFFLE), blosc.Blosc("zstd", 5), blosc.Blosc("lz4", 0)):
-        parts[7] = other.encode(cells[7])
-        assert not decode_together(parts, np.array([*map(len, parts)]), 2048, target)
-
-
-def test_a_run_that_somebody_has_written_again_is_left_to_hdf5(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "cells.h5", "w") as file:
-        with RunWriter(file, "own", 100, np.dtype(np.int32), 8) as writer:
-            writer.append(np.arange(100))
-        file.create_dataset("gzip", data=np.arange(100), chunks=(8,), compression="gzip")
-        file.create_dataset("contiguous", data=np.arange(100))
-        assert [is_only_blosc(file[name]) for name in ("own", "gzip", "contiguous")] == [True, False, False]
-
-
-def test_a_failure_ends_the_threads_that_encode(tmp_path: Path) -> None:
-    before = threading.active_count()
-    with (
-        pytest.raises(OSError, match="broken"),
-        h5py.File(tmp_path / "cells.h5", "w") as file,
-        RunWriter(file, "cells", 100_000, np.dtype(np.int32), 8) as writer,
-    ):
-        writer.append(np.arange(50_000))
-        raise OSError("broken")
-    assert threading.active_count() <= before  # others may have ended meanwhile
