@@ -77,7 +77,7 @@ def chunks(number: int, orientation: str) -> str:
 def run_chunks(number: int, direction: str, part: str) -> str:
     """Return where the places of the frames of layer `number` of a sparse store are, of its indices or its values.
 
-    `direction` is ``features`` or ``samples``. Without an attribute `FRAME`, cells of a frame, they are of whole chunks.
+    `direction` is ``features`` or ``samples``. Without an attribute `FRAME`, cells of a frame, they are of chunks.
     """
     return f"rnaget/chunks/{number}/{direction}_{part}"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import anndata
 import h5py
+import hdf5plugin
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +88,72 @@ class TestNativeSparseStore(MatrixStoreContract):
 @pytest.mark.usefixtures("small_pieces")
 class TestNativeSparseStoreInSmallPieces(TestNativeSparseStore):
     pass
+
+
+def as_once_written(path: Path) -> Path:
+    """Make of a store what earlier versions wrote: chunks of a frame each, and types that are as wide as any."""
+    with h5py.File(path, "a") as file:
+        for direction in ("feature", "sample"):
+            for number in file[f"rnaget/by_{direction}"]:
+                group = file[f"rnaget/by_{direction}/{number}"]
+                for part, kinds in (("indices", {"u": np.int32}), ("values", {"u": np.float32})):
+                    cells = group[part][()]
+                    del group[part], file[f"rnaget/chunks/{number}/{direction}s_{part}"]
+                    cells = cells.astype(kinds.get(cells.dtype.kind, cells.dtype))
+                    group.create_dataset(part, data=cells, chunks=(8,), compression=hdf5plugin.Blosc(cname="lz4"))
+                    places = [group[part].id.get_chunk_info(n) for n in range(-(-len(cells) // 8))]
+                    table = np.array([(p.byte_offset, -p.size if p.filter_mask else p.size) for p in places], np.int64)
+                    file[f"rnaget/chunks/{number}/{direction}s_{part}"] = table
+    return path
+
+
+class TestNativeSparseStoreOfAnEarlierVersion(MatrixStoreContract):
+    @pytest.fixture(scope="class")
+    def path(self, tmp_path_factory):
+        """The file, which no test changes."""
+        return as_once_written(write_example(tmp_path_factory.mktemp("sparse") / "m.h5"))
+
+    @pytest.fixture
+    def store(self, path, placed):
+        return NativeSparseStore(placed(path))
+
+
+@pytest.mark.parametrize(("most", "stored"), [(255, np.uint8), (65_535, np.uint16), (65_536, None)])
+def test_counts_in_small_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, stored: type | None) -> None:
+    monkeypatch.setattr(sparse_writer, "FRAME", 128)
+    random = np.random.default_rng(most)
+    cells = np.where(random.random((120, 90)) < 0.5, random.integers(0, most + 1, (120, 90)), 0).astype(np.float32)
+    kind = None if stored is None else np.dtype(stored)
+    layer = SparseLayerSource("u", InMemorySparse(cells), cells.dtype, True, kind)
+    ids = [AxisTable("id", {"id": np.array([f"{n}" for n in range(size)], object)}) for size in cells.shape]
+    write_sparse(tmp_path / "m.h5", *ids, [layer])
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert file["rnaget/by_sample/0/values"].dtype == (stored or np.float32)
+        assert file["rnaget/by_sample/0/indices"].dtype == np.uint16
+        assert file["rnaget/by_sample/0/values"].chunks == (128 * 16,)
+        assert file["rnaget/chunks/0/samples_values"].attrs["frame"] == 128
+        np.testing.assert_array_equal(file["rnaget/by_sample/0/values"][()], cells.T[cells.T != 0])
+        np.testing.assert_array_equal(file["rnaget/by_sample/0/indices"][()], cells.T.nonzero()[1])
+    store = NativeSparseStore(tmp_path / "m.h5")
+    assert (store.dtype("u"), store.stored_dtype("u")) == (np.float32, stored or np.float32)
+    ranges = store.ranges("u")
+    np.testing.assert_array_equal(ranges.maximum, cells.max(axis=1))
+    assert not ranges.nans.any()
+    for rows, columns in ((None, None), ([3, 77], None), (None, [0, 44, 89]), ([1, 2, 119], [5, 6])):
+        expected = cells[slice(None) if rows is None else rows][:, slice(None) if columns is None else columns]
+        check_sparse(store.sparse("u", positions(rows), positions(columns)), expected)
+        read = np.concatenate(list(store.blocks("u", positions(rows), positions(columns))))
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("frame", [0, -1, 4_097, 1 << 40, "many", 4096.0])
+def test_a_table_of_frames_that_cannot_be_is_refused(tmp_path: Path, frame: Any) -> None:
+    path = write_example(tmp_path / "m.h5")
+    with h5py.File(path, "a") as file:
+        file["rnaget/chunks/0/samples_values"].attrs["frame"] = frame
+    with pytest.raises(OSError, match="damaged"):
+        NativeSparseStore(path)
 
 
 def example_h5ad(path: Path, form: Any, **options: Any) -> Path:

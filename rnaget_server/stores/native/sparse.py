@@ -26,7 +26,6 @@ from rnaget_server.stores.native.file import NativeFile, ranges_of
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 from rnaget_server.stores.sparse_layer import SparseLayer
 
-
 _TYPES = tuple(map(np.dtype, (np.uint8, np.uint16, np.float32, np.float64)))
 
 
