@@ -27,7 +27,7 @@ FRAMES: Final = 16
 
 # The codec of sparse cells: it decodes two to five times as fast as zstd and takes a fifth more room for counts, half
 # as much again for logarithms. Values take half of the room if bits are shuffled, indices are decoded faster by bytes.
-_CODEC: Final = b"lz4"
+_CODEC: Final = "lz4"
 _LEVEL = 5
 # What was appended at once and waits to be written, at most.
 _MOST_PENDING = 4
@@ -60,7 +60,7 @@ class RunWriter:
         # HDF5 has no chunk that is larger than its dataset, and none in a dataset of nothing.
         self._chunk = self._frame * (FRAMES if size >= self._frame * FRAMES else 1)
         self._shuffle = blosc.SHUFFLE if dtype.kind in "iu" and dtype.itemsize > 1 else blosc.BITSHUFFLE
-        compression = hdf5plugin.Blosc(cname=_CODEC.decode(), clevel=_LEVEL, shuffle=self._shuffle)
+        compression = hdf5plugin.Blosc(cname=_CODEC, clevel=_LEVEL, shuffle=self._shuffle)
         stored = {"chunks": (self._chunk,), "compression": compression} if size else {}
         self._dataset = group.create_dataset(name, (size,), dtype, **stored)
         # One thread: two are written at once, and more would wait for one another at the interpreter's lock.
@@ -125,7 +125,7 @@ class RunWriter:
 
     def _encoded_chunk(self, cells: NDArray[Any]) -> _Encoded:
         # Not by a codec, which looks at the form of each part for as long as a fifth of the time that encoding takes.
-        how = _CODEC, _LEVEL, self._shuffle
+        how = _CODEC.encode(), _LEVEL, self._shuffle
         frames = [blosc.compress(frame, *how) for frame in cells.reshape(-1, self._frame)]
         sizes = np.array([*map(len, frames)])
         if len(frames) == 1:
