@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import gc
 import shutil
-import sys
-import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -588,52 +586,3 @@ def test_the_cost_of_transposing_is_that_of_its_passes(samples: int | None) -> N
     for _ in sparse_layer.transposed(Counted(), None, minor, np.dtype(np.float32)):
         pass
     assert sparse_layer.passes(_Wide(), None, minor) == len(passes)
-
-
-def test_threads_take_short_turns_only_while_cells_are_written(tmp_path: Path) -> None:
-    usual, seen = sys.getswitchinterval(), []
-
-    class NoCells:
-        shape, count = (1, 1), 1
-
-        def compressed_along(self, _: object) -> Iterator[CompressedBlock]:
-            seen.append(sys.getswitchinterval())
-            return iter(())
-
-    axes = [AxisTable("id", {"id": np.array([id], object)}) for id in ("g", "c")]
-    with pytest.raises(OSError, match="0 cells of 0 features came, and there should be 1 of 1"):
-        write_sparse(tmp_path / "a.h5", *axes, [SparseLayerSource("u", NoCells(), np.dtype(np.float32), True)])
-    assert seen[0] < usual == sys.getswitchinterval()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_two_that_write_at_a_time_leave_the_turns_of_threads_as_they_were(tmp_path: Path) -> None:
-    usual, seen = sys.getswitchinterval(), []
-    first_writes, second_writes, first_is_done = (threading.Event() for _ in range(3))
-
-    class Cells:
-        shape, count = (1, 1), 1
-
-        def __init__(self, before: threading.Event, after: threading.Event) -> None:
-            self._before, self._after = before, after
-
-        def compressed_along(self, _: object) -> Iterator[CompressedBlock]:
-            self._before.set()
-            assert self._after.wait(60)
-            seen.append(sys.getswitchinterval())
-            yield CompressedBlock(np.array([0, 1]), np.zeros(1, np.int32), np.ones(1, np.float32))
-
-    def write(name: str, cells: Cells) -> None:
-        axes = [AxisTable("id", {"id": np.array([id], object)}) for id in ("g", "c")]
-        write_sparse(tmp_path / name, *axes, [SparseLayerSource("u", cells, np.dtype(np.float32), True)])
-
-    first = threading.Thread(target=write, args=("a.h5", Cells(first_writes, second_writes)))
-    second = threading.Thread(target=write, args=("b.h5", Cells(second_writes, first_is_done)))
-    first.start()
-    assert first_writes.wait(60)
-    second.start()
-    first.join()
-    first_is_done.set()
-    second.join()
-    assert len(seen) == 4
-    assert max(seen) < usual == sys.getswitchinterval()

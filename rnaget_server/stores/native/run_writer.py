@@ -1,4 +1,4 @@
-"""The cells of a sparse matrix into the chunks of a native store, past HDF5's filters: encoded by threads.
+"""The cells of a sparse matrix into the chunks of a native store, past HDF5's filters.
 
 A chunk is made of frames. Each is encoded by itself, so that a reader decodes no more than it needs; and for HDF5 they
 are together a chunk of its Blosc filter, since to write a chunk takes as long as to encode a frame. Blosc begins with
@@ -9,9 +9,7 @@ where in each the only block is.
 from __future__ import annotations
 
 import struct
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import h5py
 import hdf5plugin
@@ -29,8 +27,6 @@ FRAMES: Final = 16
 # as much again for logarithms. Values take half of the room if bits are shuffled, indices are decoded faster by bytes.
 _CODEC: Final = "lz4"
 _LEVEL = 5
-# What was appended at once and waits to be written, at most.
-_MOST_PENDING = 4
 # A header of Blosc: versions, flags and size of types in four bytes; decoded bytes, bytes of a block, bytes of all.
 _HEADER = struct.Struct("<4s3I")
 _NOT_COMPRESSED = 0x2
@@ -41,9 +37,10 @@ _Encoded = tuple[bytes | memoryview, int, NDArray[np.int64]]
 
 
 class RunWriter:
-    """A new dataset of one dimension, written from its beginning to its end; a context manager.
+    """A new dataset of one dimension, written from its beginning to its end.
 
-    It is done when its context ends.
+    It encodes in the thread that writes: those that make the cells would wait for others at the interpreter's lock, and
+    all take half as long again.
 
     Parameters
     ----------
@@ -63,21 +60,8 @@ class RunWriter:
         compression = hdf5plugin.Blosc(cname=_CODEC, clevel=_LEVEL, shuffle=self._shuffle)
         stored = {"chunks": (self._chunk,), "compression": compression} if size else {}
         self._dataset = group.create_dataset(name, (size,), dtype, **stored)
-        # One thread: two are written at once, and more would wait for one another at the interpreter's lock.
-        self._threads = ThreadPoolExecutor(1)
-        self._pending: deque[Future[list[_Encoded]]] = deque()
         self._held = np.empty(0, dtype)
         self._frames: list[NDArray[np.int64]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        try:
-            if error is None:
-                self._finish()
-        finally:
-            self._threads.shutdown(cancel_futures=True)
 
     def append(self, cells: NDArray[Any]) -> None:
         """Write the next cells."""
@@ -87,43 +71,32 @@ class RunWriter:
             self._held, cells = np.concatenate([self._held, cells[:lacking]]), cells[lacking:]
             if len(self._held) < self._chunk:
                 return
-            self._submit(self._held)
+            self._write(self._held)
         whole = len(cells) // self._chunk * self._chunk
         self._held = cells[whole:].copy()
-        self._submit(cells[:whole])
-        self._write_encoded(_MOST_PENDING)
+        self._write(cells[:whole])
 
-    def write_places(self, file: h5py.File, name: str) -> None:
-        """Write where the frames are, once all are written."""
-        self._finish()
+    def finish(self, file: h5py.File, name: str) -> None:
+        """Write the last cells, and in a dataset of that name where the frames are."""
+        if not self._size:
+            return
+        if len(self._held):
+            last = np.zeros(self._chunk, self._held.dtype)
+            last[: len(self._held)] = self._held
+            self._write(last)
         chunks = chunk_places(self._dataset)
         frames = np.stack(self._frames)
         frames[:, :, 0] += chunks[:, np.newaxis, 0]
         places = file.create_dataset(name, data=frames.reshape(-1, 2)[: -(-self._size // self._frame)])
         places.attrs[layout.FRAME] = self._frame
 
-    def _finish(self) -> None:
-        if len(self._held):
-            last = np.zeros(self._chunk, self._held.dtype)
-            last[: len(self._held)] = self._held
-            self._held = self._held[:0]
-            self._submit(last)
-        self._write_encoded(most_pending=0)
+    def _write(self, cells: NDArray[Any]) -> None:
+        for chunk in cells.reshape(-1, self._chunk):
+            data, mask, frames = self._encoded(chunk)
+            self._dataset.id.write_direct_chunk((len(self._frames) * self._chunk,), data, mask)
+            self._frames.append(frames)
 
-    def _submit(self, cells: NDArray[Any]) -> None:
-        if len(cells):
-            self._pending.append(self._threads.submit(self._encoded, cells))
-
-    def _write_encoded(self, most_pending: int) -> None:
-        while len(self._pending) > most_pending:
-            for data, mask, frames in self._pending.popleft().result():
-                self._dataset.id.write_direct_chunk((len(self._frames) * self._chunk,), data, mask)
-                self._frames.append(frames)
-
-    def _encoded(self, cells: NDArray[Any]) -> list[_Encoded]:
-        return [self._encoded_chunk(chunk) for chunk in cells.reshape(-1, self._chunk)]
-
-    def _encoded_chunk(self, cells: NDArray[Any]) -> _Encoded:
+    def _encoded(self, cells: NDArray[Any]) -> _Encoded:
         # Not by a codec, which looks at the form of each part for as long as a fifth of the time that encoding takes.
         how = _CODEC.encode(), _LEVEL, self._shuffle
         frames = [blosc.compress(frame, *how) for frame in cells.reshape(-1, self._frame)]

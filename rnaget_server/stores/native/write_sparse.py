@@ -8,8 +8,6 @@ cells, whose places are in ``/rnaget/chunks/N``.
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,36 +25,6 @@ from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing
 
 FRAME = 4096
 _TWO_BYTES = 1 << 16
-# Seconds after which a thread gives the interpreter's lock to another: a chunk is encoded in some 10 µs.
-_TURN = 1e-4
-
-
-class _ShortTurns:
-    """Has threads that encode wait less for the one that writes chunks, which would keep the lock for 5 ms.
-
-    Of several that write in one process, the first changes what holds for all of it, and the last changes it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._writers = 0
-        self._usual = 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._writers:
-                self._usual = sys.getswitchinterval()
-                sys.setswitchinterval(_TURN)
-            self._writers += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._writers -= 1
-            if not self._writers:
-                sys.setswitchinterval(self._usual)
-
-
-_short_turns = _ShortTurns()
 
 
 class SparseValues(Protocol):
@@ -96,7 +64,7 @@ def write_sparse(
     progress: Callable[[float], None] = nothing,
 ) -> None:
     """Write the native sparse store to `path`; see `write_native` for the parameters."""
-    with new_file(path, layout.SPARSE, features, samples) as file, _short_turns:
+    with new_file(path, layout.SPARSE, features, samples) as file:
         for number, layer in enumerate(layers):
             _write_layer(file, number, layer, partial(share, progress, number, len(layers)))
 
@@ -125,25 +93,22 @@ def _fill(
     count = layer.values.count
     indptr = np.zeros(size + 1, np.int64)
     row = at = 0
-    with (
-        RunWriter(group, layout.INDICES, count, _index_type(layer, direction), FRAME) as indices,
-        RunWriter(group, layout.VALUES, count, layer.stored or layer.dtype, FRAME) as values,
-    ):
-        for piece in layer.values.compressed_along(direction):
-            rows, cells = len(piece.indptr) - 1, len(piece.indices)
-            indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]
-            row, at = row + rows, at + cells
-            if at > count:
-                break
-            indices.append(piece.indices)
-            values.append(piece.data)
-            take(piece)
-            progress(at / max(1, count))
-        if (row, at) == (size, count) and count:  # HDF5 has no chunks in a dataset of nothing
-            indices.write_places(group.file, layout.run_chunks(number, direction, layout.INDICES))
-            values.write_places(group.file, layout.run_chunks(number, direction, layout.VALUES))
+    indices = RunWriter(group, layout.INDICES, count, _index_type(layer, direction), FRAME)
+    values = RunWriter(group, layout.VALUES, count, layer.stored or layer.dtype, FRAME)
+    for piece in layer.values.compressed_along(direction):
+        rows, cells = len(piece.indptr) - 1, len(piece.indices)
+        indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]
+        row, at = row + rows, at + cells
+        if at > count:
+            break
+        indices.append(piece.indices)
+        values.append(piece.data)
+        take(piece)
+        progress(at / max(1, count))
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
+    indices.finish(group.file, layout.run_chunks(number, direction, layout.INDICES))
+    values.finish(group.file, layout.run_chunks(number, direction, layout.VALUES))
     group.create_dataset(layout.INDPTR, data=indptr)
 
 

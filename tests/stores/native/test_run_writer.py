@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import h5py
@@ -35,9 +34,11 @@ def run_of(file: h5py.File, name: str = "cells") -> ChunkedRun:
 def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype: type) -> None:
     cells = RANDOM.integers(0, 1000, sum(pieces)).astype(dtype)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
+    with h5py.File(path, "w") as file:
+        writer = RunWriter(file, "cells", len(cells), cells.dtype, 8)
         for piece in np.split(cells, np.cumsum(pieces)[:-1]) if pieces else ():
             writer.append(piece.astype(np.int64))
+        writer.finish(file, "places")
     with h5py.File(path, "r") as file:
         assert file["cells"].dtype == dtype
         np.testing.assert_array_equal(file["cells"][()], cells)
@@ -58,9 +59,10 @@ def test_ranges_of_a_run(
     if noise:  # which does not become smaller, so that these chunks are not compressed
         cells[300:600] = RANDOM.integers(0, 256, 300 * cells.itemsize, np.uint8).view(dtype)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, chunk) as writer:
+    with h5py.File(path, "w") as file:
+        writer = RunWriter(file, "cells", len(cells), cells.dtype, chunk)
         writer.append(cells)
-        writer.write_places(file, "places")
+        writer.finish(file, "places")
     with h5py.File(path, "r") as file:
         np.testing.assert_array_equal(file["cells"][()], cells)
         run = run_of(file)
@@ -79,9 +81,10 @@ def test_ranges_of_a_run(
 def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[list[int], list[int]]) -> None:
     cells = np.arange(100, dtype=np.int32)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 8) as writer:
+    with h5py.File(path, "w") as file:
+        writer = RunWriter(file, "cells", len(cells), cells.dtype, 8)
         writer.append(cells)
-        writer.write_places(file, "places")
+        writer.finish(file, "places")
     with h5py.File(path, "r+") as file:
         places = file["places"][()]
         if damage == "table":
@@ -103,9 +106,10 @@ def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[lis
 def test_numbers_of_a_chunk_that_cannot_be_are_refused(tmp_path: Path, word: int, value: int) -> None:
     cells = np.arange(10_000, dtype=np.int32)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file, RunWriter(file, "cells", len(cells), cells.dtype, 1000) as writer:
+    with h5py.File(path, "w") as file:
+        writer = RunWriter(file, "cells", len(cells), cells.dtype, 1000)
         writer.append(cells)
-        writer.write_places(file, "places")
+        writer.finish(file, "places")
         places = file["places"][()]
     with path.open("r+b") as raw:
         raw.seek(places[5, 0] + 4 * word)
@@ -148,20 +152,9 @@ def test_chunks_that_are_alike_are_decoded_together() -> None:
 
 def test_a_run_that_somebody_has_written_again_is_left_to_hdf5(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "cells.h5", "w") as file:
-        with RunWriter(file, "own", 100, np.dtype(np.int32), 8) as writer:
-            writer.append(np.arange(100))
+        writer = RunWriter(file, "own", 100, np.dtype(np.int32), 8)
+        writer.append(np.arange(100))
+        writer.finish(file, "places")
         file.create_dataset("gzip", data=np.arange(100), chunks=(8,), compression="gzip")
         file.create_dataset("contiguous", data=np.arange(100))
         assert [is_only_blosc(file[name]) for name in ("own", "gzip", "contiguous")] == [True, False, False]
-
-
-def test_a_failure_ends_the_threads_that_encode(tmp_path: Path) -> None:
-    before = threading.active_count()
-    with (
-        pytest.raises(OSError, match="broken"),
-        h5py.File(tmp_path / "cells.h5", "w") as file,
-        RunWriter(file, "cells", 100_000, np.dtype(np.int32), 8) as writer,
-    ):
-        writer.append(np.arange(50_000))
-        raise OSError("broken")
-    assert threading.active_count() <= before  # others may have ended meanwhile
