@@ -83,7 +83,7 @@ class GzipRun:
 
 
 def by_threads(run: Run) -> Run:
-    """Return what reads the same cells past HDF5, where they are contiguous or in chunks of gzip; else what is given."""
+    """Return what reads the cells past HDF5, where they are contiguous or in chunks of gzip; else what is given."""
     dataset = run.dataset if isinstance(run, Hdf5Run) else None
     if dataset is None or dataset.ndim != 1 or not dataset.size or not _is_plain(dataset):
         return run
