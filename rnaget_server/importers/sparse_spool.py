@@ -104,10 +104,8 @@ class SpooledSparse:
 
     def _straight(self, block: Block) -> CompressedBlock:
         indptr = indptr_of(block.lengths)
-        positions, values = np.empty(int(indptr[-1]), np.int32), np.empty(int(indptr[-1]), self.dtype)
-        self._file.read(block, POSITIONS, 0, positions)
-        self._file.read(block, VALUES, 0, values)
-        return CompressedBlock(indptr, positions, values)
+        positions, values = (self._file.read(block, array, 0, int(indptr[-1])) for array in (POSITIONS, VALUES))
+        return CompressedBlock(indptr, positions.astype(np.int32), values.astype(self.dtype, copy=False))
 
     def _parts(self) -> Iterator[_Part]:
         starts = np.zeros(len(self._blocks), np.int64)
@@ -115,7 +113,7 @@ class SpooledSparse:
         for first, last in panels(self._counts + len(self._blocks), _PART):
             lengths = np.empty((len(self._blocks), last - first), np.int64)
             for block, counts in zip(self._blocks, lengths, strict=True):
-                self._file.read(block, COUNTS, first, counts)
+                counts[:] = self._file.read(block, COUNTS, first, last)
             yield _Part(lengths, starts.copy())
             starts += lengths.sum(axis=1)
 
@@ -125,9 +123,9 @@ class SpooledSparse:
         count = stops[-1] if stops else 0
         lines, values = np.empty(count, np.int32), np.empty(count, self._kept)
         for block, start, at, stop in zip(self._blocks, part.starts.tolist(), [0, *stops], stops, strict=False):
-            self._file.read(block, LINES, start, lines[at:stop])
-            lines[at:stop] += np.int32(block.first)
-            self._file.read(block, MOVED, start, values[at:stop])
+            end = start + stop - at
+            np.add(self._file.read(block, LINES, start, end), block.first, out=lines[at:stop], dtype=np.int32)
+            values[at:stop] = self._file.read(block, MOVED, start, end)
         lines, values = joined(part.lengths, lines, values)
         return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values.astype(self.dtype, copy=False))
 

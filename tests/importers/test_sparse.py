@@ -364,6 +364,7 @@ VALUES: dict[str, Callable[[np.random.Generator, int], Any]] = {
 @example(shape=(40, 300), density=0.5, direction="samples", kinds=["bytes", "zeros"], few=0, block=500)
 @example(shape=(40, 300), density=0.5, direction="samples", kinds=["two bytes", "large", "fractions"], few=0, block=20)
 @example(shape=(99, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0, block=1 << 21)
+@example(shape=(300, 40), density=0.5, direction="samples", kinds=["bytes", "two bytes"], few=0, block=20)
 @example(shape=(40, 70_000), density=0.5, direction="samples", kinds=["bytes", "large"], few=1 << 19, block=500)
 def test_spool_gives_both_directions(
     tmp_path: Path, shape: tuple[int, int], density: float, direction: Any, kinds: list[str], few: int, block: int
