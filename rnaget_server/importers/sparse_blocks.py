@@ -117,8 +117,9 @@ def joined(
 
 
 def least_type(count: int) -> np.dtype[Any]:
-    """Return the type that numbers up to a count, without it, need."""
-    return np.min_scalar_type(max(0, count - 1))
+    """Return the type that numbers up to a count, without it, need: uint8, uint16 or int32."""
+    least = np.min_scalar_type(max(0, count - 1))
+    return least if least.itemsize < 4 else np.dtype(np.int32)
 
 
 def _transposed(

@@ -88,7 +88,11 @@ class SpooledSparse:
         return int(self._counts.sum())
 
     def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
-        """Yield the cells in bounded pieces, compressed along features or samples."""
+        """Yield the cells in bounded pieces, compressed along features or samples.
+
+        Each has indices and values in types that hold them, which may be narrower than those of another piece:
+        uint8, uint16 or int32, and uint8, uint16, float32 or, if that is `dtype`, float64.
+        """
         made = (
             in_order(self._straight, self._blocks)
             if direction == self._direction
@@ -105,7 +109,9 @@ class SpooledSparse:
     def _straight(self, block: Block) -> CompressedBlock:
         indptr = indptr_of(block.lengths)
         positions, values = (self._file.read(block, array, 0, int(indptr[-1])) for array in (POSITIONS, VALUES))
-        return CompressedBlock(indptr, positions.astype(np.int32), values.astype(self.dtype, copy=False))
+        if values.itemsize > self.dtype.itemsize:  # large whole numbers, and there are fractions in other blocks
+            values = values.astype(self.dtype)
+        return CompressedBlock(indptr, positions, values)
 
     def _parts(self) -> Iterator[_Part]:
         starts = np.zeros(len(self._blocks), np.int64)
@@ -127,7 +133,7 @@ class SpooledSparse:
             np.add(self._file.read(block, LINES, start, end), block.first, out=lines[at:stop], dtype=np.int32)
             values[at:stop] = self._file.read(block, MOVED, start, end)
         lines, values = joined(part.lengths, lines, values)
-        return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values.astype(self.dtype, copy=False))
+        return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values)
 
 
 def _pieces(block: CompressedBlock) -> Iterator[CompressedBlock]:

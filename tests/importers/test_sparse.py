@@ -401,8 +401,10 @@ def test_spool_gives_both_directions(
             lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
             assert np.array_equal(lengths, np.diff(matrix.indptr))
             assert np.array_equal(np.concatenate([piece.indices for piece in pieces]), matrix.indices)
+            assert {piece.indices.dtype.name for piece in pieces} <= {"uint8", "uint16", "int32"}
+            assert {piece.data.dtype.name for piece in pieces} <= {"uint8", "uint16", "float32", np.dtype(dtype).name}
             # By their bytes: -0 is not 0.
-            assert np.concatenate([piece.data for piece in pieces]).tobytes() == matrix.data.tobytes()
+            assert np.concatenate([piece.data for piece in pieces], dtype=dtype).tobytes() == matrix.data.tobytes()
         spooled.close()
     assert list(tmp_path.iterdir()) == []
 
