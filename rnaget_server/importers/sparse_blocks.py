@@ -85,13 +85,12 @@ class BlockFile:
         write_at(self._file, arrays, start)
         return Block(first, lengths, tuple(array.dtype for array in arrays), tuple((start + sizes).tolist())), counts
 
-    def read(self, block: Block, array: int, start: int, out: NDArray[Any]) -> None:
-        """Fill an array with a part of one of the arrays of a block, from `start` on."""
+    def read(self, block: Block, array: int, start: int, stop: int) -> NDArray[Any]:
+        """Return a part of one of the arrays of a block."""
         kind = block.types[array]
-        cells = out if out.dtype == kind else np.empty(len(out), kind)
+        cells = np.empty(stop - start, kind)
         read_at(self._file, cells, block.places[array] + start * kind.itemsize)
-        if cells is not out:
-            np.copyto(out, cells, casting="unsafe")
+        return cells
 
     def close(self) -> None:
         """Give the file back."""
@@ -118,8 +117,9 @@ def joined(
 
 
 def least_type(count: int) -> np.dtype[Any]:
-    """Return the type that numbers up to a count, without it, need."""
-    return np.min_scalar_type(max(0, count - 1))
+    """Return the type that numbers up to a count, without it, need: uint8, uint16 or int32."""
+    least = np.min_scalar_type(max(0, count - 1))
+    return least if least.itemsize < 4 else np.dtype(np.int32)
 
 
 def _transposed(

@@ -88,7 +88,11 @@ class SpooledSparse:
         return int(self._counts.sum())
 
     def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
-        """Yield the cells in bounded pieces, compressed along features or samples."""
+        """Yield the cells in bounded pieces, compressed along features or samples.
+
+        Each has indices and values in types that hold them, which may be narrower than those of another piece:
+        uint8, uint16 or int32, and uint8, uint16, float32 or, if that is `dtype`, float64.
+        """
         made = (
             in_order(self._straight, self._blocks)
             if direction == self._direction
@@ -104,9 +108,9 @@ class SpooledSparse:
 
     def _straight(self, block: Block) -> CompressedBlock:
         indptr = indptr_of(block.lengths)
-        positions, values = np.empty(int(indptr[-1]), np.int32), np.empty(int(indptr[-1]), self.dtype)
-        self._file.read(block, POSITIONS, 0, positions)
-        self._file.read(block, VALUES, 0, values)
+        positions, values = (self._file.read(block, array, 0, int(indptr[-1])) for array in (POSITIONS, VALUES))
+        if values.itemsize > self.dtype.itemsize:  # large whole numbers, and there are fractions in other blocks
+            values = values.astype(self.dtype)
         return CompressedBlock(indptr, positions, values)
 
     def _parts(self) -> Iterator[_Part]:
@@ -115,7 +119,7 @@ class SpooledSparse:
         for first, last in panels(self._counts + len(self._blocks), _PART):
             lengths = np.empty((len(self._blocks), last - first), np.int64)
             for block, counts in zip(self._blocks, lengths, strict=True):
-                self._file.read(block, COUNTS, first, counts)
+                counts[:] = self._file.read(block, COUNTS, first, last)
             yield _Part(lengths, starts.copy())
             starts += lengths.sum(axis=1)
 
@@ -125,11 +129,11 @@ class SpooledSparse:
         count = stops[-1] if stops else 0
         lines, values = np.empty(count, np.int32), np.empty(count, self.kept)
         for block, start, at, stop in zip(self._blocks, part.starts.tolist(), [0, *stops], stops, strict=False):
-            self._file.read(block, LINES, start, lines[at:stop])
-            lines[at:stop] += np.int32(block.first)
-            self._file.read(block, MOVED, start, values[at:stop])
+            end = start + stop - at
+            np.add(self._file.read(block, LINES, start, end), block.first, out=lines[at:stop], dtype=np.int32)
+            values[at:stop] = self._file.read(block, MOVED, start, end)
         lines, values = joined(part.lengths, lines, values)
-        return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values.astype(self.dtype, copy=False))
+        return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values)
 
 
 def _pieces(block: CompressedBlock) -> Iterator[CompressedBlock]:

@@ -74,7 +74,7 @@ class CompressedMatrix:
 
     @property
     def gap(self) -> int:
-        """How many cells are decoded at least; see `gap_of`."""
+        """The number of cells that are decoded at least; see `gap_of`."""
         return self._gap
 
     @property

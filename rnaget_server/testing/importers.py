@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from rnaget_server.importers.matrices.job import plan_part, run_import
 from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.sparse import SparseCells
+from rnaget_server.model.sparse import CompressedBlock, Direction, SparseCells
 from rnaget_server.plugins import IMPORTERS, STORES, Registry
 from rnaget_server.testing.stores import check_sparse
 
@@ -119,7 +120,7 @@ class ImporterContract:
         cells = read.cells
         assert cells.shape == matrix.cells.shape
         if isinstance(cells, SpooledSparse):
-            check_sparse(SparseCells(lambda: cells.count, cells.compressed_along), matrix.cells)
+            check_sparse(_as_served(cells), matrix.cells)
         else:
             assert np.array_equal(cells.rows(0, _FEATURES), matrix.cells)
             assert np.array_equal(cells.columns(2, 5), matrix.cells[:, 2:5])
@@ -177,3 +178,13 @@ def truncated(content: bytes) -> bytes:
     """Return the first two thirds of a file; text ends within the first field of a line."""
     start = content[: len(content) * 2 // 3]
     return start if b"\0" in content else start[: start.rindex(b"\n") + 2]
+
+
+def _as_served(cells: SpooledSparse) -> SparseCells:
+    """Return spooled cells whose values are all of the type of the layer."""
+
+    def along(direction: Direction) -> Iterator[CompressedBlock]:
+        for piece in cells.compressed_along(direction):
+            yield replace(piece, data=piece.data.astype(cells.dtype))
+
+    return SparseCells(lambda: cells.count, along)

@@ -364,6 +364,7 @@ VALUES: dict[str, Callable[[np.random.Generator, int], Any]] = {
 @example(shape=(40, 300), density=0.5, direction="samples", kinds=["bytes", "zeros"], few=0, block=500)
 @example(shape=(40, 300), density=0.5, direction="samples", kinds=["two bytes", "large", "fractions"], few=0, block=20)
 @example(shape=(99, 300), density=0.5, direction="features", kinds=["whole", "special"], few=0, block=1 << 21)
+@example(shape=(300, 40), density=0.5, direction="samples", kinds=["bytes", "two bytes"], few=0, block=20)
 @example(shape=(40, 70_000), density=0.5, direction="samples", kinds=["bytes", "large"], few=1 << 19, block=500)
 def test_spool_gives_both_directions(
     tmp_path: Path, shape: tuple[int, int], density: float, direction: Any, kinds: list[str], few: int, block: int
@@ -400,8 +401,10 @@ def test_spool_gives_both_directions(
             lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
             assert np.array_equal(lengths, np.diff(matrix.indptr))
             assert np.array_equal(np.concatenate([piece.indices for piece in pieces]), matrix.indices)
+            assert {piece.indices.dtype.name for piece in pieces} <= {"uint8", "uint16", "int32"}
+            assert {piece.data.dtype.name for piece in pieces} <= {"uint8", "uint16", "float32", np.dtype(dtype).name}
             # By their bytes: -0 is not 0.
-            assert np.concatenate([piece.data for piece in pieces]).tobytes() == matrix.data.tobytes()
+            assert np.concatenate([piece.data for piece in pieces], dtype=dtype).tobytes() == matrix.data.tobytes()
         spooled.close()
     assert list(tmp_path.iterdir()) == []
 

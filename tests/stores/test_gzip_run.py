@@ -1,4 +1,4 @@
-"""What is read past HDF5, contiguous or in chunks of gzip, is what HDF5 reads; what is damaged is refused."""
+"""Cells read past HDF5, contiguous or in chunks of gzip, are those that HDF5 reads; what is damaged is refused."""
 
 from __future__ import annotations
 
