@@ -7,9 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +15,6 @@ PREFIX = ".import-"
 """The beginning of the names of temporary files and directories in a catalogue."""
 
 _PARTS = f"{PREFIX}parts."
-_SYNCED_EVERY = 1.0
 
 
 def new_temporary(path: Path) -> Path:
@@ -98,32 +95,6 @@ def commit(temporary: Path, target: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextlib.contextmanager
-def synced_meanwhile(file: Path) -> Iterator[None]:
-    """Bring a file to the disk while what follows writes it, so that `commit` has little left to wait for.
-
-    Raises
-    ------
-    OSError
-        At the end, if a part of it did not get there.
-    """
-    is_written = threading.Event()
-
-    def sync() -> None:
-        with file.open("rb") as written:
-            while not is_written.wait(_SYNCED_EVERY):
-                os.fdatasync(written.fileno())
-
-    with ThreadPoolExecutor(1) as thread:
-        # The system reports a failure once: `commit` would not hear of it.
-        synced = thread.submit(sync)
-        try:
-            yield
-        finally:
-            is_written.set()
-        synced.result()
 
 
 @contextlib.contextmanager

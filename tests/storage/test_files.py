@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
-import pytest
-
-from rnaget_server.storage import files
-from rnaget_server.storage.files import (
-    exclusive_in,
-    leftovers,
-    new_temporary,
-    synced_meanwhile,
-    temporary_name,
-    working_in,
-)
+from rnaget_server.storage.files import exclusive_in, leftovers, new_temporary, temporary_name, working_in
 
 
 def test_what_is_left_is_named_and_removed_by_the_next(tmp_path: Path) -> None:
@@ -58,15 +47,3 @@ def test_one_import_at_a_time_changes_a_catalogue(tmp_path: Path) -> None:
         order.append("first")
     other.join()
     assert order == ["first", "second"]
-
-
-def test_a_disk_that_fails_while_a_file_is_written_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(files, "_SYNCED_EVERY", 0.01)
-    with synced_meanwhile(new_temporary(tmp_path / "m.h5")):
-        time.sleep(0.05)
-    before = threading.active_count()
-    with pytest.raises(OSError, match="Invalid argument"), synced_meanwhile(Path("/dev/null")):  # which cannot do it
-        time.sleep(0.5)
-    with pytest.raises(ValueError, match="mine"), synced_meanwhile(Path("/dev/null")):
-        raise ValueError("mine")
-    assert threading.active_count() <= before
