@@ -7,7 +7,6 @@ least types that hold those of a block, since to write and read them takes as lo
 from __future__ import annotations
 
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -51,39 +50,41 @@ class Block:
     places: tuple[int, ...]
 
 
+def block_at(start: int, first: int, lengths: NDArray[np.int64], across: int, kept: np.dtype[Any]) -> Block:
+    """Return a block that begins at a place in the file.
+
+    `across` is the number of positions, and `kept` the type of the values.
+    """
+    cells, lines = int(lengths.sum()), len(lengths)
+    types = (least_type(across), kept, least_type(lines + 1), least_type(lines), kept)
+    sizes = [cells * types[0].itemsize, cells * kept.itemsize, across * types[2].itemsize]
+    places = start + indptr_of(np.array([*sizes, cells * types[3].itemsize, sizes[1]]))
+    return Block(first, lengths, types, tuple(places.tolist()))
+
+
 class BlockFile:
     """The temporary file of blocks; several threads may write and read at once."""
 
     def __init__(self, directory: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  (closed by the spool)
-        self._end = 0
-        self._lock = threading.Lock()
 
-    def write(self, first: int, across: int, pieces: list[CompressedBlock]) -> tuple[Block, NDArray[Any]]:
-        """Write consecutive lines, and return their block and how many cells are at each position.
-
-        Parameters
-        ----------
-        first
-            The number of the first line.
-        across
-            The number of positions.
-        pieces
-            The lines, at least one of them; positions in the least type, and values in types that hold them.
-        """
-        lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
-        positions = np.concatenate([piece.indices for piece in pieces])
-        values = np.concatenate([piece.data for piece in pieces])
+    def write(self, block: Block, pieces: list[CompressedBlock]) -> NDArray[Any]:
+        """Write the cells of a block, and return how many are at each position; the list is left empty."""
+        positions = _as_one([piece.indices for piece in pieces], np.dtype(np.int32))
+        values = _as_one([piece.data for piece in pieces], block.types[VALUES])
         pieces.clear()  # so that memory has the cells only once
-        counts, lines, moved = _transposed(lengths, positions, values, across)
-        few_counts = counts.astype(least_type(len(lengths) + 1), copy=False)
-        arrays = positions, values, few_counts, lines.astype(least_type(len(lengths)), copy=False), moved
-        del lines
-        sizes = indptr_of(np.array([array.nbytes for array in arrays]))
-        with self._lock:
-            start, self._end = self._end, self._end + int(sizes[-1])
-        write_at(self._file, arrays, start)
-        return Block(first, lengths, tuple(array.dtype for array in arrays), tuple((start + sizes).tolist())), counts
+        self._write(block, POSITIONS, positions)
+        self._write(block, VALUES, values)
+        across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
+        counts, lines, moved = _transposed(block.lengths, positions, values, across)
+        del positions, values
+        self._write(block, COUNTS, counts)
+        self._write(block, LINES, lines)
+        self._write(block, MOVED, moved)
+        return counts
+
+    def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
+        write_at(self._file, cells.astype(block.types[array], copy=False), block.places[array])
 
     def read(self, block: Block, array: int, start: int, stop: int) -> NDArray[Any]:
         """Return a part of one of the arrays of a block."""
@@ -122,17 +123,23 @@ def least_type(count: int) -> np.dtype[Any]:
     return least if least.itemsize < 4 else np.dtype(np.int32)
 
 
+def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return arrays one behind another, of a type that holds what they have."""
+    return (
+        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
+    )
+
+
 def _transposed(
-    lengths: NDArray[np.int64], positions: NDArray[Any], values: NDArray[Any], across: int
+    lengths: NDArray[np.int64], positions: NDArray[np.int32], values: NDArray[Any], across: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return how many cells are at each position, and the lines and values of the cells in the order of positions."""
     if len(positions) <= _FEW:
-        order = np.argsort(positions, kind="stable")
+        order = np.argsort(positions.astype(least_type(across)), kind="stable")
         lines = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         return np.bincount(positions, minlength=across), lines[order], values[order]
     from scipy.sparse import csr_array
 
-    narrow = positions.astype(np.int32), indptr_of(lengths).astype(np.int32)
-    rows = csr_array((values, *narrow), (len(lengths), across))
+    rows = csr_array((values, positions, indptr_of(lengths).astype(np.int32)), (len(lengths), across))
     columns = rows.tocsc()
     return np.diff(columns.indptr), columns.indices, columns.data

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,25 +27,21 @@ from rnaget_server.importers.sparse_blocks import (
     VALUES,
     Block,
     BlockFile,
+    block_at,
     joined,
-    least_type,
 )
 from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
 from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, indptr_of, panels
 
-BLOCK: Final = 1 << 22
-"""About how many cells a block has."""
-
-LINES_OF_BLOCK: Final = 1 << 16
-"""The most lines of a block: two bytes number them."""
-
-# Cells of the lines of the other axis that are put together at once, which are read from each block.
-_PART = 1 << 22
+# Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches are
+# read. Each thread has one in memory.
+_BLOCK = (31 << 19) // PROCESSORS
+# Lines of a block: two bytes number them.
+_LINES = 1 << 16
 _EXACT = 2.0**24
-# So many values of a piece are looked at before all are.
-_FIRST = 1 << 10
+_BYTE, _TWO_BYTES = 1 << 8, 1 << 16
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
 _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
@@ -116,7 +112,7 @@ class SpooledSparse:
     def _parts(self) -> Iterator[_Part]:
         starts = np.zeros(len(self._blocks), np.int64)
         # A line has a stretch of cells in each block, and a stretch takes about as much memory as a cell.
-        for first, last in panels(self._counts + len(self._blocks), _PART):
+        for first, last in panels(self._counts + len(self._blocks), _BLOCK):
             lengths = np.empty((len(self._blocks), last - first), np.int64)
             for block, counts in zip(self._blocks, lengths, strict=True):
                 counts[:] = self._file.read(block, COUNTS, first, last)
@@ -143,16 +139,6 @@ def _pieces(block: CompressedBlock) -> Iterator[CompressedBlock]:
         yield CompressedBlock(block.indptr[first : last + 1] - start, block.indices[start:stop], block.data[start:stop])
 
 
-@dataclass(frozen=True)
-class _Written:
-    """A block that is in the file, and what is known of its cells, whose lines count from its first."""
-
-    block: Block
-    counts: NDArray[Any]
-    whole: bool
-    odd: OddValues
-
-
 class SparseSpool:
     """Takes lines as they are read from the source, canonical: positions ascend without repeats.
 
@@ -170,10 +156,11 @@ class SparseSpool:
         self._direction = direction
         self._file = BlockFile(directory)
         self._threads = ThreadPoolExecutor(PROCESSORS)
-        self._pending: deque[Future[_Written]] = deque()
+        self._pending: deque[Future[NDArray[Any]]] = deque()
         self._blocks: list[Block] = []
         self._held: list[CompressedBlock] = []
         self._held_lines = self._held_cells = self._lines = 0
+        self._kept = np.dtype(np.uint8)
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._odd = OddValues()
@@ -184,44 +171,29 @@ class SparseSpool:
         Raises
         ------
         TooLarge
-            If a finite value, of these or of lines before, is beyond what float32 can hold.
-        """
-        self._held.append(piece)
-        self._held_lines += len(piece.indptr) - 1
-        self._held_cells += len(piece.data)
-        if self._held_cells >= BLOCK or self._held_lines >= LINES_OF_BLOCK:
-            self._take_held()
-
-    def take(self, lines: int, pieces: Iterable[CompressedBlock]) -> None:
-        """Take the next lines as a block: at most `LINES_OF_BLOCK`, in pieces that a thread asks for.
-
-        Raises
-        ------
-        TooLarge
-            If a finite value of lines before is beyond what float32 can hold.
-        """
-        self._pending.append(self._threads.submit(self._written, self._lines, pieces))
-        self._lines += lines
-        self._wait(PROCESSORS)
-
-    def finish(self) -> SpooledSparse:
-        """Return what was taken, to be read; the spool takes no more.
-
-        Raises
-        ------
-        TooLarge
             If a finite value is beyond what float32 can hold.
         """
+        least, most = self._odd.look_at_sparse(piece, self._lines)
+        refuse_too_large(piece.data, least, most)
+        values = self._fitting(piece.data, least, most)
+        self._kept = np.promote_types(self._kept, values.dtype) if self._whole else _SINGLE
+        self._held.append(CompressedBlock(piece.indptr, piece.indices, values))
+        lines = len(piece.indptr) - 1
+        self._lines += lines
+        self._held_lines += lines
+        self._held_cells += len(piece.data)
+        if self._held_cells >= _BLOCK or self._held_lines >= _LINES:
+            self._write_held()
+
+    def finish(self) -> SpooledSparse:
+        """Return what was taken, to be read; the spool takes no more."""
         if self._held:
-            self._take_held()
+            self._write_held()
         self._wait(most_pending=0)
         self._threads.shutdown()
-        kept = (
-            _SINGLE if not self._whole else np.result_type(np.uint8, *{block.types[VALUES] for block in self._blocks})
-        )
-        dtype = _DOUBLE if kept == _DOUBLE else _SINGLE
+        dtype = _DOUBLE if self._kept == _DOUBLE else _SINGLE
         return SpooledSparse(
-            self._whole, dtype, self._direction, self._file, self._blocks, kept, self._counts, self._odd
+            self._whole, dtype, self._direction, self._file, self._blocks, self._kept, self._counts, self._odd
         )
 
     def close(self) -> None:
@@ -229,58 +201,36 @@ class SparseSpool:
         self._threads.shutdown(cancel_futures=True)
         self._file.close()
 
-    def _take_held(self) -> None:
-        pieces, lines = self._held, self._held_lines
-        self._held, self._held_lines, self._held_cells = [], 0, 0
-        self.take(lines, pieces)
+    def _write_held(self) -> None:
+        pieces, self._held = self._held, []
+        lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
+        start = self._blocks[-1].places[-1] if self._blocks else 0
+        kept = np.result_type(*{piece.data.dtype for piece in pieces})
+        block = block_at(start, self._lines - self._held_lines, lengths, len(self._counts), kept)
+        self._blocks.append(block)
+        self._held_lines = self._held_cells = 0
+        self._pending.append(self._threads.submit(self._file.write, block, pieces))
+        self._wait(PROCESSORS)
 
     def _wait(self, most_pending: int) -> None:
         while len(self._pending) > most_pending:
-            written = self._pending.popleft().result()
-            self._blocks.append(written.block)
-            self._counts += written.counts
-            self._whole &= written.whole
-            self._odd.follow(written.odd, written.block.first)
+            self._counts += self._pending.popleft().result()
 
-    def _written(self, first: int, pieces: Iterable[CompressedBlock]) -> _Written:
-        """Return a block that is in the file. It is called by several threads."""
-        odd, whole, lines, narrow = OddValues(), True, 0, []
-        across = len(self._counts)
-        for piece in pieces:
-            values = _as_counts(piece.data)
-            if values is None:
-                refuse_too_large(piece.data, *odd.look_at_sparse(piece, lines))
-                values, are_whole = _as_floats(piece.data)
-                whole &= are_whole
-            narrow.append(CompressedBlock(piece.indptr, piece.indices.astype(least_type(across), copy=False), values))
-            lines += len(piece.indptr) - 1
-        del pieces
-        return _Written(*self._file.write(first, across, narrow), whole, odd)
-
-
-def _as_counts(values: NDArray[Any]) -> NDArray[Any] | None:
-    """Return values in the least type if they are whole numbers below 2**16; None if one is not, or is -0."""
-    bits = f"u{values.itemsize}"
-    for kind in (np.uint8, np.uint16):
-        # Most values that are no counts are known by the first ones.
-        for part in (values[:_FIRST], values):
+    def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
+        """Return values in the type that they need; the least and the most are those of all that are numbers."""
+        if self._whole and not len(values):
+            return values.astype(np.uint8)
+        if self._whole and least >= 0 and most < _TWO_BYTES:
             with np.errstate(invalid="ignore"):  # NaN
-                small = part.astype(kind)
-            if not (small.astype(values.dtype).view(bits) == part.view(bits)).all():
-                break
-        else:
-            return small
-    return None
-
-
-def _as_floats(values: NDArray[Any]) -> tuple[NDArray[Any], bool]:
-    """Return values in the type that they need, and whether the finite ones are whole numbers."""
-    for part in (values[:_FIRST], values):
-        finite = part[np.isfinite(part)]
-        if not (np.rint(finite) == finite).all():
-            return values.astype(_SINGLE, copy=False), False
-    is_large = np.abs(finite).max(initial=0) > _EXACT
-    return values.astype(_DOUBLE if is_large else _SINGLE, copy=False), True
+                small: NDArray[Any] = values.astype(np.uint8 if most < _BYTE else np.uint16)
+            if (small == values).all() and not np.signbit(values).any():  # -0 stays what it is
+                return small
+        if self._whole:
+            finite = values[np.isfinite(values)]
+            self._whole = bool((np.rint(finite) == finite).all())
+            if self._whole and np.abs(finite).max(initial=0) > _EXACT:
+                return values.astype(_DOUBLE, copy=False)
+        return values.astype(_SINGLE, copy=False)
 
 
 AnySpool = TypeVar("AnySpool", Spool, SparseSpool)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -314,16 +314,12 @@ def closed_on_failure(cells: SpooledCells) -> Iterator[None]:
         raise
 
 
-def write_at(file: IO[bytes], arrays: Iterable[NDArray[Any]], offset: int) -> None:
-    """Write contiguous arrays one behind another to an unbuffered temporary file, from `offset` on."""
-    left = [array.view(np.uint8).data.cast("B") for array in arrays if array.size]
-    while left:
-        written = os.pwritev(file.fileno(), left, offset)
-        offset += written
-        while left and written >= len(left[0]):
-            written -= len(left.pop(0))
-        if left:
-            left[0] = left[0][written:]
+def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+    """Write a contiguous array to an unbuffered temporary file, from `offset` on."""
+    source = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
+    while source:
+        written = os.pwrite(file.fileno(), source, offset)
+        source, offset = source[written:], offset + written
 
 
 def read_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:

@@ -9,13 +9,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 PROCESSORS: Final = min(8, os.cpu_count() or 1)
 """Number of threads for such work: more would wait for the interpreter's lock, and each holds a piece in memory."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_END: Any = object()
 
 
 def in_order(
@@ -47,3 +48,13 @@ def in_order(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Yield the items, each made in a thread while the one before it is used."""
+    made = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, made, _END)
+        while (item := following.result()) is not _END:
+            following = thread.submit(next, made, _END)
+            yield item

@@ -73,11 +73,6 @@ class CompressedMatrix:
         return self._runs[1].dtype
 
     @property
-    def gap(self) -> int:
-        """The number of cells that are decoded at least; see `gap_of`."""
-        return self._gap
-
-    @property
     def _indptr(self) -> NDArray[np.int64]:
         return self._load_indptr()
 
@@ -101,12 +96,6 @@ class CompressedMatrix:
         """Return how many cells are stored in the rows (None: all)."""
         indptr = self._indptr
         return int(indptr[-1] if major is None else (indptr[major + 1] - indptr[major]).sum())
-
-    def parts(self, max_cells: int, max_rows: int) -> Iterator[Positions]:
-        """Yield all rows by parts of about so many cells, and of no more than so many rows."""
-        for first, last in panels(np.diff(self._indptr), max_cells):
-            for start in range(first, last, max_rows):
-                yield np.arange(start, min(start + max_rows, last))
 
     def decoded_cells(self, major: Positions | None) -> int:
         """Return about how many cells must be decoded to read the rows."""

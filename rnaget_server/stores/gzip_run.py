@@ -15,7 +15,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from rnaget_server.stores.hdf5_dataset import Dataset
-from rnaget_server.stores.runs import ContiguousRun, Hdf5Run, Run
+from rnaget_server.stores.runs import Hdf5Run, Run
 
 _ISAL: Any = isal_zlib  # typed as if its error were no class
 _PLAIN = ([h5py.h5z.FILTER_DEFLATE], [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE])
@@ -83,12 +83,10 @@ class GzipRun:
 
 
 def by_threads(run: Run) -> Run:
-    """Return what reads the cells past HDF5, where they are contiguous or in chunks of gzip; else what is given."""
+    """Return what reads the same cells by several threads, where they are in chunks of gzip; else what is given."""
     dataset = run.dataset if isinstance(run, Hdf5Run) else None
-    if dataset is None or dataset.ndim != 1 or not dataset.size or not _is_plain(dataset):
+    if dataset is None or dataset.chunks is None or dataset.ndim != 1 or not _is_plain(dataset):
         return run
-    if dataset.chunks is None:  # what was never written has no place
-        return run if dataset.id.get_offset() is None else ContiguousRun(dataset)
     plist = dataset.id.get_create_plist()
     filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
     is_shuffled = len(filters) > 1

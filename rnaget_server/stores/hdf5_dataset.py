@@ -131,20 +131,6 @@ class Dataset:
         self._descriptor.check_unchanged()
         return stored
 
-    def stored_cells(self, start: int, stop: int) -> NDArray[Any]:
-        """Return a range of a contiguous dataset of one dimension, past HDF5: it is stored as numpy has it.
-
-        Raises
-        ------
-        OSError
-            If it is cut off; an `UnfitFile` if it is more than may be decoded at once.
-        """
-        self.check_count(stop - start)
-        size = self.dtype.itemsize
-        data = self._descriptor.read((self.id.get_offset() or 0) + start * size, (stop - start) * size)
-        self._descriptor.check_unchanged()
-        return np.frombuffer(data, self.dtype)
-
     @property
     def offset(self) -> int:
         """The offset in the file at which a contiguous dataset starts.

@@ -55,23 +55,6 @@ class Hdf5Run:
         return np.asarray(cells[np.arange(count) + np.repeat(begin - low - (np.cumsum(lengths) - lengths), lengths)])
 
 
-class ContiguousRun:
-    """A contiguous dataset that is stored as numpy has it, read past HDF5, which has one thread read at a time."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self.dtype = dataset.dtype
-
-    def read(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the cells of ascending half-open ranges, of which there is at least one, one after another."""
-        cuts = [0, *(np.flatnonzero(begin[1:] != end[:-1]) + 1).tolist(), len(begin)]
-        ranges = [self._dataset.stored_cells(int(begin[a]), int(end[b - 1])) for a, b in itertools.pairwise(cuts)]
-        return ranges[0] if len(ranges) == 1 else np.concatenate(ranges)
-
-    def announce(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> None:
-        """Do nothing: the system reads ahead of what is read in turn."""
-
-
 def gap_of(dataset: Dataset | Part) -> int:
     """Return how many cells between two ranges are decoded anyhow, or read faster than by another call."""
     return dataset.chunks[0] if dataset.chunks else _GAP

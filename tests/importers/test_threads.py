@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from rnaget_server.importers.threads import PROCESSORS, in_order
+from rnaget_server.importers.threads import PROCESSORS, ahead, in_order
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -36,4 +37,27 @@ def test_an_error_comes_in_its_place_and_ends_the_work() -> None:
     results = in_order(lambda number: 1 // number, [2, 1, 0, 1])
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_the_next_item_is_made_in_another_thread_while_one_is_used() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    for number in ahead(items()):
+        assert made[min(number + 1, 2)].wait(10)
+
+
+def test_an_error_while_an_item_is_made_is_raised() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    results = ahead(items())
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="broken"):
         next(results)
