@@ -261,7 +261,7 @@ def large_bodies(directory: Path, short: bool) -> str:
     slowest = growth = 0.0
     statuses = set()
     with server_of(directory) as server, ThreadPoolExecutor(8) as pool:
-        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz"))
+        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz", 0.3 if short else 1))
         for name, body in _worst_bodies((3 if short else 32) * MIB - 100).items():
             if short and name not in ("empty lists", "ids"):
                 continue
@@ -287,7 +287,7 @@ def starving_bodies(directory: Path, short: bool) -> str:
     statuses: set[int] = set()
     with server_of(directory) as server, ThreadPoolExecutor(count) as pool:
         for path in paths:
-            limit = max((2.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, path))
+            limit = max((2.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, path, 0.3 if short else 1))
             with Beside(server, path) as beside:
                 statuses |= set(pool.map(lambda _: _post(server, body), range(count)))
             assert beside.p99 < limit, f"{path} took {beside.p99:.2f} s"
@@ -361,7 +361,7 @@ def long_urls(directory: Path, short: bool) -> str:
     }
     slowest = 0.0
     with server_of(directory, ticket_keys="a key of sixteen letters") as server, ThreadPoolExecutor(8) as pool:
-        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz"))
+        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz", 0.3 if short else 1))
         for name, query in queries.items():
             for path in (BYTES,) if short else (BYTES, "/rnaget/projects", "/nothing"):
                 with Beside(server, "/healthz") as beside:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shutil
+from asyncio import AbstractEventLoop
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,11 +25,23 @@ HERE = Path(__file__).parent
 Colour = tuple[int, int, int]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium; `tests.browser.pages.visit` opens pages in it. Once it is closed, other tests can run event loops."""
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[tuple[Browser, AbstractEventLoop]]:
+    """Chromium with the event loop by which it is asked, in which nothing runs while tests of other files do."""
     with started() as browser:
-        yield browser
+        loop = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
+
+
+@pytest.fixture(scope="module")
+def browser(_chromium: tuple[Browser, AbstractEventLoop]) -> Iterator[Browser]:
+    """Chromium; `tests.browser.pages.visit` opens pages in it. After the module, other tests can run event loops."""
+    browser, loop = _chromium
+    asyncio._set_running_loop(loop)
+    yield browser
+    asyncio._set_running_loop(None)
 
 
 @contextmanager

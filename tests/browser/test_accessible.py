@@ -25,6 +25,8 @@ PAGES = (
 )
 """The pages that are looked at, served from the demo."""
 
+LIGHT, DARK = "rgb(247, 248, 248)", "rgb(18, 24, 26)"
+
 
 @pytest.fixture
 def page(browser: Browser, demo_root: str) -> Iterator[Visit]:
@@ -58,9 +60,8 @@ def background(page: Visit) -> str:
 
 
 def test_a_reader_chooses_light_or_dark(page: Visit) -> None:
-    light, dark = "rgb(247, 248, 248)", "rgb(18, 24, 26)"
     page.page.goto("/status")
-    assert background(page) == light
+    assert background(page) == LIGHT
     button = page.page.get_by_role("button", name="Colours")
     shown = []
     for _ in range(3):
@@ -68,14 +69,14 @@ def test_a_reader_chooses_light_or_dark(page: Visit) -> None:
         page.page.goto("/")  # it is kept
         shown.append((background(page), button.get_attribute("title")))
     assert shown == [
-        (light, "Colours: light. Change to: dark"),
-        (dark, "Colours: dark. Change to: as the system"),
-        (light, "Colours: as the system. Change to: light"),
+        (LIGHT, "Colours: light. Change to: dark"),
+        (DARK, "Colours: dark. Change to: as the system"),
+        (LIGHT, "Colours: as the system. Change to: light"),
     ]
     page.page.emulate_media(color_scheme="dark")
-    assert background(page) == dark
+    assert background(page) == DARK
     button.click()
-    assert background(page) == light
+    assert background(page) == LIGHT
     page.check()
 
 
@@ -90,9 +91,8 @@ def test_printed_pages_are_light_and_have_no_bars(page: Visit, tmp_path: Path) -
 
 
 def test_without_scripts_the_colours_are_those_of_the_system(browser: Browser, demo_root: str) -> None:
-    context = browser.new_context(base_url=demo_root, java_script_enabled=False, color_scheme="dark")
-    page = context.new_page()
-    page.goto("/status")
-    assert not page.locator("#theme").is_visible()
-    assert page.get_by_role("heading", level=1).is_visible()
-    context.close()
+    with visit(browser, demo_root, colours="dark", scripts=False) as seen:
+        seen.page.goto("/status")
+        assert background(seen) == DARK
+        assert not seen.page.locator("#theme").is_visible()
+        assert seen.page.get_by_role("heading", level=1).is_visible()

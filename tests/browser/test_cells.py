@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.pages import Visit, looks, visit
 from tests.pages.cells_material import TYPES, catalogue_of, made_cells
@@ -199,16 +199,15 @@ def test_the_copied_commands_give_what_is_drawn(seen: Visit, cells: anndata.AnnD
 
 
 def test_without_javascript_the_table_is_complete(browser: Browser, root: str, cells: anndata.AnnData) -> None:
-    context = browser.new_context(base_url=root, java_script_enabled=False)
-    page = context.new_page()
-    page.goto("/matrices/sc/cells?gene=CD3D")
-    assert page.locator("#plot").is_hidden()
-    assert "The plot needs JavaScript" in page.inner_text("main")
-    assert page.locator("#legend tbody tr").count() == len(TYPES) + 1
-    page.select_option("#colour", "plate")
-    page.get_by_role("button", name="Show").click()
-    assert page.locator("#legend tbody tr").count() == 4
-    context.close()
+    with visit(browser, root, scripts=False) as seen:
+        page = seen.page
+        page.goto("/matrices/sc/cells?gene=CD3D")
+        assert page.locator("#plot").is_hidden()
+        assert "The plot needs JavaScript" in page.inner_text("main")
+        assert page.locator("#legend tbody tr").count() == len(TYPES) + 1
+        page.select_option("#colour", "plate")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#legend tbody tr")).to_have_count(4)
 
 
 @looks

@@ -135,11 +135,10 @@ def test_accessible(browser: Browser, demo_root: str, width: int, colours: str) 
 
 
 def test_without_scripts_the_form_finds(browser: Browser, demo_root: str) -> None:
-    context = browser.new_context(base_url=demo_root, java_script_enabled=False)
-    page = context.new_page()
-    page.goto("/")
-    page.locator("#find").fill("liver")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/search?q=liver&go=1")
-    expect(page.locator("h1")).to_contain_text("liver")
-    context.close()
+    with visit(browser, demo_root, scripts=False) as seen:
+        page = seen.page
+        page.goto("/")
+        page.locator("#find").fill("liver")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search?q=liver&go=1")
+        expect(page.locator("h1")).to_contain_text("liver")
