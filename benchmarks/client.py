@@ -33,7 +33,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self._port = port
         self._socket = connected(port)
-        self._kept = b""
+        self._replies = self._socket.makefile("rb", _PIECE)
 
     def __enter__(self) -> Self:
         return self
@@ -41,6 +41,7 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._replies.close()
         self._socket.close()
 
     def get(self, target: str, expect: int | None = 200, **headers: str) -> Reply:
@@ -63,56 +64,30 @@ class Client:
         self._socket.sendall(_request(method, target, self._port, headers) + body)
         status, reply_headers = self._head()
         chunked = reply_headers.get("transfer-encoding") == "chunked"
-        data = b"".join(self._chunks()) if chunked else self._body(0 if status == 304 else _length(reply_headers))
+        data = b"".join(self._chunks()) if chunked else self._exactly(0 if status == 304 else _length(reply_headers))
         if expect is not None and status != expect:
             raise RuntimeError(f"{status} for {target[:200]}: {data[:300]!r}")
         return Reply(status, reply_headers, data)
 
     def _head(self) -> tuple[int, dict[str, str]]:
-        while b"\r\n\r\n" not in self._kept:
-            self._more()
-        head, _, self._kept = self._kept.partition(b"\r\n\r\n")
-        return _parsed(head)
+        lines = list(iter(self._line, b""))
+        return _parsed(b"\r\n".join(lines))
 
     def _chunks(self) -> Iterator[bytes]:
-        while True:
-            while b"\r\n" not in self._kept:
-                self._more()
-            size, _, self._kept = self._kept.partition(b"\r\n")
-            yield (piece := self._exactly(int(size, 16)))
-            self._exactly(2)
-            if not piece:
-                return
+        while size := int(self._line(), 16):
+            yield self._exactly(size)
+            self._line()
+        self._line()
 
-    def _body(self, size: int) -> bytes | bytearray:
-        """Return as many bytes as are still to come, straight from where the system has them."""
-        if len(self._kept) >= size:
-            return self._exactly(size)
-        data, at = bytearray(size), len(self._kept)
-        data[:at], self._kept = self._kept, b""
-        view = memoryview(data)
-        while at < size:
-            if not (read := self._socket.recv_into(view[at:])):
-                raise RuntimeError(_CUT)
-            at += read
-        return data
+    def _line(self) -> bytes:
+        line = self._replies.readline()
+        if not line.endswith(b"\r\n"):
+            raise RuntimeError(_CUT)
+        return line[:-2]
 
     def _exactly(self, size: int) -> bytes:
-        if len(self._kept) < size:
-            parts, have = [self._kept], len(self._kept)
-            while have < size:
-                parts.append(self._received())
-                have += len(parts[-1])
-            self._kept = b"".join(parts)
-        data, self._kept = self._kept[:size], self._kept[size:]
-        return data
-
-    def _more(self) -> None:
-        self._kept += self._received()
-
-    def _received(self) -> bytes:
-        data = self._socket.recv(_PIECE)
-        if not data:
+        data: bytes = self._replies.read(size)
+        if len(data) != size:
             raise RuntimeError(_CUT)
         return data
 
