@@ -34,9 +34,10 @@ from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
 from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, indptr_of, panels
+from rnaget_server.stores.dtypes import cell_dtype
 
-# Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches are
-# read. Each thread has one in memory.
+# Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches
+# are read. Each thread has one in memory.
 _BLOCK = (31 << 19) // PROCESSORS
 # Lines of a block: two bytes number them.
 _LINES = 1 << 16
@@ -59,13 +60,17 @@ class SpooledSparse:
     """A sparse matrix in a temporary file, readable along both axes in bounded memory. Made by `SparseSpool`."""
 
     whole: bool
-    dtype: np.dtype[Any]
+    stored_dtype: np.dtype[Any]
     _direction: Direction
     _file: BlockFile
     _blocks: list[Block]
-    kept: np.dtype[Any]
     _counts: NDArray[np.int64]
     odd: OddValues
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the cells: float32, or float64 for whole numbers beyond 2**24."""
+        return cell_dtype(self.stored_dtype)
 
     @property
     def by_sample(self) -> bool:
@@ -123,7 +128,7 @@ class SpooledSparse:
         """Return lines of the other axis."""
         stops = np.cumsum(part.lengths.sum(axis=1)).tolist()
         count = stops[-1] if stops else 0
-        lines, values = np.empty(count, np.int32), np.empty(count, self.kept)
+        lines, values = np.empty(count, np.int32), np.empty(count, self.stored_dtype)
         for block, start, at, stop in zip(self._blocks, part.starts.tolist(), [0, *stops], stops, strict=False):
             end = start + stop - at
             np.add(self._file.read(block, LINES, start, end), block.first, out=lines[at:stop], dtype=np.int32)
@@ -191,9 +196,8 @@ class SparseSpool:
             self._write_held()
         self._wait(most_pending=0)
         self._threads.shutdown()
-        dtype = _DOUBLE if self._kept == _DOUBLE else _SINGLE
         return SpooledSparse(
-            self._whole, dtype, self._direction, self._file, self._blocks, self._kept, self._counts, self._odd
+            self._whole, self._kept, self._direction, self._file, self._blocks, self._counts, self._odd
         )
 
     def close(self) -> None:

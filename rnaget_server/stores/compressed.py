@@ -166,14 +166,14 @@ class CompressedMatrix:
         if without != "indices":
             indices = read_indices(begin, end)
             self._check(indptr, indices)
-            if indices.dtype.itemsize < 4:  # to these nothing can be added
-                indices = indices.astype(np.int32)
         kept = None
         if ranks is not None:
             indices = ranks[indices]
             kept = indices >= 0
             indices = indices[kept]
             indptr = indptr_of(kept)[indptr]
+        elif indices.dtype.itemsize < 4:  # to these nothing can be added
+            indices = indices.astype(np.int32)
         data = None
         if without != "data" and indptr[-1]:
             data = read_data(begin, end)

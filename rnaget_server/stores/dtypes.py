@@ -54,6 +54,11 @@ def is_enumeration(dtype: np.dtype[Any]) -> bool:
     return dtype.kind != "b" and h5py.check_enum_dtype(dtype) is not None
 
 
+def cell_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of cells whose values a native store has in this type: float32 for small whole numbers."""
+    return stored if stored.kind == "f" else np.dtype(np.float32)
+
+
 def output_dtype(dataset: Dataset) -> Callable[[], np.dtype[Any]]:
     """Return a function that returns float32, or float64 for whole numbers beyond 2**24.
 

@@ -15,12 +15,14 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-_HEADER = struct.Struct("<4I")
+HEADER = struct.Struct("<4I")
 """Version, codec, filters and size of types in one number; decoded bytes, bytes of a block, bytes of all."""
 
+NOT_COMPRESSED = 0x20000
+"""The flag of a chunk that Blosc left as it is, in the first number."""
+
 _WORD = np.dtype("<u4")
-_NOT_COMPRESSED = 0x200
-_NOT_SPLIT = 0x1000
+_NOT_SPLIT = 0x100000
 _MOST_STREAMS = 16
 _LEAST_STREAM = 128
 """Bytes of a type and of a stream, decoded, up to and from which a block has a stream for each byte of the type."""
@@ -42,15 +44,15 @@ def decode_together(
     target
         What they are decoded into; it has as many bytes as all of them become.
     """
-    if len(parts[0]) < _HEADER.size:
+    if len(parts[0]) < HEADER.size:
         return False
-    kind, decoded, block, _ = _HEADER.unpack_from(parts[0])
+    kind, decoded, block, _ = HEADER.unpack_from(parts[0])
     # One alone takes as long by itself, and may have millions of blocks.
-    if len(sizes) < 2 or decoded != chunk_bytes or not block or chunk_bytes % block or kind & _NOT_COMPRESSED << 8:
+    if len(sizes) < 2 or decoded != chunk_bytes or not block or chunk_bytes % block or kind & NOT_COMPRESSED:
         return False
     blocks = chunk_bytes // block
-    own = _HEADER.size + blocks * _WORD.itemsize
-    head = _HEADER.size + blocks * len(sizes) * _WORD.itemsize
+    own = HEADER.size + blocks * _WORD.itemsize
+    head = HEADER.size + blocks * len(sizes) * _WORD.itemsize
     if sizes.min() < own:
         return False
     data = bytearray().join([bytes(head), *parts])
@@ -80,7 +82,7 @@ def decode_together(
 def _streams(kind: int, block: int) -> int:
     """Return of how many streams a block is made."""
     type_bytes = kind >> 24
-    is_split = not kind & _NOT_SPLIT << 8 and type_bytes <= _MOST_STREAMS and block >= _LEAST_STREAM * type_bytes
+    is_split = not kind & _NOT_SPLIT and type_bytes <= _MOST_STREAMS and block >= _LEAST_STREAM * type_bytes
     return type_bytes if is_split else 1
 
 

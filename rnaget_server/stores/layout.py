@@ -77,7 +77,8 @@ def chunks(number: int, orientation: str) -> str:
 def run_chunks(number: int, direction: str, part: str) -> str:
     """Return where the places of the frames of layer `number` of a sparse store are, of its indices or its values.
 
-    `direction` is ``features`` or ``samples``. Without an attribute `FRAME`, cells of a frame, they are of chunks.
+    `direction` is ``features`` or ``samples``. The attribute `FRAME` is the number of cells of a frame; where earlier
+    versions wrote none, a frame is a chunk.
     """
     return f"rnaget/chunks/{number}/{direction}_{part}"
 

@@ -151,6 +151,11 @@ class Beside:
         return beside.p99
 
 
+def _limit(server: Server, path: str, seconds: float, short: bool) -> float:
+    """Return how long a request may take during an attack: on a fast machine `seconds` in short form, else 0.3."""
+    return max((seconds if short else 0.3) * slowness(), 3 * Beside.alone(server, path, 0.3 if short else 1))
+
+
 def _lists(many: int) -> dict[str, dict[str, object]]:
     """Return requests of so many values, by what they are."""
     ids = _IDS[:many]
@@ -261,7 +266,7 @@ def large_bodies(directory: Path, short: bool) -> str:
     slowest = growth = 0.0
     statuses = set()
     with server_of(directory) as server, ThreadPoolExecutor(8) as pool:
-        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz", 0.3 if short else 1))
+        limit = _limit(server, "/healthz", 1.0, short)
         for name, body in _worst_bodies((3 if short else 32) * MIB - 100).items():
             if short and name not in ("empty lists", "ids"):
                 continue
@@ -287,7 +292,7 @@ def starving_bodies(directory: Path, short: bool) -> str:
     statuses: set[int] = set()
     with server_of(directory) as server, ThreadPoolExecutor(count) as pool:
         for path in paths:
-            limit = max((2.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, path, 0.3 if short else 1))
+            limit = _limit(server, path, 2.0, short)
             with Beside(server, path) as beside:
                 statuses |= set(pool.map(lambda _: _post(server, body), range(count)))
             assert beside.p99 < limit, f"{path} took {beside.p99:.2f} s"
@@ -361,7 +366,7 @@ def long_urls(directory: Path, short: bool) -> str:
     }
     slowest = 0.0
     with server_of(directory, ticket_keys="a key of sixteen letters") as server, ThreadPoolExecutor(8) as pool:
-        limit = max((1.0 if short else 0.3) * slowness(), 3 * Beside.alone(server, "/healthz", 0.3 if short else 1))
+        limit = _limit(server, "/healthz", 1.0, short)
         for name, query in queries.items():
             for path in (BYTES,) if short else (BYTES, "/rnaget/projects", "/nothing"):
                 with Beside(server, "/healthz") as beside:

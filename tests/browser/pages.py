@@ -74,9 +74,10 @@ def visit(
         if not scripts:
             context.new_cdp_session(seen.page).send("Emulation.setScriptExecutionDisabled", {"value": True})
         yield seen
+    finally:
+        # Of a test that failed, too: all have the same reader.
         context.new_cdp_session(seen.page).send("Storage.clearDataForOrigin", {"origin": root, "storageTypes": _LEFT})
         context.clear_cookies()
-    finally:
         seen.page.close()
 
 

@@ -1,7 +1,7 @@
 """The contract of every store, held by files in object storage.
 
-The normal run leaves out what differs in nothing that a store has to do with where its file is: the same contract in
-small pieces and under other names is held there by files on a disk, in ``tests/stores``.
+The normal run leaves out sparse selections in small pieces, which take long, and other names, which have nothing to do
+with where a file is: files on a disk hold that part of the contract, in ``tests/stores``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from tests.stores.tracks import test_contract
 from tests.stores.tracks.test_contract import TestBigWigStore, TestLoomTrackStore  # noqa: F401
 
 
-@pytest.mark.long
 class TestH5adStoreInSmallPieces(test_sparse.TestH5adStoreInSmallPieces):
-    pass
+    @pytest.mark.long
+    def test_sparse(self, store):
+        super().test_sparse(store)
 
 
-@pytest.mark.long
 class TestNativeSparseStoreInSmallPieces(test_sparse.TestNativeSparseStoreInSmallPieces):
-    pass
+    @pytest.mark.long
+    def test_sparse(self, store):
+        super().test_sparse(store)
 
 
 @pytest.mark.long

@@ -52,7 +52,7 @@ class StoredSparse:
 
 def sparse_layer(units: str, cells: SpooledSparse) -> SparseLayerSource:
     """Return what was spooled as a layer to write."""
-    return SparseLayerSource(units, cells, cells.dtype, cells.whole, cells.kept)
+    return SparseLayerSource(units, cells, cells.stored_dtype, cells.whole)
 
 
 def merge_sparse(
@@ -83,9 +83,7 @@ def merge_sparse(
     sample_axis = extend_axis(store.samples, (matrix.sample_id, None), source.samples, samples, remarks)
     sample_axis = replace(sample_axis, embeddings=joined_embeddings(store, source.samples, samples))
     old = {
-        name: SparseLayerSource(
-            name, StoredSparse(store, name), store.dtype(name), store.whole(name), store.stored_dtype(name)
-        )
+        name: SparseLayerSource(name, StoredSparse(store, name), store.stored_dtype(name), store.whole(name))
         for name in store.units
     }
     layers = {**old, units: sparse_layer(units, cells)}

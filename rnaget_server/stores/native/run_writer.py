@@ -8,7 +8,6 @@ where in each the only block is.
 
 from __future__ import annotations
 
-import struct
 from typing import Any, Final
 
 import h5py
@@ -19,17 +18,15 @@ from numpy.typing import NDArray
 
 from rnaget_server.stores import layout
 from rnaget_server.stores.chunk_reader import chunk_places
+from rnaget_server.stores.joined_chunks import HEADER, NOT_COMPRESSED
 
-FRAMES: Final = 16
-"""Frames of a chunk, of a dataset that has so many."""
-
+# Frames of a chunk, of a dataset that has so many.
+_FRAMES = 16
 # The codec of sparse cells: it decodes two to five times as fast as zstd and takes a fifth more room for counts, half
 # as much again for logarithms. Values take half of the room if bits are shuffled, indices are decoded faster by bytes.
 _CODEC: Final = "lz4"
 _LEVEL = 5
-# A header of Blosc: versions, flags and size of types in four bytes; decoded bytes, bytes of a block, bytes of all.
-_HEADER = struct.Struct("<4s3I")
-_NOT_COMPRESSED = 0x2
+# The filters that a chunk is stored without: of one, the first.
 _NO_FILTER = 1
 
 _Encoded = tuple[bytes | memoryview, int, NDArray[np.int64]]
@@ -55,7 +52,7 @@ class RunWriter:
     def __init__(self, group: h5py.Group, name: str, size: int, dtype: np.dtype[Any], frame: int) -> None:
         self._size, self._frame = size, max(1, min(frame, size))
         # HDF5 has no chunk that is larger than its dataset, and none in a dataset of nothing.
-        self._chunk = self._frame * (FRAMES if size >= self._frame * FRAMES else 1)
+        self._chunk = self._frame * (_FRAMES if size >= self._frame * _FRAMES else 1)
         self._shuffle = blosc.SHUFFLE if dtype.kind in "iu" and dtype.itemsize > 1 else blosc.BITSHUFFLE
         compression = hdf5plugin.Blosc(cname=_CODEC, clevel=_LEVEL, shuffle=self._shuffle)
         stored = {"chunks": (self._chunk,), "compression": compression} if size else {}
@@ -107,15 +104,15 @@ class RunWriter:
             frame_bytes = self._frame * cells.itemsize
             starts = np.arange(len(frames)) * frame_bytes
             return cells.data, _NO_FILTER, np.stack([starts, np.full(len(frames), -frame_bytes)], axis=1)
-        head = _HEADER.size + 4 * len(frames)
+        head = HEADER.size + 4 * len(frames)
         starts = head + np.cumsum(sizes) - sizes
-        kind, _, block, _ = _HEADER.unpack_from(frames[0])
-        header = _HEADER.pack(kind, cells.nbytes, block, head + int(sizes.sum()))
-        blocks = (starts + _HEADER.size + 4).astype("<u4").tobytes()
+        kind, _, block, _ = HEADER.unpack_from(frames[0])
+        header = HEADER.pack(kind, cells.nbytes, block, head + int(sizes.sum()))
+        blocks = (starts + HEADER.size + 4).astype("<u4").tobytes()
         return b"".join([header, blocks, *frames]), 0, np.stack([starts, sizes], axis=1)
 
 
 def _has_one_block(frame: bytes) -> bool:
     """Return whether Blosc compressed a frame, as one block."""
-    kind, decoded, block, _ = _HEADER.unpack_from(frame)
-    return block == decoded and not kind[2] & _NOT_COMPRESSED
+    kind, decoded, block, _ = HEADER.unpack_from(frame)
+    return block == decoded and not kind & NOT_COMPRESSED

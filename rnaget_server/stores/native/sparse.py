@@ -20,6 +20,7 @@ from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.chunk_reader import chunk_places
 from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.compressed import CompressedMatrix, check_parts
+from rnaget_server.stores.dtypes import cell_dtype
 from rnaget_server.stores.hdf5_dataset import Part
 from rnaget_server.stores.hdf5_file import closes_on_failure
 from rnaget_server.stores.native.file import NativeFile, ranges_of
@@ -58,11 +59,10 @@ class NativeSparseStore(NativeFile):
 
     def dtype(self, units: str) -> np.dtype[Any]:
         """Return float32, or float64 for whole numbers beyond 2**24."""
-        stored = self.stored_dtype(units)
-        return stored if stored.kind == "f" else np.dtype(np.float32)
+        return cell_dtype(self.stored_dtype(units))
 
     def stored_dtype(self, units: str) -> np.dtype[Any]:
-        """Return the type of the values in the file: that of the cells, or a smaller one of whole numbers."""
+        """Return the type of the values in the file: that of the cells, or uint8 or uint16."""
         return self._types[self._number[units]]
 
     def whole(self, units: str) -> bool:

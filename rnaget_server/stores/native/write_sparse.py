@@ -2,8 +2,8 @@
 
 The cells of a layer are stored twice: ``/rnaget/by_feature/N`` has those of each feature one after another with
 ascending samples, ``/rnaget/by_sample/N`` the other way round. Each has ``indptr``, where every feature (sample)
-starts, contiguous, and ``indices`` and ``values``, of small types where these hold them, in chunks of frames of `FRAME`
-cells, whose places are in ``/rnaget/chunks/N``.
+starts, contiguous, and ``indices`` and ``values``, in smaller types if these hold all of a layer. Their chunks are made
+of frames of `FRAME` cells, and the places of the frames are in ``/rnaget/chunks/N``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
+from rnaget_server.stores.dtypes import cell_dtype
 from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
@@ -44,16 +45,15 @@ class SparseValues(Protocol):
 
 @dataclass(frozen=True)
 class SparseLayerSource:
-    """One layer to write: float32, or float64 for whole numbers beyond 2**24.
+    """One layer to write, in the type in which its values are stored.
 
-    `stored` is a smaller type of whole numbers that holds all values, if one does.
+    This is float32, float64 for whole numbers beyond 2**24, or uint8 or uint16 if one of these holds all values.
     """
 
     units: str
     values: SparseValues
-    dtype: np.dtype[Any]
+    stored_dtype: np.dtype[Any]
     whole: bool
-    stored: np.dtype[Any] | None = None
 
 
 def write_sparse(
@@ -71,7 +71,7 @@ def write_sparse(
 
 def _write_layer(file: h5py.File, number: int, layer: SparseLayerSource, progress: Callable[[float], None]) -> None:
     features, samples = layer.values.shape
-    ranges = _RangesOf(features, samples, layer.dtype)
+    ranges = _RangesOf(features, samples, cell_dtype(layer.stored_dtype))
     group = file.create_group(layout.by_feature(number))
     group.attrs[layout.UNITS] = layer.units
     group.attrs[layout.WHOLE] = layer.whole
@@ -94,7 +94,7 @@ def _fill(
     indptr = np.zeros(size + 1, np.int64)
     row = at = 0
     indices = RunWriter(group, layout.INDICES, count, _index_type(layer, direction), FRAME)
-    values = RunWriter(group, layout.VALUES, count, layer.stored or layer.dtype, FRAME)
+    values = RunWriter(group, layout.VALUES, count, layer.stored_dtype, FRAME)
     for piece in layer.values.compressed_along(direction):
         rows, cells = len(piece.indptr) - 1, len(piece.indices)
         indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]

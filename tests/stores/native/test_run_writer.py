@@ -47,9 +47,8 @@ def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype
 @pytest.mark.parametrize(("chunk", "at_once"), [(8, 100), (128, 1), (128, 3_000), (128, 1 << 20)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.float64])
 @pytest.mark.parametrize("noise", [False, True])
-@pytest.mark.parametrize(
-    "count", [1_003, 2_048, 5_000]
-)  # one frame a chunk of 128 cells, one whole chunk, and two and a part
+# Of frames of 128 cells: one a chunk, one whole chunk of sixteen, and two and a part.
+@pytest.mark.parametrize("count", [1_003, 2_048, 5_000])
 def test_ranges_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, at_once: int, dtype: type, noise: bool, count: int
 ) -> None:
