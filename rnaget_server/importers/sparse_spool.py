@@ -35,8 +35,8 @@ from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, indptr_of, panels
 
-# Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches are
-# read. Each thread has one in memory.
+# Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches
+# are read. Each thread has one in memory.
 _BLOCK = (31 << 19) // PROCESSORS
 # Lines of a block: two bytes number them.
 _LINES = 1 << 16
