@@ -103,7 +103,8 @@ class ChunkedRun(Chunks):
     def _ranges(self, places: NDArray[np.int64]) -> list[tuple[int, int]]:
         """Return the offset and the size of chunks in the file, those that follow one another there as one."""
         offsets, sizes = places[:, 0], np.abs(places[:, 1])
-        if sizes.max() > self._chunk_bytes + blosc.MAX_OVERHEAD:
+        # The least number there is stays negative.
+        if sizes.min() < 0 or sizes.max() > self._chunk_bytes + blosc.MAX_OVERHEAD:
             raise OSError(DAMAGED)
         starts = np.concatenate([[0], np.flatnonzero(offsets[1:] != (offsets + sizes)[:-1]) + 1])
         return list(zip(offsets[starts].tolist(), np.add.reduceat(sizes, starts).tolist(), strict=True))

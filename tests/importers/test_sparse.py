@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 import shutil
 import subprocess
@@ -28,10 +29,12 @@ from rnaget_server.importers.matrices.loom import LoomImporter
 from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
 from rnaget_server.importers.text import lines
 from rnaget_server.model.sparse import CompressedBlock
+from rnaget_server.stores.native import write_sparse
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.testing.stores import check_sparse
 from tests.conftest import examples
+from tests.stores.test_sparse import as_once_written
 
 Write = Callable[..., Path]
 
@@ -194,6 +197,38 @@ def test_layers_and_raw(workshop: Any, tmp_path: Path) -> None:
     workshop.run(path, units="dense", layer="counts", id="dense", replace=True)
     check_store(workshop, data.layers["counts"].toarray().T.astype(np.float32), "dense", "dense")
     assert workshop.matrix().path.read_bytes() == before
+
+
+@pytest.mark.parametrize("frame", [8, 4096])
+@pytest.mark.parametrize("is_old", [False, True])
+def test_layers_of_several_types_join(
+    workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frame: int, is_old: bool
+) -> None:
+    monkeypatch.setattr(write_sparse, "FRAME", frame)
+    random = np.random.default_rng(frame)
+    counts = np.where(random.random((90, 40)) < 0.4, random.integers(1, 256, (90, 40)), 0)
+    odd = {"u16": 65_535, "single": 65_536, "double": 2**24 + 1, "negative": -1, "nan": np.nan, "fraction": 0.5}
+    layers = {}
+    for name, value in odd.items():
+        layers[name] = counts.astype(np.float64 if isinstance(value, float) else np.int64)
+        layers[name][-1, -1] = value
+    frames = [
+        pd.DataFrame(index=[f"{kind}{n}" for n in range(size)]) for kind, size in zip("cg", (90, 40), strict=True)
+    ]
+    data = anndata.AnnData(scipy.sparse.csr_matrix(counts.astype(np.float32)), *frames)
+    for name, form in zip(odd, itertools.cycle((scipy.sparse.csr_matrix, scipy.sparse.csc_matrix)), strict=False):
+        data.layers[name] = form(layers[name])
+    data.write_h5ad(tmp_path / "a.h5ad")
+    workshop.run(tmp_path / "a.h5ad", units="u8")
+    for name in odd:
+        if is_old:  # made by an earlier version
+            as_once_written(workshop.matrix().path)
+        workshop.run(tmp_path / "a.h5ad", units=name, layer=name)
+    for name, cells in {"u8": counts, **layers}.items():
+        check_store(workshop, cells.T.astype(np.float64 if name == "double" else np.float32), name)
+    stored = {name: workshop.store().stored_dtype(name).name for name in workshop.store().units}
+    small = {"u8": "float32", "u16": "float32"} if is_old else {"u8": "uint8", "u16": "uint16"}
+    assert stored == {**dict.fromkeys(stored, "float32"), **small, "double": "float64"}
 
 
 def test_tables_join(workshop: Any, write: Write, tmp_path: Path) -> None:

@@ -144,6 +144,40 @@ def test_counts_in_small_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         np.testing.assert_array_equal(read, expected)
 
 
+class Coming:
+    """Cells of one feature and 200 samples, of which fewer or more come than were announced, or none in the end."""
+
+    shape, count = (1, 200), 200
+
+    def __init__(self, come: int, fails: bool) -> None:
+        self._come, self._fails = come, fails
+
+    def compressed_along(self, _: object) -> Iterator[CompressedBlock]:
+        indices = np.arange(self._come)
+        yield CompressedBlock(np.array([0, self._come]), indices, np.ones(self._come, np.float32))
+        if self._fails:
+            raise OSError("the source is cut off")
+
+
+@pytest.mark.parametrize(
+    ("come", "fails", "message"),
+    [
+        (0, False, "0 cells of 1 features came, and there should be 200 of 1"),
+        (199, False, "199 cells of 1 features came"),
+        (201, False, "201 cells of 1 features came"),
+        (200, True, "the source is cut off"),
+    ],
+)
+def test_cells_that_do_not_come_as_announced_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, come: int, fails: bool, message: str
+) -> None:
+    monkeypatch.setattr(sparse_writer, "FRAME", 8)  # a chunk is written, and a part of one is left
+    ids = [AxisTable("id", {"id": np.array([f"{n}" for n in range(size)], object)}) for size in Coming.shape]
+    with pytest.raises(OSError, match=message):
+        write_sparse(tmp_path / "m.h5", *ids, [SparseLayerSource("u", Coming(come, fails), np.dtype(np.float32), True)])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("frame", [0, -1, 4_097, 1 << 40, "many", 4096.0])
 def test_a_table_of_frames_that_cannot_be_is_refused(tmp_path: Path, frame: Any) -> None:
     path = write_example(tmp_path / "m.h5")

@@ -76,7 +76,7 @@ def test_ranges_of_a_run(
 
 
 @pytest.mark.parametrize("ranges", [([30], [40]), ([0, 30], [5, 100]), ([0, 10, 20], [1, 11, 40])])
-@pytest.mark.parametrize("damage", ["table", "header", "beyond", "none"])
+@pytest.mark.parametrize("damage", ["table", "header", "beyond", "least", "none"])
 def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[list[int], list[int]]) -> None:
     cells = np.arange(100, dtype=np.int32)
     path = tmp_path / "cells.h5"
@@ -92,6 +92,8 @@ def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[lis
             places[3] = places[3, 0] + 1, abs(places[3, 1])
         elif damage == "beyond":
             places[3, 0] = 1 << 40
+        elif damage == "least":
+            places[3, 1] = np.iinfo(np.int64).min
         else:
             places[3] = 0
         form = Part("cells", cells.shape, cells.dtype, (8,), True, None, {}, DEFAULT_LIMITS)

@@ -42,13 +42,20 @@ def write_part(path: Path, kind: str, features: AxisTable, samples: AxisTable, l
     if kind == "dense":
         write_native(path, features, samples, [LayerSource(u, InMemory(c), c.dtype, whole) for u, c, whole in layers])
     elif kind == "sparse":
-        sources = [SparseLayerSource(u, InMemorySparse(c), c.dtype, whole) for u, c, whole in layers]
+        sources = [SparseLayerSource(u, InMemorySparse(c), c.dtype, whole, _least_type(c)) for u, c, whole in layers]
         write_sparse(path, features, samples, sources)
     elif kind == "loom":
         _write_loom(path, features, samples, layers)
     else:
         _write_h5ad(path, scipy.sparse.csr_matrix if kind == "csr" else np.asarray, features, samples, layers)
     return path
+
+
+def _least_type(cells: NDArray[Any]) -> np.dtype[Any] | None:
+    """The small type of whole numbers that holds all cells, if one does: a file has its own."""
+    with np.errstate(invalid="ignore"):
+        fitting = (kind for kind in (np.uint8, np.uint16) if np.array_equal(cells.astype(kind), cells))
+        return next(map(np.dtype, fitting), None)
 
 
 def _write_loom(path: Path, features: AxisTable, samples: AxisTable, layers: Layers) -> None:
