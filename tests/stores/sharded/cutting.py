@@ -42,7 +42,7 @@ def write_part(path: Path, kind: str, features: AxisTable, samples: AxisTable, l
     if kind == "dense":
         write_native(path, features, samples, [LayerSource(u, InMemory(c), c.dtype, whole) for u, c, whole in layers])
     elif kind == "sparse":
-        sources = [SparseLayerSource(u, InMemorySparse(c), c.dtype, whole, _least_type(c)) for u, c, whole in layers]
+        sources = [SparseLayerSource(u, InMemorySparse(c), _least_type(c), whole) for u, c, whole in layers]
         write_sparse(path, features, samples, sources)
     elif kind == "loom":
         _write_loom(path, features, samples, layers)
@@ -51,11 +51,11 @@ def write_part(path: Path, kind: str, features: AxisTable, samples: AxisTable, l
     return path
 
 
-def _least_type(cells: NDArray[Any]) -> np.dtype[Any] | None:
-    """The small type of whole numbers that holds all cells, if one does: a file has its own."""
+def _least_type(cells: NDArray[Any]) -> np.dtype[Any]:
+    """The small type of whole numbers that holds all cells, or their own: a file has its own."""
     with np.errstate(invalid="ignore"):
         fitting = (kind for kind in (np.uint8, np.uint16) if np.array_equal(cells.astype(kind), cells))
-        return next(map(np.dtype, fitting), None)
+        return next(map(np.dtype, fitting), cells.dtype)
 
 
 def _write_loom(path: Path, features: AxisTable, samples: AxisTable, layers: Layers) -> None:
