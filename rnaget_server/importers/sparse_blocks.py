@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rnaget_server.importers.spool import read_at, write_at
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import indptr_of
+from rnaget_server.stores.dtypes import least_type
 
 # So few cells numpy sorts before SciPy is loaded, which counts them into place in half the time.
 _FEW = 1 << 19
@@ -115,12 +116,6 @@ def joined(
     starts = indptr_of(lengths.ravel()).astype(np.int32)
     rows = csr_array((values, lines, starts), (lengths.size, int(lines.max(initial=0)) + 1))[order]
     return rows.indices, rows.data
-
-
-def least_type(count: int) -> np.dtype[Any]:
-    """Return the type that numbers up to a count, without it, need: uint8, uint16 or int32."""
-    least = np.min_scalar_type(max(0, count - 1))
-    return least if least.itemsize < 4 else np.dtype(np.int32)
 
 
 def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:

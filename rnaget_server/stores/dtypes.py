@@ -59,6 +59,12 @@ def cell_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
     return stored if stored.kind == "f" else np.dtype(np.float32)
 
 
+def least_type(count: int) -> np.dtype[Any]:
+    """Return the type that numbers up to a count, without it, need: uint8, uint16 or int32."""
+    least = np.min_scalar_type(max(0, count - 1))
+    return least if least.itemsize < 4 else np.dtype(np.int32)
+
+
 def output_dtype(dataset: Dataset) -> Callable[[], np.dtype[Any]]:
     """Return a function that returns float32, or float64 for whole numbers beyond 2**24.
 

@@ -20,12 +20,11 @@ import numpy as np
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
-from rnaget_server.stores.dtypes import cell_dtype
+from rnaget_server.stores.dtypes import cell_dtype, least_type
 from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
 FRAME = 4096
-_TWO_BYTES = 1 << 16
 
 
 class SparseValues(Protocol):
@@ -114,8 +113,7 @@ def _fill(
 
 def _index_type(layer: SparseLayerSource, direction: Direction) -> np.dtype[Any]:
     """Return the type that holds positions on the other axis."""
-    across = layer.values.shape[direction == "features"]
-    return np.dtype(np.uint16 if across <= _TWO_BYTES else np.int32)
+    return np.promote_types(np.uint16, least_type(layer.values.shape[direction == "features"]))
 
 
 class _RangesOf:

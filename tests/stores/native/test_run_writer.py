@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from numcodecs import blosc
+from numpy.typing import NDArray
 
 from rnaget_server.storage.access import DEFAULT_LIMITS
 from rnaget_server.storage.local import LocalFile
@@ -19,6 +21,16 @@ from rnaget_server.stores.joined_chunks import decode_together
 from rnaget_server.stores.native.run_writer import RunWriter
 
 RANDOM = np.random.default_rng(20_261_121)
+
+
+def write_run(path: Path, cells: NDArray[Any], frame: int) -> NDArray[np.int64]:
+    """Write cells into a file of their own, and return the places of their frames."""
+    with h5py.File(path, "w") as file:
+        writer = RunWriter(file, "cells", len(cells), cells.dtype, frame)
+        writer.append(cells)
+        writer.finish(file, "places")
+        places: NDArray[np.int64] = file["places"][()]
+    return places
 
 
 def run_of(file: h5py.File, name: str = "cells") -> ChunkedRun:
@@ -58,10 +70,7 @@ def test_ranges_of_a_run(
     if noise:  # which does not become smaller, so that these chunks are not compressed
         cells[300:600] = RANDOM.integers(0, 256, 300 * cells.itemsize, np.uint8).view(dtype)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, chunk)
-        writer.append(cells)
-        writer.finish(file, "places")
+    write_run(path, cells, chunk)
     with h5py.File(path, "r") as file:
         np.testing.assert_array_equal(file["cells"][()], cells)
         run = run_of(file)
@@ -80,26 +89,21 @@ def test_ranges_of_a_run(
 def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[list[int], list[int]]) -> None:
     cells = np.arange(100, dtype=np.int32)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, 8)
-        writer.append(cells)
-        writer.finish(file, "places")
-    with h5py.File(path, "r+") as file:
-        places = file["places"][()]
-        if damage == "table":
-            places = places[:-1]
-        elif damage == "header":
-            places[3] = places[3, 0] + 1, abs(places[3, 1])
-        elif damage == "beyond":
-            places[3, 0] = 1 << 40
-        elif damage == "least":
-            places[3, 1] = np.iinfo(np.int64).min
-        else:
-            places[3] = 0
-        form = Part("cells", cells.shape, cells.dtype, (8,), True, None, {}, DEFAULT_LIMITS)
-        run = ChunkedRun(LocalFile.open(path), form, lambda: places)
-        with pytest.raises(OSError, match=r"damaged|cut off"):
-            run.read(*map(np.array, ranges))
+    places = write_run(path, cells, 8)
+    if damage == "table":
+        places = places[:-1]
+    elif damage == "header":
+        places[3] = places[3, 0] + 1, abs(places[3, 1])
+    elif damage == "beyond":
+        places[3, 0] = 1 << 40
+    elif damage == "least":
+        places[3, 1] = np.iinfo(np.int64).min
+    else:
+        places[3] = 0
+    form = Part("cells", cells.shape, cells.dtype, (8,), True, None, {}, DEFAULT_LIMITS)
+    run = ChunkedRun(LocalFile.open(path), form, lambda: places)
+    with pytest.raises(OSError, match=r"damaged|cut off"):
+        run.read(*map(np.array, ranges))
 
 
 @pytest.mark.parametrize("word", [0, 1, 2, 3, 4])
@@ -107,11 +111,7 @@ def test_a_damaged_run_is_refused(tmp_path: Path, damage: str, ranges: tuple[lis
 def test_numbers_of_a_chunk_that_cannot_be_are_refused(tmp_path: Path, word: int, value: int) -> None:
     cells = np.arange(10_000, dtype=np.int32)
     path = tmp_path / "cells.h5"
-    with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, 1000)
-        writer.append(cells)
-        writer.finish(file, "places")
-        places = file["places"][()]
+    places = write_run(path, cells, 1000)
     with path.open("r+b") as raw:
         raw.seek(places[5, 0] + 4 * word)
         raw.write(np.array([value], "<u4").tobytes())
