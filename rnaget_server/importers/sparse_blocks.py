@@ -6,7 +6,6 @@ least types that hold those of a block, since to write and read them takes as lo
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +13,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.processes import SharedFile
 from rnaget_server.importers.spool import read_at, write_at
-from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import indptr_of
 from rnaget_server.stores.dtypes import least_type
 
 # So few cells numpy sorts before SciPy is loaded, which counts them into place in half the time.
 _FEW = 1 << 19
+_WIDEST, _INDEX = 8, 4
 POSITIONS: Final = 0
 VALUES: Final = 1
 COUNTS: Final = 2
@@ -63,22 +63,23 @@ def block_at(start: int, first: int, lengths: NDArray[np.int64], across: int, ke
     return Block(first, lengths, types, tuple(places.tolist()))
 
 
+def most_room(cells: int, across: int) -> int:
+    """Return how many bytes a block of so many cells takes at most, of any types; `across` is as for `block_at`."""
+    return cells * (2 * _WIDEST + 2 * _INDEX) + across * _INDEX
+
+
 class BlockFile:
-    """The temporary file of blocks; several threads may write and read at once."""
+    """The temporary file of blocks; several threads and processes may write and read at once."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  (closed by the spool)
+        self._file = SharedFile.new(directory)
 
-    def write(self, block: Block, pieces: list[CompressedBlock]) -> NDArray[Any]:
-        """Write the cells of a block, and return how many are at each position; the list is left empty."""
-        positions = _as_one([piece.indices for piece in pieces], np.dtype(np.int32))
-        values = _as_one([piece.data for piece in pieces], block.types[VALUES])
-        pieces.clear()  # so that memory has the cells only once
+    def write(self, block: Block, positions: NDArray[np.int32], values: NDArray[Any]) -> NDArray[Any]:
+        """Write the cells of a block, and return how many are at each position."""
         self._write(block, POSITIONS, positions)
         self._write(block, VALUES, values)
         across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
         counts, lines, moved = _transposed(block.lengths, positions, values, across)
-        del positions, values
         self._write(block, COUNTS, counts)
         self._write(block, LINES, lines)
         self._write(block, MOVED, moved)
@@ -100,7 +101,7 @@ class BlockFile:
 
 
 def joined(
-    lengths: NDArray[np.int64], lines: NDArray[np.int32], values: NDArray[Any]
+    lengths: NDArray[np.int32], lines: NDArray[np.int32], values: NDArray[Any]
 ) -> tuple[NDArray[np.int32], NDArray[Any]]:
     """Return lines and values in the order of positions, of cells that come block by block, and in each by positions.
 
@@ -116,13 +117,6 @@ def joined(
     starts = indptr_of(lengths.ravel()).astype(np.int32)
     rows = csr_array((values, lines, starts), (lengths.size, int(lines.max(initial=0)) + 1))[order]
     return rows.indices, rows.data
-
-
-def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
-    """Return arrays one behind another, of a type that holds what they have."""
-    return (
-        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
-    )
 
 
 def _transposed(

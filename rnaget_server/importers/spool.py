@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.processes import SharedFile
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.model.axis import Positions
 from rnaget_server.storage.files import discard_directory, new_shared_directory
@@ -314,7 +315,7 @@ def closed_on_failure(cells: SpooledCells) -> Iterator[None]:
         raise
 
 
-def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+def write_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
     """Write a contiguous array to an unbuffered temporary file, from `offset` on."""
     source = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
     while source:
@@ -322,7 +323,7 @@ def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
         source, offset = source[written:], offset + written
 
 
-def read_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+def read_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
     """Fill a contiguous array with what is in a temporary file from `offset` on; several threads may do so at once."""
     target = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
     while target:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +17,9 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock
+from rnaget_server.storage.access import FileAccess, FileLimits
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
-from rnaget_server.stores.hdf5_file import Group
+from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 
 PIECE = 1 << 19
@@ -24,6 +27,20 @@ PIECE = 1 << 19
 _SPAN = 4 * PIECE
 
 Data = TypeVar("Data", NDArray[Any], NDArray[Any] | None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sparse matrix is, so that other processes can open it: a group of a file, and the length of its rows."""
+
+    file: Path
+    group: str
+    minor_size: int
+    limits: FileLimits
+
+    def open(self) -> CompressedMatrix:
+        """Return the matrix; see `open_compressed`."""
+        return open_compressed(File(self.file, access=FileAccess(self.limits)).group(self.group), self.minor_size)
 
 
 class CompressedMatrix:
@@ -46,6 +63,8 @@ class CompressedMatrix:
         in order, and the values of repeated ones summed, as scipy does.
     reads_between
         Whether what is between the cells of a piece is read, too, as HDF5 does.
+    place
+        Where the matrix is, if `open_compressed` has opened it.
     """
 
     def __init__(
@@ -58,6 +77,7 @@ class CompressedMatrix:
         *,
         canonical: bool,
         reads_between: bool = False,
+        place: Place | None = None,
     ) -> None:
         self._load_indptr = indptr
         self.major_size = major_size
@@ -66,6 +86,7 @@ class CompressedMatrix:
         self.minor_size = minor_size
         self.canonical = canonical
         self._reads_between = reads_between
+        self.place = place
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -90,7 +111,13 @@ class CompressedMatrix:
             self.minor_size,
             canonical=self.canonical,
             reads_between=self._reads_between,
+            place=self.place,
         )
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many cells are stored in each row."""
+        return np.diff(self._indptr)
 
     def cells(self, major: Positions | None) -> int:
         """Return how many cells are stored in the rows (None: all)."""
@@ -212,9 +239,15 @@ def open_compressed(group: Group, minor_size: int) -> CompressedMatrix:
     indices, data = group.dataset("indices"), group.dataset("data")
     indptr = group.dataset("indptr").whole().astype(np.int64)
     check_parts(indptr, indices, data)
-    runs = Hdf5Run(indices), Hdf5Run(data)
     return CompressedMatrix(
-        lambda: indptr, len(indptr) - 1, runs, gap_of(indices), minor_size, canonical=False, reads_between=True
+        lambda: indptr,
+        len(indptr) - 1,
+        (Hdf5Run(indices), Hdf5Run(data)),
+        gap_of(indices),
+        minor_size,
+        canonical=False,
+        reads_between=True,
+        place=Place(group.path, group.name, minor_size, group.limits),
     )
 
 

@@ -41,7 +41,10 @@ _OUTSIDE = {h5l.TYPE_EXTERNAL: "an external link"}
 class _Source:
     """The state that the groups of one open file share: the file, its limits, and where soft links may lead."""
 
-    def __init__(self, id: h5f.FileID, descriptor: OpenFile, inside: tuple[str, ...], access: FileAccess) -> None:
+    def __init__(
+        self, path: Path, id: h5f.FileID, descriptor: OpenFile, inside: tuple[str, ...], access: FileAccess
+    ) -> None:
+        self.path = path
         self.id = id
         self.descriptor = descriptor
         self.inside = inside
@@ -74,6 +77,11 @@ class Group:
     def limits(self) -> FileLimits:
         """The bounds of what is read."""
         return self._source.access.limits
+
+    @property
+    def path(self) -> Path:
+        """The path of the file."""
+        return self._source.path
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names in the group."""
@@ -233,7 +241,7 @@ class File(Group):
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait without end
             raise UnfitFile("is no regular file: copy what it gives to one")
         self._h5py, descriptor = _opened_far(path) if is_stand_in(status) else _opened(path)
-        source = _Source(self._h5py.id, descriptor, tuple(inside), access or FileAccess())
+        source = _Source(path, self._h5py.id, descriptor, tuple(inside), access or FileAccess())
         super().__init__(source, source.root, ())
 
     @property

@@ -18,7 +18,7 @@ from rnaget_server.stores.chunk_reader import is_only_blosc
 from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.hdf5_dataset import Part
 from rnaget_server.stores.joined_chunks import decode_together
-from rnaget_server.stores.native.run_writer import RunWriter
+from rnaget_server.stores.native.run_writer import RunForm, RunWriter
 
 RANDOM = np.random.default_rng(20_261_121)
 
@@ -26,8 +26,9 @@ RANDOM = np.random.default_rng(20_261_121)
 def write_run(path: Path, cells: NDArray[Any], frame: int) -> NDArray[np.int64]:
     """Write cells into a file of their own, and return the places of their frames."""
     with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, frame)
-        writer.append(cells)
+        form = RunForm.of(len(cells), cells.dtype, frame)
+        writer = RunWriter(file, "cells", form)
+        writer.append(form.encoded(cells, 0))
         writer.finish(file, "places")
         places: NDArray[np.int64] = file["places"][()]
     return places
@@ -47,9 +48,11 @@ def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype
     cells = RANDOM.integers(0, 1000, sum(pieces)).astype(dtype)
     path = tmp_path / "cells.h5"
     with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, 8)
+        form, at = RunForm.of(len(cells), cells.dtype, 8), 0
+        writer = RunWriter(file, "cells", form)
         for piece in np.split(cells, np.cumsum(pieces)[:-1]) if pieces else ():
-            writer.append(piece.astype(np.int64))
+            writer.append(form.encoded(piece.astype(np.int64), at))
+            at += len(piece)
         writer.finish(file, "places")
     with h5py.File(path, "r") as file:
         assert file["cells"].dtype == dtype
@@ -153,8 +156,9 @@ def test_chunks_that_are_alike_are_decoded_together() -> None:
 
 def test_a_run_that_somebody_has_written_again_is_left_to_hdf5(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "cells.h5", "w") as file:
-        writer = RunWriter(file, "own", 100, np.dtype(np.int32), 8)
-        writer.append(np.arange(100))
+        form = RunForm.of(100, np.dtype(np.int32), 8)
+        writer = RunWriter(file, "own", form)
+        writer.append(form.encoded(np.arange(100), 0))
         writer.finish(file, "places")
         file.create_dataset("gzip", data=np.arange(100), chunks=(8,), compression="gzip")
         file.create_dataset("contiguous", data=np.arange(100))
