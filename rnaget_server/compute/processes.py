@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from rnaget_server.compute.base import Part, Result
+from rnaget_server.compute.heap import reuse_memory
 from rnaget_server.errors import ComputeFailure
 
 # The places of results in the file are so far from one another; where nothing is written, it takes no room.
@@ -155,6 +156,7 @@ def _begin(results: SharedFile, shared: Any) -> None:
     """Keep what the functions need; called as a process starts."""
     _STATE.update(results=results, shared=shared)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    reuse_memory()
 
 
 def _end_with_parent() -> None:

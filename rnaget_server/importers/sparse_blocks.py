@@ -1,13 +1,15 @@
-"""Blocks of sparse lines in an unnamed temporary file, each as it came and transposed.
+"""Blocks of sparse lines in unnamed temporary files, each as it came and transposed.
 
-The file has no name, so it is gone once it is closed, however the process ends. Positions and values are kept in the
+The files have no name, so they are gone once they are closed, however the process ends. Positions and values are kept in the
 least types that hold those of a block, since to write and read them takes as long as to transpose them.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import numpy as np
@@ -69,15 +71,28 @@ def most_room(cells: int, across: int) -> int:
 
 
 class BlockFile:
-    """The temporary file of blocks; several threads and processes may write and read at once."""
+    """The temporary files of blocks, one for what is transposed; several threads and processes may write and read at once."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = SharedFile.new(directory)
+        self._straight, self._transposed = SharedFile.new(directory), SharedFile.new(directory)
+        self._dropping: Thread | None = None
 
-    def write(self, block: Block, positions: NDArray[np.int32], values: NDArray[Any]) -> NDArray[Any]:
-        """Write the cells of a block, and return how many are at each position."""
-        self._write(block, POSITIONS, positions)
-        self._write(block, VALUES, values)
+    def __getstate__(self) -> tuple[SharedFile, SharedFile]:
+        """Return what another process needs."""
+        return self._straight, self._transposed
+
+    def __setstate__(self, state: tuple[SharedFile, SharedFile]) -> None:
+        """Take over the files in another process."""
+        self._straight, self._transposed = state
+        self._dropping = None
+
+    def write(
+        self, block: Block, positions: NDArray[np.int32], values: NDArray[Any], straight: bool = True
+    ) -> NDArray[Any]:
+        """Write the cells of a block as they came, if `straight`, and transposed; return the number at each position."""
+        if straight:
+            self._write(block, POSITIONS, positions)
+            self._write(block, VALUES, values)
         across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
         counts, lines, moved = _transposed(block.lengths, positions, values, across)
         self._write(block, COUNTS, counts)
@@ -86,18 +101,29 @@ class BlockFile:
         return counts
 
     def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
-        write_at(self._file, cells.astype(block.types[array], copy=False), block.places[array])
+        write_at(self._file_of(array), cells.astype(block.types[array], copy=False), block.places[array])
 
     def read(self, block: Block, array: int, start: int, stop: int) -> NDArray[Any]:
         """Return a part of one of the arrays of a block."""
         kind = block.types[array]
         cells = np.empty(stop - start, kind)
-        read_at(self._file, cells, block.places[array] + start * kind.itemsize)
+        read_at(self._file_of(array), cells, block.places[array] + start * kind.itemsize)
         return cells
 
+    def drop_transposed(self) -> None:
+        """Give back what is transposed, in a thread: the system goes through all of it, which takes a second."""
+        self._dropping = Thread(target=os.truncate, args=(self._transposed.fileno(), 0))
+        self._dropping.start()
+
     def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
+        """Give the files back."""
+        if self._dropping is not None:
+            self._dropping.join()
+        self._straight.close()
+        self._transposed.close()
+
+    def _file_of(self, array: int) -> SharedFile:
+        return self._straight if array in (POSITIONS, VALUES) else self._transposed
 
 
 def joined(

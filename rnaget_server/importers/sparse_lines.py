@@ -78,15 +78,18 @@ class HeldLines:
         self.lines += len(piece.indptr) - 1
         self.size += len(values)
 
-    def write(self, file: BlockFile, start: int, first: int, across: int) -> TakenLines:
-        """Write them from a place in the file on; they are the lines from `first`, and `across` long."""
+    def write(self, file: BlockFile, start: int, first: int, across: int, straight: bool = True) -> TakenLines:
+        """Write them from a place in the file on; they are the lines from `first`, and `across` long.
+
+        Unless `straight`, they are only written transposed.
+        """
         lengths = np.concatenate([np.diff(piece.indptr) for piece in self._pieces])
         kept = np.result_type(*{piece.data.dtype for piece in self._pieces}) if self._whole else _SINGLE
         positions = _as_one([piece.indices for piece in self._pieces], np.dtype(np.int32))
         values = _as_one([piece.data for piece in self._pieces], kept)
         self._pieces.clear()  # so that memory has the cells only once
         block = block_at(start, first, lengths, across, kept)
-        return TakenLines(block, file.write(block, positions, values), self._whole, self._odd)
+        return TakenLines(block, file.write(block, positions, values, straight), self._whole, self._odd)
 
     def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
         """Return values in the type that they need; the least and the most are those of all that are numbers."""

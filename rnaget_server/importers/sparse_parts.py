@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 from rnaget_server.importers.sparse_blocks import LINES, MOVED, POSITIONS, VALUES, Block, BlockFile, joined
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import indptr_of
+
+
+class CellsPart(Protocol):
+    """Some lines of either axis."""
+
+    @property
+    def at(self) -> int:
+        """Number of cells before them."""
+
+    def cells(self, file: BlockFile) -> CompressedBlock:
+        """Return these lines."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.importers.sparse_blocks import COUNTS, VALUES, Block, BlockFile, most_room
 from rnaget_server.importers.sparse_lines import BLOCK, HeldLines, TakenLines
-from rnaget_server.importers.sparse_parts import AcrossPart, StraightPart
+from rnaget_server.importers.sparse_parts import AcrossPart, CellsPart, StraightPart
 from rnaget_server.importers.spool import Spool, TooLarge
 from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
@@ -32,7 +33,7 @@ from rnaget_server.stores.dtypes import cell_dtype
 
 Made = TypeVar("Made")
 Work = Callable[[CompressedBlock, int], Made]
-Part = TypeVar("Part")
+Lines = TypeVar("Lines")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class SpooledSparse:
     _blocks: list[Block]
     _counts: NDArray[np.int64]
     odd: OddValues
+    _straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -75,15 +77,26 @@ class SpooledSparse:
         Each has indices and values in types that hold them, which may be narrower than those of another piece:
         uint8, uint16 or int32, and uint8, uint16, float32 or, if that is `dtype`, float64.
         """
+        if self._processes is not None:
+            for block in self.worked_on(direction, _itself):
+                yield from _pieces(deepcopy(block))
+            return
         with contextlib.closing(in_order(lambda part: part.cells(self._file), self._parts(direction))) as blocks:
             for block in blocks:
                 yield from _pieces(block)
 
-    def worked_on(self, direction: Direction, work: Work[Made]) -> Iterator[Made]:
+    def worked_on(self, direction: Direction, work: Work[Made], last: bool = False) -> Iterator[Made]:
         """Yield what is made of the cells block by block, in their order, by processes if there are many cells.
 
-        `work` is called with a block, as by `compressed_along`, and the number of cells before it; it can be pickled.
-        The arrays of what it makes may be used until the next is asked for.
+        Parameters
+        ----------
+        direction
+            Along which the cells are compressed.
+        work
+            Called with a block, as by `compressed_along`, and the number of cells before it. It can be pickled. The
+            arrays of what it makes may be used until the next is asked for.
+        last
+            True if they are not asked for along this direction again: then their file may go.
         """
         if self._processes is None:
             at = 0
@@ -94,6 +107,8 @@ class SpooledSparse:
         parts = self._parts(direction)
         with contextlib.closing(self._processes.map_arrays(partial(_worked_on, work), parts)) as made:
             yield from made
+        if last and direction != self._direction:
+            self._file.drop_transposed()
 
     def close(self) -> None:
         """Give the temporary file back."""
@@ -101,13 +116,13 @@ class SpooledSparse:
             self._processes.close()
         self._file.close()
 
-    def _parts(self, direction: Direction) -> Iterator[StraightPart | AcrossPart]:
-        return self._straight() if direction == self._direction else self._across()
+    def _parts(self, direction: Direction) -> Iterator[CellsPart]:
+        return self._along() if direction == self._direction else self._across()
 
-    def _straight(self) -> Iterator[StraightPart]:
+    def _along(self) -> Iterator[CellsPart]:
         at = 0
         for block in self._blocks:
-            yield StraightPart(block, at, self.dtype)
+            yield self._straight(block, at, self.dtype)
             at += int(block.lengths.sum())
 
     def _across(self) -> Iterator[AcrossPart]:
@@ -123,7 +138,11 @@ class SpooledSparse:
             at += int(lengths.sum())
 
 
-def _worked_on(work: Work[Made], file: BlockFile, part: StraightPart | AcrossPart) -> Made:
+def _itself(block: CompressedBlock, at: int) -> CompressedBlock:
+    return block
+
+
+def _worked_on(work: Work[Made], file: BlockFile, part: CellsPart) -> Made:
     return work(part.cells(file), part.at)
 
 
@@ -174,7 +193,7 @@ class SparseSpool:
         if self._held.full:
             self._write_held()
 
-    def take(self, read: Callable[[BlockFile, Part], TakenLines], parts: Iterable[Part]) -> Iterator[int]:
+    def take(self, read: Callable[[BlockFile, Lines], TakenLines], parts: Iterable[Lines]) -> Iterator[int]:
         """Have processes read the next lines, and yield how many cells are taken.
 
         Parameters
@@ -189,8 +208,11 @@ class SparseSpool:
                 self._add(lines)
                 yield int(lines.block.lengths.sum())
 
-    def finish(self) -> SpooledSparse:
-        """Return what was taken, to be read; the spool takes no more."""
+    def finish(self, straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart) -> SpooledSparse:
+        """Return what was taken, to be read; the spool takes no more.
+
+        `straight` makes of a block, the number of cells before it and their type what gives its lines as they came.
+        """
         if self._held.lines:
             self._write_held()
         self._wait(most_pending=0)
@@ -204,6 +226,7 @@ class SparseSpool:
             self._blocks,
             self._counts,
             self._odd,
+            straight,
         )
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -305,8 +305,12 @@ class JoinedCells(SpooledCells):
         return by_column.T
 
 
+class _Open(Protocol):
+    def close(self) -> None: ...
+
+
 @contextlib.contextmanager
-def closed_on_failure(cells: SpooledCells) -> Iterator[None]:
+def closed_on_failure(cells: _Open) -> Iterator[None]:
     """Close cells if what follows fails."""
     try:
         yield

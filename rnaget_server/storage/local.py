@@ -7,6 +7,7 @@ read fails.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -128,6 +129,13 @@ class LocalFile:
     def status(self) -> os.stat_result:
         """Return the status of the file as it is now."""
         return os.fstat(self._number)
+
+    def mapped(self) -> mmap.mmap:
+        """Return the file in memory, read by the system as it is looked at; it must not be empty.
+
+        The system ends a process that looks at what was cut off from the file.
+        """
+        return mmap.mmap(self._number, self.size, prot=mmap.PROT_READ)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from an offset on.

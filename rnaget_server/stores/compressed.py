@@ -20,6 +20,7 @@ from rnaget_server.model.sparse import Array, CompressedBlock
 from rnaget_server.storage.access import FileAccess, FileLimits
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
 from rnaget_server.stores.hdf5_file import File, Group
+from rnaget_server.stores.mapped_run import MappedRun
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 
 PIECE = 1 << 19
@@ -39,8 +40,9 @@ class Place:
     limits: FileLimits
 
     def open(self) -> CompressedMatrix:
-        """Return the matrix; see `open_compressed`."""
-        return open_compressed(File(self.file, access=FileAccess(self.limits)).group(self.group), self.minor_size)
+        """Return the matrix, to be read all by this process alone; see `open_compressed`."""
+        matrix = open_compressed(File(self.file, access=FileAccess(self.limits)).group(self.group), self.minor_size)
+        return matrix.mapped() if matrix.is_flat else matrix.by_threads()
 
 
 class CompressedMatrix:
@@ -97,12 +99,38 @@ class CompressedMatrix:
     def _indptr(self) -> NDArray[np.int64]:
         return self._load_indptr()
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether the cells lie in a local file as they are in memory."""
+        return all(isinstance(run, Hdf5Run) and run.dataset.is_flat for run in self._runs)
+
+    def mapped(self) -> CompressedMatrix:
+        """Return the same cells, which `is_flat` says to be so, without a copy of them.
+
+        The system ends the process if somebody cuts the file short: this is for processes that may end.
+        """
+        return self._read_by(MappedRun)
+
     def by_threads(self) -> CompressedMatrix:
         """Return the same cells, to be read all: by several threads, where that is of use."""
         # Not at the top: whoever serves a matrix has other work for the threads.
         from rnaget_server.stores.gzip_run import by_threads
 
-        indices, data = map(by_threads, self._runs)
+        return self._read_by(by_threads)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether `mapped` has made it."""
+        return all(isinstance(run, MappedRun) for run in self._runs)
+
+    def forget(self) -> None:
+        """Let go of what is in memory of cells that have been read, if these are mapped."""
+        for run in self._runs:
+            if isinstance(run, MappedRun):
+                run.forget()
+
+    def _read_by(self, way: Callable[[Any], Run]) -> CompressedMatrix:
+        indices, data = map(way, self._runs)
         return CompressedMatrix(
             self._load_indptr,
             self.major_size,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.dtypes import cell_dtype
-from rnaget_server.stores.native.run_writer import EncodedCells, RunForm
+from rnaget_server.stores.native.run_form import EncodedCells, RunForm
 
 Made = TypeVar("Made")
 
@@ -21,18 +21,23 @@ Made = TypeVar("Made")
 class WorkedOn(Protocol):
     """Stored cells that other processes may work on."""
 
-    def worked_on(self, direction: Direction, work: Callable[[CompressedBlock, int], Made]) -> Iterator[Made]:
-        """Yield what is made of blocks of rows, in their order; `work` is given a block and the cells before it."""
+    def worked_on(
+        self, direction: Direction, work: Callable[[CompressedBlock, int], Made], last: bool = False
+    ) -> Iterator[Made]:
+        """Yield what is made of blocks of rows, in their order; `work` is given a block and the cells before it.
+
+        With `last`, they are not asked for along this direction again.
+        """
 
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Consecutive rows: where each begins among their cells, these encoded, and the ranges of the rows."""
+    """Consecutive rows: where each begins among their cells, these encoded, and the ranges of the rows, if wanted."""
 
     indptr: NDArray[np.int64]
     indices: EncodedCells
     values: EncodedCells
-    ranges: Ranges
+    ranges: Ranges | None
 
 
 @dataclass(frozen=True)
@@ -44,23 +49,20 @@ class RowsEncoder:
     indices, values
         The forms of both runs.
     across
-        Length of a row.
+        Length of a row, if the ranges of the rows are wanted.
     """
 
     indices: RunForm
     values: RunForm
-    across: int
+    across: int | None
 
     def __call__(self, block: CompressedBlock, at: int) -> EncodedRows:
         """Return rows encoded; `at` is the number of cells before them."""
-        return EncodedRows(
-            block.indptr,
-            self.indices.encoded(block.indices, at),
-            self.values.encoded(block.data, at),
-            self._ranges(block),
-        )
+        indices, values = self.indices.encoded(block.indices, at), self.values.encoded(block.data, at)
+        ranges = None if self.across is None else self._ranges(block, self.across)
+        return EncodedRows(block.indptr, indices, values, ranges)
 
-    def _ranges(self, block: CompressedBlock) -> Ranges:
+    def _ranges(self, block: CompressedBlock, across: int) -> Ranges:
         stored, dtype = np.diff(block.indptr), cell_dtype(self.values.dtype)
         ranges = Ranges(np.zeros(len(stored), dtype), np.zeros(len(stored), dtype), np.zeros(len(stored), np.int32))
         filled = np.flatnonzero(stored)
@@ -68,7 +70,7 @@ class RowsEncoder:
         if not len(filled):
             return ranges
         minimum, maximum = np.fmin.reduceat(block.data, starts), np.fmax.reduceat(block.data, starts)
-        gaps = stored[filled] < self.across
+        gaps = stored[filled] < across
         ranges.minimum[filled] = np.where(gaps, np.fmin(minimum, 0), minimum)
         ranges.maximum[filled] = np.where(gaps, np.fmax(maximum, 0), maximum)
         if block.data.dtype.kind == "f" and (nans := np.isnan(block.data)).any():

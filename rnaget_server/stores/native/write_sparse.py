@@ -23,7 +23,8 @@ from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.dtypes import cell_dtype, least_type
 from rnaget_server.stores.native.encoded_rows import EncodedRows, RowsEncoder, WorkedOn, joined_ranges
-from rnaget_server.stores.native.run_writer import RunForm, RunWriter
+from rnaget_server.stores.native.run_form import RunForm
+from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
 FRAME = 4096
@@ -82,7 +83,7 @@ def _write_layer(file: h5py.File, number: int, layer: SparseLayerSource, progres
 def _fill(
     group: h5py.Group, number: int, layer: SparseLayerSource, direction: Direction, progress: Callable[[float], None]
 ) -> Ranges:
-    """Write the cells along features or samples, and return the ranges of these."""
+    """Write the cells along features or samples, and return the ranges of features."""
     size, across = layer.values.shape if direction == "features" else layer.values.shape[::-1]
     count = layer.values.count
     indices = RunForm.of(count, np.promote_types(np.uint16, least_type(across)), FRAME)
@@ -90,7 +91,8 @@ def _fill(
     index_writer, value_writer = RunWriter(group, layout.INDICES, indices), RunWriter(group, layout.VALUES, values)
     indptr, ranges = np.zeros(size + 1, np.int64), []
     row = at = 0
-    for part in _encoded(layer.values, direction, RowsEncoder(indices, values, across)):
+    encoder = RowsEncoder(indices, values, across if direction == "features" else None)
+    for part in _encoded(layer.values, direction, encoder):
         rows, cells = len(part.indptr) - 1, int(part.indptr[-1])
         row, at = row + rows, at + cells
         if at > count:
@@ -98,7 +100,8 @@ def _fill(
         indptr[row - rows + 1 : row + 1] = at - cells + part.indptr[1:]
         index_writer.append(part.indices)
         value_writer.append(part.values)
-        ranges.append(deepcopy(part.ranges))
+        if part.ranges is not None:
+            ranges.append(deepcopy(part.ranges))
         progress(at / max(1, count))
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
@@ -110,7 +113,7 @@ def _fill(
 
 def _encoded(values: SparseValues, direction: Direction, encoder: RowsEncoder) -> Iterator[EncodedRows]:
     if isinstance(values, WorkedOn):
-        yield from values.worked_on(direction, encoder)
+        yield from values.worked_on(direction, encoder, last=True)
         return
     at = 0
     for piece in values.compressed_along(direction):

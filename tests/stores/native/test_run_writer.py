@@ -18,7 +18,8 @@ from rnaget_server.stores.chunk_reader import is_only_blosc
 from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.hdf5_dataset import Part
 from rnaget_server.stores.joined_chunks import decode_together
-from rnaget_server.stores.native.run_writer import RunForm, RunWriter
+from rnaget_server.stores.native.run_form import RunForm
+from rnaget_server.stores.native.run_writer import RunWriter
 
 RANDOM = np.random.default_rng(20_261_121)
 
