@@ -9,9 +9,10 @@ import signal
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import closing
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import accumulate, pairwise
 from multiprocessing import get_context, parent_process
@@ -26,7 +27,10 @@ from rnaget_server.errors import ComputeFailure
 
 # The places of results in the file are so far from one another; where nothing is written, it takes no room.
 _ROOM = 1 << 33
-_ENDED = "a process of the import has ended early: see that there is memory enough for all of them"
+_ENDED = (
+    "a process of the import has ended early: see that there is memory enough for all of them, and that nobody writes "
+    "to the source meanwhile"
+)
 
 
 class SharedFile:
@@ -100,7 +104,7 @@ class Processes:
         """
         with closing(self._in_order(parts, lambda part, _: self._submitted(_work, function, part))) as results:
             for _, future in results:
-                yield future.result()
+                yield _result(future)
 
     def map_arrays(
         self, function: Callable[[Any, Part], Result], parts: Iterable[Part]
@@ -108,7 +112,7 @@ class Processes:
         """Yield results with large arrays, which may be used until the next result is asked for; see `map`."""
         with closing(self._in_order(parts, partial(self._submitted, _work_on_arrays, function))) as results:
             for place, future in results:
-                yield self._with_arrays(place, future.result())
+                yield self._with_arrays(place, _result(future))
 
     def _in_order(
         self, parts: Iterable[Part], submit: Callable[[Part, int], Future[Any]]
@@ -136,7 +140,8 @@ class Processes:
         # A process that starts has the signals blocked that this thread has: Ctrl-C is for this process alone.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return self._pool.submit(function, *arguments)
+            with _as_failure():
+                return self._pool.submit(function, *arguments)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -147,6 +152,19 @@ class Processes:
             whole = memoryview(b"")
         ends = accumulate(made.sizes, initial=0)
         return pickle.loads(made.pickled, buffers=[whole[start:end] for start, end in pairwise(ends)])
+
+
+@contextmanager
+def _as_failure() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise ComputeFailure(_ENDED) from None
+
+
+def _result(future: Future[Result]) -> Result:
+    with _as_failure():
+        return future.result()
 
 
 _STATE: dict[str, Any] = {}

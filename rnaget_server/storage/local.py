@@ -1,7 +1,7 @@
 """A file of this machine, its identity, and its bytes, read without being mapped.
 
 Of a mapped file that is cut off, the next look at a lost page ends the whole process; of one that is read, only the
-read fails.
+read fails. `LocalFile.mapped` is for processes that may end.
 """
 
 from __future__ import annotations
@@ -134,7 +134,14 @@ class LocalFile:
         """Return the file in memory, read by the system as it is looked at; it must not be empty.
 
         The system ends a process that looks at what was cut off from the file.
+
+        Raises
+        ------
+        OSError
+            If it is shorter than it was.
         """
+        if self.status().st_size < self.size:
+            raise OSError("the file has become shorter since it was opened")
         return mmap.mmap(self._number, self.size, prot=mmap.PROT_READ)
 
     def read(self, offset: int, size: int) -> bytes:

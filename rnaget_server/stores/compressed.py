@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock
 from rnaget_server.storage.access import FileAccess, FileLimits
+from rnaget_server.storage.local import FileVersion
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
 from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.mapped_run import MappedRun
@@ -32,16 +33,30 @@ Data = TypeVar("Data", NDArray[Any], NDArray[Any] | None)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sparse matrix is, so that other processes can open it: a group of a file, and the length of its rows."""
+    """The place of a sparse matrix, by which other processes open it: a group of a file, and the length of its rows.
+
+    `inside` and `limits` are those that the file is opened with, and `version` is its state.
+    """
 
     file: Path
+    inside: tuple[str, ...]
+    limits: FileLimits
+    version: FileVersion
     group: str
     minor_size: int
-    limits: FileLimits
 
     def open(self) -> CompressedMatrix:
-        """Return the matrix, to be read all by this process alone; see `open_compressed`."""
-        matrix = open_compressed(File(self.file, access=FileAccess(self.limits)).group(self.group), self.minor_size)
+        """Return the matrix, to be read all by this process alone; see `open_compressed`.
+
+        Raises
+        ------
+        OSError
+            If the file is no longer what it was.
+        """
+        file = File(self.file, self.inside, FileAccess(self.limits))
+        if file.version != self.version:
+            raise OSError("the file was replaced or written to while it was read")
+        matrix = open_compressed(file.group(self.group), self.minor_size)
         return matrix.mapped() if matrix.is_flat else matrix.by_threads()
 
 
@@ -101,7 +116,7 @@ class CompressedMatrix:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the cells lie in a local file as they are in memory."""
+        """True if the cells lie in a local file as they are in memory."""
         return all(isinstance(run, Hdf5Run) and run.dataset.is_flat for run in self._runs)
 
     def mapped(self) -> CompressedMatrix:
@@ -120,11 +135,17 @@ class CompressedMatrix:
 
     @property
     def is_mapped(self) -> bool:
-        """Whether `mapped` has made it."""
+        """True if `mapped` has made it."""
         return all(isinstance(run, MappedRun) for run in self._runs)
 
     def forget(self) -> None:
-        """Let go of what is in memory of cells that have been read, if these are mapped."""
+        """Let go of what is in memory of cells that have been read and used, if these are mapped.
+
+        Raises
+        ------
+        OSError
+            If the file was changed meanwhile, so that they may not have been what was read.
+        """
         for run in self._runs:
             if isinstance(run, MappedRun):
                 run.forget()
@@ -144,7 +165,7 @@ class CompressedMatrix:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """How many cells are stored in each row."""
+        """The number of stored cells of each row."""
         return np.diff(self._indptr)
 
     def cells(self, major: Positions | None) -> int:
@@ -275,7 +296,7 @@ def open_compressed(group: Group, minor_size: int) -> CompressedMatrix:
         minor_size,
         canonical=False,
         reads_between=True,
-        place=Place(group.path, group.name, minor_size, group.limits),
+        place=Place(group.path, group.inside, group.limits, group.version, group.name, minor_size),
     )
 
 

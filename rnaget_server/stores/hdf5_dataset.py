@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5f, h5p
+from h5py import h5d, h5f, h5p, h5t
 from numpy.typing import NDArray
 
 from rnaget_server.model.text import from_utf8
@@ -150,11 +150,12 @@ class Dataset:
 
     @property
     def is_flat(self) -> bool:
-        """Whether its numbers lie in a local file as they are in memory: contiguous, aligned, and of its byte order."""
+        """True if its numbers lie in a local file as they are in memory: contiguous, aligned, and of its byte order."""
         place = self.id.get_offset()
-        is_there = self.chunks is None and place is not None and place % self.dtype.itemsize == 0
-        is_own = self.dtype.kind in "iuf" and self.dtype.isnative
-        return is_there and is_own and isinstance(self._descriptor, LocalFile)
+        is_aligned = self.chunks is None and place is not None and place % self.dtype.itemsize == 0
+        # There are floats that h5py has no type for: it reads them as larger ones.
+        is_own = self.dtype.kind in "iuf" and self.dtype.isnative and h5t.py_create(self.dtype) == self.id.get_type()
+        return is_aligned and is_own and isinstance(self._descriptor, LocalFile)
 
     def mapped(self) -> tuple[mmap, NDArray[Any]]:
         """Return the file in memory, and in it the numbers of a dataset that `is_flat`.

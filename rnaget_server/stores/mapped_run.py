@@ -34,5 +34,12 @@ class MappedRun:
         """Do nothing: the system reads ahead."""
 
     def forget(self) -> None:
-        """Have what was read no longer count as memory of this process."""
+        """Have what was read and used no longer count as memory of this process.
+
+        Raises
+        ------
+        OSError
+            If the file was changed meanwhile.
+        """
         self._file.madvise(mmap.MADV_DONTNEED)
+        self._dataset.check_unchanged()
