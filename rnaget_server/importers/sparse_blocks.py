@@ -1,7 +1,7 @@
 """Blocks of sparse lines in unnamed temporary files, each as it came and transposed.
 
-The files have no name, so they are gone once they are closed, however the process ends. Positions and values are kept in the
-least types that hold those of a block, since to write and read them takes as long as to transpose them.
+The files have no name, so they are gone once they are closed, however the process ends. Positions and values are kept
+in the least types that hold those of a block, since to write and read them takes as long as to transpose them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ def most_room(cells: int, across: int) -> int:
 
 
 class BlockFile:
-    """The temporary files of blocks, one for what is transposed; several threads and processes may write and read at once."""
+    """The temporary files of blocks, one for what is transposed.
+
+    Several threads and processes may write and read at once.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._straight, self._transposed = SharedFile.new(directory), SharedFile.new(directory)
@@ -89,7 +92,7 @@ class BlockFile:
     def write(
         self, block: Block, positions: NDArray[np.int32], values: NDArray[Any], straight: bool = True
     ) -> NDArray[Any]:
-        """Write the cells of a block as they came, if `straight`, and transposed; return the number at each position."""
+        """Write the cells of a block as they came, if `straight`, and transposed; return how many each position has."""
         if straight:
             self._write(block, POSITIONS, positions)
             self._write(block, VALUES, values)

@@ -33,7 +33,7 @@ from rnaget_server.stores.dtypes import cell_dtype
 
 Made = TypeVar("Made")
 Work = Callable[[CompressedBlock, int], Made]
-Lines = TypeVar("Lines")
+SourceLines = TypeVar("SourceLines")
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class SparseSpool:
         if self._held.full:
             self._write_held()
 
-    def take(self, read: Callable[[BlockFile, Lines], TakenLines], parts: Iterable[Lines]) -> Iterator[int]:
+    def take(self, read: Callable[[BlockFile, SourceLines], TakenLines], parts: Iterable[SourceLines]) -> Iterator[int]:
         """Have processes read the next lines, and yield how many cells are taken.
 
         Parameters
