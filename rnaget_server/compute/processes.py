@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -25,8 +25,6 @@ from rnaget_server.compute.base import Part, Result
 from rnaget_server.compute.heap import reuse_memory
 from rnaget_server.errors import ComputeFailure
 
-# The places of results in the file are so far from one another; where nothing is written, it takes no room.
-_ROOM = 1 << 33
 _ENDED = "a process of the import has ended early"
 _NO_MEMORY = f"{_ENDED}: see that there is memory enough for all of them"
 _CUT_SHORT = f"{_ENDED}: the file was cut short while it was read, or its disk has failed"
@@ -61,7 +59,7 @@ def _adopted(descriptor: Any) -> SharedFile:
 
 
 class _Made(NamedTuple):
-    """A result but for its arrays, and their sizes, one behind another in the file."""
+    """A result but for its arrays, and their sizes, one behind another in a file."""
 
     pickled: bytes
     sizes: list[int]
@@ -70,7 +68,7 @@ class _Made(NamedTuple):
 class _Process:
     """One of the processes, which answers one question after another."""
 
-    def __init__(self, results: SharedFile, shared: Any) -> None:
+    def __init__(self, results: Sequence[SharedFile], shared: Any) -> None:
         context = get_context("spawn")
         self._connection, other = context.Pipe()
         # Python ends it with this process, if nothing else has.
@@ -118,7 +116,7 @@ class Processes:
     count
         Number of processes.
     directory
-        The directory of the temporary file for results.
+        The directory of the temporary files for results.
     shared
         Given to every function; it is pickled once for each process.
     """
@@ -126,7 +124,8 @@ class Processes:
     def __init__(self, count: int, directory: Path, shared: Any) -> None:
         self._count = count
         self._shared = shared
-        self._results = SharedFile.new(directory)
+        # One for each result that is waited for, and that which is used: each is written again and again.
+        self._results = [SharedFile.new(directory) for _ in range(count + 2)]
         self._threads = ThreadPoolExecutor(count)
         self._own = threading.local()
         self._starting = threading.Lock()
@@ -163,18 +162,18 @@ class Processes:
     ) -> Generator[Result, None, None]:
         """Yield results with large arrays, which may be used until the next result is asked for; see `map`."""
         with closing(self._in_order(parts, partial(self._submitted, _work_on_arrays, function))) as results:
-            for place, future in results:
-                yield self._with_arrays(place, future.result())
+            for number, future in results:
+                yield _with_arrays(self._results[number], future.result())
 
     def _in_order(
         self, parts: Iterable[Part], submit: Callable[[Part, int], Future[Any]]
     ) -> Generator[tuple[int, Future[Any]], None, None]:
-        """Yield the place for arrays and the future of each part."""
+        """Yield the number of the file for arrays and the future of each part."""
         pending: deque[tuple[int, Future[Any]]] = deque()
         try:
             for number, part in enumerate(parts):
-                place = number % (self._count + 2) * _ROOM
-                pending.append((place, submit(part, place)))
+                number %= len(self._results)
+                pending.append((number, submit(part, number)))
                 if len(pending) > self._count:
                     yield pending.popleft()
             while pending:
@@ -192,7 +191,8 @@ class Processes:
         self._threads.shutdown(cancel_futures=True)
         while self._started:
             self._started.pop().close()
-        self._results.close()
+        for file in self._results:
+            file.close()
 
     def _submitted(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         return self._threads.submit(self._ask, function, *arguments)
@@ -216,19 +216,20 @@ class Processes:
             self._started.append(_Process(self._results, self._shared))
             return self._started[-1]
 
-    def _with_arrays(self, place: int, made: _Made) -> Any:
-        if total := sum(made.sizes):
-            whole = memoryview(mmap.mmap(self._results.fileno(), total, prot=mmap.PROT_READ, offset=place))
-        else:
-            whole = memoryview(b"")
-        ends = accumulate(made.sizes, initial=0)
-        return pickle.loads(made.pickled, buffers=[whole[start:end] for start, end in pairwise(ends)])
+
+def _with_arrays(file: SharedFile, made: _Made) -> Any:
+    if total := sum(made.sizes):
+        whole = memoryview(mmap.mmap(file.fileno(), total, prot=mmap.PROT_READ))
+    else:
+        whole = memoryview(b"")
+    ends = accumulate(made.sizes, initial=0)
+    return pickle.loads(made.pickled, buffers=[whole[start:end] for start, end in pairwise(ends)])
 
 
 _STATE: dict[str, Any] = {}
 
 
-def _serve(questions: Connection, results: SharedFile, shared: Any) -> None:
+def _serve(questions: Connection, results: Sequence[SharedFile], shared: Any) -> None:
     """Answer the questions of the process that has started this one, until it ends."""
     _STATE.update(results=results, shared=shared)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -263,15 +264,13 @@ def _work(function: Callable[[Any, Part], Result], part: Part) -> Result:
     return function(_STATE["shared"], part)
 
 
-def _work_on_arrays(function: Callable[[Any, Part], Result], part: Part, place: int) -> _Made:
+def _work_on_arrays(function: Callable[[Any, Part], Result], part: Part, number: int) -> _Made:
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(function(_STATE["shared"], part), protocol=5, buffer_callback=buffers.append)
-    arrays = [buffer.raw() for buffer in buffers]
+    arrays, place = [buffer.raw() for buffer in buffers], 0
     sizes = [array.nbytes for array in arrays]
-    if sum(sizes) > _ROOM:
-        raise ComputeFailure(f"a part of the import has {sum(sizes):,} bytes, which are more than can be handed over")
     for left in arrays:
         while left:
-            written = os.pwrite(_STATE["results"].fileno(), left, place)
+            written = os.pwrite(_STATE["results"][number].fileno(), left, place)
             left, place = left[written:], place + written
     return _Made(pickled, sizes)
