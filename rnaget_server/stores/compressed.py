@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock
 from rnaget_server.storage.access import FileAccess, FileLimits
+from rnaget_server.storage.local import FileVersion
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
 from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.mapped_run import MappedRun
@@ -35,13 +37,23 @@ class Place:
     """Where a sparse matrix is, so that other processes can open it: a group of a file, and the length of its rows."""
 
     file: Path
+    version: FileVersion
     group: str
     minor_size: int
     limits: FileLimits
 
     def open(self) -> CompressedMatrix:
-        """Return the matrix, to be read all by this process alone; see `open_compressed`."""
-        matrix = open_compressed(File(self.file, access=FileAccess(self.limits)).group(self.group), self.minor_size)
+        """Return the matrix, to be read all by this process alone; see `open_compressed`.
+
+        Raises
+        ------
+        UnfitFile
+            If the file is not in the state that it had, or is another one.
+        """
+        file = File(self.file, access=FileAccess(self.limits))
+        if file.descriptor.version != self.version:
+            raise UnfitFile("was changed while it was read")
+        matrix = open_compressed(file.group(self.group), self.minor_size)
         return matrix.mapped() if matrix.is_flat else matrix.by_threads()
 
 
@@ -124,7 +136,13 @@ class CompressedMatrix:
         return all(isinstance(run, MappedRun) for run in self._runs)
 
     def forget(self) -> None:
-        """Let go of what is in memory of cells that have been read, if these are mapped."""
+        """Let go of what is in memory of cells that have been read and used, if these are mapped.
+
+        Raises
+        ------
+        OSError
+            If the file was written to meanwhile: then they may be others than those that were looked at.
+        """
         for run in self._runs:
             if isinstance(run, MappedRun):
                 run.forget()
@@ -275,7 +293,7 @@ def open_compressed(group: Group, minor_size: int) -> CompressedMatrix:
         minor_size,
         canonical=False,
         reads_between=True,
-        place=Place(group.path, group.name, minor_size, group.limits),
+        place=Place(group.path, group.version, group.name, minor_size, group.limits),
     )
 
 

@@ -19,7 +19,7 @@ import hdf5plugin  # noqa: F401  (registers the filters that files may have been
 from h5py import h5d, h5f, h5g, h5i, h5l, h5o, h5r
 
 from rnaget_server.storage.access import FileAccess, FileLimits
-from rnaget_server.storage.local import LocalFile, is_stand_in
+from rnaget_server.storage.local import FileVersion, LocalFile, is_stand_in
 from rnaget_server.storage.places import open_file
 from rnaget_server.storage.source import OpenFile
 from rnaget_server.stores.failures import UnfitFile
@@ -82,6 +82,11 @@ class Group:
     def path(self) -> Path:
         """The path of the file."""
         return self._source.path
+
+    @property
+    def version(self) -> FileVersion:
+        """The identity of the open file, and of its state."""
+        return self._source.descriptor.version
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names in the group."""

@@ -23,7 +23,13 @@ class MappedRun:
         self._file, self._cells = self._dataset.mapped()
 
     def read(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the cells of ascending half-open ranges, of which there is at least one, one after another."""
+        """Return the cells of ascending half-open ranges, of which there is at least one, one after another.
+
+        Raises
+        ------
+        OSError
+            If the file was written to.
+        """
         self._dataset.check_unchanged()
         if (begin[1:] == end[:-1]).all():
             return self._cells[int(begin[0]) : int(end[-1])]
@@ -34,5 +40,6 @@ class MappedRun:
         """Do nothing: the system reads ahead."""
 
     def forget(self) -> None:
-        """Have what was read no longer count as memory of this process."""
+        """Have what was read and used no longer count as memory of this process; for the error see `read`."""
+        self._dataset.check_unchanged()
         self._file.madvise(mmap.MADV_DONTNEED)

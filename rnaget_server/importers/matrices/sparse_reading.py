@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.matrices.annotated import as_import_failures, kept_dtype
@@ -43,7 +44,7 @@ def spool_lines(
     straight: type[StraightPart] | partial[_LinesAgain] = StraightPart
     with filling(SparseSpool(directory, direction, lines.minor_size), path) as spool:
         taken = _appended(spool, path, lines)
-        if PROCESSORS > 1 and total >= _MANY_CELLS and lines.place is not None:
+        if PROCESSORS > 1 and total >= _MANY_CELLS and lines.place is not None and Processes.may_start():
             taken = spool.take(_read_part, _parts(path, lines, lines.place))
             if lines.is_flat:
                 straight = partial(_LinesAgain, path, lines.place)
@@ -90,14 +91,15 @@ def _parts(path: Path, lines: CompressedMatrix, place: Place) -> Iterator[_Part]
 
 def _read_part(file: BlockFile, part: _Part) -> TakenLines:
     """Read lines into their block; called in other processes."""
-    held, lines = HeldLines(), _opened(part.place)
+    held, lines = HeldLines(), _opened(part.path, part.place)
     for piece in _pieces(part.path, lines, part.first, part.last):
         try:
             held.append(piece)
         except TooLarge as error:
             raise ImportFailure(str(error), part.path) from None
     taken = held.write(file, part.start, part.first, lines.minor_size, straight=not lines.is_mapped)
-    lines.forget()
+    with as_import_failures(part.path):
+        lines.forget()
     return taken
 
 
@@ -116,13 +118,14 @@ class _LinesAgain:
 
     def cells(self, _: BlockFile) -> CompressedBlock:
         """Return these lines."""
-        lines, first = _opened(self.place), self.block.first
+        lines, first = _opened(self.path, self.place), self.block.first
         pieces = list(_pieces(self.path, lines, first, first + len(self.block.lengths)))
         indices = np.concatenate(
             [piece.indices for piece in pieces], dtype=self.block.types[POSITIONS], casting="unsafe"
         )
         data = np.concatenate([piece.data for piece in pieces], dtype=self.block.types[VALUES], casting="unsafe")
-        lines.forget()
+        with as_import_failures(self.path):
+            lines.forget()
         lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
         if not np.array_equal(lengths, self.block.lengths):
             raise ImportFailure("the file was changed while it was imported", self.path)
@@ -137,5 +140,6 @@ def _pieces(path: Path, lines: CompressedMatrix, first: int, last: int) -> Itera
 
 
 @cache
-def _opened(place: Place) -> CompressedMatrix:
-    return place.open()
+def _opened(path: Path, place: Place) -> CompressedMatrix:
+    with as_import_failures(path):
+        return place.open()
