@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5f, h5p
+from h5py import h5d, h5f, h5p, h5t
 from numpy.typing import NDArray
 
 from rnaget_server.model.text import from_utf8
@@ -153,7 +153,8 @@ class Dataset:
         """Whether its numbers lie in a local file as they are in memory: contiguous, aligned, and of its byte order."""
         place = self.id.get_offset()
         is_there = self.chunks is None and place is not None and place % self.dtype.itemsize == 0
-        is_own = self.dtype.kind in "iuf" and self.dtype.isnative
+        # The type in the file, too: numbers of HDF5 may have fewer bits than their bytes, which numpy does not know.
+        is_own = self.dtype.kind in "iuf" and self.id.get_type() == h5t.py_create(self.dtype)
         return is_there and is_own and isinstance(self._descriptor, LocalFile)
 
     def mapped(self) -> tuple[mmap, NDArray[Any]]:

@@ -197,3 +197,18 @@ def test_written_to_while_lines_are_used(source: Path, monkeypatch: pytest.Monke
     with pytest.raises(ImportFailure, match="written to while it was open"):
         sparse_reading._read_part(file, part)
     file.close()
+
+
+def test_numbers_of_fewer_bits_than_their_bytes(source: Path) -> None:
+    """HDF5 shifts them as it reads: they are not taken as they lie."""
+    kind = h5py.h5t.STD_U16LE.copy()
+    kind.set_precision(10)
+    kind.set_offset(3)
+    with h5py.File(source, "r+") as file:
+        del file["X/data"]
+        data = h5py.h5d.create(file["X"].id, b"data", kind, h5py.h5s.create_simple((4,)))
+        data.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([1, 2, 3, 4], np.uint16))
+    place = _lines(source).place
+    assert place is not None
+    pieces = list(place.open().pieces(None, None, np.dtype(np.float32)))
+    assert [piece.data.tolist() for piece in pieces] == [[1, 2, 3, 4]]
