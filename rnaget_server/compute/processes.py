@@ -183,7 +183,7 @@ class Processes:
                 future.cancel()
 
     def close(self) -> None:
-        """End the processes, whatever they are at."""
+        """End the processes at once, also in the midst of a part."""
         with self._starting:
             self._closed = True
         for process in self._started:

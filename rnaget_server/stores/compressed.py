@@ -34,7 +34,7 @@ Data = TypeVar("Data", NDArray[Any], NDArray[Any] | None)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sparse matrix is, so that other processes can open it: a group of a file, and the length of its rows."""
+    """The place of a sparse matrix, for other processes to open it: a group of a file, and the length of its rows."""
 
     file: Path
     version: FileVersion
@@ -113,7 +113,7 @@ class CompressedMatrix:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the cells lie in a local file as they are in memory."""
+        """True if the cells lie in a local file as they are in memory."""
         return all(isinstance(run, Hdf5Run) and run.dataset.is_flat for run in self._runs)
 
     def mapped(self) -> CompressedMatrix:
@@ -132,7 +132,7 @@ class CompressedMatrix:
 
     @property
     def is_mapped(self) -> bool:
-        """Whether `mapped` has made it."""
+        """True if `mapped` has made it."""
         return all(isinstance(run, MappedRun) for run in self._runs)
 
     def forget(self) -> None:

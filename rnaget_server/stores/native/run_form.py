@@ -74,7 +74,7 @@ class RunForm:
 
     @property
     def shuffle(self) -> int:
-        """How Blosc shuffles the cells."""
+        """The way in which Blosc shuffles the cells."""
         small = self.dtype.kind in "iu" and self.dtype.itemsize > 1
         return int(blosc.SHUFFLE if small else blosc.BITSHUFFLE)
 
@@ -113,7 +113,7 @@ def _chunks(
 def _heads(
     whole: NDArray[Any], frames: list[bytes], sizes: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """Return the header of each chunk, and whether its frames can stand behind it; a frame alone needs none."""
+    """Return the header of each chunk, and if its frames can stand behind it; a frame alone needs none."""
     count, number, _ = whole.shape
     if number == 1:
         return np.empty((count, 0), _WORD), np.ones(count, bool)
