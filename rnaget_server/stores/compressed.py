@@ -162,7 +162,7 @@ class CompressedMatrix:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """How many cells are stored in each row."""
+        """The number of stored cells of each row."""
         return np.diff(self._indptr)
 
     def cells(self, major: Positions | None) -> int:

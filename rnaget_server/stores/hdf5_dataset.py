@@ -152,10 +152,10 @@ class Dataset:
     def is_flat(self) -> bool:
         """True if its numbers lie in a local file as they are in memory: contiguous, aligned, and of its byte order."""
         place = self.id.get_offset()
-        lies_there = self.chunks is None and place is not None and place % self.dtype.itemsize == 0
+        is_raw = self.chunks is None and place is not None and place % self.dtype.itemsize == 0
         # The type in the file, too: numbers of HDF5 may have fewer bits than their bytes, which numpy does not know.
         is_own = self.dtype.kind in "iuf" and self.id.get_type() == h5t.py_create(self.dtype)
-        return lies_there and is_own and isinstance(self._descriptor, LocalFile)
+        return is_raw and is_own and isinstance(self._descriptor, LocalFile)
 
     def mapped(self) -> tuple[mmap, NDArray[Any]]:
         """Return the file in memory, and in it the numbers of a dataset that `is_flat`.
