@@ -113,7 +113,7 @@ def _chunks(
 def _heads(
     whole: NDArray[Any], frames: list[bytes], sizes: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """Return the header of each chunk, and if its frames can stand behind it."""
+    """Return the header of each chunk, and if its frames can follow it; a frame alone needs none."""
     count, number, _ = whole.shape
     if number == 1:
         return np.empty((count, 0), _WORD), np.ones(count, bool)
