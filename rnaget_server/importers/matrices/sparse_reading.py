@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.matrices.annotated import as_import_failures, kept_dtype
@@ -43,7 +44,7 @@ def spool_lines(
     straight: type[StraightPart] | partial[_LinesAgain] = StraightPart
     with filling(SparseSpool(directory, direction, lines.minor_size), path) as spool:
         taken = _appended(spool, path, lines)
-        if PROCESSORS > 1 and total >= _MANY_CELLS and lines.place is not None:
+        if PROCESSORS > 1 and total >= _MANY_CELLS and lines.place is not None and Processes.may_start():
             # In other processes, /dev/fd/3 is something else.
             place = replace(lines.place, file=lines.place.file.resolve())
             taken = spool.take(_read_part, _parts(path, lines, place))
