@@ -19,6 +19,7 @@ from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock
 from rnaget_server.storage.access import FileAccess, FileLimits
 from rnaget_server.storage.local import FileVersion
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
 from rnaget_server.stores.hdf5_file import File, Group
 from rnaget_server.stores.mapped_run import MappedRun
@@ -50,12 +51,12 @@ class Place:
 
         Raises
         ------
-        OSError
+        UnfitFile
             If the file is no longer what it was.
         """
         file = File(self.file, self.inside, FileAccess(self.limits))
         if file.version != self.version:
-            raise OSError("the file was replaced or written to while it was read")
+            raise UnfitFile("was changed while it was read")
         matrix = open_compressed(file.group(self.group), self.minor_size)
         return matrix.mapped() if matrix.is_flat else matrix.by_threads()
 

@@ -120,7 +120,7 @@ def test_memory_of_large_blocks_is_used_again(processes: Processes) -> None:
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="processes and open files are listed as on Linux")
 def test_breaking_off_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     processes = Processes(2, tmp_path, SHARED)
-    assert len(open_sizes(tmp_path)) == 1
+    assert len(open_sizes(tmp_path)) == 4
     with closing(processes), closing(processes.map(process_functions.process, range(1000))) as results:
         pids = {next(results) for _ in range(8)}
         assert os.getpid() not in pids and all(map(is_running, pids))
@@ -128,11 +128,17 @@ def test_breaking_off_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     assert open_sizes(tmp_path) == [] and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("function", [process_functions.killed, process_functions.cut_short])
-def test_a_process_that_is_killed_is_a_failure(tmp_path: Path, function: object) -> None:
+@pytest.mark.parametrize(
+    ("function", "advice"),
+    [
+        (process_functions.killed, "see that there is memory enough"),
+        (process_functions.cut_short, "the file was cut short"),
+    ],
+)
+def test_a_process_that_is_killed_is_a_failure(tmp_path: Path, function: object, advice: str) -> None:
     with closing(Processes(1, tmp_path, SHARED)) as processes:
         for way in (processes.map, processes.map_arrays):  # the second finds no process at all
-            with pytest.raises(ComputeFailure, match="a process of the import has ended early: see that"):
+            with pytest.raises(ComputeFailure, match=f"a process of the import has ended early: {advice}"):
                 list(way(function, [1, 2, 3]))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 

@@ -23,6 +23,7 @@ from rnaget_server.importers.matrices import sparse_reading
 from rnaget_server.importers.matrices.job import run_import
 from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.stores.compressed import CompressedMatrix
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile
 from tests.importers.conftest import Workshop
 from tests.importers.foreign_files import write_h5seurat
@@ -279,7 +280,7 @@ MISHAPS: dict[str, tuple[Callable[[Path], None], float, str]] = {
     # When the first part is read, and when all are and the store is to be written.
     "cut short": (cut_short, 0.0, CUT_SHORT),
     "cut short late": (cut_short, 0.5, CUT_SHORT),
-    "killed": (one_killed, 0.5, "the import broke off: a process of the import has ended early: see that there is"),
+    "killed": (one_killed, 0.5, "the import broke off: a process of the import has ended early: the file was cut"),
 }
 
 
@@ -323,7 +324,7 @@ def test_the_place_of_a_matrix_is_that_file_alone(tmp_path: Path) -> None:
     assert np.array_equal(opened.lengths, matrix.lengths)
     shutil.copy(path, tmp_path / "copy.h5ad")
     (tmp_path / "copy.h5ad").replace(path)
-    with pytest.raises(OSError, match="the file was replaced or written to while it was read"):
+    with pytest.raises(UnfitFile, match="was changed while it was read"):
         matrix.place.open()  # type: ignore[union-attr]
 
 
