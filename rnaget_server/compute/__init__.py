@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rnaget_server.compute.base import Compute
 from rnaget_server.compute.local import LocalCompute
-from rnaget_server.shared_settings import LOCAL, checked_compute
 
 
 def open_compute(text: str) -> Compute:
@@ -22,6 +21,9 @@ def open_compute(text: str) -> Compute:
     ValueError
         If the text is neither, or the package of Dask is missing.
     """
+    # Not at the top: processes that work on parts of an import would load all settings.
+    from rnaget_server.shared_settings import LOCAL, checked_compute
+
     text = checked_compute(text)
     if text == LOCAL:
         return LocalCompute()

@@ -1,26 +1,28 @@
-"""Blocks of sparse lines in an unnamed temporary file, each as it came and transposed.
+"""Blocks of sparse lines in unnamed temporary files, each as it came and transposed.
 
-The file has no name, so it is gone once it is closed, however the process ends. Positions and values are kept in the
-least types that hold those of a block, since to write and read them takes as long as to transpose them.
+The files have no name, so they are gone once they are closed, however the process ends. Positions and values are kept
+in the least types that hold those of a block, since to write and read them takes as long as to transpose them.
 """
 
 from __future__ import annotations
 
-import tempfile
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.processes import SharedFile
 from rnaget_server.importers.spool import read_at, write_at
-from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import indptr_of
 from rnaget_server.stores.dtypes import least_type
 
 # So few cells numpy sorts before SciPy is loaded, which counts them into place in half the time.
 _FEW = 1 << 19
+_WIDEST, _INDEX = 8, 4
 POSITIONS: Final = 0
 VALUES: Final = 1
 COUNTS: Final = 2
@@ -63,44 +65,72 @@ def block_at(start: int, first: int, lengths: NDArray[np.int64], across: int, ke
     return Block(first, lengths, types, tuple(places.tolist()))
 
 
+def most_room(cells: int, across: int) -> int:
+    """Return how many bytes a block of so many cells takes at most, of any types; `across` is as for `block_at`."""
+    return cells * (2 * _WIDEST + 2 * _INDEX) + across * _INDEX
+
+
 class BlockFile:
-    """The temporary file of blocks; several threads may write and read at once."""
+    """The temporary files of blocks, one for what is transposed.
+
+    Several threads and processes may write and read at once.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115  (closed by the spool)
+        self._straight, self._transposed = SharedFile.new(directory), SharedFile.new(directory)
+        self._dropping: Thread | None = None
 
-    def write(self, block: Block, pieces: list[CompressedBlock]) -> NDArray[Any]:
-        """Write the cells of a block, and return how many are at each position; the list is left empty."""
-        positions = _as_one([piece.indices for piece in pieces], np.dtype(np.int32))
-        values = _as_one([piece.data for piece in pieces], block.types[VALUES])
-        pieces.clear()  # so that memory has the cells only once
-        self._write(block, POSITIONS, positions)
-        self._write(block, VALUES, values)
+    def __getstate__(self) -> tuple[SharedFile, SharedFile]:
+        """Return what another process needs."""
+        return self._straight, self._transposed
+
+    def __setstate__(self, state: tuple[SharedFile, SharedFile]) -> None:
+        """Take over the files in another process."""
+        self._straight, self._transposed = state
+        self._dropping = None
+
+    def write(
+        self, block: Block, positions: NDArray[np.int32], values: NDArray[Any], straight: bool = True
+    ) -> NDArray[Any]:
+        """Write the cells of a block as they came, if `straight`, and transposed; return how many each position has."""
+        if straight:
+            self._write(block, POSITIONS, positions)
+            self._write(block, VALUES, values)
         across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
         counts, lines, moved = _transposed(block.lengths, positions, values, across)
-        del positions, values
         self._write(block, COUNTS, counts)
         self._write(block, LINES, lines)
         self._write(block, MOVED, moved)
         return counts
 
     def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
-        write_at(self._file, cells.astype(block.types[array], copy=False), block.places[array])
+        write_at(self._file_of(array), cells.astype(block.types[array], copy=False), block.places[array])
 
     def read(self, block: Block, array: int, start: int, stop: int) -> NDArray[Any]:
         """Return a part of one of the arrays of a block."""
         kind = block.types[array]
         cells = np.empty(stop - start, kind)
-        read_at(self._file, cells, block.places[array] + start * kind.itemsize)
+        read_at(self._file_of(array), cells, block.places[array] + start * kind.itemsize)
         return cells
 
+    def drop_transposed(self) -> None:
+        """Give back what is transposed, in a thread: the system goes through all of it, which takes a second."""
+        self._dropping = Thread(target=os.truncate, args=(self._transposed.fileno(), 0))
+        self._dropping.start()
+
     def close(self) -> None:
-        """Give the file back."""
-        self._file.close()
+        """Give the files back."""
+        if self._dropping is not None:
+            self._dropping.join()
+        self._straight.close()
+        self._transposed.close()
+
+    def _file_of(self, array: int) -> SharedFile:
+        return self._straight if array in (POSITIONS, VALUES) else self._transposed
 
 
 def joined(
-    lengths: NDArray[np.int64], lines: NDArray[np.int32], values: NDArray[Any]
+    lengths: NDArray[np.int32], lines: NDArray[np.int32], values: NDArray[Any]
 ) -> tuple[NDArray[np.int32], NDArray[Any]]:
     """Return lines and values in the order of positions, of cells that come block by block, and in each by positions.
 
@@ -116,13 +146,6 @@ def joined(
     starts = indptr_of(lengths.ravel()).astype(np.int32)
     rows = csr_array((values, lines, starts), (lengths.size, int(lines.max(initial=0)) + 1))[order]
     return rows.indices, rows.data
-
-
-def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
-    """Return arrays one behind another, of a type that holds what they have."""
-    return (
-        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
-    )
 
 
 def _transposed(

@@ -1,58 +1,39 @@
 """Sparse cells on their way from the source to the store: an unnamed temporary file of only the stored cells.
 
 They are spooled by blocks of lines as they come, each as it came and transposed in memory. The lines of the other axis
-are put together of what each block has of them, so that nothing is sorted.
+are put together of what each block has of them, so that nothing is sorted. Of many cells, processes do this.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
-from rnaget_server.importers.sparse_blocks import (
-    COUNTS,
-    LINES,
-    MOVED,
-    POSITIONS,
-    VALUES,
-    Block,
-    BlockFile,
-    block_at,
-    joined,
-)
-from rnaget_server.importers.spool import Spool, TooLarge, refuse_too_large
+from rnaget_server.importers.sparse_blocks import COUNTS, VALUES, Block, BlockFile, most_room
+from rnaget_server.importers.sparse_lines import BLOCK, HeldLines, TakenLines
+from rnaget_server.importers.sparse_parts import AcrossPart, CellsPart, StraightPart
+from rnaget_server.importers.spool import Spool, TooLarge
 from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
-from rnaget_server.stores.compressed import PIECE, indptr_of, panels
+from rnaget_server.stores.compressed import PIECE, panels
 from rnaget_server.stores.dtypes import cell_dtype
 
-# Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches
-# are read. Each thread has one in memory.
-_BLOCK = (31 << 19) // PROCESSORS
-# Lines of a block: two bytes number them.
-_LINES = 1 << 16
-_EXACT = 2.0**24
-_BYTE, _TWO_BYTES = 1 << 8, 1 << 16
-_SINGLE: np.dtype[Any] = np.dtype(np.float32)
-_DOUBLE: np.dtype[Any] = np.dtype(np.float64)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Lines of the other axis, by block: how many cells each line has, and where these cells begin."""
-
-    lengths: NDArray[np.int64]
-    starts: NDArray[np.int64]
+Made = TypeVar("Made")
+Work = Callable[[CompressedBlock, int], Made]
+SourceLines = TypeVar("SourceLines")
 
 
 @dataclass(frozen=True)
@@ -63,9 +44,11 @@ class SpooledSparse:
     stored_dtype: np.dtype[Any]
     _direction: Direction
     _file: BlockFile
+    _processes: Processes | None
     _blocks: list[Block]
     _counts: NDArray[np.int64]
     odd: OddValues
+    _straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -94,47 +77,73 @@ class SpooledSparse:
         Each has indices and values in types that hold them, which may be narrower than those of another piece:
         uint8, uint16 or int32, and uint8, uint16, float32 or, if that is `dtype`, float64.
         """
-        made = (
-            in_order(self._straight, self._blocks)
-            if direction == self._direction
-            else in_order(self._joined, self._parts())
-        )
-        with contextlib.closing(made) as blocks:
+        if self._processes is not None:
+            for block in self.worked_on(direction, _itself):
+                yield from _pieces(deepcopy(block))
+            return
+        with contextlib.closing(in_order(lambda part: part.cells(self._file), self._parts(direction))) as blocks:
             for block in blocks:
                 yield from _pieces(block)
 
+    def worked_on(self, direction: Direction, work: Work[Made], last: bool = False) -> Iterator[Made]:
+        """Yield what is made of the cells block by block, in their order, by processes if there are many cells.
+
+        Parameters
+        ----------
+        direction
+            Along which the cells are compressed.
+        work
+            Called with a block, as by `compressed_along`, and the number of cells before it. It can be pickled. The
+            arrays of what it makes may be used until the next is asked for.
+        last
+            True if they are not asked for along this direction again: then their file may go.
+        """
+        if self._processes is None:
+            at = 0
+            for piece in self.compressed_along(direction):
+                yield work(piece, at)
+                at += len(piece.data)
+            return
+        parts = self._parts(direction)
+        with contextlib.closing(self._processes.map_arrays(partial(_worked_on, work), parts)) as made:
+            yield from made
+        if last and direction != self._direction:
+            self._file.drop_transposed()
+
     def close(self) -> None:
         """Give the temporary file back."""
+        if self._processes is not None:
+            self._processes.close()
         self._file.close()
 
-    def _straight(self, block: Block) -> CompressedBlock:
-        indptr = indptr_of(block.lengths)
-        positions, values = (self._file.read(block, array, 0, int(indptr[-1])) for array in (POSITIONS, VALUES))
-        if values.itemsize > self.dtype.itemsize:  # large whole numbers, and there are fractions in other blocks
-            values = values.astype(self.dtype)
-        return CompressedBlock(indptr, positions, values)
+    def _parts(self, direction: Direction) -> Iterator[CellsPart]:
+        return self._along() if direction == self._direction else self._across()
 
-    def _parts(self) -> Iterator[_Part]:
-        starts = np.zeros(len(self._blocks), np.int64)
+    def _along(self) -> Iterator[CellsPart]:
+        at = 0
+        for block in self._blocks:
+            yield self._straight(block, at, self.dtype)
+            at += int(block.lengths.sum())
+
+    def _across(self) -> Iterator[AcrossPart]:
+        blocks = [replace(block, lengths=np.empty(0, np.int64)) for block in self._blocks]
+        starts, at = np.zeros(len(blocks), np.int64), 0
         # A line has a stretch of cells in each block, and a stretch takes about as much memory as a cell.
-        for first, last in panels(self._counts + len(self._blocks), _BLOCK):
-            lengths = np.empty((len(self._blocks), last - first), np.int64)
-            for block, counts in zip(self._blocks, lengths, strict=True):
+        for first, last in panels(self._counts + len(blocks), BLOCK):
+            lengths = np.empty((len(blocks), last - first), np.int32)
+            for block, counts in zip(blocks, lengths, strict=True):
                 counts[:] = self._file.read(block, COUNTS, first, last)
-            yield _Part(lengths, starts.copy())
+            yield AcrossPart(blocks, starts.copy(), lengths, at, self.stored_dtype)
             starts += lengths.sum(axis=1)
+            at += int(lengths.sum())
 
-    def _joined(self, part: _Part) -> CompressedBlock:
-        """Return lines of the other axis."""
-        stops = np.cumsum(part.lengths.sum(axis=1)).tolist()
-        count = stops[-1] if stops else 0
-        lines, values = np.empty(count, np.int32), np.empty(count, self.stored_dtype)
-        for block, start, at, stop in zip(self._blocks, part.starts.tolist(), [0, *stops], stops, strict=False):
-            end = start + stop - at
-            np.add(self._file.read(block, LINES, start, end), block.first, out=lines[at:stop], dtype=np.int32)
-            values[at:stop] = self._file.read(block, MOVED, start, end)
-        lines, values = joined(part.lengths, lines, values)
-        return CompressedBlock(indptr_of(part.lengths.sum(axis=0)), lines, values)
+
+def _itself(block: CompressedBlock, at: int) -> CompressedBlock:
+    return block
+
+
+def _worked_on(work: Work[Made], file: BlockFile, part: CellsPart) -> Made:
+    return work(part.cells(file), part.at)
 
 
 def _pieces(block: CompressedBlock) -> Iterator[CompressedBlock]:
@@ -158,14 +167,16 @@ class SparseSpool:
     """
 
     def __init__(self, directory: Path, direction: Direction, across: int) -> None:
+        self._directory = directory
         self._direction = direction
         self._file = BlockFile(directory)
         self._threads = ThreadPoolExecutor(PROCESSORS)
-        self._pending: deque[Future[NDArray[Any]]] = deque()
+        self._processes: Processes | None = None
+        self._pending: deque[Future[TakenLines]] = deque()
+        self._held = HeldLines()
+        self._lines = self._start = 0
         self._blocks: list[Block] = []
-        self._held: list[CompressedBlock] = []
-        self._held_lines = self._held_cells = self._lines = 0
-        self._kept = np.dtype(np.uint8)
+        self._kept: np.dtype[Any] = np.dtype(np.uint8)
         self._counts = np.zeros(across, np.int64)
         self._whole = True
         self._odd = OddValues()
@@ -178,63 +189,78 @@ class SparseSpool:
         TooLarge
             If a finite value is beyond what float32 can hold.
         """
-        least, most = self._odd.look_at_sparse(piece, self._lines)
-        refuse_too_large(piece.data, least, most)
-        values = self._fitting(piece.data, least, most)
-        self._kept = np.promote_types(self._kept, values.dtype) if self._whole else _SINGLE
-        self._held.append(CompressedBlock(piece.indptr, piece.indices, values))
-        lines = len(piece.indptr) - 1
-        self._lines += lines
-        self._held_lines += lines
-        self._held_cells += len(piece.data)
-        if self._held_cells >= _BLOCK or self._held_lines >= _LINES:
+        self._held.append(piece)
+        if self._held.full:
             self._write_held()
 
-    def finish(self) -> SpooledSparse:
-        """Return what was taken, to be read; the spool takes no more."""
-        if self._held:
+    def take(self, read: Callable[[BlockFile, SourceLines], TakenLines], parts: Iterable[SourceLines]) -> Iterator[int]:
+        """Have processes read the next lines, and yield how many cells are taken.
+
+        Parameters
+        ----------
+        read
+            Writes a part into the file; at the top of a module.
+        parts
+            The parts.
+        """
+        with contextlib.closing(self._started().map(read, parts)) as taken:
+            for lines in taken:
+                self._add(lines)
+                yield int(lines.block.lengths.sum())
+
+    def finish(self, straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart) -> SpooledSparse:
+        """Return what was taken, to be read; the spool takes no more.
+
+        `straight` makes of a block, the number of cells before it and their type what gives its lines as they came.
+        """
+        if self._held.lines:
             self._write_held()
         self._wait(most_pending=0)
         self._threads.shutdown()
         return SpooledSparse(
-            self._whole, self._kept, self._direction, self._file, self._blocks, self._counts, self._odd
+            self._whole,
+            self._kept,
+            self._direction,
+            self._file,
+            self._processes,
+            self._blocks,
+            self._counts,
+            self._odd,
+            straight,
         )
 
     def close(self) -> None:
         """Give the temporary file back."""
         self._threads.shutdown(cancel_futures=True)
+        if self._processes is not None:
+            self._processes.close()
         self._file.close()
 
+    def _started(self) -> Processes:
+        if self._processes is None:
+            self._processes = Processes(PROCESSORS, self._directory, self._file)
+        return self._processes
+
     def _write_held(self) -> None:
-        pieces, self._held = self._held, []
-        lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
-        start = self._blocks[-1].places[-1] if self._blocks else 0
-        kept = np.result_type(*{piece.data.dtype for piece in pieces})
-        block = block_at(start, self._lines - self._held_lines, lengths, len(self._counts), kept)
-        self._blocks.append(block)
-        self._held_lines = self._held_cells = 0
-        self._pending.append(self._threads.submit(self._file.write, block, pieces))
+        held, self._held = self._held, HeldLines()
+        start, first, across = self._start, self._lines, len(self._counts)
+        self._start += most_room(held.size, across)
+        self._lines += held.lines
+        self._pending.append(self._threads.submit(held.write, self._file, start, first, across))
         self._wait(PROCESSORS)
 
     def _wait(self, most_pending: int) -> None:
         while len(self._pending) > most_pending:
-            self._counts += self._pending.popleft().result()
+            self._add(self._pending.popleft().result())
 
-    def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
-        """Return values in the type that they need; the least and the most are those of all that are numbers."""
-        if self._whole and not len(values):
-            return values.astype(np.uint8)
-        if self._whole and least >= 0 and most < _TWO_BYTES:
-            with np.errstate(invalid="ignore"):  # NaN
-                small: NDArray[Any] = values.astype(np.uint8 if most < _BYTE else np.uint16)
-            if (small == values).all() and not np.signbit(values).any():  # -0 stays what it is
-                return small
-        if self._whole:
-            finite = values[np.isfinite(values)]
-            self._whole = bool((np.rint(finite) == finite).all())
-            if self._whole and np.abs(finite).max(initial=0) > _EXACT:
-                return values.astype(_DOUBLE, copy=False)
-        return values.astype(_SINGLE, copy=False)
+    def _add(self, taken: TakenLines) -> None:
+        """Take note of a block that is written, the next one."""
+        self._odd.follow(taken.odd, taken.block.first)
+        self._whole &= taken.whole
+        kept = taken.block.types[VALUES]
+        self._kept = np.promote_types(self._kept, kept) if self._whole else np.dtype(np.float32)
+        self._counts += taken.counts
+        self._blocks.append(taken.block)
 
 
 AnySpool = TypeVar("AnySpool", Spool, SparseSpool)

@@ -12,11 +12,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.processes import SharedFile
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.model.axis import Positions
 from rnaget_server.storage.files import discard_directory, new_shared_directory
@@ -304,8 +305,12 @@ class JoinedCells(SpooledCells):
         return by_column.T
 
 
+class _Open(Protocol):
+    def close(self) -> None: ...
+
+
 @contextlib.contextmanager
-def closed_on_failure(cells: SpooledCells) -> Iterator[None]:
+def closed_on_failure(cells: _Open) -> Iterator[None]:
     """Close cells if what follows fails."""
     try:
         yield
@@ -314,7 +319,7 @@ def closed_on_failure(cells: SpooledCells) -> Iterator[None]:
         raise
 
 
-def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+def write_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
     """Write a contiguous array to an unbuffered temporary file, from `offset` on."""
     source = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
     while source:
@@ -322,7 +327,7 @@ def write_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
         source, offset = source[written:], offset + written
 
 
-def read_at(file: IO[bytes], cells: NDArray[Any], offset: int) -> None:
+def read_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
     """Fill a contiguous array with what is in a temporary file from `offset` on; several threads may do so at once."""
     target = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
     while target:

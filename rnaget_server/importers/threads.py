@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 PROCESSORS: Final = min(8, os.cpu_count() or 1)
@@ -58,3 +59,10 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
         while (item := following.result()) is not _END:
             following = thread.submit(next, made, _END)
             yield item
+
+
+@contextmanager
+def meanwhile(work: Callable[[], Result]) -> Iterator[Future[Result]]:
+    """Give what a thread works on meanwhile; it has ended when the context has."""
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(work)

@@ -8,13 +8,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 PREFIX = ".import-"
 """The beginning of the names of temporary files and directories in a catalogue."""
 
 _PARTS = f"{PREFIX}parts."
+# Seconds between two times that a file is brought to the disk while it is written.
+_BETWEEN = 1.0
 
 
 def new_temporary(path: Path) -> Path:
@@ -82,6 +86,31 @@ def created_directory(path: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):  # something else was put there meanwhile
                 parent.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def written_early(path: Path) -> Iterator[None]:
+    """Have what is written to a file brought to the disk meanwhile, so that `commit` does not wait for all of it.
+
+    Raises
+    ------
+    OSError
+        At the end, if the disk has failed.
+    """
+    ended = Event()
+
+    def bring() -> None:
+        with path.open("rb") as file:
+            while not ended.wait(_BETWEEN):
+                os.fsync(file.fileno())
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(bring)
+        try:
+            yield
+        finally:
+            ended.set()
+        done.result()
 
 
 def commit(temporary: Path, target: Path) -> None:

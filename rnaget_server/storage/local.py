@@ -1,12 +1,13 @@
 """A file of this machine, its identity, and its bytes, read without being mapped.
 
 Of a mapped file that is cut off, the next look at a lost page ends the whole process; of one that is read, only the
-read fails.
+read fails. `LocalFile.mapped` is for processes that may end.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -128,6 +129,20 @@ class LocalFile:
     def status(self) -> os.stat_result:
         """Return the status of the file as it is now."""
         return os.fstat(self._number)
+
+    def mapped(self) -> mmap.mmap:
+        """Return the file in memory, read by the system as it is looked at; it must not be empty.
+
+        The system ends a process that looks at what was cut off from the file.
+
+        Raises
+        ------
+        OSError
+            If it is shorter than it was.
+        """
+        if self.status().st_size < self.size:
+            raise OSError("the file has become shorter since it was opened")
+        return mmap.mmap(self._number, self.size, prot=mmap.PROT_READ)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from an offset on.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +17,12 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock
+from rnaget_server.storage.access import FileAccess, FileLimits
+from rnaget_server.storage.local import FileVersion
+from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.hdf5_dataset import Dataset, Part
-from rnaget_server.stores.hdf5_file import Group
+from rnaget_server.stores.hdf5_file import File, Group
+from rnaget_server.stores.mapped_run import MappedRun
 from rnaget_server.stores.runs import Hdf5Run, Run, gap_of
 
 PIECE = 1 << 19
@@ -24,6 +30,35 @@ PIECE = 1 << 19
 _SPAN = 4 * PIECE
 
 Data = TypeVar("Data", NDArray[Any], NDArray[Any] | None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a sparse matrix, by which other processes open it: a group of a file, and the length of its rows.
+
+    `inside` and `limits` are those that the file is opened with, and `version` is its state.
+    """
+
+    file: Path
+    inside: tuple[str, ...]
+    limits: FileLimits
+    version: FileVersion
+    group: str
+    minor_size: int
+
+    def open(self) -> CompressedMatrix:
+        """Return the matrix, to be read all by this process alone; see `open_compressed`.
+
+        Raises
+        ------
+        UnfitFile
+            If the file is no longer what it was.
+        """
+        file = File(self.file, self.inside, FileAccess(self.limits))
+        if file.version != self.version:
+            raise UnfitFile("was changed while it was read")
+        matrix = open_compressed(file.group(self.group), self.minor_size)
+        return matrix.mapped() if matrix.is_flat else matrix.by_threads()
 
 
 class CompressedMatrix:
@@ -46,6 +81,8 @@ class CompressedMatrix:
         in order, and the values of repeated ones summed, as scipy does.
     reads_between
         Whether what is between the cells of a piece is read, too, as HDF5 does.
+    place
+        Where the matrix is, if `open_compressed` has opened it.
     """
 
     def __init__(
@@ -58,6 +95,7 @@ class CompressedMatrix:
         *,
         canonical: bool,
         reads_between: bool = False,
+        place: Place | None = None,
     ) -> None:
         self._load_indptr = indptr
         self.major_size = major_size
@@ -66,6 +104,7 @@ class CompressedMatrix:
         self.minor_size = minor_size
         self.canonical = canonical
         self._reads_between = reads_between
+        self.place = place
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -76,12 +115,44 @@ class CompressedMatrix:
     def _indptr(self) -> NDArray[np.int64]:
         return self._load_indptr()
 
+    @property
+    def is_flat(self) -> bool:
+        """True if the cells lie in a local file as they are in memory."""
+        return all(isinstance(run, Hdf5Run) and run.dataset.is_flat for run in self._runs)
+
+    def mapped(self) -> CompressedMatrix:
+        """Return the same cells, which `is_flat` says to be so, without a copy of them.
+
+        The system ends the process if somebody cuts the file short: this is for processes that may end.
+        """
+        return self._read_by(MappedRun)
+
     def by_threads(self) -> CompressedMatrix:
         """Return the same cells, to be read all: by several threads, where that is of use."""
         # Not at the top: whoever serves a matrix has other work for the threads.
         from rnaget_server.stores.gzip_run import by_threads
 
-        indices, data = map(by_threads, self._runs)
+        return self._read_by(by_threads)
+
+    @property
+    def is_mapped(self) -> bool:
+        """True if `mapped` has made it."""
+        return all(isinstance(run, MappedRun) for run in self._runs)
+
+    def forget(self) -> None:
+        """Let go of what is in memory of cells that have been read and used, if these are mapped.
+
+        Raises
+        ------
+        OSError
+            If the file was changed meanwhile, so that they may not have been what was read.
+        """
+        for run in self._runs:
+            if isinstance(run, MappedRun):
+                run.forget()
+
+    def _read_by(self, way: Callable[[Any], Run]) -> CompressedMatrix:
+        indices, data = map(way, self._runs)
         return CompressedMatrix(
             self._load_indptr,
             self.major_size,
@@ -90,7 +161,13 @@ class CompressedMatrix:
             self.minor_size,
             canonical=self.canonical,
             reads_between=self._reads_between,
+            place=self.place,
         )
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The number of stored cells of each row."""
+        return np.diff(self._indptr)
 
     def cells(self, major: Positions | None) -> int:
         """Return how many cells are stored in the rows (None: all)."""
@@ -212,9 +289,15 @@ def open_compressed(group: Group, minor_size: int) -> CompressedMatrix:
     indices, data = group.dataset("indices"), group.dataset("data")
     indptr = group.dataset("indptr").whole().astype(np.int64)
     check_parts(indptr, indices, data)
-    runs = Hdf5Run(indices), Hdf5Run(data)
     return CompressedMatrix(
-        lambda: indptr, len(indptr) - 1, runs, gap_of(indices), minor_size, canonical=False, reads_between=True
+        lambda: indptr,
+        len(indptr) - 1,
+        (Hdf5Run(indices), Hdf5Run(data)),
+        gap_of(indices),
+        minor_size,
+        canonical=False,
+        reads_between=True,
+        place=Place(group.path, group.inside, group.limits, group.version, group.name, minor_size),
     )
 
 

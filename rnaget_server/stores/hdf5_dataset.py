@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from mmap import mmap
 from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5f, h5p
+from h5py import h5d, h5f, h5p, h5t
 from numpy.typing import NDArray
 
 from rnaget_server.model.text import from_utf8
 from rnaget_server.storage.access import FileLimits
+from rnaget_server.storage.local import LocalFile
 from rnaget_server.storage.source import ByteSource
 from rnaget_server.stores.chunk_check import ChunkCheck
 from rnaget_server.stores.failures import UnfitFile
@@ -145,6 +147,39 @@ class Dataset:
             raise OSError(f"{self.name} is not contiguous")
         self.check_count(self.size)
         return offset or 0
+
+    @property
+    def is_flat(self) -> bool:
+        """True if its numbers lie in a local file as they are in memory: contiguous, aligned, and of its byte order."""
+        place = self.id.get_offset()
+        is_aligned = self.chunks is None and place is not None and place % self.dtype.itemsize == 0
+        # There are floats that h5py has no type for: it reads them as larger ones.
+        is_own = self.dtype.kind in "iuf" and self.dtype.isnative and h5t.py_create(self.dtype) == self.id.get_type()
+        return is_aligned and is_own and isinstance(self._descriptor, LocalFile)
+
+    def mapped(self) -> tuple[mmap, NDArray[Any]]:
+        """Return the file in memory, and in it the numbers of a dataset that `is_flat`.
+
+        Raises
+        ------
+        OSError
+            If the file does not have all of them.
+        """
+        assert isinstance(self._descriptor, LocalFile)
+        file, place = self._descriptor.mapped(), int(self.id.get_offset())
+        if place + self.size * self.dtype.itemsize > len(file):
+            raise OSError(f"the file does not have all of {self.name}")
+        return file, np.frombuffer(file, self.dtype, self.size, place)
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with a file that was changed since it was opened.
+
+        Raises
+        ------
+        OSError
+            If it was.
+        """
+        self._descriptor.check_unchanged()
 
     def texts(self) -> NDArray[Any]:
         """Return a column of text of fixed or variable length as an object array of str."""

@@ -19,7 +19,7 @@ import hdf5plugin  # noqa: F401  (registers the filters that files may have been
 from h5py import h5d, h5f, h5g, h5i, h5l, h5o, h5r
 
 from rnaget_server.storage.access import FileAccess, FileLimits
-from rnaget_server.storage.local import LocalFile, is_stand_in
+from rnaget_server.storage.local import FileVersion, LocalFile, is_stand_in
 from rnaget_server.storage.places import open_file
 from rnaget_server.storage.source import OpenFile
 from rnaget_server.stores.failures import UnfitFile
@@ -41,7 +41,10 @@ _OUTSIDE = {h5l.TYPE_EXTERNAL: "an external link"}
 class _Source:
     """The state that the groups of one open file share: the file, its limits, and where soft links may lead."""
 
-    def __init__(self, id: h5f.FileID, descriptor: OpenFile, inside: tuple[str, ...], access: FileAccess) -> None:
+    def __init__(
+        self, path: Path, id: h5f.FileID, descriptor: OpenFile, inside: tuple[str, ...], access: FileAccess
+    ) -> None:
+        self.path = path
         self.id = id
         self.descriptor = descriptor
         self.inside = inside
@@ -74,6 +77,21 @@ class Group:
     def limits(self) -> FileLimits:
         """The bounds of what is read."""
         return self._source.access.limits
+
+    @property
+    def path(self) -> Path:
+        """The path of the file."""
+        return self._source.path
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The names in the root group to which soft links may lead; see `File`."""
+        return self._source.inside
+
+    @property
+    def version(self) -> FileVersion:
+        """The state of the file when it was opened."""
+        return self._source.descriptor.version
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names in the group."""
@@ -233,7 +251,7 @@ class File(Group):
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait without end
             raise UnfitFile("is no regular file: copy what it gives to one")
         self._h5py, descriptor = _opened_far(path) if is_stand_in(status) else _opened(path)
-        source = _Source(self._h5py.id, descriptor, tuple(inside), access or FileAccess())
+        source = _Source(path, self._h5py.id, descriptor, tuple(inside), access or FileAccess())
         super().__init__(source, source.root, ())
 
     @property

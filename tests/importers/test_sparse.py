@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers import sparse_blocks, sparse_spool
+from rnaget_server.importers import sparse_blocks, sparse_lines, sparse_spool
 from rnaget_server.importers.matrices.delimited import DelimitedImporter
 from rnaget_server.importers.matrices.loom import LoomImporter
 from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
@@ -412,8 +412,9 @@ def test_spool_gives_both_directions(
         part = slice(*cells.indptr[line : line + 2])
         cells.data[part] = VALUES[kinds[line % len(kinds)]](random, part.stop - part.start)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse_spool, "_BLOCK", block)
-        patch.setattr(sparse_spool, "_LINES", 12 if block < 1000 else 1 << 16)
+        patch.setattr(sparse_spool, "BLOCK", block)
+        patch.setattr(sparse_lines, "BLOCK", block)
+        patch.setattr(sparse_lines, "LINES", 12 if block < 1000 else 1 << 16)
         patch.setattr(sparse_spool, "PIECE", 5)
         patch.setattr(sparse_blocks, "_FEW", few)
         spool = SparseSpool(tmp_path, direction, shape[1])

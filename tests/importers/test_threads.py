@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rnaget_server.importers.threads import PROCESSORS, ahead, in_order
+from rnaget_server.importers.threads import PROCESSORS, ahead, in_order, meanwhile
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
@@ -61,3 +61,38 @@ def test_an_error_while_an_item_is_made_is_raised() -> None:
     assert next(results) == 1
     with pytest.raises(ValueError, match="broken"):
         next(results)
+
+
+def test_work_goes_on_meanwhile_and_has_ended_when_the_context_has() -> None:
+    began, goes_on = threading.Event(), threading.Event()
+
+    def work() -> int:
+        began.set()
+        assert goes_on.wait(10)
+        return 7
+
+    with meanwhile(work) as result:
+        assert began.wait(10)
+        assert not result.done()
+        goes_on.set()
+    assert result.done() and result.result() == 7
+
+
+def test_an_error_of_what_goes_on_meanwhile_comes_where_its_result_is_asked_for() -> None:
+    with meanwhile(lambda: 1 // 0) as result:
+        pass
+    with pytest.raises(ZeroDivisionError):
+        result.result()
+
+
+def test_an_error_of_the_context_comes_out_once_the_other_work_has_ended() -> None:
+    ended = []
+
+    def work() -> None:
+        time.sleep(0.1)
+        ended.append(True)
+        raise ValueError("of the other work")
+
+    with pytest.raises(KeyError, match="mine"), meanwhile(work):
+        raise KeyError("mine")
+    assert ended == [True]

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from rnaget_server.storage.files import exclusive_in, leftovers, new_temporary, temporary_name, working_in
+import pytest
+
+from rnaget_server.storage import files
+from rnaget_server.storage.files import (
+    exclusive_in,
+    leftovers,
+    new_temporary,
+    temporary_name,
+    working_in,
+    written_early,
+)
 
 
 def test_what_is_left_is_named_and_removed_by_the_next(tmp_path: Path) -> None:
@@ -47,3 +60,75 @@ def test_one_import_at_a_time_changes_a_catalogue(tmp_path: Path) -> None:
         order.append("first")
     other.join()
     assert order == ["first", "second"]
+
+
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the file when it was brought to the disk, without a wait between."""
+    monkeypatch.setattr(files, "_BETWEEN", 0.005)
+    sizes: list[int] = []
+    fsync = os.fsync
+
+    def noted(number: int) -> None:
+        sizes.append(os.fstat(number).st_size)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return sizes
+
+
+def test_a_file_that_is_brought_to_the_disk_while_it_is_written_is_whole(tmp_path: Path, brought: list[int]) -> None:
+    path, threads = new_temporary(tmp_path / "m.h5"), threading.active_count()
+    with written_early(path), path.open("wb") as file:
+        for number in range(200):
+            file.write(bytes([number]) * 10_000)
+            if number == 100:
+                file.flush()
+                wait_until(lambda: 1_010_000 in brought)
+    assert path.read_bytes() == b"".join(bytes([number]) * 10_000 for number in range(200))
+    assert threading.active_count() == threads
+
+
+def test_an_error_of_the_disk_comes_out_at_the_end(
+    tmp_path: Path, brought: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def fail(number: int) -> None:
+        failed.set()
+        raise OSError(errno.EIO, "of the disk")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    path, done = new_temporary(tmp_path / "m.h5"), []
+    with pytest.raises(OSError, match="of the disk"), written_early(path):
+        assert failed.wait(10)
+        done.append(path.write_bytes(b"all of it"))
+    assert done == [9]
+    with pytest.raises(KeyError, match="of the body"), written_early(path):
+        failed.clear()
+        assert failed.wait(10)
+        raise KeyError("of the body")
+
+
+def test_bringing_a_file_to_the_disk_ends_when_writing_fails(tmp_path: Path, brought: list[int]) -> None:
+    path, threads = new_temporary(tmp_path / "m.h5"), threading.active_count()
+    with pytest.raises(KeyError, match="of the body"), written_early(path):
+        wait_until(lambda: bool(brought))
+        raise KeyError("of the body")
+    count = len(brought)
+    assert threading.active_count() == threads
+    threading.Event().wait(0.05)
+    assert len(brought) == count
+
+
+def test_a_file_that_is_not_there_cannot_be_brought_to_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), written_early(tmp_path / "none"):
+        pass
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it has not come to that")

@@ -224,8 +224,30 @@ def test_files_are_opened_in_one_place_only() -> None:
     }
     # What workers share is in memory, or in files without a name, which nobody else can cut off; writers open what they
     # have made themselves, in a directory of their own.
-    own = {"shared_counts.py", "shared_state.py", "by_samples.py", "skeleton.py", "zarr.py"}
-    assert found == {"hdf5_file.py", *own}
+    own = {"shared_counts.py", "shared_state.py", "by_samples.py", "skeleton.py", "zarr.py", "processes.py"}
+    mapping = {"local.py", "hdf5_dataset.py", "mapped_run.py"}
+    assert found == {"hdf5_file.py", *own, *mapping}
+
+
+def test_files_are_mapped_only_by_processes_of_imports() -> None:
+    """A process ends that looks at what was cut off from a file in memory."""
+    mapping = re.compile(r"(\.mapped\(|\bMappedRun\(|place\.open\()")
+    found = {
+        (str(path.relative_to(ROOT / "rnaget_server")), match)
+        for path in (ROOT / "rnaget_server").rglob("*.py")
+        for match in mapping.findall(path.read_text())
+    }
+    assert found == {
+        ("importers/matrices/sparse_reading.py", "place.open("),  # all else is what this leads to
+        ("stores/compressed.py", ".mapped("),
+        ("stores/mapped_run.py", ".mapped("),
+        ("stores/hdf5_dataset.py", ".mapped("),
+    }
+    reading = (ROOT / "rnaget_server/importers/matrices/sparse_reading.py").read_text()
+    assert re.findall(r"(?<!def )\b_opened\(.*\)", reading) == [
+        "_opened(part.path, part.place)",
+        "_opened(self.path, self.place)",
+    ]
 
 
 def small(**limits: int) -> FileAccess:

@@ -14,20 +14,15 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, TsvStyle
 from rnaget_server.importers.matrices.attributes import id_attribute, name_attribute, style_of
-from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
+from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.columns import text_column
-from rnaget_server.importers.threads import ahead
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
-from rnaget_server.model.sparse import Direction
-from rnaget_server.stores.compressed import CompressedMatrix
 from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _ROWS_BYTES = 8 << 20
-# Stored cells read at once: arrays of so many take few and large pages of memory, which is a third of the time.
-_CELLS = 1 << 20
 _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -113,34 +108,6 @@ def labels(
     return _table(features, feature_id, feature_name), _table(samples, sample_id, None), style
 
 
-def spool_lines(
-    path: Path, lines: CompressedMatrix, direction: Direction, directory: Path, progress: Progress
-) -> SpooledSparse:
-    """Return the cells of a sparse matrix whose lines are features or samples, spooled.
-
-    Raises
-    ------
-    ImportFailure
-        If the cells are damaged, or a value is too large.
-    """
-    with as_import_failures(path):
-        lines = lines.by_threads()
-    kept = _kept(lines.dtype)
-    total, done = max(1, lines.cells(None)), 0
-    with (
-        filling(SparseSpool(directory, direction, lines.minor_size), path) as spool,
-        contextlib.closing(ahead(lines.pieces(None, None, kept, size=_CELLS))) as pieces,
-    ):
-        while True:
-            with as_import_failures(path):
-                piece = next(pieces, None)
-            if piece is None:
-                return spool.finish()
-            spool.append(piece)
-            done += len(piece.data)
-            progress(min(1.0, done / total))
-
-
 def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) -> SpooledCells:
     """Return the cells of a dense dataset of samples × features, spooled.
 
@@ -150,7 +117,7 @@ def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) ->
         If the cells are damaged, or a value is too large.
     """
     samples, features = dataset.shape
-    kept = _kept(dataset.dtype)
+    kept = kept_dtype(dataset.dtype)
     tall = dataset.chunks[0] if dataset.chunks else 1
     step = max(tall, _ROWS_BYTES // max(1, features * kept.itemsize) // tall * tall)
     with filling(Spool(directory, features, transposed=True), path) as spool:
@@ -162,13 +129,13 @@ def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) ->
         return spool.finish()
 
 
-def _if_present(axis: Axis, name: str | None) -> str | None:
-    return name if name in axis.attributes else None
-
-
-def _kept(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type in which values lose nothing on their way to the store."""
     return _SINGLE if np.can_cast(dtype, _SINGLE, "safe") else _DOUBLE
+
+
+def _if_present(axis: Axis, name: str | None) -> str | None:
+    return name if name in axis.attributes else None
 
 
 def _table(axis: Axis, id: str, name: str | None) -> AxisTable:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix
+from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix, TsvStyle
 from rnaget_server.importers.detect import is_hdf5
 from rnaget_server.importers.matrices.annotated import (
     UsualNames,
@@ -15,17 +15,19 @@ from rnaget_server.importers.matrices.annotated import (
     labels,
     refuse_text_options,
     served_file,
-    spool_lines,
     spool_rows,
 )
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FEATURE_IDS
+from rnaget_server.importers.matrices.sparse_reading import spool_lines
 from rnaget_server.importers.sparse_spool import SpooledSparse
-from rnaget_server.importers.spool import SpooledCells
+from rnaget_server.importers.spool import SpooledCells, closed_on_failure
 from rnaget_server.importers.text.fields import shortened
+from rnaget_server.importers.threads import meanwhile
 from rnaget_server.model.axis import Axis, read_labels
 from rnaget_server.model.sparse import Direction
 from rnaget_server.stores.h5ad import MAIN, RAW, H5adFile, H5adMatrix, H5adStore, modalities, no_main
 from rnaget_server.stores.h5ad_encodings import printable
+from rnaget_server.stores.native.write_dense import AxisTable
 
 
 class H5adImporter(Importer):
@@ -76,10 +78,18 @@ def read_anndata(
         var = file.raw_var if name == RAW else file.var
         axes = var.axis, file.samples
         _refuse_empty(path, name, matrix.shape)
-        features, samples, style = labels(path, axes, _usual(axes), options)
-        samples = replace(samples, embeddings={name: file.points(name) for name in file.embeddings.items})
         matrix.dtype()  # refuses whole numbers that would not stay what they are
-    cells = _spooled(path, matrix, directory, progress)
+
+    def named() -> tuple[AxisTable, AxisTable, TsvStyle]:
+        with as_import_failures(path):
+            features, samples, style = labels(path, axes, _usual(axes), options)
+            points = {name: file.points(name) for name in file.embeddings.items}
+            return features, replace(samples, embeddings=points), style
+
+    with meanwhile(named) as names:
+        cells = _spooled(path, matrix, directory, progress)
+    with closed_on_failure(cells):
+        features, samples, style = names.result()
     form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
     what = "AnnData" if modality is None else f"MuData, modality {modality}"
     kept = f"; embeddings {', '.join(map(printable, samples.embeddings))}" if samples.embeddings else ""

@@ -13,11 +13,11 @@ from rnaget_server.importers.matrices.annotated import (
     as_import_failures,
     labels,
     refuse_text_options,
-    spool_lines,
     spool_rows,
 )
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.hdf5_columns import column_axis, items_of
+from rnaget_server.importers.matrices.sparse_reading import spool_lines
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.importers.text.fields import shortened

@@ -13,8 +13,8 @@ from rnaget_server.importers.matrices.annotated import (
     labels,
     refuse_text_options,
     served_file,
-    spool_lines,
 )
+from rnaget_server.importers.matrices.sparse_reading import spool_lines
 from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, SAMPLE_ID, TenXStore
 
 _USUAL = UsualNames((FEATURE_ID,), (FEATURE_NAME,), (SAMPLE_ID,))

@@ -23,7 +23,7 @@ from rnaget_server.compute.base import Compute
 from rnaget_server.compute.local import LocalCompute
 from rnaget_server.model.axis import Index, Raw
 from rnaget_server.model.text import encode_all, padding, write_padded
-from rnaget_server.storage.files import commit, default_mode, new_temporary
+from rnaget_server.storage.files import commit, default_mode, new_temporary, written_early
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Points, Ranges
 from rnaget_server.stores.blocks import steps
@@ -131,7 +131,7 @@ def new_file(path: Path, kind: layout.Kind, features: AxisTable, samples: AxisTa
     """Yield a new file of a native store with its labels, temporary at first and renamed to `path` once it is whole."""
     temporary = new_temporary(path)
     try:
-        with h5py.File(temporary, "w", libver="v110") as file:
+        with written_early(temporary), h5py.File(temporary, "w", libver="v110") as file:
             file.attrs[kind.attribute] = kind.version
             _write_axis(file, layout.FEATURES, features)
             _write_axis(file, layout.SAMPLES, samples)

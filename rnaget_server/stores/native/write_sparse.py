@@ -9,6 +9,7 @@ of frames of `FRAME` cells, and the places of the frames are in ``/rnaget/chunks
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.dtypes import cell_dtype, least_type
+from rnaget_server.stores.native.encoded_rows import EncodedRows, RowsEncoder, WorkedOn, joined_ranges
+from rnaget_server.stores.native.run_form import RunForm
 from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
 
@@ -69,72 +72,50 @@ def write_sparse(
 
 
 def _write_layer(file: h5py.File, number: int, layer: SparseLayerSource, progress: Callable[[float], None]) -> None:
-    features, samples = layer.values.shape
-    ranges = _RangesOf(features, samples, cell_dtype(layer.stored_dtype))
     group = file.create_group(layout.by_feature(number))
     group.attrs[layout.UNITS] = layer.units
     group.attrs[layout.WHOLE] = layer.whole
-    _fill(group, number, features, layer, "features", ranges.take, lambda done: progress(done / 2))
-    write_ranges(file, number, ranges.ranges)
+    write_ranges(file, number, _fill(group, number, layer, "features", lambda done: progress(done / 2)))
     group = file.create_group(layout.by_sample(number))
-    _fill(group, number, samples, layer, "samples", lambda _: None, lambda done: progress(0.5 + done / 2))
+    _fill(group, number, layer, "samples", lambda done: progress(0.5 + done / 2))
 
 
 def _fill(
-    group: h5py.Group,
-    number: int,
-    size: int,
-    layer: SparseLayerSource,
-    direction: Direction,
-    take: Callable[[CompressedBlock], None],
-    progress: Callable[[float], None],
-) -> None:
+    group: h5py.Group, number: int, layer: SparseLayerSource, direction: Direction, progress: Callable[[float], None]
+) -> Ranges:
+    """Write the cells along features or samples, and return the ranges of features."""
+    size, across = layer.values.shape if direction == "features" else layer.values.shape[::-1]
     count = layer.values.count
-    indptr = np.zeros(size + 1, np.int64)
+    indices = RunForm.of(count, np.promote_types(np.uint16, least_type(across)), FRAME)
+    values = RunForm.of(count, layer.stored_dtype, FRAME)
+    index_writer, value_writer = RunWriter(group, layout.INDICES, indices), RunWriter(group, layout.VALUES, values)
+    indptr, ranges = np.zeros(size + 1, np.int64), []
     row = at = 0
-    indices = RunWriter(group, layout.INDICES, count, _index_type(layer, direction), FRAME)
-    values = RunWriter(group, layout.VALUES, count, layer.stored_dtype, FRAME)
-    for piece in layer.values.compressed_along(direction):
-        rows, cells = len(piece.indptr) - 1, len(piece.indices)
-        indptr[row + 1 : row + rows + 1] = at + piece.indptr[1:]
+    encoder = RowsEncoder(indices, values, across if direction == "features" else None)
+    for part in _encoded(layer.values, direction, encoder):
+        rows, cells = len(part.indptr) - 1, int(part.indptr[-1])
         row, at = row + rows, at + cells
         if at > count:
             break
-        indices.append(piece.indices)
-        values.append(piece.data)
-        take(piece)
+        indptr[row - rows + 1 : row + 1] = at - cells + part.indptr[1:]
+        index_writer.append(part.indices)
+        value_writer.append(part.values)
+        if part.ranges is not None:
+            ranges.append(deepcopy(part.ranges))
         progress(at / max(1, count))
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
-    indices.finish(group.file, layout.run_chunks(number, direction, layout.INDICES))
-    values.finish(group.file, layout.run_chunks(number, direction, layout.VALUES))
+    index_writer.finish(group.file, layout.run_chunks(number, direction, layout.INDICES))
+    value_writer.finish(group.file, layout.run_chunks(number, direction, layout.VALUES))
     group.create_dataset(layout.INDPTR, data=indptr)
+    return joined_ranges(ranges, cell_dtype(layer.stored_dtype))
 
 
-def _index_type(layer: SparseLayerSource, direction: Direction) -> np.dtype[Any]:
-    """Return the type that holds positions on the other axis."""
-    return np.promote_types(np.uint16, least_type(layer.values.shape[direction == "features"]))
-
-
-class _RangesOf:
-    """Minimum, maximum and number of NaN of each feature, from pieces along features."""
-
-    def __init__(self, features: int, samples: int, dtype: np.dtype[Any]) -> None:
-        self.ranges = Ranges(np.zeros(features, dtype), np.zeros(features, dtype), np.zeros(features, np.int32))
-        self._samples = samples
-        self._at = 0
-
-    def take(self, piece: CompressedBlock) -> None:
-        """Take the next features."""
-        stored = np.diff(piece.indptr)
-        filled = np.flatnonzero(stored)
-        features, starts = self._at + filled, piece.indptr[:-1][filled]
-        self._at += len(stored)
-        if not len(filled):
-            return
-        minimum, maximum = np.fmin.reduceat(piece.data, starts), np.fmax.reduceat(piece.data, starts)
-        gaps = stored[filled] < self._samples
-        self.ranges.minimum[features] = np.where(gaps, np.fmin(minimum, 0), minimum)
-        self.ranges.maximum[features] = np.where(gaps, np.fmax(maximum, 0), maximum)
-        if piece.data.dtype.kind == "f" and (nans := np.isnan(piece.data)).any():
-            self.ranges.nans[features] = np.add.reduceat(nans, starts, dtype=np.int32)
+def _encoded(values: SparseValues, direction: Direction, encoder: RowsEncoder) -> Iterator[EncodedRows]:
+    if isinstance(values, WorkedOn):
+        yield from values.worked_on(direction, encoder, last=True)
+        return
+    at = 0
+    for piece in values.compressed_along(direction):
+        yield encoder(piece, at)
+        at += len(piece.data)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from numcodecs import blosc
 from numpy.typing import NDArray
 
@@ -18,7 +21,9 @@ from rnaget_server.stores.chunk_reader import is_only_blosc
 from rnaget_server.stores.chunked_run import ChunkedRun
 from rnaget_server.stores.hdf5_dataset import Part
 from rnaget_server.stores.joined_chunks import decode_together
+from rnaget_server.stores.native.run_form import RunForm
 from rnaget_server.stores.native.run_writer import RunWriter
+from tests.conftest import examples
 
 RANDOM = np.random.default_rng(20_261_121)
 
@@ -26,8 +31,9 @@ RANDOM = np.random.default_rng(20_261_121)
 def write_run(path: Path, cells: NDArray[Any], frame: int) -> NDArray[np.int64]:
     """Write cells into a file of their own, and return the places of their frames."""
     with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, frame)
-        writer.append(cells)
+        form = RunForm.of(len(cells), cells.dtype, frame)
+        writer = RunWriter(file, "cells", form)
+        writer.append(form.encoded(cells, 0))
         writer.finish(file, "places")
         places: NDArray[np.int64] = file["places"][()]
     return places
@@ -47,13 +53,98 @@ def test_hdf5_reads_runs_of_cells(tmp_path: Path, pieces: tuple[int, ...], dtype
     cells = RANDOM.integers(0, 1000, sum(pieces)).astype(dtype)
     path = tmp_path / "cells.h5"
     with h5py.File(path, "w") as file:
-        writer = RunWriter(file, "cells", len(cells), cells.dtype, 8)
+        form, at = RunForm.of(len(cells), cells.dtype, 8), 0
+        writer = RunWriter(file, "cells", form)
         for piece in np.split(cells, np.cumsum(pieces)[:-1]) if pieces else ():
-            writer.append(piece.astype(np.int64))
+            writer.append(form.encoded(piece.astype(np.int64), at))
+            at += len(piece)
         writer.finish(file, "places")
     with h5py.File(path, "r") as file:
         assert file["cells"].dtype == dtype
         np.testing.assert_array_equal(file["cells"][()], cells)
+
+
+def write_pieces(path: Path, form: RunForm, pieces: list[NDArray[Any]]) -> None:
+    """Write cells that are encoded piece by piece, from wherever each begins."""
+    at = 0
+    with h5py.File(path, "w") as file:
+        writer = RunWriter(file, "cells", form)
+        for piece in pieces:
+            writer.append(form.encoded(piece, at))
+            at += len(piece)
+        writer.finish(file, "places")
+
+
+def chunks_of(path: Path) -> list[tuple[int, bytes]]:
+    """Return the filters that each chunk was stored without, and its bytes."""
+    with h5py.File(path) as file:
+        dataset = file["cells"]
+        return [dataset.id.read_direct_chunk((at,)) for at in range(0, len(dataset), dataset.chunks[0])]
+
+
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    count=st.integers(1, 700),
+    cuts=st.lists(st.integers(0, 700), max_size=8),
+    # Of uint8, a frame of 8 cells is too small to be compressed.
+    frame=st.sampled_from([8, 32]),
+    dtype=st.sampled_from(["u1", "u2", "i4", "f4", "f8"]),
+    noise=st.booleans(),
+)
+@example(count=600, cuts=[1], frame=8, dtype="i4", noise=False)
+@example(count=512, cuts=[128, 256, 256, 511], frame=32, dtype="f4", noise=True)
+@example(count=700, cuts=[5, 6, 600], frame=8, dtype="u1", noise=False)
+def test_pieces_that_begin_anywhere_give_what_is_encoded_at_once(
+    tmp_path: Path, count: int, cuts: list[int], frame: int, dtype: str, noise: bool
+) -> None:
+    random = np.random.default_rng(count)
+    cells = random.integers(0, 50, count).astype(dtype)
+    if noise:  # in the middle of it, which does not become smaller
+        middle = cells[count // 3 : count // 2]
+        middle[:] = random.integers(0, 120, middle.nbytes, np.uint8).view(dtype)
+    form = RunForm.of(count, cells.dtype, frame)
+    write_pieces(tmp_path / "once.h5", form, [cells])
+    write_pieces(tmp_path / "pieces.h5", form, np.split(cells, sorted(min(cut, count) for cut in cuts)))
+    assert chunks_of(tmp_path / "once.h5") == chunks_of(tmp_path / "pieces.h5")
+    for name in ("once.h5", "pieces.h5"):
+        with h5py.File(tmp_path / name) as file:
+            assert file["cells"][()].tobytes() == cells.tobytes()
+            run = run_of(file)
+            for low, high in ((0, count), (count // 3, count // 2), (count - 1, count)):
+                assert run.read(np.array([low]), np.array([high])).tobytes() == cells[low:high].tobytes()
+
+
+@pytest.mark.parametrize("frame", [8, 4096])
+def test_frames_that_do_not_become_smaller(tmp_path: Path, frame: int) -> None:
+    """Their chunks are stored without the filter, and those of others with it."""
+    cells = np.zeros(frame * 16 * 3, np.float64)
+    noisy = cells[frame * 16 : frame * 32]
+    noisy[:] = RANDOM.integers(0, 256, noisy.nbytes, np.uint8).view(np.float64)
+    form = RunForm.of(len(cells), cells.dtype, frame)
+    write_pieces(tmp_path / "a.h5", form, np.split(cells, [5, frame * 20]))
+    chunks = chunks_of(tmp_path / "a.h5")
+    # HDF5 says by a bit for each filter which of them a chunk was stored without.
+    expected = [0, 1, 0] if frame > 8 else [1, 1, 1]
+    assert [mask for mask, _ in chunks] == expected
+    assert chunks[1][1] == noisy.tobytes()
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["cells"][()].tobytes() == cells.tobytes()
+
+
+def test_encoded_cells_are_sent_as_they_lie_in_memory() -> None:
+    cells = RANDOM.integers(0, 1000, 200_000).astype(np.int32)
+    form = RunForm.of(1 << 20, cells.dtype, 4096)
+    encoded = form.encoded(cells, 1000)
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(encoded, protocol=5, buffer_callback=buffers.append)
+    arrays = vars(encoded)
+    assert sum(buffer.raw().nbytes for buffer in buffers) == sum(array.nbytes for array in arrays.values())
+    assert len(pickled) < 2_000 and len(encoded.chunks) > 100_000
+    assert (len(encoded.before), len(encoded.after)) == (65_536 - 1_000, 200_000 - (65_536 - 1_000) - 2 * 65_536)
+    sent = pickle.loads(pickled, buffers=[bytes(buffer.raw()) for buffer in buffers])
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(getattr(sent, name), array)
+        assert getattr(sent, name).dtype == array.dtype
 
 
 @pytest.mark.parametrize(("chunk", "at_once"), [(8, 100), (128, 1), (128, 3_000), (128, 1 << 20)])
@@ -153,8 +244,9 @@ def test_chunks_that_are_alike_are_decoded_together() -> None:
 
 def test_a_run_that_somebody_has_written_again_is_left_to_hdf5(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "cells.h5", "w") as file:
-        writer = RunWriter(file, "own", 100, np.dtype(np.int32), 8)
-        writer.append(np.arange(100))
+        form = RunForm.of(100, np.dtype(np.int32), 8)
+        writer = RunWriter(file, "own", form)
+        writer.append(form.encoded(np.arange(100), 0))
         writer.finish(file, "places")
         file.create_dataset("gzip", data=np.arange(100), chunks=(8,), compression="gzip")
         file.create_dataset("contiguous", data=np.arange(100))

@@ -1,0 +1,276 @@
+"""Work on parts by processes of this machine, which hand over what they make in a file."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from itertools import accumulate, pairwise
+from multiprocessing import current_process, get_context, parent_process, resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from rnaget_server.compute.base import Part, Result
+from rnaget_server.compute.heap import reuse_memory
+from rnaget_server.errors import ComputeFailure
+
+_ENDED = "a process of the import has ended early"
+_NO_MEMORY = f"{_ENDED}: see that there is memory enough for all of them"
+_CUT_SHORT = f"{_ENDED}: the file was cut short while it was read, or its disk has failed"
+
+
+class SharedFile:
+    """A temporary file without a name, which processes that are started with it share."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    @classmethod
+    def new(cls, directory: Path) -> SharedFile:
+        """Return an empty file in a directory; it is gone once all that have it are closed or ended."""
+        return cls(tempfile.TemporaryFile(dir=directory, buffering=0))
+
+    def __reduce__(self) -> tuple[Callable[[Any], SharedFile], tuple[Any]]:
+        """Return what opens it in a process that is being started."""
+        return _adopted, (DupFd(self.fileno()),)
+
+    def fileno(self) -> int:
+        """Return the number of the open file."""
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+
+def _adopted(descriptor: Any) -> SharedFile:
+    return SharedFile(os.fdopen(descriptor.detach(), "r+b", buffering=0))
+
+
+class _Made(NamedTuple):
+    """A result but for its arrays, and their sizes, one behind another in a file."""
+
+    pickled: bytes
+    sizes: list[int]
+
+
+class _Process:
+    """One of the processes, which answers one question after another."""
+
+    def __init__(self, results: Sequence[SharedFile], shared: Any) -> None:
+        context = get_context("spawn")
+        self._connection, other = context.Pipe()
+        # Python ends it with this process, if nothing else has.
+        self._process: BaseProcess = context.Process(target=_serve, args=(other, results, shared), daemon=True)
+        self._process.start()
+        other.close()
+
+    def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns there, or raise what it raises.
+
+        Raises
+        ------
+        ComputeFailure
+            If the process has ended.
+        """
+        try:
+            self._connection.send((function, arguments))
+            result, error = self._connection.recv()
+        except (EOFError, ConnectionError):
+            self._process.join()
+            raise ComputeFailure(_CUT_SHORT if self._process.exitcode == -signal.SIGBUS else _NO_MEMORY) from None
+        if error is not None:
+            raise error
+        return result
+
+    def end(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.join()
+
+    def close(self) -> None:
+        """Give back what belonged to it; nobody waits for an answer any more."""
+        self._connection.close()
+        self._process.close()
+
+
+class Processes:
+    """Processes that work on parts; they start with the first ones.
+
+    Each has a thread here that waits for its answers. There is nothing else between them and this process: no queue,
+    which a second Ctrl-C could leave without its thread, and no semaphore, which some machines do not have.
+
+    Parameters
+    ----------
+    count
+        Number of processes.
+    directory
+        The directory of the temporary files for results.
+    shared
+        Given to every function; it is pickled once for each process.
+    """
+
+    def __init__(self, count: int, directory: Path, shared: Any) -> None:
+        self._count = count
+        self._shared = shared
+        # One for each result that is waited for, and that which is used: each is written again and again.
+        self._results = [SharedFile.new(directory) for _ in range(count + 2)]
+        self._threads = ThreadPoolExecutor(count)
+        self._own = threading.local()
+        self._starting = threading.Lock()
+        self._started: list[_Process] = []
+        self._closed = False
+
+    @staticmethod
+    def may_start() -> bool:
+        """Return whether this process may start others: those of some pools may not."""
+        return not current_process().daemon
+
+    def map(self, function: Callable[[Any, Part], Result], parts: Iterable[Part]) -> Generator[Result, None, None]:
+        """Yield the result of each part, in their order.
+
+        Parameters
+        ----------
+        function
+            Makes a result of what is shared and a part: at the top of a module. What it raises is raised in the place
+            of its result.
+        parts
+            Small values that can be pickled, taken when they are needed.
+
+        Raises
+        ------
+        ComputeFailure
+            If a process has ended.
+        """
+        with closing(self._in_order(parts, lambda part, _: self._submitted(_work, function, part))) as results:
+            for _, future in results:
+                yield future.result()
+
+    def map_arrays(
+        self, function: Callable[[Any, Part], Result], parts: Iterable[Part]
+    ) -> Generator[Result, None, None]:
+        """Yield results with large arrays, which may be used until the next result is asked for; see `map`."""
+        with closing(self._in_order(parts, partial(self._submitted, _work_on_arrays, function))) as results:
+            for number, future in results:
+                yield _with_arrays(self._results[number], future.result())
+
+    def _in_order(
+        self, parts: Iterable[Part], submit: Callable[[Part, int], Future[Any]]
+    ) -> Generator[tuple[int, Future[Any]], None, None]:
+        """Yield the number of the file for arrays and the future of each part."""
+        pending: deque[tuple[int, Future[Any]]] = deque()
+        try:
+            for number, part in enumerate(parts):
+                number %= len(self._results)
+                pending.append((number, submit(part, number)))
+                if len(pending) > self._count:
+                    yield pending.popleft()
+            while pending:
+                yield pending.popleft()
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the processes at once, also in the midst of a part."""
+        with self._starting:
+            self._closed = True
+        for process in self._started:
+            process.end()
+        self._threads.shutdown(cancel_futures=True)
+        while self._started:
+            self._started.pop().close()
+        for file in self._results:
+            file.close()
+
+    def _submitted(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        return self._threads.submit(self._ask, function, *arguments)
+
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Ask the process of this thread, which is started if there is none."""
+        process: _Process | None = getattr(self._own, "process", None)
+        if process is None:
+            process = self._own.process = self._new_process()
+        return process.ask(function, *arguments)
+
+    def _new_process(self) -> _Process:
+        """Start a process; called in a thread, which Ctrl-C does not break off."""
+        with self._starting:
+            if self._closed:
+                raise ComputeFailure(_ENDED)
+            # Python's own helper first, since to start it lets the signal through again.
+            resource_tracker.ensure_running()
+            # A process that starts has the signals blocked that its thread has: Ctrl-C is for this process alone.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            self._started.append(_Process(self._results, self._shared))
+            return self._started[-1]
+
+
+def _with_arrays(file: SharedFile, made: _Made) -> Any:
+    if total := sum(made.sizes):
+        whole = memoryview(mmap.mmap(file.fileno(), total, prot=mmap.PROT_READ))
+    else:
+        whole = memoryview(b"")
+    ends = accumulate(made.sizes, initial=0)
+    return pickle.loads(made.pickled, buffers=[whole[start:end] for start, end in pairwise(ends)])
+
+
+_STATE: dict[str, Any] = {}
+
+
+def _serve(questions: Connection, results: Sequence[SharedFile], shared: Any) -> None:
+    """Answer the questions of the process that has started this one, until it ends."""
+    _STATE.update(results=results, shared=shared)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    reuse_memory()
+    while True:
+        function, arguments = questions.recv()
+        answer: tuple[Any, BaseException | None]
+        try:
+            answer = function(*arguments), None
+        except BaseException as error:  # raised there
+            answer = None, _portable(error)
+        questions.send(answer)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """Return an error as another process can have it: what cannot be pickled, by its name and text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return ComputeFailure(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _work(function: Callable[[Any, Part], Result], part: Part) -> Result:
+    return function(_STATE["shared"], part)
+
+
+def _work_on_arrays(function: Callable[[Any, Part], Result], part: Part, number: int) -> _Made:
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(function(_STATE["shared"], part), protocol=5, buffer_callback=buffers.append)
+    arrays, place = [buffer.raw() for buffer in buffers], 0
+    sizes = [array.nbytes for array in arrays]
+    for left in arrays:
+        while left:
+            written = os.pwrite(_STATE["results"][number].fileno(), left, place)
+            left, place = left[written:], place + written
+    return _Made(pickled, sizes)

@@ -1,0 +1,115 @@
+"""Sparse lines on their way into a block of the temporary file: looked at, and in the types that they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaget_server.importers.odd_values import OddValues
+from rnaget_server.importers.sparse_blocks import Block, BlockFile, block_at
+from rnaget_server.importers.spool import refuse_too_large
+from rnaget_server.importers.threads import PROCESSORS
+from rnaget_server.model.sparse import CompressedBlock
+
+BLOCK: Final = (31 << 19) // PROCESSORS
+"""Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches
+are read. Each processor has one in memory."""
+
+LINES: Final = 1 << 16
+"""Lines of a block: two bytes number them."""
+
+_EXACT = 2.0**24
+_BYTE, _TWO_BYTES = 1 << 8, 1 << 16
+_SINGLE: np.dtype[Any] = np.dtype(np.float32)
+_DOUBLE: np.dtype[Any] = np.dtype(np.float64)
+
+
+@dataclass(frozen=True)
+class TakenLines:
+    """A block that is in the file, and what its cells are like.
+
+    Attributes
+    ----------
+    block
+        Where it is.
+    counts
+        How many cells are at each position.
+    whole
+        True if all are whole numbers or NaN.
+    odd
+        Values that are rarely meant, by the number of the line in the block.
+    """
+
+    block: Block
+    counts: NDArray[Any]
+    whole: bool
+    odd: OddValues
+
+
+class HeldLines:
+    """The lines of a block in memory; `size` is the number of cells, and `lines` that of lines."""
+
+    def __init__(self) -> None:
+        self.size = self.lines = 0
+        self._pieces: list[CompressedBlock] = []
+        self._whole = True
+        self._odd = OddValues()
+
+    @property
+    def full(self) -> bool:
+        """True if they are enough for a block."""
+        return self.size >= BLOCK or self.lines >= LINES
+
+    def append(self, piece: CompressedBlock) -> None:
+        """Take the next lines.
+
+        Raises
+        ------
+        TooLarge
+            If a finite value is beyond what float32 can hold.
+        """
+        least, most = self._odd.look_at_sparse(piece, self.lines)
+        refuse_too_large(piece.data, least, most)
+        values = self._fitting(piece.data, least, most)
+        self._pieces.append(CompressedBlock(piece.indptr, piece.indices, values))
+        self.lines += len(piece.indptr) - 1
+        self.size += len(values)
+
+    def write(self, file: BlockFile, start: int, first: int, across: int, straight: bool = True) -> TakenLines:
+        """Write them from a place in the file on; they are the lines from `first`, and `across` long.
+
+        Unless `straight`, they are only written transposed.
+        """
+        lengths = np.concatenate([np.diff(piece.indptr) for piece in self._pieces])
+        kept = np.result_type(*{piece.data.dtype for piece in self._pieces}) if self._whole else _SINGLE
+        positions = _as_one([piece.indices for piece in self._pieces], np.dtype(np.int32))
+        values = _as_one([piece.data for piece in self._pieces], kept)
+        self._pieces.clear()  # so that memory has the cells only once
+        block = block_at(start, first, lengths, across, kept)
+        return TakenLines(block, file.write(block, positions, values, straight), self._whole, self._odd)
+
+    def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
+        """Return values in the type that they need; the least and the most are those of all that are numbers."""
+        if self._whole and not len(values):
+            return values.astype(np.uint8)
+        if self._whole and least >= 0 and most < _TWO_BYTES:
+            with np.errstate(invalid="ignore"):  # NaN
+                small: NDArray[Any] = values.astype(np.uint8 if most < _BYTE else np.uint16)
+            if (small == values).all() and not np.signbit(values).any():  # -0 stays what it is
+                return small
+        if self._whole:
+            finite = values[np.isfinite(values)]
+            self._whole = bool((np.rint(finite) == finite).all())
+            if self._whole and np.abs(finite).max(initial=0) > _EXACT:
+                return values.astype(_DOUBLE, copy=False)
+        return values.astype(_SINGLE, copy=False)
+
+
+def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Return arrays one behind another, of a type that holds what they have."""
+    return (
+        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
+    )

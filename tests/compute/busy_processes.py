@@ -1,0 +1,25 @@
+"""Keep processes at work until it is ended, and print their numbers. Run by a test."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from rnaget_server.compute.processes import Processes
+from tests.compute.process_functions import slow
+
+
+def main(directory: Path) -> None:
+    with closing(Processes(2, directory, 0)) as processes, closing(processes.map(slow, itertools.count())) as pids:
+        print(*{next(pids) for _ in range(6)}, flush=True)
+        for _ in pids:
+            pass
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit(3)
