@@ -28,6 +28,8 @@ from rnaget_server.errors import ComputeFailure
 _ENDED = "a process of the import has ended early"
 _NO_MEMORY = f"{_ENDED}: see that there is memory enough for all of them"
 _CUT_SHORT = f"{_ENDED}: the file was cut short while it was read, or its disk has failed"
+# Bytes of free memory that a process keeps.
+_MOST_KEPT = 1 << 30
 
 
 class SharedFile:
@@ -233,7 +235,7 @@ def _serve(questions: Connection, results: Sequence[SharedFile], shared: Any) ->
     """Answer the questions of the process that has started this one, until it ends."""
     _STATE.update(results=results, shared=shared)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    reuse_memory()
+    reuse_memory(_MOST_KEPT, larger=True)
     while True:
         function, arguments = questions.recv()
         answer: tuple[Any, BaseException | None]
