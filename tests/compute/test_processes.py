@@ -138,7 +138,7 @@ def test_breaking_off_leaves_no_process_and_no_file(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_is_a_failure(tmp_path: Path, function: object, advice: str) -> None:
     with closing(Processes(1, tmp_path, SHARED)) as processes:
         for way in (processes.map, processes.map_arrays):  # the second finds no process at all
-            with pytest.raises(ComputeFailure, match=f"a process of the import has ended early: {advice}"):
+            with pytest.raises(ComputeFailure, match=f"a process that worked on a part has ended early: {advice}"):
                 list(way(function, [1, 2, 3]))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
