@@ -24,7 +24,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.importers.sparse_blocks import COUNTS, VALUES, Block, BlockFile, most_room
 from rnaget_server.importers.sparse_lines import BLOCK, HeldLines, TakenLines
-from rnaget_server.importers.sparse_parts import AcrossPart, CellsPart, StraightPart
+from rnaget_server.importers.sparse_parts import AcrossPart, CellsPart, StraightMaker, StraightPart
 from rnaget_server.importers.spool import Spool, TooLarge
 from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
@@ -48,7 +48,7 @@ class SpooledSparse:
     _blocks: list[Block]
     _counts: NDArray[np.int64]
     odd: OddValues
-    _straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart
+    _straight: StraightMaker
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -208,10 +208,10 @@ class SparseSpool:
                 self._add(lines)
                 yield int(lines.block.lengths.sum())
 
-    def finish(self, straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart) -> SpooledSparse:
+    def finish(self, straight: StraightMaker = StraightPart) -> SpooledSparse:
         """Return what was taken, to be read; the spool takes no more.
 
-        `straight` makes of a block, the number of cells before it and their type what gives its lines as they came.
+        Of a spool that processes have filled, `straight` may read the lines as they came elsewhere than in the file.
         """
         if self._held.lines:
             self._write_held()

@@ -55,7 +55,7 @@ def by_processes(monkeypatch: pytest.MonkeyPatch) -> Started:
     monkeypatch.setattr(sparse_reading, "PROCESSORS", 2)
     monkeypatch.setattr(sparse_reading, "_MANY_CELLS", 1)
     monkeypatch.setattr(sparse_reading, "BLOCK", 2_000)
-    monkeypatch.setattr(sparse_reading, "LINES", 40)
+    monkeypatch.setattr(sparse_reading, "MOST_LINES", 40)
     return started
 
 
