@@ -30,7 +30,7 @@ StraightMaker = Callable[[Block, int, np.dtype[Any]], CellsPart]
 cells that are served."""
 
 
-def served_type(block: Block, dtype: np.dtype[Any]) -> np.dtype[Any]:
+def value_dtype(block: Block, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type in which the values of a block are given where `dtype` is that of all cells that are served."""
     kept = block.types[VALUES]
     # Large whole numbers, where there are fractions in other blocks.
@@ -49,7 +49,7 @@ class StraightPart:
         """Return its lines."""
         indptr = indptr_of(self.block.lengths)
         positions, values = (file.read(self.block, array, 0, int(indptr[-1])) for array in (POSITIONS, VALUES))
-        return CompressedBlock(indptr, positions, values.astype(served_type(self.block, self.dtype), copy=False))
+        return CompressedBlock(indptr, positions, values.astype(value_dtype(self.block, self.dtype), copy=False))
 
 
 @dataclass(frozen=True)

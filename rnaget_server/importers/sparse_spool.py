@@ -30,6 +30,7 @@ from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, panels
 from rnaget_server.stores.dtypes import cell_dtype
+from rnaget_server.stores.native.encoded_rows import made_of
 
 Made = TypeVar("Made")
 Work = Callable[[CompressedBlock, int], Made]
@@ -79,7 +80,7 @@ class SpooledSparse:
         """
         if self._processes is not None:
             for block in self.worked_on(direction, _itself):
-                yield from _pieces(deepcopy(block))
+                yield from _pieces(deepcopy(block))  # the arrays are good until the next block
             return
         with contextlib.closing(in_order(lambda part: part.cells(self._file), self._parts(direction))) as blocks:
             for block in blocks:
@@ -99,10 +100,7 @@ class SpooledSparse:
             True if they are not asked for along this direction again: then their file may go.
         """
         if self._processes is None:
-            at = 0
-            for piece in self.compressed_along(direction):
-                yield work(piece, at)
-                at += len(piece.data)
+            yield from made_of(self.compressed_along(direction), work)
             return
         parts = self._parts(direction)
         with contextlib.closing(self._processes.map_arrays(partial(_worked_on, work), parts)) as made:

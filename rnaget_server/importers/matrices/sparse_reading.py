@@ -17,7 +17,7 @@ from rnaget_server.importers.base import Progress
 from rnaget_server.importers.matrices.annotated import as_import_failures, kept_dtype
 from rnaget_server.importers.sparse_blocks import POSITIONS, Block, BlockFile, most_room
 from rnaget_server.importers.sparse_lines import BLOCK, MOST_LINES, HeldLines, TakenLines, as_one
-from rnaget_server.importers.sparse_parts import StraightMaker, StraightPart, served_type
+from rnaget_server.importers.sparse_parts import StraightMaker, StraightPart, value_dtype
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.spool import TooLarge
 from rnaget_server.importers.threads import PROCESSORS, ahead
@@ -122,7 +122,7 @@ class _LinesAgain:
         """Return these lines."""
         lines, first = _opened(self.path, self.place), self.block.first
         pieces = list(_pieces(self.path, lines, first, first + len(self.block.lengths)))
-        made = as_one(pieces, self.block.types[POSITIONS], served_type(self.block, self.dtype))
+        made = as_one(pieces, self.block.types[POSITIONS], value_dtype(self.block, self.dtype))
         with as_import_failures(self.path):
             lines.forget()
         if not np.array_equal(np.diff(made.indptr), self.block.lengths):
