@@ -55,7 +55,7 @@ def by_processes(monkeypatch: pytest.MonkeyPatch) -> Started:
     monkeypatch.setattr(sparse_reading, "PROCESSORS", 2)
     monkeypatch.setattr(sparse_reading, "_MANY_CELLS", 1)
     monkeypatch.setattr(sparse_reading, "BLOCK", 2_000)
-    monkeypatch.setattr(sparse_reading, "LINES", 40)
+    monkeypatch.setattr(sparse_reading, "MOST_LINES", 40)
     return started
 
 
@@ -273,14 +273,14 @@ def one_killed(path: Path) -> None:
 
 # A process that has not yet opened the file cannot, one that has refuses it, and one that looks at it is ended.
 CUT_SHORT = (
-    r"a\.h5ad: the file is damaged or truncated \((.*truncated file|the file (was|has become shorter))|a process of the"
+    r"a\.h5ad: the file is damaged or truncated \((.*truncated file|the file (was|has become shorter))|a process that"
 )
 
 MISHAPS: dict[str, tuple[Callable[[Path], None], float, str]] = {
     # When the first part is read, and when all are and the store is to be written.
     "cut short": (cut_short, 0.0, CUT_SHORT),
     "cut short late": (cut_short, 0.5, CUT_SHORT),
-    "killed": (one_killed, 0.5, "the import broke off: a process of the import has ended early: the file was cut"),
+    "killed": (one_killed, 0.5, "broke off: a process that worked on a part has ended early: the file was cut"),
 }
 
 
