@@ -21,15 +21,14 @@ import pandas as pd
 import pytest
 import requests
 from click.testing import CliRunner
-from hypothesis.internal.conjecture import engine, providers
+from hypothesis.internal.conjecture import engine
 from starlette.testclient import TestClient
-from werkzeug.routing import Rule
 
 from rnaget_server.app import create_app
 from rnaget_server.cli.server import main
 from rnaget_server.datasets.repository import View, open_repository
 from rnaget_server.settings import Settings
-from tests import forked
+from tests import forked, quicker
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -76,43 +75,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Look for a smaller example of a failure for seconds; try a fifth of the examples where long tests are left out.
 
     Hypothesis has no public setting for the former, and takes five minutes. No example has a time by which it has to be
-    done: a slow machine is no failure. Nor are the constants of 600 modules read, some of which it draws now and then.
+    done: a slow machine is no failure.
     loompy does without the functions that it compiles whenever it is imported, of which none is called.
-
-    Private names of libraries only save time here: tests are as right, and slower, with a library that has others.
     """
     os.environ["NUMBA_DISABLE_JIT"] = "1"
-    _build_routes_once()
+    quicker.build_routes_once()
+    quicker.make_parts_of_requests_here()
     engine.MAX_SHRINKING_SECONDS = 20
     share = 5 if config.option.markexpr == "not long" else 1
     if share > 1:
-        _leave_constants_unread()
+        quicker.leave_constants_unread()
     hypothesis.settings.register_profile(
         "here", deadline=None, max_examples=hypothesis.settings().max_examples // share
     )
     hypothesis.settings.load_profile("here")
-
-
-def _leave_constants_unread() -> None:
-    constants = getattr(providers, "_local_constants", None)
-    if constants is not None:
-        providers._get_local_constants = lambda: constants
-
-
-def _build_routes_once() -> None:
-    """Have the function that builds the addresses of a route compiled once: it is half of the making of an app."""
-    compile_builder = getattr(Rule, "_compile_builder", None)
-    if compile_builder is None:
-        return
-    compiled: dict[object, Callable[..., tuple[str, str]]] = {}
-
-    def once(rule: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        key = rule.rule, rule.host, rule.subdomain, append_unknown, repr(rule.defaults)
-        if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
-
-    Rule._compile_builder = once
 
 
 def examples(full: int) -> int:
@@ -140,6 +116,8 @@ def pytest_collection_finish() -> None:
     """Leave what was imported and collected, which stays to the end, out of every later collection of garbage."""
     gc.collect()
     gc.freeze()
+    # What tests leave is small; to look for it as often as Python does by itself is a twentieth of their time.
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ and answers with pickles.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import platform
 import threading
@@ -25,6 +24,7 @@ from distributed import Client, Future, KilledWorker
 
 from rnaget_server import __version__
 from rnaget_server.compute.base import Part, Result
+from rnaget_server.compute.heap import reuse_memory
 from rnaget_server.errors import ComputeFailure
 from rnaget_server.model.cancellation import Cancellation, Cancelled
 from rnaget_server.shared_settings import DASK
@@ -39,9 +39,8 @@ _PARTS_A_THREAD = 2
 # Dask itself runs a part on four workers before it takes the part for what kills them.
 _ATTEMPTS = 2
 _PACKAGES = ("distributed", "h5py", "hdf5plugin", "isal", "numcodecs", "numpy")
-# Parameters of mallopt; of the first, the most that it takes.
-_MMAP_THRESHOLD, _LARGEST_BLOCK = -3, 32 << 20
-_TRIM_THRESHOLD, _MOST_KEPT = -1, 256 << 20
+# Bytes of free memory that a worker keeps.
+_MOST_KEPT = 256 << 20
 _SEE_TO_IT = "see that `dask scheduler` runs, and that the setting compute has its address"
 _SAME_VERSIONS = "give scheduler and workers the same packages as this program, best by the same image"
 
@@ -255,26 +254,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
-@cache
-def _reuse_memory() -> None:
-    """Let malloc use the memory of large blocks again.
-
-    By itself it learns to; not where a threshold is set, as Dask does for its workers. Then each block of 64 KB goes
-    back to the system at once, and a part takes twice the time: its pages come back one by one.
-    """
-    with suppress(AttributeError, OSError):  # another C library than glibc
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)
-        libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
-
-
 def _run(function: Callable[[Part], Result], expected: dict[str, str], part: Part) -> _Outcome:
     """Return what the function makes of a part; called on a worker."""
     if (found := _versions()) != expected:
         names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
         differing = ", ".join(f"{name} {found.get(name, 'missing')} (here {expected.get(name)})" for name in names)
         return _Outcome(None, ComputeFailure(f"a worker of Dask has {differing}: {_SAME_VERSIONS}"))
-    _reuse_memory()
+    reuse_memory(_MOST_KEPT)
     try:
         return _Outcome(function(part), None)
     except Exception as error:

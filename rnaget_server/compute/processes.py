@@ -25,9 +25,11 @@ from rnaget_server.compute.base import Part, Result
 from rnaget_server.compute.heap import reuse_memory
 from rnaget_server.errors import ComputeFailure
 
-_ENDED = "a process of the import has ended early"
+_ENDED = "a process that worked on a part has ended early"
 _NO_MEMORY = f"{_ENDED}: see that there is memory enough for all of them"
 _CUT_SHORT = f"{_ENDED}: the file was cut short while it was read, or its disk has failed"
+# Bytes of free memory that a process keeps.
+_MOST_KEPT = 1 << 30
 
 
 class SharedFile:
@@ -48,6 +50,12 @@ class SharedFile:
     def fileno(self) -> int:
         """Return the number of the open file."""
         return self._file.fileno()
+
+    def write(self, cells: memoryview, offset: int) -> None:
+        """Write bytes from an offset on; several threads and processes may do so at once."""
+        while cells:
+            written = os.pwrite(self.fileno(), cells, offset)
+            cells, offset = cells[written:], offset + written
 
     def close(self) -> None:
         """Give the file back."""
@@ -105,6 +113,12 @@ class _Process:
         self._process.close()
 
 
+class _OwnProcess(threading.local):
+    """The process that answers a thread, once it is started."""
+
+    process: _Process | None = None
+
+
 class Processes:
     """Processes that work on parts; they start with the first ones.
 
@@ -127,7 +141,7 @@ class Processes:
         # One for each result that is waited for, and that which is used: each is written again and again.
         self._results = [SharedFile.new(directory) for _ in range(count + 2)]
         self._threads = ThreadPoolExecutor(count)
-        self._own = threading.local()
+        self._own = _OwnProcess()
         self._starting = threading.Lock()
         self._started: list[_Process] = []
         self._closed = False
@@ -199,10 +213,9 @@ class Processes:
 
     def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Ask the process of this thread, which is started if there is none."""
-        process: _Process | None = getattr(self._own, "process", None)
-        if process is None:
-            process = self._own.process = self._new_process()
-        return process.ask(function, *arguments)
+        if self._own.process is None:
+            self._own.process = self._new_process()
+        return self._own.process.ask(function, *arguments)
 
     def _new_process(self) -> _Process:
         """Start a process; called in a thread, which Ctrl-C does not break off."""
@@ -233,7 +246,7 @@ def _serve(questions: Connection, results: Sequence[SharedFile], shared: Any) ->
     """Answer the questions of the process that has started this one, until it ends."""
     _STATE.update(results=results, shared=shared)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    reuse_memory()
+    reuse_memory(_MOST_KEPT, larger=True)
     while True:
         function, arguments = questions.recv()
         answer: tuple[Any, BaseException | None]
@@ -269,8 +282,7 @@ def _work_on_arrays(function: Callable[[Any, Part], Result], part: Part, number:
     pickled = pickle.dumps(function(_STATE["shared"], part), protocol=5, buffer_callback=buffers.append)
     arrays, place = [buffer.raw() for buffer in buffers], 0
     sizes = [array.nbytes for array in arrays]
-    for left in arrays:
-        while left:
-            written = os.pwrite(_STATE["results"][number].fileno(), left, place)
-            left, place = left[written:], place + written
+    for array, size in zip(arrays, sizes, strict=True):
+        _STATE["results"][number].write(array, place)
+        place += size
     return _Made(pickled, sizes)

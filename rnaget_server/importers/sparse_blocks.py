@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.compute.processes import SharedFile
-from rnaget_server.importers.spool import read_at, write_at
+from rnaget_server.importers.spool import read_at
 from rnaget_server.stores.compressed import indptr_of
 from rnaget_server.stores.dtypes import least_type
 
@@ -104,7 +104,8 @@ class BlockFile:
         return counts
 
     def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
-        write_at(self._file_of(array), cells.astype(block.types[array], copy=False), block.places[array])
+        raw = cells.astype(block.types[array], copy=False).view(np.uint8).data
+        self._file_of(array).write(raw, block.places[array])
 
     def read(self, block: Block, array: int, start: int, stop: int) -> NDArray[Any]:
         """Return a part of one of the arrays of a block."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,13 +14,14 @@ from rnaget_server.importers.sparse_blocks import Block, BlockFile, block_at
 from rnaget_server.importers.spool import refuse_too_large
 from rnaget_server.importers.threads import PROCESSORS
 from rnaget_server.model.sparse import CompressedBlock
+from rnaget_server.stores.compressed import indptr_of
 
 BLOCK: Final = (31 << 19) // PROCESSORS
 """Cells of a block, and of the lines of the other axis that are put together at once: the larger, the fewer stretches
 are read. Each processor has one in memory."""
 
-LINES: Final = 1 << 16
-"""Lines of a block: two bytes number them."""
+MOST_LINES: Final = 1 << 16
+"""Lines of a block at most: two bytes number them."""
 
 _EXACT = 2.0**24
 _BYTE, _TWO_BYTES = 1 << 8, 1 << 16
@@ -61,7 +63,7 @@ class HeldLines:
     @property
     def full(self) -> bool:
         """True if they are enough for a block."""
-        return self.size >= BLOCK or self.lines >= LINES
+        return self.size >= BLOCK or self.lines >= MOST_LINES
 
     def append(self, piece: CompressedBlock) -> None:
         """Take the next lines.
@@ -83,13 +85,11 @@ class HeldLines:
 
         Unless `straight`, they are only written transposed.
         """
-        lengths = np.concatenate([np.diff(piece.indptr) for piece in self._pieces])
         kept = np.result_type(*{piece.data.dtype for piece in self._pieces}) if self._whole else _SINGLE
-        positions = _as_one([piece.indices for piece in self._pieces], np.dtype(np.int32))
-        values = _as_one([piece.data for piece in self._pieces], kept)
+        lines = as_one(self._pieces, np.dtype(np.int32), kept)
         self._pieces.clear()  # so that memory has the cells only once
-        block = block_at(start, first, lengths, across, kept)
-        return TakenLines(block, file.write(block, positions, values, straight), self._whole, self._odd)
+        block = block_at(start, first, np.diff(lines.indptr), across, kept)
+        return TakenLines(block, file.write(block, lines.indices, lines.data, straight), self._whole, self._odd)
 
     def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
         """Return values in the type that they need; the least and the most are those of all that are numbers."""
@@ -108,8 +108,11 @@ class HeldLines:
         return values.astype(_SINGLE, copy=False)
 
 
-def _as_one(arrays: list[NDArray[Any]], kind: np.dtype[Any]) -> NDArray[Any]:
-    """Return arrays one behind another, of a type that holds what they have."""
-    return (
-        np.concatenate(arrays, dtype=kind, casting="unsafe") if len(arrays) > 1 else arrays[0].astype(kind, copy=False)
+def as_one(pieces: Sequence[CompressedBlock], indices: np.dtype[Any], data: np.dtype[Any]) -> CompressedBlock:
+    """Return a copy of consecutive lines as one block, of types that hold what they have."""
+    lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
+    return CompressedBlock(
+        indptr_of(lengths),
+        np.concatenate([piece.indices for piece in pieces], dtype=indices, casting="unsafe"),
+        np.concatenate([piece.data for piece in pieces], dtype=data, casting="unsafe"),
     )

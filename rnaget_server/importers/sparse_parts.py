@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,18 @@ class CellsPart(Protocol):
         """Return these lines."""
 
 
+StraightMaker = Callable[[Block, int, np.dtype[Any]], CellsPart]
+"""Makes what gives the lines of a block as they came, of the block, the number of cells before it, and the type of all
+cells that are served."""
+
+
+def value_dtype(block: Block, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which the values of a block are given where `dtype` is that of all cells that are served."""
+    kept = block.types[VALUES]
+    # Large whole numbers, where there are fractions in other blocks.
+    return dtype if kept.itemsize > dtype.itemsize else kept
+
+
 @dataclass(frozen=True)
 class StraightPart:
     """A block as it came: `at` is the number of cells before it, `dtype` the type of all cells that are served."""
@@ -36,9 +49,7 @@ class StraightPart:
         """Return its lines."""
         indptr = indptr_of(self.block.lengths)
         positions, values = (file.read(self.block, array, 0, int(indptr[-1])) for array in (POSITIONS, VALUES))
-        if values.itemsize > self.dtype.itemsize:  # large whole numbers, and there are fractions in other blocks
-            values = values.astype(self.dtype)
-        return CompressedBlock(indptr, positions, values)
+        return CompressedBlock(indptr, positions, values.astype(value_dtype(self.block, self.dtype), copy=False))
 
 
 @dataclass(frozen=True)

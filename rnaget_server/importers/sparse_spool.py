@@ -24,12 +24,13 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.importers.sparse_blocks import COUNTS, VALUES, Block, BlockFile, most_room
 from rnaget_server.importers.sparse_lines import BLOCK, HeldLines, TakenLines
-from rnaget_server.importers.sparse_parts import AcrossPart, CellsPart, StraightPart
+from rnaget_server.importers.sparse_parts import AcrossPart, CellsPart, StraightMaker, StraightPart
 from rnaget_server.importers.spool import Spool, TooLarge
 from rnaget_server.importers.threads import PROCESSORS, in_order
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores.compressed import PIECE, panels
 from rnaget_server.stores.dtypes import cell_dtype
+from rnaget_server.stores.native.encoded_rows import made_of
 
 Made = TypeVar("Made")
 Work = Callable[[CompressedBlock, int], Made]
@@ -48,7 +49,7 @@ class SpooledSparse:
     _blocks: list[Block]
     _counts: NDArray[np.int64]
     odd: OddValues
-    _straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart
+    _straight: StraightMaker
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -79,7 +80,7 @@ class SpooledSparse:
         """
         if self._processes is not None:
             for block in self.worked_on(direction, _itself):
-                yield from _pieces(deepcopy(block))
+                yield from _pieces(deepcopy(block))  # the arrays are good until the next block
             return
         with contextlib.closing(in_order(lambda part: part.cells(self._file), self._parts(direction))) as blocks:
             for block in blocks:
@@ -99,10 +100,7 @@ class SpooledSparse:
             True if they are not asked for along this direction again: then their file may go.
         """
         if self._processes is None:
-            at = 0
-            for piece in self.compressed_along(direction):
-                yield work(piece, at)
-                at += len(piece.data)
+            yield from made_of(self.compressed_along(direction), work)
             return
         parts = self._parts(direction)
         with contextlib.closing(self._processes.map_arrays(partial(_worked_on, work), parts)) as made:
@@ -208,10 +206,10 @@ class SparseSpool:
                 self._add(lines)
                 yield int(lines.block.lengths.sum())
 
-    def finish(self, straight: Callable[[Block, int, np.dtype[Any]], CellsPart] = StraightPart) -> SpooledSparse:
+    def finish(self, straight: StraightMaker = StraightPart) -> SpooledSparse:
         """Return what was taken, to be read; the spool takes no more.
 
-        `straight` makes of a block, the number of cells before it and their type what gives its lines as they came.
+        Of a spool that processes have filled, `straight` may read the lines as they came elsewhere than in the file.
         """
         if self._held.lines:
             self._write_held()

@@ -319,14 +319,6 @@ def closed_on_failure(cells: _Open) -> Iterator[None]:
         raise
 
 
-def write_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
-    """Write a contiguous array to an unbuffered temporary file, from `offset` on."""
-    source = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")
-    while source:
-        written = os.pwrite(file.fileno(), source, offset)
-        source, offset = source[written:], offset + written
-
-
 def read_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
     """Fill a contiguous array with what is in a temporary file from `offset` on; several threads may do so at once."""
     target = cells.view(np.uint8).data.cast("B") if cells.size else memoryview(b"")

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 from rnaget_server.compute.processes import Processes
-from tests.compute.process_functions import slow
+from tests.compute.process_functions import asleep
 
 
 def main(directory: Path) -> None:
-    with closing(Processes(2, directory, 0)) as processes, closing(processes.map(slow, itertools.count())) as pids:
+    with closing(Processes(2, directory, 0)) as made, closing(made.map(asleep, itertools.repeat(0.5))) as pids:
         print(*{next(pids) for _ in range(6)}, flush=True)
         for _ in pids:
             pass

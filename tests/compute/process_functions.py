@@ -22,6 +22,21 @@ def plus(shared: int, number: int) -> int:
     return shared + number
 
 
+class TwoArguments(Exception):
+    """An error that Python pickles and cannot read again."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def failing(shared: int, number: int) -> int:
+    raise TwoArguments("one", "two")
+
+
+def numbers(shared: int, number: int) -> NDArray[np.int64]:
+    return np.arange(number, number + 1000)
+
+
 def refused(shared: int, number: int) -> int:
     if number == 3:
         raise ImportFailure(f"the cell {number} is no number", "values.tsv", number)
@@ -47,13 +62,9 @@ def large(shared: int, number: int) -> NDArray[np.int64]:
     return np.full(1 << 20, number)
 
 
-def process(shared: int, number: int) -> int:
-    time.sleep(0.1)  # so that no process is given all of them
-    return os.getpid()
-
-
-def slow(shared: int, number: int) -> int:
-    time.sleep(0.5)
+def asleep(shared: int, seconds: float) -> int:
+    """Return the number of the process."""
+    time.sleep(seconds)
     return os.getpid()
 
 

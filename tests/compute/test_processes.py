@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,6 +23,7 @@ from tests.compute import process_functions
 
 ROOT = Path(__file__).parents[2]
 SHARED = 100
+FILE_SIZE = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,12 @@ def test_an_error_comes_in_its_place_and_as_it_was_raised(processes: Processes) 
     assert list(processes.map(process_functions.refused, [4])) == [4]
 
 
+def test_an_error_that_cannot_be_sent_comes_by_its_name(processes: Processes) -> None:
+    with pytest.raises(ComputeFailure, match=r"^TwoArguments: one and two$"):
+        list(processes.map(process_functions.failing, [1]))
+    assert list(processes.map(process_functions.plus, [7])) == [SHARED + 7]
+
+
 def test_an_error_of_the_parts_is_raised(processes: Processes) -> None:
     def parts() -> Iterator[int]:
         yield 1
@@ -118,14 +128,46 @@ def test_memory_of_large_blocks_is_used_again(processes: Processes) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="processes and open files are listed as on Linux")
-def test_breaking_off_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    processes = Processes(2, tmp_path, SHARED)
+def test_breaking_off_waits_for_no_part_and_leaves_nothing(tmp_path: Path) -> None:
+    threads, children = threading.active_count(), set(multiprocessing.active_children())
+    processes, begun = Processes(2, tmp_path, SHARED), time.monotonic()
     assert len(open_sizes(tmp_path)) == 4
-    with closing(processes), closing(processes.map(process_functions.process, range(1000))) as results:
-        pids = {next(results) for _ in range(8)}
-        assert os.getpid() not in pids and all(map(is_running, pids))
-    assert not any(map(is_running, pids))
+    with closing(processes), closing(processes.map(process_functions.asleep, [0.1, 60, 60])) as results:
+        pid = next(results)
+        assert pid != os.getpid() and is_running(pid)
+    assert time.monotonic() - begun < 30
+    assert set(multiprocessing.active_children()) == children and not is_running(pid)
+    assert threading.active_count() == threads
     assert open_sizes(tmp_path) == [] and list(tmp_path.iterdir()) == []
+
+
+def test_closed_by_an_interrupted_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a second Ctrl-C, while the first one ends the processes, they can still be closed."""
+    children, processes = set(multiprocessing.active_children()), Processes(1, tmp_path, None)
+    list(processes.map(process_functions.asleep, [0.0]))
+    monkeypatch.setattr(processes._threads, "shutdown", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        processes.close()
+    monkeypatch.undo()
+    processes.close()
+    assert set(multiprocessing.active_children()) == children
+
+
+def interrupted(**_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_small_files_only(tmp_path: Path) -> None:
+    """The results of all parts take files no larger than a result: some systems limit how large a file may be."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    processes = Processes(1, tmp_path, SHARED)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, before[1]))
+    try:
+        sums = [int(array.sum()) for array in processes.map_arrays(process_functions.numbers, range(200))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        processes.close()
+    assert sums == [499500 + 1000 * part for part in range(200)]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +180,7 @@ def test_breaking_off_leaves_no_process_and_no_file(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_is_a_failure(tmp_path: Path, function: object, advice: str) -> None:
     with closing(Processes(1, tmp_path, SHARED)) as processes:
         for way in (processes.map, processes.map_arrays):  # the second finds no process at all
-            with pytest.raises(ComputeFailure, match=f"a process of the import has ended early: {advice}"):
+            with pytest.raises(ComputeFailure, match=f"a process that worked on a part has ended early: {advice}"):
                 list(way(function, [1, 2, 3]))  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 

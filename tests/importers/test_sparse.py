@@ -414,7 +414,7 @@ def test_spool_gives_both_directions(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sparse_spool, "BLOCK", block)
         patch.setattr(sparse_lines, "BLOCK", block)
-        patch.setattr(sparse_lines, "LINES", 12 if block < 1000 else 1 << 16)
+        patch.setattr(sparse_lines, "MOST_LINES", 12 if block < 1000 else 1 << 16)
         patch.setattr(sparse_spool, "PIECE", 5)
         patch.setattr(sparse_blocks, "_FEW", few)
         spool = SparseSpool(tmp_path, direction, shape[1])

@@ -95,6 +95,14 @@ def brain_float() -> h5t.TypeID:
     return kind
 
 
+def ten_bits() -> h5t.TypeID:
+    """Return a type of fewer bits than its bytes have, which HDF5 shifts as it reads."""
+    kind = h5t.STD_U16LE.copy()
+    kind.set_precision(10)
+    kind.set_offset(3)
+    return kind
+
+
 def test_what_is_not_there_as_in_memory_is_not_flat(tmp_path: Path) -> None:
     cells = np.arange(10, dtype=np.int32)
     assert dataset_of(written(tmp_path / "flat.h5", cells)).is_flat
@@ -114,6 +122,7 @@ def test_what_is_not_there_as_in_memory_is_not_flat(tmp_path: Path) -> None:
         h5d.create(file.id, b"cells", h5t.NATIVE_INT32, h5s.create_simple((10,)), compact)
     assert not dataset_of(tmp_path / "compact.h5").is_flat
     assert not dataset_of(put_floats(tmp_path / "brain.h5", brain_float())).is_flat
+    assert not dataset_of(put_floats(tmp_path / "bits.h5", ten_bits())).is_flat
     assert dataset_of(put_floats(tmp_path / "single.h5", h5t.IEEE_F32LE)).is_flat
 
 

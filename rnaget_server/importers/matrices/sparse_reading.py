@@ -15,14 +15,14 @@ from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
 from rnaget_server.importers.matrices.annotated import as_import_failures, kept_dtype
-from rnaget_server.importers.sparse_blocks import POSITIONS, VALUES, Block, BlockFile, most_room
-from rnaget_server.importers.sparse_lines import BLOCK, LINES, HeldLines, TakenLines
-from rnaget_server.importers.sparse_parts import StraightPart
+from rnaget_server.importers.sparse_blocks import POSITIONS, Block, BlockFile, most_room
+from rnaget_server.importers.sparse_lines import BLOCK, MOST_LINES, HeldLines, TakenLines, as_one
+from rnaget_server.importers.sparse_parts import StraightMaker, StraightPart, value_dtype
 from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
 from rnaget_server.importers.spool import TooLarge
 from rnaget_server.importers.threads import PROCESSORS, ahead
 from rnaget_server.model.sparse import CompressedBlock, Direction
-from rnaget_server.stores.compressed import CompressedMatrix, Place, indptr_of, panels
+from rnaget_server.stores.compressed import CompressedMatrix, Place, panels
 
 # Stored cells read at once: arrays of so many take few and large pages of memory, which is a third of the time.
 _CELLS = 1 << 20
@@ -41,7 +41,7 @@ def spool_lines(
         If the cells are damaged, or a value is too large.
     """
     total, done = max(1, lines.cells(None)), 0
-    straight: type[StraightPart] | partial[_LinesAgain] = StraightPart
+    straight: StraightMaker = StraightPart
     with filling(SparseSpool(directory, direction, lines.minor_size), path) as spool:
         taken = _appended(spool, path, lines)
         if PROCESSORS > 1 and total >= _MANY_CELLS and lines.place is not None and Processes.may_start():
@@ -85,8 +85,8 @@ def _parts(path: Path, lines: CompressedMatrix, place: Place) -> Iterator[_Part]
     """Yield all lines of a matrix, each part a block."""
     lengths, start = lines.lengths, 0
     for first, last in panels(lengths, BLOCK):
-        for begin in range(first, last, LINES):
-            end = min(begin + LINES, last)
+        for begin in range(first, last, MOST_LINES):
+            end = min(begin + MOST_LINES, last)
             yield _Part(path, place, begin, end, start)
             start += most_room(int(lengths[begin:end].sum()), lines.minor_size)
 
@@ -122,18 +122,12 @@ class _LinesAgain:
         """Return these lines."""
         lines, first = _opened(self.path, self.place), self.block.first
         pieces = list(_pieces(self.path, lines, first, first + len(self.block.lengths)))
-        indices = np.concatenate(
-            [piece.indices for piece in pieces], dtype=self.block.types[POSITIONS], casting="unsafe"
-        )
-        data = np.concatenate([piece.data for piece in pieces], dtype=self.block.types[VALUES], casting="unsafe")
+        made = as_one(pieces, self.block.types[POSITIONS], value_dtype(self.block, self.dtype))
         with as_import_failures(self.path):
             lines.forget()
-        lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
-        if not np.array_equal(lengths, self.block.lengths):
+        if not np.array_equal(np.diff(made.indptr), self.block.lengths):
             raise ImportFailure("the file was changed while it was imported", self.path)
-        return CompressedBlock(
-            indptr_of(lengths), indices, data.astype(self.dtype) if data.itemsize > self.dtype.itemsize else data
-        )
+        return made
 
 
 def _pieces(path: Path, lines: CompressedMatrix, first: int, last: int) -> Iterator[CompressedBlock]:

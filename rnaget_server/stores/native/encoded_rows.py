@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -28,6 +28,14 @@ class WorkedOn(Protocol):
 
         With `last`, they are not asked for along this direction again.
         """
+
+
+def made_of(blocks: Iterable[CompressedBlock], work: Callable[[CompressedBlock, int], Made]) -> Iterator[Made]:
+    """Yield what is made of blocks of rows, in their order; `work` is given a block and the cells before it."""
+    at = 0
+    for block in blocks:
+        yield work(block, at)
+        at += len(block.data)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class RunWriter:
         self._frames: list[NDArray[np.int64]] = []
 
     def append(self, part: EncodedCells) -> None:
-        """Write the next cells, encoded with the number of those before them."""
+        """Write the next cells, encoded with the number of those before them; none of their arrays is kept."""
         self._held = np.concatenate([self._held, part.before])
         if len(self._held) == self._form.chunk:
             self._write(self._form.encoded(self._held, 0))

@@ -22,7 +22,7 @@ from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.dtypes import cell_dtype, least_type
-from rnaget_server.stores.native.encoded_rows import EncodedRows, RowsEncoder, WorkedOn, joined_ranges
+from rnaget_server.stores.native.encoded_rows import EncodedRows, RowsEncoder, WorkedOn, joined_ranges, made_of
 from rnaget_server.stores.native.run_form import RunForm
 from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
@@ -101,7 +101,7 @@ def _fill(
         index_writer.append(part.indices)
         value_writer.append(part.values)
         if part.ranges is not None:
-            ranges.append(deepcopy(part.ranges))
+            ranges.append(deepcopy(part.ranges))  # its arrays are good until the next part
         progress(at / max(1, count))
     if (row, at) != (size, count):
         raise OSError(f"{at} cells of {row} {direction} came, and there should be {count} of {size}")
@@ -113,9 +113,5 @@ def _fill(
 
 def _encoded(values: SparseValues, direction: Direction, encoder: RowsEncoder) -> Iterator[EncodedRows]:
     if isinstance(values, WorkedOn):
-        yield from values.worked_on(direction, encoder, last=True)
-        return
-    at = 0
-    for piece in values.compressed_along(direction):
-        yield encoder(piece, at)
-        at += len(piece.data)
+        return values.worked_on(direction, encoder, last=True)
+    return made_of(values.compressed_along(direction), encoder)
