@@ -412,7 +412,8 @@ def test_spool_gives_both_directions(
         part = slice(*cells.indptr[line : line + 2])
         cells.data[part] = VALUES[kinds[line % len(kinds)]](random, part.stop - part.start)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparse_spool, "BLOCK", block)
+        # Of a long axis, parts of twenty cells would be thousands, and each takes a thread.
+        patch.setattr(sparse_spool, "BLOCK", max(block, shape[1] // 100))
         patch.setattr(sparse_lines, "BLOCK", block)
         patch.setattr(sparse_lines, "MOST_LINES", 12 if block < 1000 else 1 << 16)
         patch.setattr(sparse_spool, "PIECE", 5)
