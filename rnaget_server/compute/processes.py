@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import accumulate, pairwise
-from multiprocessing import current_process, get_context, parent_process, resource_tracker
+from multiprocessing import current_process, get_context, parent_process, resource_tracker, set_start_method
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import DupFd
@@ -246,6 +246,8 @@ def _serve(questions: Connection, results: Sequence[SharedFile], shared: Any) ->
     """Answer the questions of the process that has started this one, until it ends."""
     _STATE.update(results=results, shared=shared)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Encoders make locks. Those of the other ways to start processes have a name, which is left where one is ended.
+    set_start_method("fork", force=True)
     reuse_memory(_MOST_KEPT, larger=True)
     while True:
         function, arguments = questions.recv()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
+from rnaget_server.stores.native.run_form import RunForm
 from tests.compute import functions
 
 
@@ -85,3 +86,9 @@ def cut_short(shared: int, number: int) -> int:
         seen = mmap.mmap(file.fileno(), 1 << 20, prot=mmap.PROT_READ)
         file.truncate(0)
         return seen[1 << 19]
+
+
+def encoded(shared: object, number: int) -> int:
+    """Return how many bytes a layer's chunks take; for the first of them, a lock is made."""
+    cells = np.arange(number) % 100
+    return RunForm.of(number, np.dtype(np.uint16), number).encoded(cells, 0).chunks.size

@@ -206,3 +206,15 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path, sign: sign
         time.sleep(0.1)
     assert not any(map(is_running, pids))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_encoders_leave_nothing_behind(tmp_path: Path) -> None:
+    """The locks of a process that is ended are not complained of at the end of the one that has started it."""
+    script = (
+        "import sys; from contextlib import closing; from pathlib import Path;"
+        "from rnaget_server.compute.processes import Processes; from tests.compute.process_functions import encoded\n"
+        "with closing(Processes(1, Path(sys.argv[1]), None)) as processes: print(*processes.map(encoded, [4096]))"
+    )
+    command = [sys.executable, "-W", "default", "-c", script, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stderr == "" and 0 < int(done.stdout) < 4096 * 2
