@@ -8,12 +8,11 @@ import pickle
 import signal
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, cycle, pairwise
 from multiprocessing import current_process, get_context, parent_process, resource_tracker, set_start_method
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -21,6 +20,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from rnaget_server.compute.ahead import asked_ahead
 from rnaget_server.compute.base import Part, Result
 from rnaget_server.compute.heap import reuse_memory
 from rnaget_server.errors import ComputeFailure
@@ -67,8 +67,9 @@ def _adopted(descriptor: Any) -> SharedFile:
 
 
 class _Made(NamedTuple):
-    """A result but for its arrays, and their sizes, one behind another in a file."""
+    """A result but for its arrays, and the number of the file in which these are one behind another, by their sizes."""
 
+    file: int
     pickled: bytes
     sizes: list[int]
 
@@ -167,34 +168,19 @@ class Processes:
         ComputeFailure
             If a process has ended.
         """
-        with closing(self._in_order(parts, lambda part, _: self._submitted(_work, function, part))) as results:
-            for _, future in results:
+        with closing(asked_ahead(partial(self._submitted, _work, function), parts, self._count)) as asked:
+            for future in asked:
                 yield future.result()
 
     def map_arrays(
         self, function: Callable[[Any, Part], Result], parts: Iterable[Part]
     ) -> Generator[Result, None, None]:
         """Yield results with large arrays, which may be used until the next result is asked for; see `map`."""
-        with closing(self._in_order(parts, partial(self._submitted, _work_on_arrays, function))) as results:
-            for number, future in results:
-                yield _with_arrays(self._results[number], future.result())
-
-    def _in_order(
-        self, parts: Iterable[Part], submit: Callable[[Part, int], Future[Any]]
-    ) -> Generator[tuple[int, Future[Any]], None, None]:
-        """Yield the number of the file for arrays and the future of each part."""
-        pending: deque[tuple[int, Future[Any]]] = deque()
-        try:
-            for number, part in enumerate(parts):
-                number %= len(self._results)
-                pending.append((number, submit(part, number)))
-                if len(pending) > self._count:
-                    yield pending.popleft()
-            while pending:
-                yield pending.popleft()
-        finally:
-            for _, future in pending:
-                future.cancel()
+        numbered = zip(cycle(range(len(self._results))), parts, strict=False)
+        with closing(asked_ahead(partial(self._submitted, _work_on_arrays, function), numbered, self._count)) as asked:
+            for future in asked:
+                made = future.result()
+                yield _with_arrays(self._results[made.file], made)
 
     def close(self) -> None:
         """End the processes at once, also in the midst of a part."""
@@ -279,7 +265,8 @@ def _work(function: Callable[[Any, Part], Result], part: Part) -> Result:
     return function(_STATE["shared"], part)
 
 
-def _work_on_arrays(function: Callable[[Any, Part], Result], part: Part, number: int) -> _Made:
+def _work_on_arrays(function: Callable[[Any, Part], Result], numbered: tuple[int, Part]) -> _Made:
+    number, part = numbered
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(function(_STATE["shared"], part), protocol=5, buffer_callback=buffers.append)
     arrays, place = [buffer.raw() for buffer in buffers], 0
@@ -287,4 +274,4 @@ def _work_on_arrays(function: Callable[[Any, Part], Result], part: Part, number:
     for array, size in zip(arrays, sizes, strict=True):
         _STATE["results"][number].write(array, place)
         place += size
-    return _Made(pickled, sizes)
+    return _Made(number, pickled, sizes)

@@ -6,11 +6,12 @@ Who may break off before the end closes the generators, so that no thread is lef
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final, TypeVar
+
+from rnaget_server.compute.ahead import asked_ahead
 
 PROCESSORS: Final = min(8, os.cpu_count() or 1)
 """Number of threads for such work: more would wait for the interpreter's lock, and each holds a piece in memory."""
@@ -37,18 +38,12 @@ def in_order(
     if alone:
         yield from map(work, items)
         return
-    with ThreadPoolExecutor(PROCESSORS) as threads:
-        pending: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                pending.append(threads.submit(work, item))
-                if len(pending) > PROCESSORS:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+    with (
+        ThreadPoolExecutor(PROCESSORS) as threads,
+        closing(asked_ahead(lambda item: threads.submit(work, item), items, PROCESSORS)) as asked,
+    ):
+        for future in asked:
+            yield future.result()
 
 
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
