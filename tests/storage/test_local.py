@@ -42,7 +42,7 @@ def test_what_is_in_memory_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.
     with path.open("rb") as same:
         os.fsync(same.fileno())
         advise(same.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    if file.read_at_once(0, 1) is not None:
+    if file.read_at_once(file.size - 1, 1) is not None:  # far from the ranges: the system reads on from what is asked
         pytest.skip("this file system keeps what nobody needs")
     file.announce(ranges)
     assert asked == [offset for offset, _ in ranges]
