@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,8 @@ _WATCHED_EVERY = 0.01
 READY = "/rnaget/service-info"
 PRIVATE, RESIDENT = ("RssAnon:", "RssShmem:"), ("VmRSS:",)
 """Kinds of memory: what is mapped from files is not private."""
+
+_PREPARED, _REMOVED = "/prepared", " (deleted)"
 
 
 class Server:
@@ -95,8 +97,18 @@ class Server:
         return sum(memory_of(pid) for pid in self.workers)
 
     def descriptors(self) -> int:
-        """Return how many files and sockets the workers have open."""
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.workers)
+        """Return how many files and sockets the workers have open, those of `prepared` left out."""
+        return sum(not _is_prepared(name) for name in self._open_files())
+
+    def prepared(self) -> int:
+        """Return how many beginnings of files the workers hold open for later replies: the longer they run, the more.
+
+        `PreparedFiles` has a bound for them.
+        """
+        return sum(map(_is_prepared, self._open_files()))
+
+    def _open_files(self) -> list[str]:
+        return [name for pid in self.workers for name in open_files(pid)]
 
     def busy(self) -> float:
         """Return how many seconds of processor time the workers have taken."""
@@ -196,7 +208,24 @@ def answers(port: int, path: str) -> bool:
 
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started, by any of its threads."""
-    return [int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in (task / "children").read_text().split()]
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # a thread may end meanwhile
+            found += [int(one) for one in (task / "children").read_text().split()]
+    return found
+
+
+def open_files(pid: int) -> list[str]:
+    """Return what Linux calls each file and socket that a process has open."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it may be closed meanwhile
+            found.append(os.readlink(descriptor))
+    return found
+
+
+def _is_prepared(name: str) -> bool:
+    return name.removesuffix(_REMOVED).endswith(_PREPARED)
 
 
 def memory_of(pid: int, kinds: tuple[str, ...] = PRIVATE) -> float:

@@ -24,6 +24,7 @@ from benchmarks.readers import READERS, Table
 from benchmarks.servers import Server, rnaget
 from benchmarks.soak_data import Source, make_source
 from benchmarks.soak_queries import Query, matrix_query, track_query
+from rnaget_server.writers.prepared import KEPT_FILES
 
 _CLIENTS = 3
 _WORKERS = 2
@@ -37,6 +38,8 @@ _CELLS_SHARE = 0.2
 _POST_SHARE = 0.2
 _TAGGED_SHARE = 0.1
 _PER_CONNECTION = 20
+_PREPARING = ("loom", "h5ad")
+"""The formats whose writers keep the beginnings of files."""
 
 
 @dataclass
@@ -70,12 +73,15 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
             _clients(server, source, tally, seconds * (1 - _WARM_SHARE), _CLIENTS)
             time.sleep(_CLOSING)
             memory, descriptors = server.memory() - memory, server.descriptors() - descriptors
+            prepared = Figures((float(server.prepared()),), "")
     formats = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.compared.items()))
     compared = Figures((float(tally.compared.total()),), "")
     yield Row(f"soak of {seconds:.0f} s: replies compared", formats, compared)
     yield Row("soak: replies that differ from pandas", "", Figures((float(len(tally.differing)),), ""), most=0)
     yield Row("soak: growth of memory after the first fifth", "", Figures((memory,), "MB"), most=64)
     yield Row("soak: files and sockets left open", "", Figures((float(descriptors),), ""), most=0)
+    most_prepared = _WORKERS * len(_PREPARING) * KEPT_FILES
+    yield Row("soak: beginnings of files kept for later replies", "", prepared, most=most_prepared)
     yield from (Note(f"soak: {one}") for one in tally.differing[:_SHOWN])
     yield from soak_cells.rows(material, seconds * _CELLS_SHARE)
 

@@ -11,7 +11,9 @@ from rnaget_server.model.slice import Labels, Slice
 from rnaget_server.storage.local import LocalFile
 
 _KEPT_BYTES = 512 << 20
-_KEPT_FILES = 64
+KEPT_FILES = 64
+"""Most files that are kept, however small they are."""
+
 OWN = "query"
 """What of the origin of a slice is its own."""
 
@@ -38,7 +40,7 @@ class PreparedFiles:
 
     def __init__(self, max_bytes: int = _KEPT_BYTES) -> None:
         self._files: RecentValues[Hashable, LocalFile] = RecentValues(
-            max_bytes, lambda file: max(file.size, max_bytes // _KEPT_FILES)
+            max_bytes, lambda file: max(file.size, max_bytes // KEPT_FILES)
         )
 
     def get(self, key: Hashable, make: Callable[[Path], None]) -> LocalFile:

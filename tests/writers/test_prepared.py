@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import Server
 from rnaget_server.storage.local import LocalFile
 from rnaget_server.writers.prepared import PreparedFiles
 
@@ -49,6 +52,24 @@ def test_nothing_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     prepared = PreparedFiles()
     assert content(prepared.get("key", Maker(b"x"))) == b"x"
     assert list(tmp_path.iterdir()) == []
+
+
+class Here(Server):
+    """A server whose only worker is this process."""
+
+    workers = [os.getpid()]  # noqa: RUF012
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed as on Linux")
+def test_what_is_kept_is_no_file_left_open(tmp_path: Path) -> None:
+    gc.collect()  # files of other tests are not closed meanwhile
+    server, prepared = Here([], 0, tmp_path / "log"), PreparedFiles()
+    before = server.descriptors(), server.prepared()
+    prepared.get("key", Maker(b"x"))
+    with (tmp_path / "left").open("wb"):
+        assert (server.descriptors(), server.prepared()) == (before[0] + 1, before[1] + 1)
+    del prepared
+    assert (server.descriptors(), server.prepared()) == before
 
 
 def test_threads_at_once() -> None:
