@@ -136,8 +136,9 @@ def test_breaking_off_waits_for_no_part_and_leaves_nothing(tmp_path: Path) -> No
         pid = next(results)
         assert pid != os.getpid() and is_running(pid)
     assert time.monotonic() - begun < 30
-    assert set(multiprocessing.active_children()) == children and not is_running(pid)
-    assert threading.active_count() == threads
+    # What other tests have left to end by itself may have ended meanwhile.
+    assert set(multiprocessing.active_children()) <= children and not is_running(pid)
+    assert threading.active_count() <= threads
     assert open_sizes(tmp_path) == [] and list(tmp_path.iterdir()) == []
 
 
@@ -150,7 +151,7 @@ def test_closed_by_an_interrupted_user(tmp_path: Path, monkeypatch: pytest.Monke
         processes.close()
     monkeypatch.undo()
     processes.close()
-    assert set(multiprocessing.active_children()) == children
+    assert set(multiprocessing.active_children()) <= children
 
 
 def interrupted(**_: object) -> None:

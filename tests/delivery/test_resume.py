@@ -101,9 +101,10 @@ def test_curl_resumes_a_download_and_the_sum_is_that_of_the_ticket(root: str, tm
     requests.get(root + url, timeout=60)  # a slice is kept from now on
     payload = ticket(root + url)
     path = tmp_path / "file"
-    assert curl("--limit-rate", "300K", "--max-time", "1", "-o", str(path), payload["url"]) == 28
-    part = path.stat().st_size
-    assert 0 < part < int(requests.head(payload["url"], timeout=30).headers["Content-Length"])
+    with subprocess.Popen(["curl", "-sS", "--limit-rate", "300K", "-o", str(path), payload["url"]]) as broken_off:
+        assert eventually(lambda: path.exists() and path.stat().st_size > 0, 60)
+        broken_off.terminate()
+    assert 0 < path.stat().st_size < int(requests.head(payload["url"], timeout=30).headers["Content-Length"])
     assert curl("-C", "-", "-o", str(path), payload["url"]) == 0
     assert md5(path) == payload["md5"]
 
@@ -115,7 +116,7 @@ def test_a_first_download_that_is_broken_off_leaves_nothing_and_can_be_resumed(
     before = settled_data_files(root, cache)
     client = started(url)
     assert len(unfinished(cache)) == 1
-    assert len(data_files(root, cache)) > len(before)
+    assert eventually(lambda: len(data_files(root, cache)) > len(before), 10)
     client.close()
     assert eventually(lambda: not unfinished(cache) and data_files(root, cache) == before, 10)
     path = tmp_path / "file"
@@ -212,16 +213,20 @@ def _answers(url: str) -> bool:
 
 
 def test_nginx_keeps_what_is_asked_for_often_and_asks_whether_it_changed(root: str, proxy: str) -> None:
-    url = f"{WIDE}?format=tsv&Half=first"
-    direct = requests.get(root + url, timeout=60)
-    statuses = []
-    for number in range(5):
-        time.sleep(2.1 if number == 4 else 0)  # nginx counts in whole seconds
-        reply = requests.get(proxy + url, timeout=60)
-        assert (reply.content, reply.headers["ETag"]) == (direct.content, direct.headers["ETag"])
-        statuses.append(reply.headers["X-Cache-Status"])
-    assert statuses[:2] == ["MISS", "MISS"]
-    assert statuses[2:] == ["HIT", "HIT", "REVALIDATED"]
+    # What nginx keeps for a second may be over before a busy machine asks again: so there are three tries.
+    for attempt in range(3):
+        url = f"{WIDE}?format=tsv&Half=first&_={attempt}"
+        direct = requests.get(root + url, timeout=60)
+        statuses = []
+        for number in range(5):
+            time.sleep(2.1 if number == 4 else 0)  # nginx counts in whole seconds
+            reply = requests.get(proxy + url, timeout=60)
+            assert (reply.content, reply.headers["ETag"]) == (direct.content, direct.headers["ETag"])
+            statuses.append(reply.headers["X-Cache-Status"])
+        assert statuses[:2] == ["MISS", "MISS"] and statuses[-1] == "REVALIDATED"
+        if statuses[2:4] == ["HIT", "HIT"]:
+            break
+    assert statuses[2:4] == ["HIT", "HIT"]
     assert requests.get(proxy + url, headers={"If-None-Match": direct.headers["ETag"]}, timeout=60).status_code == 304
 
 

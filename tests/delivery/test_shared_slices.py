@@ -101,6 +101,11 @@ def patient_read(cache: SliceCache, key: str) -> bytes | None:
     return found
 
 
+def is_of_lateness(record: logging.LogRecord) -> bool:
+    """Return whether a line of the log is about a store that is late, as it may be on a busy machine."""
+    return record.getMessage().startswith(("shared_cache cannot be used (late)", "shared_cache is back"))
+
+
 @pytest.mark.parametrize("size", [1, 262_144, 262_145, 5 * MIB + 17])
 def test_a_slice_of_one_server_is_that_of_another(cache_of: Caches, store: Redis, size: int) -> None:
     one, other = cache_of(), cache_of(KEYS[::-1])
@@ -159,10 +164,16 @@ def test_an_entry_that_was_changed_is_removed_and_made_again(
     make(one, key_of(2), bytes_of(2 * MIB))
     wait_for(lambda: store.exists(ENTRY + key_of(2)))
     damage(store)
+    def is_removed() -> bool:
+        assert read(other, key_of(1)) is None  # as it is where the store is late
+        return not store.exists(ENTRY + key_of(1))
+
     with caplog.at_level(logging.WARNING):
-        assert read(other, key_of(1)) is None
-        wait_for(lambda: not store.exists(ENTRY + key_of(1)))
-    assert [record.getMessage() for record in caplog.records] == ["a damaged slice was removed from shared_cache"]
+        wait_for(is_removed)
+    assert {record.getMessage() for record in caplog.records if not is_of_lateness(record)} == {
+        "a damaged slice was removed from shared_cache"
+    }
+    wait_for(lambda: other.shared is not None and other.shared._state.is_usable(other.shared._look))
     make(other, key_of(1), bytes_of(MIB))
     wait_for(lambda: store.exists(ENTRY + key_of(1)))
     assert patient_read(cache_of(), key_of(1)) == bytes_of(MIB)
@@ -224,8 +235,8 @@ def test_a_damaged_file_of_this_server_is_no_fault_of_the_store(
         wait_for(lambda: store.exists(ENTRY + key_of(2)))
         assert shared.fetch(key_of(2), full) is None
         assert patient_read(cache_of(), key_of(2)) == bytes_of(1000)
-        assert shared._state.is_usable(int)
-    assert not caplog.records
+        wait_for(lambda: shared._state.is_usable(shared._look))
+    assert all(map(is_of_lateness, caplog.records))
 
 
 class _Interrupted(CheckedFile):

@@ -18,7 +18,7 @@ from rnaget_server.storage.objects.failures import ObjectFailure
 from rnaget_server.storage.objects.mirror import Mirror, Place, make_mirror
 from rnaget_server.storage.objects.published import PUBLISHED, Entry, written_published
 from rnaget_server.storage.places import open_file
-from tests.objects.unruly import CALM, Unruly
+from tests.objects.unruly import CALM, Unruly, give_up_after
 
 
 def mirror_of(url: str, directory: Path) -> Mirror:
@@ -83,7 +83,8 @@ def test_an_update_that_fails_is_done_again(url: str, proxy: Unruly, tmp_path: P
     client = Client(url, 20)
     client.put("a.bin", b"1" * 5000)
     client.put(PUBLISHED, written_published({"a.bin": Entry(5000, 0, None, "")}))
-    mirror = make_mirror(Place(url, 1, 1 << 20), tmp_path / "mirrors")
+    mirror = mirror_of(url, tmp_path)
+    give_up_after(mirror.client, 0)
     client.put("a.bin", b"2" * 5000)
     mirror.missed()
     proxy.mood = lambda method, path: "500" if "list-type" in path else CALM

@@ -20,7 +20,7 @@ from rnaget_server.storage.objects.mirror import Place, make_mirror
 from rnaget_server.storage.objects.remote import RemoteFile
 from rnaget_server.storage.places import object_requests, open_file
 from rnaget_server.storage.source import OpenFile
-from tests.objects.unruly import CALM, Answer, Unruly, by_chance
+from tests.objects.unruly import CALM, Answer, Unruly, by_chance, give_up_after
 
 SIZE = 12_000_000
 
@@ -189,7 +189,7 @@ def test_another_object_in_its_place_is_refused(far: OpenFile, url: str, data: b
 def test_a_place_that_never_answers_is_given_up(url: str, proxy: Unruly) -> None:
     proxy.mood = lambda method, path: "503"
     with pytest.raises(ObjectFailure, match=r"asks for fewer requests \(503\)"):
-        Client(url, 1).listing()
+        give_up_after(Client(url, 20), 0.6).listing()
     proxy.mood = lambda method, path: "delay"
     proxy.delay = 5
     with pytest.raises(ObjectFailure, match="does not answer"):

@@ -35,6 +35,11 @@ def resident() -> int:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
+def seldom(proxy: Unruly) -> int:
+    """Return how often a proxy was in the bad mood that it was in least."""
+    return min(proxy.done[mood] for mood in BAD)
+
+
 def test_no_wrong_byte(url: str, proxy: Unruly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNAGET_CACHE_DIRECTORY", str(tmp_path / "cache"))
     monkeypatch.setenv("RNAGET_OBJECT_CACHE_BYTES", "0")
@@ -58,7 +63,8 @@ def test_no_wrong_byte(url: str, proxy: Unruly, tmp_path: Path, monkeypatch: pyt
         expected = {query: here.get(query) for query in queries}
         proxy.mood = by_chance(11, 0.3)
         began = time.monotonic()
-        while time.monotonic() < began + SECONDS or not found[200]:
+        # A slow machine comes to fewer requests in that time, and not to all moods.
+        while time.monotonic() < began + SECONDS or not found[200] or seldom(proxy) <= SECONDS / 8:
             proxy.requests.clear()
             if not held and time.monotonic() > began + SECONDS / 5:
                 held.append(resident())
@@ -70,7 +76,7 @@ def test_no_wrong_byte(url: str, proxy: Unruly, tmp_path: Path, monkeypatch: pyt
             if reply.status_code != 503:
                 assert reply.content == expected[query].content, query
         held.append(resident())
-    assert proxy.done.total() > found.total() / 2 and min(proxy.done[mood] for mood in BAD) > SECONDS / 8
+    assert proxy.done.total() > found.total() / 2
     print(dict(found), dict(proxy.done), [f"{size >> 20} MiB" for size in held])
     if SECONDS >= LONG:
         assert held[-1] < held[0] + MOST_GROWTH

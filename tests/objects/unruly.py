@@ -11,7 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from rnaget_server.storage.objects.client import Client
 
 Mood = str
 CALM: Mood = "calm"
@@ -51,6 +55,15 @@ def by_chance(seed: int, share: float) -> Callable[[str, str], Mood]:
     """Return moods of which a share is bad."""
     chance = random.Random(seed)
     return lambda method, path: chance.choice(BAD) if chance.random() < share else CALM
+
+
+def give_up_after(client: Client, seconds: float) -> Client:
+    """Have a client ask again for so many seconds alone; for an answer it waits as long as before.
+
+    One that is made with so few seconds would give up as well where the machine is slow.
+    """
+    client._seconds = seconds + client._silence
+    return client
 
 
 @contextmanager

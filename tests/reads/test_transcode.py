@@ -171,4 +171,4 @@ def test_a_reader_that_leaves_ends_the_program(files: dict[str, Opened]) -> None
     made = transcode(opened.file, pieces * 1, opened.header, None, None, ["NM"])
     next(made)
     made.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads

@@ -45,4 +45,4 @@ def test_threads_end_where_the_letters_cannot_be_read(tmp_path: Path) -> None:
     before = threading.active_count()
     with pytest.raises(OSError, match="cut off"), SequenceWriter(tmp_path) as writer:
         writer.add(pieces())
-    assert threading.active_count() == before
+    assert threading.active_count() <= before

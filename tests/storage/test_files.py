@@ -86,7 +86,7 @@ def test_a_file_that_is_brought_to_the_disk_while_it_is_written_is_whole(tmp_pat
                 file.flush()
                 wait_until(lambda: 1_010_000 in brought)
     assert path.read_bytes() == b"".join(bytes([number]) * 10_000 for number in range(200))
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def test_an_error_of_the_disk_comes_out_at_the_end(
@@ -116,7 +116,7 @@ def test_bringing_a_file_to_the_disk_ends_when_writing_fails(tmp_path: Path, bro
         wait_until(lambda: bool(brought))
         raise KeyError("of the body")
     count = len(brought)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     threading.Event().wait(0.05)
     assert len(brought) == count
 
