@@ -164,6 +164,7 @@ def test_an_entry_that_was_changed_is_removed_and_made_again(
     make(one, key_of(2), bytes_of(2 * MIB))
     wait_for(lambda: store.exists(ENTRY + key_of(2)))
     damage(store)
+
     def is_removed() -> bool:
         assert read(other, key_of(1)) is None  # as it is where the store is late
         return not store.exists(ENTRY + key_of(1))
