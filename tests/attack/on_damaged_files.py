@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import h5py
@@ -26,7 +25,6 @@ from tests.forked import rnaget
 ATTACKS = Attacks("damaged files")
 
 _PIECE = 1 << 16
-_SLOW = 0.002
 
 
 def native(path: Path, shape: tuple[int, int]) -> Path:
@@ -41,12 +39,14 @@ def native(path: Path, shape: tuple[int, int]) -> Path:
 
 
 class Download(threading.Thread):
-    """Reads a whole matrix slowly, and keeps its digest and how it ended."""
+    """Reads a whole matrix, at first a piece and then, unless it `pauses`, the rest; keeps its digest and its end."""
 
-    def __init__(self, server: Server, id: str, slow: bool = True) -> None:
+    def __init__(self, server: Server, id: str, pauses: bool = True) -> None:
         super().__init__(daemon=True)
         self._url = f"http://{HOST}:{server.port}/rnaget/expressions/{id}/bytes?format=tsv"
-        self._slow = slow
+        self._go_on = threading.Event()
+        if not pauses:
+            self._go_on.set()
         self._digest = hashlib.md5(usedforsecurity=False)
         self.size = 0
         self.ended = "running"
@@ -64,13 +64,17 @@ class Download(threading.Thread):
                     self._digest.update(piece)
                     self.size += len(piece)
                     self.under_way.set()
-                    if self._slow:
-                        time.sleep(_SLOW)
+                    self._go_on.wait(60)
             self.ended = "whole"
         except requests.RequestException:
             self.ended = "cut"
         finally:
             self.under_way.set()
+
+    def finish(self) -> None:
+        """Read the rest."""
+        self._go_on.set()
+        self.join(90)
 
     @property
     def digest(self) -> str:
@@ -94,7 +98,7 @@ def native_catalogue(directory: Path, shape: tuple[int, int], *ids: str) -> Path
 def truncated(directory: Path, short: bool) -> str:
     study = native_catalogue(directory, (4_000, 500) if short else (20_000, 1_000), "cut", "other")
     with rnaget(directory / "data", directory / "log") as server:
-        whole = Download(server, "other", slow=False)
+        whole = Download(server, "other", pauses=False)
         whole.join()
         workers = server.workers
         downloads = [Download(server, id) for id in ("other", "cut", "cut")]
@@ -107,7 +111,7 @@ def truncated(directory: Path, short: bool) -> str:
         ]
         asked.append(ask(server, "other", "&featureIDList=gene7").status_code)
         for download in downloads:
-            download.join(90)
+            download.finish()
         same = server.workers == workers
     ended = [download.ended for download in downloads]
     assert same, "the worker ended"
@@ -124,7 +128,7 @@ def replaced(directory: Path, short: bool) -> str:
     study = native_catalogue(directory, shape, "moved", "over")
     other = native(directory / "other.h5", (30, 20))
     with rnaget(directory / "data", directory / "log") as server:
-        whole = Download(server, "moved", slow=False)
+        whole = Download(server, "moved", pauses=False)
         whole.join()
         downloads = [Download(server, id) for id in ("moved", "over")]
         for download in downloads:
@@ -134,7 +138,7 @@ def replaced(directory: Path, short: bool) -> str:
         shutil.copyfile(other, study / "over.h5")
         asked = [ask(server, id).text.count("\n") for id in ("moved", "over")]
         for download in downloads:
-            download.join(90)
+            download.finish()
     ended = [download.ended for download in downloads]
     assert ended == ["whole", "cut"], f"the downloads ended {ended}"
     assert downloads[0].digest == whole.digest, "the download of the old file differs"

@@ -200,7 +200,7 @@ def test_a_slice_of_one_server_is_answered_by_the_other_from_the_cache(grown: Si
         if grown.count(1, "hits") > before:
             break
         shutil.rmtree(grown.directory / "cache1", ignore_errors=True)
-    assert grown.count(1, "hits") == before + 1
+    assert grown.count(1, "hits") > before
     assert "Content-Length" in again.headers and "Content-Length" not in made.headers
 
 
@@ -237,8 +237,13 @@ def test_an_entry_that_was_changed_is_not_sent(grown: Site) -> None:
         piece = bytearray(client.hget(entry, "5"))
         piece[1000] ^= 4
         client.hset(entry, "5", bytes(piece))
-        assert read(grown.of(1) + SLICE).content == made.content
-        until(lambda: client.hget(entry, "5") not in (None, bytes(piece)))
+
+        def is_made_again() -> bool:
+            grown.forget()  # where Valkey is late, the server makes the slice without a look at it
+            assert read(grown.of(1) + SLICE).content == made.content
+            return client.hget(entry, "5") not in (None, bytes(piece))
+
+        until(is_made_again)
     assert "a damaged slice was removed from shared_cache" in grown.log(1)
 
 

@@ -150,9 +150,18 @@ def test_a_client_that_goes_on_sending_is_let_go(demo_root: str) -> None:
         # Nothing more is sent, and the client does not close its side.
         while client.recv(1 << 16):
             pass
-        time.sleep(7)
-        with pytest.raises(OSError):
-            for _ in range(3):
-                client.sendall(b"x" * 1000)
-                time.sleep(0.2)
+        # A busy machine comes to it later, and each letter makes it wait again.
+        assert any(is_let_go_while_silent(client) for _ in range(3))
         assert time.monotonic() - began < 60
+
+
+def is_let_go_while_silent(client: socket.socket) -> bool:
+    """Return whether a connection is gone after 7 seconds in which nothing was sent."""
+    time.sleep(7)
+    try:
+        for _ in range(3):
+            client.sendall(b"x" * 1000)
+            time.sleep(0.2)
+    except OSError:
+        return True
+    return False

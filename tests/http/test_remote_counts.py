@@ -134,10 +134,15 @@ def test_servers_go_on_when_the_store_is_stopped_and_come_back(servers: Servers,
     valkey.start()
     assert lines(servers, "cannot be used") == once_more
     wait_for(lambda: lines(servers, "is back") == once_more, servers.text)
-    time.sleep(2.5)  # the other processes of a server notice it by themselves
-    found = ask(servers.roots, 60, "after")
-    # Less than twice as many, as servers had that count apart.
-    assert 50 <= found.count(200) < 60
+    # The other processes of a server notice it by themselves, on a busy machine later.
+    for attempt in range(5):
+        time.sleep(2.5)
+        found = ask(servers.roots, 60, f"after {attempt}")
+        # Less than twice as many, as servers had that count apart.
+        assert found.count(200) >= 50
+        if found.count(200) < 60:
+            break
+    assert found.count(200) < 60
 
 
 def test_a_store_that_does_not_reply_delays_no_request(servers: Servers, valkey: Valkey) -> None:
