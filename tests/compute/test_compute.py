@@ -222,6 +222,7 @@ def test_a_scheduler_without_workers_and_one_that_goes_away_are_said(tmp_path: P
     stopping = threading.Timer(1, cluster.stop)
     with closing(DaskCompute(cluster.address)) as compute:
         results = compute.map(functions.squared, [1])
+        compute._connected()  # before the scheduler goes, however slow the machine is
         stopping.start()
         with pytest.raises(ComputeFailure, match=r"^the connection to Dask's scheduler was lost"):
             next(results)
