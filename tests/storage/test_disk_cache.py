@@ -202,7 +202,7 @@ with cache.lock("a" * 64):
         found.close()
 """
     running = [process(code, tmp_path / "c", 1 << 20) for _ in range(3)]
-    assert sorted(writer.communicate(timeout=30) for writer in running) == [("", ""), ("", ""), ("made\n", "")]
+    assert sorted(writer.communicate(timeout=120) for writer in running) == [("", ""), ("", ""), ("made\n", "")]
 
 
 def test_after_a_restart_of_the_machine_all_is_forgotten(tmp_path: Path) -> None:
