@@ -101,7 +101,7 @@ def test_an_expired_ticket_is_refused_and_says_so(demo: Path, monkeypatch: pytes
         url, ends = ticket(client), time.time() + 600
         assert client.get(url).status_code == 200
         with monkeypatch.context() as later:
-            later.setattr(time, "time", lambda: ends + 1)
+            later.setattr(time, "time", lambda ends=ends: ends + 1)
             reply = client.get(url)
         assert reply.status_code == 403
         assert "expired" in reply.json()["message"] and "new one" in reply.json()["message"]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rnaget_server.datasets import archive_index
 from rnaget_server.model.access import SampleAccess
 from tests.conftest import examples
 from tests.datasets.masked_material import KINDS, SAMPLES, rules
@@ -27,6 +28,12 @@ BOTH = pytest.mark.parametrize("others_see", ["NaN", "omit"])
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with masked_server(tmp_path_factory.mktemp("pages")) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine may need longer to make the index of the archive than a request waits for it."""
+    monkeypatch.setattr(archive_index, "_PATIENCE", 60.0)
 
 
 def numbers(values: object) -> np.ndarray:

@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from rnaget_server.archive.fields import RESULTS
+from rnaget_server.datasets import archive_index
 from tests.apis.ena.conftest import PORTAL, RUNS, SAMPLES, contents
 from tests.conftest import client_of, import_matrix
 
@@ -202,7 +203,9 @@ def test_taxa_and_sequences(client: TestClient) -> None:
     assert client.get(f"{PORTAL}/count?result=sequence").text == "count\n0\n"
 
 
-def test_a_changed_catalogue_is_taken_over(tmp_path: Path) -> None:
+def test_a_changed_catalogue_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A slow machine may need longer to make the index than a request waits for it.
+    monkeypatch.setattr(archive_index, "_PATIENCE", 60.0)
     data = tmp_path / "data"
     data.mkdir()
     (tmp_path / "m.tsv").write_text("gene\ta\tb\ng1\t1\t2\n")
