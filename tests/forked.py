@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,12 @@ def command(arguments: Sequence[str], most_memory: int, environment: Mapping[str
             process.kill()
             raise subprocess.TimeoutExpired(list(arguments), 120)
         return process.exitcode, said.read().decode()
+
+
+def heed_signals() -> None:
+    """Let signals end a process that is about to start: what a shell starts in the background ignores some of them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Server(servers.Server):

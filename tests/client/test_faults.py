@@ -22,6 +22,7 @@ from rnaget import Client, ClientError
 from rnaget.formats import format_for
 from rnaget.transport import open_url
 from tests.client.conftest import reply
+from tests.forked import heed_signals
 from tests.serving import in_thread
 
 COMMAND = str(Path(sys.executable).with_name("rnaget"))
@@ -401,7 +402,8 @@ def test_failures_of_the_command(
 def test_a_download_that_is_interrupted(answering: Answering, tmp_path: Path, number: int, code: int) -> None:
     address = answering({"bytes": reply(TABLE)[:5000], "ticket": ticket(url="HOST/rnaget/bytes")[:10]}, stall=True)
     command = [COMMAND, "--server", f"{address}/rnaget", "get", "m", "-o", "a.tsv"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=tmp_path, preexec_fn=heed_signals, **pipes)
     try:
         for _ in _seconds(120):
             if list(tmp_path.glob(".*.part")):

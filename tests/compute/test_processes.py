@@ -20,6 +20,7 @@ import pytest
 from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ComputeFailure, ImportFailure
 from tests.compute import process_functions
+from tests.forked import heed_signals
 
 ROOT = Path(__file__).parents[2]
 SHARED = 100
@@ -190,7 +191,7 @@ def test_a_process_that_is_killed_is_a_failure(tmp_path: Path, function: object,
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 3)])
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path, sign: signal.Signals, code: int) -> None:
     command = [sys.executable, "-m", "tests.compute.busy_processes", str(tmp_path)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": heed_signals}
     with subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes) as script:  # type: ignore[call-overload]
         pids = [int(pid) for pid in script.stdout.readline().split()]
         assert len(pids) == 2 and all(map(is_running, pids))

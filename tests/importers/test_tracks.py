@@ -34,6 +34,7 @@ from rnaget_server.importers.tracks.kinds import kinds_of
 from rnaget_server.stores.tracks.base import Run
 from rnaget_server.stores.tracks.bigwig_writer import covered_bases, write_bigwig
 from tests.conftest import examples
+from tests.forked import heed_signals
 
 Write = Callable[..., Path]
 GOOD = "chr1\t0\t10\t1.5\nchr1\t20\t30\t-2\nchr2\t5\t6\t0\n"
@@ -673,7 +674,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     data = tmp_path / "data"
     where = ["--data", str(data), "--project", "p", "--study", "s", "--id", "t", "--units", "x"]
     command = [sys.executable, "-m", "rnaget_server.cli.server", "import", str(source), *where]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals) as process:
         while process.poll() is None and not any(data.rglob(".*.bw")):
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
