@@ -68,11 +68,9 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
         settings = {"cache_bytes": _CACHE_BYTES, "cache_directory": kept}
         with rnaget(data, material.log, _WORKERS, **settings) as server:
             _clients(server, source, tally, seconds * _WARM_SHARE, 0)
-            time.sleep(_CLOSING)
-            memory, descriptors = server.memory(), server.descriptors()
+            descriptors, memory = _left_open(server), server.memory()
             _clients(server, source, tally, seconds * (1 - _WARM_SHARE), _CLIENTS)
-            time.sleep(_CLOSING)
-            memory, descriptors = server.memory() - memory, server.descriptors() - descriptors
+            descriptors, memory = _left_open(server) - descriptors, server.memory() - memory
             prepared = Figures((float(server.prepared()),), "")
     formats = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.compared.items()))
     compared = Figures((float(tally.compared.total()),), "")
@@ -84,6 +82,15 @@ def rows(material: Material, seconds: float) -> Iterator[Row | Note]:
     yield Row("soak: beginnings of files kept for later replies", "", prepared, most=most_prepared)
     yield from (Note(f"soak: {one}") for one in tally.differing[:_SHOWN])
     yield from soak_cells.rows(material, seconds * _CELLS_SHARE)
+
+
+def _left_open(server: Server) -> int:
+    """Return how many files and sockets stay open; those of clients that have gone are closed a moment later."""
+    before, now = server.descriptors() + 1, server.descriptors()
+    while now < before:
+        time.sleep(_CLOSING)
+        before, now = now, server.descriptors()
+    return now
 
 
 def _clients(server: Server, source: Source, tally: Tally, seconds: float, seed: int) -> None:
