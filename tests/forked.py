@@ -13,11 +13,15 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import resources
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from benchmarks import servers
 from rnaget_server.cli.server import main
+
+CONFIGURATION = str(resources.files("rnaget_server") / "gunicorn.conf.py")
+"""The file by which gunicorn is configured."""
 
 
 def server(arguments: Sequence[str], environment: Mapping[str, str], log: Path, here: bool = True) -> BaseProcess:
@@ -25,6 +29,11 @@ def server(arguments: Sequence[str], environment: Mapping[str, str], log: Path, 
     # Python and libraries read some variables as they start.
     here &= "RNAGET_METRICS_ADDRESS" not in environment
     return _started(_serve, arguments, dict(environment), log, here)
+
+
+def gunicorn(environment: Mapping[str, str], log: Path) -> _Process:
+    """Start gunicorn itself with these variables, its configuration and the app, as a provider may."""
+    return _Process(_started(_gunicorn, dict(environment), log))
 
 
 def command(arguments: Sequence[str], most_memory: int, environment: Mapping[str, str]) -> tuple[int, str]:
@@ -106,6 +115,11 @@ def _serve(arguments: Sequence[str], environment: Mapping[str, str], log: Path, 
     if here:
         os.execve = _go_on
     main(["serve", *arguments])
+
+
+def _gunicorn(environment: Mapping[str, str], log: Path) -> None:
+    _become(environment, os.devnull, log)
+    _go_on("", [sys.executable, "-m", "gunicorn", "-c", CONFIGURATION, "rnaget_server.asgi:app"], environment)
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], said: str, most_memory: int) -> None:
