@@ -31,9 +31,9 @@ def server(arguments: Sequence[str], environment: Mapping[str, str], log: Path, 
     return _started(_serve, arguments, dict(environment), log, here)
 
 
-def gunicorn(environment: Mapping[str, str], log: Path) -> _Process:
+def gunicorn(environment: Mapping[str, str], log: Path) -> Process:
     """Start gunicorn itself with these variables, its configuration and the app, as a provider may."""
-    return _Process(_started(_gunicorn, dict(environment), log))
+    return Process(_started(_gunicorn, dict(environment), log))
 
 
 def command(arguments: Sequence[str], most_memory: int, environment: Mapping[str, str]) -> tuple[int, str]:
@@ -50,7 +50,7 @@ def command(arguments: Sequence[str], most_memory: int, environment: Mapping[str
 class Server(servers.Server):
     """A server that is told of as those are that benchmarks start."""
 
-    def begin(self) -> _Process:
+    def begin(self) -> Process:
         """Start the process."""
         return start(self.command, self.environment, self.log)
 
@@ -58,12 +58,12 @@ class Server(servers.Server):
 rnaget = partial(servers.rnaget_by, Server)
 
 
-def start(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> _Process:
+def start(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> Process:
     """Start the server of a whole command."""
-    return _Process(server(list(map(str, command[2:])), environment, log))
+    return Process(server(list(map(str, command[2:])), environment, log))
 
 
-class _Process:
+class Process:
     """A process with the methods of those of `subprocess`, as far as a server needs them."""
 
     def __init__(self, process: BaseProcess) -> None:
