@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import resources
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -93,10 +94,15 @@ class Process:
             self._process.kill()
 
 
+def forks(method: str | None = None) -> ForkServerContext:
+    """Return how processes are started here, in place of any other `method`: of those that work on parts, too."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.preloaded"])
+    return context
+
+
 def _started(target: object, *arguments: object) -> BaseProcess:
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["tests.preloaded"])
-    process = forks.Process(target=target, args=arguments)  # type: ignore[arg-type]
+    process = forks().Process(target=target, args=arguments)  # type: ignore[arg-type]
     process.start()
     return process
 
