@@ -99,7 +99,7 @@ def examples(full: int) -> int:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a test by its argument and not by bytes, which hold the second at which they were compressed.
 
-    Both processes of a run have to give each test the same name.
+    All processes of a run have to give each test the same name.
     """
     return argname if isinstance(val, bytes) and not val.isascii() else None
 
@@ -327,8 +327,8 @@ def _started(
     port = free_port()
     log = log or factory.mktemp("server") / "log"
     arguments = [str(data), "--port", str(port), "--workers", str(workers)]
-    # Python and libraries read some variables as they start.
-    apart |= any(not name.startswith("RNAGET_") for name in environment)
+    # Python and libraries read some variables as they start; that for traces has not started yet.
+    apart |= any(not name.startswith(("RNAGET_", "OTEL_")) for name in environment)
     # Of a catalogue in object storage, the command has asked by threads that gunicorn's fork does not take over.
     apart |= ":/" in str(data)
     process = forked.server(arguments, {**os.environ, **environment}, log, not apart)

@@ -27,8 +27,6 @@ CONFIGURATION = str(resources.files("rnaget_server") / "gunicorn.conf.py")
 
 def server(arguments: Sequence[str], environment: Mapping[str, str], log: Path, here: bool = True) -> BaseProcess:
     """Start ``rnaget-server serve`` with these variables; gunicorn begins in a new Python unless `here` is true."""
-    # Python and libraries read some variables as they start.
-    here &= "RNAGET_METRICS_ADDRESS" not in environment
     return _started(_serve, arguments, dict(environment), log, here)
 
 

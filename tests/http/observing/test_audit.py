@@ -25,7 +25,7 @@ from rnaget_server.http.request import PRINCIPAL_KEY
 from rnaget_server.model.observation import Reading
 from rnaget_server.model.principal import ANYONE, Principal
 from rnaget_server.settings import Settings
-from tests.conftest import new_study, one_study
+from tests.conftest import free_port, new_study, one_study
 
 GRANTED = Principal("someone@institute", frozenset({"G"}))
 OTHER = Principal("other@institute", frozenset({"H"}))
@@ -216,7 +216,7 @@ def test_reads_are_named_by_their_record(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_ends_the_start(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RNAGET_AUDIT_LOG", str(demo / "nothing" / "audit.log"))
-    result = CliRunner().invoke(main, ["serve", str(demo)])
+    result = CliRunner().invoke(main, ["serve", str(demo), "--port", str(free_port())])
     assert result.exit_code == 1 and "audit_log cannot be written" in result.output
 
 
