@@ -42,14 +42,15 @@ help:
 serve: .venv/.serve
 	@$(BIN)/rnaget-server serve $(ARGS)
 
-# Two processes, each with files of its own. The order of sets, and so the names of tests, has to be the same in both.
+# Three processes, each with files of its own: on two processors, since tests wait for servers and clocks a third of
+# their time. The order of sets, and so the names of tests, has to be the same in all of them.
 # The longest files are first, as tests/conftest.py orders them.
 # Python keeps what it compiles even where the environment says otherwise: the tests start hundreds of processes.
-TWO  := PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=
-BOTH := -n 2 --dist loadfile --no-loadscope-reorder
+SAME  := PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=
+THREE := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed $(DEPLOY)/.installed
-	@$(TWO) $(BIN)/python -m pytest -m "not long" $(BOTH) $(ARGS)
+	@$(SAME) $(BIN)/python -m pytest -m "not long" $(THREE) $(ARGS)
 
 test-long: .venv/.dev $(SUITE)/.installed $(SUITES)/.installed $(DRS)/.installed $(DEPLOY)/.installed
 	@$(BIN)/python -m pytest $(ARGS)

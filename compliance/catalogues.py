@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import h5py
 import numpy as np
 import yaml
 
-from compliance.server import COMMAND
+from compliance import server
 from rnaget_server.http.auth.token_file import change_tokens, new_token
 
 _EXPRESSION_ID = "ac3e9279efd02f1c98de4ed3d335b98e"
@@ -81,11 +80,10 @@ def from_tsv(official: Path, data: Path) -> None:
         "--units": _UNITS,
         "--column": "{Sample}, {Condition}, {Tissue}",
     }
-    command: list[str | Path] = [COMMAND, "import", official / "expression.tsv"]
-    command += [word for option, value in options.items() for word in (option, value)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"the import of expression.tsv failed:\n{done.stdout}{done.stderr}")
+    words: list[str | Path] = [word for option, value in options.items() for word in (option, value)]
+    code, said = server.run(["import", official / "expression.tsv", *words])
+    if code:
+        raise RuntimeError(f"the import of expression.tsv failed:\n{said}")
     path = directory / "study.yaml"
     record = yaml.safe_load(path.read_text(encoding="utf-8"))
     (expression,) = record["expressions"]

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from compliance.server import COMMAND, serving
+from compliance import server
 
 _VENV = Path(__file__).parents[1] / ".venv-sequences"
 TOOL = _VENV / "bin" / "refget-compliance"
@@ -59,12 +59,14 @@ def run_sequences() -> list[SuiteResult]:
         _import(data, "suite", suite, "--circular", _CIRCULAR)
         for path in sorted((SEQUENCES / "seqcol_suite").glob("*.fa")):
             _import(data, path.stem, [path])
-        with serving(data) as address:
+        with server.serving(data) as address:
             return [_refget(address, Path(directory, "report.json")), _collections(f"{address}/seqcol")]
 
 
 def _import(data: Path, genome: str, sources: list[Path], *options: str) -> None:
-    _output([COMMAND, "import", *sources, "--data", data, "--genome", genome, *options])
+    code, said = server.run(["import", *sources, "--data", data, "--genome", genome, *options])
+    if code:
+        raise RuntimeError(f"the import of {genome} failed:\n{said}")
 
 
 def _refget(address: str, report: Path) -> SuiteResult:

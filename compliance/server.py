@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -42,6 +42,14 @@ def serving(data: Path, switched_off: tuple[str, ...] = ()) -> Iterator[str]:
             yield address
         finally:
             _end(server)
+
+
+def run(arguments: Sequence[str | Path]) -> tuple[int, str]:
+    """Return the code with which ``rnaget-server`` ends, and what it says."""
+    done = subprocess.run(
+        [COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, done.stdout
 
 
 def start(command: list[str | Path], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -14,18 +14,26 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import resources
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from benchmarks import servers
 from rnaget_server.cli.server import main
 
+CONFIGURATION = str(resources.files("rnaget_server") / "gunicorn.conf.py")
+"""The file by which gunicorn is configured."""
+
 
 def server(arguments: Sequence[str], environment: Mapping[str, str], log: Path, here: bool = True) -> BaseProcess:
     """Start ``rnaget-server serve`` with these variables; gunicorn begins in a new Python unless `here` is true."""
-    # Python and libraries read some variables as they start.
-    here &= "RNAGET_METRICS_ADDRESS" not in environment
     return _started(_serve, arguments, dict(environment), log, here)
+
+
+def gunicorn(environment: Mapping[str, str], log: Path) -> Process:
+    """Start gunicorn itself with these variables, its configuration and the app, as a provider may."""
+    return Process(_started(_gunicorn, dict(environment), log))
 
 
 def command(arguments: Sequence[str], most_memory: int, environment: Mapping[str, str]) -> tuple[int, str]:
@@ -48,7 +56,7 @@ def heed_signals() -> None:
 class Server(servers.Server):
     """A server that is told of as those are that benchmarks start."""
 
-    def begin(self) -> _Process:
+    def begin(self) -> Process:
         """Start the process."""
         return start(self.command, self.environment, self.log)
 
@@ -56,12 +64,12 @@ class Server(servers.Server):
 rnaget = partial(servers.rnaget_by, Server)
 
 
-def start(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> _Process:
+def start(command: Sequence[str | Path], environment: Mapping[str, str], log: Path) -> Process:
     """Start the server of a whole command."""
-    return _Process(server(list(map(str, command[2:])), environment, log))
+    return Process(server(list(map(str, command[2:])), environment, log))
 
 
-class _Process:
+class Process:
     """A process with the methods of those of `subprocess`, as far as a server needs them."""
 
     def __init__(self, process: BaseProcess) -> None:
@@ -91,10 +99,15 @@ class _Process:
             self._process.kill()
 
 
+def forks(method: str | None = None) -> ForkServerContext:
+    """Return how processes are started here, in place of any other `method`: of those that work on parts, too."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.preloaded"])
+    return context
+
+
 def _started(target: object, *arguments: object) -> BaseProcess:
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["tests.preloaded"])
-    process = forks.Process(target=target, args=arguments)  # type: ignore[arg-type]
+    process = forks().Process(target=target, args=arguments)  # type: ignore[arg-type]
     process.start()
     return process
 
@@ -113,6 +126,11 @@ def _serve(arguments: Sequence[str], environment: Mapping[str, str], log: Path, 
     if here:
         os.execve = _go_on
     main(["serve", *arguments])
+
+
+def _gunicorn(environment: Mapping[str, str], log: Path) -> None:
+    _become(environment, os.devnull, log)
+    _go_on("", [sys.executable, "-m", "gunicorn", "-c", CONFIGURATION, "rnaget_server.asgi:app"], environment)
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], said: str, most_memory: int) -> None:

@@ -24,6 +24,11 @@ def slowness() -> float:
     return max(1.0, (time.perf_counter() - began) / _REFERENCE_SECONDS)
 
 
+def is_within(seconds: float, limit: float) -> bool:
+    """Return whether something took less than `limit`, or what that is at the pace of this machine right now."""
+    return seconds < limit or seconds < limit * slowness()
+
+
 @dataclass(frozen=True)
 class Attack:
     """One thing that is tried.

@@ -6,6 +6,7 @@ import http.client
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -89,11 +90,16 @@ def patience(directory: Path, short: bool) -> str:
         "body": "POST /rnaget/expressions/m/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{",
         "reply": f"GET {_WHOLE} HTTP/1.1\r\nHost: x\r\n\r\n",
     }
-    with server_of(directory, 64, send_timeout=2, receive_timeout=2) as server:
-        took = {}
-        for name, text in requests.items():
-            with _open(server, text) as client:
-                took[name] = _ends_within(client, limit, name)
+    with (
+        server_of(directory, 64, send_timeout=2, receive_timeout=2) as server,
+        ExitStack() as stack,
+        ThreadPoolExecutor(len(requests)) as pool,
+    ):
+        ends = {
+            name: pool.submit(_ends_within, stack.enter_context(_open(server, text)), limit, name)
+            for name, text in requests.items()
+        }
+        took = {name: end.result() for name, end in ends.items()}
     return ", ".join(f"{name}: cut after {seconds:.1f} s" for name, seconds in took.items())
 
 

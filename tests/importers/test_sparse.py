@@ -199,8 +199,9 @@ def test_layers_and_raw(workshop: Any, tmp_path: Path) -> None:
     assert workshop.matrix().path.read_bytes() == before
 
 
-@pytest.mark.parametrize("frame", [8, 4096])
-@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize(
+    ("is_old", "frame"), [(False, 8), (False, 4096), (True, 8), pytest.param(True, 4096, marks=pytest.mark.long)]
+)
 def test_layers_of_several_types_join(
     workshop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frame: int, is_old: bool
 ) -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
+from rnaget_server.compute import processes
 from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.matrices import sparse_reading
@@ -27,6 +27,7 @@ from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.stores.compressed import CompressedMatrix
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile
+from tests import forked
 from tests.importers.conftest import Workshop
 from tests.importers.foreign_files import write_h5seurat
 from tests.importers.test_sparse import check_store
@@ -46,13 +47,17 @@ class Started:
 
 @pytest.fixture
 def by_processes(monkeypatch: pytest.MonkeyPatch) -> Started:
-    """Imports by two processes, in several parts, of however few cells."""
+    """Imports by two processes, in several parts, of however few cells.
+
+    They are forks: `tests.compute.test_processes` has such as start in a new Python.
+    """
     started, begin = Started(), Processes.__init__
 
     def counted(self: Processes, *arguments: Any) -> None:
         started.times += 1
         begin(self, *arguments)
 
+    monkeypatch.setattr(processes, "get_context", forked.forks)
     monkeypatch.setattr(Processes, "__init__", counted)
     monkeypatch.setattr(sparse_reading, "PROCESSORS", 2)
     monkeypatch.setattr(sparse_reading, "_MANY_CELLS", 1)
@@ -266,8 +271,8 @@ def cut_short(path: Path) -> None:
 
 
 def at_work() -> list[BaseProcess]:
-    """Return the processes of imports; servers of other tests are started in another way."""
-    return [process for process in multiprocessing.active_children() if isinstance(process, SpawnProcess)]
+    """Return the processes of imports, which end with this one, as servers of other tests do not."""
+    return [process for process in multiprocessing.active_children() if process.daemon]
 
 
 def one_killed(path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.conftest import client_of as client_of_fixture
 from tests.objects.unruly import BAD, Unruly, by_chance
 
 client_of = contextmanager(client_of_fixture)
-SECONDS = float(os.environ.get("RNAGET_SOAK_SECONDS", "8"))
+SECONDS = float(os.environ.get("RNAGET_SOAK_SECONDS", "4"))
 _WHOLE = 0.8
 LONG = 60
 MOST_GROWTH = 32 << 20

@@ -167,7 +167,7 @@ def test_little_is_sent_beyond_what_was_asked_for(shared_data: Path, made: Calla
     opened = Opened(path, path.with_name(path.name + ".bai"))
     for each, bounds in ((opened, NA12878), (made("bam"), MADE)):
         ratios = []
-        for region in draw_regions(bounds, 200):
+        for region in draw_regions(bounds, 200)[:60]:
             region = Region(region.reference, region.start, (region.start or 0) + 1_000)
             exact = len(run("samtools", "view", "-b", each.path, text_of(region)))
             ratios.append(len(each.slice([region])) / exact)

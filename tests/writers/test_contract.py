@@ -42,13 +42,11 @@ class TestTsv(WriterContract):
 class TestTsvGz(WriterContract):
     writer = TsvGzWriter
     read = staticmethod(readers.tsv_gz)
-    many = (4201, 101)
 
 
 class TestTsvZst(WriterContract):
     writer = TsvZstWriter
     read = staticmethod(readers.tsv_zst)
-    many = (4201, 101)
 
 
 class TestJson(WriterContract):
@@ -80,13 +78,17 @@ class TestSparseH5mu(TestH5mu):
     sparse = True
 
 
+@pytest.fixture(scope="module")
+def with_the_thread_of_zarr() -> None:
+    """Starts the thread that zarr keeps, which no test has to count among the files that it leaves open."""
+    slice = slice_of(feature_labels(["a"]), sample_labels(["b"]), layer_of(np.ones((1, 1), np.float32)))
+    assert b"".join(ZarrWriter().write(slice).chunks)
+
+
+@pytest.mark.usefixtures("with_the_thread_of_zarr")
 class TestZarr(WriterContract):
     writer = ZarrWriter
     read = staticmethod(readers.zarr)
-
-    @pytest.fixture(autouse=True)
-    def _with_the_thread_of_zarr(self, _own_temporary_files: None) -> None:
-        self._bytes(self._slice(np.ones((1, 1), np.float32), False))
 
 
 class TestSparseZarr(TestZarr):
@@ -128,19 +130,16 @@ class TestCsv(WriterContract):
 class TestCsvGz(WriterContract):
     writer = CsvGzWriter
     read = staticmethod(readers.csv_gz)
-    many = (4201, 101)
 
 
 class TestGct(WriterContract):
     writer = GctWriter
     read = staticmethod(readers.gct)
-    many = (4201, 101)
 
 
 class TestGctGz(WriterContract):
     writer = GctGzWriter
     read = staticmethod(readers.gct_gz)
-    many = (4201, 101)
 
 
 def counting(layer: LayerInfo, taken: list[int]) -> LayerInfo:

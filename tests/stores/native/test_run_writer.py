@@ -165,7 +165,7 @@ def test_ranges_of_a_run(
     with h5py.File(path, "r") as file:
         np.testing.assert_array_equal(file["cells"][()], cells)
         run = run_of(file)
-        for _ in range(200):
+        for _ in range(examples(200)):
             edges = np.sort(RANDOM.integers(0, len(cells) + 1, 2 * RANDOM.integers(1, 60)))
             begin, end = edges[::2], edges[1::2]
             expected = np.concatenate([cells[a:b] for a, b in zip(begin, end, strict=True)])
