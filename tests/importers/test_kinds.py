@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import gzip
 import lzma
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -347,6 +349,43 @@ def test_truth_values_are_labels_and_no_sample(workshop: Workshop, tmp_path: Pat
     check(workshop, frame)
     coding = workshop.store().features.column("is_coding").tolist()
     assert coding == ["True" if at % 2 == 0 else "False" for at in range(len(frame))]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "stream"])
+def test_categories_of_numbers_are_cells(workshop: Workshop, tmp_path: Path, kind: str) -> None:
+    """pandas and Arrow keep a column of few different numbers as a dictionary of them."""
+    few = pa.array([1.5, None, 1.5, 2.5]).dictionary_encode()
+    table = pa.table({"gene": ["a", "b", "c", "d"], "s1": few, "length": few, "s2": [1.0, 2.0, 3.0, 4.0]})
+    path = tmp_path / f"m.{kind}"
+    if kind == "parquet":
+        pa.parquet.write_table(table, path)
+    else:
+        with (pa.ipc.new_file if kind == "feather" else pa.ipc.new_stream)(str(path), table.schema) as file:
+            file.write_table(table, max_chunksize=3)
+    workshop.run(path)
+    check(workshop, pd.DataFrame({"s1": [1.5, np.nan, 1.5, 2.5], "s2": [1.0, 2, 3, 4]}, list("abcd")))
+    np.testing.assert_array_equal(workshop.store().features.column("length"), [1.5, np.nan, 1.5, 2.5])
+
+
+def test_decimals_that_would_be_changed_are_refused(workshop: Workshop, tmp_path: Path) -> None:
+    values = pa.array([decimal.Decimal(2**53 + 1), decimal.Decimal(2**60)])
+    path = tmp_path / "m.parquet"
+    pa.parquet.write_table(pa.table({"gene": ["a", "b"], "s": values}), path)
+    with pytest.raises(ImportFailure, match=r"9007199254740993 is beyond 2\*\*53 .* \(column s, row 1\)"):
+        workshop.run(path)
+    pa.parquet.write_table(pa.table({"gene": ["a", "b"], "s": pa.concat_arrays([values[1:], values[1:]])}), path)
+    workshop.run(path)
+    assert workshop.frame().to_numpy().tolist() == [[2.0**60], [2.0**60]]
+
+
+def test_pages_of_parquet_that_are_not_what_their_checksums_say(workshop: Workshop, tmp_path: Path) -> None:
+    table, path = pa.table({"gene": ["a", "b"], "s": [7.125, 3.0]}), tmp_path / "m.parquet"
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pa.parquet.write_table(table, path, write_statistics=False, **options)
+    workshop.run(path)
+    path.write_bytes(path.read_bytes().replace(struct.pack("<d", 7.125), struct.pack("<d", 9.5)))
+    with pytest.raises(ImportFailure, match=r"m.parquet: the file is damaged or truncated \(.*CRC checksum"):
+        workshop.run(path, id="n")
 
 
 def test_a_stream_cut_between_two_batches_is_refused(workshop: Workshop, tmp_path: Path) -> None:
