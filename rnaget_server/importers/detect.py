@@ -128,4 +128,5 @@ def _check_hdf5(path: Path) -> None:
     except Exception as error:  # h5py raises KeyError and RuntimeError where links and headers make no sense
         if not is_of_file(error):
             raise
-        raise ImportFailure(f"the HDF5 file is damaged ({reason(error, path)}): get it again as a whole", path) from None
+        said = reason(error, path)
+        raise ImportFailure(f"the HDF5 file is damaged ({said}): get it again as a whole", path) from None

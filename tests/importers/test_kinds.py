@@ -165,6 +165,12 @@ def test_sheets(workshop: Workshop, tmp_path: Path) -> None:
         workshop.run(tmp_path / "m.tsv", sheet="b")
 
 
+def test_a_table_in_the_middle_of_a_sheet(workshop: Workshop, tmp_path: Path) -> None:
+    rows = [[], ["", "", "A title"], [], *([None, None, *row] for row in (["gene", "s1"], ["A", 1.5], ["B", 2]))]
+    workshop.run(book(tmp_path / "m.xlsx", {"a": rows}))
+    assert workshop.frame().to_dict() == {"s1": {"A": 1.5, "B": 2}}
+
+
 def test_mistakes_in_a_sheet(workshop: Workshop, tmp_path: Path) -> None:
     path = book(tmp_path / "m.xlsx", {"a": [["gene", "s1"], ["A", 1], ["A", "x"]]})
     with pytest.raises(ImportFailure) as caught:
@@ -230,6 +236,22 @@ def test_zarr(workshop: Workshop, tmp_path: Path, format: int) -> None:
         assert store.samples.column("age").tolist() == [1, 2, 3, 4]
         assert store.features.column("symbol").tolist() == read.var["symbol"].tolist()
     assert not [path for path in workshop.data.rglob(".import-*")]
+
+
+@pytest.mark.parametrize("format", [2, 3])
+@pytest.mark.parametrize(("layer", "array"), [(None, "X/indices"), (None, "X/indptr"), ("dense", "layers/dense")])
+def test_chunks_that_a_zarr_store_lacks(
+    workshop: Workshop, tmp_path: Path, format: int, layer: str | None, array: str
+) -> None:
+    """They mean zeros, and are what a copy that broke off lacks."""
+    with anndata.settings.override(zarr_write_format=format):
+        data_of(cells()).write_zarr(tmp_path / "m.zarr", chunks=(2, 2))
+    mark = tmp_path / "m.zarr" / (".zgroup" if format == 2 else "zarr.json")
+    assert not any("chunks of" in remark for remark in workshop.run(mark, layer=layer).remarks)
+    chunks = [path for path in (tmp_path / "m.zarr" / array).rglob("*") if path.is_file() and path.name[0].isdigit()]
+    chunks[0].unlink()
+    remarks = workshop.run(mark, id="n", layer=layer).remarks
+    assert any(f"warning: 1 of {len(chunks)} chunks of {array} are not in the store" in remark for remark in remarks)
 
 
 def test_modalities(workshop: Workshop, tmp_path: Path) -> None:

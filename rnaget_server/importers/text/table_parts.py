@@ -6,7 +6,7 @@ Mistakes are said by one process, which reads the file from its beginning: it al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,6 +57,7 @@ class _Read:
     label_bytes: int
     blank: int
     left_out: list[str]
+    last_is_empty: bool | None
 
 
 def read_body(
@@ -115,7 +116,7 @@ def _ranges(body: TableBody, path: Path) -> Sequence[ByteRange] | None:
     return ranges if ranges is not None and len(ranges) > 1 else None
 
 
-def _joined(body: TableBody, parts: Iterable[_Read]) -> bool:
+def _joined(body: TableBody, parts: Sequence[_Read]) -> bool:
     """Return whether the parts are a table together, with which the body is filled."""
     columns: list[list[str]] = [[] for _ in body.resolved_layout.labels]
     size = 0
@@ -130,6 +131,8 @@ def _joined(body: TableBody, parts: Iterable[_Read]) -> bool:
     body.columns = columns
     body.left_out = [id for part in parts for id in part.left_out]
     body.blank = sum(part.blank for part in parts)
+    known = [part.last_is_empty for part in parts if part.last_is_empty is not None]
+    body.last_is_empty = known[-1] if known else None
     return True
 
 
@@ -151,7 +154,7 @@ def _read_part(job: _Job, part: tuple[int, ByteRange]) -> _Read:
     labels = job.directory / f"{number}.labels"
     with whole_file(labels) as file:
         file.write(orjson.dumps(body.columns))
-    return _Read(cells, labels, body.label_bytes, body.blank, body.left_out)
+    return _Read(cells, labels, body.label_bytes, body.blank, body.left_out, body.last_is_empty)
 
 
 def _skip(lines: TextLines, first: int) -> None:
