@@ -364,6 +364,34 @@ def test_seurat(workshop: Workshop, tmp_path: Path) -> None:
         workshop.run(path, id="f", layer="x")
 
 
+@pytest.mark.parametrize("compound", [False, True])
+def test_columns_of_seurat_are_what_they_were_in_r(workshop: Workshop, tmp_path: Path, compound: bool) -> None:
+    """A data frame is a group or one dataset; truth values are 0, 1 and, if missing, 2; NA_integer_ is -2**31."""
+    frame, path = cells(), tmp_path / "m.h5seurat"
+    numbers = np.array([3, -(2**31), 2, 0], np.int32)
+    columns = {"mito": np.array([1, 0, 2, 1], np.int32), "few": numbers, "all": np.arange(4, dtype=np.int32)}
+    with h5py.File(path, "w") as file:
+        file["assays/RNA/data"] = frame.to_numpy().T
+        file["assays/RNA/features"] = [id.encode() for id in frame.index]
+        file["cell.names"] = [id.encode() for id in frame.columns]
+        if compound:
+            rows = np.empty(4, [*((name, "i4") for name in columns), ("batch", "S1")])
+            for name, column in {**columns, "batch": [b"a", b"b", b"a", b"b"]}.items():
+                rows[name] = column
+            file["meta.data"] = rows
+            file["meta.data"].attrs["logicals"] = ["mito"]
+        else:
+            for name, column in {**columns, "batch": [b"a", b"b", b"a", b"b"]}.items():
+                file[f"meta.data/{name}"] = column
+            file["meta.data/mito"].attrs["s3class"] = "logical"
+    workshop.run(path)
+    samples = workshop.store().samples
+    assert samples.column("mito").tolist() == ["True", "False", "", "True"]
+    np.testing.assert_array_equal(samples.column("few"), [3, np.nan, 2, 0])
+    assert samples.column("all").tolist() == [0, 1, 2, 3]
+    assert samples.column("batch").tolist() == ["a", "b", "a", "b"]
+
+
 def test_truth_values_are_labels_and_no_sample(workshop: Workshop, tmp_path: Path) -> None:
     frame = cells()
     frame.assign(is_coding=[at % 2 == 0 for at in range(len(frame))]).to_parquet(tmp_path / "m.parquet")
