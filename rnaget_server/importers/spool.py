@@ -207,6 +207,22 @@ class Spool:
         return tempfile.TemporaryFile(dir=self._directory)
 
 
+class DoubleSpool(Spool):
+    """A spool that keeps every cell as float64, for sums of them: those of rounded ones would be others."""
+
+    def __init__(self, directory: Path, columns: int) -> None:
+        super().__init__(directory, columns)
+        self._dtype = _DOUBLE
+
+    @property
+    def whole(self) -> bool:
+        """True: blocks must be float64."""
+        return True
+
+    def _convert(self, dtype: np.dtype[Any]) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class CellFile:
     """A file of raw cells, row by row, that other processes see, and what is known of the cells."""

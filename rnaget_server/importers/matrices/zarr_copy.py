@@ -44,7 +44,9 @@ class ZarrCopy:
         Writers leave out chunks of zeros, which only dense matrices have many of; so does a copy that broke off.
         """
         item = self._source[place]
-        arrays = {f"{place}/{name}": array for name, array in item.arrays()} if hasattr(item, "arrays") else {place: item}
+        arrays = (
+            {f"{place}/{name}": array for name, array in item.arrays()} if hasattr(item, "arrays") else {place: item}
+        )
         return tuple(
             f"warning: {array.nchunks - array.nchunks_initialized:,} of {array.nchunks:,} chunks of {name} are not in the "
             f"store, and their values are {array.fill_value}, as Zarr has it: if it was copied or downloaded, see that "

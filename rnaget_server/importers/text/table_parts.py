@@ -20,7 +20,16 @@ from rnaget_server.importers.base import Progress, ReadOptions
 from rnaget_server.importers.compression import ERRORS
 from rnaget_server.importers.shared_files import SeenFile, check_directory
 from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import CellFile, JoinedCells, SharedSpool, Spool, SpooledCells, StagedSpool, TooLarge
+from rnaget_server.importers.spool import (
+    CellFile,
+    DoubleSpool,
+    JoinedCells,
+    SharedSpool,
+    Spool,
+    SpooledCells,
+    StagedSpool,
+    TooLarge,
+)
 from rnaget_server.importers.text.lines import LinesRecipe, TextLines
 from rnaget_server.importers.text.ranges import ByteRange, cut
 from rnaget_server.importers.text.table_body import RowMistake, TableBody
@@ -73,8 +82,10 @@ def read_body(
         cells = _read_in_parts(body, lines, options.compute, directory, progress, options.transpose)
         if cells is not None:
             return cells
-    kind = Spool if options.compute.is_local else StagedSpool
-    with filling(kind(directory, len(body.names), transposed=options.transpose), lines.path) as spool:
+    kind, width = Spool if options.compute.is_local else StagedSpool, len(body.names)
+    sums = body.repeats is not None and body.repeats.way == "sum"
+    target = DoubleSpool(directory, width) if sums else kind(directory, width, transposed=options.transpose)
+    with filling(target, lines.path) as spool:
         body.read(lines, spool, progress, mistakes)
         return body.cells(spool, directory)
 
