@@ -36,7 +36,10 @@ class TooLarge(ValueError):
     """A value is finite, and beyond what float32 can hold."""
 
     def __init__(self, value: float) -> None:
-        super().__init__(f"the value {value:g} is larger than float32 can hold")
+        super().__init__(
+            f"the value {value:g} is larger than float32 can hold (3.4e38): write infinity or NaN in its place, or all "
+            "values on another scale"
+        )
 
 
 class SpooledCells:
