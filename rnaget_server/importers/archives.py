@@ -122,6 +122,8 @@ class Archive:
     def _of_zip(self) -> Iterator[Member]:
         for record in self._reader.infolist():
             self._check_name(record.filename)
+            if record.header_offset < 0:  # where a piece of the archive is lost; zipfile would look there
+                raise zipfile.BadZipFile("a file of it begins before it does")
             mode = record.external_attr >> 16
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise self._no_file(record.filename)

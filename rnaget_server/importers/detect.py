@@ -11,7 +11,7 @@ from rnaget_server.importers.bgzip import refuse_cut_bgzip
 from rnaget_server.importers.compression import ERRORS, compression_of, damaged, unpacked
 from rnaget_server.importers.foreign import TILEDB_GROUP, foreign_binary, imported_binary
 from rnaget_server.spelling import most_alike
-from rnaget_server.stores.failures import UnfitFile
+from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.hdf5_file import check_file
 
 HEAD_BYTES = 64 << 10
@@ -125,5 +125,8 @@ def _check_hdf5(path: Path) -> None:
         check_file(path)
     except UnfitFile as error:
         raise ImportFailure(f"the file {error}", path) from None
-    except OSError as error:
-        raise ImportFailure(f"the HDF5 file is damaged ({error}): get it again as a whole", path) from None
+    except Exception as error:  # h5py raises KeyError and RuntimeError where links and headers make no sense
+        if not is_of_file(error):
+            raise
+        said = reason(error, path)
+        raise ImportFailure(f"the HDF5 file is damaged ({said}): get it again as a whole", path) from None

@@ -36,7 +36,10 @@ class TooLarge(ValueError):
     """A value is finite, and beyond what float32 can hold."""
 
     def __init__(self, value: float) -> None:
-        super().__init__(f"the value {value:g} is larger than float32 can hold")
+        super().__init__(
+            f"the value {value:g} is larger than float32 can hold (3.4e38): write infinity or NaN in its place, or all "
+            "values on another scale"
+        )
 
 
 class SpooledCells:
@@ -205,6 +208,22 @@ class Spool:
 
     def _new_file(self) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=self._directory)
+
+
+class DoubleSpool(Spool):
+    """A spool that keeps every cell as float64, for sums of them: those of rounded ones would be others."""
+
+    def __init__(self, directory: Path, columns: int) -> None:
+        super().__init__(directory, columns)
+        self._dtype = _DOUBLE
+
+    @property
+    def whole(self) -> bool:
+        """True: blocks must be float64."""
+        return True
+
+    def _convert(self, dtype: np.dtype[Any]) -> None:
+        pass
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,16 @@ def test_a_damaged_file_in_zip(tmp_path: Path) -> None:
     assert "damaged or cut off (Bad CRC-32" in refused(path)
 
 
+def test_a_zip_archive_that_lacks_a_piece(tmp_path: Path) -> None:
+    """A file of it is sought before its beginning then."""
+    path = zipped(tmp_path / "a.zip", {"m.tsv": b"gene\ts\n" + os.urandom(400).hex().encode()})
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + content[160:])
+    said = refused(path)
+    assert "a.zip: the archive is damaged or cut off" in said
+    assert "get it again" in said
+
+
 def test_a_damaged_header_in_tar(tmp_path: Path) -> None:
     path = tarred(tmp_path / "a.tar", {"a.tsv": TABLE, "b.tsv": TABLE})
     content = bytearray(path.read_bytes())

@@ -79,6 +79,18 @@ def test_loompy_is_not_given_a_file_that_leads_elsewhere(tmp_path: Path) -> None
     assert "m.loom has /row_graphs/near/a outside of the file (external storage)" in result.output
 
 
+@pytest.mark.parametrize("part", [b"TREE", b"SNOD", b"HEAP", b"\x11\x20\x1f\0\x04\0\0\0"])
+def test_damage_to_what_lists_the_parts_of_hdf5(tmp_path: Path, part: bytes) -> None:
+    """h5py raises RuntimeError for the lists of names, KeyError for a type (the last), and no OSError."""
+    content = loom(tmp_path / "m.loom").read_bytes()
+    at = content.rindex(part) + len(part) - 4
+    for name in ("m.loom", "m.h5"):
+        (tmp_path / name).write_bytes(content[:at] + b"\xff" * 4 + content[at + 4 :])
+        said = imported(tmp_path / name, tmp_path / "data")
+        assert f"{name}: the HDF5 file is damaged" in said
+        assert "get it again as a whole" in said
+
+
 @pytest.mark.parametrize("option", [None, "--samples"])
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, write: Write, option: str | None) -> None:
     pipe = tmp_path / "pipe.tsv"

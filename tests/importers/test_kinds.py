@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import gzip
 import lzma
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -163,6 +165,12 @@ def test_sheets(workshop: Workshop, tmp_path: Path) -> None:
         workshop.run(tmp_path / "m.tsv", sheet="b")
 
 
+def test_a_table_in_the_middle_of_a_sheet(workshop: Workshop, tmp_path: Path) -> None:
+    rows = [[], ["", "", "A title"], [], *([None, None, *row] for row in (["gene", "s1"], ["A", 1.5], ["B", 2]))]
+    workshop.run(book(tmp_path / "m.xlsx", {"a": rows}))
+    assert workshop.frame().to_dict() == {"s1": {"A": 1.5, "B": 2}}
+
+
 def test_mistakes_in_a_sheet(workshop: Workshop, tmp_path: Path) -> None:
     path = book(tmp_path / "m.xlsx", {"a": [["gene", "s1"], ["A", 1], ["A", "x"]]})
     with pytest.raises(ImportFailure) as caught:
@@ -228,6 +236,22 @@ def test_zarr(workshop: Workshop, tmp_path: Path, format: int) -> None:
         assert store.samples.column("age").tolist() == [1, 2, 3, 4]
         assert store.features.column("symbol").tolist() == read.var["symbol"].tolist()
     assert not [path for path in workshop.data.rglob(".import-*")]
+
+
+@pytest.mark.parametrize("format", [2, 3])
+@pytest.mark.parametrize(("layer", "array"), [(None, "X/indices"), (None, "X/indptr"), ("dense", "layers/dense")])
+def test_chunks_that_a_zarr_store_lacks(
+    workshop: Workshop, tmp_path: Path, format: int, layer: str | None, array: str
+) -> None:
+    """They mean zeros, and are what a copy that broke off lacks."""
+    with anndata.settings.override(zarr_write_format=format):
+        data_of(cells()).write_zarr(tmp_path / "m.zarr", chunks=(2, 2))
+    mark = tmp_path / "m.zarr" / (".zgroup" if format == 2 else "zarr.json")
+    assert not any("chunks of" in remark for remark in workshop.run(mark, layer=layer).remarks)
+    chunks = [path for path in (tmp_path / "m.zarr" / array).rglob("*") if path.is_file() and path.name[0].isdigit()]
+    chunks[0].unlink()
+    remarks = workshop.run(mark, id="n", layer=layer).remarks
+    assert any(f"warning: 1 of {len(chunks)} chunks of {array} are not in the store" in remark for remark in remarks)
 
 
 def test_modalities(workshop: Workshop, tmp_path: Path) -> None:
@@ -340,6 +364,34 @@ def test_seurat(workshop: Workshop, tmp_path: Path) -> None:
         workshop.run(path, id="f", layer="x")
 
 
+@pytest.mark.parametrize("compound", [False, True])
+def test_columns_of_seurat_are_what_they_were_in_r(workshop: Workshop, tmp_path: Path, compound: bool) -> None:
+    """A data frame is a group or one dataset; truth values are 0, 1 and, if missing, 2; NA_integer_ is -2**31."""
+    frame, path = cells(), tmp_path / "m.h5seurat"
+    numbers = np.array([3, -(2**31), 2, 0], np.int32)
+    columns = {"mito": np.array([1, 0, 2, 1], np.int32), "few": numbers, "all": np.arange(4, dtype=np.int32)}
+    with h5py.File(path, "w") as file:
+        file["assays/RNA/data"] = frame.to_numpy().T
+        file["assays/RNA/features"] = [id.encode() for id in frame.index]
+        file["cell.names"] = [id.encode() for id in frame.columns]
+        if compound:
+            rows = np.empty(4, [*((name, "i4") for name in columns), ("batch", "S1")])
+            for name, column in {**columns, "batch": [b"a", b"b", b"a", b"b"]}.items():
+                rows[name] = column
+            file["meta.data"] = rows
+            file["meta.data"].attrs["logicals"] = ["mito"]
+        else:
+            for name, column in {**columns, "batch": [b"a", b"b", b"a", b"b"]}.items():
+                file[f"meta.data/{name}"] = column
+            file["meta.data/mito"].attrs["s3class"] = "logical"
+    workshop.run(path)
+    samples = workshop.store().samples
+    assert samples.column("mito").tolist() == ["True", "False", "", "True"]
+    np.testing.assert_array_equal(samples.column("few"), [3, np.nan, 2, 0])
+    assert samples.column("all").tolist() == [0, 1, 2, 3]
+    assert samples.column("batch").tolist() == ["a", "b", "a", "b"]
+
+
 def test_truth_values_are_labels_and_no_sample(workshop: Workshop, tmp_path: Path) -> None:
     frame = cells()
     frame.assign(is_coding=[at % 2 == 0 for at in range(len(frame))]).to_parquet(tmp_path / "m.parquet")
@@ -347,6 +399,43 @@ def test_truth_values_are_labels_and_no_sample(workshop: Workshop, tmp_path: Pat
     check(workshop, frame)
     coding = workshop.store().features.column("is_coding").tolist()
     assert coding == ["True" if at % 2 == 0 else "False" for at in range(len(frame))]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "stream"])
+def test_categories_of_numbers_are_cells(workshop: Workshop, tmp_path: Path, kind: str) -> None:
+    """pandas and Arrow keep a column of few different numbers as a dictionary of them."""
+    few = pa.array([1.5, None, 1.5, 2.5]).dictionary_encode()
+    table = pa.table({"gene": ["a", "b", "c", "d"], "s1": few, "length": few, "s2": [1.0, 2.0, 3.0, 4.0]})
+    path = tmp_path / f"m.{kind}"
+    if kind == "parquet":
+        pa.parquet.write_table(table, path)
+    else:
+        with (pa.ipc.new_file if kind == "feather" else pa.ipc.new_stream)(str(path), table.schema) as file:
+            file.write_table(table, max_chunksize=3)
+    workshop.run(path)
+    check(workshop, pd.DataFrame({"s1": [1.5, np.nan, 1.5, 2.5], "s2": [1.0, 2, 3, 4]}, list("abcd")))
+    np.testing.assert_array_equal(workshop.store().features.column("length"), [1.5, np.nan, 1.5, 2.5])
+
+
+def test_decimals_that_would_be_changed_are_refused(workshop: Workshop, tmp_path: Path) -> None:
+    values = pa.array([decimal.Decimal(2**53 + 1), decimal.Decimal(2**60)])
+    path = tmp_path / "m.parquet"
+    pa.parquet.write_table(pa.table({"gene": ["a", "b"], "s": values}), path)
+    with pytest.raises(ImportFailure, match=r"9007199254740993 is beyond 2\*\*53 .* \(column s, row 1\)"):
+        workshop.run(path)
+    pa.parquet.write_table(pa.table({"gene": ["a", "b"], "s": pa.concat_arrays([values[1:], values[1:]])}), path)
+    workshop.run(path)
+    assert workshop.frame().to_numpy().tolist() == [[2.0**60], [2.0**60]]
+
+
+def test_pages_of_parquet_that_are_not_what_their_checksums_say(workshop: Workshop, tmp_path: Path) -> None:
+    table, path = pa.table({"gene": ["a", "b"], "s": [7.125, 3.0]}), tmp_path / "m.parquet"
+    options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pa.parquet.write_table(table, path, write_statistics=False, **options)
+    workshop.run(path)
+    path.write_bytes(path.read_bytes().replace(struct.pack("<d", 7.125), struct.pack("<d", 9.5)))
+    with pytest.raises(ImportFailure, match=r"m.parquet: the file is damaged or truncated \(.*CRC checksum"):
+        workshop.run(path, id="n")
 
 
 def test_a_stream_cut_between_two_batches_is_refused(workshop: Workshop, tmp_path: Path) -> None:

@@ -152,6 +152,17 @@ def test_truncated_files(bam: Path, tmp_path: Path, missing: int) -> None:
     assert "a.bam" in refused(bam, tmp_path / "data")
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"damaged header"])
+def test_a_file_whose_beginning_is_damaged_is_known_by_its_name(bam: Path, tmp_path: Path, content: bytes) -> None:
+    """Units are not asked for then."""
+    whole = bam.read_bytes()
+    bam.write_bytes(whole[:18] + b"\xff" * 40 + whole[58:] if content == b"damaged header" else content)
+    said = refused(bam, tmp_path / "data")
+    assert f"{bam.name}: " in said
+    assert "empty" in said or "none of BAM" in said or "damaged" in said
+    assert "--units" not in said
+
+
 def test_other_forms(tmp_path: Path) -> None:
     text = vcf_text(1, 50)
     (tmp_path / "plain.vcf").write_text(text)

@@ -33,9 +33,11 @@ def is_text(kind: Any) -> bool:
 
 
 def is_number(kind: Any) -> bool:
-    """Return whether a type of Arrow is of numbers."""
+    """Return whether a type of Arrow is of numbers, plain or as a dictionary, as categories of pandas are."""
     import pyarrow.types as types
 
+    if types.is_dictionary(kind):
+        return is_number(kind.value_type)
     return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
@@ -71,7 +73,9 @@ def as_numbers(column: Any, whole: bool = False) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_integer(column.type):
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    if pa.types.is_integer(column.type) or (pa.types.is_decimal(column.type) and column.type.scale <= 0):
         _refuse_changed(column, pc)
         if whole and not column.null_count:
             return np.asarray(pc.cast(column, pa.int64()).to_numpy(), np.int64)

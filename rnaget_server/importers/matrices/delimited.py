@@ -15,7 +15,7 @@ from rnaget_server.importers.matrices.long_text import LongText
 from rnaget_server.importers.matrices.table_columns import choose_columns, star_columns
 from rnaget_server.importers.matrices.table_start import Columns, TableStart
 from rnaget_server.importers.spool import SpooledCells, closed_on_failure
-from rnaget_server.importers.text.columns import find_name, is_chromosome, text_column
+from rnaget_server.importers.text.columns import find_name, is_chromosome, plain, text_column
 from rnaget_server.importers.text.comments import first_lines
 from rnaget_server.importers.text.decimals import DecimalMark
 from rnaget_server.importers.text.fields import (
@@ -48,6 +48,14 @@ _LOOKED_AT = 100
 _OF_REGIONS = (
     "the rows are regions, of which several are on one chromosome: put a column with an id of each in front, such as "
     "chr1:0-500"
+)
+# First headers that no sample is called by; compared by `plain`.
+_IDS = frozenset(
+    (
+        *("gene", "genes", "geneid", "geneids", "genename", "genesymbol", "symbol", "ensembl", "ensemblid"),
+        *("id", "ids", "idref", "feature", "featureid", "transcript", "transcriptid", "targetid", "probe", "probeid"),
+        *("probesetid", "identifier"),
+    )
 )
 _SEPARATORS = {TAB: "tabs", COMMA: "commas", b";": "semicolons"}
 
@@ -165,6 +173,8 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
             columns = choose_columns(start, options)
         except LongTable as long:
             return _long_header(start, long.columns, separator, options)
+    if len(fields) < len(start.headers) and not options.header:
+        _refuse_short_header(start, columns)
     layout = TableLayout(
         separator,
         len(start.headers),
@@ -223,8 +233,21 @@ def _start(path: Path, number: int, fields: list[str], cells: Sequence[Sequence[
     end = width
     while end > 1 and _is_blank(end - 1, fields, cells):
         end -= 1
-    first = 1 if end > 1 and cells and _is_blank(0, fields, cells) else 0
+    first = 0
+    while cells and first < end - 1 and _is_blank(first, fields, cells):
+        first += 1
     return TableStart(path, number, tuple(fields), cells, tuple(range(first, end)))
+
+
+def _refuse_short_header(start: TableStart, columns: Columns) -> None:
+    """Refuse a header without a field for the ids, as R writes it, if its first field names ids: a sample lacks one."""
+    if 1 in columns.cells and plain(start.headers[1]) in _IDS:
+        raise ImportFailure(
+            f"the header has a field less than the lines below it, and its first, {shortened(start.headers[1])}, is no "
+            "name of a sample: see which sample has no name; or say --header if all have, and the ids alone have none",
+            start.path,
+            start.line,
+        )
 
 
 def _is_blank(column: int, fields: Sequence[str], cells: Sequence[Sequence[bytes]]) -> bool:
@@ -317,6 +340,11 @@ def _remarks(header: Header, body: TableBody, options: ReadOptions) -> list[str]
         remarks.append(f"empty columns without a header were left out: {len(header.layout.blank)}")
     if body.blank:
         remarks.append(f"empty rows were left out: {body.blank}")
+    if body.last_is_empty and not options.transpose:
+        remarks.append(
+            f"warning: the last row, {shortened(body.columns[0][-1])}, has no value for any sample: if it is a note "
+            "below the table, remove it and import again with --replace"
+        )
     if body.left_out:
         shown = ", ".join(body.left_out[:5]) + (" …" if len(body.left_out) > 5 else "")
         remarks.append(f"counters of a program, which are no features, were left out: {shown}")

@@ -16,7 +16,7 @@ from rnaget_server.importers.matrices.annotated import (
     spool_rows,
 )
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FEATURE_IDS
-from rnaget_server.importers.matrices.hdf5_columns import column_axis, items_of
+from rnaget_server.importers.matrices.hdf5_columns import column_axis, items_of, of_r
 from rnaget_server.importers.matrices.sparse_reading import spool_lines
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
@@ -69,10 +69,12 @@ class H5SeuratImporter(Importer):
             features, samples = length_of(file.get(ids)), length_of(file.get(_CELLS))
             if not features or not samples:
                 raise OSError(f"there are no ids in {ids} and {_CELLS}")
-            more = {} if ids.endswith(_SCALED) else items_of(file, f"{assay}/{_OF_FEATURES}")
+            further = f"{assay}/{_OF_FEATURES}"
+            more = {} if ids.endswith(_SCALED) else items_of(file, further)
+            about = {**items_of(file, _OF_CELLS), "cell": file.get(_CELLS)}
             axes_and_remarks = (
-                column_axis(file, {**more, "feature": file.get(ids)}, features, "feature"),
-                column_axis(file, {**items_of(file, _OF_CELLS), "cell": file.get(_CELLS)}, samples, "sample"),
+                column_axis(file, {**more, "feature": file.get(ids)}, features, "feature", of_r(file, further)),
+                column_axis(file, about, samples, "sample", of_r(file, _OF_CELLS)),
             )
             (rows, row_remarks), (columns, column_remarks) = axes_and_remarks
             of_features, of_cells, style = labels(path, (rows, columns), _USUAL, options)

@@ -9,18 +9,22 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import Column, Numbers, as_texts
-from rnaget_server.stores.h5ad_encodings import Item, obstacle, printable
+from rnaget_server.stores.h5ad_encodings import Item, attribute_text, attribute_texts, obstacle, printable
 from rnaget_server.stores.h5ad_frame import read_column, text_column
-from rnaget_server.stores.hdf5_dataset import Dataset
+from rnaget_server.stores.hdf5_dataset import Dataset, Member
 from rnaget_server.stores.hdf5_file import File, Group
 
 _LEVELS, _VALUES = "levels", "values"
+_CLASS, _TRUTHS = "s3class", "logicals"
+_MISSING = -(2**31)
 _MOST_NAMED = 20
 
 
 def items_of(file: File, place: str) -> dict[str, Item | None]:
-    """Return what is in a group, by name; nothing if there is no such group."""
+    """Return what is in a group, or the members of a compound dataset, by name; nothing if there is neither."""
     group = file.get(place)
+    if isinstance(group, Dataset):
+        return {name: Member(group, name) for name in group.dtype.names or ()}
     return {name: group.get(name) for name in group} if isinstance(group, Group) else {}
 
 
@@ -59,6 +63,28 @@ def column_axis(
         return axis, ()
     more = f" and {len(left_out) - _MOST_NAMED} more" if len(left_out) > _MOST_NAMED else ""
     return axis, (f"left out of the attributes of {kind}s: {', '.join(left_out[:_MOST_NAMED])}{more}",)
+
+
+def of_r(file: File, place: str) -> Callable[[str, Column], Column]:
+    """Return what makes of a column of a data frame of R, at this place, what it was there.
+
+    R writes a missing whole number as the least of 32 bits, and truth values as numbers, which attributes name.
+    """
+    items = items_of(file, place)
+    frame = file.get(place)
+    truths = set(attribute_texts(frame, _TRUTHS) or ()) if isinstance(frame, Dataset) else set()
+
+    def changed(name: str, column: Column) -> Column:
+        item = items.get(name)
+        if not isinstance(item, Dataset | Member) or item.dtype.kind not in "iu":
+            return column
+        values = column.take(None)
+        if name in truths or attribute_text(item, _CLASS) == "logical":
+            return text_column(np.array(["False", "True", ""], object)[np.where(np.isin(values, (0, 1)), values, 2)])
+        missing = values == _MISSING
+        return Numbers(np.where(missing, np.nan, values)) if item.dtype.itemsize == 4 and missing.any() else column
+
+    return changed
 
 
 def chosen(axis: Axis, positions: NDArray[np.int64]) -> Axis:

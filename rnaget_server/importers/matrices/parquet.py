@@ -37,7 +37,11 @@ class ParquetImporter(Importer):
         parquet = needed("pyarrow.parquet", path, "Parquet")
         with as_import_failures(path):
             file = parquet.ParquetFile(
-                path, pre_buffer=False, thrift_string_size_limit=_MOST_THRIFT, thrift_container_size_limit=_MOST_THRIFT
+                path,
+                pre_buffer=False,
+                thrift_string_size_limit=_MOST_THRIFT,
+                thrift_container_size_limit=_MOST_THRIFT,
+                page_checksum_verification=True,  # of pages that have one
             )
         with file:
             with as_import_failures(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,13 @@ class ZarrImporter(Importer):
         try:
             with as_import_failures(path), h5py.File(held, "w", libver="latest") as file:
                 copy = ZarrCopy(group, file, size, options.limits, lambda share: progress(share * _COPYING))
-                copy.copy((*_LABELS, *(name for name in _FURTHER if name in group), *_places(name, group)))
-            return read_anndata(
+                place, *others = _places(name, group)
+                copy.copy((*_LABELS, *(name for name in _FURTHER if name in group), place, *others))
+                lacking = copy.lacking(place)
+            matrix = read_anndata(
                 path, held, options, directory, lambda share: progress(_COPYING + share * (1 - _COPYING))
             )
+            return replace(matrix, remarks=(*matrix.remarks, *lacking))
         finally:
             held.unlink(missing_ok=True)
 

@@ -38,6 +38,23 @@ class ZarrCopy:
             self._item(self._source[place], place)
             self._progress((number + 1) / len(places))
 
+    def lacking(self, place: str) -> tuple[str, ...]:
+        """Return remarks on the chunks of a matrix that the store does not have, which Zarr reads as their fill value.
+
+        Writers leave out chunks of zeros, which only dense matrices have many of; so does a copy that broke off.
+        """
+        item = self._source[place]
+        arrays = (
+            {f"{place}/{name}": array for name, array in item.arrays()} if hasattr(item, "arrays") else {place: item}
+        )
+        return tuple(
+            f"warning: {array.nchunks - array.nchunks_initialized:,} of {array.nchunks:,} chunks of {name} are not in the "
+            f"store, and their values are {array.fill_value}, as Zarr has it: if it was copied or downloaded, see that "
+            "it is whole"
+            for name, array in arrays.items()
+            if array.nchunks_initialized < array.nchunks
+        )
+
     def _item(self, item: Any, place: str) -> None:
         if not hasattr(item, "members"):
             self._array(item, place)

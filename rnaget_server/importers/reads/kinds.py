@@ -14,21 +14,26 @@ _ERRORS: tuple[type[Exception], ...] = (OSError, *ERRORS)
 _STARTS = (b"BAM\1", b"BCF\2", b"##fileformat=VCF")
 _PLAIN = (b"CRAM", b"BCF\2", b"##fileformat=VCF", b"@HD\t", b"@SQ\t")
 EXTENSIONS = {"BAM": "bam", "CRAM": "cram", "VCF": "vcf.gz", "BCF": "bcf"}
+_NAMES = (".bam", ".cram", ".bcf", ".vcf.gz")
 _INDEXES = {"BAM": (".bai", ".csi"), "CRAM": (".crai",), "VCF": (".tbi", ".csi"), "BCF": (".csi",)}
 
 
 def is_reads(path: Path) -> bool:
-    """Return whether a file looks like alignments or variants, be it in a form that can be imported or not."""
+    """Return whether a file looks like alignments or variants, be it in a form that can be imported or not.
+
+    One of which the beginning is damaged is known by its name.
+    """
     if not path.is_file():
         return False
+    named = path.name.lower().endswith(_NAMES)
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
         if head.startswith(GZIP):
-            return unpacked(path, _HEAD).startswith(_STARTS)
-        return head.startswith(_PLAIN)
+            return unpacked(path, _HEAD).startswith(_STARTS) or named
+        return head.startswith(_PLAIN) or (named and (b"\0" in head or not head))
     except _ERRORS:
-        return False
+        return named
 
 
 def checked(source: Path) -> tuple[Header, Path]:

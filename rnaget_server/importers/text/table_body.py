@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
@@ -85,6 +86,7 @@ class TableBody:
     columns: list[list[str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     blank: int = 0
+    last_is_empty: bool | None = None
     _bytes: int = 0
     _seen: set[str] = field(default_factory=set)
 
@@ -145,6 +147,7 @@ class TableBody:
         for cells in in_order(partial(self._parsed, spool), blocks, alone):
             if cells is not None:
                 spool.append(cells)
+                self.last_is_empty = self.repeats is None and bool(np.isnan(cells[-1]).all())
             progress(lines.share)
 
     @property

@@ -6,7 +6,7 @@ Mistakes are said by one process, which reads the file from its beginning: it al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,16 @@ from rnaget_server.importers.base import Progress, ReadOptions
 from rnaget_server.importers.compression import ERRORS
 from rnaget_server.importers.shared_files import SeenFile, check_directory
 from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import CellFile, JoinedCells, SharedSpool, Spool, SpooledCells, StagedSpool, TooLarge
+from rnaget_server.importers.spool import (
+    CellFile,
+    DoubleSpool,
+    JoinedCells,
+    SharedSpool,
+    Spool,
+    SpooledCells,
+    StagedSpool,
+    TooLarge,
+)
 from rnaget_server.importers.text.lines import LinesRecipe, TextLines
 from rnaget_server.importers.text.ranges import ByteRange, cut
 from rnaget_server.importers.text.table_body import RowMistake, TableBody
@@ -57,6 +66,7 @@ class _Read:
     label_bytes: int
     blank: int
     left_out: list[str]
+    last_is_empty: bool | None
 
 
 def read_body(
@@ -72,8 +82,10 @@ def read_body(
         cells = _read_in_parts(body, lines, options.compute, directory, progress, options.transpose)
         if cells is not None:
             return cells
-    kind = Spool if options.compute.is_local else StagedSpool
-    with filling(kind(directory, len(body.names), transposed=options.transpose), lines.path) as spool:
+    kind, width = Spool if options.compute.is_local else StagedSpool, len(body.names)
+    sums = body.repeats is not None and body.repeats.way == "sum"
+    target = DoubleSpool(directory, width) if sums else kind(directory, width, transposed=options.transpose)
+    with filling(target, lines.path) as spool:
         body.read(lines, spool, progress, mistakes)
         return body.cells(spool, directory)
 
@@ -115,7 +127,7 @@ def _ranges(body: TableBody, path: Path) -> Sequence[ByteRange] | None:
     return ranges if ranges is not None and len(ranges) > 1 else None
 
 
-def _joined(body: TableBody, parts: Iterable[_Read]) -> bool:
+def _joined(body: TableBody, parts: Sequence[_Read]) -> bool:
     """Return whether the parts are a table together, with which the body is filled."""
     columns: list[list[str]] = [[] for _ in body.resolved_layout.labels]
     size = 0
@@ -130,6 +142,8 @@ def _joined(body: TableBody, parts: Iterable[_Read]) -> bool:
     body.columns = columns
     body.left_out = [id for part in parts for id in part.left_out]
     body.blank = sum(part.blank for part in parts)
+    known = [part.last_is_empty for part in parts if part.last_is_empty is not None]
+    body.last_is_empty = known[-1] if known else None
     return True
 
 
@@ -151,7 +165,7 @@ def _read_part(job: _Job, part: tuple[int, ByteRange]) -> _Read:
     labels = job.directory / f"{number}.labels"
     with whole_file(labels) as file:
         file.write(orjson.dumps(body.columns))
-    return _Read(cells, labels, body.label_bytes, body.blank, body.left_out)
+    return _Read(cells, labels, body.label_bytes, body.blank, body.left_out, body.last_is_empty)
 
 
 def _skip(lines: TextLines, first: int) -> None:

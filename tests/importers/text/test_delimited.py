@@ -329,6 +329,26 @@ def test_empty_columns_and_rows(workshop: Workshop, write: Write) -> None:
         workshop.run(write("gene\ts1\t\ts3\nA\t1\t2\t3\n"), id="n")
 
 
+@pytest.mark.parametrize("front", [1, 2, 5])
+def test_empty_columns_in_front(workshop: Workshop, write: Write, front: int) -> None:
+    text = "".join("\t" * front + row + "\n" for row in ("gene\ts1\ts2", "A\t1\t2", "B\t3\t"))
+    outcome = workshop.run(write(text))
+    assert workshop.frame().index.tolist() == ["A", "B"]
+    np.testing.assert_array_equal(workshop.frame().to_numpy(), [[1, 2], [3, np.nan]])
+    assert said(outcome.remarks, f"empty columns without a header were left out: {front}")
+
+
+def test_a_note_below_the_table_is_named(workshop: Workshop, write: Write) -> None:
+    """A spreadsheet program writes as many separators behind it as behind any row."""
+    note, other = "warning: the last row, 'Source: a survey', has no value", "has no value"
+    table = "gene\ts1\ts2\nA\t\t\nB\t3\t4\n"
+    assert said(workshop.run(write(table + "\t\t\nSource: a survey\t\t\n\t\t\n")).remarks, note)
+    assert not said(workshop.run(write(table), id="n").remarks, other)
+    assert not said(workshop.run(write(table + "C\tNA\t0\n"), id="o").remarks, other)
+    repeated = table + "A\tNA\tNA\n"
+    assert not said(workshop.run(write(repeated), id="p", duplicates="first").remarks, other)
+
+
 def test_names_that_a_spreadsheet_changed() -> None:
     changed = ["1-Mar", "2-Sep", "Sep-02", "01-Dec", "3. Mrz", "2021-03-01", "9/1/2021", "2.31E+13", "MARCH-2001"]
     assert changed_names([*changed, "TP53", "44621", "MARCH1", "SEP15", "1-Dx", "DEC1", "1060P11.3"]) == [

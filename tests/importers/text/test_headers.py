@@ -105,6 +105,22 @@ def test_empty_columns_behind_make_no_header(workshop: Workshop, write: Write, e
     assert not workshop.data.exists() or not list(workshop.data.rglob("*.h5"))
 
 
+@pytest.mark.parametrize("id", ["gene", "Transcript", "ID_REF"])
+def test_a_header_that_lacks_a_sample_is_not_one_of_r(workshop: Workshop, write: Write, id: str) -> None:
+    source = write(f"{id}\ts1\nA\t1\t2\nB\t3\t4\n")
+    with pytest.raises(ImportFailure, match=rf":1: the header has a field less than .* its first, '{id}', is no name"):
+        workshop.run(source)
+    workshop.run(source, header=True)
+    assert workshop.frame().to_dict() == {id: {"A": 1, "B": 3}, "s1": {"A": 2, "B": 4}}
+
+
+@pytest.mark.parametrize("header", ["x\ty", "s1\tgene", "sample\tcell"])
+def test_headers_of_r(workshop: Workshop, write: Write, header: str) -> None:
+    workshop.run(write(f"{header}\nA\t1\t2\nB\t3\t4\n"))
+    assert workshop.frame().columns.tolist() == header.split("\t")
+    assert workshop.frame().to_numpy().tolist() == [[1, 2], [3, 4]]
+
+
 def test_fractions_ask_for_the_header(workshop: Workshop, write: Write) -> None:
     source = write("YORF\t0.5\t2.5\nYAL001C\t1\t2\n")
     with pytest.raises(ImportFailure, match="say --header if it names the samples, or --no-header"):

@@ -94,6 +94,17 @@ def test_other_mistakes_are_still_found(tmp_path: Path) -> None:
     assert "already" not in said
 
 
+def test_sums_are_those_of_the_numbers_in_the_file(tmp_path: Path) -> None:
+    """And not of these as float32, of which a fifth of the sums would be another float32."""
+    values = np.random.default_rng(5).lognormal(2, 2, (600, 3)).round(5)
+    frame = pd.DataFrame(values, [f"g{number % 200}" for number in range(600)], ["s1", "s2", "s3"])
+    frame.to_csv(tmp_path / "m.tsv", sep="\t", index_label="gene_id")
+    code, said = run(tmp_path / "m.tsv", tmp_path / "data", "--duplicates", "sum")
+    assert code == 0, said
+    expected = frame.groupby(level=0, sort=False).sum().astype(np.float32)
+    pd.testing.assert_frame_equal(exported(tmp_path / "data").astype(np.float32), expected, check_names=False, rtol=0)
+
+
 def test_files_that_it_is_not_for(tmp_path: Path) -> None:
     for text, more in (("#1.2\n1\t1\nName\tDescription\ts\na\tb\t1\n", ()), ("id\tg\ns\t1\n", ("--transpose",))):
         (tmp_path / "m").write_text(text)

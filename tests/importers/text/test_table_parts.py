@@ -90,3 +90,14 @@ def test_what_is_above_the_rows_may_be_longer_than_a_part(name: str, tmp_path: P
     ]
     assert found[0][0] == found[1][0]
     np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("end", ["note\t\t\t\n", "note\t\t\t\n" + "\t\t\t\n" * 99])
+def test_a_note_below_the_table_is_named(tmp_path: Path, parts: Parts, end: str) -> None:
+    path = tmp_path / "m.tsv"
+    path.write_text("gene\ts1\ts2\ts3\n" + rows(50) + end)
+    for compute in (parts, LocalCompute()):
+        matrix = DelimitedImporter().read(path, ReadOptions(compute=compute), tmp_path, lambda _: None)
+        assert cells_of(matrix)[0][0][-1] == "note"
+        assert any("the last row, 'note', has no value" in remark for remark in matrix.remarks)
+    assert parts.directories
