@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from rnaget_server.errors import DamagedFile
 from rnaget_server.reads.bgzf import END_MARKER, Blocks, compressed
 from rnaget_server.reads.bins import Chunk
 from rnaget_server.reads.crai import MOST_SLICES, parse_crai
+from rnaget_server.reads.cram import end_marker, read_cram_header
 from rnaget_server.reads.index import MOST_BYTES, parse_bin_index
+from rnaget_server.reads.pieces import Header
 from rnaget_server.reads.records import BamLayout, BcfLayout, Layout, Scanner, VcfLayout
 from rnaget_server.storage.local import LocalFile
 
@@ -95,3 +99,27 @@ def test_a_cram_index_of_more_slices_than_any_file_is_refused(line: bytes, tmp_p
     path.write_bytes(gzip.compress(line * (MOST_SLICES + 1), 1))
     with pytest.raises(DamagedFile, match="larger than any"):
         parse_crai(LocalFile.open(path))
+
+
+def test_a_header_that_asks_for_a_huge_dictionary_is_refused(tmp_path: Path) -> None:
+    text = struct.pack("<i", 4) + b"@HD\n"
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
+    data = bytearray(lzma.compress(text, lzma.FORMAT_XZ, filters=filters))
+    assert cram_header(tmp_path, bytes(data)).format == "CRAM"
+    data[16] = 37  # 1.5 GiB
+    data[20:24] = zlib.crc32(data[12:20]).to_bytes(4, "little")
+    assert lzma.decompress(data) == text
+    with pytest.raises(DamagedFile, match="Memory usage limit"):
+        cram_header(tmp_path, bytes(data))
+
+
+def cram_header(directory: Path, data: bytes) -> Header:
+    """Read the header of a file of CRAM 2.1 whose first block has these bytes, compressed by LZMA."""
+    assert len(data) < 128  # longer ones have numbers of several bytes
+    block = bytes([3, 0, 0, len(data), 8]) + data
+    head = struct.pack("<i", len(block)) + bytes([0, 0, 0, 0, 0, 0, 1, 0])
+    path = directory / "a.cram"
+    content = b"CRAM\2\1" + bytes(20) + head + block
+    path.write_bytes(content)
+    path.write_bytes(content + end_marker(LocalFile.open(path)))
+    return read_cram_header(LocalFile.open(path))
