@@ -16,6 +16,7 @@ from rnaget_server.catalog.load import load, watched_files
 from rnaget_server.catalog.records import Catalog, Genome, Matrix, ReadsFile, Record, TrackSet
 from rnaget_server.catalog.shards import WatchedPatterns, is_pattern
 from rnaget_server.errors import CatalogError, Problem
+from rnaget_server.storage.local import regular_bytes
 
 _log = logging.getLogger(__name__)
 _MOST_LINES = 200
@@ -179,7 +180,7 @@ class LiveCatalog:
     def _may_be_restricted(self) -> bool:
         for path in watched_files(self._data):
             try:
-                if _ACCESS.search(Path(path).read_bytes()):
+                if _ACCESS.search(regular_bytes(Path(path))):
                     return True
             except FileNotFoundError:
                 continue

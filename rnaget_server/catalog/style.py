@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from rnaget_server.storage.local import regular_bytes
+
 LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 """The media type of a logo by the suffix of its file."""
 
@@ -75,8 +77,7 @@ def read_logo(data: Path, name: str) -> bytes:
     if not path.is_relative_to(data.resolve()):
         raise ValueError(f"the logo {name!r} is a link to a file outside of the catalogue: copy it there")
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_LOGO_BYTES + 1)
+        content = regular_bytes(path, MOST_LOGO_BYTES + 1)
     except OSError as error:
         raise ValueError(f"the logo {name!r} is not there or cannot be read: put it next to catalog.yaml") from error
     if len(content) > MOST_LOGO_BYTES:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rnaget_server.errors import Problem
 from rnaget_server.spelling import did_you_mean
+from rnaget_server.storage.local import regular_bytes
 
 TAXONOMY = "taxonomy.tsv"
 _NEEDED = ("tax_id", "scientific_name")
@@ -35,7 +36,7 @@ def read_taxonomy(path: Path) -> tuple[dict[str, Taxon], list[Problem]]:
     if not path.exists():
         return {}, []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = regular_bytes(path).decode("utf-8-sig").splitlines()
     except OSError as error:
         return {}, [Problem(path, None, None, f"the file cannot be read: {error.strerror}")]
     except UnicodeDecodeError as error:

@@ -12,12 +12,17 @@ from typing import Any
 import yaml
 
 from rnaget_server.errors import Problem
+from rnaget_server.storage.local import regular_bytes
 
 Key = str | int
+_DEEPEST = 100
+_MOST_MERGED = 10_000
 
 
 class _TextLoader(yaml.CSafeLoader):
-    """PyYAML's C loader that resolves only null and refuses a key given twice."""
+    """PyYAML's C loader that resolves only null, and refuses a key given twice and what grows without bounds."""
+
+    depth = 0
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML reads it from the class)
         first: [
@@ -25,6 +30,26 @@ class _TextLoader(yaml.CSafeLoader):
         ]
         for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:
+        # The C library calls itself for each level, and where the stack is used up the process ends.
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise yaml.composer.ComposerError(
+                None, None, f"it is nested more than {_DEEPEST} deep", current_node and current_node.start_mark
+            )
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        before = len(node.value)
+        super().flatten_mapping(node)
+        # A mapping that merges another twice, which does the same, and so on, is doubled at each step.
+        if before < len(node.value) and len(node.value) > _MOST_MERGED:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"more than {_MOST_MERGED:,} keys are merged by '<<'", node.start_mark
+            )
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -44,8 +69,7 @@ def read_yaml(path: Path) -> tuple[Any, list[Problem]]:
     Never raises for a bad file: a missing or unreadable file, or text that is no YAML, is a problem.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return yaml.load(text, Loader=_TextLoader), []
+        return yaml.load(_text(path), Loader=_TextLoader), []
     except OSError as error:
         return None, [Problem(path, None, None, f"the file cannot be read: {error.strerror}")]
     except UnicodeDecodeError as error:
@@ -58,6 +82,10 @@ def read_yaml(path: Path) -> tuple[Any, list[Problem]]:
         return None, [Problem(path, None, None, f"this is not YAML: {error}")]
 
 
+def _text(path: Path) -> str:
+    return regular_bytes(path).decode("utf-8-sig")
+
+
 class Places:
     """The line and column of every value of one YAML file, for error messages.
 
@@ -66,7 +94,7 @@ class Places:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_TextLoader)
+        self._root = yaml.compose(_text(path), Loader=_TextLoader)
 
     def problem(self, where: tuple[Key, ...], message: str) -> Problem:
         """Return the problem at the value `where` (keys and indices from the root), or at its nearest parent."""

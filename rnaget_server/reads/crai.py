@@ -17,7 +17,10 @@ from rnaget_server.reads.pieces import UNPLACED, Header, Piece, Region
 from rnaget_server.reads.trim import merged
 from rnaget_server.storage.source import ByteSource
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 128 << 20
+"""The largest index, decoded."""
+MOST_SLICES = 2_000_000
+"""In each are 10,000 reads, where nobody has asked for fewer."""
 _OTHER_BYTES = re.compile(rb"[^-0-9\t\r\n]")
 _COLUMNS = 6
 _NO_PLACE, SEVERAL = -1, -2
@@ -60,9 +63,13 @@ def parse_crai(file: ByteSource) -> CramIndex:
     DamagedFile
         If it is none, damaged or cut off.
     """
+    if file.size > MOST_BYTES:
+        raise _too_large()
     data = file.read_kept(0, file.size)
     if data[:2] == b"\x1f\x8b":
         data = _unpacked(data)
+    if data.count(b"\n") > MOST_SLICES:
+        raise _too_large()
     table = _table(data)
     if (table[:, 0] < SEVERAL).any() or (table[:, 2:] < 0).any() or (table > _MOST).any():
         raise DamagedFile("the CRAI index is damaged: it has numbers that cannot be")
@@ -91,14 +98,22 @@ def _unpacked(data: bytes) -> bytes:
     try:
         while data:
             unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            parts.append(unpacker.decompress(data, MOST_BYTES))
+            parts.append(unpacker.decompress(data, MOST_BYTES + 1))
             size += len(parts[-1])
-            if not unpacker.eof or size > MOST_BYTES:
+            if size > MOST_BYTES:
+                raise _too_large()
+            if not unpacker.eof:
                 raise DamagedFile("the CRAI index is cut off")
             data = unpacker.unused_data
     except zlib.error as error:
         raise DamagedFile(f"the CRAI index is damaged: {error}") from error
     return b"".join(parts)
+
+
+def _too_large() -> DamagedFile:
+    return DamagedFile(
+        f"the CRAI index is larger than any: more than {MOST_SLICES:,} slices, or {MOST_BYTES >> 20} MiB"
+    )
 
 
 def cram_pieces(file: ByteSource, index: CramIndex, header: Header, regions: Iterable[Region]) -> list[Piece]:

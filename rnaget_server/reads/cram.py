@@ -22,6 +22,7 @@ _FIRST_LOOK_AT_BLOCK = 64 << 10
 _HEADER_BLOCK, _SLICE_BLOCK = 0, 2
 _SLICE_LOOK = 64
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
+_MOST_LZMA = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def _unpacked(data: bytes, method: int, size: int, what: str) -> bytes:
         if method == _BZIP2:
             return bz2.BZ2Decompressor().decompress(data, size + 1)
         if method == _LZMA:
-            return lzma.LZMADecompressor().decompress(data, size + 1)
+            return lzma.LZMADecompressor(memlimit=_MOST_LZMA).decompress(data, size + 1)
     except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
         raise DamagedFile(f"{what} is damaged: {error}") from error
     raise DamagedFile(f"{what} is compressed by method {method}, and has to be raw or gzip")

@@ -17,7 +17,7 @@ from rnaget_server.reads.bgzf import Blocks, NoBlock
 from rnaget_server.reads.bins import Binning, References, Table, counted
 from rnaget_server.storage.source import ByteSource
 
-MOST_BYTES = 1 << 30
+MOST_BYTES = 256 << 20
 """The largest index, decoded; that of a genome read a hundred times over has some ten megabytes."""
 _COLUMNS = struct.Struct("<7i")
 _BAI_SHIFT, _BAI_DEPTH = 14, 5

@@ -67,6 +67,9 @@ class Layout(Protocol):
     def split(self, data: bytes) -> tuple[list[int], int]:
         """Return the place of each record that is there from end to end, and the end of the last one."""
 
+    def may_end(self, start: bytes, held: int, block: bytes) -> bool:
+        """Return whether a record, of which these first bytes and `held` in all are there, may end in a block."""
+
     def intervals(self, data: bytes, places: Numbers) -> tuple[Numbers, Numbers]:
         """Return the references and the starts of the records at these places."""
 
@@ -101,6 +104,10 @@ class BamLayout:
             places.append(place)
             place = after
         return places, place
+
+    def may_end(self, start: bytes, held: int, block: bytes) -> bool:
+        """Return whether all of a read is there, by its size; true if it is not known."""
+        return len(start) < _INT.size or held + len(block) >= _INT.size + _INT.unpack_from(start)[0]
 
     def intervals(self, data: bytes, places: Numbers) -> tuple[Numbers, Numbers]:
         """Return the references and the starts of records."""
@@ -147,6 +154,10 @@ class BcfLayout:
             place = after
         return places, place
 
+    def may_end(self, start: bytes, held: int, block: bytes) -> bool:
+        """Return whether all of a variant is there, by its sizes; true if they are not known."""
+        return len(start) < _TWO.size or held + len(block) >= _TWO.size + sum(_TWO.unpack_from(start))
+
     def intervals(self, data: bytes, places: Numbers) -> tuple[Numbers, Numbers]:
         """Return the references and the starts of records."""
         both = _gather(data, places + 8, "<i8").view("<i4").reshape(-1, 2)
@@ -185,6 +196,10 @@ class VcfLayout:
         if len(data) - place > _LONGEST:
             raise DamagedFile("the file is damaged: a line of it does not end")
         return places, place
+
+    def may_end(self, start: bytes, held: int, block: bytes) -> bool:
+        """Return whether a line ends in a block, or is longer than any."""
+        return b"\n" in block or held > _LONGEST
 
     def intervals(self, data: bytes, places: Numbers) -> tuple[Numbers, Numbers]:
         """Return the references and the starts of lines."""
@@ -283,7 +298,9 @@ class Scanner:
         begin, end = chunk
         self.reached = begin
         most += self.decoded
-        rest, rest_virtual = b"", begin
+        # Put together once it is whole: of one as long as hundreds of blocks, all would be copied with each of them.
+        rest: list[bytes] = []
+        held, rest_virtual = 0, begin
         for offset, block in self.blocks.each(begin >> 16):
             if offset << 16 >= end:
                 break
@@ -294,16 +311,20 @@ class Scanner:
             if first > len(block.data) or last > len(block.data):
                 raise DamagedFile(f"the index is not that of the file: it points behind the block at byte {offset:,}")
             self.decoded += len(block.data)
-            data = rest + block.data[first:last]
-            shift = (offset << 16) + first - len(rest)
+            rest.append(block.data[first:last])
+            if held and not self.layout.may_end(rest[0], held, rest[-1]):
+                held += len(rest[-1])
+                continue
+            data = b"".join(rest)
+            shift = (offset << 16) + first - held
             places, after = self.layout.split(data)
-            if after >= len(rest):
+            if after >= held:
                 rest_virtual, previous = shift + after, rest_virtual
                 if places:
-                    yield self._batch(data, places, after, shift, previous if rest else shift)
-            rest = data[after:]
-            self.reached = rest_virtual if rest else min(block.next << 16, end)
-        yield from self._last(rest, rest_virtual, end)
+                    yield self._batch(data, places, after, shift, previous if held else shift)
+            rest, held = [data[after:]], len(data) - after
+            self.reached = rest_virtual if held else min(block.next << 16, end)
+        yield from self._last(b"".join(rest), rest_virtual, end)
 
     def _batch(self, data: bytes, places: list[int], after: int, shift: int, first: int) -> Batch:
         """Return a batch whose first record begins at a virtual offset of its own."""

@@ -6,6 +6,7 @@ read fails. `LocalFile.mapped` is for processes that may end.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import mmap
 import os
@@ -54,6 +55,20 @@ def version_of(status: os.stat_result) -> FileVersion:
 def is_stand_in(status: os.stat_result) -> bool:
     """Return whether the bytes of a file are elsewhere; see `storage.places`."""
     return bool(status.st_mode & STAND_IN) and stat.S_ISREG(status.st_mode)
+
+
+def regular_bytes(path: Path, most: int = -1) -> bytes:
+    """Return the first bytes of a file; all of them, if nothing is said.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a pipe or a device, which may be waited for without end.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read(most)
 
 
 def version_at(path: Path) -> FileVersion:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rnaget_server.errors import NotAuthenticated, Unavailable
 from rnaget_server.http.auth.identity import Identity
 from rnaget_server.storage.files import commit, exclusive_in, new_temporary
+from rnaget_server.storage.local import regular_bytes
 
 PREFIX = "rnaget_"
 """The beginning of every token, by which secret scanners find them: ``rnaget_[0-9a-f]{12}_[0-9a-f]{64}``."""
@@ -88,10 +89,9 @@ def read_tokens(path: Path) -> tuple[TokenRecord, ...]:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            if stat.S_IMODE(path.stat().st_mode) & stat.S_IWOTH:
-                raise ValueError(f"{path} can be changed by everybody: give `chmod o-w {path}`")
-            content = file.read(_MOST_BYTES + 1)
+        if stat.S_IMODE(path.stat().st_mode) & stat.S_IWOTH:
+            raise ValueError(f"{path} can be changed by everybody: give `chmod o-w {path}`")
+        content = regular_bytes(path, _MOST_BYTES + 1)
     except FileNotFoundError:
         return ()
     try:
