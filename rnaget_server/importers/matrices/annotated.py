@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,13 @@ from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, TsvStyle
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.matrices.attributes import id_attribute, name_attribute, style_of
 from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import Spool, SpooledCells
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
-from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _ROWS_BYTES = 8 << 20
@@ -33,21 +31,6 @@ class UsualNames:
     feature_ids: tuple[str, ...]
     feature_names: tuple[str, ...]
     sample_ids: tuple[str, ...]
-
-
-@contextlib.contextmanager
-def as_import_failures(path: Path) -> Iterator[None]:
-    """Turn the errors by which a store refuses a file into `ImportFailure`."""
-    try:
-        yield
-    except ImportFailure:
-        raise
-    except UnfitFile as error:
-        raise ImportFailure(f"the file {error}", path) from None
-    except Exception as error:  # a file that says what no writer says may raise anything
-        if not is_of_file(error):
-            raise
-        raise ImportFailure(f"the file is damaged or truncated ({reason(error, path)})", path) from None
 
 
 def refuse_text_options(options: ReadOptions, path: Path, what: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, SourceMatrix, TsvStyle
-from rnaget_server.importers.matrices.annotated import as_import_failures
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.matrices.axes import split_samples
 from rnaget_server.importers.matrices.columnar_values import (
     UnfitColumn,

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD
-from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, labels, refuse_text_options
+from rnaget_server.importers.matrices.annotated import UsualNames, labels, refuse_text_options
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_attribute, as_numbers, is_number, is_text
 from rnaget_server.importers.matrices.zarr_tree import check_tree

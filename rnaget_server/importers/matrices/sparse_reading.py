@@ -14,7 +14,8 @@ import numpy as np
 from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress
-from rnaget_server.importers.matrices.annotated import as_import_failures, kept_dtype
+from rnaget_server.importers.file_failures import as_import_failures
+from rnaget_server.importers.matrices.annotated import kept_dtype
 from rnaget_server.importers.sparse_blocks import POSITIONS, Block, BlockFile, most_room
 from rnaget_server.importers.sparse_lines import BLOCK, MOST_LINES, HeldLines, TakenLines, as_one
 from rnaget_server.importers.sparse_parts import StraightMaker, StraightPart, value_dtype
