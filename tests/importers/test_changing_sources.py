@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -46,6 +48,32 @@ def test_in_a_process_that_may_start_none(source: Path) -> None:
     process.start()
     process.join()
     assert process.exitcode == 0
+
+
+SCRIPT = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from rnaget_server.importers.matrices import sparse_reading
+from rnaget_server.stores.hdf5_file import File
+from rnaget_server.stores.compressed import open_compressed
+
+sparse_reading._MANY_CELLS, sparse_reading.PROCESSORS = 1, 2
+path = Path(sys.argv[1])
+lines = open_compressed(File(path).group("X"), 3)
+with closing(sparse_reading.spool_lines(path, lines, "samples", path.parent, lambda _: None)) as spooled:
+    print(spooled.count)
+"""
+
+
+@pytest.mark.parametrize("way", ["a file", "the standard input"])
+def test_from_a_script_that_does_not_look_at_its_name(source: Path, tmp_path: Path, way: str) -> None:
+    """Python would run it again in each process that it starts."""
+    script, named = tmp_path / "script.py", way == "a file"
+    script.write_text(SCRIPT)
+    command = [sys.executable, script if named else "-", source]
+    done = subprocess.run(command, input=None if named else SCRIPT, text=True, capture_output=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("4\n", "", 0)
 
 
 def _rewritten(path: Path) -> None:
