@@ -23,6 +23,7 @@ from rnaget_server.cli.server import main
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.job import broken_off
 from rnaget_server.importers.matrices import soma, sparse_reading
+from rnaget_server.importers.sparse_spool import SparseSpool
 from tests.importers.conftest import Workshop
 
 LARGEST = 1 << 16
@@ -84,8 +85,9 @@ class ManyCells:
 def test_of_soma(tmp_path: Path) -> None:
     package: Any = SimpleNamespace(SOMAError=RuntimeError)
     axes = np.arange(ManyCells.nnz), np.arange(1)
-    with small_files_only(), pytest.raises(OSError) as caught, soma._as_failures(package, tmp_path):
-        soma._spooled(tmp_path, ManyCells(), axes, tmp_path, lambda _: None)
+    pieces = soma._pieces(package, tmp_path, ManyCells(), axes, lambda _: None)
+    with small_files_only(), pytest.raises(OSError) as caught:
+        SparseSpool(tmp_path, tmp_path, "samples", 1).by_threads(pieces)
     assert caught.value.errno == errno.EFBIG
 
 

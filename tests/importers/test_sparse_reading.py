@@ -27,6 +27,7 @@ from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.stores.compressed import CompressedMatrix
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile
+from rnaget_server.stores.mapped_run import MappedRun
 from tests.importers.conftest import Workshop
 from tests.importers.foreign_files import write_h5seurat
 from tests.importers.test_sparse import check_store
@@ -314,7 +315,7 @@ def test_the_cells_of_files_are_flat_or_not(tmp_path: Path) -> None:
     for number, (name, (write, _, cells_of, options)) in enumerate(FILES.items()):
         if write is write_h5ad:
             matrix = matrix_of(write(tmp_path / f"{number}.h5ad", cells_of(), **options))
-            assert matrix.is_flat == (name in FLAT), name
+            assert matrix.place.is_flat == (name in FLAT), name  # type: ignore[union-attr]
 
 
 def matrix_of(path: Path) -> CompressedMatrix:
@@ -327,7 +328,8 @@ def test_the_place_of_a_matrix_is_that_file_alone(tmp_path: Path) -> None:
     path = write_h5ad(tmp_path / "a.h5ad", some_cells("csr", "i4", "f8", few))
     matrix = matrix_of(path)
     opened = matrix.place.open()  # type: ignore[union-attr]
-    assert opened.is_mapped and not matrix.is_mapped
+    assert all(isinstance(run, MappedRun) for run in opened._runs)
+    assert not any(isinstance(run, MappedRun) for run in matrix._runs)
     assert np.array_equal(opened.lengths, matrix.lengths)
     shutil.copy(path, tmp_path / "copy.h5ad")
     (tmp_path / "copy.h5ad").replace(path)

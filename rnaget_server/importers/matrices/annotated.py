@@ -13,15 +13,13 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, TsvStyle
 from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.matrices.attributes import id_attribute, name_attribute, style_of
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import Spool, SpooledCells, filling, kept_dtype
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _ROWS_BYTES = 8 << 20
-_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,6 @@ def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) ->
             spool.append(rows)
             progress(min(samples, start + step) / samples)
         return spool.finish()
-
-
-def kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type in which values lose nothing on their way to the store."""
-    return _SINGLE if np.can_cast(dtype, _SINGLE, "safe") else _DOUBLE
 
 
 def _if_present(axis: Axis, name: str | None) -> str | None:
