@@ -77,7 +77,7 @@ def labels(
     Raises
     ------
     ImportFailure
-        If ids are repeated or empty.
+        If ids are repeated or empty, or an option names an attribute that is nowhere.
     """
     features, samples = axes
     feature_id = id_attribute(path, features, _if_present(features, options.feature_id), usual.feature_ids, "feature")
@@ -86,7 +86,9 @@ def labels(
     if options.feature_name is None:
         feature_name = name_attribute(path, features, None, usual.feature_names, feature_id)
     style = style_of(path, options, samples.attributes)
-    return _table(features, feature_id, feature_name), _table(samples, sample_id, None), style
+    tables = _table(features, feature_id, feature_name), _table(samples, sample_id, None)
+    options.check_labels(*tables)
+    return *tables, style
 
 
 def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) -> SpooledCells:

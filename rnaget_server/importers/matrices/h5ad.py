@@ -80,8 +80,13 @@ def read_anndata(
             points = {name: file.points(name) for name in file.embeddings.items}
             return features, replace(samples, embeddings=points), style
 
+    def report(share: float) -> None:
+        if names.done():
+            names.result()  # raises what is wrong with them before all cells are read
+        progress(share)
+
     with meanwhile(named) as names:
-        cells = _spooled(path, matrix, directory, progress)
+        cells = _spooled(path, matrix, directory, report)
     with closed_on_failure(cells):
         features, samples, style = names.result()
     form = "sparse" if isinstance(cells, SpooledSparse) else "dense"
