@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.material import Material
 from benchmarks.measure import Figures, Note, Row, side_by_side
+from rnaget_server.compute.base import Result
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.storage.local import version_at
@@ -57,10 +58,10 @@ class _Stored:
         """The number of stored cells."""
         return int(self.cells.nnz)
 
-    def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
-        """Yield the cells at once."""
+    def map_blocks(self, direction: Direction, work: Callable[[CompressedBlock, int], Result]) -> Iterator[Result]:
+        """Yield what is made of all cells at once."""
         cells = self.cells if direction == "samples" else self.cells.T.tocsr()
-        yield CompressedBlock(cells.indptr.astype(np.int64), cells.indices, cells.data)
+        yield work(CompressedBlock(cells.indptr.astype(np.int64), cells.indices, cells.data), 0)
 
 
 def rows(material: Material) -> Iterator[Row | Note]:

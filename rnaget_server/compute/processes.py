@@ -6,11 +6,12 @@ import mmap
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import accumulate, cycle, pairwise
 from multiprocessing import current_process, get_context, parent_process, resource_tracker, set_start_method
@@ -18,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, NamedTuple
 
 from rnaget_server.compute.ahead import asked_ahead
@@ -30,6 +32,10 @@ _NO_MEMORY = f"{_ENDED}: see that there is memory enough for all of them"
 _CUT_SHORT = f"{_ENDED}: the file was cut short while it was read, or its disk has failed"
 # Bytes of free memory that a process keeps.
 _MOST_KEPT = 1 << 30
+
+
+# One process starts at a time: for that moment, this one is not quite itself.
+_STARTING = threading.Lock()
 
 
 class SharedFile:
@@ -82,7 +88,8 @@ class _Process:
         self._connection, other = context.Pipe()
         # Python ends it with this process, if nothing else has.
         self._process: BaseProcess = context.Process(target=_serve, args=(other, results, shared), daemon=True)
-        self._process.start()
+        with _without_script():
+            self._process.start()
         other.close()
 
     def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -143,7 +150,6 @@ class Processes:
         self._results = [SharedFile.new(directory) for _ in range(count + 2)]
         self._threads = ThreadPoolExecutor(count)
         self._own = _OwnProcess()
-        self._starting = threading.Lock()
         self._started: list[_Process] = []
         self._closed = False
 
@@ -184,7 +190,7 @@ class Processes:
 
     def close(self) -> None:
         """End the processes at once, also in the midst of a part."""
-        with self._starting:
+        with _STARTING:
             self._closed = True
         for process in self._started:
             process.end()
@@ -205,7 +211,7 @@ class Processes:
 
     def _new_process(self) -> _Process:
         """Start a process; called in a thread, which Ctrl-C does not break off."""
-        with self._starting:
+        with _STARTING:
             if self._closed:
                 raise ComputeFailure(_ENDED)
             # Python's own helper first, since to start it lets the signal through again.
@@ -214,6 +220,19 @@ class Processes:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             self._started.append(_Process(self._results, self._shared))
             return self._started[-1]
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Keep from a process that starts the script of this one: Python would run it there, and that takes its time.
+
+    If it does not look at ``__name__``, it would even begin there with what this process has begun.
+    """
+    script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _with_arrays(file: SharedFile, made: _Made) -> Any:

@@ -22,11 +22,16 @@ from rnaget_server.stores.native.write_dense import AxisTable
 Progress = Callable[[float], None]
 
 
+def no_check(features: AxisTable, samples: AxisTable) -> None:
+    """Take labels as they are."""
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """The options of the provider for reading a source; None where the importer finds out by itself.
 
-    `compute` works on parts of what is large; an importer may do without it.
+    `compute` works on parts of what is large, and `check_labels` refuses labels of features and samples that are not
+    what is asked for, before the cells are read; an importer may do without them.
     """
 
     transpose: bool = False
@@ -51,6 +56,7 @@ class ReadOptions:
     units: str = ""
     limits: FileLimits = DEFAULT_LIMITS
     compute: Compute = field(default_factory=LocalCompute)
+    check_labels: Callable[[AxisTable, AxisTable], None] = no_check
 
     @property
     def access(self) -> FileAccess:

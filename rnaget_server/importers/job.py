@@ -14,7 +14,7 @@ from rnaget_server.errors import CatalogError, ComputeFailure, ImportFailure
 from rnaget_server.importers.atomic_files import directory_for, put_file, restored_on_failure, with_room
 from rnaget_server.importers.base import Progress
 from rnaget_server.storage.files import exclusive_in
-from rnaget_server.stores.failures import is_full, is_of_file, reason
+from rnaget_server.stores.failures import is_of_file, reason, unwritten
 
 Record = TypeVar("Record")
 Written = TypeVar("Written")
@@ -219,6 +219,6 @@ def broken_off(error: BaseException, *sources: Path) -> BaseException:
         return ImportFailure(f"the import broke off: {error}")
     if isinstance(error, ImportFailure | DryRunEnded) or not is_of_file(error):
         return error
-    if is_full(error):
-        return ImportFailure("the import broke off, for the disk is full: make room there, and import again")
+    if advice := unwritten(error):
+        return ImportFailure(f"the import broke off, for {advice}, and import again")
     return ImportFailure(f"the import broke off: {reason(error, *sources)}")

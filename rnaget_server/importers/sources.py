@@ -21,6 +21,7 @@ from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD, ZARR_M
 from rnaget_server.importers.unpacking import Room, must_be_unpacked, unpack, write_stream
 from rnaget_server.importers.zarr_archives import chosen_root, is_zarr_archive, take_out
 from rnaget_server.storage.temporary_directories import OF_IMPORTS, remove_abandoned, temporary_directory
+from rnaget_server.stores.failures import unwritten
 
 _LISTED, _LOOKED_INTO = 5, 1000
 _TILEDB = frozenset(("__group", "__schema", "__array_schema.tdb"))
@@ -264,6 +265,8 @@ def _spool(pipe: IO[bytes], target: Path, named: Path, room: Room) -> None:
         if not write_stream(pipe.read, target, named, room):
             raise ImportFailure("the pipe gave nothing: see whether the command in front of it failed", named)
     except OSError as error:
+        if unwritten(error):
+            raise
         raise ImportFailure(f"the pipe cannot be read: {error.strerror or error}", named) from None
 
 

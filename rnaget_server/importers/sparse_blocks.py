@@ -9,20 +9,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.compute.processes import SharedFile
 from rnaget_server.importers.spool import read_at
+from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import indptr_of
 from rnaget_server.stores.dtypes import least_type
 
 # So few cells numpy sorts before SciPy is loaded, which counts them into place in half the time.
 _FEW = 1 << 19
-_WIDEST, _INDEX = 8, 4
 POSITIONS: Final = 0
 VALUES: Final = 1
 COUNTS: Final = 2
@@ -30,104 +29,82 @@ LINES: Final = 3
 MOVED: Final = 4
 
 
+class Source(Protocol):
+    """The source of a block, for lines that are not in the file as they came."""
+
+    def read(self, block: Block, dtype: np.dtype[Any]) -> CompressedBlock:
+        """Return the lines of the block again, with values of a type."""
+
+
 @dataclass(frozen=True)
 class Block:
-    """Consecutive lines, and where they are in the file.
+    """Consecutive lines, and where they are in one of the files.
 
     There are five arrays: `POSITIONS` and `VALUES` of the cells line by line, then by positions `COUNTS` of cells, and
     of each cell its line in the block, `LINES`, and its value, `MOVED`.
 
     Attributes
     ----------
+    file
+        The number of the file.
     first
         The number of the first line.
     lengths
         The number of cells of each line.
     types, places
-        The types of the five arrays, and where they begin; at last where the block ends.
+        The types of the five arrays, and where they begin.
+    source
+        If it is given, the cells line by line are to be read there: the first two arrays are left out.
     """
 
+    file: int
     first: int
     lengths: NDArray[np.int64]
     types: tuple[np.dtype[Any], ...]
     places: tuple[int, ...]
+    source: Source | None
 
 
-def block_at(start: int, first: int, lengths: NDArray[np.int64], across: int, kept: np.dtype[Any]) -> Block:
-    """Return a block that begins at a place in the file.
+class BlockFiles:
+    """Temporary files of blocks, in each of them one behind another.
 
-    `across` is the number of positions, and `kept` the type of the values.
-    """
-    cells, lines = int(lengths.sum()), len(lengths)
-    types = (least_type(across), kept, least_type(lines + 1), least_type(lines), kept)
-    sizes = [cells * types[0].itemsize, cells * kept.itemsize, across * types[2].itemsize]
-    places = start + indptr_of(np.array([*sizes, cells * types[3].itemsize, sizes[1]]))
-    return Block(first, lengths, types, tuple(places.tolist()))
-
-
-def most_room(cells: int, across: int) -> int:
-    """Return how many bytes a block of so many cells takes at most, of any types; `across` is as for `block_at`."""
-    return cells * (2 * _WIDEST + 2 * _INDEX) + across * _INDEX
-
-
-class BlockFile:
-    """The temporary files of blocks, one for what is transposed.
-
-    Several threads and processes may write and read at once.
+    Several threads and processes may write and read at once, if each of them writes to another file.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._straight, self._transposed = SharedFile.new(directory), SharedFile.new(directory)
-        self._dropping: Thread | None = None
+    def __init__(self, directory: Path, count: int) -> None:
+        self._files = [SharedFile.new(directory) for _ in range(count)]
 
-    def __getstate__(self) -> tuple[SharedFile, SharedFile]:
-        """Return what another process needs."""
-        return self._straight, self._transposed
+    def append(
+        self, file: int, first: int, lines: CompressedBlock, across: int, source: Source | None
+    ) -> tuple[Block, NDArray[Any]]:
+        """Write lines, from the number `first` on and `across` long; return the block and the `COUNTS` of its cells.
 
-    def __setstate__(self, state: tuple[SharedFile, SharedFile]) -> None:
-        """Take over the files in another process."""
-        self._straight, self._transposed = state
-        self._dropping = None
-
-    def write(
-        self, block: Block, positions: NDArray[np.int32], values: NDArray[Any], straight: bool = True
-    ) -> NDArray[Any]:
-        """Write the cells of a block as they came, if `straight`, and transposed; return how many each position has."""
-        if straight:
-            self._write(block, POSITIONS, positions)
-            self._write(block, VALUES, values)
-        across = (block.places[LINES] - block.places[COUNTS]) // block.types[COUNTS].itemsize
-        counts, lines, moved = _transposed(block.lengths, positions, values, across)
-        self._write(block, COUNTS, counts)
-        self._write(block, LINES, lines)
-        self._write(block, MOVED, moved)
-        return counts
-
-    def _write(self, block: Block, array: int, cells: NDArray[Any]) -> None:
-        raw = cells.astype(block.types[array], copy=False).view(np.uint8).data
-        self._file_of(array).write(raw, block.places[array])
+        For `source` see `Block`.
+        """
+        lengths, kept = np.diff(lines.indptr), lines.data.dtype
+        counts, numbers, moved = _transposed(lengths, lines.indices, lines.data, across)
+        straight = lines.indices, lines.data
+        if source is not None:
+            straight = lines.indices[:0], lines.data[:0]
+        types = (least_type(across), kept, least_type(len(lengths) + 1), least_type(len(lengths)), kept)
+        places = [os.fstat(self._files[file].fileno()).st_size]
+        for array, type in zip((*straight, counts, numbers, moved), types, strict=True):
+            raw = array.astype(type, copy=False).view(np.uint8).data
+            self._files[file].write(raw, places[-1])
+            places.append(places[-1] + raw.nbytes)
+        return Block(file, first, lengths, types, tuple(places), source), counts
 
     def read(self, block: Block, array: int, start: int, stop: int) -> NDArray[Any]:
         """Return a part of one of the arrays of a block."""
         kind = block.types[array]
         cells = np.empty(stop - start, kind)
-        read_at(self._file_of(array), cells, block.places[array] + start * kind.itemsize)
+        read_at(self._files[block.file], cells, block.places[array] + start * kind.itemsize)
         return cells
-
-    def drop_transposed(self) -> None:
-        """Give back what is transposed, in a thread: the system goes through all of it, which takes a second."""
-        self._dropping = Thread(target=os.truncate, args=(self._transposed.fileno(), 0))
-        self._dropping.start()
 
     def close(self) -> None:
         """Give the files back."""
-        if self._dropping is not None:
-            self._dropping.join()
-        self._straight.close()
-        self._transposed.close()
-
-    def _file_of(self, array: int) -> SharedFile:
-        return self._straight if array in (POSITIONS, VALUES) else self._transposed
+        for file in self._files:
+            file.close()
 
 
 def joined(

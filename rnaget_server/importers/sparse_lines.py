@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.importers.odd_values import OddValues
-from rnaget_server.importers.sparse_blocks import Block, BlockFile, block_at
+from rnaget_server.importers.sparse_blocks import Block, BlockFiles, Source
 from rnaget_server.importers.spool import refuse_too_large
 from rnaget_server.importers.threads import PROCESSORS
 from rnaget_server.model.sparse import CompressedBlock
@@ -30,8 +30,8 @@ _DOUBLE: np.dtype[Any] = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
-class TakenLines:
-    """A block that is in the file, and what its cells are like.
+class SpooledLines:
+    """A block that is in a file, and what its cells are like.
 
     Attributes
     ----------
@@ -52,9 +52,18 @@ class TakenLines:
 
 
 class HeldLines:
-    """The lines of a block in memory; `size` is the number of cells, and `lines` that of lines."""
+    """The lines of a block in memory; `size` is the number of cells, and `lines` that of lines.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    first
+        The number of the first line.
+    across
+        Length of a line.
+    """
+
+    def __init__(self, first: int, across: int) -> None:
+        self.first, self._across = first, across
         self.size = self.lines = 0
         self._pieces: list[CompressedBlock] = []
         self._whole = True
@@ -80,16 +89,13 @@ class HeldLines:
         self.lines += len(piece.indptr) - 1
         self.size += len(values)
 
-    def write(self, file: BlockFile, start: int, first: int, across: int, straight: bool = True) -> TakenLines:
-        """Write them from a place in the file on; they are the lines from `first`, and `across` long.
-
-        Unless `straight`, they are only written transposed.
-        """
+    def spool(self, files: BlockFiles, number: int, source: Source | None = None) -> SpooledLines:
+        """Write them to the file of a number; for `source` see `Block`. They are gone from memory."""
         kept = np.result_type(*{piece.data.dtype for piece in self._pieces}) if self._whole else _SINGLE
         lines = as_one(self._pieces, np.dtype(np.int32), kept)
         self._pieces.clear()  # so that memory has the cells only once
-        block = block_at(start, first, np.diff(lines.indptr), across, kept)
-        return TakenLines(block, file.write(block, lines.indices, lines.data, straight), self._whole, self._odd)
+        block, counts = files.append(number, self.first, lines, self._across, source)
+        return SpooledLines(block, counts, self._whole, self._odd)
 
     def _fitting(self, values: NDArray[Any], least: float, most: float) -> NDArray[Any]:
         """Return values in the type that they need; the least and the most are those of all that are numbers."""
@@ -106,6 +112,24 @@ class HeldLines:
             if self._whole and np.abs(finite).max(initial=0) > _EXACT:
                 return values.astype(_DOUBLE, copy=False)
         return values.astype(_SINGLE, copy=False)
+
+
+def held_lines(pieces: Iterable[CompressedBlock], across: int) -> Iterator[HeldLines]:
+    """Yield consecutive lines, `across` long, as many at a time as a block has.
+
+    Raises
+    ------
+    TooLarge
+        If a finite value is beyond what float32 can hold.
+    """
+    held = HeldLines(0, across)
+    for piece in pieces:
+        held.append(piece)
+        if held.full:
+            yield held
+            held = HeldLines(held.first + held.lines, across)
+    if held.lines:
+        yield held
 
 
 def as_one(pieces: Sequence[CompressedBlock], indices: np.dtype[Any], data: np.dtype[Any]) -> CompressedBlock:

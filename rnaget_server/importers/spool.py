@@ -12,12 +12,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaget_server.compute.processes import SharedFile
+from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.odd_values import OddValues
 from rnaget_server.model.axis import Positions
 from rnaget_server.storage.files import discard_directory, new_shared_directory
@@ -328,6 +329,9 @@ class _Open(Protocol):
     def close(self) -> None: ...
 
 
+Filled = TypeVar("Filled", bound=_Open)
+
+
 @contextlib.contextmanager
 def closed_on_failure(cells: _Open) -> Iterator[None]:
     """Close cells if what follows fails."""
@@ -336,6 +340,21 @@ def closed_on_failure(cells: _Open) -> Iterator[None]:
     except BaseException:
         cells.close()
         raise
+
+
+@contextlib.contextmanager
+def filling(spool: Filled, path: Path) -> Iterator[Filled]:
+    """Give a spool to fill from a source; if that fails, close it, and refuse a value that is too large."""
+    try:
+        with closed_on_failure(spool):
+            yield spool
+    except TooLarge as error:
+        raise ImportFailure(str(error), path) from None
+
+
+def kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which values lose nothing on their way to the store."""
+    return _SINGLE if np.can_cast(dtype, _SINGLE, "safe") else _DOUBLE
 
 
 def read_at(file: IO[bytes] | SharedFile, cells: NDArray[Any], offset: int) -> None:
@@ -359,4 +378,4 @@ def refuse_too_large(values: NDArray[Any], least: float, most: float) -> None:
     if least < -_LARGEST or most > _LARGEST:  # infinite values hide those that are not
         largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
         if largest > _LARGEST:
-            raise TooLarge(largest)
+            raise TooLarge(f"the value {largest:g} is larger than float32 can hold")

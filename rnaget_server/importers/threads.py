@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from rnaget_server.compute.ahead import asked_ahead
@@ -54,6 +55,22 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
         while (item := following.result()) is not _END:
             following = thread.submit(next, made, _END)
             yield item
+
+
+class Threads:
+    """Threads that work on parts in the way of `Processes`; `shared` is given to every function."""
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+
+    def map(self, function: Callable[[Any, Item], Result], parts: Iterable[Item]) -> Generator[Result, None, None]:
+        """Yield the result of each part, in their order; see `in_order`."""
+        return in_order(partial(function, self._shared), parts)
+
+    map_arrays = map
+
+    def close(self) -> None:
+        """Do nothing: threads end with what they work on."""
 
 
 @contextmanager

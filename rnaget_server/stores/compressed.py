@@ -36,7 +36,8 @@ Data = TypeVar("Data", NDArray[Any], NDArray[Any] | None)
 class Place:
     """The place of a sparse matrix, by which other processes open it: a group of a file, and the length of its rows.
 
-    `inside` and `limits` are those that the file is opened with, and `version` is its state.
+    `inside` and `limits` are those that the file is opened with, and `version` is its state. The cells are flat if they
+    lie in a local file as they are in memory.
     """
 
     file: Path
@@ -45,9 +46,12 @@ class Place:
     version: FileVersion
     group: str
     minor_size: int
+    is_flat: bool
 
     def open(self) -> CompressedMatrix:
-        """Return the matrix, to be read all by this process alone; see `open_compressed`.
+        """Return the matrix, to be read all by this process alone, without a copy of cells that are flat.
+
+        The system ends the process if somebody cuts the file of these short: this is for processes that may end.
 
         Raises
         ------
@@ -58,7 +62,7 @@ class Place:
         if file.version != self.version:
             raise UnfitFile("was changed while it was read")
         matrix = open_compressed(file.group(self.group), self.minor_size)
-        return matrix.mapped() if matrix.is_flat else matrix.by_threads()
+        return matrix.read_by(MappedRun) if self.is_flat else matrix.by_threads()
 
 
 class CompressedMatrix:
@@ -115,29 +119,12 @@ class CompressedMatrix:
     def _indptr(self) -> NDArray[np.int64]:
         return self._load_indptr()
 
-    @property
-    def is_flat(self) -> bool:
-        """True if the cells lie in a local file as they are in memory."""
-        return all(isinstance(run, Hdf5Run) and run.dataset.is_flat for run in self._runs)
-
-    def mapped(self) -> CompressedMatrix:
-        """Return the same cells, which `is_flat` says to be so, without a copy of them.
-
-        The system ends the process if somebody cuts the file short: this is for processes that may end.
-        """
-        return self._read_by(MappedRun)
-
     def by_threads(self) -> CompressedMatrix:
         """Return the same cells, to be read all: by several threads, where that is of use."""
         # Not at the top: whoever serves a matrix has other work for the threads.
         from rnaget_server.stores.gzip_run import by_threads
 
-        return self._read_by(by_threads)
-
-    @property
-    def is_mapped(self) -> bool:
-        """True if `mapped` has made it."""
-        return all(isinstance(run, MappedRun) for run in self._runs)
+        return self.read_by(by_threads)
 
     def forget(self) -> None:
         """Let go of what is in memory of cells that have been read and used, if these are mapped.
@@ -151,7 +138,8 @@ class CompressedMatrix:
             if isinstance(run, MappedRun):
                 run.forget()
 
-    def _read_by(self, way: Callable[[Any], Run]) -> CompressedMatrix:
+    def read_by(self, way: Callable[[Any], Run]) -> CompressedMatrix:
+        """Return the same cells, whose runs are read in another way."""
         indices, data = map(way, self._runs)
         return CompressedMatrix(
             self._load_indptr,
@@ -297,7 +285,15 @@ def open_compressed(group: Group, minor_size: int) -> CompressedMatrix:
         minor_size,
         canonical=False,
         reads_between=True,
-        place=Place(group.path, group.inside, group.limits, group.version, group.name, minor_size),
+        place=Place(
+            group.path,
+            group.inside,
+            group.limits,
+            group.version,
+            group.name,
+            minor_size,
+            indices.is_flat and data.is_flat,
+        ),
     )
 
 

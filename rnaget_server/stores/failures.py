@@ -8,7 +8,12 @@ from pathlib import Path
 from rnaget_server.errors import RnagetError
 
 _LONGEST = 200
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = "the disk is full: make room there"
+_UNWRITTEN = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "a file may not become that large: raise the limit (`ulimit -f`), or choose another disk",
+}
 
 
 class UnfitFile(OSError):
@@ -37,6 +42,7 @@ def reason(error: BaseException, *paths: Path) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in message[:_LONGEST])
 
 
-def is_full(error: BaseException) -> bool:
-    """Return whether an error says that the disk, or the user's share of it, is full."""
-    return getattr(error, "errno", None) in _FULL or any(f"errno = {number}," in str(error) for number in _FULL)
+def unwritten(error: BaseException) -> str | None:
+    """Return what to do about an error that says that a disk takes no more, or the file; None about any other."""
+    own, text = getattr(error, "errno", None), str(error)
+    return next((advice for code, advice in _UNWRITTEN.items() if code == own or f"errno = {code}," in text), None)

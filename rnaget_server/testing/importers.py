@@ -184,7 +184,6 @@ def _as_served(cells: SpooledSparse) -> SparseCells:
     """Return spooled cells whose values are all of the type of the layer."""
 
     def along(direction: Direction) -> Iterator[CompressedBlock]:
-        for piece in cells.compressed_along(direction):
-            yield replace(piece, data=piece.data.astype(cells.dtype))
+        return cells.map_blocks(direction, lambda block, _: replace(block, data=block.data.astype(cells.dtype)))
 
     return SparseCells(lambda: cells.count, along)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaget_server.compute.base import Result
 from rnaget_server.model.sparse import CompressedBlock, Direction
+from rnaget_server.stores.native.encoded_rows import map_blocks
 from rnaget_server.stores.native.write_dense import AxisTable
 
 FEATURES, SAMPLES = 60, 25
@@ -45,6 +47,10 @@ class InMemorySparse:
             rows, positions = np.nonzero(part)
             starts = np.searchsorted(rows, np.arange(len(part) + 1))
             yield CompressedBlock(starts, positions.astype(np.int64), part[rows, positions])
+
+    def map_blocks(self, direction: Direction, work: Callable[[CompressedBlock, int], Result]) -> Iterator[Result]:
+        """Yield what is made of both pieces."""
+        return map_blocks(self.compressed_along(direction), work)
 
 
 def example_axes() -> tuple[AxisTable, AxisTable]:

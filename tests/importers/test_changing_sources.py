@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -13,7 +15,8 @@ import pytest
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers import sparse_lines
 from rnaget_server.importers.matrices import sparse_reading
-from rnaget_server.importers.sparse_blocks import BlockFile
+from rnaget_server.importers.sparse_blocks import BlockFiles
+from rnaget_server.importers.sparse_source import SourceLines
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.compressed import CompressedMatrix, open_compressed
 from rnaget_server.stores.hdf5_file import File
@@ -36,7 +39,8 @@ def source(tmp_path: Path) -> Path:
         file["X/indptr"] = np.array([0, 2, 4])
         file["X/indices"] = np.array([0, 2, 0, 1], np.int32)
         file["X/data"] = np.array([1, 2, 3, 4], np.float32)
-    assert _lines(tmp_path / "source.h5ad").is_flat
+    place = _lines(tmp_path / "source.h5ad").place
+    assert place is not None and place.is_flat
     return tmp_path / "source.h5ad"
 
 
@@ -46,6 +50,32 @@ def test_in_a_process_that_may_start_none(source: Path) -> None:
     process.start()
     process.join()
     assert process.exitcode == 0
+
+
+SCRIPT = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from rnaget_server.importers.matrices import sparse_reading
+from rnaget_server.stores.hdf5_file import File
+from rnaget_server.stores.compressed import open_compressed
+
+sparse_reading._MANY_CELLS, sparse_reading.PROCESSORS = 1, 2
+path = Path(sys.argv[1])
+lines = open_compressed(File(path).group("X"), 3)
+with closing(sparse_reading.spool_lines(path, lines, "samples", path.parent, lambda _: None)) as spooled:
+    print(spooled.count)
+"""
+
+
+@pytest.mark.parametrize("way", ["a file", "the standard input"])
+def test_from_a_script_that_does_not_look_at_its_name(source: Path, tmp_path: Path, way: str) -> None:
+    """Python would run it again in each process that it starts."""
+    script, named = tmp_path / "script.py", way == "a file"
+    script.write_text(SCRIPT)
+    command = [sys.executable, script if named else "-", source]
+    done = subprocess.run(command, input=None if named else SCRIPT, text=True, capture_output=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("4\n", "", 0)
 
 
 def _rewritten(path: Path) -> None:
@@ -71,9 +101,9 @@ def test_written_to_while_lines_are_used(source: Path, monkeypatch: pytest.Monke
     """Cells that are looked at in the file itself may change between a look and the next."""
     place = _lines(source).place
     assert place is not None
-    part = sparse_reading._Part(source, place, 0, 2, 0)
-    file = BlockFile(source.parent)
-    assert sparse_reading._read_part(file, part).counts.tolist() == [2, 1, 1]
+    part = SourceLines(source, place, 0, 2)
+    files = BlockFiles(source.parent, 1)
+    assert part.spool(files, 0).counts.tolist() == [2, 1, 1]
     append = sparse_lines.HeldLines.append
 
     def append_late(self: sparse_lines.HeldLines, piece: CompressedBlock) -> None:
@@ -82,5 +112,5 @@ def test_written_to_while_lines_are_used(source: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(sparse_lines.HeldLines, "append", append_late)
     with pytest.raises(ImportFailure, match="written to while it was open"):
-        sparse_reading._read_part(file, part)
-    file.close()
+        part.spool(files, 0)
+    files.close()

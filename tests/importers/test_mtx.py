@@ -45,7 +45,7 @@ def dense(matrix: SourceMatrix) -> np.ndarray:
     assert isinstance(cells, SpooledSparse)
     blocks = [
         scipy.sparse.csr_matrix((block.data, block.indices, block.indptr), (len(block.indptr) - 1, cells.shape[1]))
-        for block in cells.compressed_along("features")
+        for block in cells.map_blocks("features", lambda block, _: block)
     ]
     cells.close()
     return np.concatenate([block.toarray() for block in blocks])

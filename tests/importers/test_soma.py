@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -139,6 +140,10 @@ class DeclaredLarge:
 
 def test_only_what_the_experiment_has_is_asked_for(tmp_path: Path) -> None:
     axes = np.array([3, 5]), np.array([0, 1])
-    soma._spooled(tmp_path, DeclaredLarge(2), axes, tmp_path, lambda _: None).close()
+    package = SimpleNamespace(SOMAError=RuntimeError)
+    pieces = list(soma._pieces(package, tmp_path, DeclaredLarge(2), axes, lambda _: None))
+    assert [piece.indptr.tolist() for piece in pieces] == [[0, 1, 2], [0]]
+    assert [piece.indices.tolist() for piece in pieces] == [[1, 0], []]
+    assert [piece.data.tolist() for piece in pieces] == [[1.5, 2.5], []]
     with pytest.raises(ImportFailure, match="that the experiment does not have"):
-        soma._spooled(tmp_path, DeclaredLarge(3), axes, tmp_path, lambda _: None)
+        list(soma._pieces(package, tmp_path, DeclaredLarge(3), axes, lambda _: None))

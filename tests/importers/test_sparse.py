@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers import sparse_blocks, sparse_lines, sparse_spool
 from rnaget_server.importers.matrices.delimited import DelimitedImporter
 from rnaget_server.importers.matrices.loom import LoomImporter
-from rnaget_server.importers.sparse_spool import SparseSpool, TooLarge
+from rnaget_server.importers.sparse_spool import SparseSpool
 from rnaget_server.importers.text import lines
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.native import write_sparse
@@ -417,13 +419,12 @@ def test_spool_gives_both_directions(
         patch.setattr(sparse_spool, "BLOCK", max(block, shape[1] // 100))
         patch.setattr(sparse_lines, "BLOCK", block)
         patch.setattr(sparse_lines, "MOST_LINES", 12 if block < 1000 else 1 << 16)
-        patch.setattr(sparse_spool, "PIECE", 5)
         patch.setattr(sparse_blocks, "_FEW", few)
-        spool = SparseSpool(tmp_path, direction, shape[1])
-        for row in range(shape[0]):
-            part = cells[[row]]
-            spool.append(CompressedBlock(part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data))
-        spooled = spool.finish()
+        parts = (cells[[row]] for row in range(shape[0]))
+        lines = (
+            CompressedBlock(part.indptr.astype(np.int64), part.indices.astype(np.int64), part.data) for part in parts
+        )
+        spooled = SparseSpool(tmp_path / "source", tmp_path, direction, shape[1]).by_threads(lines)
         finite = cells.data[np.isfinite(cells.data)]
         whole = bool((finite % 1 == 0).all())
         dtype = np.float64 if whole and (abs(finite) > 1 << 24).any() else np.float32
@@ -432,9 +433,10 @@ def test_spool_gives_both_directions(
         assert (spooled.shape, spooled.count) == (expected[0].shape, cells.nnz)
         assert (spooled.whole, spooled.dtype) == (whole, dtype)
         for way, matrix in zip(("features", "samples"), expected, strict=True):
-            pieces = list(spooled.compressed_along(way))
+            pieces, before = zip(*spooled.map_blocks(way, lambda block, at: (block, at)), strict=True)
             # Whoever adds the cells before, of which there may be more than an int32 holds, gets no other type.
             assert {piece.indptr.dtype for piece in pieces} == {np.dtype(np.int64)}
+            assert list(before) == np.cumsum([0, *(len(piece.data) for piece in pieces)])[:-1].tolist()
             lengths = np.concatenate([np.diff(piece.indptr) for piece in pieces])
             assert np.array_equal(lengths, np.diff(matrix.indptr))
             assert np.array_equal(np.concatenate([piece.indices for piece in pieces]), matrix.indices)
@@ -447,10 +449,33 @@ def test_spool_gives_both_directions(
 
 
 def test_spool_refuses_what_float32_cannot_hold(tmp_path: Path) -> None:
-    spool = SparseSpool(tmp_path, "features", 1)
-    with pytest.raises(TooLarge):
-        spool.append(CompressedBlock(np.array([0, 1]), np.array([0]), np.array([1e39])))
-    spool.close()
+    row = CompressedBlock(np.array([0, 1]), np.array([0]), np.array([1e39]))
+    with pytest.raises(ImportFailure, match=r"source: the value 1e\+39 is larger than float32 can hold"):
+        SparseSpool(Path("source"), tmp_path, "features", 1).by_threads([row])
+    assert open_files(tmp_path) == []
+
+
+def test_blocks_lie_one_behind_another_in_files_of_bounded_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each cell there are its position, its line and twice its value: here of a byte each."""
+    monkeypatch.setattr(sparse_lines, "BLOCK", 200)
+    random = np.random.default_rng(5)
+    cells = random.integers(1, 200, (300, 100)).astype(np.float64)
+    rows = (CompressedBlock(np.array([0, 100]), np.arange(100), row) for row in cells)
+    with closing(SparseSpool(tmp_path, tmp_path, "samples", 100).by_threads(rows)) as spooled:
+        sizes = [os.stat(place).st_size for place in open_files(tmp_path)]
+        counts = cells.size // 200 * 100  # a byte for each position of each block
+        assert sum(sizes) == 4 * cells.size + counts
+        assert len(sizes) == sparse_spool.PROCESSORS + 1
+        (first,) = {block.indices.dtype for block in spooled.map_blocks("samples", lambda block, _: block)}
+        assert first == np.uint8
+
+
+def open_files(directory: Path) -> list[str]:
+    """Return the places of all files of a directory that this process has open, with a name or without."""
+    places = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return [place for place in places if os.path.lexists(place) and str(directory) in os.readlink(place)]
 
 
 def test_a_copy_of_the_source_is_not_needed(workshop: Any, single_cell: Path, tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -21,12 +24,18 @@ import scipy.sparse
 from rnaget_server.compute import processes
 from rnaget_server.compute.processes import Processes
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers import sparse_lines
+from rnaget_server.importers.base import ReadOptions
 from rnaget_server.importers.matrices import sparse_reading
 from rnaget_server.importers.matrices.job import run_import
 from rnaget_server.importers.matrices.request import MatrixRequest
+from rnaget_server.importers.sparse_source import SourceLines
+from rnaget_server.importers.sparse_spool import SparseSpool
 from rnaget_server.stores.compressed import CompressedMatrix
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile
+from rnaget_server.stores.mapped_run import MappedRun
+from rnaget_server.stores.native.encoded_rows import RowsEncoder
 from tests import forked
 from tests.importers.conftest import Workshop
 from tests.importers.foreign_files import write_h5seurat
@@ -315,11 +324,58 @@ def test_a_mishap_on_the_way_leaves_nothing(tmp_path: Path, by_processes: Starte
     assert os.listdir(tmp_path) == ["a.h5ad"]
 
 
+WRONG: dict[str, tuple[str, dict[str, str], str]] = {
+    "a sample twice": ("obs", {}, "_names holds 's1' more than once, and ids must be unique"),
+    "a feature twice": ("var", {}, "_names holds 'f1' more than once, and ids must be unique"),
+    "no such ids": ("", {"sample_id": "no"}, "--sample-id names a column of the table given by --samples"),
+    "no such name": ("", {"feature_name": "no"}, "--feature-name: there is no column 'no'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_labels_are_refused_before_all_cells_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    axis, options, message = WRONG[name]
+    path = write_h5ad(tmp_path / "a.h5ad", some_cells("csr", "i4", "f8", few))
+    if axis:
+        with h5py.File(path, "a") as file:
+            file[f"{axis}/_index"][7] = file[f"{axis}/_index"][1]
+    monkeypatch.setattr(sparse_lines, "MOST_LINES", 1)
+    shares: list[float] = []
+
+    def progress(share: float) -> None:
+        shares.append(share)
+        time.sleep(0.05)  # in all longer than labels take
+
+    request = MatrixRequest(
+        data=tmp_path / "data",
+        project="p",
+        study="s",
+        id="m",
+        units="u",
+        source=path,
+        options=ReadOptions(**options),  # type: ignore[arg-type]
+    )
+    with pytest.raises(ImportFailure, match=message):
+        run_import(request, progress)
+    assert max(shares) < 0.5  # of reading and writing
+
+
+def test_processes_load_no_more_than_they_need() -> None:
+    """Each of them would take some 0.2 s for the catalogue."""
+    modules = f"{SparseSpool.__module__}, {SourceLines.__module__}, {RowsEncoder.__module__}"
+    script = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True)
+    assert SourceLines.__module__ in done.stdout.split()
+    assert {"pydantic", "yaml", "rnaget_server.catalog"}.isdisjoint(done.stdout.split())
+
+
 def test_the_cells_of_files_are_flat_or_not(tmp_path: Path) -> None:
     for number, (name, (write, _, cells_of, options)) in enumerate(FILES.items()):
         if write is write_h5ad:
             matrix = matrix_of(write(tmp_path / f"{number}.h5ad", cells_of(), **options))
-            assert matrix.is_flat == (name in FLAT), name
+            assert matrix.place.is_flat == (name in FLAT), name  # type: ignore[union-attr]
 
 
 def matrix_of(path: Path) -> CompressedMatrix:
@@ -332,7 +388,8 @@ def test_the_place_of_a_matrix_is_that_file_alone(tmp_path: Path) -> None:
     path = write_h5ad(tmp_path / "a.h5ad", some_cells("csr", "i4", "f8", few))
     matrix = matrix_of(path)
     opened = matrix.place.open()  # type: ignore[union-attr]
-    assert opened.is_mapped and not matrix.is_mapped
+    assert all(isinstance(run, MappedRun) for run in opened._runs)
+    assert not any(isinstance(run, MappedRun) for run in matrix._runs)
     assert np.array_equal(opened.lengths, matrix.lengths)
     shutil.copy(path, tmp_path / "copy.h5ad")
     (tmp_path / "copy.h5ad").replace(path)

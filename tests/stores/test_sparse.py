@@ -6,7 +6,7 @@ import functools
 import gc
 import shutil
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rnaget_server.catalog import load
+from rnaget_server.compute.base import Result
 from rnaget_server.datasets.opening import open_store, validate_against_catalog
 from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.plugins import Registry
@@ -152,9 +153,9 @@ class Coming:
     def __init__(self, come: int, fails: bool) -> None:
         self._come, self._fails = come, fails
 
-    def compressed_along(self, _: object) -> Iterator[CompressedBlock]:
+    def map_blocks(self, _: object, work: Callable[[CompressedBlock, int], Result]) -> Iterator[Result]:
         indices = np.arange(self._come)
-        yield CompressedBlock(np.array([0, self._come]), indices, np.ones(self._come, np.float32))
+        yield work(CompressedBlock(np.array([0, self._come]), indices, np.ones(self._come, np.float32)), 0)
         if self._fails:
             raise OSError("the source is cut off")
 

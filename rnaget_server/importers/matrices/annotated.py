@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +11,15 @@ from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, ServedFile, TsvStyle
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.matrices.attributes import id_attribute, name_attribute, style_of
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import Spool, SpooledCells, filling, kept_dtype
 from rnaget_server.importers.text.columns import text_column
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts
-from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.native.write_dense import AxisTable
 
 _ROWS_BYTES = 8 << 20
-_SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -33,21 +29,6 @@ class UsualNames:
     feature_ids: tuple[str, ...]
     feature_names: tuple[str, ...]
     sample_ids: tuple[str, ...]
-
-
-@contextlib.contextmanager
-def as_import_failures(path: Path) -> Iterator[None]:
-    """Turn the errors by which a store refuses a file into `ImportFailure`."""
-    try:
-        yield
-    except ImportFailure:
-        raise
-    except UnfitFile as error:
-        raise ImportFailure(f"the file {error}", path) from None
-    except Exception as error:  # a file that says what no writer says may raise anything
-        if not is_of_file(error):
-            raise
-        raise ImportFailure(f"the file is damaged or truncated ({reason(error, path)})", path) from None
 
 
 def refuse_text_options(options: ReadOptions, path: Path, what: str) -> None:
@@ -96,7 +77,7 @@ def labels(
     Raises
     ------
     ImportFailure
-        If ids are repeated or empty.
+        If ids are repeated or empty, or an option names an attribute that is nowhere.
     """
     features, samples = axes
     feature_id = id_attribute(path, features, _if_present(features, options.feature_id), usual.feature_ids, "feature")
@@ -105,7 +86,9 @@ def labels(
     if options.feature_name is None:
         feature_name = name_attribute(path, features, None, usual.feature_names, feature_id)
     style = style_of(path, options, samples.attributes)
-    return _table(features, feature_id, feature_name), _table(samples, sample_id, None), style
+    tables = _table(features, feature_id, feature_name), _table(samples, sample_id, None)
+    options.check_labels(*tables)
+    return *tables, style
 
 
 def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) -> SpooledCells:
@@ -127,11 +110,6 @@ def spool_rows(path: Path, dataset: Any, directory: Path, progress: Progress) ->
             spool.append(rows)
             progress(min(samples, start + step) / samples)
         return spool.finish()
-
-
-def kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type in which values lose nothing on their way to the store."""
-    return _SINGLE if np.can_cast(dtype, _SINGLE, "safe") else _DOUBLE
 
 
 def _if_present(axis: Axis, name: str | None) -> str | None:

@@ -12,16 +12,11 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.detect import is_hdf5
-from rnaget_server.importers.matrices.annotated import (
-    UsualNames,
-    as_import_failures,
-    labels,
-    refuse_text_options,
-)
+from rnaget_server.importers.file_failures import as_import_failures
+from rnaget_server.importers.matrices.annotated import UsualNames, labels, refuse_text_options
 from rnaget_server.importers.matrices.attributes import STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.hdf5_columns import chosen, column_axis, items_of
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import Spool, SpooledCells, filling
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import as_texts

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign import ARROW_FILE, is_arrow
-from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.columnar import ColumnarTable, refuse_text_only
 
 _END = b"\xff" * 4 + bytes(4)

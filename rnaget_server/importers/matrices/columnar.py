@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, SourceMatrix, TsvStyle
-from rnaget_server.importers.matrices.annotated import as_import_failures
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.matrices.axes import split_samples
 from rnaget_server.importers.matrices.columnar_values import (
     UnfitColumn,
@@ -27,8 +27,7 @@ from rnaget_server.importers.matrices.long_columns import LongTable, long_hint
 from rnaget_server.importers.matrices.long_spool import LongRows, LongSpool
 from rnaget_server.importers.matrices.table_columns import choose_columns
 from rnaget_server.importers.matrices.table_start import Columns, TableStart
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import Spool, SpooledCells, filling
 from rnaget_server.importers.text.columns import find_name, text_column
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.mistakes import SHOWN

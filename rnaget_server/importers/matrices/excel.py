@@ -10,8 +10,8 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.excel_package import check_package
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign import is_xlsx
-from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.delimited import read_table
 from rnaget_server.importers.matrices.excel_rows import SheetLines, is_filled
 from rnaget_server.importers.text.fields import shortened

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.matrices.annotated import as_import_failures
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.text.excel import text_of
 from rnaget_server.importers.text.lines import TextLines
 

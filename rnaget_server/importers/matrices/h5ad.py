@@ -9,14 +9,8 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix, TsvStyle
 from rnaget_server.importers.detect import is_hdf5
-from rnaget_server.importers.matrices.annotated import (
-    UsualNames,
-    as_import_failures,
-    labels,
-    refuse_text_options,
-    served_file,
-    spool_rows,
-)
+from rnaget_server.importers.file_failures import as_import_failures
+from rnaget_server.importers.matrices.annotated import UsualNames, labels, refuse_text_options, served_file, spool_rows
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.sparse_reading import spool_lines
 from rnaget_server.importers.sparse_spool import SpooledSparse
@@ -86,8 +80,13 @@ def read_anndata(
             points = {name: file.points(name) for name in file.embeddings.items}
             return features, replace(samples, embeddings=points), style
 
+    def report(share: float) -> None:
+        if names.done():
+            names.result()  # raises what is wrong with them before all cells are read
+        progress(share)
+
     with meanwhile(named) as names:
-        cells = _spooled(path, matrix, directory, progress)
+        cells = _spooled(path, matrix, directory, report)
     with closed_on_failure(cells):
         features, samples, style = names.result()
     form = "sparse" if isinstance(cells, SpooledSparse) else "dense"

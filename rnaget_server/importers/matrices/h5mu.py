@@ -7,7 +7,7 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.detect import is_hdf5
-from rnaget_server.importers.matrices.annotated import as_import_failures
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.matrices.h5ad import read_anndata
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.stores.h5ad import modalities

@@ -8,13 +8,8 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.detect import is_hdf5
-from rnaget_server.importers.matrices.annotated import (
-    UsualNames,
-    as_import_failures,
-    labels,
-    refuse_text_options,
-    spool_rows,
-)
+from rnaget_server.importers.file_failures import as_import_failures
+from rnaget_server.importers.matrices.annotated import UsualNames, labels, refuse_text_options, spool_rows
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.hdf5_columns import column_axis, items_of, of_r
 from rnaget_server.importers.matrices.sparse_reading import spool_lines

@@ -25,7 +25,7 @@ from rnaget_server.importers.text.columns import with_id_name
 from rnaget_server.stores.failures import reason
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
-from rnaget_server.stores.native.write_dense import LayerSource, write_native
+from rnaget_server.stores.native.write_dense import AxisTable, LayerSource, write_native
 from rnaget_server.stores.native.write_sparse import write_sparse
 
 _READING = 0.5
@@ -78,7 +78,7 @@ class StorePart:
         with ExitStack() as spools:
             for cells in (source.cells, *(cells for _, cells in source.further)):
                 spools.enter_context(closing(cells))
-            self._check_options(source)
+            self._check_labels(source.features, source.samples)
             source, remarks = self._join_tables(source)
             remarks += doubts_about(source, self.request.units)
             matrix = self._merge(source)
@@ -96,7 +96,7 @@ class StorePart:
     def read(self, progress: Progress) -> SourceMatrix:
         """Return what is in the source."""
         importer = importer_for(self.request.source, read_head(self.request.source))
-        options = replace(self.request.options, units=self.request.units)
+        options = replace(self.request.options, units=self.request.units, check_labels=self._check_labels)
         source = importer.read(self.request.source, options, self.target.parent, progress)
         if isinstance(source, ServedFile):
             raise ImportFailure(
@@ -105,11 +105,11 @@ class StorePart:
             )
         return source
 
-    def _check_options(self, source: SourceMatrix) -> None:
+    def _check_labels(self, features: AxisTable, samples: AxisTable) -> None:
         """Refuse an option that names a column where there is none to be named."""
         for axis, given, table, labels in (
-            ("sample", self.request.options.sample_id, self.request.samples, source.samples),
-            ("feature", self.request.options.feature_id, self.request.features, source.features),
+            ("sample", self.request.options.sample_id, self.request.samples, samples),
+            ("feature", self.request.options.feature_id, self.request.features, features),
         ):
             id, columns = labels.id, labels.columns
             if given is not None and not table and given != id:
@@ -120,6 +120,17 @@ class StorePart:
                     f"of the matrix are in {place}" + (f", and it has {others} as well" if others else ""),
                     self.request.source,
                 )
+        if self.request.features is None:
+            self._check_feature_name(features)
+
+    def _check_feature_name(self, features: AxisTable) -> None:
+        given = self.request.options.feature_name
+        if given is not None and features.name != given:
+            raise ImportFailure(
+                f"--feature-name: there is no column {given!r}; the features have "
+                f"{', '.join(name for name in features.columns if name)}",
+                self.request.source,
+            )
 
     def _join_tables(self, source: SourceMatrix) -> tuple[SourceMatrix, tuple[str, ...]]:
         """Return the source with the attributes of both tables, every axis named, and remarks."""
@@ -135,12 +146,7 @@ class StorePart:
                 features, request.features, options.feature_id, options.feature_name, request.genome, options.limits
             )
             features, remarks = joined.axis, remarks + joined.remarks
-        if options.feature_name is not None and features.name != options.feature_name:
-            raise ImportFailure(
-                f"--feature-name: there is no column {options.feature_name!r}; the features have "
-                f"{', '.join(name for name in features.columns if name)}",
-                request.source,
-            )
+        self._check_feature_name(features)
         samples, features = with_id_name(samples, "Sample"), with_id_name(features, "feature_id")
         return replace(source, samples=samples, features=features), remarks
 

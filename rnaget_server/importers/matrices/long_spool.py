@@ -19,8 +19,7 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.matrices.axes import feature_axis, label_axis
 from rnaget_server.importers.matrices.long_attributes import LongAttributes
-from rnaget_server.importers.sparse_spool import filling
-from rnaget_server.importers.spool import Spool, SpooledCells
+from rnaget_server.importers.spool import Spool, SpooledCells, filling
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.mistakes import SHOWN
 from rnaget_server.importers.text.table_body import LABEL_BYTES, too_many_labels

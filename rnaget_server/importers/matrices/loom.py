@@ -7,7 +7,8 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile
 from rnaget_server.importers.detect import is_hdf5
-from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, served_file
+from rnaget_server.importers.file_failures import as_import_failures
+from rnaget_server.importers.matrices.annotated import UsualNames, served_file
 from rnaget_server.importers.matrices.attributes import FEATURE_IDS, FEATURE_NAMES, SAMPLE_IDS
 from rnaget_server.storage.access import FileAccess
 from rnaget_server.stores.hdf5_dataset import Dataset

@@ -20,7 +20,7 @@ from rnaget_server.importers.base import Importer, Progress, ReadOptions, Source
 from rnaget_server.importers.matrices.annotated import refuse_text_options
 from rnaget_server.importers.matrices.attributes import style_of
 from rnaget_server.importers.matrices.mtx_labels import read_labels
-from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
+from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.lines import TextLines
 from rnaget_server.importers.text.numbers import CHANGED, TOO_LARGE, is_changed, is_too_large
@@ -122,11 +122,13 @@ def _spooled(lines: TextLines, head: _Head, transposed: bool, directory: Path, p
     first, by_sample = _order(blocks)
     direction: Direction = "samples" if by_sample else "features"
     axis = int(by_sample)
-    with filling(SparseSpool(directory, direction, sizes[1 - axis]), lines.path) as spool:
+
+    def pieces() -> Iterator[CompressedBlock]:
         for piece in _pieces(lines.path, itertools.chain(first, blocks), axis, sizes[axis]):
-            spool.append(piece)
+            yield piece
             progress(lines.share)
-        return spool.finish()
+
+    return SparseSpool(lines.path, directory, direction, sizes[1 - axis]).by_threads(pieces())
 
 
 def _order(blocks: Iterator[NDArray[np.float64]]) -> tuple[list[NDArray[np.float64]], bool]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign import PARQUET
-from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.columnar import ColumnarTable, refuse_text_only
 from rnaget_server.storage.access import FileLimits
 from rnaget_server.stores.failures import UnfitFile

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign import TILEDB_GROUP, TILEDB_TO_H5AD
-from rnaget_server.importers.matrices.annotated import UsualNames, as_import_failures, labels, refuse_text_options
+from rnaget_server.importers.matrices.annotated import UsualNames, labels, refuse_text_options
 from rnaget_server.importers.matrices.attributes import FEATURE_NAMES, SAMPLE_IDS, STABLE_FEATURE_IDS
 from rnaget_server.importers.matrices.columnar_values import UnfitColumn, as_attribute, as_numbers, is_number, is_text
 from rnaget_server.importers.matrices.zarr_tree import check_tree
-from rnaget_server.importers.sparse_spool import SparseSpool, SpooledSparse, filling
+from rnaget_server.importers.sparse_spool import SparseSpool
 from rnaget_server.importers.text.fields import shortened
 from rnaget_server.importers.text.table_body import LABEL_BYTES
 from rnaget_server.model.axis import Axis
@@ -78,8 +79,8 @@ class SomaImporter(Importer):
                 axis_of(obs, options.sample_id, _USUAL.sample_ids),
             )
             features, samples, style = labels(path, axes, _USUAL, options)
-            with _as_failures(soma, path):
-                spooled = _spooled(path, cells, (rows, columns), directory, progress)
+            pieces = _pieces(soma, path, cells, (rows, columns), progress)
+            spooled = SparseSpool(path, directory, "samples", len(columns)).by_threads(pieces)
         return SourceMatrix(features, samples, spooled, style, ("TileDB-SOMA, stored sparse",))
 
 
@@ -121,28 +122,27 @@ def axis_of(columns: Mapping[str, Column], given: str | None, usual: Sequence[st
     return Axis(columns[_ROW].take(None).size, kept, columns.__getitem__)
 
 
-def _spooled(
-    path: Path, cells: Any, axes: tuple[NDArray[np.int64], NDArray[np.int64]], directory: Path, progress: Progress
-) -> SpooledSparse:
-    rows, columns = axes
+def _pieces(
+    soma: Any, path: Path, cells: Any, axes: tuple[NDArray[np.int64], NDArray[np.int64]], progress: Progress
+) -> Iterator[CompressedBlock]:
+    """Yield the cells of all observations."""
+    rows, _ = axes
     # The declared shape may be far larger, and each of its blocks would be asked for.
     asked = tuple(
         slice(0, min(int(axis.max(initial=0)), size - 1)) for axis, size in zip(axes, cells.shape, strict=True)
     )
-    found = 0
-    with filling(SparseSpool(directory, "samples", len(columns)), path) as spool:
-        done = 0
+    found = done = 0
+    with _as_failures(soma, path):
         blocks = cells.read(asked).blockwise(axis=0, size=_ROWS_AT_ONCE, reindex_disable_on_axis=[0, 1], eager=False)
         for table, (covered, _) in blocks.tables():
             stop = int(np.searchsorted(rows, covered[len(covered) - 1].as_py(), "right"))
-            spool.append(_piece(path, table, axes, done, stop))
+            yield _piece(path, table, axes, done, stop)
             found += table.num_rows
             done = stop
             progress(done / len(rows))
         if found != cells.nnz:
             raise ImportFailure(_FOREIGN, path)
-        spool.append(CompressedBlock(np.zeros(len(rows) - done + 1, np.int64), np.empty(0, np.int64), np.empty(0)))
-        return spool.finish()
+        yield CompressedBlock(np.zeros(len(rows) - done + 1, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
 def _piece(

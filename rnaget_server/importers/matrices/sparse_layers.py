@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rnaget_server.catalog.records import Matrix
+from rnaget_server.compute.base import Result
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import SourceMatrix
 from rnaget_server.importers.matrices.layers import (
@@ -17,6 +18,7 @@ from rnaget_server.importers.matrices.layers import (
 )
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.model.sparse import CompressedBlock, Direction
+from rnaget_server.stores.native.encoded_rows import map_blocks
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.stores.native.write_dense import AxisTable
 from rnaget_server.stores.native.write_sparse import SparseLayerSource
@@ -45,9 +47,9 @@ class StoredSparse:
         """Number of stored cells."""
         return self._cells.count()
 
-    def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
-        """Yield the cells in bounded pieces, compressed along features or samples."""
-        return self._cells.compressed_along(direction)
+    def map_blocks(self, direction: Direction, work: Callable[[CompressedBlock, int], Result]) -> Iterator[Result]:
+        """Yield what is made of the cells block by block, in their order; see `SparseValues`."""
+        return map_blocks(self._cells.compressed_along(direction), work)
 
 
 def sparse_layer(units: str, cells: SpooledSparse) -> SparseLayerSource:

@@ -7,13 +7,8 @@ from pathlib import Path
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, ServedFile, SourceMatrix
 from rnaget_server.importers.detect import is_hdf5
-from rnaget_server.importers.matrices.annotated import (
-    UsualNames,
-    as_import_failures,
-    labels,
-    refuse_text_options,
-    served_file,
-)
+from rnaget_server.importers.file_failures import as_import_failures
+from rnaget_server.importers.matrices.annotated import UsualNames, labels, refuse_text_options, served_file
 from rnaget_server.importers.matrices.sparse_reading import spool_lines
 from rnaget_server.stores.tenx import FEATURE_ID, FEATURE_NAME, SAMPLE_ID, TenXStore
 

@@ -11,8 +11,8 @@ import h5py
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Importer, Progress, ReadOptions, SourceMatrix
 from rnaget_server.importers.extras import needed
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign import is_zarr
-from rnaget_server.importers.matrices.annotated import as_import_failures
 from rnaget_server.importers.matrices.h5ad import matrix_name, read_anndata
 from rnaget_server.importers.matrices.zarr_copy import ZarrCopy
 from rnaget_server.importers.matrices.zarr_tree import check_tree

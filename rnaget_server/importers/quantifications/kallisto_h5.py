@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rnaget_server.errors import ImportFailure
-from rnaget_server.importers.matrices.annotated import as_import_failures
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.quantifications.kinds import COUNTS, EFFECTIVE, KALLISTO_H5, LENGTH, TPM
 from rnaget_server.importers.quantifications.table import Quantities
 from rnaget_server.importers.text.tables import listed

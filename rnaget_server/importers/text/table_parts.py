@@ -19,7 +19,6 @@ from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.base import Progress, ReadOptions
 from rnaget_server.importers.compression import ERRORS
 from rnaget_server.importers.shared_files import SeenFile, check_directory
-from rnaget_server.importers.sparse_spool import filling
 from rnaget_server.importers.spool import (
     CellFile,
     DoubleSpool,
@@ -29,6 +28,7 @@ from rnaget_server.importers.spool import (
     SpooledCells,
     StagedSpool,
     TooLarge,
+    filling,
 )
 from rnaget_server.importers.text.lines import LinesRecipe, TextLines
 from rnaget_server.importers.text.ranges import ByteRange, cut

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaget_server.model.sparse import CompressedBlock, Direction
+from rnaget_server.compute.base import Result
+from rnaget_server.model.sparse import CompressedBlock
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.dtypes import cell_dtype
 from rnaget_server.stores.native.run_form import EncodedCells, RunForm
 
-Made = TypeVar("Made")
 
-
-@runtime_checkable
-class WorkedOn(Protocol):
-    """Stored cells that other processes may work on."""
-
-    def worked_on(
-        self, direction: Direction, work: Callable[[CompressedBlock, int], Made], last: bool = False
-    ) -> Iterator[Made]:
-        """Yield what is made of blocks of rows, in their order; `work` is given a block and the cells before it.
-
-        With `last`, they are not asked for along this direction again.
-        """
-
-
-def made_of(blocks: Iterable[CompressedBlock], work: Callable[[CompressedBlock, int], Made]) -> Iterator[Made]:
-    """Yield what is made of blocks of rows, in their order; `work` is given a block and the cells before it."""
+def map_blocks(blocks: Iterable[CompressedBlock], work: Callable[[CompressedBlock, int], Result]) -> Iterator[Result]:
+    """Yield what `work` returns for each block of rows and the number of cells before it, in their order."""
     at = 0
     for block in blocks:
         yield work(block, at)

@@ -18,11 +18,12 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
+from rnaget_server.compute.base import Result
 from rnaget_server.model.sparse import CompressedBlock, Direction
 from rnaget_server.stores import layout
 from rnaget_server.stores.base import Ranges
 from rnaget_server.stores.dtypes import cell_dtype, least_type
-from rnaget_server.stores.native.encoded_rows import EncodedRows, RowsEncoder, WorkedOn, joined_ranges, made_of
+from rnaget_server.stores.native.encoded_rows import RowsEncoder, joined_ranges
 from rnaget_server.stores.native.run_form import RunForm
 from rnaget_server.stores.native.run_writer import RunWriter
 from rnaget_server.stores.native.write_dense import AxisTable, new_file, nothing, share, write_ranges
@@ -41,8 +42,17 @@ class SparseValues(Protocol):
     def count(self) -> int:
         """Number of stored cells."""
 
-    def compressed_along(self, direction: Direction) -> Iterator[CompressedBlock]:
-        """Yield the cells in bounded pieces, compressed along features or samples."""
+    def map_blocks(self, direction: Direction, work: Callable[[CompressedBlock, int], Result]) -> Iterator[Result]:
+        """Yield what is made of the cells block by block, in their order.
+
+        Parameters
+        ----------
+        direction
+            Along which the cells are compressed: features or samples.
+        work
+            Called, in another process perhaps, with a block of bounded size and the number of cells before it. It can
+            be pickled. The arrays of what it returns may be used until the next is asked for.
+        """
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def _fill(
     indptr, ranges = np.zeros(size + 1, np.int64), []
     row = at = 0
     encoder = RowsEncoder(indices, values, across if direction == "features" else None)
-    for part in _encoded(layer.values, direction, encoder):
+    for part in layer.values.map_blocks(direction, encoder):
         rows, cells = len(part.indptr) - 1, int(part.indptr[-1])
         row, at = row + rows, at + cells
         if at > count:
@@ -109,9 +119,3 @@ def _fill(
     value_writer.finish(group.file, layout.run_chunks(number, direction, layout.VALUES))
     group.create_dataset(layout.INDPTR, data=indptr)
     return joined_ranges(ranges, cell_dtype(layer.stored_dtype))
-
-
-def _encoded(values: SparseValues, direction: Direction, encoder: RowsEncoder) -> Iterator[EncodedRows]:
-    if isinstance(values, WorkedOn):
-        return values.worked_on(direction, encoder, last=True)
-    return made_of(values.compressed_along(direction), encoder)
