@@ -358,6 +358,16 @@ def test_429_is_waited_for(r: R, site: Site) -> None:
     assert '"p"' in output and times[1] - times[0] >= 2
 
 
+def test_a_server_that_is_away_is_asked_as_often_as_is_allowed(r: R, site: Site) -> None:
+    site.faults = Faults(random.Random(0), 1, ("nothing",))
+    server = f'server <- rna_connect("{site.address}", max_retries = 2, retry_wait = 0.01)'
+    for call in ("rna_projects(server)", 'rna_fetch(server, "m")', 'rna_sequence(server, "g", "chr1:1-2")'):
+        site.asked.clear()
+        said = "function(condition) cat(class(condition)[1])"
+        output = r(f"{server}\ntryCatch({call}, warning = {said}, rnaget_error = {said})")
+        assert (output, len(site.asked)) == ("rnaget_broken_error", 3), call
+
+
 def test_a_download_goes_on_where_it_ended(r: R, site: Site, tmp_path: Path) -> None:
     url = with_ticket(site, md5=None)
     output = tmp_path / "a"
@@ -506,9 +516,11 @@ def test_servers_of_others(r: R, site: Site) -> None:
         message_of_error(rna_matrices(server))
         message_of_error(rna_fetch(server, "none"))
         message_of_error(rna_tracks(server))
+        message_of_error(rna_genomes(server))
         """
     )
     lines = output.splitlines()
+    assert "does not list its genomes" in lines[3]
     assert "does not list its matrices" in lines[0] and "404" in lines[1] and "does not list its tracks" in lines[2]
 
 
