@@ -257,6 +257,16 @@ def test_the_tutorial(r: R, demo_root: str) -> None:
     assert said.endswith("Liver")
 
 
+def test_the_examples_of_the_page(r: R, demo_root: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "client-r.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```r\n(.*?)^```$", page, re.M | re.S)).replace("http://127.0.0.1:8080", demo_root)
+    assert code.count("rna_") > 5
+    said = r(f'setwd("{tmp_path}")\npdf(NULL)\n{code}\ncat("found:", unlist(table), dim(medians), dim(signal))')
+    assert said.endswith("found: 27 34 23 35 25 20 2 3 200")
+    with pysam.AlignmentFile(str(tmp_path / "region.bam")) as file:
+        assert next(file).reference_name == "chrM"
+
+
 def test_the_script_without_tracks(root: str, library: Path, tmp_path: Path) -> None:
     script = ROOT / "examples" / "gtex_style.R"
     output = execute("Rscript", "--vanilla", script, root, tmp_path / "new" / "figures", R_LIBS=str(library))
