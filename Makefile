@@ -168,8 +168,8 @@ CHAIN     := -c $(PINS)/build.txt -c $(PINS)/serve.txt
 
 pins: .venv-pins/.installed
 	@$(COMPILE) -o $(PINS)/build.txt $(PINS)/build.in
-	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt $(foreach extra,arrow auth cloud excel graphql metrics pages reads redis zarr,--extra $(extra)) $(PROJECTS)
-	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS)
+	@$(COMPILE) -o $(PINS)/serve.txt -c $(PINS)/build.txt $(foreach extra,arrow auth cloud excel graphql metrics pages reads redis zarr,--extra $(extra)) $(PROJECTS) $(PINS)/older.in
+	@$(COMPILE) -o $(PINS)/dev.txt $(CHAIN) --extra dev $(PROJECTS) $(PINS)/older.in
 	@$(COMPILE) -o $(PINS)/bench.txt $(CHAIN) $(PINS)/bench.in
 	@$(COMPILE) -o $(PINS)/compliance.txt $(CHAIN) $(PINS)/compliance.in
 	@$(COMPILE) -o $(PINS)/sequences.txt $(CHAIN) $(PINS)/sequences.in

@@ -112,6 +112,13 @@ def test_links_lead_somewhere(page: str) -> None:
             assert (base / target).exists(), target
 
 
+@pytest.mark.parametrize("page", [*(f"docs/{name}" for name in DOCS), "README.md", "client/README.md"])
+def test_rows_of_tables_belong_to_a_header(page: str) -> None:
+    text = re.sub(r"^ *```.*?^ *```", "", (ROOT / page).read_text(), flags=re.M | re.S)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        assert re.fullmatch(r"\|(?: *:?-+:? *\|)+", table.splitlines()[1]), table
+
+
 def _addresses() -> list[str]:
     """Return the addresses of the pages, without those of the files that pages need."""
     settings = Settings(data=ROOT / "data", reload_seconds=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import itertools
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.conftest import LONGEST, TESTS
 
@@ -104,6 +106,28 @@ def test_requirements_are_pinned_and_hashed_and_name_no_place(path: Path) -> Non
         if requirement and not requirement.startswith("#"):
             assert re.match(r"[\w.-]+==\S+ ", requirement)
             assert re.search(r"--hash=sha256:[0-9a-f]{64}", requirement)
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.12.0", "3.13.0"])
+@pytest.mark.parametrize("name", ["serve.txt", "dev.txt"])
+def test_the_pins_suit_the_first_release_of_each_python(name: str, python: str) -> None:
+    """Of packages that are installed here in the pinned version: others say nothing of what they need."""
+    build = re.findall(r"^([\w.-]+)==", _requirements("build.txt"), re.M)
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", _requirements(name), re.M))
+    pinned = {_normal(package) for package in [*build, *pins]}
+    release = {"python_version": python.rpartition(".")[0], "python_full_version": python, "extra": ""}
+    compared = 0
+    for package, version in pins.items():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            distribution = importlib.metadata.distribution(package)
+            if distribution.version == version:
+                wanted = SpecifierSet(distribution.metadata.get("Requires-Python") or "")
+                assert python in wanted, f"{package} needs Python {wanted}"
+                for requirement in map(Requirement, distribution.requires or ()):
+                    if requirement.marker is None or requirement.marker.evaluate(release):
+                        assert _normal(requirement.name) in pinned, f"{package} needs {requirement}"
+                compared += 1
+    assert compared > 0.8 * len(pins)
 
 
 def test_versions_agree_between_environments() -> None:

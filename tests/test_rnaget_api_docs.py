@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import yaml
 
@@ -41,6 +43,47 @@ def test_commands_answer(demo_root: str) -> None:
         reply = requests.get(url.replace(ADDRESS, demo_root), timeout=30)
         assert reply.status_code == expected, command
         assert expected == 200 or reply.text in TEXT
+
+
+def is_shown(shown: Any, found: Any) -> bool:
+    """Return whether a reply is as a page shows it, where ``…`` stands for anything that is left out."""
+    if isinstance(shown, dict) and isinstance(found, dict):
+        known = {key: value for key, value in shown.items() if key != "…"}
+        is_whole = known.keys() == found.keys() if "…" not in shown else known.keys() <= found.keys()
+        return is_whole and all(is_shown(value, found[key]) for key, value in known.items())
+    if isinstance(shown, list) and isinstance(found, list):
+        if not shown or not found:
+            return set(shown) <= {"…"} and not found
+        if shown[0] == "…":
+            return is_shown(shown[1:], found[1:]) or is_shown(shown, found[1:]) or shown == ["…"]
+        return is_shown(shown[0], found[0]) and (is_shown(shown[1:], found[1:]) or shown[1:] == ["…"])
+    return bool(shown == found)
+
+
+@pytest.mark.parametrize(("page", "count"), [("rnaget-api.md", 4), ("search.md", 1)])
+def test_replies_are_as_shown(demo_root: str, page: str, count: int) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    examples = re.findall(r"```sh\n([^`]*?)\s*```\s*```json\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == count
+    for commands, shown in examples:
+        url = shlex.split(commands.splitlines()[-1])[-1]
+        reply = requests.get(url.replace(ADDRESS, demo_root), timeout=30)
+        assert is_shown(json.loads(shown.replace(ADDRESS, demo_root)), reply.json()), (url, reply.text[:1000])
+
+
+def test_json_is_as_shown(demo_root: str) -> None:
+    (shown,) = re.findall(r"```json\n(\{\"origin\".*?)```", TEXT, re.DOTALL)
+    query = {"featureIDList": "ENSG00000177757", "sampleIDList": "R1L1Kidney,R1L2Liver", "format": "json"}
+    reply = requests.get(f"{demo_root}/rnaget/expressions/marioni_counts/bytes", query, timeout=30)
+    assert is_shown(json.loads(shown), reply.json())
+
+
+def test_headers_are_as_shown(demo_root: str) -> None:
+    (url, shown) = re.findall(r"curl -i '(.*?)'\n```\s*```text\nHTTP/1.1 200 OK\n(.*?)```", TEXT, re.DOTALL)[0]
+    headers = requests.get(url.replace(ADDRESS, demo_root), timeout=30).headers
+    for line in shown.splitlines():
+        name, _, value = line.partition(": ")
+        assert headers[name] == value
 
 
 def test_python_examples_give_tables(demo_root: str) -> None:

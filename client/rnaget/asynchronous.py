@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,7 +81,7 @@ class AsyncItem(_Proxy):
 
 
 class AsyncListing:
-    """A list of things: ``async for``, ``await listing.get(id)``, ``await listing.all()``."""
+    """A list of things: ``async for``, ``await listing[id]``, ``await listing.get(id)``, ``await listing.all()``."""
 
     def __init__(self, inner: Listing[Any]) -> None:
         self._inner = inner
@@ -106,9 +106,12 @@ class AsyncListing:
                 break
         return found
 
-    async def get(self, id: str) -> Any:
-        """Return the thing of an id; raise NotFoundError if there is none."""
-        return await _in_thread(self._inner.__getitem__, id)
+    def __getitem__(self, key: int | str) -> Coroutine[Any, Any, Any]:
+        return _in_thread(self._inner.__getitem__, key)
+
+    async def get(self, id: str, default: Any = None) -> Any:
+        """Return the thing of an id, or `default`."""
+        return await _in_thread(self._inner.get, id, default)
 
     async def all(self) -> list[Any]:
         """Return all of them."""

@@ -183,7 +183,7 @@ def expressions(context: Context) -> None:
     for name, found in (("formats", formats), ("units", units)):
         if not isinstance(found, list):
             raise NotOfferedError(f"{api.root}/expressions/{name} is no list: is this the address of an RNAget API?")
-    found = api.objects("expressions/filters")
+    found = context.server.filters()
     click.echo(f"formats  {', '.join(map(one_line, formats))}")
     click.echo(f"units    {', '.join(map(one_line, units))}")
     click.echo("filters")

@@ -97,11 +97,18 @@ def get(context: Context, /, matrix: str | None, output: str, **given: Any) -> N
         try:
             received = _fetch(context, matrix, url, kind, parts, given, output, settings)
         except StatusError as error:
-            if error.code != _NOT_FOUND or url or not matrix or given["kind"]:
+            if error.code != _NOT_FOUND or url or not matrix or given["kind"] or _names_a_value(error, parts, given):
                 raise
             others = " or ".join(f"--kind {other}" for other in _ROUTES if other != kind)
             raise ClientError(f"{error} ({matrix} was taken for the id of {kind}: {others} says otherwise)") from None
     _report(received, output)
+
+
+def _names_a_value(error: StatusError, query: Mapping[str, list[str]], given: Mapping[str, Any]) -> bool:
+    """Return whether a refusal is about something that was asked for of an id, so that the id is right."""
+    values = [value for values in query.values() for text in values for value in (text, *text.split(","))]
+    values += [region_of(given["region"]).name] if given["region"] else []
+    return any(f"'{value}'" in str(error) for value in values)
 
 
 def _kind(output: str, query: Mapping[str, list[str]], given: Mapping[str, Any]) -> str:

@@ -266,7 +266,7 @@ class Matrix(Sliced):
         if arrow:
             frame = frame_of_arrow(read_arrow(reply.body, place), attributes)
         else:
-            frame = frame_of_tsv(reply.body, place, attributes)
+            frame = frame_of_tsv(reply.body, place, attributes, _text(field(self.data, "featureID")))
         frame.attrs = dict(self._attrs(reply, query)) | dict(frame.attrs)
         return frame
 

@@ -165,7 +165,12 @@ class Server:
         """The genomes."""
 
         def rows() -> Iterable[Genome]:
-            found = self.api.json("genomes", at_site=True)
+            try:
+                found = self.api.json("genomes", at_site=True)
+            except StatusError as error:
+                if error.code not in NOT_OFFERED:
+                    raise
+                raise NotOfferedError(f"{self.root} does not list genomes") from None
             known = found.get("genomes") if isinstance(found, dict) else None
             return [Genome(self, row) for row in known or [] if isinstance(row, dict)]
 

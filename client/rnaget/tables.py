@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import importlib.util
 import io
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import anndata
     import pandas
     import pyarrow
+
+_ID_COLUMN = "gene id"
+"""The name that the standard gives to the column of ids, in lower case."""
 
 _EXTRAS = {"pandas": "pandas", "pyarrow": "arrow", "anndata": "anndata"}
 
@@ -98,17 +102,20 @@ def _is_value(kind: Any) -> bool:
     return re.fullmatch(r"float|double|halffloat|u?int\d+", str(kind)) is not None
 
 
-def frame_of_tsv(content: bytes, place: str, attributes: Collection[str] = ()) -> pandas.DataFrame:
-    """Return the values of a table with tabs; columns of text before them go to ``attrs["labels"]``.
+def frame_of_tsv(
+    content: bytes, place: str, attributes: Collection[str] = (), id_column: str | None = None
+) -> pandas.DataFrame:
+    """Return the values of a table with tabs by ids; other columns of text before them go to ``attrs["labels"]``.
 
-    Columns that have the names of attributes are labels as well, numbers or not.
+    Columns that have the names of attributes are labels as well, numbers or not. The ids are in `id_column`, else in
+    the column that the standard calls ``Gene ID``, else in the first.
     """
     pd = needed("pandas")
     comments, text = split_comments(content, place)
     if not text.strip():
         raise ClientError(f"{place} sends an empty table")
     options = {"sep": "\t", "header": None, "skiprows": 1, "index_col": False}
-    header = text.partition("\n")[0].rstrip("\r").split("\t")
+    header = _header(text)
     try:
         # By numbers of columns: pandas renames repeated names. A gene called NA is no missing value.
         cells: pandas.DataFrame = pd.read_csv(
@@ -116,7 +123,7 @@ def frame_of_tsv(content: bytes, place: str, attributes: Collection[str] = ()) -
         )
         if len(cells.columns) != len(header):
             raise ValueError(f"{len(header)} names of columns, {len(cells.columns)} columns")
-        count = _label_count(cells, header, attributes, place)
+        count = _label_count(cells, header, {*attributes, *filter(None, [id_column])}, place)
         texts = pd.read_csv(io.StringIO(text), usecols=range(count), dtype=str, keep_default_na=False, **options)
     except pd.errors.EmptyDataError:
         cells, count = pd.DataFrame(columns=range(len(header))), 1
@@ -124,12 +131,30 @@ def frame_of_tsv(content: bytes, place: str, attributes: Collection[str] = ()) -
     except ValueError as error:
         raise ClientError(f"{place} sends no table: {error}") from None
     frame = cells.iloc[:, count:].copy()
-    frame.columns, frame.index = pd.Index(header[count:]), pd.Index(texts.iloc[:, 0], name=header[0])
-    if count > 1:
-        frame.attrs["labels"] = {header[number]: texts.iloc[:, number].tolist() for number in range(1, count)}
+    index = _id_place(header[:count], id_column)
+    frame.columns, frame.index = pd.Index(header[count:]), pd.Index(texts.iloc[:, index], name=header[index])
+    others = [number for number in range(count) if number != index]
+    if others:
+        frame.attrs["labels"] = {header[number]: texts.iloc[:, number].tolist() for number in others}
     if comments:
         frame.attrs["origin"] = comments
     return frame
+
+
+def _header(text: str) -> list[str]:
+    """Return the names of the columns; one that begins with a quote is quoted, as labels are."""
+    line = text.partition("\n")[0].rstrip("\r")
+    try:
+        return next(csv.reader([line], delimiter="\t", strict=True))
+    except csv.Error:  # of a server that does not quote
+        return line.split("\t")
+
+
+def _id_place(labels: list[str], id_column: str | None) -> int:
+    """Return the place of the ids among the columns of labels."""
+    if id_column in labels:
+        return labels.index(id_column)
+    return next((place for place, name in enumerate(labels) if name.lower() == _ID_COLUMN), 0)
 
 
 def _label_count(cells: pandas.DataFrame, header: list[str], attributes: Collection[str], place: str) -> int:

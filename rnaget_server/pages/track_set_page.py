@@ -20,6 +20,7 @@ from rnaget_server.pages.track_links import region_links, region_queries, whole_
 from rnaget_server.sequences.store import SequenceStore
 from rnaget_server.slicing.binned import EXACT_BASES, bin_borders, binned_means
 from rnaget_server.slicing.genomes import genome_of
+from rnaget_server.slicing.lookup import known_record
 from rnaget_server.slicing.named_regions import NamedRegion, find_region, sequence_names
 
 if TYPE_CHECKING:
@@ -76,10 +77,7 @@ def add_track_sets(pages: Flask, site: Site) -> None:
 
 
 def _record(site: Site, id: str) -> TrackSet:
-    record = site.view.catalog.track_sets.get(id)
-    if record is None:
-        abort(404, unknown_name("set of tracks", id, site.view.catalog.track_sets))
-    return record
+    return known_record("set of tracks", id, site.view.catalog.track_sets)
 
 
 def _values(site: Site, record: TrackSet) -> tuple[int, dict[str, Any]]:

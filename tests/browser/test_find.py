@@ -65,6 +65,35 @@ def test_enter_at_once_leads_to_the_gene(seen: Visit) -> None:
     check(seen)
 
 
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_box_of_the_first_page_suggests_as_well(browser: Browser, demo_root: str, width: int) -> None:
+    with visit(browser, demo_root, width) as seen:
+        page = seen.page
+        empty_page(page, GENE)
+        page.goto("/")
+        box = page.get_by_label("Find a gene, a sample or a study")
+        box.press_sequentially("hba1")
+        choice = page.locator("form.search").locator("[role=option]").first
+        expect(choice).to_contain_text("HBA1")
+        expect(page.locator("form.find [role=listbox]")).to_be_hidden()
+        above, below = box.bounding_box(), choice.bounding_box()
+        assert above is not None and below is not None and below["y"] >= above["y"] + above["height"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(
+            "new Set([...document.querySelectorAll('[id]')].map(one => one.id)).size"
+        ) == page.evaluate("document.querySelectorAll('[id]').length")
+        violations = Axe().run(page).response["violations"]
+        assert not violations, json.dumps(violations)[:2000]
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{GENE}")
+        page.goto("/")
+        box.fill("HBA1")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{GENE}")
+        check(seen)
+
+
 def test_arrows_go_round_and_escape_closes(seen: Visit) -> None:
     page = seen.page
     typed(page, "kidney")

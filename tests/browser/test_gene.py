@@ -167,6 +167,25 @@ def test_a_choice_is_an_address(browser: Browser, root: str) -> None:
         seen.check()
 
 
+def test_the_choices_are_those_of_the_plot_after_going_back(browser: Browser, demo_root: str) -> None:
+    with visit(browser, demo_root) as seen:
+        page = seen.page
+        page.goto("/genes/TP53")
+        for label, value in (("Groups", "Specimens"), ("Scale", "log")):
+            page.wait_for_load_state("networkidle")
+            form = page.locator("form.choices").first
+            before = form.get_by_label(label).input_value()
+            assert before != value
+            form.get_by_label(label).select_option(value)
+            page.wait_for_url(re.compile(rf"[?&][a-z_]+={value}\b"))
+            page.wait_for_load_state("networkidle")
+            page.go_back()
+            page.wait_for_url("**/genes/TP53")
+            page.wait_for_load_state("networkidle")
+            assert page.locator("form.choices").first.get_by_label(label).input_value() == before
+        seen.check()
+
+
 def test_difficult_names_are_shown_as_they_are(browser: Browser, root: str) -> None:
     with visit(browser, root) as seen:
         page = seen.page

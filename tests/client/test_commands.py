@@ -141,6 +141,22 @@ def test_an_id_that_is_of_something_else(root: str, run: Run) -> None:
     assert "was taken" not in run("-s", root, "get", "nothing", "-o", "a.tsv", "--kind", "matrix").stderr
 
 
+def test_an_id_that_is_right_is_not_doubted(root: str, run: Run) -> None:
+    for asked in (("--genes", "GONE"), ("--samples", "R1L1Kidney2,GONE"), ("--filter", "Tissue=GONE")):
+        found = run("-s", root, "get", "marioni_counts", "-o", "x.tsv", *asked)
+        assert found.returncode == 1 and "'GONE'" in found.stderr
+        assert "taken for" not in found.stderr
+
+
+def test_what_can_be_asked_of_a_server_without_filters(site: Site, run: Run) -> None:
+    for name, value in (("formats", ["tsv"]), ("units", ["TPM"])):
+        body = json.dumps(value).encode()
+        site.replies[f"/rnaget/expressions/{name}"] = lambda _, body=body: (200, JSON, body)
+    site.replies["/rnaget/expressions/filters"] = lambda _: (501, JSON, b'{"message": "no filters here"}')
+    found = run("-s", f"{site.address}/rnaget", "expressions")
+    assert (found.returncode, found.stdout) == (0, "formats  tsv\nunits    TPM\nfilters\n")
+
+
 def test_a_name_that_is_too_long(root: str, run: Run) -> None:
     name = "x" * 300 + ".tsv"
     found = run("-s", root, "get", "marioni_counts", "-o", name)

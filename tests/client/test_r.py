@@ -257,6 +257,16 @@ def test_the_tutorial(r: R, demo_root: str) -> None:
     assert said.endswith("Liver")
 
 
+def test_the_examples_of_the_page(r: R, demo_root: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "client-r.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```r\n(.*?)^```$", page, re.M | re.S)).replace("http://127.0.0.1:8080", demo_root)
+    assert code.count("rna_") > 5
+    said = r(f'setwd("{tmp_path}")\npdf(NULL)\n{code}\ncat("found:", unlist(table), dim(medians), dim(signal))')
+    assert said.endswith("found: 27 34 23 35 25 20 2 3 200")
+    with pysam.AlignmentFile(str(tmp_path / "region.bam")) as file:
+        assert next(file).reference_name == "chrM"
+
+
 def test_the_script_without_tracks(root: str, library: Path, tmp_path: Path) -> None:
     script = ROOT / "examples" / "gtex_style.R"
     output = execute("Rscript", "--vanilla", script, root, tmp_path / "new" / "figures", R_LIBS=str(library))
@@ -356,6 +366,16 @@ def test_429_is_waited_for(r: R, site: Site) -> None:
     site.replies["/rnaget/projects"] = projects
     output = r(f'print(rna_projects(rna_connect("{site.address}/rnaget", retry_wait = 0.01))$id)')
     assert '"p"' in output and times[1] - times[0] >= 2
+
+
+def test_a_server_that_is_away_is_asked_as_often_as_is_allowed(r: R, site: Site) -> None:
+    site.faults = Faults(random.Random(0), 1, ("nothing",))
+    server = f'server <- rna_connect("{site.address}", max_retries = 2, retry_wait = 0.01)'
+    for call in ("rna_projects(server)", 'rna_fetch(server, "m")', 'rna_sequence(server, "g", "chr1:1-2")'):
+        site.asked.clear()
+        said = "function(condition) cat(class(condition)[1])"
+        output = r(f"{server}\ntryCatch({call}, warning = {said}, rnaget_error = {said})")
+        assert (output, len(site.asked)) == ("rnaget_broken_error", 3), call
 
 
 def test_a_download_goes_on_where_it_ended(r: R, site: Site, tmp_path: Path) -> None:
@@ -506,9 +526,11 @@ def test_servers_of_others(r: R, site: Site) -> None:
         message_of_error(rna_matrices(server))
         message_of_error(rna_fetch(server, "none"))
         message_of_error(rna_tracks(server))
+        message_of_error(rna_genomes(server))
         """
     )
     lines = output.splitlines()
+    assert "does not list its genomes" in lines[3]
     assert "does not list its matrices" in lines[0] and "404" in lines[1] and "does not list its tracks" in lines[2]
 
 

@@ -138,6 +138,10 @@ def test_the_same_with_an_event_loop(root: str, source: pd.DataFrame, tmp_path: 
     async def run() -> None:
         async with await rnaget.connect_async(root, cache=False) as server:
             matrix = await server.matrices.get("marioni_counts")
+            assert (await server.matrices["marioni_counts"]).id == (await server.matrices[0]).id == matrix.id
+            assert await server.matrices.get("nothing") is None
+            with pytest.raises(NotFoundError, match="404"):
+                await server.matrices["nothing"]
             assert [one.id async for one in server.studies] == ["marioni"]
             assert await server.matrices.count() == 1
             first, second, obs = await asyncio.gather(
@@ -206,8 +210,9 @@ def test_servers_of_others(site: Site, ticket: dict[str, Any]) -> None:
     for listing, name in ((server.matrices, "matrices"), (server.tracks, "tracks"), (server.reads, "reads")):
         with pytest.raises(NotOfferedError, match=f"ask for one by its id, as server.{name}"):
             list(listing)
-    with pytest.raises(NotOfferedError, match="does not list"):
-        _ = matrix.obs
+    for ask in (lambda: matrix.obs, lambda: list(server.genomes)):
+        with pytest.raises(NotOfferedError, match="does not list"):
+            ask()
     for missing in ("none", "a/b"):
         with pytest.raises(NotFoundError):
             server.matrices[missing]

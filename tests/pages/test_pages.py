@@ -91,7 +91,7 @@ def test_landing_page_says_what_the_catalogue_says(client: FlaskClient, view: Vi
         assert f'<a href="/matrices/{matrix.id}">{matrix.name}</a>' in text
         assert f"{store.shape[0]:,} features × {store.shape[1]:,} samples, {', '.join(store.units)}" in text
     assert all(name in text for name in ("tsv", "loom", "json", "h5ad"))
-    assert '<form class="search" role="search" action="/search"' in text
+    assert '<form class="search suggests" role="search" action="/search"' in text
 
 
 def test_a_page_of_queries_names_this_host_and_real_ids(client: FlaskClient) -> None:

@@ -206,7 +206,7 @@ def test_a_damaged_file_is_named_and_the_others_are_shown(shared_data: Path, tmp
 
 def test_an_unknown_set_is_not_found(client: FlaskClient) -> None:
     page = client.get("/tracks/signals", headers={"Accept": "text/html"})
-    assert page.status_code == 404
+    assert page.status_code == 404 and "did you mean &#39;signal&#39;?" in page.text
     assert client.get("/tracks/signals/chrom.sizes").status_code == 404
 
 

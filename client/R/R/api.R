@@ -13,6 +13,7 @@ url_of <- function(server, path, query = list(), at_site = FALSE) {
 
 # The body of a reply with status 200.
 read_url <- function(server, url, headers) {
+  force(url) # which may ask the server itself, with tries of its own
   try_again(server$session, function() {
     reply <- ask(server$session, url, headers)
     if (reply$status != 200) refuse(reply, reply$body)

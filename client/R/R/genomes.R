@@ -7,7 +7,7 @@
 #' @return A text of letters.
 #' @examples
 #' \dontrun{
-#' rna_sequence(server, "sacCer3", "chrIV:1-100")
+#' rna_sequence(server, "sacCer3_chrIV", "chrIV:1-100")
 #' }
 #' @export
 rna_sequence <- function(server, genome, region) {
@@ -41,7 +41,7 @@ rna_refget <- function(server, id, start = NULL, end = NULL) {
 #'   direction of the gene.
 #' @examples
 #' \dontrun{
-#' gene <- rna_gene(server, "sacCer3", "YDL191W")
+#' gene <- rna_gene(server, "sacCer3_chrIV", "YDL191W")
 #' rna_gene_sequence(server, gene, "protein")
 #' }
 #' @export

@@ -20,7 +20,7 @@
 #' @return The name of the file, invisibly.
 #' @examples
 #' \dontrun{
-#' rna_get("http://127.0.0.1:8080/reads/liver1", "region.bam", "chr11", start = 4999976, end = 5010000)
+#' rna_get("http://127.0.0.1:8080/reads/na12878_chrM", "region.bam", "chrM", start = 0, end = 1000)
 #' }
 #' @export
 rna_get <- function(url, output, reference_name = NULL, reference_md5 = NULL, start = NULL, end = NULL, fields = NULL,
@@ -46,7 +46,7 @@ rna_get <- function(url, output, reference_name = NULL, reference_md5 = NULL, st
 #' @return The name of the file, invisibly.
 #' @examples
 #' \dontrun{
-#' rna_fetch_reads(server, "liver1", "region.bam", "chr11:4,999,977-5,010,000")
+#' rna_fetch_reads(server, "na12878_chrM", "region.bam", "chrM:1-1,000")
 #' }
 #' @export
 rna_fetch_reads <- function(server, reads, output, region = NULL, kind = c("reads", "variants"), format = NULL,

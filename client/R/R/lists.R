@@ -63,7 +63,7 @@ rna_reads <- function(server) {
 #' @rdname rna_projects
 #' @export
 rna_genomes <- function(server) {
-  rows <- get_json(server, "genomes", at_site = TRUE)$genomes
+  rows <- not_listed(server, "genomes", get_json(server, "genomes", at_site = TRUE)$genomes)
   columns <- c("id", species = "scientific_name", "assembly", "sequences", "genes", "name")
   names(columns) <- ifelse(names(columns) == "", columns, names(columns))
   table_of(rows, as.list(columns))

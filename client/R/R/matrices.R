@@ -38,7 +38,8 @@ rna_fetch <- function(server, matrix, genes = NULL, samples = NULL, where = NULL
   file <- named_or_not(server, id_of(about), c(query, list(format = "tsv")))
   on.exit(unlink(file$path))
   is_sparse <- to %in% c("dgCMatrix", "Seurat")
-  table <- read_tsv(file$path, id_of(about), unlist(field(about, "featureAttributes")), is_sparse)
+  attributes <- unlist(field(about, "featureAttributes"))
+  table <- read_tsv(file$path, id_of(about), attributes, is_sparse, id_column = field(about, "featureID"))
   origin <- origin_list(server, about, file, query, table$origin)
   switch(to,
     data.frame = as_data_frame(table, origin),

@@ -1,8 +1,12 @@
 # Tables with tabs, read by blocks of lines, so that a sparse matrix never takes the memory of a dense one.
 
+# The name that the standard gives to the column of ids, in lower case.
+ID_COLUMN <- "gene id"
+
 # The table of a file: `ids`, `values` (a matrix, or a dgCMatrix), `labels` (further columns before the values), `id`
-# (the name of the first column) and `origin` (its comment lines).
-read_tsv <- function(path, place, attributes = NULL, is_sparse = FALSE, cells_at_once = 2e6) {
+# (the name of the column of ids: `id_column`, else that of the standard, else the first) and `origin` (its comment
+# lines).
+read_tsv <- function(path, place, attributes = NULL, is_sparse = FALSE, cells_at_once = 2e6, id_column = NULL) {
   file <- file(path, "rt", encoding = "UTF-8")
   on.exit(close(file))
   head <- read_head(file, place)
@@ -12,18 +16,24 @@ read_tsv <- function(path, place, attributes = NULL, is_sparse = FALSE, cells_at
   count <- NULL
   while (length(lines <- readLines(file, rows, warn = FALSE, skipNul = TRUE))) {
     cells <- split_lines(lines[nzchar(lines)], length(header), place)
-    count <- count %||% label_count(cells, header, attributes)
+    count <- count %||% label_count(cells, header, c(attributes, id_column))
     blocks[[length(blocks) + 1]] <- block_of(cells, count, header, place, is_sparse)
   }
   count <- count %||% 1
   labels <- do.call(rbind, c(list(base::matrix(character(), 0, count)), lapply(blocks, `[[`, "labels")))
   values <- joined_rows(lapply(blocks, `[[`, "values"), length(header) - count, is_sparse)
-  dimnames(values) <- list(make.unique(labels[, 1]), header[-seq_len(count)])
-  more <- lapply(seq_len(count)[-1], function(place) labels[, place])
+  id <- id_place(header[seq_len(count)], id_column)
+  dimnames(values) <- list(make.unique(labels[, id]), header[-seq_len(count)])
+  others <- seq_len(count)[-id]
   list(
-    ids = labels[, 1], id = header[1], values = values, origin = head$comments,
-    labels = if (count > 1) stats::setNames(more, header[seq_len(count)[-1]])
+    ids = labels[, id], id = header[id], values = values, origin = head$comments,
+    labels = if (count > 1) stats::setNames(lapply(others, function(place) labels[, place]), header[others])
   )
+}
+
+id_place <- function(labels, id_column) {
+  places <- c(match(id_column, labels), match(ID_COLUMN, tolower(labels)), 1)
+  places[!is.na(places)][1]
 }
 
 # The comment lines of a table as names with values, and its line of names.
@@ -36,7 +46,16 @@ read_head <- function(file, place) {
     if (length(parts)) comments[[parts[2]]] <- parts[3]
   }
   if (!length(line) || !nzchar(line)) fail(place, ": the server sends an empty table")
-  list(comments = if (length(comments)) comments, header = strsplit(paste0(line, "\t"), "\t", fixed = TRUE)[[1]])
+  header <- strsplit(paste0(line, "\t"), "\t", fixed = TRUE)[[1]]
+  list(comments = if (length(comments)) comments, header = unquoted(header))
+}
+
+# Labels without the quotes around those that begin with one, as in CSV.
+unquoted <- function(texts) {
+  is_quoted <- grepl("^\".*\"$", texts) & nchar(texts) > 1
+  inner <- sub("^\"(.*)\"$", "\\1", texts[is_quoted])
+  texts[is_quoted] <- gsub("\"\"", "\"", inner, fixed = TRUE)
+  texts
 }
 
 split_lines <- function(lines, width, place) {
@@ -72,7 +91,9 @@ block_of <- function(cells, count, header, place, is_sparse) {
   if (length(wrong)) {
     fail(place, ": the server sends a table in whose column ", header[count + wrong[1, 2]], " not all values are numbers")
   }
-  list(labels = cells[, seq_len(count), drop = FALSE], values = if (is_sparse) sparse(values) else values)
+  labels <- cells[, seq_len(count), drop = FALSE]
+  labels[] <- unquoted(labels)
+  list(labels = labels, values = if (is_sparse) sparse(values) else values)
 }
 
 sparse <- function(values) {

@@ -1,12 +1,11 @@
 "use strict";
 
-// Without this script the search box loads the page of results; with it, the best ones are shown while one types: a
-// combobox with a list, as ARIA 1.2 describes it.
+// Without this script a search box loads the page of results; with it, the best ones are shown while one types: a
+// combobox with a list, as ARIA 1.2 describes it. The first page has a box of its own below that of every page.
 
-{
+for (const form of document.querySelectorAll("form.suggests")) {
   const WAIT = 120;
   const KEPT = 50;
-  const form = document.querySelector("form.find");
   const box = form.querySelector("input[type=search]");
   const search = form.action;
   const known = new Map();
@@ -22,7 +21,7 @@
     return element;
   };
   const popup = made("div", { class: "suggested" });
-  const list = made("div", { id: "find-list", role: "listbox", "aria-label": "Suggestions" });
+  const list = made("div", { id: `${box.id}-list`, role: "listbox", "aria-label": "Suggestions" });
   const note = made("p");
   const said = made("p", { class: "hidden", role: "status" });
   popup.hidden = note.hidden = true;
@@ -54,7 +53,7 @@
   }
 
   function option(address, label, about, kind) {
-    const element = made("div", { id: `find-${options.length}`, role: "option", "aria-selected": "false", class: kind });
+    const element = made("div", { id: `${box.id}-${options.length}`, role: "option", "aria-selected": "false", class: kind });
     element.append(made("span", {}, label));
     if (about) element.append(made("span", { class: "about" }, about));
     element.dataset.address = address;
@@ -66,8 +65,8 @@
     mark(-1);
     options = [];
     const groups = found.groups.map(({ kind, heading, results }) => {
-      const group = made("div", { role: "group", "aria-labelledby": `find-${kind}` });
-      group.append(made("div", { id: `find-${kind}`, class: "kind", role: "presentation" }, heading));
+      const group = made("div", { role: "group", "aria-labelledby": `${box.id}-${kind}` });
+      group.append(made("div", { id: `${box.id}-${kind}`, class: "kind", role: "presentation" }, heading));
       group.append(...results.map(({ address, label, note: about }) => option(address, label, about, "one")));
       return group;
     });

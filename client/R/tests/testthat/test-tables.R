@@ -18,6 +18,21 @@ test_that("attributes that are numbers are labels where the matrix has them as s
   expect_equal(read(text, attributes = "length")$values, rbind(a = c(S1 = 1)))
 })
 
+test_that("names and labels that begin with a quote are quoted", {
+  table <- read("gene\tname\t\"\"\"s\"\ta\"b\n\"\"\"g\"\t\"\"\"n \"\"1\"\"\"\t1\t2\nh\"\t\"\t3\t4\n")
+  expect_equal(table$values, rbind(`"g` = c(`"s` = 1, `a"b` = 2), `h"` = c(3, 4)))
+  expect_equal(table$labels, list(name = c("\"n \"1\"", "\"")))
+})
+
+test_that("rows are called by their ids, in whatever column those are", {
+  text <- "symbol\tentrez\tS1\nTP53\t7157\t1\nALB\t0213\t2\n"
+  table <- read(text, id_column = "entrez")
+  expect_equal(table$values, rbind(`7157` = c(S1 = 1), `0213` = 2))
+  expect_equal(table[c("id", "labels")], list(id = "entrez", labels = list(symbol = c("TP53", "ALB"))))
+  expect_equal(read("Gene Name\tGene ID\tS1\nTP53\tE1\t1\n")$ids, "E1")
+  expect_equal(read("symbol\tid\tS1\nTP53\tE1\t1\n", id_column = "else")$ids, "TP53")
+})
+
 test_that("repeated ids stay apart, and empty cells are missing values", {
   table <- read("gene\tS\tS\na\t1\t\na\t\t4")
   expect_equal(table$ids, c("a", "a"))
