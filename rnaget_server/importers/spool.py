@@ -378,4 +378,4 @@ def refuse_too_large(values: NDArray[Any], least: float, most: float) -> None:
     if least < -_LARGEST or most > _LARGEST:  # infinite values hide those that are not
         largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
         if largest > _LARGEST:
-            raise TooLarge(f"the value {largest:g} is larger than float32 can hold")
+            raise TooLarge(largest)
