@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 from rnaget_server.compute.base import Part
 
-Made = TypeVar("Made", bound="Future[Any]")
+Asked = TypeVar("Asked", bound="Future[Any]")
 
 
-def asked_ahead(ask: Callable[[Part], Made], parts: Iterable[Part], most: int) -> Generator[Made, None, None]:
+def asked_ahead(ask: Callable[[Part], Asked], parts: Iterable[Part], most: int) -> Generator[Asked, None, None]:
     """Yield what `ask` makes of each part, in their order, while no more than `most` others are at work.
 
     Who breaks off closes the generator: then those that have not begun are not worked on.
     """
-    pending: deque[Made] = deque()
+    pending: deque[Asked] = deque()
     try:
         for part in parts:
             pending.append(ask(part))

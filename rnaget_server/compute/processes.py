@@ -72,7 +72,7 @@ def _adopted(descriptor: Any) -> SharedFile:
     return SharedFile(os.fdopen(descriptor.detach(), "r+b", buffering=0))
 
 
-class _Made(NamedTuple):
+class _PackedResult(NamedTuple):
     """A result but for its arrays, and the number of the file in which these are one behind another, by their sizes."""
 
     file: int
@@ -185,8 +185,8 @@ class Processes:
         numbered = zip(cycle(range(len(self._results))), parts, strict=False)
         with closing(asked_ahead(partial(self._submitted, _work_on_arrays, function), numbered, self._count)) as asked:
             for future in asked:
-                made = future.result()
-                yield _with_arrays(self._results[made.file], made)
+                packed = future.result()
+                yield _with_arrays(self._results[packed.file], packed)
 
     def close(self) -> None:
         """End the processes at once, also in the midst of a part."""
@@ -235,13 +235,13 @@ def _without_script() -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def _with_arrays(file: SharedFile, made: _Made) -> Any:
-    if total := sum(made.sizes):
+def _with_arrays(file: SharedFile, packed: _PackedResult) -> Any:
+    if total := sum(packed.sizes):
         whole = memoryview(mmap.mmap(file.fileno(), total, prot=mmap.PROT_READ))
     else:
         whole = memoryview(b"")
-    ends = accumulate(made.sizes, initial=0)
-    return pickle.loads(made.pickled, buffers=[whole[start:end] for start, end in pairwise(ends)])
+    ends = accumulate(packed.sizes, initial=0)
+    return pickle.loads(packed.pickled, buffers=[whole[start:end] for start, end in pairwise(ends)])
 
 
 _STATE: dict[str, Any] = {}
@@ -284,7 +284,7 @@ def _work(function: Callable[[Any, Part], Result], part: Part) -> Result:
     return function(_STATE["shared"], part)
 
 
-def _work_on_arrays(function: Callable[[Any, Part], Result], numbered: tuple[int, Part]) -> _Made:
+def _work_on_arrays(function: Callable[[Any, Part], Result], numbered: tuple[int, Part]) -> _PackedResult:
     number, part = numbered
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(function(_STATE["shared"], part), protocol=5, buffer_callback=buffers.append)
@@ -293,4 +293,4 @@ def _work_on_arrays(function: Callable[[Any, Part], Result], numbered: tuple[int
     for array, size in zip(arrays, sizes, strict=True):
         _STATE["results"][number].write(array, place)
         place += size
-    return _Made(number, pickled, sizes)
+    return _PackedResult(number, pickled, sizes)

@@ -100,7 +100,7 @@ class SpooledSparse:
         uint8, uint16 or int32, and uint8, uint16, float32 or, if that is `dtype`, float64.
         """
         parts = self._along() if direction == self._direction else self._across()
-        with closing(self._workers.map_arrays(partial(_worked_on, work), parts)) as results:
+        with closing(self._workers.map_arrays(partial(_work_on, work), parts)) as results:
             yield from results
 
     def close(self) -> None:
@@ -185,7 +185,5 @@ def _spool(files: BlockFiles, numbered: tuple[int, _Lines]) -> SpooledLines:
     return lines.spool(files, number)
 
 
-def _worked_on(
-    work: Callable[[CompressedBlock, int], Result], files: BlockFiles, part: AlongPart | AcrossPart
-) -> Result:
+def _work_on(work: Callable[[CompressedBlock, int], Result], files: BlockFiles, part: AlongPart | AcrossPart) -> Result:
     return work(part.cells(files), part.at)

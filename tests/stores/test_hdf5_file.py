@@ -231,23 +231,26 @@ def test_files_are_opened_in_one_place_only() -> None:
 
 def test_files_are_mapped_only_by_processes_of_imports() -> None:
     """A process ends that looks at what was cut off from a file in memory."""
-    mapping = re.compile(r"(\.mapped\(|\bMappedRun\(|place\.open\()")
+    mapping = re.compile(r"(\.mapped\(|\(MappedRun\)|place\.open\(|\bSourceLines\()")
     found = {
         (str(path.relative_to(ROOT / "rnaget_server")), match)
         for path in (ROOT / "rnaget_server").rglob("*.py")
         for match in mapping.findall(path.read_text())
     }
     assert found == {
-        ("importers/matrices/sparse_reading.py", "place.open("),  # all else is what this leads to
-        ("stores/compressed.py", ".mapped("),
+        ("importers/matrices/sparse_reading.py", "SourceLines("),  # all else is what this leads to
+        ("importers/sparse_source.py", "place.open("),
+        ("stores/compressed.py", "(MappedRun)"),
         ("stores/mapped_run.py", ".mapped("),
         ("stores/hdf5_dataset.py", ".mapped("),
     }
     reading = (ROOT / "rnaget_server/importers/matrices/sparse_reading.py").read_text()
-    assert re.findall(r"(?<!def )\b_opened\(.*\)", reading) == [
-        "_opened(part.path, part.place)",
-        "_opened(self.path, self.place)",
+    assert re.findall(r".*\b_parts\(.*", reading) == [
+        "        return spool.by_processes(_parts(path, lines, place), report)",
+        "def _parts(path: Path, lines: CompressedMatrix, place: Place) -> Iterator[SourceLines]:",
     ]
+    source = (ROOT / "rnaget_server/importers/sparse_source.py").read_text()
+    assert re.findall(r"(?<!def )\b_opened\(.*?\)", source) == ["_opened(self.place)"] * 2
 
 
 def small(**limits: int) -> FileAccess:
