@@ -7,6 +7,6 @@ import pytest
 from tests.fuzz import tracks
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(15, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [1.5, pytest.param(15, marks=pytest.mark.long)])
 def test_random_tracks(seconds: float) -> None:
     assert tracks.run(seconds, 1) > 0

@@ -21,7 +21,7 @@ pytestmark = [
 
 
 def started(command: list[str | Path], environment: dict[str, str], log: Path) -> forked.Process:
-    """Start the server of a command by gunicorn itself: a fork does not take over the threads of a command that asks."""
+    """Start the server of a command by gunicorn itself: a fork has not the threads of a command that asks the place."""
     _, _, data, *_, port = map(str, command)
     return forked.gunicorn({**environment, "RNAGET_DATA": data, "RNAGET_PORT": port}, log)
 
