@@ -17,6 +17,7 @@ from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.plugins import IMPORTERS, Registry
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileAccess, FileLimits
+from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.native.write_dense import AxisTable
 
 Progress = Callable[[float], None]
@@ -145,13 +146,26 @@ def importer_for(path: Path, head: bytes) -> Importer:
     """
     kinds: list[Importer] = [kind() for kind in Registry(IMPORTERS).all().values()]
     for kind in sorted(kinds, key=lambda kind: kind.takes_any_text):
-        if kind.recognises(path, head):
+        if _recognises(kind, path, head):
             if kind.takes_any_text:
                 refuse_foreign_text(path, head)
             return kind
     if is_hdf5(head):
         raise ImportFailure(foreign_hdf5(path), path)
     raise ImportFailure("this is of no kind that can be imported: see the sources in docs/import.md", path)
+
+
+def _recognises(kind: Importer, path: Path, head: bytes) -> bool:
+    try:
+        return kind.recognises(path, head)
+    except ImportFailure:
+        raise
+    except UnfitFile as error:
+        raise ImportFailure(f"the file {error}", path) from None
+    except Exception as error:  # a file that says what no writer says may raise anything
+        if not is_of_file(error):
+            raise
+        raise ImportFailure(f"the file is damaged or truncated ({reason(error, path)})", path) from None
 
 
 def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from rnaget_server.cli.server import main
 from rnaget_server.errors import ImportFailure
+from rnaget_server.importers.stated import stated
 from rnaget_server.importers.text.tables import read_table
 from rnaget_server.importers.tracks.bedgraph import read_sizes
 from rnaget_server.storage.access import FileLimits
@@ -89,6 +90,21 @@ def test_damage_to_what_lists_the_parts_of_hdf5(tmp_path: Path, part: bytes) -> 
         said = imported(tmp_path / name, tmp_path / "data")
         assert f"{name}: the HDF5 file is damaged" in said
         assert "get it again as a whole" in said
+
+
+def test_attributes_that_cannot_be_read(tmp_path: Path) -> None:
+    """h5py raises TypeError for a type that NumPy lacks, where units and the kind of the file are looked for."""
+    path = loom(tmp_path / "m.loom")
+    one = h5py.h5s.create(h5py.h5s.SCALAR)
+    with h5py.File(path, "r+") as file:
+        h5py.h5a.create(file.id, b"units", h5py.h5t.UNIX_D32LE, one)
+        file.create_group("mod")
+    assert stated(path) == {}
+    with h5py.File(path, "r+") as file:
+        del file["matrix"]
+        h5py.h5a.create(file.id, b"encoding-type", h5py.h5t.UNIX_D32LE, one)
+    said = imported(path, tmp_path / "data")
+    assert "m.loom: the file is damaged or truncated (TypeError: No NumPy equivalent" in said
 
 
 @pytest.mark.parametrize("option", [None, "--samples"])

@@ -152,7 +152,7 @@ def test_truncated_files(bam: Path, tmp_path: Path, missing: int) -> None:
     assert "a.bam" in refused(bam, tmp_path / "data")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"damaged header"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"damaged header"], ids=["empty", "zeros", "header"])
 def test_a_file_whose_beginning_is_damaged_is_known_by_its_name(bam: Path, tmp_path: Path, content: bytes) -> None:
     """Units are not asked for then."""
     whole = bam.read_bytes()

@@ -31,6 +31,7 @@ from rnaget_server.importers.matrices.job import run_import
 from rnaget_server.importers.matrices.request import MatrixRequest
 from rnaget_server.importers.sparse_source import SourceLines
 from rnaget_server.importers.sparse_spool import SparseSpool
+from rnaget_server.importers.spool import TooLarge
 from rnaget_server.stores.compressed import CompressedMatrix
 from rnaget_server.stores.failures import UnfitFile
 from rnaget_server.stores.h5ad import H5adFile
@@ -247,7 +248,7 @@ def too_large(cells: Cells) -> Cells:
 
 DAMAGED: dict[str, tuple[Callable[[Cells], Cells], dict[str, Any], str]] = {
     "beyond": (beyond, {}, "the file is damaged or truncated (a sparse matrix has a cell beyond its shape)"),
-    "too large": (too_large, GZIP, "the value 1e+39 is larger than float32 can hold"),
+    "too large": (too_large, GZIP, str(TooLarge(1e39))),
 }
 
 

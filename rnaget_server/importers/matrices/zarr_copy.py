@@ -48,9 +48,9 @@ class ZarrCopy:
             {f"{place}/{name}": array for name, array in item.arrays()} if hasattr(item, "arrays") else {place: item}
         )
         return tuple(
-            f"warning: {array.nchunks - array.nchunks_initialized:,} of {array.nchunks:,} chunks of {name} are not in the "
-            f"store, and their values are {array.fill_value}, as Zarr has it: if it was copied or downloaded, see that "
-            "it is whole"
+            f"warning: {array.nchunks - array.nchunks_initialized:,} of {array.nchunks:,} chunks of {name} are not in "
+            f"the store, and their values are {array.fill_value}, as Zarr has it: if it was copied or downloaded, see "
+            "that it is whole"
             for name, array in arrays.items()
             if array.nchunks_initialized < array.nchunks
         )
