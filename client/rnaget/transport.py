@@ -142,6 +142,7 @@ def open_url(
         If the address cannot be one.
     """
     try:
+        _ = urlsplit(url).port  # one that is too high raises ValueError; the system would take it modulo 65,536
         request = Request(quote(url, safe=_SAFE), body, {**headers})
         reply = cast(HTTPResponse, (opener or http_opener()).open(request, None, timeout))
     except HTTPError as error:
@@ -150,15 +151,20 @@ def open_url(
                 return cast(HTTPResponse, error.fp)
             raise StatusError(error.code, _message(error), retry_after(error.headers)) from None
     except URLError as error:
-        raise _unreached(place, error.reason) from None
+        raise _unreached(f"{place}{_proxy(request)}", error.reason) from None
     except ValueError as error:
         raise ClientError(f"{place} cannot be reached: {error}") from None
     except (OSError, HTTPException) as error:
-        raise _unreached(place, error) from None
+        raise _unreached(f"{place}{_proxy(request)}", error) from None
     if reply.status not in expected:
         with reply:
             raise StatusError(reply.status, f"{place} sends no complete reply ({reply.reason})")
     return reply
+
+
+def _proxy(request: Request) -> str:
+    """Return which proxy a request went to, for a message; nothing of who uses it."""
+    return f", by the proxy {request.host}," if request.has_proxy() or getattr(request, "_tunnel_host", None) else ""
 
 
 def _unreached(place: str, reason: object) -> ClientError:

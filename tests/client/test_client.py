@@ -122,7 +122,7 @@ def test_other_servers_than_rnaget(replying: Callable[..., str], reply: bytes, m
     ("address", "message"),
     [
         ("http://127.0.0.1:PORT/rnaget", "cannot be reached: .*refused"),
-        ("http://127.0.0.1:no/rnaget", "cannot be reached: nonnumeric port"),
+        ("http://127.0.0.1:no/rnaget", "cannot be reached: Port could not be cast to integer"),
         ("127.0.0.1:8080/rnaget", "must begin with http"),
         ("file:///etc", "must begin with http"),
     ],

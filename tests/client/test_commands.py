@@ -157,6 +157,21 @@ def test_what_can_be_asked_of_a_server_without_filters(site: Site, run: Run) -> 
     assert (found.returncode, found.stdout) == (0, "formats  tsv\nunits    TPM\nfilters\n")
 
 
+def test_a_proxy_is_used_and_named_where_it_is_away(site: Site, run: Run) -> None:
+    site.replies["http://rna.example/rnaget/studies"] = site.replies["/rnaget/studies"] = lambda asked: (
+        (200, JSON, b'[{"id": "s"}]') if asked.headers["host"] == "rna.example" else (400, JSON, b"{}")
+    )
+    server = ("--retries", "0", "-s", "http://rna.example/rnaget", "studies")
+    assert run(*server, http_proxy=site.address).stdout == "s\n"
+    for address in ("http://rna.example/rnaget", "https://rna.example/rnaget"):
+        away = {name: "http://me:SECRET@127.0.0.1:1" for name in ("http_proxy", "https_proxy")}
+        found = run("--retries", "0", "-s", address, "studies", **away)
+        assert found.returncode == 1 and "by the proxy 127.0.0.1:1, cannot be reached" in found.stderr
+        assert "SECRET" not in found.stderr
+    direct = run("--retries", "0", "-s", site.address, "studies", http_proxy="http://127.0.0.1:1", no_proxy="127.0.0.1")
+    assert "proxy" not in direct.stderr
+
+
 def test_a_name_that_is_too_long(root: str, run: Run) -> None:
     name = "x" * 300 + ".tsv"
     found = run("-s", root, "get", "marioni_counts", "-o", name)

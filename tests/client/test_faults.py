@@ -22,6 +22,7 @@ from rnaget import Client, ClientError
 from rnaget.formats import format_for
 from rnaget.transport import open_url
 from tests.client.conftest import reply
+from tests.client.faulty import Site
 from tests.forked import heed_signals
 from tests.serving import in_thread
 
@@ -181,6 +182,14 @@ def test_a_server_that_stops_answering(answering: Answering, tmp_path: Path, sen
         with pytest.raises(ClientError, match="timed out"):
             request()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_too_high_is_not_another(site: Callable[..., Site]) -> None:
+    one = site()
+    host, _, port = one.address.rpartition(":")
+    with pytest.raises(ClientError, match="cannot be reached: Port out of range"):
+        Client(f"{host}:{int(port) + 65_536}/rnaget").json("projects")
+    assert one.asked == []
 
 
 @pytest.mark.parametrize(
