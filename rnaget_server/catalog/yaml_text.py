@@ -35,9 +35,8 @@ class _TextLoader(yaml.CSafeLoader):
         # The C library calls itself for each level, and where the stack is used up the process ends.
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise yaml.composer.ComposerError(
-                None, None, f"it is nested more than {_DEEPEST} deep", current_node and current_node.start_mark
-            )
+            mark = None if current_node is None else current_node.start_mark
+            raise yaml.composer.ComposerError(None, None, f"it is nested more than {_DEEPEST} deep", mark)
 
     def ascend_resolver(self) -> None:
         self.depth -= 1

@@ -34,6 +34,5 @@ def genome_views(site: Site, catalog: Catalog) -> list[GenomeView]:
 def _view(site: Site, genome: Genome) -> GenomeView:
     with suppress(StoreFailure, CatalogChanged):
         store = site.view.stores.open_genome(genome)
-        found = store.collection()
-        return GenomeView(genome, found.digest, len(found.attributes["names"]), store.number_of_genes())
+        return GenomeView(genome, store.digest(), store.number_of_members(), store.number_of_genes())
     return GenomeView(genome)

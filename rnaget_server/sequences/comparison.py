@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rnaget_server.sequences.digests import SORTED_PAIRS, canonical_json
+from rnaget_server.sequences.digests import SORTED_PAIRS
 
 
 def compare(a: Mapping[str, Sequence[Any]], b: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def _shared(a: Sequence[Any], b: Sequence[Any]) -> tuple[int, bool | None]:
 
     None: there is none, or one occurs more often in one than in the other, so that there is no common order.
     """
-    keys = [[value if isinstance(value, str | int) else canonical_json(value) for value in values] for values in (a, b)]
+    # Pairs have their keys in one order, see `attributes_of`.
+    keys = [[tuple(value.items()) if isinstance(value, dict) else value for value in values] for values in (a, b)]
     counts = [Counter(values) for values in keys]
     kept = [[key for key in values if key in other] for values, other in zip(keys, reversed(counts), strict=True)]
     count = (counts[0] & counts[1]).total()

@@ -100,6 +100,12 @@ def attributes_of(names: Sequence[str], lengths: Sequence[int], sequences: Seque
     }
 
 
+def digests_of(attributes: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """Return the digest of each attribute of a collection, and that of the sorted pairs."""
+    pairs = sorted(map(digest_of, attributes["name_length_pairs"]))
+    return {name: digest_of(values) for name, values in {**attributes, SORTED_PAIRS: pairs}.items()}
+
+
 INHERENT = ("names", "sequences")
 """The attributes whose digests make up the digest of a collection."""
 

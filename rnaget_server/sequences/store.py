@@ -8,8 +8,8 @@ see `digest_table`. A sequence is stored once, with all its names.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, tee
 from pathlib import Path
@@ -17,12 +17,13 @@ from typing import Any
 
 from rnaget_server.sequences.digest_table import DigestTable
 from rnaget_server.sequences.digests import (
-    SORTED_PAIRS,
+    INHERENT,
     Digests,
     StoredSequence,
     attributes_of,
     collection_digest,
     digest_of,
+    digests_of,
     is_digest,
 )
 from rnaget_server.sequences.genes import (
@@ -66,10 +67,13 @@ TABLE_FACT = "digests"
 DIGEST_FACT = "collection"
 """The digest of the collection of the sequences; stores that were written by older versions lack it."""
 
+MOST_KEPT = 2_000
+"""Of so many sequences names, lengths and digests are held while the store is open: some 600 bytes for each."""
+
 _PIECE = 1 << 19
 _ROWS = 1000
 MEMBERS = "SELECT name, length, ga4gh FROM members JOIN sequences USING (number) ORDER BY place"
-"""The query for the sequences of the genome, see `Collection.of_members`."""
+"""The query for the sequences of the genome, see `attributes_of_members`."""
 
 _COLUMNS = "number, md5, sha1, trunc512, ga4gh, start, length, circular"
 _FIND = f"SELECT {_COLUMNS} FROM ids LEFT JOIN sequences USING (number) WHERE id = ?"
@@ -117,6 +121,7 @@ class SequenceStore:
             raise OSError("the table of digests is not that of the index: import the genome again")
         self._genes = int(facts.get(GENES_FACT, 0))
         self._digest = facts.get(DIGEST_FACT)
+        self._kept: dict[str, list[Any]] | None = None
 
     def find(self, id: str) -> StoredSequence | None:
         """Return the sequence that has an id: a digest in the form of `Digests`, or an alias that no other has."""
@@ -216,15 +221,36 @@ class SequenceStore:
 
     def collection(self) -> Collection:
         """Return the sequences of the genome in the order of its file."""
-        return self._collection
+        return Collection(self._digests, self._digest or collection_digest(self._digests), self._attributes)
+
+    def number_of_members(self) -> int:
+        """Return how many sequences the genome has."""
+        return self._members
+
+    def letters_of_members(self) -> int:
+        """Return how many letters they have together."""
+        return int(self._rows("SELECT SUM(length) FROM members JOIN sequences USING (number)")[0][0] or 0)
 
     def digest(self) -> str:
         """Return the digest of the collection."""
-        return self._digest or self._collection.digest
+        return self._digest or collection_digest(self._digests)
 
     @cached_property
-    def _collection(self) -> Collection:
-        return Collection.of_members(self._rows(MEMBERS))
+    def _members(self) -> int:
+        return int(self._rows("SELECT COUNT(*) FROM members")[0][0])
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return digests_of(self._attributes())
+
+    def _attributes(self) -> dict[str, list[Any]]:
+        """Return the attributes of the collection; those of many sequences are read each time, and never held."""
+        if self._kept is not None:
+            return self._kept
+        found = attributes_of_members(self._rows(MEMBERS))
+        if self._members <= MOST_KEPT:
+            self._kept = found
+        return found
 
     def example_gene(self) -> str | None:
         """Return the symbol or id of one gene, of one that codes for a protein if there is such; None without genes."""
@@ -285,25 +311,34 @@ class SequenceStore:
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection of sequences: its attributes, the digest of each, and its own."""
+    """A collection of sequences: the digest of each of its attributes, and its own; equal if these are.
 
-    attributes: dict[str, list[Any]]
+    Attributes
+    ----------
+    read
+        Returns the attributes, but for the sorted pairs.
+    """
+
     digests: dict[str, str]
     digest: str
+    read: Callable[[], dict[str, list[Any]]] = field(compare=False, repr=False)
 
-    @classmethod
-    def of(cls, names: Sequence[str], lengths: Sequence[int], sequences: Sequence[str]) -> Collection:
-        """Return the collection of sequences of these names, lengths and digests."""
-        attributes = attributes_of(names, lengths, sequences)
-        attributes[SORTED_PAIRS] = sorted(map(digest_of, attributes["name_length_pairs"]))
-        digests = {name: digest_of(values) for name, values in attributes.items()}
-        return cls(attributes, digests, collection_digest(digests))
+    @property
+    def attributes(self) -> dict[str, list[Any]]:
+        """The values of its attributes."""
+        return self.read()
 
-    @classmethod
-    def of_members(cls, rows: Iterable[Sequence[Any]]) -> Collection:
-        """Return the collection of sequences given as rows of name, length and GA4GH digest."""
-        names, lengths, digests = [list(column) for column in zip(*rows, strict=True)] or ([], [], [])
-        return cls.of(names, lengths, digests)
+
+def attributes_of_members(rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+    """Return the attributes of sequences given as rows of name, length and GA4GH digest."""
+    names, lengths, digests = [list(column) for column in zip(*rows, strict=True)] or ([], [], [])
+    return attributes_of(names, lengths, digests)
+
+
+def digest_of_members(rows: Iterable[Sequence[Any]]) -> str:
+    """Return the digest of the collection of sequences given as such rows."""
+    attributes = attributes_of_members(rows)
+    return collection_digest({name: digest_of(attributes[name]) for name in INHERENT})
 
 
 def _sequence(row: Sequence[Any]) -> StoredSequence:

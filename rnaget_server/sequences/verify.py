@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rnaget_server.sequences.digests import SequenceHash, StoredSequence
 from rnaget_server.sequences.parts import INDEX
-from rnaget_server.sequences.store import MEMBERS, Collection, SequenceStore
+from rnaget_server.sequences.store import MEMBERS, SequenceStore, digest_of_members
 from rnaget_server.storage.places import local_path
 
 _MOST_NAMED = 3
@@ -30,7 +30,7 @@ def verify(directory: Path) -> list[str]:
                 found = [row[0] for row in index.execute("PRAGMA quick_check(1)")]
                 if found != ["ok"]:
                     return [f"the index is damaged ({found[0]}): import the genome again"]
-                digest = Collection.of_members(index.execute(MEMBERS)).digest
+                digest = digest_of_members(index.execute(MEMBERS))
         except sqlite3.Error as error:
             raise OSError(f"the store of sequences is damaged: {error}") from None
         problems = []

@@ -20,7 +20,7 @@ from rnaget_server.sequences.store import (
     TABLES,
     VERSION,
     Alias,
-    Collection,
+    digest_of_members,
 )
 
 
@@ -46,7 +46,7 @@ class SequenceWriter:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
-            digest = Collection.of_members(self._index.execute(MEMBERS)).digest
+            digest = digest_of_members(self._index.execute(MEMBERS))
             facts = (
                 ("version", VERSION),
                 (SIZE_FACT, str(self._end)),

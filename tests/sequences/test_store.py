@@ -69,6 +69,27 @@ def test_the_collection_keeps_the_order_of_the_file(tmp_path: Path) -> None:
     assert store.collection().digests["lengths"] == digest_of([4, 2, 4])
 
 
+@pytest.mark.parametrize("most, held", [(3, True), (2, False)])
+def test_attributes_of_many_sequences_are_not_held(
+    most: int, held: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnaget_server.sequences.store.MOST_KEPT", most)
+    store = write(tmp_path, {"b": "ACGT", "a": "TT", "c": "ACGT"})
+    first, second = store.collection(), store.collection()
+    assert (first.attributes is second.attributes) is held
+    assert first.attributes == second.attributes
+    assert first == second
+
+
+def test_what_is_said_of_a_genome_needs_no_attribute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = write(tmp_path, {"b": "ACGT", "a": "TT", "c": "ACGT"})
+    digest = store.collection().digest
+    store.close()
+    monkeypatch.setattr("rnaget_server.sequences.store.attributes_of_members", None)
+    store = SequenceStore(tmp_path)
+    assert (store.digest(), store.number_of_members(), store.letters_of_members()) == (digest, 3, 10)
+
+
 def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
     store = write(tmp_path, {"a": "ACGT" * 100})
     found = store.find("a")

@@ -52,18 +52,18 @@ def _names(genome: Genome) -> dict[str, Any]:
 
 def _genome(context: Context, genome: Genome) -> dict[str, Any]:
     store = context.view.stores.open_genome(genome)
-    collection = store.collection()
+    collection = store.digest()
     genes = store.number_of_genes()
     links = {
         "self": context.address(_BASE, genome.id),
-        "collection": context.address("seqcol", "collection", collection.digest),
+        "collection": context.address("seqcol", "collection", collection),
     }
     if genes:
         links["features"] = f"{context.address(_BASE, genome.id, 'features')}/{{name}}"
     return {
         **_names(genome),
-        "collection": collection.digest,
-        "sequences": len(collection.attributes["names"]),
+        "collection": collection,
+        "sequences": store.number_of_members(),
         "genes": genes,
         "links": links,
     }

@@ -42,8 +42,7 @@ def genome_page(context: Context, genome: Genome, number: int, region: str | Non
         If there is no such page.
     """
     store = context.view.stores.open_genome(genome)
-    collection = store.collection()
-    total = len(collection.attributes["names"])
+    total = store.number_of_members()
     last = max(1, -(-total // _PER_PAGE))
     if not 1 <= number <= last:
         raise UnknownId(f"there is no page {number:,} of the genome {genome.id}: there are {last:,}")
@@ -58,9 +57,9 @@ def genome_page(context: Context, genome: Genome, number: int, region: str | Non
         visitor=visitor_of(context.request.scope),
         address=f"{root}{BASE_PATH}/{quote(genome.id, safe='')}",
         genome=genome,
-        collection=collection.digest,
+        collection=store.digest(),
         total=total,
-        letters=sum(collection.attributes["lengths"]),
+        letters=store.letters_of_members(),
         genes=store.number_of_genes(),
         example=store.example_gene(),
         studies=[] if hidden else studies,
@@ -103,7 +102,7 @@ def _requests(context: Context, genome: Genome, store: SequenceStore) -> Iterato
         yield f"Bases of {name}", _curl(f"{start}?start=0&end={min(_FIRST, sequence.length)}")
         yield f"All of {name} as FASTA", _curl(start, "-H", "Accept: text/x-fasta", "-o", "sequence.fa")
         yield f"Digests and names of {name}", _curl(f"{start}/metadata")
-    collection = store.collection().digest
+    collection = store.digest()
     yield "Its sequence collection", _curl(f"{context.address('seqcol', 'collection', collection)}?level=1")
     example = store.example_gene()
     if example is not None:

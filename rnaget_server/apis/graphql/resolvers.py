@@ -103,7 +103,7 @@ class Resolvers:
             "scientific_name": genome.scientific_name,
             "species_taxonomy_id": genome.taxonomy_id,
             "assembly": {"accession_id": genome.assembly, "name": genome.name or genome.id},
-            "collection": lambda _: self._view.stores.open_genome(genome).collection().digest,
+            "collection": lambda _: self._view.stores.open_genome(genome).digest(),
         }
 
     def _gene_by_id(self, _: Any, by_id: Value) -> Value:
