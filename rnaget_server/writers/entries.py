@@ -55,7 +55,8 @@ def filled(entries: Iterator[Entries], size: int, dtype: np.dtype[Any]) -> Itera
 
 def lines_of(piece: CompressedBlock, first: int, last: int) -> NDArray[np.int64]:
     """Return the row (or column) of some of the cells of a piece, counted from its first: of all they are many."""
-    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(np.clip(piece.indptr, first, last)))
+    bounds: NDArray[np.int64] = np.clip(piece.indptr, first, last)
+    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(bounds))
 
 
 def _nonzero(block: NDArray[Any]) -> CompressedBlock:
