@@ -55,7 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[NativeSparseStore, 
 def test_few_scattered_chunks_are_decoded_one_by_one(
     store: tuple[NativeSparseStore, np.ndarray], monkeypatch: pytest.MonkeyPatch, count: int, is_together: bool
 ) -> None:
-    """What has to be made ready to decode a few of them together takes three times as long as they do."""
+    """To make ready that a few of them are decoded together takes longer than they do."""
     opened, cells = store
     together: list[int] = []
     decode = chunked_run.decode_together
