@@ -259,10 +259,10 @@ def _warm(cells: Cells, server: Server, format: str) -> None:
     few = f"&sampleIDList={cells.ids(np.array([0]))[0]}" if format in WIDE else ""
     drained(server.port, f"{_TARGET}{format}&featureIDList={gene_ids(np.array([1]))[0]}{few}")
     drained(server.port, f"{_TARGET}h5ad", _body(_ASKS[2], cells, np.array([0])))
-    _wait_until_idle(server)
+    wait_until_idle(server)
 
 
-def _wait_until_idle(server: Server) -> None:
+def wait_until_idle(server: Server) -> None:
     """Wait for the index of names, which a worker makes after its start: it is none of what a reply takes."""
     busy, ends = -1.0, perf_counter() + _PATIENCE
     while server.busy() - busy > _IDLE and perf_counter() < ends:

@@ -42,7 +42,7 @@ _FEW_CELLS = 20
 
 
 @dataclass(frozen=True)
-class _Stored:
+class Stored:
     """Cells (samples × features) as the writer takes them."""
 
     cells: scipy.sparse.csr_matrix
@@ -185,5 +185,5 @@ def _write(path: Path, start: int, cells: scipy.sparse.csr_matrix) -> None:
         "cell": np.array([f"cell{number:09}" for number in numbers.tolist()], object),
         "type": np.array([f"type {number * number % _TYPES}" for number in numbers.tolist()], object),
     }
-    layer = SparseLayerSource(_UNITS, _Stored(cells), np.dtype(np.float32), True)
+    layer = SparseLayerSource(_UNITS, Stored(cells), np.dtype(np.float32), True)
     write_sparse(path, AxisTable("gene", {"gene": genes}), AxisTable("cell", samples), [layer])

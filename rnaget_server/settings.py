@@ -23,6 +23,8 @@ _PREFIX = "RNAGET_"
 _REGISTRY = "org.ga4gh:service-registry:1.0.0"
 _OTHER_ROUTES = ("types", "service-info")
 _SHORTEST_KEY = 16
+# As many as the largest chunk that an import writes, or the server would refuse what it has made itself.
+_LEAST_CHUNK_BYTES = 512 << 10
 # What a count in shared memory can hold.
 _MOST_COUNTED = 1 << 48
 _LONGEST_COUNTED = 10 * 366 * 86_400
@@ -169,7 +171,10 @@ class Settings(SharedSettings, ObjectSettings):
         1 << 30, ge=0, description="Most bytes kept there; what was used longest ago goes. 0: none."
     )
     max_chunk_bytes: int = Field(
-        64 << 20, ge=1, description="Most decoded bytes of a chunk of a data file; a file with larger ones is refused."
+        64 << 20,
+        ge=_LEAST_CHUNK_BYTES,
+        description="Most decoded bytes of a chunk of a data file; a file with larger ones is refused. At least "
+        "512 KiB, which chunks of an import have.",
     )
     max_column_bytes: int = Field(
         256 << 20,

@@ -2,16 +2,24 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
+from rnaget_server.catalog.configuration import file_limits
 from rnaget_server.cli.server import main
 from rnaget_server.settings import Settings, load_settings
 from rnaget_server.shared_settings import Environment
+from rnaget_server.storage.access import FileAccess
+from rnaget_server.stores.native.sparse import NativeSparseStore
+from rnaget_server.stores.native.write_dense import AxisTable, chunk_shape
+from rnaget_server.stores.native.write_sparse import SparseLayerSource, write_sparse
+from rnaget_server.testing.matrices import InMemorySparse
 
 
 def test_environment_goes_over_file_and_options_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +68,26 @@ def test_the_cache_is_each_users_own_unless_it_is_set(monkeypatch: pytest.Monkey
     monkeypatch.delenv("RNAGET_CACHE_DIRECTORY")
     assert load_settings().cache_directory == Path(tempfile.gettempdir()) / f"rnaget-{os.getuid()}"
     assert load_settings({"cache_directory": "cache"}).cache_directory == Path.cwd() / "cache"
+
+
+def test_a_chunk_may_have_as_many_bytes_as_those_that_an_import_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that allows less would refuse the stores that it has made itself, one by one and in the log alone."""
+    monkeypatch.setenv("RNAGET_MAX_CHUNK_BYTES", str((512 << 10) - 1))
+    result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code == 1
+    assert "max_chunk_bytes" in result.output and str(512 << 10) in result.output
+    monkeypatch.setenv("RNAGET_MAX_CHUNK_BYTES", str(512 << 10))
+    limits = file_limits(load_settings())
+    values = np.arange(1 << 17, dtype=np.float64) + (1 << 25)
+    ids = {"gene": ["a"], "sample": [f"s{number}" for number in range(len(values))]}
+    axes = [AxisTable(name, {name: np.array(texts, object)}) for name, texts in ids.items()]
+    stored = InMemorySparse(values[np.newaxis])
+    write_sparse(tmp_path / "m.h5", *axes, [SparseLayerSource("counts", stored, values.dtype, True)])
+    store = NativeSparseStore(tmp_path / "m.h5", access=FileAccess(limits))
+    assert np.array_equal(np.concatenate([*store.blocks("counts")]), values[np.newaxis])
+    with pytest.raises(OSError, match="chunks of 524,288 bytes"):
+        NativeSparseStore(tmp_path / "m.h5", access=FileAccess(replace(limits, chunk_bytes=limits.chunk_bytes - 1)))
+    widest = (chunk_shape(1_000_000, columns, 8) for columns in (1, 50, 20_000, 100_000, 1_000_000))
+    assert max(rows * columns * 8 for rows, columns in widest) < limits.chunk_bytes

@@ -16,7 +16,7 @@ from rnaget_server.model.labels import LABELS_AT_ONCE, WholeLabels, is_text, joi
 from rnaget_server.model.slice import Labels, LayerInfo
 from rnaget_server.model.text import encode_all
 from rnaget_server.stores.base import MatrixStore
-from rnaget_server.stores.blocks import BLOCK_BYTES, PANEL_BYTES, steps
+from rnaget_server.stores.blocks import panel_rows, parts_of_panel, steps
 from rnaget_server.stores.placing import place
 
 SOURCE_ATTRIBUTE = "expressionID"
@@ -141,7 +141,7 @@ def join(parts: Sequence[Part]) -> tuple[Labels, Labels, LayerInfo]:
         dtype=dtype,
         whole=all(part.store.whole(part.units) for part in parts),
         blocks=lambda: _blocks(parts, rows, dtype),
-        held=lambda: min(len(rows[0]) * width * dtype.itemsize, PANEL_BYTES),
+        held=lambda: min(len(rows[0]), panel_rows(width * dtype.itemsize, len(parts))[1]) * width * dtype.itemsize,
     )
     return _JoinedFeatures(parts, rows), _JoinedSamples(parts), layer
 
@@ -173,16 +173,20 @@ def _digest(labels: Labels) -> bytes:
 
 def _blocks(parts: Sequence[Part], rows: Sequence[NDArray[np.int64]], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
     """Yield blocks of rows, of which many are read at once: of each of thousands of files a few more than one."""
-    widths = [part.sample_labels.size for part in parts]
-    ends = np.cumsum(widths)
-    row_bytes = sum(widths) * dtype.itemsize
-    step, height = (max(1, size // row_bytes) for size in (BLOCK_BYTES, PANEL_BYTES))
+    width = sum(part.sample_labels.size for part in parts)
+    step, height = panel_rows(width * dtype.itemsize, len(parts))
     for start, stop in steps(len(rows[0]), height):
-        panel = np.full((stop - start, sum(widths)), np.nan, dtype)
-        for part, plan, end, width in zip(parts, rows, ends, widths, strict=True):
-            _place(part, plan[start:stop], panel[:, end - width : end])
-        for first in range(0, len(panel), step):
-            yield panel[first : first + step]
+        # Kept by no variable here, or it would be held while the next one is made.
+        yield from parts_of_panel(_panel(parts, [plan[start:stop] for plan in rows], dtype), step)
+
+
+def _panel(parts: Sequence[Part], rows: Sequence[NDArray[np.int64]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return some rows of the join, which are given as positions in each part's selection, -1 for none."""
+    widths = [part.sample_labels.size for part in parts]
+    panel = np.full((len(rows[0]), sum(widths)), np.nan, dtype)
+    for part, wanted, end, width in zip(parts, rows, np.cumsum(widths), widths, strict=True):
+        _place(part, wanted, panel[:, end - width : end])
+    return panel
 
 
 def _place(part: Part, wanted: NDArray[np.int64], to: NDArray[Any]) -> None:

@@ -21,6 +21,9 @@ BLOCK_BYTES = 512 << 10
 PANEL_BYTES = 16 << 20
 """Cells that are read of several files at once, before any is given."""
 
+# Of fewer bytes of a file, to ask for them takes as long as to read them.
+_BYTES_OF_PART = 4 << 20
+
 # Smaller, for whoever waits for its reader holds the columns that a piece is of as well.
 PIECE_BYTES = 256 << 10
 # How numpy transposes fastest: narrow blocks by strips of columns, others by tiles of rows.
@@ -40,6 +43,30 @@ def steps(size: int, step: int) -> Iterator[tuple[int, int]]:
     """Yield where each range of `step` begins and ends, of which the last may be shorter."""
     for start in range(0, size, step):
         yield start, min(start + step, size)
+
+
+def panel_rows(row_bytes: int, parts: int) -> tuple[int, int]:
+    """Return how many rows of so many bytes are a block, and how many are read at once out of several files.
+
+    Where a row is a block, no more are read of a few files than it takes to read them as fast: else all the rows would
+    be in memory for a reader who takes one. Other blocks stay as they are for any number of files.
+    """
+    step = max(1, BLOCK_BYTES // max(1, row_bytes))
+    room = PANEL_BYTES if step > 1 else min(PANEL_BYTES, parts * _BYTES_OF_PART)
+    return step, max(1, room // max(1, row_bytes))
+
+
+def parts_of_panel(panel: NDArray[Any], step: int) -> Iterator[NDArray[Any]]:
+    """Yield the rows of a panel, `step` at a time.
+
+    Whoever has the last ones, while the next panel is made, holds these alone: they are a copy, unless they are all.
+    """
+    last = max(0, len(panel) - 1) // step * step
+    for start in range(0, last, step):
+        yield panel[start : start + step]
+    if last:
+        panel = panel[last:].copy()
+    yield panel
 
 
 def spans(positions: Positions, chunk: int) -> list[tuple[int, int, slice]]:

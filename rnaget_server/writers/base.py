@@ -32,8 +32,8 @@ class Body:
 
     @property
     def is_mostly_shared(self) -> bool:
-        """True if making it again takes little more than reading it would."""
-        return self.length is not None and 2 * self.shared > self.length
+        """True if making it again takes little more than reading it would: less than a quarter is its own."""
+        return self.length is not None and 4 * self.shared > 3 * self.length
 
 
 class Writer(Protocol):

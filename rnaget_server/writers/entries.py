@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import CompressedBlock
+from rnaget_server.stores.blocks import steps
 
 Entries = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 """Feature, sample and value of some cells; both places count within the slice."""
@@ -20,19 +21,15 @@ def nonzero_rows(layer: LayerInfo) -> Iterator[CompressedBlock]:
     if layer.sparse is not None:
         yield from map(_without_zeros, layer.sparse.compressed_along("features"))
         return
-    for block in layer.blocks():
-        rows, columns = np.nonzero(block)
-        yield CompressedBlock(np.searchsorted(rows, np.arange(len(block) + 1)), columns, block[rows, columns])
+    yield from map(_nonzero, layer.blocks())
 
 
 def nonzero_entries(layer: LayerInfo, size: int) -> Iterator[Entries]:
     """Yield the cells that are not 0, feature by feature and sample by sample, at most `size` at once."""
     start = 0
     for piece in nonzero_rows(layer):
-        rows = start + lines_of(piece)
-        for first in range(0, len(rows), size):
-            part = np.s_[first : first + size]
-            yield rows[part], piece.indices[part], piece.data[part]
+        for first, last in steps(len(piece.indices), size):
+            yield start + lines_of(piece, first, last), piece.indices[first:last], piece.data[first:last]
         start += len(piece.indptr) - 1
 
 
@@ -56,9 +53,18 @@ def filled(entries: Iterator[Entries], size: int, dtype: np.dtype[Any]) -> Itera
         yield rows, columns, values
 
 
-def lines_of(piece: CompressedBlock) -> NDArray[np.int64]:
-    """Return the row (or column) of each cell of a piece, counted from its first."""
-    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(piece.indptr))
+def lines_of(piece: CompressedBlock, first: int, last: int) -> NDArray[np.int64]:
+    """Return the row (or column) of some of the cells of a piece, counted from its first: of all they are many."""
+    bounds: NDArray[np.int64] = np.clip(piece.indptr, first, last)
+    return np.repeat(np.arange(len(piece.indptr) - 1), np.diff(bounds))
+
+
+def _nonzero(block: NDArray[Any]) -> CompressedBlock:
+    if len(block) == 1:  # which may be as long as a million rows of others
+        columns = np.flatnonzero(block)
+        return CompressedBlock(np.array([0, len(columns)]), columns, block[0, columns])
+    rows, columns = np.nonzero(block)
+    return CompressedBlock(np.searchsorted(rows, np.arange(len(block) + 1)), columns, block[rows, columns])
 
 
 def _without_zeros(piece: CompressedBlock) -> CompressedBlock:

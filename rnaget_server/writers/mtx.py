@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.labels import texts_of
 from rnaget_server.model.slice import LayerInfo, Slice
+from rnaget_server.stores.blocks import steps
 from rnaget_server.stores.tenx import FEATURE_TYPE
 from rnaget_server.writers.base import Body, FolderWriter
 from rnaget_server.writers.cells import row_texts
@@ -94,10 +95,8 @@ def _entries(layer: LayerInfo) -> Iterator[Entries]:
         return
     start = 0
     for piece in layer.sparse.compressed_along("samples"):
-        lines = lines_of(piece)
-        for first in range(0, len(lines), _ENTRIES):
-            part = np.s_[first : first + _ENTRIES]
-            yield piece.indices[part], start + lines[part], piece.data[part]
+        for first, last in steps(len(piece.indices), _ENTRIES):
+            yield piece.indices[first:last], start + lines_of(piece, first, last), piece.data[first:last]
         start += len(piece.indptr) - 1
 
 

@@ -150,6 +150,19 @@ def test_what_is_mostly_shared_with_other_replies_is_kept_for_parts_alone(tmp_pa
         assert np.array_equal(file["X"][:, 0], cells[1])
 
 
+def test_what_shares_its_names_alone_with_other_replies_is_kept(tmp_path: Path) -> None:
+    """Of 8 genes, names are more than half of the file; to make all else again takes twice as long as to read it."""
+    cells = np.random.default_rng(3).random((8, 30_000), np.float32)
+    write_wide(new_study(tmp_path / "data", ONE) / "wide.h5", cells)
+    time.sleep(0.2)  # of a file that was written at the same time nothing is kept
+    for client in client_of(tmp_path / "data", cache_directory=tmp_path / "cache"):
+        whole = client.get(f"{WIDE}?format=h5ad").content
+        names = len(client.get(f"{WIDE}?featureIDList=G00001&format=h5ad").content) - cells[0].nbytes
+        assert len(whole) / 2 < names < len(whole) * 3 / 4
+        (file,) = kept(tmp_path / "cache")
+        assert file.read_bytes()[: len(whole)] == whole == client.get(f"{WIDE}?format=h5ad").content
+
+
 @pytest.mark.parametrize("format", ["tsv", "loom"])
 def test_a_part_of_what_is_not_kept_is_made_ready_first(wide: TestClient, tmp_path: Path, format: str) -> None:
     url = f"{WIDE}?Half=second&format={format}"

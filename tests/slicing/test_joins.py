@@ -81,8 +81,8 @@ def panels(request: pytest.FixtureRequest) -> Iterator[None]:
     """Few bytes read of all files at once, and fewer given."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param is not None:
-            patch.setattr("rnaget_server.slicing.join.PANEL_BYTES", 2 * request.param)
-            patch.setattr("rnaget_server.slicing.join.BLOCK_BYTES", request.param)
+            patch.setattr("rnaget_server.stores.blocks.PANEL_BYTES", 2 * request.param)
+            patch.setattr("rnaget_server.stores.blocks.BLOCK_BYTES", request.param)
         yield
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnaget_server.model.axis import Positions
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells
-from rnaget_server.stores.blocks import BLOCK_BYTES, PANEL_BYTES, steps
+from rnaget_server.stores.blocks import panel_rows, parts_of_panel, steps
 from rnaget_server.stores.compressed import PIECE
 from rnaget_server.stores.sharded.files import OpenShards, is_far
 from rnaget_server.stores.sharded.parts import Part, side_by_side
@@ -56,16 +56,20 @@ class Selection:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield blocks of rows of the dense cells."""
-        row = max(1, self.width * self.dtype.itemsize)
-        step = max(1, BLOCK_BYTES // row)
-        for start, stop in steps(self.height, max(1, PANEL_BYTES // row)):
-            panel = np.empty((stop - start, self.width), self.dtype)
-            wanted = self._rows(start, stop)
-            self._run(
-                [partial(part.read, self.units, wanted, panel[:, part.columns]) for part in self.parts], panel.size
-            )
-            for first, last in steps(stop - start, step):
-                yield panel[first:last]
+        step, height = self._panel_rows
+        for start, stop in steps(self.height, height):
+            # Kept by no variable here, or it would be held while the next one is made.
+            yield from parts_of_panel(self._panel(start, stop), step)
+
+    @property
+    def _panel_rows(self) -> tuple[int, int]:
+        return panel_rows(self.width * self.dtype.itemsize, len(self.parts))
+
+    def _panel(self, start: int, stop: int) -> NDArray[Any]:
+        panel = np.empty((stop - start, self.width), self.dtype)
+        wanted = self._rows(start, stop)
+        self._run([partial(part.read, self.units, wanted, panel[:, part.columns]) for part in self.parts], panel.size)
+        return panel
 
     def sparse(self) -> SparseCells:
         """Return the cells without zeros, where all files have them so."""
@@ -151,7 +155,7 @@ class Selection:
         cells = self.height * self.width
         if sparse:
             return min(cells, SORTED + 2 * PIECE) * _BYTES_OF_CELL
-        return min(cells, max(PANEL_BYTES // self.dtype.itemsize, self.width)) * self.dtype.itemsize
+        return min(cells, self._panel_rows[1] * self.width) * self.dtype.itemsize
 
 
 class _BySamples:

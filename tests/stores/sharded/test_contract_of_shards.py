@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnaget_server.storage.access import FileAccess
-from rnaget_server.stores import compressed, sparse_layer, sparse_transpose
+from rnaget_server.stores import blocks, compressed, sparse_layer, sparse_transpose
 from rnaget_server.stores.sharded import IndexPlace, cells, look
 from rnaget_server.testing.matrices import FEATURES, SAMPLES, example_axes, example_cells
 from rnaget_server.testing.stores import MatrixStoreContract
@@ -80,8 +80,8 @@ class TestSparseAlongSamplesInOtherOrders(TestDense):
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds so small that everything is read in many panels by several threads."""
-    monkeypatch.setattr(cells, "PANEL_BYTES", 500)
-    monkeypatch.setattr(cells, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(blocks, "PANEL_BYTES", 500)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 200)
     monkeypatch.setattr(cells, "PANEL", 100)
     monkeypatch.setattr(cells, "PIECE", 50)
     monkeypatch.setattr(cells, "_MANY", 1)
