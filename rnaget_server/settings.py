@@ -23,8 +23,6 @@ _PREFIX = "RNAGET_"
 _REGISTRY = "org.ga4gh:service-registry:1.0.0"
 _OTHER_ROUTES = ("types", "service-info")
 _SHORTEST_KEY = 16
-# As many as the largest chunk that an import writes, or the server would refuse what it has made itself.
-_LEAST_CHUNK_BYTES = 512 << 10
 # What a count in shared memory can hold.
 _MOST_COUNTED = 1 << 48
 _LONGEST_COUNTED = 10 * 366 * 86_400
@@ -172,9 +170,9 @@ class Settings(SharedSettings, ObjectSettings):
     )
     max_chunk_bytes: int = Field(
         64 << 20,
-        ge=_LEAST_CHUNK_BYTES,
-        description="Most decoded bytes of a chunk of a data file; a file with larger ones is refused. At least "
-        "512 KiB, which chunks of an import have.",
+        ge=1,
+        description="Most decoded bytes of a chunk of a data file; a file with larger ones is refused. Those of an "
+        "import have up to 512 KiB.",
     )
     max_column_bytes: int = Field(
         256 << 20,
