@@ -34,12 +34,12 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class TooLarge(ValueError):
-    """A value is finite, and beyond what float32 can hold."""
+    """A value, its only argument, is finite and beyond what float32 can hold."""
 
-    def __init__(self, value: float) -> None:
-        super().__init__(
-            f"the value {value:g} is larger than float32 can hold (3.4e38): write infinity or NaN in its place, or all "
-            "values on another scale"
+    def __str__(self) -> str:
+        return (
+            f"the value {self.args[0]:g} is larger than float32 can hold (3.4e38): write infinity or NaN in its place, "
+            "or all values on another scale"
         )
 
 

@@ -104,7 +104,7 @@ def test_from_a_typed_gene_to_its_plot(browser: Browser, root: str, shared_data:
     with visit(browser, root) as seen:
         page = seen.page
         page.goto("/")
-        page.locator("input[role=combobox]").press_sequentially(walk.typed)
+        page.get_by_role("combobox", name="Find a gene").press_sequentially(walk.typed)
         page.wait_for_selector(f"[role=option].all:has-text('“{walk.typed}”')")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")

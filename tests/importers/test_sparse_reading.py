@@ -293,10 +293,9 @@ def one_killed(path: Path) -> None:
     process.join()
 
 
-# A process that has not yet opened the file cannot, one that has refuses it, and one that looks at it is ended.
-CUT_SHORT = (
-    r"a\.h5ad: the file is damaged or truncated \((.*truncated file|the file (was|has become shorter))|a process that"
-)
+# A process that has not yet opened the file cannot, or finds it changed; one that has refuses it, or is ended when it
+# looks at what is gone.
+CUT_SHORT = r"a\.h5ad: the file (is damaged or truncated|was changed while it was read)|a process that"
 
 MISHAPS: dict[str, tuple[Callable[[Path], None], float, str]] = {
     # When the first part is read, and when all are and the store is to be written.
