@@ -53,6 +53,11 @@ def _writer(directory: Path) -> Callable[[int], Path]:
     return write
 
 
+def _peak() -> int:
+    """Return the most bytes that this process has had in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
 @pytest.mark.long
 def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
     write = _writer(tmp_path)
@@ -72,6 +77,8 @@ def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
         return store, time.process_time() - began
 
     before = len(os.listdir("/proc/self/fd"))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is that of what follows, not of other tests
+    held = _peak()
     _, first = timed()
     assert len(set(names)) == _FILES <= len(names) <= _FILES + 1  # the first once more, for the features
     store, again = timed()
@@ -91,7 +98,7 @@ def test_ten_thousand_files_are_one_matrix(tmp_path: Path) -> None:
     every = [_cells(template)[11] for template in range(_TEMPLATES)]
     np.testing.assert_array_equal(gene[0], np.concatenate([every[n % _TEMPLATES] for n in range(_FILES)]))
     assert len(os.listdir("/proc/self/fd")) - before < 2 * 128 + 50
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10 < _MOST_BYTES
+    assert _peak() - held < _MOST_BYTES
 
     paths.insert(5, write(_FILES))
     store, _ = timed()
