@@ -224,9 +224,9 @@ class Processes:
 
 @contextmanager
 def _without_script() -> Iterator[None]:
-    """Keep from a process that starts the script of this one: Python would run it there, and that takes its time.
+    """Hide the script of this process from one that starts: Python would run it again there, which takes time.
 
-    If it does not look at ``__name__``, it would even begin there with what this process has begun.
+    A script that does not look at ``__name__`` would even begin its own work there once more.
     """
     script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from rnaget_server.model.labels import LABELS_AT_ONCE
 from rnaget_server.model.recent import RecentValues
 from rnaget_server.model.slice import LayerInfo
 from rnaget_server.model.sparse import Array, CompressedBlock, Direction, SparseCells, check_block
-from rnaget_server.sequences.store import SequenceStore
+from rnaget_server.sequences.store import Collection, SequenceStore
 from rnaget_server.storage.local import NO_FILE
 from rnaget_server.stores.base import MatrixStore, Points, Ranges
 from rnaget_server.stores.embeddings import paired, points_from
@@ -158,6 +158,11 @@ class GuardedSequences(SequenceStore):
     def __init__(self, whole: SequenceStore, guard: Guard) -> None:
         self._whole = whole
         self._guard = guard
+
+    def collection(self) -> Collection:
+        """Return the sequences of the genome, whose attributes are read behind the guard as well."""
+        with self._guard:
+            return replace(self._whole.collection(), read=self.attributes)
 
 
 _guard_all(GuardedSequences, SequenceStore)

@@ -11,13 +11,13 @@ from rnaget_server.compute.base import Compute
 from rnaget_server.compute.local import LocalCompute
 from rnaget_server.errors import ImportFailure
 from rnaget_server.importers.detect import is_hdf5
+from rnaget_server.importers.file_failures import as_import_failures
 from rnaget_server.importers.foreign_hdf5 import foreign_hdf5
 from rnaget_server.importers.foreign_text import refuse_foreign_text
 from rnaget_server.importers.sparse_spool import SpooledSparse
 from rnaget_server.importers.spool import SpooledCells
 from rnaget_server.plugins import IMPORTERS, Registry
 from rnaget_server.storage.access import DEFAULT_LIMITS, FileAccess, FileLimits
-from rnaget_server.stores.failures import UnfitFile, is_of_file, reason
 from rnaget_server.stores.native.write_dense import AxisTable
 
 Progress = Callable[[float], None]
@@ -146,26 +146,15 @@ def importer_for(path: Path, head: bytes) -> Importer:
     """
     kinds: list[Importer] = [kind() for kind in Registry(IMPORTERS).all().values()]
     for kind in sorted(kinds, key=lambda kind: kind.takes_any_text):
-        if _recognises(kind, path, head):
+        with as_import_failures(path):
+            recognised = kind.recognises(path, head)
+        if recognised:
             if kind.takes_any_text:
                 refuse_foreign_text(path, head)
             return kind
     if is_hdf5(head):
         raise ImportFailure(foreign_hdf5(path), path)
     raise ImportFailure("this is of no kind that can be imported: see the sources in docs/import.md", path)
-
-
-def _recognises(kind: Importer, path: Path, head: bytes) -> bool:
-    try:
-        return kind.recognises(path, head)
-    except ImportFailure:
-        raise
-    except UnfitFile as error:
-        raise ImportFailure(f"the file {error}", path) from None
-    except Exception as error:  # a file that says what no writer says may raise anything
-        if not is_of_file(error):
-            raise
-        raise ImportFailure(f"the file is damaged or truncated ({reason(error, path)})", path) from None
 
 
 def check_options(importer: Importer, options: ReadOptions, path: Path) -> None:

@@ -34,5 +34,5 @@ def genome_views(site: Site, catalog: Catalog) -> list[GenomeView]:
 def _view(site: Site, genome: Genome) -> GenomeView:
     with suppress(StoreFailure, CatalogChanged):
         store = site.view.stores.open_genome(genome)
-        return GenomeView(genome, store.digest(), store.number_of_members(), store.number_of_genes())
+        return GenomeView(genome, store.digest(), store.number_of_sequences(), store.number_of_genes())
     return GenomeView(genome)

@@ -211,7 +211,7 @@ class SequenceStore:
 
     def number_of_sequences(self) -> int:
         """Return how many sequences the genome has."""
-        return int(self._rows("SELECT count(*) FROM members")[0][0])
+        return self._members
 
     def members(self, first: int, most: int) -> list[tuple[str, StoredSequence]]:
         """Return up to `most` sequences of the genome with their names, from its place `first` (0 is the first) on."""
@@ -221,15 +221,7 @@ class SequenceStore:
 
     def collection(self) -> Collection:
         """Return the sequences of the genome in the order of its file."""
-        return Collection(self._digests, self._digest or collection_digest(self._digests), self._attributes)
-
-    def number_of_members(self) -> int:
-        """Return how many sequences the genome has."""
-        return self._members
-
-    def letters_of_members(self) -> int:
-        """Return how many letters they have together."""
-        return int(self._rows("SELECT SUM(length) FROM members JOIN sequences USING (number)")[0][0] or 0)
+        return Collection(self._digests, self.digest(), self.attributes)
 
     def digest(self) -> str:
         """Return the digest of the collection."""
@@ -241,9 +233,9 @@ class SequenceStore:
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        return digests_of(self._attributes())
+        return digests_of(self.attributes())
 
-    def _attributes(self) -> dict[str, list[Any]]:
+    def attributes(self) -> dict[str, list[Any]]:
         """Return the attributes of the collection; those of many sequences are read each time, and never held."""
         if self._kept is not None:
             return self._kept

@@ -136,7 +136,7 @@ def _joined_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def _by_rooms(
     begin: NDArray[np.int64], end: NDArray[np.int64], count: int, size: int
 ) -> Iterator[tuple[int, Iterable[tuple[int, int]]]]:
-    """Yield the number of each room for so many of all the cells, and what ascending ranges have of it."""
+    """Yield the number of each room of `size` cells, and the parts of ascending ranges in it; `count` cells in all."""
     if not count:
         return
     if count <= size:

@@ -189,14 +189,14 @@ def many_ids(directory: Path, short: bool) -> str:
             if not short and len(url) < 4 * MIB:
                 asks.append(lambda url=url: _get(server, url))
             for ask in asks:
-                seconds = _best_of(ask, limit, 3 if short else 5)
+                seconds = _first_within(ask, limit, 3 if short else 5)
                 assert seconds is not None, f"{name}: longer than {limit} s at the pace of this machine"
                 found[name] = max(found.get(name, 0.0), seconds)
     slowest = max(found, key=lambda name: found[name])
     return f"at most {found[slowest]:.2f} s, for {slowest}"
 
 
-def _best_of(ask: Callable[[], int], limit: float, tries: int) -> float | None:
+def _first_within(ask: Callable[[], int], limit: float, tries: int) -> float | None:
     """Return what a request took, the first time that it took no longer than it may at the pace of the machine."""
     for _ in range(tries):
         status, seconds = _took(ask)

@@ -39,7 +39,7 @@ def native(path: Path, shape: tuple[int, int]) -> Path:
 
 
 class Download(threading.Thread):
-    """Reads a whole matrix, at first a piece and then, unless it `pauses`, the rest; keeps its digest and its end."""
+    """Reads a whole matrix; if it `pauses`, only a piece until `finish`. Keeps its digest and how it ended."""
 
     def __init__(self, server: Server, id: str, pauses: bool = True) -> None:
         super().__init__(daemon=True)

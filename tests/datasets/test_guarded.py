@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rnaget_server.datasets.guarded import Guard, GuardedStore
+from rnaget_server.datasets.guarded import Guard, GuardedSequences, GuardedStore
 from rnaget_server.errors import StoreFailure, Unavailable
 from rnaget_server.model.axis import Axis
 from rnaget_server.model.columns import FixedText
 from rnaget_server.model.text import encode_all
+from tests.sequences.test_store import write
 
 
 class Panic(BaseException):
@@ -89,3 +91,13 @@ def test_blocks_that_do_not_fit_the_matrix(shapes: list[tuple[int, ...]]) -> Non
 def test_sound_blocks_pass() -> None:
     found = list(guarded(failing(np.ones((1, 2)), np.ones((2, 2)))).blocks("TPM"))
     assert [len(block) for block in found] == [1, 2]
+
+
+def test_attributes_of_a_genome_that_are_read_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnaget_server.sequences.store.MOST_KEPT", 1)
+    store = write(tmp_path, {"a": "ACGT", "b": "TT"})
+    collection = GuardedSequences(store, Guard(lambda error: StoreFailure(str(error), "g"))).collection()
+    assert collection == store.collection() and collection.attributes["lengths"] == [4, 2]
+    store.close()
+    with pytest.raises(StoreFailure, match="damaged"):
+        collection.attributes  # noqa: B018

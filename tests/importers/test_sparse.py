@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import os
 import re
 import shutil
 import subprocess
@@ -35,6 +34,7 @@ from rnaget_server.stores.native import write_sparse
 from rnaget_server.stores.native.dense import NativeStore
 from rnaget_server.stores.native.sparse import NativeSparseStore
 from rnaget_server.testing.stores import check_sparse
+from tests.compute.test_processes import open_sizes
 from tests.conftest import examples
 from tests.stores.test_sparse import as_once_written
 
@@ -452,7 +452,7 @@ def test_spool_refuses_what_float32_cannot_hold(tmp_path: Path) -> None:
     row = CompressedBlock(np.array([0, 1]), np.array([0]), np.array([1e39]))
     with pytest.raises(ImportFailure, match=r"source: the value 1e\+39 is larger than float32 can hold"):
         SparseSpool(Path("source"), tmp_path, "features", 1).by_threads([row])
-    assert open_files(tmp_path) == []
+    assert open_sizes(tmp_path) == []
 
 
 def test_blocks_lie_one_behind_another_in_files_of_bounded_size(
@@ -464,18 +464,12 @@ def test_blocks_lie_one_behind_another_in_files_of_bounded_size(
     cells = random.integers(1, 200, (300, 100)).astype(np.float64)
     rows = (CompressedBlock(np.array([0, 100]), np.arange(100), row) for row in cells)
     with closing(SparseSpool(tmp_path, tmp_path, "samples", 100).by_threads(rows)) as spooled:
-        sizes = [os.stat(place).st_size for place in open_files(tmp_path)]
+        sizes = open_sizes(tmp_path)
         counts = cells.size // 200 * 100  # a byte for each position of each block
         assert sum(sizes) == 4 * cells.size + counts
         assert len(sizes) == sparse_spool.PROCESSORS + 1
         (first,) = {block.indices.dtype for block in spooled.map_blocks("samples", lambda block, _: block)}
         assert first == np.uint8
-
-
-def open_files(directory: Path) -> list[str]:
-    """Return the places of all files of a directory that this process has open, with a name or without."""
-    places = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
-    return [place for place in places if os.path.lexists(place) and str(directory) in os.readlink(place)]
 
 
 def test_a_copy_of_the_source_is_not_needed(workshop: Any, single_cell: Path, tmp_path: Path) -> None:

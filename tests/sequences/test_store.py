@@ -87,7 +87,7 @@ def test_what_is_said_of_a_genome_needs_no_attribute(tmp_path: Path, monkeypatch
     store.close()
     monkeypatch.setattr("rnaget_server.sequences.store.attributes_of_members", None)
     store = SequenceStore(tmp_path)
-    assert (store.digest(), store.number_of_members(), store.letters_of_members()) == (digest, 3, 10)
+    assert (store.digest(), store.number_of_sequences(), store.length()) == (digest, 3, 10)
 
 
 def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def _genome(context: Context, genome: Genome) -> dict[str, Any]:
     return {
         **_names(genome),
         "collection": collection,
-        "sequences": store.number_of_members(),
+        "sequences": store.number_of_sequences(),
         "genes": genes,
         "links": links,
     }

@@ -42,7 +42,7 @@ def genome_page(context: Context, genome: Genome, number: int, region: str | Non
         If there is no such page.
     """
     store = context.view.stores.open_genome(genome)
-    total = store.number_of_members()
+    total = store.number_of_sequences()
     last = max(1, -(-total // _PER_PAGE))
     if not 1 <= number <= last:
         raise UnknownId(f"there is no page {number:,} of the genome {genome.id}: there are {last:,}")
@@ -59,7 +59,7 @@ def genome_page(context: Context, genome: Genome, number: int, region: str | Non
         genome=genome,
         collection=store.digest(),
         total=total,
-        letters=store.letters_of_members(),
+        letters=store.length(),
         genes=store.number_of_genes(),
         example=store.example_gene(),
         studies=[] if hidden else studies,

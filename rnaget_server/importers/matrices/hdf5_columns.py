@@ -66,7 +66,7 @@ def column_axis(
 
 
 def of_r(file: File, place: str) -> Callable[[str, Column], Column]:
-    """Return what makes of a column of a data frame of R, at this place, what it was there.
+    """Return a function that turns a column of the data frame of R at a place into what it is in R.
 
     R writes a missing whole number as the least of 32 bits, and truth values as numbers, which attributes name.
     """

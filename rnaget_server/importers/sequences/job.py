@@ -162,13 +162,14 @@ def _write(request: GenomeRequest, directory: Path, progress: Progress) -> Genom
     store = SequenceStore(directory)
     try:
         collection = store.collection()
+        example = collection.attributes["sequences"][0]
     finally:
         store.close()
     distinct = len({number for number, _ in numbers.values()})
     return GenomeOutcome(
         request.data / GENOMES / request.id,
         collection.digest,
-        collection.attributes["sequences"][0],
+        example,
         len(numbers),
         distinct,
         letters,

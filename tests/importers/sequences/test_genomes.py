@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,16 @@ def test_a_gzip_file_gives_the_same_genome_as_a_plain_one(tmp_path: Path) -> Non
     assert letters_of(tmp_path / "data", "g1", "g1:one") == "ACGTAC"
     stores = [SequenceStore(tmp_path / "data" / "genomes" / f"g{number}") for number in (0, 1)]
     assert stores[0].collection() == stores[1].collection()
+
+
+def test_a_genome_of_thousands_of_sequences(tmp_path: Path) -> None:
+    """More than a store holds in memory; the example is the digest of the first, by the rule of GA4GH."""
+    records = "".join(f">contig{number}\n{'ACGT' * number}\n" for number in range(1, 2_502))
+    (tmp_path / "a.fa").write_text(records)
+    code, output = run(tmp_path / "data", tmp_path / "a.fa", "--genome", "g")
+    assert code == 0, output
+    assert "2,501 sequences" in output
+    assert "SQ." + base64.urlsafe_b64encode(hashlib.sha512(b"ACGT").digest()[:24]).decode() in output
 
 
 def test_further_names_find_a_sequence(tmp_path: Path) -> None:
