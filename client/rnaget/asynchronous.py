@@ -106,6 +106,10 @@ class AsyncListing:
                 break
         return found
 
+    # Python would ask `__getitem__` for one number after another, without end.
+    __iter__ = None
+    __contains__ = None
+
     def __getitem__(self, key: int | str) -> Coroutine[Any, Any, Any]:
         return _in_thread(self._inner.__getitem__, key)
 

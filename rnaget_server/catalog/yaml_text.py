@@ -45,7 +45,7 @@ class _TextLoader(yaml.CSafeLoader):
         before = len(node.value)
         super().flatten_mapping(node)
         # A mapping that merges another twice, which does the same, and so on, is doubled at each step.
-        if before < len(node.value) and len(node.value) > _MOST_MERGED:
+        if len(node.value) - before > _MOST_MERGED:
             raise yaml.constructor.ConstructorError(
                 None, None, f"more than {_MOST_MERGED:,} keys are merged by '<<'", node.start_mark
             )

@@ -65,7 +65,7 @@ def regular_bytes(path: Path, most: int = -1) -> bytes:
     OSError
         If it cannot be read, or is a pipe or a device, which may be waited for without end.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
         return file.read(most)

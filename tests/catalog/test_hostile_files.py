@@ -77,6 +77,13 @@ def test_a_few_merges_are_read(data: Path) -> None:
     assert (catalog.studies["s"].name, catalog.studies["s"].version) == ("S", "2.0")
 
 
+def test_keys_of_its_own_are_no_merged_ones(data: Path) -> None:
+    own = "".join(f"  k{number}: x\n" for number in range(10_001))
+    (data / "p/s/study.yaml").write_text(f"id: s\nname: S\ndescription:\n{own}  <<: {{a: x, b: y}}\n")
+    _, problems = load(data)
+    assert problems and not any("merged" in problem.message for problem in problems)
+
+
 @pytest.mark.parametrize("name", [*SOUND, "taxonomy.tsv", "genomes/g/genome.yaml"])
 def test_a_pipe_in_the_place_of_a_file_is_a_mistake(data: Path, name: str) -> None:
     (data / name).parent.mkdir(parents=True, exist_ok=True)

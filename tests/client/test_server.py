@@ -144,6 +144,10 @@ def test_the_same_with_an_event_loop(root: str, source: pd.DataFrame, tmp_path: 
                 await server.matrices["nothing"]
             assert [one.id async for one in server.studies] == ["marioni"]
             assert await server.matrices.count() == 1
+            with pytest.raises(TypeError, match="not iterable"):  # for want of ``async``
+                list(server.matrices)
+            with pytest.raises(TypeError, match="not a container"):
+                assert "marioni_counts" in server.matrices
             first, second, obs = await asyncio.gather(
                 matrix.fetch(genes=GENES[:1]), matrix.fetch(genes=GENES[1:]), matrix.obs
             )

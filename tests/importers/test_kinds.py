@@ -428,6 +428,18 @@ def test_decimals_that_would_be_changed_are_refused(workshop: Workshop, tmp_path
     assert workshop.frame().to_numpy().tolist() == [[2.0**60], [2.0**60]]
 
 
+@pytest.mark.parametrize("kind", [pa.decimal32(5, 0), pa.decimal64(5, 0), pa.decimal64(9, 2), pa.decimal256(40, 0)])
+def test_decimals_of_any_width(workshop: Workshop, tmp_path: Path, kind: pa.DataType) -> None:
+    values = [decimal.Decimal(12), None, decimal.Decimal(345)]
+    column = pa.array(values, kind)
+    with pa.ipc.new_file(
+        str(tmp_path / "m.feather"), (table := pa.table({"gene": ["a", "b", "c"], "s": column})).schema
+    ) as file:
+        file.write_table(table)
+    workshop.run(tmp_path / "m.feather")
+    np.testing.assert_array_equal(workshop.frame()["s"].to_numpy(), [12, np.nan, 345])
+
+
 def test_pages_of_parquet_that_are_not_what_their_checksums_say(workshop: Workshop, tmp_path: Path) -> None:
     table, path = pa.table({"gene": ["a", "b"], "s": [7.125, 3.0]}), tmp_path / "m.parquet"
     options = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnaget_server.storage.local import NO_FILE, LocalFile, version_at
+from rnaget_server.storage.local import NO_FILE, LocalFile, regular_bytes, version_at
 
 DATA = bytes(range(256)) * 4
 
@@ -25,6 +25,14 @@ def test_ranges(path: Path) -> None:
     assert file.read(0, 10) == DATA[:10] and file.read(1000, 24) == DATA[1000:] and file.read(5, 0) == b""
     ranges = [(7, 3), (0, 1024), (1023, 1)]
     assert list(file.read_many(ranges)) == [DATA[start : start + size] for start, size in ranges]
+
+
+def test_a_directory_in_the_place_of_a_file_is_closed(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(IsADirectoryError):
+            regular_bytes(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) < before + 20
 
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system does not tell what it has in memory")

@@ -75,6 +75,8 @@ def as_numbers(column: Any, whole: bool = False) -> NDArray[Any]:
 
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
+    if pa.types.is_decimal(column.type) and column.type.bit_width < 128:  # of which Arrow finds no least and most
+        column = pc.cast(column, pa.decimal128(38, column.type.scale))
     if pa.types.is_integer(column.type) or (pa.types.is_decimal(column.type) and column.type.scale <= 0):
         _refuse_changed(column, pc)
         if whole and not column.null_count:

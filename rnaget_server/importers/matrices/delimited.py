@@ -36,6 +36,7 @@ from rnaget_server.importers.text.headerless import (
 )
 from rnaget_server.importers.text.layout import TableLayout
 from rnaget_server.importers.text.lines import TextLines
+from rnaget_server.importers.text.numbers import is_number
 from rnaget_server.importers.text.quantities import sample_name
 from rnaget_server.importers.text.repeats import Repeats
 from rnaget_server.importers.text.spreadsheets import remark_on
@@ -54,7 +55,7 @@ _IDS = frozenset(
     (
         *("gene", "genes", "geneid", "geneids", "genename", "genesymbol", "symbol", "ensembl", "ensemblid"),
         *("id", "ids", "idref", "feature", "featureid", "transcript", "transcriptid", "targetid", "probe", "probeid"),
-        *("probesetid", "identifier"),
+        *("probesetid", "identifier", "hgncsymbol", "ensemblgeneid", "geneshortname", "trackingid"),
     )
 )
 _SEPARATORS = {TAB: "tabs", COMMA: "commas", b";": "semicolons"}
@@ -174,7 +175,7 @@ def read_header(lines: TextLines, options: ReadOptions) -> Header:
         except LongTable as long:
             return _long_header(start, long.columns, separator, options)
     if len(fields) < len(start.headers) and not options.header:
-        _refuse_short_header(start, columns)
+        _refuse_short_header(start)
     layout = TableLayout(
         separator,
         len(start.headers),
@@ -239,9 +240,13 @@ def _start(path: Path, number: int, fields: list[str], cells: Sequence[Sequence[
     return TableStart(path, number, tuple(fields), cells, tuple(range(first, end)))
 
 
-def _refuse_short_header(start: TableStart, columns: Columns) -> None:
-    """Refuse a header without a field for the ids, as R writes it, if its first field names ids: a sample lacks one."""
-    if 1 in columns.cells and plain(start.headers[1]) in _IDS:
+def _refuse_short_header(start: TableStart) -> None:
+    """Refuse a header without a field for the ids, as R writes it, if its first field names ids: a sample lacks one.
+
+    Below it are numbers then, and the ids in front of them.
+    """
+    are_numbers = [all(map(is_number, start.cells_of(column))) for column in (0, 1)]
+    if plain(start.headers[1]) in _IDS and are_numbers == [False, True]:
         raise ImportFailure(
             f"the header has a field less than the lines below it, and its first, {shortened(start.headers[1])}, is no "
             "name of a sample: see which sample has no name; or say --header if all have, and the ids alone have none",

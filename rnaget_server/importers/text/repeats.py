@@ -59,7 +59,7 @@ class Repeats:
     def finish(self, spool: Spool, directory: Path, columns: int) -> SpooledCells:
         """Return the cells that were taken, those of one id summed if that is the way."""
         cells = spool.finish()
-        if self.way != "sum" or not self.count:
+        if self.way != "sum":
             return cells
         order = np.argsort(self._targets, kind="stable")
         ends = np.cumsum(np.bincount(self._targets))

@@ -114,6 +114,20 @@ def test_a_header_that_lacks_a_sample_is_not_one_of_r(workshop: Workshop, write:
     assert workshop.frame().to_dict() == {id: {"A": 1, "B": 3}, "s1": {"A": 2, "B": 4}}
 
 
+@pytest.mark.parametrize("id", ["gene_id", "GeneID", "gene_name", "ensembl_gene_id", "hgnc_symbol", "gene_short_name"])
+def test_a_sample_is_not_taken_for_an_attribute_where_one_lacks_its_name(
+    workshop: Workshop, write: Write, id: str
+) -> None:
+    with pytest.raises(ImportFailure, match=f"its first, '{id}', is no name of a sample"):
+        workshop.run(write(f"{id}\ts1\ts2\nA\t1\t2\t3\nB\t3\t4\t5\n"))
+
+
+def test_an_attribute_of_texts_in_a_header_of_r(workshop: Workshop, write: Write) -> None:
+    workshop.run(write("gene_name\ts1\nA\tx\t2\nB\ty\t4\n"))
+    assert workshop.frame().to_dict() == {"s1": {"A": 2, "B": 4}}
+    assert workshop.store().features.column("gene_name").tolist() == ["x", "y"]
+
+
 @pytest.mark.parametrize("header", ["x\ty", "s1\tgene", "sample\tcell"])
 def test_headers_of_r(workshop: Workshop, write: Write, header: str) -> None:
     workshop.run(write(f"{header}\nA\t1\t2\nB\t3\t4\n"))

@@ -105,6 +105,16 @@ def test_sums_are_those_of_the_numbers_in_the_file(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(exported(tmp_path / "data").astype(np.float32), expected, check_names=False, rtol=0)
 
 
+def test_without_repeats_sums_are_the_cells_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "m.tsv").write_text("gene_id\ts1\ts2\na\t0.5\t2\nb\t3\t4\n")
+    for data, more in (("plain", ()), ("summed", ("--duplicates", "sum"))):
+        assert run(tmp_path / "m.tsv", tmp_path / data, *more)[0] == 0
+    plain, summed = (exported(tmp_path / data) for data in ("plain", "summed"))
+    assert summed.to_dict() == plain.to_dict() == {"s1": {"a": 0.5, "b": 3}, "s2": {"a": 2, "b": 4}}
+    sizes = [path.stat().st_size for data in ("plain", "summed") for path in (tmp_path / data).rglob("*.h5")]
+    assert len(sizes) == 2 and sizes[0] == sizes[1]
+
+
 def test_files_that_it_is_not_for(tmp_path: Path) -> None:
     for text, more in (("#1.2\n1\t1\nName\tDescription\ts\na\tb\t1\n", ()), ("id\tg\ns\t1\n", ("--transpose",))):
         (tmp_path / "m").write_text(text)
