@@ -182,7 +182,8 @@ def test_a_file_that_is_replaced_meanwhile_cuts_no_reply(
     monkeypatch.setattr(download, "_IN_MEMORY", 0)  # as if the reply were large
     reply = start(cluster.address).get(f"{PATH}&format={format}")
     assert reply.status_code == 503, reply.content[:300]
-    assert int(reply.headers["Retry-After"]) > 0
+    # The second, if a worker was just reading it.
+    assert int(reply.headers.get("Retry-After", 0)) > 0 or "m cannot be read at the moment" in reply.text
 
 
 def test_a_summary_that_workers_made_is_kept(cluster: Cluster, start: Start, tmp_path: Path) -> None:
