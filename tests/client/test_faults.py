@@ -215,10 +215,11 @@ def test_addresses_that_lead_nowhere(address: str, message: str) -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_a_server_that_speaks_no_tls(answering: Answering) -> None:
-    address = answering({"*": reply(b"[]")}).replace("http:", "https:")
+def test_a_server_that_speaks_no_tls(replying: Answering) -> None:
+    """It answers what has no end of a line as well."""
+    address = replying(reply(b"[]")).replace("http:", "https:")
     with pytest.raises(ClientError, match="cannot be reached"):
-        Client(f"{address}/rnaget").json("projects")
+        Client(address).json("projects")
 
 
 INFO = reply(b'{"id": "x", "type": {"group": "org.ga4gh", "artifact": "rnaget", "version": "1.2.0"}}')
